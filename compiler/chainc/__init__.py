@@ -1,0 +1,1 @@
+"""The compiler behind Chainrule: it knows tensors, never layers."""

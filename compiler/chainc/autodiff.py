@@ -1,0 +1,204 @@
+"""Differentiation: a graph in, a graph out.
+
+The driver walks the graph backwards, sums the contributions at every fan-out, undoes
+broadcasting, and asks each op for its one-line `vjp`. Nothing else in the compiler does any
+of the three.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from typing import overload
+
+from chainc.errors import GradientError
+from chainc.ir import Derivative, Node, Origin, describe, originating, topological
+from chainc.ops import stop_gradient, sum
+from chainc.ops.elementwise import Elementwise
+from chainc.ops.movement import broadcast_to, reshape
+from chainc.ops.state import constant
+from chainc.symbolic import symbolic_vjp
+
+
+def vjp(
+    outputs: Sequence[Node],
+    wrt: Sequence[Node],
+    cotangents: Sequence[Node],
+    *,
+    allow_unused: bool = False,
+) -> list[Node]:
+    """Pull the outputs' cotangents back to `wrt`: uᵀ · ∂outputs/∂wrt, as new nodes.
+
+    Raises:
+        GradientError: an output does not depend on some node of `wrt` (unless
+            `allow_unused`, which gives zeros), or a cotangent has another type than its output.
+    """
+    _check_cotangents(outputs, cotangents)
+    order = topological(outputs)
+    reached = _depending_on(order, wrt)
+    contributions: dict[Node, list[Node]] = {}
+    for output, cotangent in zip(outputs, cotangents, strict=True):
+        contributions.setdefault(output, []).append(cotangent)
+    totals: dict[Node, Node] = {}
+    for node in reversed(order):
+        if node not in contributions or node not in reached:
+            continue
+        totals[node] = _sum_at_fan_out(node, contributions.pop(node))
+        for operand, cotangent in _local_cotangents(node, totals[node], reached):
+            contributions.setdefault(operand, []).append(cotangent)
+    return [_result(node, totals, outputs, order, allow_unused) for node in wrt]
+
+
+def _sum_at_fan_out(node: Node, contributions: Sequence[Node]) -> Node:
+    with originating(_derived(node, None, "fan-out sum")):
+        return reduce(Node.__add__, contributions)
+
+
+def _local_cotangents(node: Node, total: Node, reached: set[Node]) -> list[tuple[Node, Node]]:
+    """(operand, its cotangent) for every operand that leads to `wrt`."""
+    if not any(operand in reached for operand in node.inputs):
+        return []
+    with originating(_derived(node, None, "local derivative")):
+        cotangents = _ask(node, total)
+    return [
+        (operand, _unbroadcast(node, position, operand, cotangent))
+        for position, (operand, cotangent) in enumerate(zip(node.inputs, cotangents, strict=True))
+        if cotangent is not None and operand in reached
+    ]
+
+
+def _ask(node: Node, total: Node) -> Sequence[Node | None]:
+    if isinstance(node.op, Elementwise) and not hasattr(node.op, "vjp"):
+        return symbolic_vjp(node.op, total, node.inputs)
+    return node.op.vjp(total, node, *node.inputs)
+
+
+def _unbroadcast(node: Node, position: int, operand: Node, cotangent: Node) -> Node:
+    """Sum over the axes along which the op repeated the operand."""
+    if cotangent.shape == operand.shape:
+        return cotangent
+    extra = cotangent.ndim - operand.ndim
+    axes = (
+        *range(extra),
+        *(
+            axis + extra
+            for axis, dim in enumerate(operand.shape)
+            if dim == 1 and cotangent.shape[axis + extra] != 1
+        ),
+    )
+    with originating(_derived(node, position, "un-broadcast")):
+        return reshape(sum(cotangent, axes), operand.shape)
+
+
+def _derived(node: Node, operand: int | None, rule: str) -> Origin:
+    return Origin(node.origin.location, node.origin.scopes, Derivative(node, operand, rule))
+
+
+def _depending_on(order: Sequence[Node], wrt: Sequence[Node]) -> set[Node]:
+    """The nodes of floating-point type through which `wrt` reaches the outputs."""
+    reached: set[Node] = set()
+    targets = set(wrt)
+    for node in order:
+        leads = node in targets or any(operand in reached for operand in node.inputs)
+        if leads and node.type.dtype.is_float:
+            reached.add(node)
+    return reached
+
+
+def _check_cotangents(outputs: Sequence[Node], cotangents: Sequence[Node]) -> None:
+    for output, cotangent in zip(outputs, cotangents, strict=True):
+        if output.type != cotangent.type:
+            raise GradientError(
+                f"the cotangent {cotangent.type} does not have the type of {describe(output)}",
+                hint=f"give a cotangent of type {output.type}",
+            )
+
+
+def _result(
+    node: Node,
+    totals: Mapping[Node, Node],
+    outputs: Sequence[Node],
+    order: Sequence[Node],
+    allow_unused: bool,
+) -> Node:
+    if node in totals:
+        return totals[node]
+    if allow_unused:
+        return broadcast_to(constant(0, node.type.dtype), node.shape)
+    raise GradientError(
+        f"{describe(outputs[0])} does not depend on {describe(node)}: {_missing(node, order)}",
+        hint="differentiate with respect to something the output is computed from, or pass "
+        "allow_unused=True to get zeros",
+    )
+
+
+def _missing(node: Node, order: Sequence[Node]) -> str:
+    """Where the path from `node` to the output breaks."""
+    if node not in order:
+        return "there is no path, the output is not computed from it"
+    if not node.type.dtype.is_float:
+        return f"its element type {node.type.dtype} has no derivative"
+    alive = {node}
+    last = node
+    for user in order:
+        if any(operand in alive for operand in user.inputs):
+            blocked = not user.type.dtype.is_float or user.op == stop_gradient
+            if not blocked:
+                alive.add(user)
+            last = user
+            if blocked:
+                break
+    return f"the path stops at {describe(last)}, through which no derivative flows"
+
+
+@overload
+def grad(loss: Node, wrt: Node, *, allow_unused: bool = False) -> Node: ...
+@overload
+def grad(loss: Node, wrt: Sequence[Node], *, allow_unused: bool = False) -> list[Node]: ...
+def grad(
+    loss: Node, wrt: Node | Sequence[Node], *, allow_unused: bool = False
+) -> Node | list[Node]:
+    """∂loss/∂wrt, as nodes of the same shapes as `wrt`: a graph, not numbers.
+
+    Args:
+        loss: a floating-point scalar.
+        wrt: a node, or several.
+        allow_unused: give zeros for nodes that the loss does not depend on.
+
+    Raises:
+        GradientError: the loss is no scalar, or does not depend on `wrt`.
+    """
+    if loss.shape != () or not loss.type.dtype.is_float:
+        raise GradientError(
+            f"grad needs a floating-point scalar, got {describe(loss)}",
+            hint="reduce it first, such as cr.mean(loss), or use cr.vjp or cr.jacobian",
+        )
+    with originating(_derived(loss, None, "seed")):
+        one = constant(1, loss.type.dtype)
+    nodes = [wrt] if isinstance(wrt, Node) else list(wrt)
+    cotangents = vjp([loss], nodes, [one], allow_unused=allow_unused)
+    return cotangents[0] if isinstance(wrt, Node) else cotangents
+
+
+def value_and_grad(loss: Node, wrt: Sequence[Node]) -> tuple[Node, list[Node]]:
+    """The loss itself and its gradient."""
+    return loss, grad(loss, wrt)
+
+
+def jvp(outputs: Sequence[Node], wrt: Sequence[Node], tangents: Sequence[Node]) -> list[Node]:
+    """Push tangents of `wrt` forward: ∂outputs/∂wrt · t, as new nodes.
+
+    The pullback is linear in its cotangent u, so its own pullback is the push-forward: the
+    derivative of uᵀ·J·t with respect to u. The stand-in for u drops out, since a linear
+    function's derivative does not depend on where it is taken.
+    """
+    _check_cotangents(wrt, tangents)
+    stand_ins = [broadcast_to(constant(0, y.type.dtype), y.shape) for y in outputs]
+    stand_ins = [stop_gradient(u) for u in stand_ins]
+    pulled = vjp(outputs, wrt, stand_ins, allow_unused=True)
+    return vjp(pulled, stand_ins, tangents, allow_unused=True)
+
+
+def hvp(loss: Node, wrt: Sequence[Node], vectors: Sequence[Node]) -> list[Node]:
+    """The Hessian of the loss times vectors, without the Hessian: ∂(∇loss · v)/∂wrt."""
+    return vjp(grad(loss, wrt, allow_unused=True), wrt, vectors, allow_unused=True)

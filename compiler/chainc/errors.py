@@ -1,0 +1,96 @@
+"""The public exceptions: what went wrong, where in the user's own code, and what to try."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+PACKAGES = ("chainc", "chainrule")  # frames of these are ours, not the user's
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A line of the user's program."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{_shorten(self.file)}:{self.line}"
+
+    @property
+    def short(self) -> str:
+        return f"{Path(self.file).name}:{self.line}"
+
+
+def _shorten(file: str) -> str:
+    path = Path(file)
+    if path.is_absolute() and path.is_relative_to(Path.cwd()):
+        return str(path.relative_to(Path.cwd()))
+    return file
+
+
+def user_frame() -> FrameType | None:
+    """The innermost frame that belongs to none of our packages."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] in PACKAGES:
+        frame = frame.f_back
+    return frame
+
+
+def user_location() -> Location | None:
+    frame = user_frame()
+    return None if frame is None else Location(frame.f_code.co_filename, frame.f_lineno)
+
+
+class ChainruleError(Exception):
+    """Base of every error raised on purpose; its message says what, where and what to try."""
+
+    def __init__(self, what: str, *, where: str | None = None, hint: str) -> None:
+        self.what = what
+        self.where = where if where is not None else str(user_location() or "unknown line")
+        self.hint = hint
+        super().__init__(f"{what}\n  where: {self.where}\n  try: {hint}")
+
+
+class MisfitError(Exception):
+    """Raised by `Op.infer`, which knows types only; `ir.apply` adds operands and their lines."""
+
+    def __init__(self, error: type[ChainruleError], what: str, hint: str) -> None:
+        super().__init__(what)
+        self.error = error
+        self.hint = hint
+
+
+class ShapeError(ChainruleError, ValueError):
+    """Shapes or ranks that do not fit together."""
+
+
+class DTypeError(ChainruleError, TypeError):
+    """Element types that do not mix, or that an operation does not accept."""
+
+
+class GraphError(ChainruleError, ValueError):
+    """A graph that cannot be built or compiled as declared."""
+
+
+class GradientError(ChainruleError, ValueError):
+    """A derivative that does not exist or was asked for in the wrong way."""
+
+
+class ParseError(ChainruleError, ValueError):
+    """Text that is not a graph."""
+
+
+class VerifyError(ChainruleError, ValueError):
+    """An invariant of the IR that does not hold: a defect of a pass, not of the user's model."""
+
+
+class InputError(ChainruleError, ValueError):
+    """Values given to a compiled program, or to a public function, that do not fit."""
+
+
+class StateError(ChainruleError, ValueError):
+    """Parameter values that do not fit a program, or a file of them that cannot be trusted."""

@@ -1,0 +1,216 @@
+"""Arithmetic: what Python's operators on nodes stand for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+from chainc.ir import Node, Operand
+from chainc.operators import operator
+from chainc.ops.elementwise import Binary, Unary
+from chainc.ops.functions import log, sign
+from chainc.ops.logic import equal, where
+from chainc.scalar import Scalar
+
+__all__ = [
+    "abs",
+    "add",
+    "divide",
+    "floor_divide",
+    "maximum",
+    "minimum",
+    "multiply",
+    "negative",
+    "pow",
+    "reciprocal",
+    "remainder",
+    "square",
+    "subtract",
+]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Add(Binary):
+    """y = a + b."""
+
+    name = "add"
+    commutative = True
+    accepts = "fi"
+
+    def scalar(self, s: Scalar[T], a: T, b: T) -> T:
+        return s.add(a, b)
+
+    def vjp(self, g: Node, y: Node, a: Node, b: Node) -> tuple[Node, Node]:
+        return g, g
+
+
+@dataclass(frozen=True)
+class Subtract(Binary):
+    """y = a - b."""
+
+    name = "subtract"
+    accepts = "fi"
+
+    def scalar(self, s: Scalar[T], a: T, b: T) -> T:
+        return s.subtract(a, b)
+
+    def vjp(self, g: Node, y: Node, a: Node, b: Node) -> tuple[Node, Node]:
+        return g, -g
+
+
+@dataclass(frozen=True)
+class Multiply(Binary):
+    """y = a b."""
+
+    name = "multiply"
+    commutative = True
+    accepts = "fi"
+
+    def scalar(self, s: Scalar[T], a: T, b: T) -> T:
+        return s.multiply(a, b)
+
+    def vjp(self, g: Node, y: Node, a: Node, b: Node) -> tuple[Node, Node]:
+        return g * b, g * a
+
+
+@dataclass(frozen=True)
+class Divide(Binary):
+    """y = a / b."""
+
+    name = "divide"
+    domain = (0.5, 2.5)
+
+    def scalar(self, s: Scalar[T], a: T, b: T) -> T:
+        return s.divide(a, b)
+
+    def vjp(self, g: Node, y: Node, a: Node, b: Node) -> tuple[Node, Node]:
+        return g / b, -(g * y) / b
+
+
+@dataclass(frozen=True)
+class FloorDivide(Binary):
+    """y = ⌊a / b⌋; its derivative is zero wherever it exists."""
+
+    name = "floor_divide"
+    accepts = "fi"
+    domain = (0.5, 2.5)
+
+    def scalar(self, s: Scalar[T], a: T, b: T) -> T:
+        return s.floor_divide(a, b)
+
+    def vjp(self, g: Node, y: Node, a: Node, b: Node) -> tuple[None, None]:
+        return None, None
+
+
+@dataclass(frozen=True)
+class Remainder(Binary):
+    """y = a - b ⌊a / b⌋, with the sign of b."""
+
+    name = "remainder"
+    accepts = "fi"
+    domain = (0.5, 2.5)
+
+    def scalar(self, s: Scalar[T], a: T, b: T) -> T:
+        return s.remainder(a, b)
+
+    def vjp(self, g: Node, y: Node, a: Node, b: Node) -> tuple[Node, Node]:
+        return g, -(g * floor_divide(a, b))
+
+
+@dataclass(frozen=True)
+class Power(Binary):
+    """y = a^b."""
+
+    name = "power"
+    accepts = "fi"
+    domain = (0.5, 2.5)
+
+    def scalar(self, s: Scalar[T], a: T, b: T) -> T:
+        return s.power(a, b)
+
+    def vjp(self, g: Node, y: Node, a: Node, b: Node) -> tuple[Node, Node]:
+        # d(a^0)/da is 0 also where a^(-1) is not finite
+        return g * b * a ** where(equal(b, 0), 1, b - 1), g * y * log(a)
+
+
+@dataclass(frozen=True)
+class Maximum(Binary):
+    """y = max(a, b), NaN where either is; where they are equal the derivative goes to b."""
+
+    name = "maximum"
+    commutative = True
+    accepts = "fi"
+
+    def scalar(self, s: Scalar[T], a: T, b: T) -> T:
+        return s.maximum(a, b)
+
+    def vjp(self, g: Node, y: Node, a: Node, b: Node) -> tuple[Node, Node]:
+        return where(b < a, g, 0), where(a <= b, g, 0)
+
+
+@dataclass(frozen=True)
+class Minimum(Binary):
+    """y = min(a, b), NaN where either is; where they are equal the derivative goes to b."""
+
+    name = "minimum"
+    commutative = True
+    accepts = "fi"
+
+    def scalar(self, s: Scalar[T], a: T, b: T) -> T:
+        return s.minimum(a, b)
+
+    def vjp(self, g: Node, y: Node, a: Node, b: Node) -> tuple[Node, Node]:
+        return where(a < b, g, 0), where(b <= a, g, 0)
+
+
+@dataclass(frozen=True)
+class Negative(Unary):
+    """y = -x."""
+
+    name = "negative"
+    accepts = "fi"
+
+    def scalar(self, s: Scalar[T], x: T) -> T:
+        return s.negative(x)
+
+    def vjp(self, g: Node, y: Node, x: Node) -> tuple[Node]:
+        return (-g,)
+
+
+@dataclass(frozen=True)
+class Absolute(Unary):
+    """y = |x|; the derivative at 0 is taken as 0."""
+
+    name = "abs"
+    accepts = "fi"
+
+    def scalar(self, s: Scalar[T], x: T) -> T:
+        return s.absolute(x)
+
+    def vjp(self, g: Node, y: Node, x: Node) -> tuple[Node]:
+        return (g * sign(x),)
+
+
+add = operator("+")(Add())
+subtract = operator("-")(Subtract())
+multiply = operator("*")(Multiply())
+divide = operator("/")(Divide())
+floor_divide = operator("//")(FloorDivide())
+remainder = operator("%")(Remainder())
+pow = operator("**")(Power())
+negative = operator("neg")(Negative())
+abs = operator("abs")(Absolute())
+maximum = Maximum()
+minimum = Minimum()
+
+
+def square(x: Operand) -> Node:
+    """Y = x x."""
+    return multiply(x, x)
+
+
+def reciprocal(x: Operand) -> Node:
+    """Y = 1 / x."""
+    return divide(1, x)

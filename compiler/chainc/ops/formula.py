@@ -1,0 +1,133 @@
+"""Elementwise ops made of others: a user's formula with its own name, and a fused region."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from chainc.errors import GradientError
+from chainc.ir import Graph, Node, Op, Operand, Sample, apply
+from chainc.ops.arithmetic import multiply
+from chainc.ops.elementwise import Elementwise
+from chainc.ops.functions import exp
+from chainc.ops.state import Constant, Input, as_nodes
+from chainc.scalar import Scalar
+from chainc.types import DType, TensorType, float32, float64
+
+T = TypeVar("T")
+
+
+def interpret_body(body: Graph, s: Scalar[T], operands: Sequence[T]) -> T:
+    """The scalar meaning of a graph of elementwise ops with inputs "0", "1", … ."""
+    values: dict[Node, T] = {}
+    for node in body.nodes:
+        values[node] = _meaning(node, s, operands, [values[i] for i in node.inputs])
+    return values[body.outputs[0]]
+
+
+def _meaning(node: Node, s: Scalar[T], operands: Sequence[T], inputs: Sequence[T]) -> T:
+    if isinstance(node.op, Input):
+        return operands[int(node.op.key)]
+    if isinstance(node.op, Constant):
+        return s.const(node.op.value.array.item())
+    if not isinstance(node.op, Elementwise):
+        raise GradientError(
+            f"{node.op.label} is not elementwise, so it cannot be part of a formula",
+            hint="use arithmetic, cr.where and the elementary functions only",
+        )
+    return node.op.interpret(s, inputs)
+
+
+@dataclass(frozen=True)
+class Formula(Elementwise):
+    """A user's own elementwise op: it keeps its name and its box, and knows its derivatives."""
+
+    name = "formula"
+    title: str
+    body: Graph
+    derivatives: tuple[Graph, ...]
+
+    def arity(self) -> int:
+        return len(self.derivatives)
+
+    def interpret(self, s: Scalar[T], operands: Sequence[T]) -> T:
+        return interpret_body(self.body, s, operands)
+
+    def vjp(self, g: Node, y: Node, *operands: Node) -> Sequence[Node]:
+        return [g * inline(derivative, operands) for derivative in self.derivatives]
+
+    def __call__(self, *operands: Operand) -> Node:
+        return apply(self, *as_nodes(*operands))
+
+    @property
+    def label(self) -> str:
+        return self.title
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        x = scalar_input(0)
+        square = cls("square", Graph((multiply(x, x),)), (Graph((2 * x,)),))
+        return [Sample(square, (TensorType((2, 3), float32),))]
+
+
+@dataclass(frozen=True)
+class Region(Elementwise):
+    """Neighbouring elementwise ops as one kernel, made by fusion after differentiation."""
+
+    name = "region"
+    body: Graph
+
+    def arity(self) -> int:
+        return len(self.body.leaves("input"))
+
+    def interpret(self, s: Scalar[T], operands: Sequence[T]) -> T:
+        return interpret_body(self.body, s, operands)
+
+    def infer(self, *operands: TensorType) -> TensorType:
+        return infer_body(self.body, operands)
+
+    def vjp(self, g: Node, y: Node, *operands: Node) -> Sequence[Node]:
+        raise GradientError(
+            "a fused region has no derivative of its own",
+            hint="differentiate the graph before the passes run",
+        )
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        x, y = (Node(Input(str(i), TensorType((2, 3), float32)), (), TensorType((2, 3), float32))
+                for i in range(2))  # fmt: skip
+        return [Sample(cls(Graph((exp(x * y) + x,))), (x.type, y.type))]
+
+
+def infer_body(body: Graph, operands: Sequence[TensorType]) -> TensorType:
+    """The body's result type, its inputs taking the types of `operands`."""
+    types: dict[Node, TensorType] = {}
+    for node in body.nodes:
+        if isinstance(node.op, Input):
+            types[node] = operands[int(node.op.key)]
+        else:
+            types[node] = node.op.infer(*(types[i] for i in node.inputs))
+    return types[body.outputs[0]]
+
+
+def scalar_input(index: int, dtype: DType = float64) -> Node:
+    """The stand-in for operand `index` while a formula's body is written down."""
+    return apply(Input(str(index), TensorType((), dtype)))
+
+
+def inline(body: Graph, operands: Sequence[Node]) -> Node:
+    """The body's nodes over `operands` in place of its inputs, in the operands' element type."""
+    mapping: dict[Node, Node] = {}
+    for node in body.nodes:
+        mapping[node] = _inline_node(node, mapping, operands)
+    return mapping[body.outputs[0]]
+
+
+def _inline_node(node: Node, mapping: dict[Node, Node], operands: Sequence[Node]) -> Node:
+    op: Op = node.op
+    if isinstance(op, Input):
+        return operands[int(op.key)]
+    if isinstance(op, Constant):
+        return as_nodes(op.value.array.item(), operands[0])[0]
+    return apply(op, *(mapping[i] for i in node.inputs))

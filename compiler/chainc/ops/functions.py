@@ -1,0 +1,175 @@
+"""Elementary functions of one variable."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TypeVar
+
+from chainc.ir import Node
+from chainc.ops.elementwise import Unary
+from chainc.scalar import Scalar
+
+__all__ = ["cos", "erf", "exp", "expm1", "floor", "log", "log1p", "sign", "sin", "sqrt", "tanh"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Exp(Unary):
+    """y = e^x."""
+
+    name = "exp"
+
+    def scalar(self, s: Scalar[T], x: T) -> T:
+        return s.exp(x)
+
+    def vjp(self, g: Node, y: Node, x: Node) -> tuple[Node]:
+        return (g * y,)
+
+
+@dataclass(frozen=True)
+class Expm1(Unary):
+    """y = e^x - 1, accurate near 0."""
+
+    name = "expm1"
+
+    def scalar(self, s: Scalar[T], x: T) -> T:
+        return s.expm1(x)
+
+    def vjp(self, g: Node, y: Node, x: Node) -> tuple[Node]:
+        return (g * (y + 1),)
+
+
+@dataclass(frozen=True)
+class Log(Unary):
+    """y = ln x."""
+
+    name = "log"
+    domain = (0.25, 4.0)
+
+    def scalar(self, s: Scalar[T], x: T) -> T:
+        return s.log(x)
+
+    def vjp(self, g: Node, y: Node, x: Node) -> tuple[Node]:
+        return (g / x,)
+
+
+@dataclass(frozen=True)
+class Log1p(Unary):
+    """y = ln(1 + x), accurate near 0."""
+
+    name = "log1p"
+    domain = (-0.75, 3.0)
+
+    def scalar(self, s: Scalar[T], x: T) -> T:
+        return s.log1p(x)
+
+    def vjp(self, g: Node, y: Node, x: Node) -> tuple[Node]:
+        return (g / (1 + x),)
+
+
+@dataclass(frozen=True)
+class Sqrt(Unary):
+    """y = √x."""
+
+    name = "sqrt"
+    domain = (0.25, 4.0)
+
+    def scalar(self, s: Scalar[T], x: T) -> T:
+        return s.sqrt(x)
+
+    def vjp(self, g: Node, y: Node, x: Node) -> tuple[Node]:
+        return (g / (2 * y),)
+
+
+@dataclass(frozen=True)
+class Sin(Unary):
+    """y = sin x."""
+
+    name = "sin"
+
+    def scalar(self, s: Scalar[T], x: T) -> T:
+        return s.sin(x)
+
+    def vjp(self, g: Node, y: Node, x: Node) -> tuple[Node]:
+        return (g * cos(x),)
+
+
+@dataclass(frozen=True)
+class Cos(Unary):
+    """y = cos x."""
+
+    name = "cos"
+
+    def scalar(self, s: Scalar[T], x: T) -> T:
+        return s.cos(x)
+
+    def vjp(self, g: Node, y: Node, x: Node) -> tuple[Node]:
+        return (-g * sin(x),)
+
+
+@dataclass(frozen=True)
+class Tanh(Unary):
+    """y = tanh x."""
+
+    name = "tanh"
+
+    def scalar(self, s: Scalar[T], x: T) -> T:
+        return s.tanh(x)
+
+    def vjp(self, g: Node, y: Node, x: Node) -> tuple[Node]:
+        return (g * (1 - y * y),)
+
+
+@dataclass(frozen=True)
+class Erf(Unary):
+    """y = 2/√π ∫₀ˣ e^(-t²) dt."""
+
+    name = "erf"
+
+    def scalar(self, s: Scalar[T], x: T) -> T:
+        return s.erf(x)
+
+    def vjp(self, g: Node, y: Node, x: Node) -> tuple[Node]:
+        return (g * (2 / math.sqrt(math.pi)) * exp(-(x * x)),)
+
+
+@dataclass(frozen=True)
+class Floor(Unary):
+    """y = ⌊x⌋; its derivative is zero wherever it exists."""
+
+    name = "floor"
+
+    def scalar(self, s: Scalar[T], x: T) -> T:
+        return s.floor(x)
+
+    def vjp(self, g: Node, y: Node, x: Node) -> tuple[None]:
+        return (None,)
+
+
+@dataclass(frozen=True)
+class Sign(Unary):
+    """y = -1, 0 or 1; NaN for NaN. Its derivative is zero wherever it exists."""
+
+    name = "sign"
+    accepts = "fi"
+
+    def scalar(self, s: Scalar[T], x: T) -> T:
+        return s.select(s.equal(x, s.const(0)), x, s.divide(x, s.absolute(x)))
+
+    def vjp(self, g: Node, y: Node, x: Node) -> tuple[None]:
+        return (None,)
+
+
+exp = Exp()
+expm1 = Expm1()
+log = Log()
+log1p = Log1p()
+sqrt = Sqrt()
+sin = Sin()
+cos = Cos()
+tanh = Tanh()
+erf = Erf()
+floor = Floor()
+sign = Sign()

@@ -1,0 +1,229 @@
+"""Indexing by tensors: gathering, scattering, one-hot codes, ranges and positions of extremes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, TypeVar
+
+from chainc.errors import DTypeError, MisfitError, ShapeError
+from chainc.ir import Node, Op, Operand, Sample, apply
+from chainc.kernels import Kernels
+from chainc.ops.logic import as_dtype
+from chainc.ops.movement import DimLike, as_shape, broadcast_to, normalize_axes
+from chainc.ops.state import as_nodes, constant
+from chainc.types import (
+    Dim,
+    DType,
+    Shape,
+    TensorType,
+    float32,
+    format_shape,
+    int32,
+    int64,
+)
+
+__all__ = ["arange", "argmax", "argmin", "one_hot", "scatter_add", "take"]
+
+T = TypeVar("T")
+
+
+def _require_indices(indices: TensorType) -> None:
+    if indices.dtype.kind != "i":
+        raise MisfitError(
+            DTypeError,
+            f"the indices have element type {indices.dtype}, not an integer type",
+            'declare them with dtype="int32", or convert them with cr.astype(x, "int32")',
+        )
+
+
+@dataclass(frozen=True)
+class Take(Op):
+    """The slices of `x` along `axis` that the indices name."""
+
+    name = "take"
+    axis: int
+
+    def infer(self, x: TensorType, indices: TensorType) -> TensorType:
+        _require_indices(indices)
+        return x.with_shape((*x.shape[: self.axis], *indices.shape, *x.shape[self.axis + 1 :]))
+
+    def kernel(self, k: Kernels[T], result: TensorType, x: T, indices: T) -> T:
+        return k.take(result, self.axis, x, indices)
+
+    def index_bound(self, operands: Sequence[TensorType]) -> Dim:
+        return operands[0].shape[self.axis]
+
+    def vjp(self, g: Node, y: Node, x: Node, indices: Node) -> Sequence[Node | None]:
+        zeros = broadcast_to(constant(0, x.type.dtype), x.shape)
+        return scatter_add(zeros, indices, g, self.axis), None
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        def at(axis: int, shape: Shape, indices: Shape) -> Sample:
+            return Sample(cls(axis), (TensorType(shape, float32), TensorType(indices, int32)))
+
+        return [at(0, (3, 2), (4,)), at(1, (2, 3), (2, 2)), at(0, (3,), ()), at(0, (3, 2), (0,))]
+
+
+@dataclass(frozen=True)
+class ScatterAdd(Op):
+    """`x` with `updates` added to the slices along `axis` that the indices name."""
+
+    name = "scatter_add"
+    axis: int
+
+    def infer(self, x: TensorType, indices: TensorType, updates: TensorType) -> TensorType:
+        _require_indices(indices)
+        expected = (*x.shape[: self.axis], *indices.shape, *x.shape[self.axis + 1 :])
+        if updates.shape != expected:
+            raise MisfitError(
+                ShapeError,
+                f"updates of shape {format_shape(updates.shape)} where the indices ask for "
+                f"{format_shape(expected)}",
+                "give one slice of updates for each index",
+            )
+        return x
+
+    def kernel(self, k: Kernels[T], result: TensorType, x: T, indices: T, updates: T) -> T:
+        return k.scatter_add(result, self.axis, x, indices, updates)
+
+    def index_bound(self, operands: Sequence[TensorType]) -> Dim:
+        return operands[0].shape[self.axis]
+
+    def vjp(self, g: Node, y: Node, x: Node, indices: Node, updates: Node) -> Sequence[Node | None]:
+        return g, None, take(g, indices, self.axis)
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        def at(axis: int, *shapes: Shape) -> Sample:
+            x, indices, updates = shapes
+            types = (TensorType(x, float32), TensorType(indices, int32))
+            return Sample(cls(axis), (*types, TensorType(updates, float32)))
+
+        return [at(0, (3, 2), (4,), (4, 2)), at(1, (2, 3), (2,), (2, 2))]
+
+
+@dataclass(frozen=True)
+class OneHot(Op):
+    """1 at each index along a new last axis, else 0."""
+
+    name = "one_hot"
+    depth: int
+    dtype: DType = float32
+
+    def infer(self, indices: TensorType) -> TensorType:
+        _require_indices(indices)
+        return TensorType((*indices.shape, self.depth), self.dtype)
+
+    def kernel(self, k: Kernels[T], result: TensorType, indices: T) -> T:
+        return k.one_hot(result, indices)
+
+    def index_bound(self, operands: Sequence[TensorType]) -> Dim:
+        return self.depth
+
+    def vjp(self, g: Node, y: Node, indices: Node) -> tuple[None]:
+        return (None,)
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        return [Sample(cls(3), (TensorType(shape, int32),)) for shape in [(4,), (2, 1), (0,)]]
+
+
+@dataclass(frozen=True)
+class Arange(Op):
+    """0, 1, … n-1."""
+
+    name = "arange"
+    stop: Dim
+    dtype: DType = int64
+
+    def infer(self) -> TensorType:
+        return TensorType((self.stop,), self.dtype)
+
+    def kernel(self, k: Kernels[T], result: TensorType) -> T:
+        return k.arange(result)
+
+    def vjp(self, g: Node, y: Node) -> Sequence[Node | None]:
+        return ()
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        return [Sample(cls(4), ()), Sample(cls(0), ())]
+
+
+@dataclass(frozen=True)
+class ArgMax(Op):
+    """The first position of the largest element along `axis`; a NaN counts as the largest."""
+
+    name = "argmax"
+    axis: int
+
+    primitive: ClassVar[str] = "maximum"
+
+    def infer(self, x: TensorType) -> TensorType:
+        if x.shape[self.axis] == 0:
+            raise MisfitError(
+                ShapeError,
+                f"axis {self.axis} of {x} is empty",
+                "choose among at least one element",
+            )
+        return TensorType((*x.shape[: self.axis], *x.shape[self.axis + 1 :]), int64)
+
+    def kernel(self, k: Kernels[T], result: TensorType, x: T) -> T:
+        return k.index_of(result, self.primitive, self.axis, x)
+
+    def vjp(self, g: Node, y: Node, x: Node) -> tuple[None]:
+        return (None,)
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        rows: list[tuple[int, Shape]] = [(1, (2, 3)), (0, (3, 2)), (0, (4,)), (1, (0, 2))]
+        return [Sample(cls(axis), (TensorType(shape, float32),)) for axis, shape in rows]
+
+
+@dataclass(frozen=True)
+class ArgMin(ArgMax):
+    """The first position of the smallest element along `axis`; a NaN counts as the smallest."""
+
+    name = "argmin"
+
+    primitive = "minimum"
+
+
+def take(x: Operand, indices: Operand, axis: int = 0) -> Node:
+    """The slices of `x` along `axis` that `indices` name; out of range is an error at run time."""
+    node, index = constant(x), constant(indices)
+    (position,) = normalize_axes("take", axis, node.ndim)
+    return apply(Take(position), node, index)
+
+
+def scatter_add(x: Operand, indices: Operand, updates: Operand, axis: int = 0) -> Node:
+    """`x` with `updates` added at `indices` along `axis`; repeated indices add up."""
+    node, index = constant(x), constant(indices)
+    (position,) = normalize_axes("scatter_add", axis, node.ndim)
+    return apply(ScatterAdd(position), node, index, constant(updates))
+
+
+def one_hot(indices: Operand, depth: int, dtype: DType | str = float32) -> Node:
+    """1 at each index of a new last axis of size `depth`; out of range is an error at run time."""
+    return apply(OneHot(depth, as_dtype(dtype)), constant(indices))
+
+
+def arange(stop: DimLike, dtype: DType | str = int64) -> Node:
+    """0, 1, … stop-1; `stop` is an integer or a named size."""
+    return apply(Arange(as_shape((stop,))[0], as_dtype(dtype)))
+
+
+def argmax(x: Operand, axis: int = -1) -> Node:
+    """The first position of the largest element along `axis`, as int64."""
+    (node,) = as_nodes(x)
+    (position,) = normalize_axes("argmax", axis, node.ndim)
+    return apply(ArgMax(position), node)
+
+
+def argmin(x: Operand, axis: int = -1) -> Node:
+    """The first position of the smallest element along `axis`, as int64."""
+    (node,) = as_nodes(x)
+    (position,) = normalize_axes("argmin", axis, node.ndim)
+    return apply(ArgMin(position), node)

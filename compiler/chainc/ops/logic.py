@@ -1,0 +1,248 @@
+"""Comparisons, Boolean logic, selection, conversion of element types, and the gradient stop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from chainc.errors import DTypeError, MisfitError
+from chainc.ir import Node, Operand, Sample, apply
+from chainc.operators import operator
+from chainc.ops.elementwise import Binary, Ternary, Unary, infer_elementwise
+from chainc.ops.state import as_nodes
+from chainc.scalar import Scalar
+from chainc.types import (
+    BY_NAME,
+    DType,
+    TensorType,
+    bool_,
+    float32,
+    float64,
+    int32,
+)
+
+__all__ = [
+    "astype",
+    "equal",
+    "greater",
+    "greater_equal",
+    "less",
+    "less_equal",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "not_equal",
+    "stop_gradient",
+    "where",
+]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Comparison(Binary):
+    """A Boolean per position; no derivative flows through it."""
+
+    accepts = "fi"
+
+    def result_dtype(self, operand: DType) -> DType:
+        return bool_
+
+    def vjp(self, g: Node, y: Node, a: Node, b: Node) -> tuple[None, None]:
+        return None, None
+
+
+@dataclass(frozen=True)
+class Less(Comparison):
+    """y = a < b."""
+
+    name = "less"
+
+    def scalar(self, s: Scalar[T], a: T, b: T) -> T:
+        return s.less(a, b)
+
+
+@dataclass(frozen=True)
+class LessEqual(Comparison):
+    """y = a ≤ b."""
+
+    name = "less_equal"
+
+    def scalar(self, s: Scalar[T], a: T, b: T) -> T:
+        return s.less_equal(a, b)
+
+
+@dataclass(frozen=True)
+class Equal(Comparison):
+    """y = a = b."""
+
+    name = "equal"
+    commutative = True
+    accepts = "fib"
+
+    def scalar(self, s: Scalar[T], a: T, b: T) -> T:
+        return s.equal(a, b)
+
+
+@dataclass(frozen=True)
+class LogicalAnd(Comparison):
+    """y = a ∧ b."""
+
+    name = "logical_and"
+    commutative = True
+    accepts = "b"
+
+    def scalar(self, s: Scalar[T], a: T, b: T) -> T:
+        return s.logical_and(a, b)
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        return [Sample(cls(), (TensorType((2, 3), bool_), TensorType((3,), bool_)))]
+
+
+@dataclass(frozen=True)
+class LogicalOr(LogicalAnd):
+    """y = a ∨ b."""
+
+    name = "logical_or"
+
+    def scalar(self, s: Scalar[T], a: T, b: T) -> T:
+        return s.logical_or(a, b)
+
+
+@dataclass(frozen=True)
+class LogicalNot(Unary):
+    """y = ¬x."""
+
+    name = "logical_not"
+    accepts = "b"
+
+    def scalar(self, s: Scalar[T], x: T) -> T:
+        return s.logical_not(x)
+
+    def vjp(self, g: Node, y: Node, x: Node) -> tuple[None]:
+        return (None,)
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        return [Sample(cls(), (TensorType((2, 3), bool_),))]
+
+
+@dataclass(frozen=True)
+class Where(Ternary):
+    """y = a where the condition holds, else b."""
+
+    name = "where"
+    accepts = "fib"
+
+    def infer(self, *operands: TensorType) -> TensorType:
+        condition, a, b = operands
+        if condition.dtype != bool_:
+            raise MisfitError(
+                DTypeError,
+                f"the condition has element type {condition.dtype}, not bool",
+                "compare first, such as cr.where(x > 0, a, b)",
+            )
+        # the condition takes part in broadcasting, not in promotion
+        return infer_elementwise(self, (condition.with_dtype(a.dtype), a, b))
+
+    def scalar(self, s: Scalar[T], a: T, b: T, c: T) -> T:
+        return s.select(a, b, c)
+
+    def vjp(self, g: Node, y: Node, condition: Node, a: Node, b: Node) -> Sequence[Node | None]:
+        return None, where(condition, g, 0), where(condition, 0, g)
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        rows = [((2, 3), (2, 3), (2, 3)), ((2, 1), (3,), (1, 3)), ((0,), (0,), (1,))]
+        return [
+            Sample(
+                cls(),
+                (TensorType(c, bool_), TensorType(a, float32), TensorType(b, float32)),
+            )
+            for c, a, b in rows
+        ]
+
+
+@dataclass(frozen=True)
+class Cast(Unary):
+    """y = x converted to another element type."""
+
+    name = "astype"
+    dtype: DType = float32
+    accepts = "fib"
+
+    def result_dtype(self, operand: DType) -> DType:
+        return self.dtype
+
+    def scalar(self, s: Scalar[T], x: T) -> T:
+        return s.cast(x, self.dtype)
+
+    def vjp(self, g: Node, y: Node, x: Node) -> Sequence[Node | None]:
+        flows = x.type.dtype.is_float and self.dtype.is_float
+        return (astype(g, x.type.dtype) if flows else None,)
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        x = TensorType((2, 3), float32)
+        return [Sample(cls(float64), (x,)), Sample(cls(int32), (x,))]
+
+
+@dataclass(frozen=True)
+class StopGradient(Unary):
+    """y = x; to a derivative it is a constant."""
+
+    name = "stop_gradient"
+    accepts = "fib"
+
+    def scalar(self, s: Scalar[T], x: T) -> T:
+        return x
+
+    def vjp(self, g: Node, y: Node, x: Node) -> tuple[None]:
+        return (None,)
+
+
+less = operator("<")(Less())
+less_equal = operator("<=")(LessEqual())
+equal = Equal()
+logical_and = operator("&")(LogicalAnd())
+logical_or = operator("|")(LogicalOr())
+logical_not = operator("~")(LogicalNot())
+stop_gradient = StopGradient()
+
+
+def not_equal(a: Operand, b: Operand) -> Node:
+    """Y = a ≠ b."""
+    return logical_not(equal(a, b))
+
+
+def greater(a: Operand, b: Operand) -> Node:
+    """Y = a > b."""
+    return less(b, a)
+
+
+def greater_equal(a: Operand, b: Operand) -> Node:
+    """Y = a ≥ b."""
+    return less_equal(b, a)
+
+
+def where(condition: Node, a: Operand, b: Operand) -> Node:
+    """`a` where the condition holds, else `b`."""
+    return apply(Where(), condition, *as_nodes(a, b))
+
+
+def as_dtype(dtype: DType | str) -> DType:
+    """An element type by name; an unknown name is an error that lists them all."""
+    found = dtype if isinstance(dtype, DType) else BY_NAME.get(str(dtype))
+    if found is None:
+        known = ", ".join(d.name for d in set(BY_NAME.values()))
+        raise DTypeError(f"{dtype!r} is no element type", hint=f"use one of {known}")
+    return found
+
+
+def astype(x: Operand, dtype: DType | str) -> Node:
+    """`x` converted to `dtype`; a floating-point value is cut towards zero for an integer."""
+    target = as_dtype(dtype)
+    (node,) = as_nodes(x)
+    return node if node.type.dtype == target else apply(Cast(target), node)

@@ -1,0 +1,199 @@
+"""Reductions over axes, and the statistics composed of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, TypeVar
+
+from chainc.errors import DTypeError, MisfitError, ShapeError
+from chainc.ir import Node, Op, Operand, Sample, apply
+from chainc.kernels import Kernels
+from chainc.ops.arithmetic import divide, square, subtract
+from chainc.ops.functions import exp, log, sqrt
+from chainc.ops.logic import astype, equal, stop_gradient, where
+from chainc.ops.movement import broadcast_to, normalize_axes, reshape
+from chainc.ops.state import as_nodes, size
+from chainc.types import Shape, TensorType, float32, product
+
+__all__ = ["logsumexp", "max", "mean", "min", "prod", "std", "sum", "var"]
+
+T = TypeVar("T")
+
+Axis = int | Sequence[int] | None
+
+
+@dataclass(frozen=True)
+class Reduce(Op):
+    """Folds the elements along `axes`; with `keepdims` these axes stay, with size 1."""
+
+    axes: tuple[int, ...]
+    keepdims: bool = False
+
+    primitive: ClassVar[str]  # the scalar primitive that folds two elements
+    needs_elements: ClassVar[bool] = False  # no neutral element: an empty axis is an error
+
+    def infer(self, x: TensorType) -> TensorType:
+        if x.dtype.kind == "b":
+            raise MisfitError(
+                DTypeError,
+                "cannot reduce Booleans",
+                'count them with cr.sum(cr.astype(x, "int32"))',
+            )
+        if self.needs_elements and any(x.shape[axis] == 0 for axis in self.axes):
+            raise MisfitError(
+                ShapeError,
+                f"axes {self.axes} of {x} are empty, so there is no {self.name}",
+                "reduce over axes that have elements",
+            )
+        return x.with_shape(self._reduced(x.shape, keep=self.keepdims))
+
+    def _reduced(self, shape: Shape, *, keep: bool) -> Shape:
+        if keep:
+            return tuple(1 if axis in self.axes else dim for axis, dim in enumerate(shape))
+        return tuple(dim for axis, dim in enumerate(shape) if axis not in self.axes)
+
+    def kernel(self, k: Kernels[T], result: TensorType, x: T) -> T:
+        return k.reduce(result, self.primitive, self.axes, self.keepdims, x)
+
+    def spread(self, reduced: Node, like: Node) -> Node:
+        """A reduced tensor repeated along the axes it lost."""
+        kept = reshape(reduced, self._reduced(like.shape, keep=True))
+        return broadcast_to(kept, like.shape)
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        def at(shape: Shape, *axes: int, keepdims: bool = False) -> Sample:
+            return Sample(cls(axes, keepdims), (TensorType(shape, float32),))
+
+        return [
+            at((2, 3), 0),
+            at((2, 3), 1, keepdims=True),
+            at((2, 3, 2), 0, 2),
+            at((1, 1), 0, 1),
+            at((0, 3), 1),
+        ]
+
+
+@dataclass(frozen=True)
+class Sum(Reduce):
+    """y = Σ x."""
+
+    name = "sum"
+    primitive = "add"
+
+    def vjp(self, g: Node, y: Node, x: Node) -> tuple[Node]:
+        return (self.spread(g, x),)
+
+
+@dataclass(frozen=True)
+class Prod(Reduce):
+    """y = Π x."""
+
+    name = "prod"
+    primitive = "multiply"
+
+    def vjp(self, g: Node, y: Node, x: Node) -> tuple[Node]:
+        # The product of the others: y / x, but exact where elements are zero.
+        zero = equal(x, 0)
+        ones = where(zero, 1, x)
+        zeros = self.spread(apply(Sum(self.axes, False), astype(zero, x.type.dtype)), x)
+        rest = self.spread(apply(Prod(self.axes, False), ones), x) / ones
+        alone = where(equal(zeros - astype(zero, x.type.dtype), 0), rest, 0)
+        return (self.spread(g, x) * alone,)
+
+
+@dataclass(frozen=True)
+class Extremum(Reduce):
+    """The largest or smallest element, NaN where there is one; equal ones share the cotangent."""
+
+    needs_elements = True
+
+    def vjp(self, g: Node, y: Node, x: Node) -> tuple[Node]:
+        chosen = astype(equal(x, self.spread(y, x)), x.type.dtype)
+        count = apply(Sum(self.axes, False), chosen)
+        return (self.spread(divide(reshape(g, count.shape), count), x) * chosen,)
+
+
+@dataclass(frozen=True)
+class Max(Extremum):
+    """y = max x."""
+
+    name = "max"
+    primitive = "maximum"
+
+
+@dataclass(frozen=True)
+class Min(Extremum):
+    """y = min x."""
+
+    name = "min"
+    primitive = "minimum"
+
+
+def _reduce(op: type[Reduce], x: Operand, axis: Axis, keepdims: bool) -> Node:
+    (node,) = as_nodes(x)
+    axes = normalize_axes(op.name, axis, node.ndim)
+    return apply(op(axes, keepdims), node) if axes else node
+
+
+def sum(x: Operand, axis: Axis = None, keepdims: bool = False) -> Node:
+    """Σ x over `axis`, by default over all."""
+    return _reduce(Sum, x, axis, keepdims)
+
+
+def prod(x: Operand, axis: Axis = None, keepdims: bool = False) -> Node:
+    """Π x over `axis`, by default over all."""
+    return _reduce(Prod, x, axis, keepdims)
+
+
+def max(x: Operand, axis: Axis = None, keepdims: bool = False) -> Node:
+    """The largest element over `axis`, by default over all."""
+    return _reduce(Max, x, axis, keepdims)
+
+
+def min(x: Operand, axis: Axis = None, keepdims: bool = False) -> Node:
+    """The smallest element over `axis`, by default over all."""
+    return _reduce(Min, x, axis, keepdims)
+
+
+def mean(x: Operand, axis: Axis = None, keepdims: bool = False) -> Node:
+    """Σ x / n, n the true number of elements along `axis`, also in a partial batch."""
+    (node,) = as_nodes(x)
+    count = product(node.shape[a] for a in normalize_axes("mean", axis, node.ndim))
+    return divide(sum(node, axis, keepdims), _number(node, size(count), count == 0))
+
+
+def _number(like: Node, count: Node, empty: bool) -> Node:
+    if empty:
+        raise ShapeError(
+            f"mean: {like.type} has no elements along the axis",
+            hint="reduce over axes that have elements",
+        )
+    return astype(count, like.type.dtype)
+
+
+def var(x: Operand, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Node:
+    """Σ (x - mean)² / (n - correction), in two passes."""
+    (node,) = as_nodes(x)
+    axes = normalize_axes("var", axis, node.ndim)
+    centred = subtract(node, mean(node, axes, keepdims=True))
+    count = size(product(node.shape[a] for a in axes))
+    total = sum(square(centred), axes, keepdims)
+    return divide(total, subtract(astype(count, node.type.dtype), float(correction)))
+
+
+def std(x: Operand, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Node:
+    """√var."""
+    return sqrt(var(x, axis, correction, keepdims))
+
+
+def logsumexp(x: Operand, axis: Axis = None, keepdims: bool = False) -> Node:
+    """Ln Σ e^x, as m + ln Σ e^(x - m) with m = max x, which never overflows."""
+    (node,) = as_nodes(x)
+    largest = stop_gradient(max(node, axis, keepdims=True))
+    total = log(sum(exp(subtract(node, largest)), axis, keepdims=True))
+    result = total + largest
+    if keepdims:
+        return result
+    return reshape(result, sum(node, axis).shape)

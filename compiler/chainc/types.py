@@ -1,0 +1,187 @@
+"""Element types, sizes and tensor types: pure data, and the arithmetic on it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.generic]
+
+
+@dataclass(frozen=True)
+class DType:
+    """An element type: `name` as in the Array API standard, `short` as in printed graphs."""
+
+    name: str
+    short: str
+    kind: str  # "f" floating, "i" integer, "b" boolean
+    itemsize: int
+
+    @property
+    def numpy(self) -> np.dtype[np.generic]:
+        return np.dtype(self.name)
+
+    @property
+    def is_float(self) -> bool:
+        return self.kind == "f"
+
+    def __str__(self) -> str:
+        return self.short
+
+
+float32 = DType("float32", "f32", "f", 4)
+float64 = DType("float64", "f64", "f", 8)
+int32 = DType("int32", "i32", "i", 4)
+int64 = DType("int64", "i64", "i", 8)
+uint8 = DType("uint8", "u8", "i", 1)
+bool_ = DType("bool", "bool", "b", 1)
+
+DTYPES = (float32, float64, int32, int64, uint8, bool_)
+BY_NAME: Mapping[str, DType] = {key: d for d in DTYPES for key in (d.name, d.short)}
+
+_ORDER = {float32: 1, float64: 2, uint8: 1, int32: 2, int64: 3, bool_: 1}
+
+
+def promote(a: DType, b: DType) -> DType | None:
+    """The Array API standard's promotion; None where the standard defines none (mixed kinds)."""
+    if a.kind != b.kind:
+        return None
+    return a if _ORDER[a] >= _ORDER[b] else b
+
+
+@dataclass(frozen=True)
+class Size:
+    """A named size, or a product of named sizes and an integer: `batch`, `2*batch*time`."""
+
+    coefficient: int
+    names: tuple[str, ...]  # sorted, never empty
+
+    def __str__(self) -> str:
+        head = () if self.coefficient == 1 else (str(self.coefficient),)
+        return "*".join(head + self.names)
+
+    __repr__ = __str__
+
+
+Dim = int | Size
+Shape = tuple[Dim, ...]
+
+
+def named(name: str) -> Size:
+    return Size(1, (name,))
+
+
+def multiply(a: Dim, b: Dim) -> Dim:
+    coefficient = coefficient_of(a) * coefficient_of(b)
+    names = tuple(sorted(names_of(a) + names_of(b)))
+    return Size(coefficient, names) if names and coefficient else coefficient
+
+
+def divide(a: Dim, b: Dim) -> Dim | None:
+    """The quotient when b divides a for every value of the names, else None."""
+    if coefficient_of(b) == 0 or coefficient_of(a) % coefficient_of(b):
+        return None
+    remaining = list(names_of(a))
+    for name in names_of(b):
+        if name not in remaining:
+            return None
+        remaining.remove(name)
+    quotient = coefficient_of(a) // coefficient_of(b)
+    return Size(quotient, tuple(remaining)) if remaining else quotient
+
+
+def coefficient_of(dim: Dim) -> int:
+    return dim.coefficient if isinstance(dim, Size) else dim
+
+
+def names_of(dim: Dim) -> tuple[str, ...]:
+    return dim.names if isinstance(dim, Size) else ()
+
+
+def product(dims: Iterable[Dim]) -> Dim:
+    one: Dim = 1
+    return reduce(multiply, dims, one)
+
+
+def bind(dim: Dim, sizes: Mapping[str, int]) -> Dim:
+    """Replace the names that `sizes` knows by their values."""
+    if isinstance(dim, int):
+        return dim
+    known = math.prod(sizes[name] for name in dim.names if name in sizes)
+    rest = tuple(name for name in dim.names if name not in sizes)
+    coefficient = dim.coefficient * known
+    return Size(coefficient, rest) if rest and coefficient else coefficient
+
+
+def bind_shape(shape: Shape, sizes: Mapping[str, int]) -> Shape:
+    return tuple(bind(dim, sizes) for dim in shape)
+
+
+def static(shape: Shape) -> tuple[int, ...]:
+    """The shape as integers; the caller has bound every name."""
+    unbound = [str(dim) for dim in shape if isinstance(dim, Size)]
+    if unbound:
+        raise ValueError(f"sizes {unbound} are not bound")
+    return tuple(coefficient_of(dim) for dim in shape)
+
+
+def format_shape(shape: Sequence[Dim]) -> str:
+    return "[" + ",".join(str(dim) for dim in shape) + "]"
+
+
+@dataclass(frozen=True)
+class TensorType:
+    """What a node holds: a shape of integers and named sizes, and an element type."""
+
+    shape: Shape
+    dtype: DType
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> Dim:
+        """Number of elements."""
+        return product(self.shape)
+
+    @property
+    def nbytes(self) -> Dim:
+        return multiply(self.size, self.dtype.itemsize)
+
+    def with_shape(self, shape: Sequence[Dim]) -> TensorType:
+        return TensorType(tuple(shape), self.dtype)
+
+    def with_dtype(self, dtype: DType) -> TensorType:
+        return TensorType(self.shape, dtype)
+
+    def bind(self, sizes: Mapping[str, int]) -> TensorType:
+        return self.with_shape(bind_shape(self.shape, sizes))
+
+    def __str__(self) -> str:
+        return f"{self.dtype}{format_shape(self.shape)}"
+
+
+# The type of a pattern's holes, and of everything built on them: fits anything.
+UNKNOWN = TensorType((), DType("unknown", "?", "?", 0))
+
+
+def broadcast(*shapes: Shape) -> Shape | None:
+    """The common shape by the NumPy rule, None where there is none.
+
+    A named size matches itself and 1 only: whether `batch` is 1 is not known here.
+    """
+    rank = max((len(shape) for shape in shapes), default=0)
+    padded = [(1,) * (rank - len(shape)) + shape for shape in shapes]
+    result: list[Dim] = []
+    for dims in zip(*padded, strict=True):
+        larger = {dim for dim in dims if dim != 1}
+        if len(larger) > 1:
+            return None
+        result.append(larger.pop() if larger else 1)
+    return tuple(result)

@@ -1,0 +1,1 @@
+"""Chainrule: declare a network, see its gradient, compile its training loop."""

@@ -1,0 +1,101 @@
+"""Machine code kept between processes, in a folder that nobody but its owner can reach.
+
+What is read back gets executed, so a file counts only if the folder and the file belong to this
+user, nobody else can open or change them, no symbolic link leads to them, and the bytes still have
+the digest written in front of them. Anything else is treated as "not kept": the caller compiles.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_DIGEST_SIZE = hashlib.sha256().digest_size
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_log = logging.getLogger(__name__)
+
+
+def key(*parts: bytes | str) -> str:
+    """A name for the code made from `parts`: everything that decides what the code is."""
+    digests = (hashlib.sha256(p.encode() if isinstance(p, str) else p).digest() for p in parts)
+    return hashlib.sha256(b"".join(digests)).hexdigest()
+
+
+def folder() -> Path:
+    """`$XDG_CACHE_HOME/chainrule`, or `~/.cache/chainrule`."""
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if base.is_absolute():
+        return base / "chainrule"
+    try:
+        return Path.home() / ".cache" / "chainrule"
+    except RuntimeError as error:  # a user without an entry in the password file
+        raise FileNotFoundError("this user has no home folder") from error
+
+
+def load(name: str) -> bytes | None:
+    """What `store` kept under `name`, or None if there is nothing that can be trusted."""
+    try:
+        with _private_folder() as handle:
+            stored = _read(name, handle)
+    except OSError as error:
+        _log.info("no compiled code: %s", error)
+        return None
+    content = stored[_DIGEST_SIZE:]
+    if hashlib.sha256(content).digest() != stored[:_DIGEST_SIZE]:
+        _log.info("no compiled code: %s is damaged", name)
+        return None
+    return content
+
+
+def store(name: str, content: bytes) -> None:
+    """Keeps `content` under `name`; where that is impossible, the log says why."""
+    try:
+        folder().mkdir(mode=stat.S_IRWXU, parents=True, exist_ok=True)
+        with _private_folder() as handle:
+            _write(name, hashlib.sha256(content).digest() + content, handle)
+    except OSError as error:
+        _log.info("compiled code is not kept: %s", error)
+
+
+@contextmanager
+def _private_folder() -> Iterator[int]:
+    """An open handle, so that what was checked is what is used, whatever happens to the path."""
+    if os.name != "posix":
+        raise OSError("this system has no owners and modes to check")
+    handle = os.open(folder(), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        _require_private(handle)
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _require_private(handle: int) -> None:
+    status = os.fstat(handle)
+    if status.st_uid != os.getuid() or status.st_mode & _OTHERS:
+        raise PermissionError("the cache folder or file is open to other users")
+
+
+def _read(name: str, folder_handle: int) -> bytes:
+    handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=folder_handle)
+    with os.fdopen(handle, "rb") as file:
+        _require_private(handle)
+        return file.read()
+
+
+def _write(name: str, content: bytes, folder_handle: int) -> None:
+    temporary = f"{name}.{os.urandom(8).hex()}"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    handle = os.open(temporary, flags, mode=0o600, dir_fd=folder_handle)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.replace(temporary, name, src_dir_fd=folder_handle, dst_dir_fd=folder_handle)
+    except BaseException:
+        os.unlink(temporary, dir_fd=folder_handle)
+        raise

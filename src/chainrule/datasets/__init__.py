@@ -1,0 +1,11 @@
+"""Small data sets: handwritten digits, bundled, and two-class points in the plane, generated.
+
+Every set comes as `Dataset(train, test, ...)`; every split holds `x` float32 (n, features) and
+`y` int32 (n,), the class numbers from 0.
+"""
+
+from chainrule.datasets.dataset import Dataset, Split
+from chainrule.datasets.handwritten import digits
+from chainrule.datasets.plane import moons, ring, spirals, xor
+
+__all__ = ["Dataset", "Split", "digits", "moons", "ring", "spirals", "xor"]

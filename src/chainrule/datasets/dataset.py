@@ -1,0 +1,101 @@
+"""What a data set is, and the one rule by which it is split into train and test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainc.errors import InputError
+
+T = TypeVar("T", bound=np.generic)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Split:
+    """Samples and their classes, kept as read-only copies of the arrays given.
+
+    Attributes:
+        x: float32 (n, features), one sample a row.
+        y: int32 (n,), the class number of each sample, from 0.
+
+    Raises:
+        InputError: `x` or `y` is not a NumPy array of that dtype and rank, or they hold a
+            different number of samples.
+    """
+
+    x: NDArray[np.float32]
+    y: NDArray[np.int32]
+
+    def __post_init__(self) -> None:
+        x = _read_only("x", self.x, np.float32, rank=2)
+        y = _read_only("y", self.y, np.int32, rank=1)
+        if len(x) != len(y):
+            raise InputError(
+                f"Split: x holds {len(x)} samples and y holds {len(y)}",
+                hint="give one class number for every row of x",
+            )
+        object.__setattr__(self, "x", x)
+        object.__setattr__(self, "y", y)
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def __repr__(self) -> str:
+        return f"Split(x: float32 {self.x.shape}, y: int32 {self.y.shape})"
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A split to train on, a split to test on, and what they are.
+
+    Attributes:
+        train: the samples to learn from.
+        test: the samples to measure on.
+        name: the name of the function that makes the set.
+        classes: what each class number stands for: `classes[3]` is the name of class 3.
+        description: where the samples come from, and what `x` means.
+    """
+
+    train: Split
+    test: Split
+    name: str
+    classes: tuple[str, ...]
+    description: str
+
+    def __len__(self) -> int:
+        """The number of samples, train and test together."""
+        return len(self.train) + len(self.test)
+
+
+def stratified_split(x: NDArray[np.float32], y: NDArray[np.int32]) -> tuple[Split, Split]:
+    """Splits into (train, test), about 80 to 20, with the same share of every class.
+
+    In the order given, the 1st, 6th, 11th, ... sample of each class goes to test, the others to
+    train. Both splits keep the order.
+    """
+    is_test = np.zeros(len(y), dtype=np.bool_)
+    for label in np.unique(y):
+        is_test[np.flatnonzero(y == label)[::5]] = True
+    return Split(x[~is_test], y[~is_test]), Split(x[is_test], y[is_test])
+
+
+def _read_only(name: str, values: NDArray[T], dtype: type[T], rank: int) -> NDArray[T]:
+    # `isinstance` would let a masked array through, and the copy would forget its mask.
+    if type(values) is not np.ndarray or values.dtype != dtype or values.ndim != rank:
+        raise InputError(
+            f"Split: {name} must be a NumPy array of {dtype.__name__} and rank {rank}, "
+            f"not {_described(values)}",
+            hint="give x as float32 (n, features) and y as int32 (n,); `.astype` converts",
+        )
+    copy = values.copy(order="C")
+    copy.flags.writeable = False
+    return copy
+
+
+def _described(values: object) -> str:
+    if not isinstance(values, np.ndarray):
+        return f"a {type(values).__name__}"
+    return f"{type(values).__name__} of {values.dtype}, shape {values.shape}"
