@@ -58,13 +58,18 @@ def _local_cotangents(node: Node, total: Node, reached: set[Node]) -> list[tuple
     """(operand, its cotangent) for every operand that leads to `wrt`."""
     if not any(operand in reached for operand in node.inputs):
         return []
-    with originating(_derived(node, None, "local derivative")):
+    origin = _derived(node, None, "local derivative")
+    with originating(origin):
         cotangents = _ask(node, total)
-    return [
-        (operand, _unbroadcast(node, position, operand, cotangent))
-        for position, (operand, cotangent) in enumerate(zip(node.inputs, cotangents, strict=True))
-        if cotangent is not None and operand in reached
-    ]
+    found: list[tuple[Node, Node]] = []
+    for position, (operand, cotangent) in enumerate(zip(node.inputs, cotangents, strict=True)):
+        if cotangent is None or operand not in reached:
+            continue
+        if cotangent.origin is origin:  # made just now, for this operand
+            why = _derived(node, position, "local derivative")
+            cotangent = Node(cotangent.op, cotangent.inputs, cotangent.type, why)
+        found.append((operand, _unbroadcast(node, position, operand, cotangent)))
+    return found
 
 
 def _ask(node: Node, total: Node) -> Sequence[Node | None]:

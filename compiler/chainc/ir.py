@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from chainc.errors import Location, MisfitError, user_location
 from chainc.operators import Operators
-from chainc.types import UNKNOWN, Array, Shape, TensorType
+from chainc.types import UNKNOWN, Array, Dim, Shape, TensorType
 
 if TYPE_CHECKING:
     import networkx
@@ -100,6 +101,8 @@ class Op:
 
     name: ClassVar[str] = ""
     commutative: ClassVar[bool] = False
+    symbol: ClassVar[str] = ""  # the sign for it in a picture, where mathematics has one
+    roles: ClassVar[Sequence[str]] = string.ascii_lowercase  # what a picture calls the operands
 
     def __init_subclass__(cls) -> None:
         if "name" in cls.__dict__:
@@ -114,6 +117,10 @@ class Op:
     # (builder, result type, *values) -> value: what a structural op computes, in the
     # vocabulary of `kernels.py`. An elementwise op states its scalar meaning instead.
     kernel: ClassVar[Callable[..., object]]
+
+    def index_bound(self, operands: Sequence[TensorType]) -> tuple[int, Dim] | None:
+        """Which operand holds indices, and the bound that they must stay below."""
+        return None
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:

@@ -39,13 +39,27 @@ class Kernels(Protocol[T]):
 
     def broadcast(self, result: TensorType, x: T) -> T: ...
 
-    def slice(self, result: TensorType, starts: Shape, stops: Shape, steps: Shape, x: T) -> T:
+    def slice(
+        self,
+        result: TensorType,
+        starts: tuple[int, ...],
+        stops: Shape,
+        steps: tuple[int, ...],
+        x: T,
+    ) -> T:
         """Every `step`-th element from `start` up to `stop`, steps positive."""
         ...
 
     def flip(self, result: TensorType, axes: tuple[int, ...], x: T) -> T: ...
 
-    def pad(self, result: TensorType, low: Shape, interior: Shape, value: float, x: T) -> T:
+    def pad(
+        self,
+        result: TensorType,
+        low: tuple[int, ...],
+        interior: tuple[int, ...],
+        value: float,
+        x: T,
+    ) -> T:
         """`x` written into a tensor of `value`, from `low` on, `interior` elements apart."""
         ...
 

@@ -5,6 +5,7 @@ sympy is imported when one of these is asked for, and never reads text from outs
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -28,7 +29,8 @@ class SympyBuilder:
     def const(self, value: float | int | bool) -> sympy.Basic:
         import sympy
 
-        return sympy.nsimplify(value, rational=True) if value == int(value) else sympy.Float(value)
+        exact = math.isfinite(value) and value == int(value)
+        return sympy.Integer(int(value)) if exact else sympy.Float(value)
 
     def add(self, a: sympy.Basic, b: sympy.Basic) -> sympy.Basic:
         return a + b
@@ -129,23 +131,34 @@ def formula(op: Elementwise, symbols: Sequence[sympy.Basic]) -> sympy.Basic:
 
 
 def symbolic_vjp(op: Elementwise, g: Node, operands: Sequence[Node]) -> list[Node]:
-    """The cotangents of an op that declares none: `sympy.diff` of its meaning, as nodes."""
+    """The cotangents of an op that declares none: the derivatives of its meaning, as nodes."""
     import sympy
 
     symbols = [sympy.Symbol(f"x{i}", real=True) for i in range(len(operands))]
     meaning = formula(op, symbols)
     environment = dict(zip(symbols, operands, strict=True))
-    return [g * to_node(sympy.diff(meaning, symbol), environment) for symbol in symbols]
+    return [g * to_node(derivative(meaning, symbol), environment) for symbol in symbols]
+
+
+def derivative(expression: sympy.Basic, symbol: sympy.Basic) -> sympy.Basic:
+    """`sympy.diff`, with 0 for the derivative of a step, which is 0 wherever it exists."""
+    import sympy
+
+    found = sympy.diff(expression, symbol)
+    formal = found.atoms(sympy.Derivative, sympy.Subs, sympy.DiracDelta)
+    steps = [part for part in formal if part.has(sympy.floor, sympy.DiracDelta)]
+    return found.xreplace(dict.fromkeys(steps, sympy.Integer(0)))
 
 
 def to_node(expression: sympy.Basic, symbols: Mapping[sympy.Basic, Node]) -> Node:
     """A sympy expression as nodes; equal subexpressions become one node."""
     import sympy
+    from sympy.logic.boolalg import BooleanAtom
 
     known: dict[sympy.Basic, Node] = dict(symbols)
     like = next(iter(symbols.values()))
     for part in sympy.postorder_traversal(expression):
-        if part not in known and not isinstance(part, sympy.Tuple):
+        if part not in known and not isinstance(part, (sympy.Tuple, BooleanAtom)):
             known[part] = _translate(part, known, like)
     return known[expression]
 
@@ -187,9 +200,11 @@ def _numeric_power(base: Node, exponent: float) -> Node:
 
 
 def _piecewise(part: sympy.Basic, known: Mapping[sympy.Basic, Node]) -> Node:
-    """The branches from last to first; sympy's last condition is always true."""
-    *branches, (last, _) = part.args
+    """The branches from last to first; NaN where no condition holds."""
+    *branches, (last, condition) = part.args
     result = known[last]
+    if condition in known:  # else it is plain truth
+        result = logic.where(known[condition], result, math.nan)
     for value, condition in reversed(branches):
         result = logic.where(known[condition], known[value], result)
     return result

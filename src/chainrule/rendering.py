@@ -63,10 +63,10 @@ def render_svg(dot: str, *, deadline: float = 10.0) -> str:
     """The picture of `dot` as one self-contained `<svg>` element: a file, or part of a page.
 
     It holds no script, no link to anything outside itself and no image. Equal text gives equal
-    bytes on every machine. Labels are measured with the metrics of Helvetica, Courier or Times in
-    their regular weight: name one of these as `fontname`, for bold text and other families are
-    measured as Times. Labels written as HTML are not supported. Characters that XML cannot hold
-    become U+FFFD.
+    bytes, whatever fonts are installed. Labels are measured with the metrics of Helvetica, Courier
+    or Times in their regular weight: name one of these as `fontname`, for bold text and other
+    families are measured as Times. A label written as HTML is replaced by the name of its node.
+    Characters that XML cannot hold become U+FFFD.
 
     Args:
         dot: a graph in the DOT language.
@@ -174,20 +174,17 @@ def _layout(dot: str, deadline: float) -> bytes:
                 f"Graphviz refused the DOT text: {refusal}",
                 hint="save it as .dot and compare it with the DOT grammar",
             ) from None
-        except (wasmtime.Trap, wasmtime.WasmtimeError, MemoryError) as failure:
-            raise RenderingError(_reason(failure), hint=_SMALLER) from failure
+        except (wasmtime.ExitTrap, MemoryError) as failure:  # Graphviz exits when malloc fails
+            raise RenderingError(
+                f"layout needs more than {_MEMORY_LIMIT // 2**20} MB of memory", hint=_SMALLER
+            ) from failure
+        except wasmtime.Trap as trap:
+            reason = "unknown trap" if trap.trap_code is None else trap.trap_code.name
+            raise RenderingError(
+                f"layout stopped inside Graphviz: {reason.lower().replace('_', ' ')}", hint=_SMALLER
+            ) from trap
         finally:
             engine.increment_epoch()  # stops a layout still running: too late, or Ctrl-C
-
-
-def _reason(failure: Exception) -> str:
-    import wasmtime
-
-    if isinstance(failure, wasmtime.ExitTrap | MemoryError):  # Graphviz exits when malloc fails
-        return f"layout needs more than {_MEMORY_LIMIT // 2**20} MB of memory"
-    if isinstance(failure, wasmtime.Trap) and (code := failure.trap_code) is not None:
-        return f"layout stopped inside Graphviz: {code.name.lower().replace('_', ' ')}"
-    return f"layout cannot run: {failure}"
 
 
 @functools.cache
@@ -218,6 +215,7 @@ def _engine() -> wasmtime.Engine:
 
     config = wasmtime.Config()
     config.epoch_interruption = True
+    config.memory_reservation = _MEMORY_LIMIT  # not 4 GB, which `ulimit -v` may forbid
     return wasmtime.Engine(config)
 
 
@@ -289,7 +287,7 @@ def _require_inert(svg: str) -> None:
     except ElementTree.ParseError as error:
         raise RenderingError(
             f"Graphviz wrote a picture that is not XML: {error}",
-            hint="write each & in a label as &amp;",
+            hint="write each & in a label or name as &amp;",
         ) from error
     for element in picture.iter():
         if element.tag not in _INERT_ELEMENTS:
@@ -341,7 +339,7 @@ def _installed_graphviz(dot: str, format_: str, deadline: float) -> bytes:
         raise _too_late(deadline) from None
     if finished.returncode != 0 or not finished.stdout:
         message = finished.stderr.decode(errors="replace").strip() or "no picture came back"
-        raise RenderingError(f"{executable} failed: {message}", hint="save as .svg")
+        raise RenderingError(f"Graphviz failed: {message}", hint="save as .svg")
     return finished.stdout
 
 

@@ -20,6 +20,7 @@ class Sigmoid(Unary):
     """y = 1 / (1 + e^(-x)), between 0 and 1; at -∞ the exponential is infinite and y is 0."""
 
     name = "sigmoid"
+    symbol = "σ"
 
     def scalar(self, s: Scalar[T], x: T) -> T:
         return s.divide(s.const(1), s.add(s.const(1), s.exp(s.negative(x))))
@@ -33,6 +34,7 @@ class ReLU(Unary):
     """y = max(0, x), NaN for NaN; the derivative at 0 is taken as 0."""
 
     name = "relu"
+    symbol = "ReLU"
     accepts = "fi"
 
     def scalar(self, s: Scalar[T], x: T) -> T:

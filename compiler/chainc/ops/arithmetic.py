@@ -36,6 +36,7 @@ class Add(Binary):
     """y = a + b."""
 
     name = "add"
+    symbol = "+"
     commutative = True
     accepts = "fi"
 
@@ -51,6 +52,7 @@ class Subtract(Binary):
     """y = a - b."""
 
     name = "subtract"
+    symbol = "−"
     accepts = "fi"
 
     def scalar(self, s: Scalar[T], a: T, b: T) -> T:
@@ -65,6 +67,7 @@ class Multiply(Binary):
     """y = a b."""
 
     name = "multiply"
+    symbol = "×"
     commutative = True
     accepts = "fi"
 
@@ -80,6 +83,7 @@ class Divide(Binary):
     """y = a / b."""
 
     name = "divide"
+    symbol = "/"
     domain = (0.5, 2.5)
 
     def scalar(self, s: Scalar[T], a: T, b: T) -> T:
@@ -94,6 +98,7 @@ class FloorDivide(Binary):
     """y = ⌊a / b⌋; its derivative is zero wherever it exists."""
 
     name = "floor_divide"
+    symbol = "//"
     accepts = "fi"
     domain = (0.5, 2.5)
 
@@ -109,6 +114,7 @@ class Remainder(Binary):
     """y = a - b ⌊a / b⌋, with the sign of b."""
 
     name = "remainder"
+    symbol = "mod"
     accepts = "fi"
     domain = (0.5, 2.5)
 
@@ -124,6 +130,7 @@ class Power(Binary):
     """y = a^b."""
 
     name = "power"
+    symbol = "^"
     accepts = "fi"
     domain = (0.5, 2.5)
 
@@ -140,6 +147,7 @@ class Maximum(Binary):
     """y = max(a, b), NaN where either is; where they are equal the derivative goes to b."""
 
     name = "maximum"
+    symbol = "max"
     commutative = True
     accepts = "fi"
 
@@ -155,6 +163,7 @@ class Minimum(Binary):
     """y = min(a, b), NaN where either is; where they are equal the derivative goes to b."""
 
     name = "minimum"
+    symbol = "min"
     commutative = True
     accepts = "fi"
 
@@ -170,6 +179,7 @@ class Negative(Unary):
     """y = -x."""
 
     name = "negative"
+    symbol = "−"
     accepts = "fi"
 
     def scalar(self, s: Scalar[T], x: T) -> T:

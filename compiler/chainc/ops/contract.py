@@ -34,6 +34,7 @@ class Contract(Op):
     """
 
     name = "contract"
+    roles = "AB"
     a: str
     b: str
     result: str
@@ -51,6 +52,14 @@ class Contract(Op):
 
     def sizes(self, a: TensorType, b: TensorType) -> dict[str, Dim]:
         """The size of every axis letter; operands that disagree are a misfit."""
+        parts = (self.a, self.b, self.result)
+        every = "".join(parts)
+        if any(len(set(p)) < len(p) for p in parts) or any(every.count(c) < 2 for c in every):
+            raise MisfitError(
+                ShapeError,
+                f"{self.equation} is no contraction",
+                "name each axis by a letter that stands in two of the three, once in each",
+            )
         for letters, operand in ((self.a, a), (self.b, b)):
             if len(letters) != operand.ndim:
                 raise MisfitError(
@@ -85,7 +94,7 @@ class Contract(Op):
     def label(self) -> str:
         if len(self.a) != 2 or len(self.b) != 2 or len(self.result) != 2:
             return self.equation
-        row, column = self.result
+        row, column = self.result[0], self.result[1]
         if row in self.b:
             return self.equation
         left = "A" if self.a[0] == row else "Aᵀ"
@@ -131,6 +140,7 @@ class FusedContract(Op):
     """
 
     name = "fused_contract"
+    roles = "AB" + string.ascii_lowercase[2:]
     contract: Contract
     body: Graph
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
-from chainc.errors import DTypeError, MisfitError, ShapeError
+from chainc.errors import DTypeError, GraphError, MisfitError, ShapeError
 from chainc.ir import Node, Op, Operand, Sample, apply
 from chainc.ops.state import as_nodes
 from chainc.scalar import Scalar
@@ -53,6 +53,12 @@ class Elementwise(Op):
 
 def infer_elementwise(op: Elementwise, operands: Sequence[TensorType]) -> TensorType:
     """Broadcast shapes and promoted element type, or a misfit that says how to mend it."""
+    if len(operands) != op.arity():
+        raise MisfitError(
+            GraphError,
+            f"takes {op.arity()} operands, got {len(operands)}",
+            f"give {op.arity()} operands",
+        )
     dtype = operands[0].dtype
     for operand in operands[1:]:
         promoted = promote(dtype, operand.dtype)

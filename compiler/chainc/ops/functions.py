@@ -46,6 +46,7 @@ class Log(Unary):
     """y = ln x."""
 
     name = "log"
+    symbol = "ln"
     domain = (0.25, 4.0)
 
     def scalar(self, s: Scalar[T], x: T) -> T:
@@ -74,6 +75,7 @@ class Sqrt(Unary):
     """y = √x."""
 
     name = "sqrt"
+    symbol = "√"
     domain = (0.25, 4.0)
 
     def scalar(self, s: Scalar[T], x: T) -> T:

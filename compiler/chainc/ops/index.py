@@ -10,7 +10,7 @@ from chainc.errors import DTypeError, MisfitError, ShapeError
 from chainc.ir import Node, Op, Operand, Sample, apply
 from chainc.kernels import Kernels
 from chainc.ops.logic import as_dtype
-from chainc.ops.movement import DimLike, as_shape, broadcast_to, normalize_axes
+from chainc.ops.movement import DimLike, as_shape, broadcast_to, normalize_axes, require_axes
 from chainc.ops.state import as_nodes, constant
 from chainc.types import (
     Dim,
@@ -42,17 +42,19 @@ class Take(Op):
     """The slices of `x` along `axis` that the indices name."""
 
     name = "take"
+    roles = ("x", "index")
     axis: int
 
     def infer(self, x: TensorType, indices: TensorType) -> TensorType:
         _require_indices(indices)
+        require_axes((self.axis,), x)
         return x.with_shape((*x.shape[: self.axis], *indices.shape, *x.shape[self.axis + 1 :]))
 
     def kernel(self, k: Kernels[T], result: TensorType, x: T, indices: T) -> T:
         return k.take(result, self.axis, x, indices)
 
-    def index_bound(self, operands: Sequence[TensorType]) -> Dim:
-        return operands[0].shape[self.axis]
+    def index_bound(self, operands: Sequence[TensorType]) -> tuple[int, Dim]:
+        return 1, operands[0].shape[self.axis]
 
     def vjp(self, g: Node, y: Node, x: Node, indices: Node) -> Sequence[Node | None]:
         zeros = broadcast_to(constant(0, x.type.dtype), x.shape)
@@ -71,10 +73,12 @@ class ScatterAdd(Op):
     """`x` with `updates` added to the slices along `axis` that the indices name."""
 
     name = "scatter_add"
+    roles = ("x", "index", "update")
     axis: int
 
     def infer(self, x: TensorType, indices: TensorType, updates: TensorType) -> TensorType:
         _require_indices(indices)
+        require_axes((self.axis,), x)
         expected = (*x.shape[: self.axis], *indices.shape, *x.shape[self.axis + 1 :])
         if updates.shape != expected:
             raise MisfitError(
@@ -88,8 +92,8 @@ class ScatterAdd(Op):
     def kernel(self, k: Kernels[T], result: TensorType, x: T, indices: T, updates: T) -> T:
         return k.scatter_add(result, self.axis, x, indices, updates)
 
-    def index_bound(self, operands: Sequence[TensorType]) -> Dim:
-        return operands[0].shape[self.axis]
+    def index_bound(self, operands: Sequence[TensorType]) -> tuple[int, Dim]:
+        return 1, operands[0].shape[self.axis]
 
     def vjp(self, g: Node, y: Node, x: Node, indices: Node, updates: Node) -> Sequence[Node | None]:
         return g, None, take(g, indices, self.axis)
@@ -119,8 +123,8 @@ class OneHot(Op):
     def kernel(self, k: Kernels[T], result: TensorType, indices: T) -> T:
         return k.one_hot(result, indices)
 
-    def index_bound(self, operands: Sequence[TensorType]) -> Dim:
-        return self.depth
+    def index_bound(self, operands: Sequence[TensorType]) -> tuple[int, Dim]:
+        return 0, self.depth
 
     def vjp(self, g: Node, y: Node, indices: Node) -> tuple[None]:
         return (None,)
@@ -162,6 +166,7 @@ class ArgMax(Op):
     primitive: ClassVar[str] = "maximum"
 
     def infer(self, x: TensorType) -> TensorType:
+        require_axes((self.axis,), x)
         if x.shape[self.axis] == 0:
             raise MisfitError(
                 ShapeError,

@@ -58,6 +58,7 @@ class Less(Comparison):
     """y = a < b."""
 
     name = "less"
+    symbol = "<"
 
     def scalar(self, s: Scalar[T], a: T, b: T) -> T:
         return s.less(a, b)
@@ -68,6 +69,7 @@ class LessEqual(Comparison):
     """y = a ≤ b."""
 
     name = "less_equal"
+    symbol = "≤"
 
     def scalar(self, s: Scalar[T], a: T, b: T) -> T:
         return s.less_equal(a, b)
@@ -78,6 +80,7 @@ class Equal(Comparison):
     """y = a = b."""
 
     name = "equal"
+    symbol = "="
     commutative = True
     accepts = "fib"
 
@@ -90,6 +93,7 @@ class LogicalAnd(Comparison):
     """y = a ∧ b."""
 
     name = "logical_and"
+    symbol = "∧"
     commutative = True
     accepts = "b"
 
@@ -106,6 +110,7 @@ class LogicalOr(LogicalAnd):
     """y = a ∨ b."""
 
     name = "logical_or"
+    symbol = "∨"
 
     def scalar(self, s: Scalar[T], a: T, b: T) -> T:
         return s.logical_or(a, b)
@@ -116,6 +121,7 @@ class LogicalNot(Unary):
     """y = ¬x."""
 
     name = "logical_not"
+    symbol = "¬"
     accepts = "b"
 
     def scalar(self, s: Scalar[T], x: T) -> T:
@@ -134,6 +140,7 @@ class Where(Ternary):
     """y = a where the condition holds, else b."""
 
     name = "where"
+    roles = ("if", "then", "else")
     accepts = "fib"
 
     def infer(self, *operands: TensorType) -> TensorType:

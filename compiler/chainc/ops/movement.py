@@ -18,11 +18,11 @@ from chainc.types import (
     Shape,
     TensorType,
     broadcast,
+    coefficient_of,
     divide,
     float32,
     format_shape,
     named,
-    names_of,
     product,
     static,
 )
@@ -147,10 +147,17 @@ class Slice(Op):
         for dim, start, stop, step in zip(
             x.shape, self.starts, self.stops, self.steps, strict=True
         ):
-            if names_of(dim) or names_of(stop):
+            if (start, stop, step) == (0, dim, 1):
                 dims.append(dim)
                 continue
-            dims.append(len(range(start, int(str(stop)), step)))
+            known = isinstance(dim, int) and isinstance(stop, int) and 0 <= start <= stop <= dim
+            if not known or step < 1:
+                raise MisfitError(
+                    ShapeError,
+                    f"{start}:{stop}:{step} is no part of an axis of size {dim}",
+                    "cut an axis of a known size, within its bounds",
+                )
+            dims.append(len(range(start, coefficient_of(stop), step)))
         return x.with_shape(dims)
 
     def kernel(self, k: Kernels[T], result: TensorType, x: T) -> T:
@@ -193,6 +200,12 @@ class Pad(Op):
         for dim, low, high, interior in zip(
             x.shape, self.low, self.high, self.interior, strict=True
         ):
+            if builtins.min(low, high, interior) < 0:
+                raise MisfitError(
+                    ShapeError,
+                    f"cannot pad with {low}, {high} and {interior} elements",
+                    "give counts that are not negative; cut with a slice",
+                )
             if not isinstance(dim, int):
                 if low or high or interior:
                     raise MisfitError(
@@ -236,6 +249,7 @@ class Flip(Op):
     axes: tuple[int, ...]
 
     def infer(self, x: TensorType) -> TensorType:
+        require_axes(self.axes, x)
         return x
 
     def kernel(self, k: Kernels[T], result: TensorType, x: T) -> T:
@@ -259,6 +273,7 @@ class Concat(Op):
 
     def infer(self, *parts: TensorType) -> TensorType:
         first = parts[0]
+        require_axes((self.axis,), first)
         for part in parts[1:]:
             if part.dtype != first.dtype:
                 raise MisfitError(
@@ -309,6 +324,16 @@ class Concat(Op):
             return Sample(cls(axis), tuple(TensorType(shape, float32) for shape in shapes))
 
         return [at(0, (2, 3), (1, 3)), at(1, (2, 1), (2, 0), (2, 3)), at(0, (2,))]
+
+
+def require_axes(axes: Sequence[int], x: TensorType) -> None:
+    """An op's axes are different positions from 0 up; functions on nodes see to that."""
+    if any(not 0 <= axis < x.ndim for axis in axes) or len(set(axes)) != len(axes):
+        raise MisfitError(
+            ShapeError,
+            f"axes {tuple(axes)} do not fit {x}",
+            f"use different axes from 0 to {x.ndim - 1}" if x.ndim else "use no axis",
+        )
 
 
 def _cut(x: Node, axis: int, start: int, stop: int) -> Node:
@@ -451,12 +476,17 @@ def _axes_of(keys: Sequence[Key]) -> list[bool]:
 
 def _expand_ellipsis(x: Node, keys: tuple[Key, ...]) -> tuple[Key, ...]:
     for key in keys:
-        if not (key is None or key is Ellipsis or isinstance(key, (int, slice))):
+        basic = key is None or key is Ellipsis or isinstance(key, (int, slice))
+        if not basic or isinstance(key, bool):
             raise ShapeError(
                 f"cannot index with {type(key).__name__}",
                 hint="index with integers and slices; pick elements by a tensor with cr.take",
             )
     used = builtins.sum(1 for key in keys if key is not None and key is not Ellipsis)
+    if keys.count(Ellipsis) > 1:
+        raise ShapeError(
+            f"more than one ... in an index of {x.type}", hint="keep one of them, write : for axes"
+        )
     if used > x.ndim:
         raise ShapeError(
             f"{used} indices for a tensor of {x.ndim} axes, {x.type}",
@@ -486,8 +516,17 @@ def _bounds(x: Node, axis: int, key: Key) -> tuple[int, Dim, int]:
         start = key % dim
         return start, start + 1, 1
     assert isinstance(key, slice)
-    chosen = range(*key.indices(dim))
+    chosen = _chosen(key, dim)
     if len(chosen) == 0:
         return 0, 0, 1
     low, high = builtins.min(chosen[0], chosen[-1]), builtins.max(chosen[0], chosen[-1])
     return low, high + 1, chosen.step
+
+
+def _chosen(key: slice, dim: int) -> range:
+    try:
+        return range(*key.indices(dim))
+    except (TypeError, ValueError) as error:
+        raise ShapeError(
+            f"{key} cuts nothing: {error}", hint="use integers, and a step that is not 0"
+        ) from error

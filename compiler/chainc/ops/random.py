@@ -31,6 +31,8 @@ T = TypeVar("T")
 class Random(Op):
     """An op of (seed, step); `stream` tells apart the draws of one program."""
 
+    roles = ("seed", "step")
+
     def vjp(self, g: Node, y: Node, seed: Node, step: Node) -> tuple[None, None]:
         return None, None
 

@@ -12,7 +12,7 @@ from chainc.kernels import Kernels
 from chainc.ops.arithmetic import divide, square, subtract
 from chainc.ops.functions import exp, log, sqrt
 from chainc.ops.logic import astype, equal, stop_gradient, where
-from chainc.ops.movement import broadcast_to, normalize_axes, reshape
+from chainc.ops.movement import broadcast_to, normalize_axes, require_axes, reshape
 from chainc.ops.state import as_nodes, size
 from chainc.types import Shape, TensorType, float32, product
 
@@ -40,6 +40,7 @@ class Reduce(Op):
                 "cannot reduce Booleans",
                 'count them with cr.sum(cr.astype(x, "int32"))',
             )
+        require_axes(self.axes, x)
         if self.needs_elements and any(x.shape[axis] == 0 for axis in self.axes):
             raise MisfitError(
                 ShapeError,
@@ -80,6 +81,7 @@ class Sum(Reduce):
     """y = Σ x."""
 
     name = "sum"
+    symbol = "Σ"
     primitive = "add"
 
     def vjp(self, g: Node, y: Node, x: Node) -> tuple[Node]:
@@ -91,6 +93,7 @@ class Prod(Reduce):
     """y = Π x."""
 
     name = "prod"
+    symbol = "Π"
     primitive = "multiply"
 
     def vjp(self, g: Node, y: Node, x: Node) -> tuple[Node]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
 
-from chainc.errors import DTypeError
-from chainc.ir import Graph, Node, Op, Operand, Sample, apply
+from chainc.errors import DTypeError, GraphError
+from chainc.ir import Graph, Node, Op, Operand, Sample, apply, describe, originating
 from chainc.kernels import Kernels
 from chainc.types import (
     BY_NAME,
@@ -117,19 +117,30 @@ class Label:
         return self.text if self.parent is None else f"{self.parent}/{self.text}"
 
 
+# (the slot's type, seed, stream) -> a node of that type: the first value, as a graph. It is called
+# when a program is compiled; a slot's name, which chooses its random stream, is not final before.
+Initializer = Callable[[TensorType, Node, str], Node]
+
+
 @dataclass(frozen=True, eq=False)
 class State(Leaf):
     """A named slot whose value outlives a run: a parameter, an optimizer slot, a counter.
 
-    `initial` is a graph that gives the first value. Two slots are the same only if they are
-    one object.
+    `initial` builds the graph of the first value. Two slots are the same only if they are one
+    object.
     """
 
     name = "state"
     key: Label
     type: TensorType
-    initial: Graph | None = field(default=None, repr=False)
+    initial: Initializer | None = field(default=None, repr=False)
     trainable: bool = False
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
 
     def infer(self) -> TensorType:
         return self.type
@@ -141,6 +152,36 @@ class State(Leaf):
     @property
     def label(self) -> str:
         return str(self.key)
+
+
+def initial_graph(slots: Sequence[Node]) -> Graph:
+    """The first values of state slots, in their order, as a graph over the int64 input "seed".
+
+    The same seed and the same name give the same numbers, whatever other slots there are.
+
+    Raises:
+        GraphError: a slot has no initialiser, or one that gives another type.
+    """
+    seed = apply(Input("seed", TensorType((), int64)))
+    values = tuple(_first_value(slot, seed) for slot in slots)
+    return Graph(values, names=tuple(slot.op.label for slot in slots))
+
+
+def _first_value(slot: Node, seed: Node) -> Node:
+    assert isinstance(slot.op, State)
+    if slot.op.initial is None:
+        raise GraphError(
+            f"{describe(slot)} has no initialiser",
+            hint="declare it with one, such as cr.init.zeros(), or give its value",
+        )
+    with originating(slot.origin):
+        value = slot.op.initial(slot.type, seed, f"initial/{slot.op.key}")
+    if value.type != slot.type:
+        raise GraphError(
+            f"the initialiser of {describe(slot)} gives {value.type}",
+            hint=f"make it return a node of type {slot.type}",
+        )
+    return value
 
 
 @dataclass(frozen=True)

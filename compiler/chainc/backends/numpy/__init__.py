@@ -1,0 +1,1 @@
+"""NumPy source: vectorised, readable, over buffers that the memory planner laid out."""

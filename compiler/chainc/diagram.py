@@ -1,0 +1,282 @@
+"""What a picture of a graph shows: vertices, edges and nested boxes, before any layout.
+
+A vertex stands for one node, for a closed layer, or for the part left out of a huge graph. Scalar
+constants are written into the op that uses them, and the chain of additions at one fan-out
+becomes one sum.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import cached_property
+
+from chainc import notation
+from chainc.ir import Graph, Node
+from chainc.ops.contract import FusedContract
+from chainc.ops.formula import Region
+from chainc.ops.state import Input, Leaf, State
+from chainc.places import Box, Collapse, Key, Kind, Path, Places, differentiations, is_seed, keys_of
+
+
+class Form(Enum):
+    """One op, a kernel fused of several, or a closed layer."""
+
+    OP = "op"
+    KERNEL = "kernel"
+    LAYER = "layer"
+
+
+class Course(Enum):
+    """Which way an edge runs in the picture."""
+
+    FORWARD = "forward"
+    BACKWARD = "backward"  # between nodes of the gradient, which run back to the parameters
+    FORWARD_AGAIN = "forward again"  # between nodes of a gradient's gradient
+    ACROSS = "across"  # a value of one pass that the next one uses
+    TURN = "turn"  # where the forward pass ends and the gradient begins
+    UPDATE = "update"  # a new value on its way into its state slot
+
+
+@dataclass(frozen=True, eq=False)
+class Vertex:
+    """Something drawn, inside nested boxes."""
+
+    kind: Kind
+    form: Form
+    lines: tuple[str, ...]
+    tooltip: str
+    path: Path = ()
+    value: str | None = None
+    gradient: str | None = None
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A value on its way from where it is made to where it is read."""
+
+    source: Vertex
+    target: Vertex
+    course: Course
+    label: str = ""  # which operand of the target it is, where that matters, and its type
+
+
+@dataclass(frozen=True)
+class Diagram:
+    """All that is drawn; `note` says in words which layers are closed and what is left out."""
+
+    vertices: tuple[Vertex, ...]
+    edges: tuple[Edge, ...]
+    note: str
+
+
+def diagram(
+    graph: Graph,
+    collapse: Collapse = None,
+    values: Mapping[Node, str] | None = None,
+    gradients: Mapping[Node, str] | None = None,
+) -> Diagram:
+    """The picture's contents; the arguments are those of `dot.to_dot`."""
+    places = Places(graph)
+    keys, note = keys_of(places, collapse)
+    return _Assembly(places, keys, values or {}, gradients or {}).diagram(note)
+
+
+@dataclass(frozen=True)
+class _Assembly:
+    """A graph whose nodes are given to vertices: `keys` says to which."""
+
+    places: Places
+    keys: Mapping[Node, Key]
+    values: Mapping[Node, str]
+    gradients: Mapping[Node, str]
+    vertices: dict[Key, Vertex] = field(default_factory=dict)
+
+    def diagram(self, note: str) -> Diagram:
+        members: dict[Key, list[Node]] = {}
+        for node, key in self.keys.items():
+            members.setdefault(key, []).append(node)
+        self.vertices.update((key, self._vertex(key, nodes)) for key, nodes in members.items())
+        results = list(self._results())
+        edges = (*self._operands(), *self._bundles(), *self._turns(), *self._updates(), *results)
+        markers = (edge.target for edge in results)
+        return Diagram((*self.vertices.values(), *markers), edges, note)
+
+    def _vertex(self, key: Key, members: Sequence[Node]) -> Vertex:
+        if isinstance(key, Node):
+            return self._node(key)
+        if isinstance(key, str):
+            text = f"… {len(members):,} more nodes"
+            return Vertex(Kind.OMITTED, Form.OP, (text,), text)
+        kinds = Counter(self.places.kind(node) for node in members)
+        slots = {"parameter": kinds[Kind.PARAMETER], "state slot": kinds[Kind.STATE]}
+        counts = {"op": len(members) - sum(slots.values()), **slots}
+        contents = ", ".join(_count(number, noun) for noun, number in counts.items() if number)
+        ops = [node for node in members if not isinstance(node.op, Leaf)] or members
+        kind = Kind.GRADIENT if differentiations(ops[0]) else self.places.kind(ops[0])
+        tooltip = " / ".join(box.label for box in key)
+        return Vertex(kind, Form.LAYER, (key[-1].label, contents), tooltip, key[:-1])
+
+    def _node(self, node: Node) -> Vertex:
+        kind, path = self.places.kind(node), self.places.paths[node]
+        fused = isinstance(node.op, Region | FusedContract)
+        return Vertex(
+            kind,
+            Form.KERNEL if fused else Form.OP,
+            self._lines(node, kind),
+            _tooltip(node),
+            path,
+            self.values.get(node),
+            self.gradients.get(node),
+        )
+
+    def _lines(self, node: Node, kind: Kind) -> tuple[str, ...]:
+        if kind is Kind.FAN_OUT_SUM:
+            return ("+",)
+        if isinstance(node.op, State):
+            return (_within(self.places.paths[node], node.op.label),)
+        if isinstance(node.op, Input) and node.op.default is not None:
+            return (f"{node.op.label} = {node.op.default:g}",)
+        text = notation.literal(node)
+        if text is not None:
+            return (f"seed {text}" if is_seed(node) else text,)
+        return notation.lines(node, self.places.constants(node))
+
+    def _operands(self) -> Iterable[Edge]:
+        """The edges between vertices that stand for one node each."""
+        for node, key in self.keys.items():
+            constants = self.places.constants(node)
+            told_apart = notation.distinguished(node, constants)
+            for position, operand in enumerate(node.inputs):
+                again = operand in node.inputs[:position]
+                if position in constants or again or self._is_bundled(operand, node):
+                    continue
+                course = self._course(operand, node)
+                role = notation.role(node.op, position) if told_apart else ""
+                type = "" if self._told_elsewhere(operand, course) else _type(operand)
+                source, target = self.vertices[self.keys[operand]], self.vertices[key]
+                yield Edge(source, target, course, f"{role} {type}".strip())
+
+    def _is_bundled(self, operand: Node, node: Node) -> bool:
+        """Does the edge join a closed layer or what is left out, or lie inside one sum?"""
+        source, target = self.keys[operand], self.keys[node]
+        return source == target or not (isinstance(source, Node) and isinstance(target, Node))
+
+    def _told_elsewhere(self, operand: Node, course: Course) -> bool:
+        """Is the type written on an edge to a reader in the same pass?"""
+        users = self.places.graph.users[operand]
+        return course is Course.ACROSS and any(
+            self._course(operand, user) is not Course.ACROSS for user in users
+        )
+
+    def _bundles(self) -> Iterable[Edge]:
+        """One edge for all values between two vertices of which one stands for several nodes."""
+        bundles: dict[tuple[Key, Key], list[tuple[Node, Node]]] = {}
+        for node, target in self.keys.items():
+            constants = self.places.constants(node)
+            for position, operand in enumerate(node.inputs):
+                if position not in constants and self._is_bundled(operand, node):
+                    bundles.setdefault((self.keys[operand], target), []).append((operand, node))
+        for (source, target), pairs in bundles.items():
+            # a layer that is read and updated gets the update's edge alone
+            if source == target or (target, source) in self._written:
+                continue
+            operands = {operand for operand, _ in pairs}
+            label = _type(pairs[0][0]) if len(operands) == 1 else f"{len(operands)} values"
+            course = self._course(*pairs[0])
+            yield Edge(self.vertices[source], self.vertices[target], course, label)
+
+    def _course(self, operand: Node, node: Node) -> Course:
+        order = self.places.order[node]
+        return Course.ACROSS if self.places.order[operand] < order else _course(order)
+
+    def _turns(self) -> Iterable[Edge]:
+        for node, key in self.keys.items():
+            derivative = node.origin.derivative
+            if derivative is not None and is_seed(node) and derivative.forward in self.keys:
+                source = self.vertices[self.keys[derivative.forward]]
+                yield Edge(source, self.vertices[key], Course.TURN)
+
+    @cached_property
+    def _written(self) -> Mapping[tuple[Key, Key], None]:
+        """Pairs of the vertex with a new value and the one with its slot."""
+        updates = self.places.graph.updates.items()
+        return dict.fromkeys((self.keys[value], self.keys[slot]) for slot, value in updates)
+
+    def _updates(self) -> Iterable[Edge]:
+        for value, slot in self._written:
+            if value != slot:
+                yield Edge(self.vertices[value], self.vertices[slot], Course.UPDATE)
+
+    def _results(self) -> Iterable[Edge]:
+        """To each output from its node."""
+        for node, name in zip(self.places.graph.outputs, self._names(), strict=True):
+            source = self.vertices[self.keys[node]]
+            if source.kind is Kind.OMITTED:
+                continue
+            path = source.path if differentiations(node) else ()
+            text = f"output {name}: {node.type}"
+            marker = Vertex(Kind.OUTPUT, Form.OP, (_within(path, name),), text, path)
+            yield Edge(source, marker, _course(self.places.order[node]), _type(node))
+
+    def _names(self) -> list[str]:
+        graph = self.places.graph
+        given = [*graph.names, *("" for _ in graph.outputs)]
+        own = [
+            name or _own_name(node) for node, name in zip(graph.outputs, given, strict=False)
+        ]
+        return [
+            name if own.count(name) == 1 and name else f"output {number}"
+            for number, name in enumerate(own, start=1)
+        ]
+
+
+def _course(order: int) -> Course:
+    if order % 2:
+        return Course.BACKWARD
+    return Course.FORWARD_AGAIN if order else Course.FORWARD
+
+
+def _type(node: Node) -> str:
+    return notation.type_text(node.type)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _within(path: Sequence[Box], name: str) -> str:
+    """A name without what the boxes around it say already: `model/linear1/weight` → `weight`."""
+    sign = "∂ " if name.startswith("∂ ") else ""
+    parts = name.removeprefix(sign).split("/")
+    for box in path:
+        if len(parts) > 1 and parts[0] == box.scope.name:
+            parts = parts[1:]
+    return sign + "/".join(parts)
+
+
+def _own_name(node: Node) -> str:
+    """`∂ weight` for the derivative with respect to a leaf, `cross_entropy` for what that gave."""
+    derivative = node.origin.derivative
+    if derivative is None:
+        return node.origin.scopes[0].name if node.origin.scopes else ""
+    target = derivative.forward
+    if derivative.rule != "fan-out sum" and derivative.operand is not None:
+        target = target.inputs[derivative.operand]
+    return f"∂ {target.op.label}" if isinstance(target.op, Input | State) else ""
+
+
+def _tooltip(node: Node) -> str:
+    """`add f32[batch,32] · model/linear1 · digits.py:12 · local derivative of relu`."""
+    origin = node.origin
+    parts = [f"{node.op.name} {node.type}"]
+    if isinstance(node.op, Input | State):
+        parts.append(node.op.label)
+    parts += [origin.scope, origin.location.short if origin.location else ""]
+    if origin.derivative is not None:
+        parts.append(f"{origin.derivative.rule} of {origin.derivative.forward.op.label}")
+    if origin.rewrite is not None:
+        parts.append(f"by the rule {origin.rewrite.rule}")
+    return " · ".join(filter(None, parts))

@@ -1,0 +1,270 @@
+"""The lowered form: kernels over buffers, in order, and the training loop around them.
+
+Nothing here knows ops or graphs. A backend prints the kernels in its own language; the memory
+planner decides which buffers share storage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from chainc.ir import Origin
+from chainc.types import Dim, Shape, TensorType
+
+
+@dataclass(frozen=True, eq=False)
+class Buffer:
+    """Storage for one tensor, told apart by identity; `name` is what to call it in source.
+
+    `role`: "input" is given at each call, "state" outlives it, "constant" holds `data`,
+    "work" belongs to the program.
+    """
+
+    name: str
+    type: TensorType
+    role: str = "work"
+    key: str = ""  # the name of the input or state slot
+    data: bytes = b""  # of a constant, row-major
+    cotangent: bool = False  # holds a derivative
+
+
+@dataclass(frozen=True)
+class Movement:
+    """One step from a tensor to a view of it; `kind` is a movement of the kernel vocabulary."""
+
+    kind: str  # "reshape", "permute", "broadcast", "slice", "flip"
+    shape: Shape  # of the result
+    axes: tuple[int, ...] = ()  # permute, flip
+    starts: tuple[int, ...] = ()  # slice
+    stops: Shape = ()
+    steps: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class View:
+    """A buffer seen through movements; nothing is copied."""
+
+    buffer: Buffer
+    type: TensorType
+    movements: tuple[Movement, ...] = ()
+
+    @property
+    def whole(self) -> bool:
+        """The buffer itself: element i of the view is element i of the buffer."""
+        return not self.movements
+
+    @property
+    def contiguous(self) -> bool:
+        """In row-major order without gaps, so that any reshape is again a view."""
+        return all(movement.kind == "reshape" for movement in self.movements)
+
+    def moved(self, movement: Movement) -> View:
+        return View(self.buffer, self.type.with_shape(movement.shape), (*self.movements, movement))
+
+
+@dataclass(frozen=True)
+class Literal:
+    """A scalar known when compiling."""
+
+    value: float | int | bool
+    type: TensorType
+
+
+@dataclass(frozen=True)
+class SizeValue:
+    """The value of a named size, known when the program is bound."""
+
+    dim: Dim
+    type: TensorType
+
+
+Operand = View | Literal | SizeValue
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Argument `index` of a map, or the result of its instruction `index`."""
+
+    kind: str  # "argument" or "instruction"
+    index: int
+    type: TensorType
+
+
+Value = Reference | Literal
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """One scalar primitive; the type says over which positions it differs."""
+
+    primitive: str
+    operands: tuple[Value, ...]
+    type: TensorType
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """Writes `out` from its operands; `origin` says for which node."""
+
+    out: Buffer
+    operands: tuple[Operand, ...]
+    origin: Origin = field(default_factory=Origin, kw_only=True)
+
+    @property
+    def reads(self) -> tuple[View, ...]:
+        return tuple(operand for operand in self.operands if isinstance(operand, View))
+
+
+@dataclass(frozen=True)
+class Map(Kernel):
+    """An expression of scalar primitives per element; operands broadcast to `out`.
+
+    The last instruction's value is written.
+    """
+
+    instructions: tuple[Instruction, ...]
+
+
+@dataclass(frozen=True)
+class Contract(Kernel):
+    """A two-operand einsum over operands 0 and 1, with an optional epilogue.
+
+    The epilogue's argument 0 is the sum of products, the others are operands 2, 3, ….
+    """
+
+    letters: tuple[str, str, str]
+    epilogue: tuple[Instruction, ...] = ()
+    product: Buffer | None = None  # for the sum of products, if the epilogue is done apart
+
+
+@dataclass(frozen=True)
+class Reduce(Kernel):
+    """Folds operand 0 along `axes` with a scalar primitive."""
+
+    primitive: str
+    axes: tuple[int, ...]
+    keepdims: bool
+
+
+@dataclass(frozen=True)
+class IndexOf(Kernel):
+    """The first position of operand 0's maximum or minimum along `axis`."""
+
+    primitive: str
+    axis: int
+
+
+@dataclass(frozen=True)
+class Copy(Kernel):
+    """Operand 0 written to `out` from `starts` on, every `steps`-th element apart."""
+
+    starts: tuple[int, ...] = ()
+    steps: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Fill(Kernel):
+    """One value everywhere."""
+
+    value: float = 0.0
+
+
+@dataclass(frozen=True)
+class Gather(Kernel):
+    """Slices of operand 0 along `axis` at the indices in operand 1."""
+
+    axis: int
+    checked: bool = True  # the kernel itself must refuse an index out of range
+
+
+@dataclass(frozen=True)
+class ScatterAdd(Kernel):
+    """Adds operand 2 to `out`, which holds operand 0, at the indices in operand 1."""
+
+    axis: int
+    checked: bool = True
+
+
+@dataclass(frozen=True)
+class OneHot(Kernel):
+    """1 where the last axis' position, listed in operand 1, is the index in operand 0; else 0."""
+
+    checked: bool = True
+
+
+@dataclass(frozen=True)
+class Arange(Kernel):
+    """0, 1, … along the only axis."""
+
+
+@dataclass(frozen=True)
+class RandomBits(Kernel):
+    """Philox bits; operands are seed and step."""
+
+    stream: int
+
+
+@dataclass(frozen=True)
+class Permutation(Kernel):
+    """A pseudo-random order; operands are seed and step."""
+
+    stream: int
+
+
+@dataclass(frozen=True)
+class IndexBound:
+    """An input whose values are used as indices must lie in 0 … bound-1."""
+
+    key: str
+    bound: Dim
+    origin: Origin
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """Kernels in order.
+
+    `prologue` depends on sizes and constants only and runs once when the program is bound;
+    `body` runs at each call. `updates` are copies of new values into state slots that the
+    planner could not write in place; they run last.
+    """
+
+    inputs: tuple[Buffer, ...]
+    states: tuple[Buffer, ...]
+    prologue: tuple[Kernel, ...]
+    body: tuple[Kernel, ...]
+    updates: tuple[tuple[Buffer, View], ...]
+    outputs: tuple[Operand, ...]
+    names: tuple[str, ...]
+    index_bounds: tuple[IndexBound, ...] = ()
+
+    def with_body(self, body: Sequence[Kernel]) -> Program:
+        return replace(self, body=tuple(body))
+
+    @property
+    def size_names(self) -> tuple[str, ...]:
+        """Every named size, in order of appearance in the inputs."""
+        names: dict[str, None] = {}
+        for buffer in self.inputs:
+            for dim in buffer.type.shape:
+                names.update(dict.fromkeys(() if isinstance(dim, int) else dim.names))
+        return tuple(names)
+
+
+@dataclass(frozen=True)
+class TrainingLoop:
+    """Epochs over minibatches around a step: a structure, not Python.
+
+    Each epoch visits the rows of the batch inputs in a new order; the last, smaller batch is
+    a second binding of the same step. `evaluate` gives the same outputs on other data, without
+    updates.
+    """
+
+    step: Program
+    evaluate: Program
+    batch_inputs: tuple[str, ...]  # inputs whose first axis is the batch
+    batch_name: str  # the named size that is the batch
+    batch_size: int
+    shuffle: bool
+    order_stream: int

@@ -1,0 +1,144 @@
+"""How a picture writes an op: its sign with the constants it uses, and what a kernel fused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from chainc.ir import Graph, Node, Op
+from chainc.ops.arithmetic import add
+from chainc.ops.contract import FusedContract
+from chainc.ops.formula import Formula, Region
+from chainc.ops.state import Constant, Input, SizeOf
+from chainc.types import TensorType, float32, format_shape
+
+LONGEST_FORMULA = 40  # nodes; a longer one is shown by its name alone
+
+
+def type_text(type: TensorType) -> str:
+    """`[batch,10]`, `i32[batch]`; nothing for the most common type, a float32 scalar."""
+    dtype = "" if type.dtype == float32 else str(type.dtype)
+    return dtype + (format_shape(type.shape) if type.shape else "")
+
+
+def literal(node: Node) -> str | None:
+    """A scalar that an op's own label can show; None for everything else."""
+    if isinstance(node.op, SizeOf):
+        return str(node.op.dim)
+    if not isinstance(node.op, Constant) or node.op.value.array.size != 1 or node.ndim:
+        return None
+    value = node.op.value.array.item()
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}".replace("-", "−")
+
+
+def role(op: Op, position: int) -> str:
+    """The letter or word by which a picture names an operand."""
+    return op.roles[position] if position < len(op.roles) else str(position + 1)
+
+
+def caption(op: Op, arguments: Sequence[str | None]) -> str:
+    """The op's sign over its arguments; None stands for whatever flows in: `x − 1`, `+ b`, `exp`.
+
+    Args:
+        op: the op.
+        arguments: what is known of each operand: a number, a letter, or None.
+    """
+    sign = op.symbol or op.label
+    known = [argument for argument in arguments if argument is not None]
+    texts = [argument or "x" for argument in arguments]
+    if sign.replace("_", "").isalnum():
+        return f"{sign}({', '.join(texts)})" if known else sign
+    if len(arguments) == 1:
+        return sign + texts[0]
+    if not known:
+        return sign
+    if op.commutative and len(known) == 1:
+        return f"{sign} {_in_brackets(known[0])}"
+    return f" {sign} ".join(texts)
+
+
+def _in_brackets(number: str) -> str:
+    return f"({number})" if number.startswith("−") else number
+
+
+def is_fan_out_sum(node: Node) -> bool:
+    """Does it add up the contributions to one derivative?"""
+    derivative = node.origin.derivative
+    return derivative is not None and derivative.rule == "fan-out sum" and node.op == add
+
+
+def lines(node: Node, constants: Mapping[int, str]) -> tuple[str, ...]:
+    """A node's label: one line, or for an op made of others the list of what it computes.
+
+    Args:
+        node: the node.
+        constants: texts of the operands that are scalars known when the graph is declared.
+    """
+    op = node.op
+    names = [constants.get(i) or role(op, i) for i in range(len(node.inputs))]
+    if isinstance(op, Region):
+        return ("fused kernel", *_steps(op.body, dict(enumerate(names))))
+    if isinstance(op, FusedContract):
+        extra = {i: name for i, name in enumerate(names[1:]) if i > 0}
+        return ("fused kernel", f"1  {op.contract.label}", *_steps(op.body, extra, first=2))
+    if isinstance(op, Formula):
+        return (op.title, *_formula(op, constants))
+    return (caption(op, _arguments(node, constants)),)
+
+
+def distinguished(node: Node, constants: Mapping[int, str]) -> bool:
+    """Does it matter which operand comes along which edge?"""
+    flowing = {operand for i, operand in enumerate(node.inputs) if i not in constants}
+    return not node.op.commutative and len(flowing) > 1
+
+
+def _arguments(node: Node, constants: Mapping[int, str]) -> list[str | None]:
+    """Operands by their letters where the sign stands between them, or beside constants."""
+    positions = range(len(node.inputs))
+    if len(positions) == 2 and node.inputs[0] is node.inputs[1]:
+        return ["x", "x"]
+    infix = bool(node.op.symbol) and not node.op.symbol.isalnum()
+    if distinguished(node, constants) and (infix or constants):
+        return [constants.get(i) or role(node.op, i) for i in positions]
+    return [constants.get(i) for i in positions]
+
+
+def _steps(body: Graph, operands: Mapping[int, str], first: int = 1) -> list[str]:
+    """The ops of a kernel in order; a step reads the result before it unless it says otherwise.
+
+    Args:
+        body: the kernel's graph.
+        operands: what its inputs are called; one that is missing is the kernel's first step.
+        first: the number of the first step listed.
+    """
+    texts: dict[Node, str] = {}
+    result: list[str] = []
+    previous: Node | None = None
+    for node in body.nodes:
+        if isinstance(node.op, Input) and int(node.op.key) not in operands:
+            texts[node], previous = "(1)", node
+            continue
+        text = operands[int(node.op.key)] if isinstance(node.op, Input) else literal(node)
+        if text is None:
+            result.append(f"{first + len(result)}  {_step(node, texts, previous)}")
+            text, previous = f"({first + len(result) - 1})", node
+        texts[node] = text
+    return result
+
+
+def _step(node: Node, texts: Mapping[Node, str], previous: Node | None) -> str:
+    if len(node.inputs) == 2 and node.inputs == (previous, previous):
+        return caption(node.op, ["x", "x"])
+    arguments = [None if operand is previous else texts[operand] for operand in node.inputs]
+    return caption(node.op, arguments) + ("  (fan-out sum)" if is_fan_out_sum(node) else "")
+
+
+def _formula(op: Formula, constants: Mapping[int, str]) -> tuple[str, ...]:
+    if len(op.body.nodes) > LONGEST_FORMULA:
+        return ()
+    import sympy
+
+    from chainc.symbolic import formula
+
+    names = ["x"] if op.arity() == 1 else [role(op, i) for i in range(op.arity())]
+    symbols = [sympy.Symbol(constants.get(i, name), real=True) for i, name in enumerate(names)]
+    return (str(formula(op, symbols)).replace("**", "^").replace("*", "·").replace("-", "−"),)

@@ -1,0 +1,184 @@
+"""One spelling of each idea, so that the rules of later passes have to look for one only.
+
+    x ** 2, x + x, max(x, 0)     →   x * x, x * 2, relu(x)
+    2 * x, x + -2, x - -2        →   x * 2, x - 2, x + 2
+    (-a) * b, a + -b             →   -(a * b), a - b
+    f(broadcast(x), y)           →   f(x, y)
+    f(reshape(x))                →   reshape(f(x))
+    contract(transpose(x), w)    →   contract(x, w) over other letters
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from chainc.evaluate import evaluate
+from chainc.ir import Graph, Node, apply
+from chainc.ops import maximum, relu, stop_gradient
+from chainc.ops.arithmetic import Add, Multiply
+from chainc.ops.elementwise import Binary, Elementwise
+from chainc.ops.functions import Exp
+from chainc.ops.logic import Cast, Equal, Less
+from chainc.ops.state import Constant, Literal
+from chainc.passes import movement
+from chainc.rewrite import Equation, Operands, Rule, RuleSet, rewrite
+from chainc.types import DType, TensorType, float32, float64, int32, promote, uint8
+
+rule = RuleSet()
+
+F32 = TensorType((2, 3), float32)  # operands to test rules with
+I32 = TensorType((2, 3), int32)
+
+
+def canonicalize(graph: Graph) -> Graph:
+    """Bring every node into its canonical spelling.
+
+    Needs: any graph. Leaves: numbers on the right, signs and movements as far out as they go,
+    no gradient stop (differentiation is over), no movement that an elementwise op or a
+    contraction can do without, contraction letters in order of appearance.
+    """
+    return rewrite(graph, canonical())
+
+
+def canonical() -> tuple[Rule, ...]:
+    """The rules of this pass; those that rewrite later apply them too, and so keep the form."""
+    return (*rule, *movement.rule)
+
+
+# ----- numbers
+
+
+@rule.exact(at=[(Multiply(), (2.5, 3.0)), (Exp(), (1.5,)), (Less(), (1.0, 2.0))])
+def scalar_arithmetic(f: Elementwise, operands: Operands) -> Equation:
+    """An elementwise op of numbers is a number, in its own element type."""
+    y = apply(f, *operands)
+
+    def number() -> Node | None:
+        values = [x.op.value.array for x in operands if isinstance(x.op, Constant)]
+        if len(values) < len(operands) or y.ndim:
+            return None
+        return apply(Constant(Literal(evaluate(y, values))))
+
+    return y, number
+
+
+@rule.exact(at=[(Add(), 2.0, F32), (Multiply(), 2.0, F32), (Equal(), 2.0, F32)])
+def number_on_the_right(f: Binary, c: Constant, x: Node) -> Equation:
+    return apply(f, apply(c), x), lambda: (
+        apply(f, x, apply(c)) if f.commutative and not isinstance(x.op, Constant) else None
+    )
+
+
+@rule.exact(at=[(F32, -2.0), (F32, -0.0), (F32, -math.inf)])
+def add_negative_number(x: Node, c: Constant) -> Equation:
+    return x + apply(c), lambda: x - _opposite(c) if _is_negative(c) else None
+
+
+@rule.exact(at=[(F32, -2.0), (F32, -0.0), (F32, -math.inf)])
+def subtract_negative_number(x: Node, c: Constant) -> Equation:
+    return x - apply(c), lambda: x + _opposite(c) if _is_negative(c) else None
+
+
+def _is_negative(c: Constant) -> bool:
+    """Are all elements negative, minus zero included, and their opposites not?"""
+    array = c.value.array
+    if array.size == 0 or array.dtype.kind not in "fi" or np.any(np.isnan(array)):
+        return False
+    return bool(np.all(np.signbit(array)) and not np.any(np.signbit(np.negative(array))))
+
+
+def _opposite(c: Constant) -> Node:
+    return apply(Constant(Literal(np.negative(c.value.array))))
+
+
+# ----- one op for one idea
+
+
+@rule.exact
+def square(x: Node) -> Equation:
+    """One product is rounded once; a power may be off by more."""
+    return x**2, x * x
+
+
+@rule.exact
+def double(x: Node) -> Equation:
+    return x + x, x * 2
+
+
+@rule.exact
+def relu_of_maximum(x: Node) -> Equation:
+    return maximum(x, 0), relu(x)
+
+
+@rule.exact
+def gradient_stop(x: Node) -> Equation:
+    """To a value it does nothing, and the derivatives are taken."""
+    return stop_gradient(x), x
+
+
+@rule.exact(at=[(F32, float32), (I32, int32)])
+def no_cast(x: Node, dtype: DType) -> Equation:
+    return apply(Cast(dtype), x), x
+
+
+@rule.exact(at=[(F32, float64, float32), (F32, float64, int32), (I32, float64, float32)])
+def cast_twice(x: Node, inner: DType, outer: DType) -> Equation:
+    """The first conversion loses nothing."""
+    return apply(Cast(outer), apply(Cast(inner), x)), lambda: (
+        apply(Cast(outer), x) if _holds(inner, x.type.dtype) else None
+    )
+
+
+def _holds(wide: DType, narrow: DType) -> bool:
+    """Is every value of one element type a value of the other?"""
+    return promote(wide, narrow) == wide or (wide == float64 and narrow in (int32, uint8))
+
+
+# ----- signs move outwards
+
+
+@rule.exact
+def minus_minus(x: Node) -> Equation:
+    return -(-x), x
+
+
+@rule.exact(at=[(F32, -2.0), (F32, -math.inf)])
+def times_negative_number(x: Node, c: Constant) -> Equation:
+    return x * apply(c), lambda: -(x * _opposite(c)) if _is_negative(c) else None
+
+
+@rule.exact(at=[(F32, -2.0), (F32, -math.inf)])
+def over_negative_number(x: Node, c: Constant) -> Equation:
+    return x / apply(c), lambda: -(x / _opposite(c)) if _is_negative(c) else None
+
+
+@rule.exact(at=[(-2.0, F32), (-math.inf, F32)])
+def negative_number_over(c: Constant, x: Node) -> Equation:
+    return apply(c) / x, lambda: -(_opposite(c) / x) if _is_negative(c) else None
+
+
+@rule.exact
+def minus_in_product(a: Node, b: Node) -> Equation:
+    return -a * b, -(a * b)
+
+
+@rule.exact
+def minus_in_numerator(a: Node, b: Node) -> Equation:
+    return -a / b, -(a / b)
+
+
+@rule.exact
+def minus_in_denominator(a: Node, b: Node) -> Equation:
+    return a / -b, -(a / b)
+
+
+@rule.exact
+def plus_minus(a: Node, b: Node) -> Equation:
+    return a + -b, a - b
+
+
+@rule.exact
+def minus_minus_operand(a: Node, b: Node) -> Equation:
+    return a - -b, a + b

@@ -1,0 +1,72 @@
+"""One scalar primitive a kernel: the form for a backend that works on whole arrays.
+
+h = relu(x @ w + b)      →      h = x @ w;   h = h + b;   h = maximum(h, 0)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from chainc.loops import (
+    Buffer,
+    Contract,
+    Instruction,
+    Kernel,
+    Map,
+    Operand,
+    Program,
+    Reference,
+    Value,
+    View,
+)
+
+
+def split(program: Program) -> Program:
+    """Every map with several instructions, and every epilogue, as maps of one instruction."""
+    return replace(
+        program,
+        prologue=tuple(part for kernel in program.prologue for part in _split(kernel)),
+        body=tuple(part for kernel in program.body for part in _split(kernel)),
+    )
+
+
+def _split(kernel: Kernel) -> Iterator[Kernel]:
+    if isinstance(kernel, Map):
+        yield from _single(kernel, kernel.operands, kernel.instructions)
+    elif isinstance(kernel, Contract) and kernel.product is not None:
+        product = kernel.product
+        yield Contract(product, kernel.operands[:2], kernel.letters, origin=kernel.origin)
+        arguments = (View(product, product.type), *kernel.operands[2:])
+        yield from _single(kernel, arguments, kernel.epilogue)
+    else:
+        yield kernel
+
+
+def _single(
+    kernel: Kernel, arguments: Sequence[Operand], instructions: Sequence[Instruction]
+) -> Iterator[Kernel]:
+    results: list[Operand] = []
+    for index, instruction in enumerate(instructions):
+        last = index == len(instructions) - 1
+        out = kernel.out if last else _temporary(kernel, instruction)
+        operands = tuple(_operand(value, arguments, results) for value in instruction.operands)
+        references = tuple(
+            Reference("argument", position, operand.type)
+            for position, operand in enumerate(operands)
+        )
+        alone = Instruction(instruction.primitive, references, instruction.type)
+        yield Map(out, operands, (alone,), origin=kernel.origin)
+        results.append(View(out, out.type))
+
+
+def _operand(value: Value, arguments: Sequence[Operand], results: Sequence[Operand]) -> Operand:
+    if not isinstance(value, Reference):
+        return value
+    return (arguments if value.kind == "argument" else results)[value.index]
+
+
+def _temporary(kernel: Kernel, instruction: Instruction) -> Buffer:
+    same = instruction.type.dtype == kernel.out.type.dtype
+    name = kernel.out.name if same else instruction.primitive
+    return Buffer(name, instruction.type, cotangent=kernel.out.cotangent)

@@ -1,0 +1,120 @@
+"""`cr.compile`: from a declaration to something that runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import overload
+
+from chainc import driver, ir
+from chainc.binding import bind_graph
+from chainc.errors import GraphError, InputError
+from chainc.ir import Node
+from chainc.ops.state import Input
+from chainc.passes import Pass, pipeline
+from chainc.types import Array, names_of
+from chainrule.optim import Step
+from chainrule.program import Function, bake
+from chainrule.training import Training, TrainingProgram, compile_training
+
+Compilable = Node | Sequence[Node] | ir.Graph | Step
+
+
+@overload
+def compile(
+    what: Training,
+    *,
+    target: str = "numpy",
+    fast_math: bool = False,
+    passes: Sequence[Pass] | None = None,
+    bake_in: Sequence[str] | bool = False,
+    **sizes: int,
+) -> TrainingProgram: ...
+@overload
+def compile(
+    what: Node,
+    *,
+    target: str = "numpy",
+    fast_math: bool = False,
+    passes: Sequence[Pass] | None = None,
+    bake_in: Sequence[str] | bool = False,
+    **sizes: int,
+) -> Function[Array]: ...
+@overload
+def compile(
+    what: Sequence[Node] | ir.Graph | Step,
+    *,
+    target: str = "numpy",
+    fast_math: bool = False,
+    passes: Sequence[Pass] | None = None,
+    bake_in: Sequence[str] | bool = False,
+    **sizes: int,
+) -> Function[tuple[Array, ...]]: ...
+def compile(
+    what: Compilable | Training,
+    *,
+    target: str = "numpy",
+    fast_math: bool = False,
+    passes: Sequence[Pass] | None = None,
+    bake_in: Sequence[str] | bool = False,
+    **sizes: int,
+) -> Function[Array] | Function[tuple[Array, ...]] | TrainingProgram:
+    """Optimise a graph and generate code for it.
+
+    Args:
+        what: a node, several nodes, a graph, an optimizer's step, or a training.
+        target: "numpy".
+        fast_math: also use rewrite rules that hold over the real numbers but may differ for NaN,
+            infinities and signed zeros, or in rounding.
+        passes: other passes than the default pipeline, in order.
+        bake_in: hyperparameters (inputs with defaults) to make constants: names, or True for all.
+        sizes: values for named sizes, such as batch=64; the others are bound at each call.
+
+    Raises:
+        GraphError: the graph cannot be compiled, or there is no such target.
+        InputError: a named size or hyperparameter does not exist.
+    """
+    driver.check_target(target)
+    chosen = pipeline(fast_math) if passes is None else tuple(passes)
+    if isinstance(what, Training):
+        step, evaluation = (
+            bake(_bound(graph, sizes), bake_in) for graph in (what.graph, what.evaluation)
+        )
+        return compile_training(what, step, evaluation, chosen)
+    graph = bake(_bound(_as_graph(what), sizes), bake_in)
+    compiled = driver.compile_function(graph, chosen)
+    if isinstance(what, Node):
+        return Function[Array](compiled, single=True)
+    return Function[tuple[Array, ...]](compiled, single=False)
+
+
+def _as_graph(what: Compilable) -> ir.Graph:
+    if isinstance(what, ir.Graph):
+        return what
+    if isinstance(what, Step):
+        return ir.Graph((what.loss,), what.updates, ("loss",))
+    nodes = (what,) if isinstance(what, Node) else tuple(what)
+    if not nodes or not all(isinstance(node, Node) for node in nodes):
+        raise GraphError(
+            f"compile: {what!r} is nothing that can be compiled",
+            hint="give a node, a list of nodes, a graph, a step or a training",
+        )
+    return ir.Graph(nodes)
+
+
+def _bound(graph: ir.Graph, sizes: dict[str, int]) -> ir.Graph:
+    known = {
+        name
+        for node in graph.leaves("input")
+        if isinstance(node.op, Input)
+        for dim in node.shape
+        for name in names_of(dim)
+    }
+    for name, value in sizes.items():
+        if name not in known:
+            raise InputError(
+                f"compile: there is no named size {name!r}",
+                hint=f"the inputs have {', '.join(sorted(known)) or 'none'}",
+            )
+        if value < 1:
+            raise InputError(f"compile: the size {name}={value} is empty", hint="give 1 or more")
+    return bind_graph(graph, sizes) if sizes else graph

@@ -1,0 +1,9 @@
+"""Layers: parts with names, and a function from nodes to a node.
+
+A layer file lists what it exports in `__all__`.
+"""
+
+from chainrule.nn.activation import *
+from chainrule.nn.linear import *
+from chainrule.nn.module import *
+from chainrule.nn.sequential import *

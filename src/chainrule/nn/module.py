@@ -1,0 +1,177 @@
+"""What every layer is: parts with names, and a function from nodes to a node."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, fields
+from types import FrameType
+from typing import TYPE_CHECKING, ClassVar, TypeGuard
+
+from chainc.errors import GraphError, InputError
+from chainc.ir import Node, scope
+from chainc.ops.movement import DimLike
+from chainc.ops.state import Label, State
+from chainrule.arguments import part_name
+from chainrule.nn.assignment import variable_assigned_from
+
+if TYPE_CHECKING:
+    from chainrule.nn.summary import Summary
+
+__all__ = ["Module"]
+
+
+@dataclass(frozen=True, eq=False)
+class Module:
+    """A layer: a frozen dataclass whose fields hold its parameters and inner layers.
+
+    A subclass is a frozen dataclass too, and says in `forward` what it computes:
+
+        @dataclass(frozen=True, eq=False)
+        class Residual(nn.Module):
+            inner: nn.Module
+
+            def forward(self, x):
+                return x + self.inner(x)
+
+    The parts are adopted under the names of their fields, so a parameter is called
+    `block/inner/weight`. A layer that no other has adopted is named after the variable it is
+    assigned to, or else after its class. A part keeps the first place it was given.
+
+    Attributes:
+        name: its own part of the full name, where it was given.
+        label: its full name, final once what contains it exists.
+
+    Raises:
+        InputError: the name is no name.
+        GraphError: two parts have the same name.
+    """
+
+    name: str | None = field(default=None, kw_only=True, repr=False)
+    label: Label = field(init=False, repr=False)
+
+    # (*nodes) -> node: what the layer computes.
+    forward: ClassVar[Callable[..., Node]]
+
+    def __post_init__(self) -> None:
+        kind = type(self).__name__
+        if self.name is not None:
+            part_name(kind, self.name)
+        self._set(label=Label(self.name or _assigned_name(self) or kind.lower()))
+        for text, part in self.parts():
+            _adopt(self.label, text, part)
+        self._check_names()
+
+    def __call__(self, *inputs: Node) -> Node:
+        """The layer's graph over `inputs`, in a box with the layer's name."""
+        for value in inputs:
+            if not isinstance(value, Node):
+                raise InputError(
+                    f"{self.label}: a layer is applied to nodes, not to a {type(value).__name__}",
+                    hint='declare an input, such as x = cr.input("x", ("batch", 64)); '
+                    "the numbers are given when the compiled graph is called",
+                )
+        with scope(self.label.text):
+            result = self.forward(*inputs)
+        if not isinstance(result, Node):
+            raise GraphError(
+                f"{self.label}: forward gave a {type(result).__name__}, not a node",
+                hint="return the node that the layer computes",
+            )
+        return result
+
+    def __getattr__(self, name: str) -> Node:
+        # only reached where no field or method has this name
+        parts = ", ".join(text for text, _ in self.parts()) if "label" in self.__dict__ else ""
+        raise AttributeError(f"{type(self).__name__} has no part {name!r}; its parts: {parts}")
+
+    def parts(self) -> Iterator[tuple[str, Module | Node]]:
+        """(name, part) for every layer and parameter that a field holds, in order."""
+        for item in fields(self):
+            value = self.__dict__.get(item.name)
+            if isinstance(value, (list, tuple)):
+                for position, part in enumerate(value, start=1):
+                    if _is_part(part):
+                        yield f"{item.name}{position}", part
+            elif _is_part(value):
+                yield item.name, value
+
+    def children(self) -> tuple[Module, ...]:
+        """The layers directly inside, each once."""
+        # by identity: a subclass may compare, and so hash, by the values of its fields
+        found = {id(part): part for _, part in self.parts() if isinstance(part, Module)}
+        return tuple(found.values())
+
+    def states(self) -> tuple[Node, ...]:
+        """Every state slot in the layer and the layers inside it, each once, in order."""
+        found: list[Node] = []
+        for _, part in self.parts():
+            found.extend([part] if isinstance(part, Node) else part.states())
+        return tuple(dict.fromkeys(found))
+
+    def parameters(self) -> tuple[Node, ...]:
+        """The trainable ones among `states()`."""
+        return tuple(
+            node for node in self.states() if isinstance(node.op, State) and node.op.trainable
+        )
+
+    def input_shape(self) -> tuple[DimLike, ...] | None:
+        """The shape of the input where the layer alone decides it, else None."""
+        return None
+
+    def summary(self, input: Node | Sequence[DimLike] | None = None, **sizes: int) -> Summary:
+        """Shapes, parameters, FLOPs and bytes of every layer, as a table.
+
+        Args:
+            input: the input's shape, or the input; by default the layer's own `input_shape()`.
+            sizes: values of named sizes, such as batch=32; 1 for those not given.
+        """
+        from chainrule.nn.summary import summarize
+
+        return summarize(self, input, sizes)
+
+    def _set(self, **values: object) -> None:
+        """Fill fields while the layer is being built."""
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    def _check_names(self) -> None:
+        owner: dict[str, Module | Node] = {}
+        for _, part in self.parts():
+            path = str(_label_of(part))
+            if owner.setdefault(path, part) is not part:
+                raise GraphError(
+                    f"{self.label}: two of its parts are named {path}",
+                    hint="give them different names with name=",
+                )
+
+
+def _is_part(value: object) -> TypeGuard[Module | Node]:
+    return isinstance(value, Module) or (isinstance(value, Node) and isinstance(value.op, State))
+
+
+def _label_of(part: Module | Node) -> Label:
+    if isinstance(part, Module):
+        return part.label
+    assert isinstance(part.op, State)
+    return part.op.key
+
+
+def _adopt(parent: Label, text: str, part: Module | Node) -> None:
+    """A parameter and a layer with a given name keep it; another layer is called `text`."""
+    keeps = isinstance(part, Node) or part.name is not None
+    _label_of(part).adopt(parent, None if keeps else text)
+
+
+def _assigned_name(module: Module) -> str | None:
+    """The variable that the frame which constructs `module` assigns it to."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and _constructs(frame, module):
+        frame = frame.f_back
+    return None if frame is None else variable_assigned_from(frame)
+
+
+def _constructs(frame: FrameType, module: Module) -> bool:
+    """Is this a method of the very object, such as its `__init__`?"""
+    names = frame.f_code.co_varnames[: frame.f_code.co_argcount]
+    return bool(names) and frame.f_locals.get(names[0]) is module

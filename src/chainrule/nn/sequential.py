@@ -1,0 +1,77 @@
+"""Layers one after another."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import overload
+
+from chainc.errors import InputError
+from chainc.ir import Node
+from chainc.ops.movement import DimLike
+from chainrule.nn.module import Module
+
+__all__ = ["Sequential"]
+
+
+@dataclass(frozen=True, eq=False, init=False)
+class Sequential(Module):
+    """Each layer applied to the result of the one before.
+
+    Inside it, layers are named by class and count, `linear1`, `relu1`, `linear2`, unless they were
+    given a name. It is indexed, sliced, measured and walked like a tuple of its layers.
+    """
+
+    layers: tuple[Module, ...]
+
+    def __init__(self, *layers: Module, name: str | None = None) -> None:
+        """Adopt the layers in order.
+
+        Raises:
+            InputError: something is no layer.
+        """
+        for position, layer in enumerate(layers, start=1):
+            if not isinstance(layer, Module):
+                raise InputError(
+                    f"Sequential: part {position} is a {type(layer).__name__}, not a layer",
+                    hint="give layers, such as nn.Linear(64, 32), nn.ReLU(); wrap a function in a "
+                    "subclass of nn.Module",
+                )
+        self._set(name=name, layers=layers)
+        self.__post_init__()
+
+    def forward(self, x: Node) -> Node:
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def parts(self) -> Iterator[tuple[str, Module | Node]]:
+        seen: Counter[str] = Counter()
+        for layer in self.layers:
+            kind = type(layer).__name__.lower()
+            seen[kind] += 1
+            yield f"{kind}{seen[kind]}", layer
+
+    def input_shape(self) -> tuple[DimLike, ...] | None:
+        """That of the first layer that has one; the activations before it keep any shape."""
+        shapes = (layer.input_shape() for layer in self.layers)
+        return next((shape for shape in shapes if shape is not None), None)
+
+    @overload
+    def __getitem__(self, index: int) -> Module: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequential: ...
+    def __getitem__(self, index: int | slice) -> Module | Sequential:
+        if isinstance(index, slice):
+            return Sequential(*self.layers[index], name=self.label.text)
+        return self.layers[index]
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __iter__(self) -> Iterator[Module]:
+        return iter(self.layers)
+
+    def __repr__(self) -> str:
+        return f"Sequential({', '.join(map(repr, self.layers))})"

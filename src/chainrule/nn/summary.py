@@ -1,0 +1,156 @@
+"""What a model consists of, layer by layer: shapes, parameters, FLOPs and bytes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from chainc.errors import InputError
+from chainc.ir import Node, topological
+from chainc.ops.movement import DimLike
+from chainc.types import Shape, bind, coefficient_of, format_shape, names_of
+from chainrule.cost import cost_of
+from chainrule.declare import input as declare_input
+from chainrule.nn.module import Module
+
+
+@dataclass(frozen=True)
+class Row:
+    """One layer, with all that is inside it.
+
+    Attributes:
+        path: the layer's place, such as `model/linear1`.
+        kind: its class.
+        output_shape: the shape of its result, with named sizes.
+        parameters: trainable numbers.
+        parameter_bytes: their memory.
+        flops: scalar operations of the forward pass.
+        output_bytes: the memory of its result.
+    """
+
+    path: str
+    kind: str
+    output_shape: Shape
+    parameters: int
+    parameter_bytes: int
+    flops: int
+    output_bytes: int
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        *outer, own = self.path.split("/")
+        return (
+            f"{'  ' * len(outer)}{own}",
+            self.kind,
+            format_shape(self.output_shape),
+            f"{self.parameters:,}",
+            f"{self.flops:,}",
+            f"{self.parameter_bytes:,}",
+            f"{self.output_bytes:,}",
+        )
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The layers of a model, outer ones before those inside them; prints as a table.
+
+    Attributes:
+        rows: one a layer; the first is the model itself, with the totals.
+        sizes: the values of named sizes for which FLOPs and bytes hold.
+    """
+
+    rows: tuple[Row, ...]
+    sizes: Mapping[str, int]
+
+    @property
+    def total(self) -> Row:
+        return self.rows[0]
+
+    def __str__(self) -> str:
+        header = ("layer", "kind", "output", "parameters", "FLOPs", "parameter bytes",
+                  "output bytes")  # fmt: skip
+        table = [header, *(row.cells for row in self.rows)]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        lines = [_line(cells, widths) for cells in table]
+        lines.insert(1, "-" * len(lines[0]))
+        bound = ", ".join(f"{name}={value}" for name, value in self.sizes.items())
+        total = (
+            f"total: {self.total.parameters:,} parameters, {self.total.parameter_bytes:,} bytes; "
+            f"{self.total.flops:,} FLOPs forward"
+        )
+        return "\n".join([*lines, lines[1], f"{total} for {bound}" if bound else total])
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    """Names to the left, numbers to the right."""
+    padded = [
+        cell.ljust(width) if position < 3 else cell.rjust(width)
+        for position, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    ]
+    return "  ".join(padded).rstrip()
+
+
+def summarize(
+    model: Module, input: Node | Sequence[DimLike] | None, sizes: Mapping[str, int]
+) -> Summary:
+    """Apply the model to an input once, and measure the graph inside each layer's box.
+
+    Raises:
+        InputError: the model does not tell its input's shape and none is given, or a named size
+            is unknown.
+    """
+    x = _input(model, input)
+    nodes = topological([model(x)])
+    names = dict.fromkeys(name for node in nodes for dim in node.shape for name in names_of(dim))
+    unknown = [name for name in sizes if name not in names]
+    if unknown:
+        raise InputError(
+            f"summary: the model has no named size {unknown[0]!r}",
+            hint=f"its named sizes are {', '.join(names) or 'none'}",
+        )
+    bound = {name: sizes.get(name, 1) for name in names}
+    measured = (_row(path, part, nodes, bound) for path, part in _walk(model.label.text, model))
+    rows = tuple(row for row in measured if row)
+    if not rows:
+        raise InputError(
+            f"summary: {model.label} computes nothing", hint="summarise a model that has layers"
+        )
+    return Summary(rows, bound)
+
+
+def _input(model: Module, input: Node | Sequence[DimLike] | None) -> Node:
+    if isinstance(input, Node):
+        return input
+    shape = input if input is not None else model.input_shape()
+    if shape is None:
+        raise InputError(
+            f"summary: {model.label} does not tell the shape of its input",
+            hint='give it, such as model.summary(input=("batch", 64))',
+        )
+    return declare_input("x", shape)
+
+
+def _walk(path: str, module: Module) -> Iterator[tuple[str, Module]]:
+    yield path, module
+    for child in module.children():
+        yield from _walk(f"{path}/{child.label.text}", child)
+
+
+def _row(path: str, module: Module, nodes: Sequence[Node], sizes: Mapping[str, int]) -> Row | None:
+    """None for a layer that the model holds and does not apply."""
+    inside = [node for node in nodes if f"{node.origin.scope}/".startswith(f"{path}/")]
+    if not inside:
+        return None
+    output = inside[-1]
+    states = cost_of(module.states(), sizes)
+    elements = math.prod(coefficient_of(bind(dim, sizes)) for dim in output.shape)
+    return Row(
+        path=path,
+        kind=type(module).__name__,
+        output_shape=output.shape,
+        parameters=states.parameters,
+        parameter_bytes=states.parameter_bytes,
+        flops=cost_of(inside, sizes).flops,
+        output_bytes=elements * output.type.dtype.itemsize,
+    )

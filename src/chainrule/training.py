@@ -1,0 +1,304 @@
+"""Training: a step, the loop around it, and what a run of the compiled loop returns."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+
+import numpy as np
+
+from chainc import driver, ir
+from chainc.errors import GraphError, InputError
+from chainc.ir import Node, describe
+from chainc.loops import TrainingLoop
+from chainc.lower import lower
+from chainc.ops.random import stream_of
+from chainc.ops.state import Input
+from chainc.passes import Pass
+from chainc.types import Array, Size
+from chainrule.arguments import count, part_name
+from chainrule.optim import Step
+from chainrule.program import Compiled, arrays_for, initial_state
+from chainrule.state import State
+from chainrule.values import Values, as_arrays, by_key, check_indices, sizes_from, warn_of_nan
+
+
+@dataclass(frozen=True)
+class Training:
+    """A declared training loop: compile it with `cr.compile`."""
+
+    step: Step
+    epochs: int
+    batch_size: int
+    shuffle: bool
+    seed: int
+    metrics: Mapping[str, Node] = field(default_factory=dict)
+
+    @property
+    def graph(self) -> ir.Graph:
+        """One step: the loss, the metrics, and the updates."""
+        return ir.Graph((self.step.loss, *self.metrics.values()), self.step.updates, self.names)
+
+    @property
+    def evaluation(self) -> ir.Graph:
+        """The loss and the metrics alone."""
+        return ir.Graph((self.step.loss, *self.metrics.values()), {}, self.names)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return ("loss", *self.metrics)
+
+
+def training(
+    step: Step,
+    *,
+    epochs: int,
+    batch_size: int,
+    shuffle: bool = True,
+    seed: int = 0,
+    metrics: Mapping[str, Node] | None = None,
+) -> Training:
+    """A loop over minibatches around a step.
+
+    Args:
+        step: from an optimizer's `minimize`.
+        epochs: passes over the data that one run makes.
+        batch_size: rows a step; the last batch of an epoch may be smaller, and is exact.
+        shuffle: visit the rows in a new order each epoch.
+        seed: of the initial values, the order and all random ops.
+        metrics: further scalars to report beside the loss, by name.
+
+    Raises:
+        InputError: a number is out of range, or a metric has a name that is taken.
+        GraphError: a metric is no scalar.
+    """
+    count("training", "epochs", epochs, hint="run at least one epoch")
+    count("training", "batch_size", batch_size, hint="take at least one row a step")
+    count("training", "seed", seed, at_least=0, hint="give a seed such as 0")
+    chosen = dict(metrics or {})
+    for name, node in chosen.items():
+        _check_metric(name, node)
+    return Training(step, epochs, batch_size, shuffle, seed, chosen)
+
+
+def _check_metric(name: str, node: Node) -> None:
+    part_name("training: metric", name)
+    if name == "loss" or name.startswith("val_"):
+        raise InputError(
+            f"training: the metric name {name!r} is taken",
+            hint='choose a name other than "loss" that does not start with "val_"',
+        )
+    if node.shape != ():
+        raise GraphError(
+            f"training: the metric {name!r} is no scalar: {describe(node)}",
+            hint="reduce it first, such as cr.mean(metric)",
+        )
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run leaves: the state, and each value's history, one number an epoch."""
+
+    state: State
+    history: Mapping[str, tuple[float, ...]]
+    interrupted: bool = False  # Ctrl-C ended it; the state is that after the last whole step
+
+
+class TrainingProgram(Compiled):
+    """A compiled training loop."""
+
+    def __init__(self, declared: Training, compiled: driver.CompiledTraining) -> None:
+        super().__init__(compiled.stages, compiled.source)
+        self._training = declared
+        self._compiled = compiled
+
+    @property
+    def slots(self) -> tuple[Node, ...]:
+        """Parameters, optimizer slots and counters."""
+        return self.declared.leaves("state")
+
+    def initial_state(self, seed: int | None = None) -> State:
+        """The values before the first step."""
+        chosen = self._training.seed if seed is None else seed
+        values = initial_state(self.slots, chosen)
+        return State({**values, "seed": np.asarray(chosen, np.int64)})
+
+    def run(
+        self,
+        data: Values,
+        *,
+        validation: Values | None = None,
+        state: State | None = None,
+        epochs: int | None = None,
+        progress: bool = True,
+        **hyperparameters: float,
+    ) -> Result:
+        """Train.
+
+        Args:
+            data: an array for every input, by node or name; rows along the first axis.
+            validation: other data on which the loss and metrics are computed after each epoch.
+            state: continue from these values, step counter and randomness included: the bits
+                are those of one long run. By default the initial state.
+            epochs: another number of epochs than declared. A state from the middle of an epoch
+                first finishes that epoch.
+            progress: show a bar on a terminal when the run takes longer than a second.
+            hyperparameters: other values for the scalar inputs with defaults, such as lr=0.01.
+
+        Raises:
+            InputError: data that does not fit; nothing has been computed then.
+            StateError: a state that does not fit.
+        """
+        rows = self._check(data, hyperparameters)
+        held_out = None if validation is None else self._check(validation, hyperparameters)
+        values = self._starting_values(state)
+        total = self._training.epochs if epochs is None else epochs
+        count("run", "epochs", total, hint="run at least one epoch")
+        self._check_batch(rows)
+        history: dict[str, list[float]] = {}
+        interrupted = False
+        with np.errstate(all="ignore"), _stop_on_interrupt() as stop, _bar(total, progress) as tick:
+            for _, _, means in self._compiled.train(rows, values, total, stop):
+                _record(history, self._training.names, means)
+                if held_out is not None:
+                    names = [f"val_{name}" for name in self._training.names]
+                    _record(history, names, self._compiled.validate(held_out, values))
+                tick({name: numbers[-1] for name, numbers in history.items()})
+            interrupted = stop()
+        kept = {name: tuple(numbers) for name, numbers in history.items()}
+        return Result(State(values), kept, interrupted)
+
+    def evaluate(self, data: Values, state: State, **hyperparameters: float) -> dict[str, float]:
+        """The loss and metrics on data, nothing updated."""
+        rows = self._check(data, hyperparameters)
+        values = self._starting_values(state)
+        with np.errstate(all="ignore"):
+            means = self._compiled.validate(rows, values)
+        return dict(zip(self._training.names, map(float, means), strict=True))
+
+    def _check(self, data: Values, hyperparameters: Mapping[str, float]) -> dict[str, Array]:
+        _check_hyperparameters(self.declared, hyperparameters)
+        arrays = as_arrays(self.declared, by_key(self.declared, data, hyperparameters))
+        sizes = sizes_from(self.declared, arrays)
+        check_indices(self._compiled.loop.step.index_bounds, arrays, sizes)
+        warn_of_nan(arrays)
+        return arrays
+
+    def _check_batch(self, rows: Mapping[str, Array]) -> None:
+        loop = self._compiled.loop
+        found = len(rows[loop.batch_inputs[0]])
+        if found < loop.batch_size:
+            raise InputError(
+                f"the data has {found} rows, fewer than one batch of {loop.batch_size}",
+                hint=f"declare the training with batch_size={found} or less",
+            )
+
+    def _starting_values(self, state: State | None) -> dict[str, Array]:
+        if state is None:
+            return {name: np.array(array) for name, array in self.initial_state().items()}
+        return {**arrays_for(self.slots, state), "seed": _seed_of(state, self._training.seed)}
+
+
+def _seed_of(state: State, default: int) -> Array:
+    return np.array(state["seed"]) if "seed" in state else np.asarray(default, np.int64)
+
+
+def _check_hyperparameters(graph: ir.Graph, given: Mapping[str, float]) -> None:
+    known = [node.op.key for node in graph.leaves("input") if isinstance(node.op, Input)
+             and node.op.default is not None]  # fmt: skip
+    for name, value in given.items():
+        if name not in known:
+            raise InputError(
+                f"there is no hyperparameter {name!r}",
+                hint=f"this program has {', '.join(known) or 'none'}",
+            )
+        if not np.isfinite(value) or (name == "lr" and value <= 0):
+            raise InputError(
+                f"{name}={value} cannot be trained with", hint="give a positive, finite number"
+            )
+
+
+def _record(history: dict[str, list[float]], names: Sequence[str], means: Array) -> None:
+    for name, value in zip(names, means.tolist(), strict=True):
+        history.setdefault(name, []).append(value)
+
+
+def compile_training(
+    declared: Training, graph: ir.Graph, evaluation: ir.Graph, passes: Sequence[Pass]
+) -> TrainingProgram:
+    """Optimise and lower the step and the evaluation, and put the loop around them."""
+    batch, inputs = _batch_of(graph)
+    stages = driver.optimize(graph, passes)
+    loop = TrainingLoop(
+        step=lower(stages[-1].graph),
+        evaluate=lower(driver.optimize(evaluation, passes)[-1].graph),
+        batch_inputs=inputs,
+        batch_name=batch,
+        batch_size=declared.batch_size,
+        shuffle=declared.shuffle,
+        order_stream=stream_of("training/order"),
+    )
+    return TrainingProgram(declared, driver.compile_training(loop, stages))
+
+
+def _batch_of(graph: ir.Graph) -> tuple[str, tuple[str, ...]]:
+    """The named size of the inputs' first axis, and the inputs that have it."""
+    found: dict[str, list[str]] = {}
+    for node in graph.leaves("input"):
+        assert isinstance(node.op, Input)
+        for axis, dim in enumerate(node.shape):
+            if isinstance(dim, Size):
+                _check_batch_axis(node, axis, dim)
+                found.setdefault(dim.names[0], []).append(node.op.key)
+    if len(found) != 1:
+        raise GraphError(
+            f"training needs one named size, the batch; the inputs have {sorted(found) or 'none'}",
+            hint='declare inputs as cr.input("x", ("batch", 64)), and bind other named sizes '
+            "when compiling, such as cr.compile(training, time=32)",
+        )
+    ((batch, inputs),) = found.items()
+    return batch, tuple(inputs)
+
+
+def _check_batch_axis(node: Node, axis: int, dim: Size) -> None:
+    if axis > 0 or dim.coefficient != 1 or len(dim.names) != 1:
+        raise GraphError(
+            f"{describe(node)} has the named size {dim} on axis {axis}; a batch is the first axis",
+            hint="bind this size when compiling, such as cr.compile(training, time=32)",
+        )
+
+
+@contextmanager
+def _stop_on_interrupt() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C sets a flag that the loop polls before every step, so the state stays consistent."""
+    stopped = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stopped.is_set
+        return
+
+    def set_flag(_signal: int, _frame: FrameType | None) -> None:
+        stopped.set()
+
+    previous = signal.signal(signal.SIGINT, set_flag)
+    try:
+        yield stopped.is_set
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+@contextmanager
+def _bar(epochs: int, wanted: bool) -> Iterator[Callable[[Mapping[str, float]], None]]:
+    """A progress bar on a terminal, for runs longer than a second."""
+    from tqdm import tqdm
+
+    with tqdm(total=epochs, unit="epoch", delay=1, disable=None if wanted else True) as bar:
+
+        def tick(latest: Mapping[str, float]) -> None:
+            bar.set_postfix({name: f"{value:.4f}" for name, value in latest.items()})
+            bar.update()
+
+        yield tick
