@@ -110,7 +110,7 @@ class Growing:
 
 
 def _unary(g: Growing) -> None:
-    g.add(g.choose(ops.relu, ops.softplus, ops.abs, ops.negative, ops.stop_gradient)(g.float()))
+    g.add(g.choose(ops.relu, ops.softplus, ops.abs, ops.negative)(g.float()))
 
 
 def _bounded(g: Growing) -> None:
@@ -229,10 +229,10 @@ def _state(g: Growing) -> None:
 
 
 def _steps(g: Growing) -> None:
-    """What jumps: two precisions may take different sides."""
+    """What jumps, so that two precisions may take different sides, or hides its slope."""
     x = g.float()
     y = g.beside(x)
-    g.add(g.choose(ops.floor, ops.sign)(x))
+    g.add(g.choose(ops.floor, ops.sign, ops.stop_gradient)(x))
     g.add(g.choose(lambda y: x < y, lambda y: x <= y, lambda y: ops.equal(x, y))(y))
     z = g.tensor()
     g.add(g.choose(lambda z: ops.argmax(z, g.axis(z)), lambda z: ops.argmin(z, g.axis(z)))(z))
@@ -252,7 +252,8 @@ def cases(
 ) -> Case:
     """Graphs over inputs with named and known sizes, and values for them.
 
-    With `jumps`, ops whose result jumps (floor, comparisons, argmax) take part as well.
+    With `jumps`, ops whose result jumps (floor, comparisons, argmax) take part as well, and
+    stop_gradient; without, the graph is differentiable almost everywhere.
     """
     g = Growing(draw, dtype)
     steps = st.sampled_from((*CONTINUOUS, _steps) if jumps else CONTINUOUS)

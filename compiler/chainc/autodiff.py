@@ -13,7 +13,7 @@ from typing import overload
 
 from chainc.errors import GradientError
 from chainc.ir import Derivative, Node, Origin, describe, originating, topological
-from chainc.ops import stop_gradient, sum
+from chainc.ops import astype, stop_gradient, sum
 from chainc.ops.elementwise import Elementwise
 from chainc.ops.movement import broadcast_to, reshape
 from chainc.ops.state import constant
@@ -62,12 +62,12 @@ def _local_cotangents(node: Node, total: Node, reached: set[Node]) -> list[tuple
     with originating(origin):
         cotangents = _ask(node, total)
     found: list[tuple[Node, Node]] = []
-    for position, (operand, cotangent) in enumerate(zip(node.inputs, cotangents, strict=True)):
-        if cotangent is None or operand not in reached:
+    for position, (operand, given) in enumerate(zip(node.inputs, cotangents, strict=True)):
+        if given is None or operand not in reached:
             continue
-        if cotangent.origin is origin:  # made just now, for this operand
-            why = _derived(node, position, "local derivative")
-            cotangent = Node(cotangent.op, cotangent.inputs, cotangent.type, why)
+        why = _derived(node, position, "local derivative")
+        made_now = given.origin is origin  # then it is for this operand
+        cotangent = Node(given.op, given.inputs, given.type, why) if made_now else given
         found.append((operand, _unbroadcast(node, position, operand, cotangent)))
     return found
 
@@ -79,7 +79,10 @@ def _ask(node: Node, total: Node) -> Sequence[Node | None]:
 
 
 def _unbroadcast(node: Node, position: int, operand: Node, cotangent: Node) -> Node:
-    """Sum over the axes along which the op repeated the operand."""
+    """Undo what the op did to match its operands: sum over repeated axes, convert back."""
+    if cotangent.type.dtype != operand.type.dtype:
+        with originating(_derived(node, position, "un-promote")):
+            cotangent = astype(cotangent, operand.type.dtype)
     if cotangent.shape == operand.shape:
         return cotangent
     extra = cotangent.ndim - operand.ndim
@@ -131,29 +134,27 @@ def _result(
     if allow_unused:
         return broadcast_to(constant(0, node.type.dtype), node.shape)
     raise GradientError(
-        f"{describe(outputs[0])} does not depend on {describe(node)}: {_missing(node, order)}",
+        f"{describe(outputs[0])} does not depend on {describe(node)}: "
+        f"{_missing(node, order, totals)}",
         hint="differentiate with respect to something the output is computed from, or pass "
         "allow_unused=True to get zeros",
     )
 
 
-def _missing(node: Node, order: Sequence[Node]) -> str:
+def _missing(node: Node, order: Sequence[Node], totals: Mapping[Node, Node]) -> str:
     """Where the path from `node` to the output breaks."""
     if node not in order:
         return "there is no path, the output is not computed from it"
     if not node.type.dtype.is_float:
         return f"its element type {node.type.dtype} has no derivative"
     alive = {node}
-    last = node
     for user in order:
-        if any(operand in alive for operand in user.inputs):
-            blocked = not user.type.dtype.is_float or user.op == stop_gradient
-            if not blocked:
-                alive.add(user)
-            last = user
-            if blocked:
-                break
-    return f"the path stops at {describe(last)}, through which no derivative flows"
+        if alive.isdisjoint(user.inputs):
+            continue
+        if user in totals or not user.type.dtype.is_float:
+            return f"the path stops at {describe(user)}, through which no derivative flows"
+        alive.add(user)
+    return "no derivative flows back to it"
 
 
 @overload

@@ -38,6 +38,7 @@ class Course(Enum):
     ACROSS = "across"  # a value of one pass that the next one uses
     TURN = "turn"  # where the forward pass ends and the gradient begins
     UPDATE = "update"  # a new value on its way into its state slot
+    RETURN = "return"  # new values on their way into the slots of a closed layer
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +61,7 @@ class Edge:
     source: Vertex
     target: Vertex
     course: Course
+    tooltip: str
     label: str = ""  # which operand of the target it is, where that matters, and its type
 
 
@@ -149,15 +151,14 @@ class _Assembly:
         for node, key in self.keys.items():
             constants = self.places.constants(node)
             told_apart = notation.distinguished(node, constants)
-            for position, operand in enumerate(node.inputs):
-                again = operand in node.inputs[:position]
-                if position in constants or again or self._is_bundled(operand, node):
+            for operand, position in notation.flowing(node, constants).items():
+                if self._is_bundled(operand, node):
                     continue
                 course = self._course(operand, node)
                 role = notation.role(node.op, position) if told_apart else ""
                 type = "" if self._told_elsewhere(operand, course) else _type(operand)
                 source, target = self.vertices[self.keys[operand]], self.vertices[key]
-                yield Edge(source, target, course, f"{role} {type}".strip())
+                yield Edge(source, target, course, str(operand.type), f"{role} {type}".strip())
 
     def _is_bundled(self, operand: Node, node: Node) -> bool:
         """Does the edge join a closed layer or what is left out, or lie inside one sum?"""
@@ -175,18 +176,17 @@ class _Assembly:
         """One edge for all values between two vertices of which one stands for several nodes."""
         bundles: dict[tuple[Key, Key], list[tuple[Node, Node]]] = {}
         for node, target in self.keys.items():
-            constants = self.places.constants(node)
-            for position, operand in enumerate(node.inputs):
-                if position not in constants and self._is_bundled(operand, node):
+            for operand in notation.flowing(node, self.places.constants(node)):
+                if self._is_bundled(operand, node):
                     bundles.setdefault((self.keys[operand], target), []).append((operand, node))
         for (source, target), pairs in bundles.items():
             # a layer that is read and updated gets the update's edge alone
             if source == target or (target, source) in self._written:
                 continue
-            operands = {operand for operand, _ in pairs}
-            label = _type(pairs[0][0]) if len(operands) == 1 else f"{len(operands)} values"
-            course = self._course(*pairs[0])
-            yield Edge(self.vertices[source], self.vertices[target], course, label)
+            operands = list(dict.fromkeys(operand for operand, _ in pairs))
+            label = _type(operands[0]) if len(operands) == 1 else f"{len(operands):,} values"
+            course, types = self._course(*pairs[0]), ", ".join(str(o.type) for o in operands)
+            yield Edge(self.vertices[source], self.vertices[target], course, types, label)
 
     def _course(self, operand: Node, node: Node) -> Course:
         order = self.places.order[node]
@@ -197,7 +197,7 @@ class _Assembly:
             derivative = node.origin.derivative
             if derivative is not None and is_seed(node) and derivative.forward in self.keys:
                 source = self.vertices[self.keys[derivative.forward]]
-                yield Edge(source, self.vertices[key], Course.TURN)
+                yield Edge(source, self.vertices[key], Course.TURN, "where the gradient starts")
 
     @cached_property
     def _written(self) -> Mapping[tuple[Key, Key], None]:
@@ -208,7 +208,8 @@ class _Assembly:
     def _updates(self) -> Iterable[Edge]:
         for value, slot in self._written:
             if value != slot:
-                yield Edge(self.vertices[value], self.vertices[slot], Course.UPDATE)
+                course = Course.UPDATE if isinstance(slot, Node) else Course.RETURN
+                yield Edge(self.vertices[value], self.vertices[slot], course, "the new value")
 
     def _results(self) -> Iterable[Edge]:
         """To each output from its node."""
@@ -219,14 +220,13 @@ class _Assembly:
             path = source.path if differentiations(node) else ()
             text = f"output {name}: {node.type}"
             marker = Vertex(Kind.OUTPUT, Form.OP, (_within(path, name),), text, path)
-            yield Edge(source, marker, _course(self.places.order[node]), _type(node))
+            course = _course(self.places.order[node])
+            yield Edge(source, marker, course, str(node.type), _type(node))
 
     def _names(self) -> list[str]:
         graph = self.places.graph
         given = [*graph.names, *("" for _ in graph.outputs)]
-        own = [
-            name or _own_name(node) for node, name in zip(graph.outputs, given, strict=False)
-        ]
+        own = [name or _own_name(node) for node, name in zip(graph.outputs, given, strict=False)]
         return [
             name if own.count(name) == 1 and name else f"output {number}"
             for number, name in enumerate(own, start=1)

@@ -10,13 +10,15 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
+from unicodedata import east_asian_width
 
 from chainc.diagram import Course, Diagram, Edge, Form, Vertex, diagram
 from chainc.errors import InputError
 from chainc.ir import Graph, Node
-from chainc.places import Box, Collapse, Kind
+from chainc.places import Box, Collapse, Kind, Path
 
-LONGEST_LINE = 60  # characters; a tooltip holds four lines' worth
+LONGEST_LINE = 60  # characters
+LONGEST_TOOLTIP = 240
 
 # Fills and strokes, tints of Okabe and Ito's palette for colour-blind readers (2008).
 _BLUE = ("#DCEBF7", "#0072B2")
@@ -67,12 +69,13 @@ _FORMS: Mapping[Form, Mapping[str, str]] = {
 }
 
 _COURSES: Mapping[Course, Mapping[str, str]] = {
-    Course.FORWARD: {"weight": "2"},
-    Course.BACKWARD: {"dir": "back", "color": _ORANGE[1], "weight": "2"},
-    Course.FORWARD_AGAIN: {"color": _ORANGE[1], "weight": "2"},
+    Course.FORWARD: {"weight": "3"},
+    Course.BACKWARD: {"dir": "back", "color": _ORANGE[1], "weight": "3"},
+    Course.FORWARD_AGAIN: {"color": _ORANGE[1], "weight": "3"},
     Course.ACROSS: {"color": "#9A9A9A", "penwidth": "0.8"},
-    Course.TURN: {"color": "#9A9A9A", "style": "dotted", "arrowhead": "none", "weight": "2"},
+    Course.TURN: {"color": "#9A9A9A", "style": "dotted", "arrowhead": "none", "weight": "3"},
     Course.UPDATE: {"dir": "back", "color": _PURPLE[1], "style": "dashed", "weight": "0"},
+    Course.RETURN: {"color": _PURPLE[1], "style": "dashed", "constraint": "false"},
 }
 
 # Where edges leave and enter, so that they miss the values and gradients on the other sides.
@@ -150,8 +153,9 @@ class _Printer:
     def _defaults(self) -> Iterator[str]:
         font = {"fontname": "Helvetica"}
         gap = "0.12" if self.annotated else "0.3"
-        yield _statement("graph", rankdir=self.direction, nodesep=gap, ranksep="0.35", **font)
-        yield _statement("node", fontsize="12", fontcolor="#111111", width="0.4", **font)
+        layout = {"rankdir": self.direction, "newrank": "true", "nodesep": gap, "ranksep": "0.35"}
+        yield _statement("graph", **layout, **font)
+        yield _statement("node", fontsize="12", fontcolor="#111111", **font)
         edge = {"fontsize": "9", "fontcolor": "#444444", "color": "#333333", "arrowsize": "0.7"}
         yield _statement("edge", **edge, **font)
 
@@ -167,7 +171,7 @@ class _Printer:
                     yield from self._vertex(vertex)
                 continue
             yield f"subgraph cluster_{next(self.clusters)} {{"
-            yield _cluster(box, members)
+            yield _cluster(members[0].path[: depth + 1], members)
             yield from self._inside(members, depth + 1)
             yield "}"
 
@@ -176,13 +180,14 @@ class _Printer:
         statement = _statement(
             name,
             label=_list(vertex.lines) if vertex.form is Form.KERNEL else _text(vertex.lines),
-            tooltip=_escaped(vertex.tooltip, 4 * LONGEST_LINE),
+            tooltip=_tooltip(vertex.tooltip),
             shape=look.shape,
             style=look.style,
             fillcolor=look.colours[0],
             color=look.colours[1],
             margin=look.margin,
             height=look.height,
+            width=_width(vertex.lines),
             **_FORMS[vertex.form],
         )
         if vertex.value is None and vertex.gradient is None:
@@ -194,7 +199,7 @@ class _Printer:
 
     def _edge(self, edge: Edge) -> str:
         source, target = self.names[edge.source], self.names[edge.target]
-        attributes = dict(_COURSES[edge.course])
+        attributes = {**_COURSES[edge.course], "tooltip": _tooltip(edge.tooltip)}
         if edge.label:
             attributes["label"] = f" {_text([edge.label])}"  # the space keeps it off the line
         if self.annotated:
@@ -204,13 +209,13 @@ class _Printer:
         return _statement(f"{source} -> {target}", **attributes)
 
 
-def _cluster(box: Box, members: Iterable[Vertex]) -> str:
+def _cluster(path: Path, members: Iterable[Vertex]) -> str:
     updates = all(vertex.kind in (Kind.UPDATE, Kind.STATE) for vertex in members)
-    kind = Kind.GRADIENT if box.order else Kind.UPDATE if updates else Kind.FORWARD
+    kind = Kind.GRADIENT if path[-1].order else Kind.UPDATE if updates else Kind.FORWARD
     stroke = _LOOKS[kind].colours[1]
-    label = _text([box.label])
     look = {"style": "rounded", "color": stroke, "fontcolor": stroke, "fontsize": "11"}
-    return _statement("graph", label=label, labeljust="l", margin="9", **look)
+    name, tooltip = _text([path[-1].label]), _tooltip(" / ".join(box.label for box in path))
+    return _statement("graph", label=name, tooltip=tooltip, labeljust="l", margin="9", **look)
 
 
 def _above_and_below(vertex: Vertex, name: str, statement: str) -> Iterator[str]:
@@ -278,9 +283,19 @@ def _text(lines: Iterable[str]) -> str:
     return "\\n".join(_escaped(line, LONGEST_LINE) for line in lines)
 
 
+def _tooltip(text: str) -> str:
+    return _escaped(text, LONGEST_TOOLTIP)
+
+
 def _list(lines: Sequence[str]) -> str:
     """A heading in the middle, the entries below it flush left."""
     return _text(lines[:1]) + "\\n" + "".join(f"{_text([line])}\\l" for line in lines[1:])
+
+
+def _width(lines: Iterable[str]) -> str:
+    """The least width in inches; Graphviz takes Chinese and its like for narrower than they are."""
+    widest = max(sum(east_asian_width(sign) in "WF" for sign in line) for line in lines)
+    return f"{max(0.4, 0.1 + 0.18 * widest):.2g}"
 
 
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")

@@ -9,7 +9,7 @@ from typing import Protocol, cast
 from chainc.backends.numpy.module import assemble, prepare, print_function
 from chainc.backends.numpy.training import print_training
 from chainc.errors import GraphError
-from chainc.ir import Graph
+from chainc.ir import Graph, Node
 from chainc.loops import Program, TrainingLoop
 from chainc.lower import lower
 from chainc.passes import Pass
@@ -78,10 +78,12 @@ def optimize(graph: Graph, passes: Sequence[Pass]) -> tuple[Stage, ...]:
     """The declared graph and the graph after every pass; each is verified."""
     verify(graph)
     stages = [Stage("declared", graph)]
+    known: set[Node] = set()
     for step in passes:
+        known.update(graph.nodes)
         with tracing() as fired:
             graph = step.run(graph)
-        verify(graph)
+        verify(graph, known)
         stages.append(Stage(step.name, graph, tuple(fired)))
     return tuple(stages)
 

@@ -38,21 +38,21 @@ def evaluate(node: Node, operands: Sequence[Array], held: Held = as_declared) ->
         InputError: an index is out of range.
     """
     with np.errstate(all="ignore"):
-        value = np.asarray(_meaning(node, operands, NumpyScalar(held)))
+        value = _meaning(node, operands, NumpyScalar(held))
     return np.broadcast_to(value.astype(held(node.type.dtype), copy=False), static(node.shape))
 
 
-def _meaning(node: Node, operands: Sequence[Array], scalar: NumpyScalar) -> npt.ArrayLike:
+def _meaning(node: Node, operands: Sequence[Array], scalar: NumpyScalar) -> Array:
     op, kernels = node.op, NumpyKernels(node)
     if isinstance(op, Constant):
         return op.value.array
     if isinstance(op, Elementwise):
-        return op.interpret(scalar, operands)
+        return np.asarray(op.interpret(scalar, operands))
     if isinstance(op, FusedContract):
         a, b, *others = operands
         contracted = op.contract.infer(node.inputs[0].type, node.inputs[1].type)
         product = interpret(op.contract, kernels, contracted, (a, b))
-        return interpret_body(op.body, scalar, (product, *others))
+        return np.asarray(interpret_body(op.body, scalar, (product, *others)))
     return interpret(op, kernels, node.type, operands)
 
 

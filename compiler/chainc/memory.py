@@ -33,10 +33,7 @@ class Storage:
 
     lifetimes: list[Lifetime]
     members: list[Buffer]
-
-    @property
-    def has_state(self) -> bool:
-        return any(member.role == "state" for member in self.members)
+    has_state: bool
 
     def representative(self, spans: Mapping[Buffer, Lifetime]) -> Buffer:
         """The slot if there is one, else the last value: what the ones before lead to.
@@ -103,7 +100,8 @@ class _Coalescing:
         self.program = program
         self.spans = lifetimes(program)
         self.storage = {
-            buffer: Storage([lifetime], [buffer]) for buffer, lifetime in self.spans.items()
+            buffer: Storage([lifetime], [buffer], buffer.role == "state")
+            for buffer, lifetime in self.spans.items()
         }
 
     def join_slot(self, slot: Buffer, view: View) -> bool:
@@ -142,6 +140,7 @@ class _Coalescing:
         for lifetime in small.lifetimes:
             insort(large.lifetimes, lifetime)
         large.members.extend(small.members)
+        large.has_state |= small.has_state
         for member in small.members:
             self.storage[member] = large
         return True

@@ -42,10 +42,10 @@ def caption(op: Op, arguments: Sequence[str | None]) -> str:
         op: the op.
         arguments: what is known of each operand: a number, a letter, or None.
     """
-    sign = op.symbol or op.label
+    sign = _sign(op)
     known = [argument for argument in arguments if argument is not None]
     texts = [argument or "x" for argument in arguments]
-    if sign.replace("_", "").isalnum():
+    if _is_word(sign):
         return f"{sign}({', '.join(texts)})" if known else sign
     if len(arguments) == 1:
         return sign + texts[0]
@@ -54,6 +54,14 @@ def caption(op: Op, arguments: Sequence[str | None]) -> str:
     if op.commutative and len(known) == 1:
         return f"{sign} {_in_brackets(known[0])}"
     return f" {sign} ".join(texts)
+
+
+def _sign(op: Op) -> str:
+    return op.symbol or op.label
+
+
+def _is_word(sign: str) -> bool:
+    return sign.replace("_", "").isalnum()
 
 
 def _in_brackets(number: str) -> str:
@@ -85,10 +93,18 @@ def lines(node: Node, constants: Mapping[int, str]) -> tuple[str, ...]:
     return (caption(op, _arguments(node, constants)),)
 
 
+def flowing(node: Node, constants: Mapping[int, str]) -> Mapping[Node, int]:
+    """The operands that come along edges, each with its first position."""
+    positions: dict[Node, int] = {}
+    for position, operand in enumerate(node.inputs):
+        if position not in constants:
+            positions.setdefault(operand, position)
+    return positions
+
+
 def distinguished(node: Node, constants: Mapping[int, str]) -> bool:
     """Does it matter which operand comes along which edge?"""
-    flowing = {operand for i, operand in enumerate(node.inputs) if i not in constants}
-    return not node.op.commutative and len(flowing) > 1
+    return not node.op.commutative and len(flowing(node, constants)) > 1
 
 
 def _arguments(node: Node, constants: Mapping[int, str]) -> list[str | None]:
@@ -96,7 +112,7 @@ def _arguments(node: Node, constants: Mapping[int, str]) -> list[str | None]:
     positions = range(len(node.inputs))
     if len(positions) == 2 and node.inputs[0] is node.inputs[1]:
         return ["x", "x"]
-    infix = bool(node.op.symbol) and not node.op.symbol.isalnum()
+    infix = bool(node.op.symbol) and not _is_word(node.op.symbol)
     if distinguished(node, constants) and (infix or constants):
         return [constants.get(i) or role(node.op, i) for i in positions]
     return [constants.get(i) for i in positions]
@@ -114,10 +130,12 @@ def _steps(body: Graph, operands: Mapping[int, str], first: int = 1) -> list[str
     result: list[str] = []
     previous: Node | None = None
     for node in body.nodes:
-        if isinstance(node.op, Input) and int(node.op.key) not in operands:
-            texts[node], previous = "(1)", node
-            continue
-        text = operands[int(node.op.key)] if isinstance(node.op, Input) else literal(node)
+        if isinstance(node.op, Input):
+            texts[node] = operands.get(int(node.op.key), "(1)")
+    if "(1)" in texts.values():
+        previous = next(node for node, text in texts.items() if text == "(1)")
+    for node in body.nodes:
+        text = texts.get(node) or literal(node)
         if text is None:
             result.append(f"{first + len(result)}  {_step(node, texts, previous)}")
             text, previous = f"({first + len(result) - 1})", node
@@ -126,9 +144,10 @@ def _steps(body: Graph, operands: Mapping[int, str], first: int = 1) -> list[str
 
 
 def _step(node: Node, texts: Mapping[Node, str], previous: Node | None) -> str:
-    if len(node.inputs) == 2 and node.inputs == (previous, previous):
-        return caption(node.op, ["x", "x"])
-    arguments = [None if operand is previous else texts[operand] for operand in node.inputs]
+    arguments: list[str | None] = [texts[operand] for operand in node.inputs]
+    function = len(node.inputs) == 1 and _is_word(_sign(node.op))
+    if (function or node.op.commutative) and node.inputs.count(previous) == 1:
+        arguments[node.inputs.index(previous)] = None
     return caption(node.op, arguments) + ("  (fan-out sum)" if is_fan_out_sum(node) else "")
 
 

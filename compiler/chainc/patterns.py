@@ -1,9 +1,9 @@
 """Patterns: a graph with holes in it, and how a node matches one.
 
-    -(-x)                                   x is any node
-    x ** 2                                  a number matches a constant that equals it everywhere
-    apply(PermuteDims(axes), x)             axes is any value of that attribute
-    apply(f, *operands)                     f is any op of a class, operands are all it has
+-(-x)                                   x is any node
+x ** 2                                  a number matches a constant that equals it everywhere
+apply(PermuteDims(axes), x)             axes is any value of that attribute
+apply(f, *operands)                     f is any op of a class, operands are all it has
 """
 
 from __future__ import annotations

@@ -60,14 +60,16 @@ class Rule:
     `kind` is "exact" when the value stays the same for every input, NaN, infinities and signed
     zeros included, or only becomes more accurate; and "fast" when the equation holds for real
     numbers. A fast rule may be exact for the kinds of element type in `exact_for`. An `alone` rule
-    applies only where nothing else reads the nodes inside its left side, which go. `at` lists
-    arguments to test the rule with; a rule of elementwise ops needs none.
+    applies only where nothing else reads the nodes inside its left side, which go. One with
+    `reads` applies only where an operand of the root is such an op. `at` lists arguments to test
+    the rule with; a rule of elementwise ops needs none.
     """
 
     statement: Statement
     kind: str
     exact_for: str = ""
     alone: bool = False
+    reads: tuple[type[Op], ...] = (Op,)
     at: Sequence[Arguments] = ()
 
     @property
@@ -104,7 +106,13 @@ class RuleSet:
     def exact(self, statement: Statement, /) -> Rule: ...
     @overload
     def exact(
-        self, *, alone: bool = False, at: Sequence[Arguments] = ()
+        self,
+        statement: None = None,
+        /,
+        *,
+        alone: bool = ...,
+        reads: tuple[type[Op], ...] = ...,
+        at: Sequence[Arguments] = ...,
     ) -> Callable[[Statement], Rule]: ...
     def exact(
         self,
@@ -112,18 +120,27 @@ class RuleSet:
         /,
         *,
         alone: bool = False,
+        reads: tuple[type[Op], ...] = (Op,),
         at: Sequence[Arguments] = (),
     ) -> Rule | Callable[[Statement], Rule]:
         """Add a rule that is exact."""
-        if statement is not None:
-            return self._add(Rule(statement, "exact"))
-        return lambda statement: self._add(Rule(statement, "exact", "", alone, at))
+
+        def add(statement: Statement) -> Rule:
+            return self._add(Rule(statement, "exact", alone=alone, reads=reads, at=at))
+
+        return add if statement is None else add(statement)
 
     @overload
     def fast(self, statement: Statement, /) -> Rule: ...
     @overload
     def fast(
-        self, *, exact_for: str = "", alone: bool = False, at: Sequence[Arguments] = ()
+        self,
+        statement: None = None,
+        /,
+        *,
+        exact_for: str = ...,
+        alone: bool = ...,
+        at: Sequence[Arguments] = ...,
     ) -> Callable[[Statement], Rule]: ...
     def fast(
         self,
@@ -135,9 +152,11 @@ class RuleSet:
         at: Sequence[Arguments] = (),
     ) -> Rule | Callable[[Statement], Rule]:
         """Add a rule that holds for real numbers."""
-        if statement is not None:
-            return self._add(Rule(statement, "fast"))
-        return lambda statement: self._add(Rule(statement, "fast", exact_for, alone, at))
+
+        def add(statement: Statement) -> Rule:
+            return self._add(Rule(statement, "fast", exact_for, alone, at=at))
+
+        return add if statement is None else add(statement)
 
     def _add(self, rule: Rule) -> Rule:
         self._rules.append(rule)
@@ -204,11 +223,9 @@ class _Index:
                 (rule, pattern)
                 for rule in self.rules
                 for pattern in rule.patterns
-                if admits(pattern, type(node.op))
-                and all(
-                    admits(part, type(operand.op))
-                    for part, operand in zip(pattern.inputs, operands, strict=False)
-                )
+                if admits(pattern, key[0])
+                and all(map(admits, pattern.inputs, key[1:]))
+                and (not operands or any(issubclass(op, rule.reads) for op in key[1:]))
             )
         return self.known[key]
 
@@ -306,7 +323,7 @@ class _Rewriting:
     def _value(self, node: Node) -> tuple[object, ...]:
         """Equal for nodes that compute the same: equal ops over equal operands."""
         operands = [id(self.twins[operand]) for operand in node.inputs]
-        return (node.op, node.type, *(sorted(operands) if node.op.commutative else operands))
+        return (node.op, *(sorted(operands) if node.op.commutative else operands))
 
     def _same(self, a: Node, b: Node) -> bool:
         return a is b or self.twins[a] is self.twins[b]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from chainc.errors import ParseError
 
 MAX_LENGTH = 1 << 25  # characters
-MAX_INTEGER = 20  # digits and sign: what an int64 needs
+MAX_DIGITS = 20  # and sign: what an int64 needs
 SHOWN = 100  # characters of a line in a message
 
 _PATTERN = re.compile(
@@ -24,6 +24,8 @@ _PATTERN = re.compile(
     re.VERBOSE | re.ASCII,
 )
 
+_NAMES = {"newline": "the end of the line", "end": "the end of the text"}
+
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z_0-9]*", re.ASCII)
 
 
@@ -37,7 +39,7 @@ class Token:
     column: int
 
     def __str__(self) -> str:
-        return {"newline": "the end of the line", "end": "the end"}.get(self.kind, repr(self.text))
+        return _NAMES.get(self.kind, repr(self.text))
 
 
 class Tokens:
@@ -78,7 +80,7 @@ class Tokens:
         """The next token, which must be of this kind, and read `text` where it is given."""
         token = self.next
         if token.kind != kind or text not in (None, token.text):
-            wanted = f"a {kind}" if text is None else repr(text)
+            wanted = _NAMES.get(kind, f"a {kind}") if text is None else repr(text)
             raise self.error(f"expected {wanted}, found {token}", f"write {wanted} here", token)
         self.next = next(self._stream, token)
         return token
@@ -96,7 +98,8 @@ class Tokens:
 
     def integer(self) -> int:
         token = self.take("number")
-        if len(token.text) > MAX_INTEGER or not token.text.lstrip("-").isdigit():
+        whole = len(token.text) <= MAX_DIGITS and token.text.lstrip("-").isdigit()
+        if not whole or not -(2**63) <= int(token.text) < 2**63:
             raise self.error(f"{token} is no integer of 64 bits", "write a smaller integer", token)
         return int(token.text)
 

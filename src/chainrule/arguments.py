@@ -8,7 +8,6 @@ from numbers import Real
 from typing import SupportsIndex
 
 import numpy as np
-import numpy.typing as npt
 
 from chainc.errors import DTypeError, InputError
 from chainc.types import BY_NAME, Array
@@ -78,7 +77,7 @@ def part_name(function: str, value: object) -> str:
     return value
 
 
-def array(function: str, name: str, value: npt.ArrayLike) -> Array:
+def array(function: str, name: str, value: object) -> Array:
     """A read-only, contiguous copy in the machine's byte order, of one of Chainrule's types.
 
     Raises:

@@ -16,13 +16,14 @@ from chainc.ir import Graph, Node, describe
 from chainc.ops.state import Input, State, initial_graph
 from chainc.types import Array
 from chainrule.arguments import array, count, number
+from chainrule.values import Values
 
 __all__ = ["GradientCheck", "check_grad"]
 
 STEP = float(np.finfo(np.float64).eps) ** (1 / 3)  # balances rounding and curvature
 NOISE = 1e-4  # of the loss: derivatives below it drown in the rounding of the differences
 
-Values = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.float64]
 Point = Mapping[Node, Array]
 
 
@@ -71,7 +72,7 @@ class GradientCheck:
 def check_grad(
     loss: Node,
     wrt: Node | Sequence[Node],
-    at: Mapping[Node, npt.ArrayLike] | Mapping[str, npt.ArrayLike],
+    at: Values,
     *,
     directions: int = 5,
     tolerance: float = 1e-6,
@@ -126,9 +127,7 @@ def _require_leaf(node: Node) -> None:
         )
 
 
-def _complete(
-    graph: Graph, at: Mapping[Node, npt.ArrayLike] | Mapping[str, npt.ArrayLike], seed: int
-) -> Point:
+def _complete(graph: Graph, at: Values, seed: int) -> Point:
     """The value of every leaf: as given, else its default or first value."""
     leaves = {node.op.label: node for node in (*graph.leaves("state"), *graph.leaves("input"))}
     point: dict[Node, Array] = {}
@@ -146,12 +145,12 @@ def _complete(
     return point
 
 
-def _as_values(node: Node, value: npt.ArrayLike) -> Array:
+def _as_values(node: Node, value: object) -> Array:
     given = array("check_grad", node.op.label, value)
     return given.astype(np.float64) if node.type.dtype.is_float else given
 
 
-def _first_value(node: Node, seed: int) -> npt.ArrayLike:
+def _first_value(node: Node, seed: int) -> object:
     if isinstance(node.op, State):
         graph = initial_graph([node])
         return evaluate(graph, {"seed": seed} if graph.leaves("input") else {}).outputs[0]
@@ -170,20 +169,20 @@ def _evaluate(graph: Graph, point: Point) -> tuple[Array, ...]:
     return evaluate(graph, inputs, states).outputs
 
 
-def _directions(random: np.random.Generator, like: Array, number: int) -> Sequence[Values]:
+def _directions(random: np.random.Generator, like: Array, number: int) -> Sequence[Floats]:
     drawn = [random.standard_normal(like.shape) for _ in range(number)]
     return [direction / max(float(np.linalg.norm(direction)), 1e-300) for direction in drawn]
 
 
 def _worst_direction(
-    loss: Node, point: Point, node: Node, gradient: Array, directions: Sequence[Values]
+    loss: Node, point: Point, node: Node, gradient: Array, directions: Sequence[Floats]
 ) -> Comparison:
     found = [_compare(loss, point, node, gradient, direction) for direction in directions]
     return max(found, key=_severity)
 
 
 def _compare(
-    loss: Node, point: Point, node: Node, gradient: Array, direction: Values
+    loss: Node, point: Point, node: Node, gradient: Array, direction: Floats
 ) -> Comparison:
     value = point[node].astype(np.float64)
     step = STEP * max(1.0, float(np.max(np.abs(value), initial=0.0)))

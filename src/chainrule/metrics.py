@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chainc.ir import Node, scope
-from chainc.ops import argmax, astype, equal, less, mean
+from chainc.ops import abs, argmax, astype, equal, less, mean, square
 from chainrule import losses
 
 __all__ = ["accuracy", "binary_accuracy", "mean_absolute_error", "mean_squared_error"]
@@ -40,12 +40,24 @@ def binary_accuracy(logits: Node, targets: Node) -> Node:
 
 
 def mean_squared_error(predictions: Node, targets: Node) -> Node:
-    """The mean of (prediction - target)², as `losses.squared_error`."""
+    """The mean of (prediction - target)².
+
+    Raises:
+        DTypeError: either is not floating-point.
+        ShapeError: the shapes differ.
+    """
+    losses.check_alike("mean_squared_error", "predictions", predictions, targets)
     with scope("mean_squared_error"):
-        return astype(losses.squared_error(predictions, targets), "float32")
+        return astype(mean(square(predictions - targets)), "float32")
 
 
 def mean_absolute_error(predictions: Node, targets: Node) -> Node:
-    """The mean of |prediction - target|, as `losses.absolute_error`."""
+    """The mean of |prediction - target|.
+
+    Raises:
+        DTypeError: either is not floating-point.
+        ShapeError: the shapes differ.
+    """
+    losses.check_alike("mean_absolute_error", "predictions", predictions, targets)
     with scope("mean_absolute_error"):
-        return astype(losses.absolute_error(predictions, targets), "float32")
+        return astype(mean(abs(predictions - targets)), "float32")

@@ -115,18 +115,21 @@ def test_parameter_refuses_what_cannot_be_declared() -> None:
 def test_parameter_tries_its_initialiser_at_once() -> None:
     with pytest.raises(ShapeError, match=rf"he_normal needs a matrix.*shape \[3\]{HERE}use init"):
         declare.parameter("w", (3,), "he_normal")
-    with pytest.raises(ShapeError, match=rf"values have shape \[2\], the parameter \[3\]{HERE}give"):
+    with pytest.raises(
+        ShapeError, match=rf"values have shape \[2\], the parameter \[3\]{HERE}give"
+    ):
         declare.parameter("w", (3,), np.zeros(2))
     with pytest.raises(DTypeError, match=rf"float64 do not fit a parameter of int32{HERE}convert"):
         declare.parameter("w", (2,), np.zeros(2), dtype="int32")
     with pytest.raises(
         GraphError, match=rf"initialiser of w f32\[2\] .* gives i64\[2\]{HERE}make it return"
     ):
-        declare.parameter("w", (2,), lambda type, seed, stream: declare.constant([1, 2]))
+        declare.parameter("w", (2,), lambda *_: declare.constant([1, 2]))
 
 
 def test_a_function_of_type_seed_and_stream_is_an_initialiser() -> None:
     def ramp(type: TensorType, seed: Node, stream: str) -> Node:
+        assert seed.type == TensorType((), int64)
         assert stream == "initial/w"
         return declare.constant(np.arange(3, dtype=type.dtype.numpy))
 

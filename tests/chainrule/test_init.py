@@ -77,15 +77,17 @@ def test_orthogonal_has_orthonormal_rows_or_columns(shape: tuple[int, int], seed
 
 
 def test_orthogonal_converges_for_the_worst_of_many_square_matrices() -> None:
-    drawn = [draw(init.orthogonal(), 8, 8, seed=seed) for seed in range(60)]
+    drawn = [draw(init.orthogonal(), 8, 8, seed=seed) for seed in range(30)]
     assert max(np.abs(q.T @ q - np.eye(8)).max() for q in drawn) < 1e-9
 
 
 def test_orthogonal_prefers_no_direction() -> None:
-    # the squares of any entry of a random orthogonal n x n matrix average 1/n, the entries 0
-    drawn = np.stack([draw(init.orthogonal(), 3, 3, seed=seed) for seed in range(300)])
-    assert np.abs((drawn**2).mean(0) - 1 / 3).max() < 0.08
-    assert np.abs(drawn.mean(0)).max() < 0.12
+    # the squares of any entry of a random orthogonal n x n matrix average 1/n, the entries 0;
+    # over 100 matrices the averages are off by 0.03 and 0.06 (one sigma)
+    graph = initial_graph([parameter("w", (3, 3), init.orthogonal())])
+    drawn = np.stack([evaluate(graph, {"seed": s}).outputs[0] for s in range(100)]).astype(float)
+    assert np.abs((drawn**2).mean(0) - 1 / 3).max() < 0.1
+    assert np.abs(drawn.mean(0)).max() < 0.2
 
 
 def test_orthogonal_is_scaled_by_its_gain() -> None:

@@ -1,4 +1,5 @@
 import math
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,6 @@ from chainc.errors import InputError
 from chainc.ir import Graph, Node, apply
 from chainc.ops.state import Input, Label, State, constant, size
 from chainc.types import (
-    Array,
     DType,
     Shape,
     TensorType,
@@ -31,8 +31,8 @@ def declare(key: str, *shape: int | str, dtype: DType = float32) -> Node:
     return apply(Input(key, TensorType(dims, dtype)))
 
 
-def compute(node: Node, **inputs: npt.ArrayLike) -> Array:
-    return evaluate(Graph((node,)), inputs).outputs[0]
+def compute(node: Node, **inputs: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    return cast("npt.NDArray[np.float64]", evaluate(Graph((node,)), inputs).outputs[0])
 
 
 def test_floating_point_is_double_whatever_was_declared() -> None:
@@ -115,12 +115,13 @@ def test_a_network_against_hand_written_numpy() -> None:
     chosen = ops.sum(logits * ops.one_hot(y, 3), 1)
     loss = ops.mean(ops.logsumexp(logits, 1) - chosen)
     random = np.random.default_rng(0)
-    values = {"x": random.normal(size=(5, 4)), "y": random.integers(0, 3, 5).astype(np.int32),
-              "w": random.normal(size=(4, 3)), "b": random.normal(size=3)}  # fmt: skip
-    scores = np.maximum(values["x"], 0) @ values["w"] + values["b"]
+    rows, weight, bias = random.normal(size=(5, 4)), random.normal(size=(4, 3)), np.arange(3.0)
+    labels = np.array([0, 2, 1, 2, 2], np.int32)
+    scores = np.maximum(rows, 0) @ weight + bias
     softmax = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
-    expected = -np.log(softmax[np.arange(5), values["y"]]).mean()
-    np.testing.assert_allclose(compute(loss, **values), expected, rtol=1e-14)
+    expected = -np.log(softmax[np.arange(5), labels]).mean()
+    found = compute(loss, x=rows, y=labels, w=weight, b=bias)
+    np.testing.assert_allclose(found, expected, rtol=1e-14)
 
 
 def test_an_input_with_a_default_may_be_left_out() -> None:
@@ -133,11 +134,10 @@ def test_an_input_with_a_default_may_be_left_out() -> None:
 def test_an_index_out_of_range_is_an_error(index: int) -> None:
     x, i = declare("x", 3), declare("i", 2, dtype=int32)
     indices = np.array([0, index], np.int32)
-    values = {"x": np.zeros(3), "i": indices}
-    for node in (ops.take(x, i), ops.scatter_add(x, i, ops.take(x, [0, 1]))):
+    for node in (ops.take(x, i), ops.scatter_add(x, i, ops.take(x, np.array([0, 1])))):
         message = f"{node.op.name}: index {index} is out of range for 3 positions"
         with pytest.raises(InputError, match=message) as caught:
-            evaluate(Graph((node,)), values)
+            compute(node, x=np.zeros(3), i=indices)
         assert "test_reference.py" in caught.value.where
         assert caught.value.hint == "use indices from 0 to 2"
     with pytest.raises(InputError, match=f"one_hot: index {index} is out of range"):

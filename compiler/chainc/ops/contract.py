@@ -92,13 +92,12 @@ class Contract(Op):
 
     @property
     def label(self) -> str:
-        if len(self.a) != 2 or len(self.b) != 2 or len(self.result) != 2:
+        summed = set(self.a) - set(self.result)
+        rest = "".join(axis for axis in self.a + self.b if axis not in summed)
+        if max(len(self.a), len(self.b)) > 2 or len(summed) != 1 or rest != self.result:
             return self.equation
-        row, column = self.result[0], self.result[1]
-        if row in self.b:
-            return self.equation
-        left = "A" if self.a[0] == row else "Aᵀ"
-        right = "B" if self.b[1] == column else "Bᵀ"
+        left = "Aᵀ" if len(self.a) == 2 and self.a[0] in summed else "A"
+        right = "Bᵀ" if len(self.b) == 2 and self.b[1] in summed else "B"
         return f"{left} {right}"
 
     def kernel(self, k: Kernels[T], result: TensorType, a: T, b: T) -> T:

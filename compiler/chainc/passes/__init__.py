@@ -7,6 +7,12 @@ from dataclasses import dataclass
 
 from chainc.ir import Graph
 from chainc.passes.canonicalize import canonicalize
+from chainc.passes.cse import cse
+from chainc.passes.dce import dce
+from chainc.passes.fold import fold
+from chainc.passes.fuse import fuse
+from chainc.passes.reassociate import reassociate
+from chainc.passes.simplify import simplify, simplify_fast
 from chainc.passes.stabilize import stabilize
 
 
@@ -18,9 +24,30 @@ class Pass:
     run: Callable[[Graph], Graph]
 
 
-PIPELINE: tuple[Pass, ...] = (Pass("canonicalize", canonicalize), Pass("stabilize", stabilize))
+PIPELINE: tuple[Pass, ...] = (
+    # any graph -> one spelling of each idea, which the next two keep
+    Pass("canonicalize", canonicalize),
+    # before algebra takes the patterns apart -> no formula that overflows where another does not
+    Pass("stabilize", stabilize),
+    # what canonical formulas still say twice, or without need -> less of it
+    Pass("simplify", simplify),
+    # no spelling to be kept any more -> no op over constants, signs inside numbers
+    Pass("fold", fold),
+    # equal formulas spelled alike -> each computed once
+    Pass("cse", cse),
+    # updates that change nothing -> none of them, so that readers count
+    Pass("dce", dce),
+    # products that one reader needs -> contracted in the cheapest order
+    Pass("reassociate", reassociate),
+    # values that one reader needs -> one kernel; regions and epilogues have no derivative
+    Pass("fuse", fuse),
+)
 
 
 def pipeline(fast_math: bool = False) -> tuple[Pass, ...]:
-    """The default passes; with `fast_math` also the rules that hold for real numbers only."""
-    return PIPELINE
+    """The default passes; with `fast_math`, `simplify` applies fast rules too."""
+    if not fast_math:
+        return PIPELINE
+    return tuple(
+        Pass(step.name, simplify_fast) if step.run is simplify else step for step in PIPELINE
+    )

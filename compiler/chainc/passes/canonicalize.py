@@ -1,11 +1,11 @@
 """One spelling of each idea, so that the rules of later passes have to look for one only.
 
-    x ** 2, x + x, max(x, 0)     →   x * x, x * 2, relu(x)
-    2 * x, x + -2, x - -2        →   x * 2, x - 2, x + 2
-    (-a) * b, a + -b             →   -(a * b), a - b
-    f(broadcast(x), y)           →   f(x, y)
-    f(reshape(x))                →   reshape(f(x))
-    contract(transpose(x), w)    →   contract(x, w) over other letters
+x ** 2, x + x, max(x, 0)     →   x * x, x * 2, relu(x)
+2 * x, x + -2, x - -2        →   x * 2, x - 2, x + 2
+(-a) * b, a + -b             →   -(a * b), a - b
+f(broadcast(x), y)           →   f(x, y)
+f(reshape(x))                →   reshape(f(x))
+contract(transpose(x), w)    →   contract(x, w) over other letters
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import numpy as np
 
 from chainc.evaluate import evaluate
 from chainc.ir import Graph, Node, apply
-from chainc.ops import maximum, relu, stop_gradient
-from chainc.ops.arithmetic import Add, Multiply
-from chainc.ops.elementwise import Binary, Elementwise
+from chainc.ops import maximum, negative, relu, stop_gradient
+from chainc.ops.arithmetic import Add, Multiply, Negative
+from chainc.ops.elementwise import Binary, Unary
 from chainc.ops.functions import Exp
 from chainc.ops.logic import Cast, Equal, Less
 from chainc.ops.state import Constant, Literal
 from chainc.passes import movement
-from chainc.rewrite import Equation, Operands, Rule, RuleSet, rewrite
+from chainc.rewrite import Equation, Rule, RuleSet, rewrite
 from chainc.types import DType, TensorType, float32, float64, int32, promote, uint8
 
 rule = RuleSet()
@@ -50,25 +50,30 @@ def canonical() -> tuple[Rule, ...]:
 # ----- numbers
 
 
-@rule.exact(at=[(Multiply(), (2.5, 3.0)), (Exp(), (1.5,)), (Less(), (1.0, 2.0))])
-def scalar_arithmetic(f: Elementwise, operands: Operands) -> Equation:
-    """An elementwise op of numbers is a number, in its own element type."""
-    y = apply(f, *operands)
+@rule.exact(at=[(Exp(), 1.5), (Negative(), 2.0)])
+def function_of_number(f: Unary, c: Constant) -> Equation:
+    """In the element type of the result, as NumPy computes it."""
+    y = apply(f, apply(c))
+    return y, lambda: _number(y, c)
 
-    def number() -> Node | None:
-        values = [x.op.value.array for x in operands if isinstance(x.op, Constant)]
-        if len(values) < len(operands) or y.ndim:
-            return None
-        return apply(Constant(Literal(evaluate(y, values))))
 
-    return y, number
+@rule.exact(at=[(Multiply(), 2.5, 3.0), (Less(), 1.0, 2.0)])
+def arithmetic_of_numbers(f: Binary, c: Constant, d: Constant) -> Equation:
+    y = apply(f, apply(c), apply(d))
+    return y, lambda: _number(y, c, d)
+
+
+def _number(y: Node, *operands: Constant) -> Node | None:
+    if y.ndim:
+        return None
+    return apply(Constant(Literal(evaluate(y, [c.value.array for c in operands]))))
 
 
 @rule.exact(at=[(Add(), 2.0, F32), (Multiply(), 2.0, F32), (Equal(), 2.0, F32)])
 def number_on_the_right(f: Binary, c: Constant, x: Node) -> Equation:
-    return apply(f, apply(c), x), lambda: (
-        apply(f, x, apply(c)) if f.commutative and not isinstance(x.op, Constant) else None
-    )
+    return apply(
+        f, apply(c), x
+    ), lambda: apply(f, x, apply(c)) if f.commutative and not isinstance(x.op, Constant) else None
 
 
 @rule.exact(at=[(F32, -2.0), (F32, -0.0), (F32, -math.inf)])
@@ -126,9 +131,9 @@ def no_cast(x: Node, dtype: DType) -> Equation:
 @rule.exact(at=[(F32, float64, float32), (F32, float64, int32), (I32, float64, float32)])
 def cast_twice(x: Node, inner: DType, outer: DType) -> Equation:
     """The first conversion loses nothing."""
-    return apply(Cast(outer), apply(Cast(inner), x)), lambda: (
-        apply(Cast(outer), x) if _holds(inner, x.type.dtype) else None
-    )
+    return apply(
+        Cast(outer), apply(Cast(inner), x)
+    ), lambda: apply(Cast(outer), x) if _holds(inner, x.type.dtype) else None
 
 
 def _holds(wide: DType, narrow: DType) -> bool:
@@ -141,7 +146,7 @@ def _holds(wide: DType, narrow: DType) -> bool:
 
 @rule.exact
 def minus_minus(x: Node) -> Equation:
-    return -(-x), x
+    return negative(negative(x)), x
 
 
 @rule.exact(at=[(F32, -2.0), (F32, -math.inf)])

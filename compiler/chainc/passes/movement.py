@@ -55,16 +55,16 @@ def no_flip(x: Node, axes: Axes) -> Equation:
 
 @rule.exact(at=[(_f32(2, 3), (0, 0), (2, 3), (1, 1)), (_f32(BATCH), (0,), (BATCH,), (1,))])
 def no_slice(x: Node, starts: Axes, stops: Shape, steps: Axes) -> Equation:
-    return apply(Slice(starts, stops, steps), x), lambda: (
-        x if set(starts) <= {0} and set(steps) <= {1} else None
-    )
+    return apply(
+        Slice(starts, stops, steps), x
+    ), lambda: x if set(starts) <= {0} and set(steps) <= {1} else None
 
 
 @rule.exact(at=[(_f32(2, 3), (0, 0), (0, 0), (0, 0), 1.0)])
 def no_padding(x: Node, low: Axes, high: Axes, interior: Axes, value: float) -> Equation:
-    return apply(Pad(low, high, interior, value), x), lambda: (
-        x if set(low) | set(high) | set(interior) <= {0} else None
-    )
+    return apply(
+        Pad(low, high, interior, value), x
+    ), lambda: x if set(low) | set(high) | set(interior) <= {0} else None
 
 
 @rule.exact(at=[(0, _f32(2, 3))])
@@ -92,15 +92,15 @@ def broadcast_twice(x: Node, inner: Shape, outer: Shape) -> Equation:
 
 @rule.exact(at=[(_f32(2, 3, 4), (1, 2, 0), (0, 2, 1)), (_f32(2, 3), (1, 0), (1, 0))])
 def permute_twice(x: Node, inner: Axes, outer: Axes) -> Equation:
-    return apply(PermuteDims(outer), apply(PermuteDims(inner), x)), lambda: (
-        apply(PermuteDims(tuple(inner[axis] for axis in outer)), x)
+    return apply(PermuteDims(outer), apply(PermuteDims(inner), x)), lambda: apply(
+        PermuteDims(tuple(inner[axis] for axis in outer)), x
     )
 
 
 @rule.exact(at=[(_f32(2, 3), (0,), (0, 1)), (_f32(2, 3), (1,), (1,))])
 def flip_twice(x: Node, inner: Axes, outer: Axes) -> Equation:
-    return apply(Flip(outer), apply(Flip(inner), x)), lambda: (
-        apply(Flip(tuple(sorted(set(inner) ^ set(outer)))), x)
+    return apply(Flip(outer), apply(Flip(inner), x)), lambda: apply(
+        Flip(tuple(sorted(set(inner) ^ set(outer)))), x
     )
 
 
@@ -145,18 +145,21 @@ def permute_unit_axes(x: Node, axes: Axes) -> Equation:
 @rule.exact(at=[(_f32(3), (1, 3)), (_f32(), (1, 1))])
 def broadcast_unit_axes(x: Node, shape: Shape) -> Equation:
     """Only axes of size 1 are new."""
-    return apply(BroadcastTo(shape), x), lambda: (
-        reshape(x, shape) if x.type.size == product(shape) else None
-    )
+    return apply(
+        BroadcastTo(shape), x
+    ), lambda: reshape(x, shape) if x.type.size == product(shape) else None
 
 
 @rule.exact(at=[(_f32(), (1,), (BATCH,)), (_f32(3), (1, 3), (2, 3)), (_f32(1, 3), (3,), (2, 3))])
 def broadcast_of_reshape(x: Node, inner: Shape, outer: Shape) -> Equation:
     """A broadcast adds leading axes by itself."""
-    return apply(BroadcastTo(outer), apply(Reshape(inner), x)), lambda: (
-        broadcast_to(x, outer)
-        if x.ndim <= len(outer) and _without_leading(x.shape) == _without_leading(inner)
-        else None
+    return (
+        apply(BroadcastTo(outer), apply(Reshape(inner), x)),
+        lambda: (
+            broadcast_to(x, outer)
+            if x.ndim <= len(outer) and _without_leading(x.shape) == _without_leading(inner)
+            else None
+        ),
     )
 
 
@@ -186,12 +189,13 @@ def reshape_of_broadcast(x: Node, inner: Shape, outer: Shape) -> Equation:
 
 
 @rule.exact(
+    reads=(BroadcastTo, Reshape),
     at=[
         (Exp(), ((_f32(3), BroadcastTo((2, 3))),)),
         (Add(), ((_f32(), BroadcastTo((2, 3))), _f32(2, 3))),
         (Add(), ((_f32(), BroadcastTo((2, 3))), (_f32(3), BroadcastTo((2, 3))))),
         (Add(), ((_f32(3), Reshape((1, 3))), _f32(2, 3))),
-    ]
+    ],
 )
 def broadcast_last(f: Elementwise, operands: Operands) -> Equation:
     """An elementwise op broadcasts by itself, and has less to do before."""
@@ -217,18 +221,19 @@ def _source(x: Node, movement: type[Op]) -> Node:
 
 
 def _implied(x: Node) -> Node:
-    """x without a reshape that only adds leading axes of size 1: broadcasting adds them."""
+    """The operand without a reshape that only adds leading axes of size 1: broadcasting adds them."""
     source = _source(x, Reshape)
     adds = len(source.shape) < x.ndim and x.shape[x.ndim - source.ndim :] == source.shape
     return source if adds else x
 
 
 @rule.exact(
+    reads=(Reshape, PermuteDims, Flip),
     at=[
         (Exp(), ((_f32(2, 3), Reshape((6,))),)),
         (Add(), ((_f32(2, 3), PermuteDims((1, 0))), (_f32(2, 3), PermuteDims((1, 0))))),
         (Add(), ((_f32(2, 3), Flip((1,))), _f32())),
-    ]
+    ],
 )
 def movement_last(f: Elementwise, operands: Operands) -> Equation:
     """All operands are moved alike."""
@@ -267,7 +272,7 @@ def reshape_of_reduction(r: Reduce, x: Node, shape: Shape) -> Equation:
 
 @rule.exact(at=[((0,), True, _f32(3), (4, 3)), ((0, 1), False, _f32(), (BATCH, 3))])
 def sum_of_broadcast(axes: Axes, keepdims: bool, x: Node, shape: Shape) -> Equation:
-    """n equal terms are one term times n, rounded once."""
+    """Equal terms are one term times their number, rounded once."""
     y = apply(Sum(axes, keepdims), apply(BroadcastTo(shape), x))
 
     def product_with_count() -> Node | None:
@@ -293,7 +298,7 @@ def extremum_of_broadcast(r: Extremum, x: Node, shape: Shape) -> Equation:
 
 
 def _common_element(x: Node, shape: Shape, axes: Axes, keepdims: bool) -> Node | None:
-    """x without the reduced axes, where broadcasting repeats it along all of them."""
+    """The operand without the reduced axes, where broadcasting repeats it along all of them."""
     padded = (1,) * (len(shape) - x.ndim) + x.shape
     if any(padded[axis] != 1 for axis in axes):
         return None
@@ -323,24 +328,22 @@ def _in_order(f: Contract) -> bool:
 
 @rule.exact(at=[(Contract("ab", "bc", "ac"), (1, 0), _f32(3, BATCH), _f32(3, 4))])
 def contract_permuted_left(f: Contract, axes: Axes, x: Node, y: Node) -> Equation:
-    return apply(f, apply(PermuteDims(axes), x), y), lambda: (
-        apply(replace(f, a=_before(f.a, axes)), x, y)
+    return apply(f, apply(PermuteDims(axes), x), y), lambda: apply(
+        replace(f, a=_before(f.a, axes)), x, y
     )
 
 
 @rule.exact(at=[(Contract("abc", "dbc", "ad"), (2, 0, 1), _f32(2, 3, 4), _f32(3, 4, 5))])
 def contract_permuted_right(f: Contract, axes: Axes, x: Node, y: Node) -> Equation:
-    return apply(f, x, apply(PermuteDims(axes), y)), lambda: (
-        apply(replace(f, b=_before(f.b, axes)), x, y)
+    return apply(f, x, apply(PermuteDims(axes), y)), lambda: apply(
+        replace(f, b=_before(f.b, axes)), x, y
     )
 
 
-@rule.exact(
-    alone=True, at=[(Contract("ab", "bc", "ac"), (1, 0), _f32(BATCH, 3), _f32(3, 4))]
-)
+@rule.exact(alone=True, at=[(Contract("ab", "bc", "ac"), (1, 0), _f32(BATCH, 3), _f32(3, 4))])
 def permuted_contract(f: Contract, axes: Axes, x: Node, y: Node) -> Equation:
-    return apply(PermuteDims(axes), apply(f, x, y)), lambda: (
-        apply(replace(f, result="".join(f.result[axis] for axis in axes)), x, y)
+    return apply(PermuteDims(axes), apply(f, x, y)), lambda: apply(
+        replace(f, result="".join(f.result[axis] for axis in axes)), x, y
     )
 
 

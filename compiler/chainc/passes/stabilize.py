@@ -18,7 +18,7 @@ import math
 import numpy as np
 
 from chainc.ir import Graph, Node, apply
-from chainc.ops import abs, exp, expm1, less, log, log1p, max, sigmoid, softplus, sqrt, tanh, where
+from chainc.ops import abs, exp, expm1, less, log, log1p, sigmoid, softplus, sqrt, tanh, where
 from chainc.ops.arithmetic import Add, Divide, Multiply, Subtract
 from chainc.ops.index import OneHot
 from chainc.ops.logic import Cast, Where
@@ -215,9 +215,7 @@ def log_of_softmax(axes: Axes, x: Node) -> Equation:
 def log_softmax_shifted(axes: Axes, x: Node, m: Node) -> Equation:
     """The difference x - m is small and is there already."""
     total = apply(Sum(axes, True), exp(x - m))
-    return x - (log(total) + m), lambda: (
-        x - m - log(total) if _is_shifted(x - m, axes) else None
-    )
+    return x - (log(total) + m), lambda: x - m - log(total) if _is_shifted(x - m, axes) else None
 
 
 # The derivative of a softmax p = e / s, e = exp(x), s = sum(e), for the cotangent g is
@@ -227,9 +225,9 @@ def log_softmax_shifted(axes: Axes, x: Node, m: Node) -> Equation:
 @rule.exact(at=[((1,), (1,), LOGITS, LOGITS)])
 def sum_over_softmax_denominator(outer: Axes, axes: Axes, g: Node, x: Node) -> Equation:
     s = apply(Sum(axes, True), exp(x))
-    return apply(Sum(outer, True), g / s), lambda: (
-        apply(Sum(outer, True), g) / s if outer == axes and g.ndim == x.ndim else None
-    )
+    return apply(
+        Sum(outer, True), g / s
+    ), lambda: apply(Sum(outer, True), g) / s if outer == axes and g.ndim == x.ndim else None
 
 
 @rule.exact(at=[((1,), LOGITS, LOGITS, LOGITS)])
@@ -248,19 +246,25 @@ def sum_of_two_over_softmax_denominator(axes: Axes, a: Node, b: Node, x: Node) -
 def softmax_times(axes: Axes, g: Node, x: Node) -> Equation:
     """Also the derivative of log(sum(exp(x)))."""
     s = apply(Sum(axes, True), exp(x))
-    return g / s * exp(x), lambda: (
-        None if g.op == exp and g.inputs[0] is x else exp(x) / s * g  # the same again
+    return (
+        g / s * exp(x),
+        lambda: (
+            None if g.op == exp and g.inputs[0] is x else exp(x) / s * g  # the same again
+        ),
     )
 
 
 @rule.exact(at=[((1,), False, (named("batch"), 1), SCALE, LOGITS)])
-def softmax_times_reshaped(
-    axes: Axes, keepdims: bool, shape: Shape, g: Node, x: Node
-) -> Equation:
+def softmax_times_reshaped(axes: Axes, keepdims: bool, shape: Shape, g: Node, x: Node) -> Equation:
     s = apply(Sum(axes, keepdims), exp(x))
     total = apply(Sum(axes, True), exp(x))
-    return apply(Reshape(shape), g / s) * exp(x), lambda: (
-        exp(x) / total * reshape(broadcast_to(g, s.shape), shape) if shape == total.shape else None
+    return (
+        apply(Reshape(shape), g / s) * exp(x),
+        lambda: (
+            exp(x) / total * reshape(broadcast_to(g, s.shape), shape)
+            if shape == total.shape
+            else None
+        ),
     )
 
 
@@ -292,8 +296,13 @@ def softmax_minus_target(axes: Axes, x: Node, t: Node, w: Node) -> Equation:
 def sum_of_one_hot(axes: Axes, keepdims: bool, code: OneHot, i: Node, c: Node) -> Equation:
     """There is one 1 in each row; the other products are 0, for c is finite."""
     y = apply(Sum(axes, keepdims), apply(code, i) * c)
-    return y, lambda: (
-        broadcast_to(c, y.shape) if axes == (i.ndim,) and c.shape == () and _is_finite(c) else None
+    return (
+        y,
+        lambda: (
+            broadcast_to(c, y.shape)
+            if axes == (i.ndim,) and c.shape == () and _is_finite(c)
+            else None
+        ),
     )
 
 
@@ -304,7 +313,7 @@ def _is_finite(x: Node) -> bool:
         node = waiting.pop()
         if isinstance(node.op, Constant):
             array = node.op.value.array
-            if not (np.all(array > 0) and np.all(np.isfinite(array))):
+            if not (np.all(np.greater(array, 0)) and np.all(np.isfinite(array))):
                 return False
         elif not isinstance(node.op, SizeOf | Cast | Add | Multiply | Divide):
             return False

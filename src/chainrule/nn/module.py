@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from types import FrameType
 from typing import TYPE_CHECKING, ClassVar, TypeGuard
 
-from chainc.errors import GraphError, InputError
+from chainc.errors import GraphError, InputError, Location
 from chainc.ir import Node, scope
 from chainc.ops.movement import DimLike
 from chainc.ops.state import Label, State
@@ -57,7 +57,7 @@ class Module:
         kind = type(self).__name__
         if self.name is not None:
             part_name(kind, self.name)
-        self._set(label=Label(self.name or _assigned_name(self) or kind.lower()))
+        self._set(label=Label(self.name or self._assigned_name() or kind.lower()))
         for text, part in self.parts():
             _adopt(self.label, text, part)
         self._check_names()
@@ -140,10 +140,23 @@ class Module:
         for _, part in self.parts():
             path = str(_label_of(part))
             if owner.setdefault(path, part) is not part:
+                frame = self._constructing_frame()
                 raise GraphError(
                     f"{self.label}: two of its parts are named {path}",
+                    where=frame and f"{Location(frame.f_code.co_filename, frame.f_lineno)}",
                     hint="give them different names with name=",
                 )
+
+    def _assigned_name(self) -> str | None:
+        frame = self._constructing_frame()
+        return None if frame is None else variable_assigned_from(frame)
+
+    def _constructing_frame(self) -> FrameType | None:
+        """The frame that builds this very object: no method of it, such as its `__init__`."""
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None and _runs_method_of(frame, self):
+            frame = frame.f_back
+        return frame
 
 
 def _is_part(value: object) -> TypeGuard[Module | Node]:
@@ -163,15 +176,6 @@ def _adopt(parent: Label, text: str, part: Module | Node) -> None:
     _label_of(part).adopt(parent, None if keeps else text)
 
 
-def _assigned_name(module: Module) -> str | None:
-    """The variable that the frame which constructs `module` assigns it to."""
-    frame: FrameType | None = sys._getframe(2)
-    while frame is not None and _constructs(frame, module):
-        frame = frame.f_back
-    return None if frame is None else variable_assigned_from(frame)
-
-
-def _constructs(frame: FrameType, module: Module) -> bool:
-    """Is this a method of the very object, such as its `__init__`?"""
+def _runs_method_of(frame: FrameType, module: Module) -> bool:
     names = frame.f_code.co_varnames[: frame.f_code.co_argcount]
     return bool(names) and frame.f_locals.get(names[0]) is module

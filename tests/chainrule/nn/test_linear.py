@@ -52,7 +52,9 @@ def test_a_mismatch_names_the_layer_both_shapes_and_both_lines() -> None:
     )
     with pytest.raises(ShapeError, match=message):
         model(x)
-    with pytest.raises(ShapeError, match=r"^model/linear2: input \[\] .* input of shape \[32\]"):
+    with pytest.raises(
+        ShapeError, match=r"(?s)^model/linear2: input \[\] .* input of shape \[32\]"
+    ):
         model[2](input("s"))
 
 

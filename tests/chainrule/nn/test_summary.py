@@ -11,8 +11,7 @@ HERE = r"\n  where: .*test_summary\.py:\d+\n  try: "
 
 
 def digits_model() -> nn.Sequential:
-    model = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
-    return model
+    return nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10), name="model")
 
 
 def test_rows_hold_the_numbers_counted_by_hand() -> None:
@@ -59,7 +58,7 @@ def test_inner_layers_count_in_those_around_them() -> None:
         "model/sequential1",
         "model/sequential1/linear1",
         "model/sequential1/tanh1",
-        "model/linear2" if "model/linear2" in rows else "model/linear1",
+        "model/linear1",
     ]
     assert rows["model/sequential1"].parameters == 20
 
@@ -89,6 +88,6 @@ def test_a_model_that_does_not_tell_its_input_is_refused() -> None:
 def test_unknown_sizes_and_empty_models_are_refused() -> None:
     with pytest.raises(InputError, match=rf"no named size 'time'{HERE}its named sizes are batch"):
         digits_model().summary(time=3)
+    empty = nn.Sequential()
     with pytest.raises(InputError, match=rf"empty computes nothing{HERE}summarise a model"):
-        empty = nn.Sequential(name="empty")
         empty.summary(("batch", 3))

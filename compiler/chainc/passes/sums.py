@@ -1,0 +1,89 @@
+"""Rules of `simplify` about reductions and contractions."""
+
+from __future__ import annotations
+
+from chainc.ir import Node, apply
+from chainc.ops import broadcast_to, scatter_add, take
+from chainc.ops.contract import Contract
+from chainc.ops.index import OneHot
+from chainc.ops.reduce import Extremum, Max, Sum
+from chainc.ops.state import constant
+from chainc.rewrite import Equation, RuleSet
+from chainc.types import TensorType, float32, int32, named
+
+rule = RuleSet()
+
+Axes = tuple[int, ...]
+
+ROWS = TensorType((named("batch"), 3), float32)  # operands to test rules with
+BLOCK = TensorType((2, 3, 4), float32)
+SCALE = TensorType((), float32)
+INDICES = TensorType((named("batch"),), int32)
+
+
+@rule.exact(at=[(Max((1,)), Max((1,)), BLOCK)])
+def extremum_twice(outer: Extremum, inner: Extremum, x: Node) -> Equation:
+    return (
+        apply(outer, apply(inner, x)),
+        lambda: (
+            apply(type(inner)(_joined(inner, outer.axes)), x)
+            if type(outer) is type(inner) and not inner.keepdims and not outer.keepdims
+            else None
+        ),
+    )
+
+
+@rule.fast(exact_for="i", at=[(Sum((0,)), Sum((2,)), BLOCK)])
+def sum_twice(outer: Sum, inner: Sum, x: Node) -> Equation:
+    """Other order of terms."""
+    return (
+        apply(outer, apply(inner, x)),
+        lambda: (
+            None if inner.keepdims or outer.keepdims else apply(Sum(_joined(inner, outer.axes)), x)
+        ),
+    )
+
+
+def _joined(inner: Extremum | Sum, outer: Axes) -> Axes:
+    """All axes of the operand that one reduction after the other folds."""
+    rank = len(inner.axes) + len(outer) + max(outer, default=0) + 1
+    kept = [axis for axis in range(rank) if axis not in inner.axes]
+    return tuple(sorted((*inner.axes, *(kept[axis] for axis in outer))))
+
+
+@rule.fast(exact_for="i", at=[(Sum((0,)), ROWS)])
+def sum_of_minus(f: Sum, x: Node) -> Equation:
+    """They differ in the sign of a zero."""
+    return apply(f, -x), -apply(f, x)
+
+
+@rule.fast(exact_for="i", alone=True, at=[(Sum((0,)), ROWS, SCALE)])
+def sum_of_multiples(f: Sum, x: Node, c: Node) -> Equation:
+    return apply(f, x * c), lambda: apply(f, x) * c if c.ndim == 0 < x.ndim else None
+
+
+@rule.fast(alone=True, at=[(Sum((0,)), ROWS, SCALE)])
+def sum_of_quotients(f: Sum, x: Node, c: Node) -> Equation:
+    return apply(f, x / c), lambda: apply(f, x) / c if c.ndim == 0 < x.ndim else None
+
+
+@rule.fast(at=[(Contract("ab", "bc", "ac"), OneHot(3), INDICES, TensorType((3, 4), float32))])
+def one_hot_times_matrix(f: Contract, code: OneHot, i: Node, w: Node) -> Equation:
+    """The products with 0 vanish: an embedding looks up rows."""
+    return apply(
+        f, apply(code, i), w
+    ), lambda: take(w, i) if f.a[-1] == f.b[0] and f.result == f.a[:-1] + f.b[1:] else None
+
+
+@rule.fast(at=[(Contract("ab", "ac", "bc"), OneHot(3), INDICES, ROWS)])
+def one_hot_transposed_times_rows(f: Contract, code: OneHot, i: Node, g: Node) -> Equation:
+    """The derivative of an embedding adds rows."""
+    y = apply(f, apply(code, i), g)
+    return (
+        y,
+        lambda: (
+            scatter_add(broadcast_to(constant(0, y.type.dtype), y.shape), i, g)
+            if f == Contract("ab", "ac", "bc")
+            else None
+        ),
+    )
