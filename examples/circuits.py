@@ -5,89 +5,97 @@ each gate and the derivative of the output below it.
 """
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import sympy
 
 import chainrule as cr
 from chainc.symbolic import formula
 
-Numbers = Mapping[cr.Node, float]
 ByHand = Mapping[str, tuple[cr.Node, float, float]]  # a node, its value, df/dnode
-Table = Mapping[str, tuple[float, float]]  # value and df/dnode as computed
+Table = dict[str, tuple[float, float]]  # value and df/dnode, as computed
 
 
-class Results(NamedTuple):
-    tables: Mapping[str, Table]  # of G1 to G5, and of G2 as rewritten
-    rules: Sequence[str]  # that rewrote the chain of gates of G2 into the one gate of G3
-    fan_out: tuple[float, float]  # df/db of G5: by the graph, and summed over both paths
-    largest_error: float  # of the derivatives of G5, relative, against finite differences
-    formulas: tuple[str, str]  # y and dy/dx of G6
-    derivatives: tuple[float, float, float]  # dy/dx of G6: by the graph, over paths, numeric
-
-
-def evaluate(f: cr.Node, wrt: Sequence[cr.Node], at: Numbers) -> tuple[Numbers, Numbers]:
-    """The value of every gate, and df/dnode for the nodes `wrt`."""
-    nodes = cr.Graph([f]).nodes
-    run = cr.compile([*nodes, *cr.grad(f, wrt)], passes=())  # gate by gate, as declared
-    numbers = [float(number) for number in run.bind(run.initial_state())(at)]
-    derivatives = numbers[len(nodes) :]
-    return dict(zip(nodes, numbers, strict=False)), dict(zip(wrt, derivatives, strict=True))
-
-
-def draw(f: cr.Node, values: Numbers, derivatives: Numbers, file: Path) -> None:
+def work_out(
+    name: str, f: cr.Node, by_hand: ByHand, folder: Path, data: Mapping[cr.Node, float]
+) -> Table:
+    """Compute, print and draw a circuit; no derivatives are taken for the inputs in `data`."""
+    graph = cr.Graph([f], names=["f"])
+    at = {node: value for node, value, _ in by_hand.values() if node in graph.leaves("input")}
+    wrt = [node for node in graph.nodes if node not in data]
+    run = cr.compile([*graph.nodes, *cr.grad(f, wrt)], passes=())  # gate by gate, as declared
+    numbers = [float(number) for number in run({**at, **data})]
+    values = dict(zip(graph.nodes, numbers, strict=False))
+    derivatives = dict(zip(wrt, numbers[len(values) :], strict=True))
     above = {node: f"{value:.4g}" for node, value in values.items()}
     below = {node: f"{derivative:.4g}" for node, derivative in derivatives.items()}
-    cr.draw(cr.Graph([f], names=["f"]), values=above, gradients=below).save(file)
-
-
-def work_out(title: str, f: cr.Node, by_hand: ByHand, file: Path) -> Table:
-    """Compute, print and draw a circuit at the input values in `by_hand`."""
-    graph = cr.Graph([f])
-    at = {node: value for node, value, _ in by_hand.values() if node in graph.leaves("input")}
-    values, derivatives = evaluate(f, graph.nodes, at)
-    draw(f, values, derivatives, file)
-    print(f"\n{title}\n          value  by hand  derivative  by hand")
-    for name, (node, v, d) in by_hand.items():
-        print(f"{name:>5} {values[node]:9.4f} {v:8.4f} {derivatives[node]:11.4f} {d:8.4f}")
-    return {name: (values[node], derivatives[node]) for name, (node, _, _) in by_hand.items()}
+    graph.draw(values=above, gradients=below).save(folder / f"{name}.svg")
+    print(f"\n{name}\n          value  by hand  derivative  by hand")
+    for key, (node, v, d) in by_hand.items():
+        print(f"{key:>5} {values[node]:9.4f} {v:8.4f} {derivatives[node]:11.4f} {d:8.4f}")
+    return {key: (values[node], derivatives[node]) for key, (node, _, _) in by_hand.items()}
 
 
 def g1(folder: Path) -> Table:
+    """A sum times a number."""
     x, y, z = cr.input("x"), cr.input("y"), cr.input("z")
     q = x + y
     f = q * z
     by_hand = {"x": (x, -2, -4), "y": (y, 5, -4), "z": (z, -4, 3), "q": (q, 3, -4), "f": (f, -12, 1)}
-    return work_out("G1: f = (x + y) z", f, by_hand, folder / "G1.svg")
+    return work_out("G1", f, by_hand, folder, {})
 
 
-def g2_and_g3(folder: Path) -> tuple[Mapping[str, Table], Sequence[str]]:
-    """The chain of gates, the sigmoid as one gate, and what the compiler makes of the chain."""
+def g2_and_g3(folder: Path) -> dict[str, Table]:
+    """A sigmoid as a chain of gates and as one gate; a pass turns the chain into the gate."""
     w0, w1, w2, x0, x1 = (cr.input(name) for name in ("w0", "w1", "w2", "x0", "x1"))
     s = w0 * x0 + w1 * x1 + w2
     chain, gate = 1 / (cr.exp(-s) + 1), cr.sigmoid(s)
-    stabilized = next(stage for stage in cr.compile(chain).stages if stage.name == "stabilize")
-    forms = {"G2": chain, "G3": gate, "G2-stabilized": stabilized.graph.outputs[0]}
-    by_hand = {"w0": (w0, 2, -0.1966), "w1": (w1, -3, -0.3932), "w2": (w2, -3, 0.1966),
-               "x0": (x0, -1, 0.3932), "x1": (x1, -2, -0.5898)}  # fmt: skip
-    tables = {
-        name: work_out(f"{name}: f = sigmoid(w0 x0 + w1 x1 + w2)", f, {**by_hand, "f": (f, 0.7311, 1)}, folder / f"{name}.svg")
-        for name, f in forms.items()
-    }
-    return tables, [fired.rule for fired in stabilized.fired]
+    stage = next(stage for stage in cr.compile(chain).stages if stage.name == "stabilize")
+    tables = {}
+    for name, f in (("G2", chain), ("G3", gate), ("G2-stabilized", stage.graph.outputs[0])):
+        by_hand = {"w0": (w0, 2, -0.1966), "w1": (w1, -3, -0.3932), "w2": (w2, -3, 0.1966),
+                   "x0": (x0, -1, 0.3932), "x1": (x1, -2, -0.5898), "f": (f, 0.7311, 1)}  # fmt: skip
+        tables[name] = work_out(name, f, by_hand, folder, {})
+    print("the chain became one gate by", ", ".join(fired.rule for fired in stage.fired))
+    return tables
 
 
 def g4(folder: Path) -> Table:
+    """z1 fans out, so its derivative is the sum over two paths."""
     x1, x2, x3 = cr.input("x1"), cr.input("x2"), cr.input("x3")
-    z1, z2 = cr.square(x1), x2 * x3
+    z1, z2 = x1**2, x2 * x3
     z3 = 2 * z1
     z4 = z2 - z3
     y = z1 * z4
     by_hand = {"x1": (x1, 1, 4), "x2": (x2, 2, 3), "x3": (x3, 3, 2), "z1": (z1, 1, 2),
                "z2": (z2, 6, 1), "z3": (z3, 2, -1), "z4": (z4, 4, 1), "y": (y, 4, 1)}  # fmt: skip
-    return work_out("G4: y = x1² (x2 x3 - 2 x1²), where z1 = x1² fans out", y, by_hand, folder / "G4.svg")
+    return work_out("G4", y, by_hand, folder, {})
 
 
-def neuron(name, ...)
+def neuron(name: str, x: cr.Node, y: cr.Node, v: cr.Node, w: cr.Node) -> cr.Node:
+    """A neuron without activation, so that whole numbers come out."""
+    with cr.scope(name):
+        return v * x + w * y
+
+
+def g5(folder: Path) -> Table:
+    """Three neurons, of which b fans out, feed two and these one; only weights get derivatives."""
+    i = [cr.input(f"I{k}") for k in range(1, 7)]
+    u = [cr.input(f"u{k}") for k in range(1, 7)]
+    v, w = [cr.input(f"v{k}") for k in range(1, 5)], [cr.input("w1"), cr.input("w2")]
+    a, b, c = (neuron(n, *i[k : k + 2], *u[k : k + 2]) for n, k in (("a", 0), ("b", 2), ("c", 4)))
+    f = neuron("f", neuron("x", a, b, *v[:2]), neuron("y", b, c, *v[2:]), *w)
+    cr.draw(f, *cr.grad(f, [*u, *v, *w])).save(folder / "G5-gradient.svg")
+    values = [1, -1, 1, -1, 1, -1, 2, 1, 3, -2, 1, 2]
+    derivatives = [2, 4, 21, 28, -20, -24, -1, -1, -2, -2, -3, -1]
+    rows = zip([*u, *v, *w], values, derivatives, strict=True)
+    by_hand = {"b": (b, -1, 7), **{row[0].op.label: row for row in rows}}
+    return work_out("G5", f, by_hand, folder, {node: k for k, node in enumerate(i, start=1)})
+
+
+def g6(folder: Path) -> Table:
+    """dy/dx is the sum, over all g through which x acts on y, of dy/dg * dg/dx."""
+    x = cr.input("x")
+    y = (g1 := cr.sin(x)) * (g2 := cr.exp(x)) + (g3 := x * x)
+    ...

@@ -224,13 +224,18 @@ class _Assembly:
             yield Edge(source, marker, course, str(node.type), _type(node))
 
     def _names(self) -> list[str]:
+        """Of the outputs: as given, else from their origins where these differ."""
         graph = self.places.graph
-        given = [*graph.names, *("" for _ in graph.outputs)]
-        own = [name or _own_name(node) for node, name in zip(graph.outputs, given, strict=False)]
-        return [
-            name if own.count(name) == 1 and name else f"output {number}"
-            for number, name in enumerate(own, start=1)
+        own = [_own_name(node) for node in graph.outputs]
+        numbers = range(1, len(own) + 1)
+        found = [
+            name if name and own.count(name) == 1 else f"output {number}"
+            for name, number in zip(own, numbers, strict=True)
         ]
+        if own == [""]:
+            found = ["output"]
+        given = [*graph.names, *[""] * len(own)]
+        return [name or other for name, other in zip(given, found, strict=False)]
 
 
 def _course(order: int) -> Course:
@@ -260,6 +265,8 @@ def _within(path: Sequence[Box], name: str) -> str:
 def _own_name(node: Node) -> str:
     """`∂ weight` for the derivative with respect to a leaf, `cross_entropy` for what that gave."""
     derivative = node.origin.derivative
+    if isinstance(node.op, Input | State):
+        return node.op.label
     if derivative is None:
         return node.origin.scopes[0].name if node.origin.scopes else ""
     target = derivative.forward

@@ -122,9 +122,12 @@ def _check(collapse: Collapse, direction: str | None) -> None:
             f"a picture cannot run in the direction {direction!r}",
             hint='use direction="TB" (top to bottom) or direction="LR" (left to right)',
         )
-    if collapse is not None and not isinstance(collapse, bool) and collapse < 1:
+    depth: object = collapse
+    if isinstance(depth, bool) or depth is None:
+        return
+    if not isinstance(depth, int) or depth < 1:
         raise InputError(
-            f"layers cannot be closed at depth {collapse}",
+            f"layers cannot be closed at depth {depth!r}",
             hint="use collapse=1 for the outermost layers, or collapse=False to close none",
         )
 

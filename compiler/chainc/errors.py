@@ -35,9 +35,16 @@ def _shorten(file: str) -> str:
 def user_frame() -> FrameType | None:
     """The innermost frame that belongs to none of our packages."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] in PACKAGES:
+    while frame is not None and _is_ours(frame):
         frame = frame.f_back
     return frame
+
+
+def _is_ours(frame: FrameType) -> bool:
+    """Our own code, or what `dataclass` generated."""
+    package = frame.f_globals.get("__name__", "").split(".")[0]
+    generated = frame.f_code.co_filename == "<string>" and frame.f_code.co_name == "__init__"
+    return package in PACKAGES or generated
 
 
 def user_location() -> Location | None:

@@ -39,7 +39,8 @@ def evaluate(node: Node, operands: Sequence[Array], held: Held = as_declared) ->
     """
     with np.errstate(all="ignore"):
         value = _meaning(node, operands, NumpyScalar(held))
-    return np.broadcast_to(value.astype(held(node.type.dtype), copy=False), static(node.shape))
+        value = value.astype(held(node.type.dtype), copy=False)
+    return np.broadcast_to(value, static(node.shape))
 
 
 def _meaning(node: Node, operands: Sequence[Array], scalar: NumpyScalar) -> Array:

@@ -27,6 +27,7 @@ class Buffer:
     key: str = ""  # the name of the input or state slot
     data: bytes = b""  # of a constant, row-major
     cotangent: bool = False  # holds a derivative
+    prominent: bool = False  # its name says more than the op: a layer, an output, a derivative
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ from chainc.loops import (
     SizeValue,
     View,
 )
-from chainc.naming import name_from, name_of
+from chainc.naming import has_own_name, name_from, name_of
 from chainc.ops.contract import FusedContract
 from chainc.ops.elementwise import Elementwise
 from chainc.ops.formula import interpret_body
@@ -99,10 +99,12 @@ class Lowering:
     values: dict[Node, Operand] = field(default_factory=dict)
     index_bounds: list[IndexBound] = field(default_factory=list)
     name: str = ""  # of the node that is being lowered
+    prominent: bool = False
     origin: Origin = field(default_factory=Origin)
 
     def node(self, node: Node) -> None:
         self.name, self.origin = self.wanted.get(node) or name_of(node), node.origin
+        self.prominent = node in self.wanted or has_own_name(node.origin)
         self.values[node] = self._value(node)
 
     def output(self, node: Node) -> Operand:
@@ -146,7 +148,8 @@ class Lowering:
         return View(Buffer(self.name, type, "constant", data=array.tobytes()), type)
 
     def _work(self, type: TensorType) -> Buffer:
-        return Buffer(self.name, type, cotangent=self.origin.derivative is not None)
+        cotangent = self.origin.derivative is not None
+        return Buffer(self.name, type, cotangent=cotangent, prominent=self.prominent)
 
     def _emit(self, kernel: Kernel) -> View:
         self.kernels.append(kernel)

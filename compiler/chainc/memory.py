@@ -36,14 +36,15 @@ class Storage:
     has_state: bool
 
     def representative(self, spans: Mapping[Buffer, Lifetime]) -> Buffer:
-        """The slot if there is one, else the last value: what the ones before lead to.
+        """The slot if there is one, else the last value that has a telling name.
 
         What is computed from a derivative in its place keeps the derivative's name.
         """
         order = sorted(self.members, key=lambda member: spans[member].start)
         states = [member for member in order if member.role == "state"]
         derivatives = [member for member in order if member.cotangent]
-        return (states or derivatives or order)[-1]
+        prominent = [member for member in order if member.prominent]
+        return (states or derivatives or prominent or order)[-1]
 
 
 def reuse_in_place(program: Program) -> Program:

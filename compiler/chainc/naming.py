@@ -24,6 +24,11 @@ def name_from(origin: Origin, op: str) -> str:
     return f"d_{name_of(target)}" if target.origin.derivative is None else op
 
 
+def has_own_name(origin: Origin) -> bool:
+    """Is the value called after a layer or a derivative, rather than after its op?"""
+    return origin.derivative is not None or len(origin.scopes) > 1
+
+
 def _op_name(node: Node) -> str:
     """A fused node is called after the op whose value it gives."""
     rewrite = node.origin.rewrite

@@ -84,10 +84,9 @@ def lines(node: Node, constants: Mapping[int, str]) -> tuple[str, ...]:
     op = node.op
     names = [constants.get(i) or role(op, i) for i in range(len(node.inputs))]
     if isinstance(op, Region):
-        return ("fused kernel", *_steps(op.body, dict(enumerate(names))))
+        return ("fused kernel", *_steps(op.body, names))
     if isinstance(op, FusedContract):
-        extra = {i: name for i, name in enumerate(names[1:]) if i > 0}
-        return ("fused kernel", f"1  {op.contract.label}", *_steps(op.body, extra, first=2))
+        return ("fused kernel", *_steps(op.body, ["(1)", *names[2:]], op.contract.label))
     if isinstance(op, Formula):
         return (op.title, *_formula(op, constants))
     return (caption(op, _arguments(node, constants)),)
@@ -118,27 +117,23 @@ def _arguments(node: Node, constants: Mapping[int, str]) -> list[str | None]:
     return [constants.get(i) for i in positions]
 
 
-def _steps(body: Graph, operands: Mapping[int, str], first: int = 1) -> list[str]:
+def _steps(body: Graph, names: Sequence[str], leading: str | None = None) -> list[str]:
     """The ops of a kernel in order; a step reads the result before it unless it says otherwise.
 
     Args:
         body: the kernel's graph.
-        operands: what its inputs are called; one that is missing is the kernel's first step.
-        first: the number of the first step listed.
+        names: what its inputs are called.
+        leading: a first step outside the body, whose result is input "0".
     """
-    texts: dict[Node, str] = {}
-    result: list[str] = []
-    previous: Node | None = None
-    for node in body.nodes:
-        if isinstance(node.op, Input):
-            texts[node] = operands.get(int(node.op.key), "(1)")
-    if "(1)" in texts.values():
-        previous = next(node for node, text in texts.items() if text == "(1)")
+    inputs = {int(node.op.key): node for node in body.nodes if isinstance(node.op, Input)}
+    texts = {node: names[position] for position, node in inputs.items()}
+    result = [] if leading is None else [f"1  {leading}"]
+    previous = None if leading is None else inputs.get(0)
     for node in body.nodes:
         text = texts.get(node) or literal(node)
         if text is None:
-            result.append(f"{first + len(result)}  {_step(node, texts, previous)}")
-            text, previous = f"({first + len(result) - 1})", node
+            result.append(f"{len(result) + 1}  {_step(node, texts, previous)}")
+            text, previous = f"({len(result)})", node
         texts[node] = text
     return result
 

@@ -69,4 +69,4 @@ def _operand(value: Value, arguments: Sequence[Operand], results: Sequence[Opera
 def _temporary(kernel: Kernel, instruction: Instruction) -> Buffer:
     same = instruction.type.dtype == kernel.out.type.dtype
     name = kernel.out.name if same else instruction.primitive
-    return Buffer(name, instruction.type, cotangent=kernel.out.cotangent)
+    return replace(kernel.out, name=name, type=instruction.type, role="work", key="")

@@ -54,13 +54,13 @@ def count(function: str, name: str, value: object, *, at_least: int = 1, hint: s
         InputError: it is not; the message says `function: name must be ...`.
     """
     whole = isinstance(value, SupportsIndex) and not isinstance(value, bool)
-    number = operator.index(value) if isinstance(value, SupportsIndex) and whole else -1
-    if not whole or number < at_least:
+    converted = operator.index(value) if isinstance(value, SupportsIndex) and whole else -1
+    if not whole or converted < at_least:
         raise InputError(
             f"{function}: {name} must be a whole number, at least {at_least}, got {value!r}",
             hint=hint,
         )
-    return number
+    return converted
 
 
 def part_name(function: str, value: object) -> str:

@@ -11,9 +11,9 @@ from chainc.errors import GraphError, InputError
 from chainc.ir import Node
 from chainc.ops.state import Input
 from chainc.passes import Pass, pipeline
-from chainc.types import Array, names_of
+from chainc.types import names_of
 from chainrule.optim import Step
-from chainrule.program import Function, bake
+from chainrule.program import Function, Numbers, bake
 from chainrule.training import Training, TrainingProgram, compile_training
 
 Compilable = Node | Sequence[Node] | ir.Graph | Step
@@ -38,7 +38,7 @@ def compile(
     passes: Sequence[Pass] | None = None,
     bake_in: Sequence[str] | bool = False,
     **sizes: int,
-) -> Function[Array]: ...
+) -> Function[Numbers]: ...
 @overload
 def compile(
     what: Sequence[Node] | ir.Graph | Step,
@@ -48,7 +48,7 @@ def compile(
     passes: Sequence[Pass] | None = None,
     bake_in: Sequence[str] | bool = False,
     **sizes: int,
-) -> Function[tuple[Array, ...]]: ...
+) -> Function[tuple[Numbers, ...]]: ...
 def compile(
     what: Compilable | Training,
     *,
@@ -57,7 +57,7 @@ def compile(
     passes: Sequence[Pass] | None = None,
     bake_in: Sequence[str] | bool = False,
     **sizes: int,
-) -> Function[Array] | Function[tuple[Array, ...]] | TrainingProgram:
+) -> Function[Numbers] | Function[tuple[Numbers, ...]] | TrainingProgram:
     """Optimise a graph and generate code for it.
 
     Args:
@@ -83,8 +83,8 @@ def compile(
     graph = bake(_bound(_as_graph(what), sizes), bake_in)
     compiled = driver.compile_function(graph, chosen)
     if isinstance(what, Node):
-        return Function[Array](compiled, single=True)
-    return Function[tuple[Array, ...]](compiled, single=False)
+        return Function[Numbers](compiled, single=True)
+    return Function[tuple[Numbers, ...]](compiled, single=False)
 
 
 def _as_graph(what: Compilable) -> ir.Graph:

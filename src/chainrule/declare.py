@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chainc.errors import InputError, ShapeError
-from chainc.ir import Node, apply
+from chainc.ir import Node, Origin, apply, originating
 from chainc.ops import state
 from chainc.ops.logic import as_dtype
 from chainc.ops.movement import DimLike
@@ -128,7 +128,8 @@ def size(name: str) -> Node:
 @functools.cache
 def step_counter() -> Node:
     """The number of steps done before this one, the int64 scalar state "step": one a process."""
-    return apply(State(Label("step"), TensorType((), int64), init.zeros()))
+    with originating(Origin()):  # it belongs to no line or box of the first program that asks
+        return apply(State(Label("step"), TensorType((), int64), init.zeros()))
 
 
 def _check_keyword(function: str, name: object) -> None:

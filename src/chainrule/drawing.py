@@ -81,6 +81,8 @@ def draw(
         InputError: there is nothing to draw, a graph beside other things, or an option that is
             none.
     """
+    _check_texts("values", values)
+    _check_texts("gradients", gradients)
     return Drawing(
         to_dot(
             _graph(what),
@@ -104,3 +106,13 @@ def _graph(what: tuple[Node | Graph, ...]) -> Graph:
             hint="give nodes, such as cr.draw(loss, cr.grad(loss, weight)), or one graph",
         )
     return Graph(nodes)
+
+
+def _check_texts(name: str, texts: Mapping[Node, str] | None) -> None:
+    given: list[tuple[object, object]] = list((texts or {}).items())
+    for node, text in given:
+        if not isinstance(node, Node) or not isinstance(text, str):
+            raise InputError(
+                f"draw: {name} has {node!r}: {text!r}, not a text for a node",
+                hint=f'give texts by node, such as {name}={{loss: f"{{number:.4g}}"}}',
+            )

@@ -6,9 +6,10 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from chainc import driver, ir
 from chainc.errors import StateError
@@ -21,6 +22,9 @@ from chainrule.drawing import Drawing
 from chainrule.graph import Graph
 from chainrule.state import State
 from chainrule.values import Values, as_arrays, by_key, check_indices, sizes_from
+
+# What a call gives; its element type follows from the graph, so a caller may use it as any.
+Numbers = npt.NDArray[Any]
 
 R = TypeVar("R")  # what a call returns: an array, or a tuple of arrays
 

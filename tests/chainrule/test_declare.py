@@ -170,6 +170,7 @@ def test_step_counter_is_one_state() -> None:
     counter = declare.step_counter()
     assert counter is declare.step_counter()
     assert counter.type == TensorType((), int64)
+    assert counter.origin.scope == ""
     assert values(counter) == 0
     assert isinstance(counter.op, State)
     assert not counter.op.trainable

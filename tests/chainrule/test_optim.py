@@ -134,6 +134,13 @@ def test_hyperparameters_have_the_precision_of_the_parameters() -> None:
     assert narrow.hyperparameters["lr"].type.dtype == float32
 
 
+def test_parameters_of_both_precisions_keep_their_own() -> None:
+    a, b = parameter("a", (), 1.0), parameter("b", (), 1.0, dtype="float64")
+    for optimizer in (optim.SGD(lr=0.1, momentum=0.9, nesterov=True), optim.Adam()):
+        step = optimizer.minimize(square(a) + square(b))
+        assert all(slot.type == value.type for slot, value in step.updates.items())
+
+
 def test_slots_are_named_after_the_parameter_even_if_it_is_adopted_later() -> None:
     layer = nn.Linear(3, 1)
     step = optim.SGD(lr=0.1, momentum=0.9).minimize(sum(layer(input("x", ("batch", 3)))))

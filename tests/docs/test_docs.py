@@ -102,7 +102,9 @@ def test_programs_print_what_the_document_says(path: Path, request: pytest.Fixtu
             assert output or "assert " in fence.text, f"{where}: the program shows nothing"
             unstated = output
         elif fence.mark == "excerpt":
-            assert textwrap.dedent(fence.text) in deeper(output, fence.text), f"{where} is not there"
+            assert textwrap.dedent(fence.text) in deeper(output, fence.text), (
+                f"{where} is not there"
+            )
             unstated = ""
         elif fence.language == "text":
             assert fence.text.rstrip() == output.rstrip(), where

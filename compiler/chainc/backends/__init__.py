@@ -1,0 +1,1 @@
+"""What runs a graph: the reference oracle, and the source of NumPy programs."""

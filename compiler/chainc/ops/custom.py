@@ -11,6 +11,8 @@ from chainc.ir import Node, Op, Sample, describe
 from chainc.kernels import Kernels
 from chainc.types import TensorType, int32
 
+__all__: list[str] = []  # made by `chainrule.custom_gradient`, not called by name
+
 T = TypeVar("T")
 
 Cotangents = Node | Sequence[Node | None] | None

@@ -158,7 +158,8 @@ class Sign(Unary):
     accepts = "fi"
 
     def scalar(self, s: Scalar[T], x: T) -> T:
-        return s.select(s.equal(x, s.const(0)), x, s.divide(x, s.absolute(x)))
+        one = s.select(s.less(s.const(0), s.absolute(x)), s.const(1), x)  # 0 and NaN stay
+        return s.select(s.less(x, s.const(0)), s.negative(one), one)
 
     def vjp(self, g: Node, y: Node, x: Node) -> tuple[None]:
         return (None,)

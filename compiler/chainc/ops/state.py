@@ -210,6 +210,11 @@ def constant(value: Operand, dtype: DType | None = None) -> Node:
     """A constant node; Python numbers become `dtype`, by default float32, int64 or bool."""
     if isinstance(value, Node):
         return value
+    if isinstance(value, np.ma.MaskedArray):
+        raise DTypeError(
+            "constant: a masked array, whose mask would be lost",
+            hint="fill the masked elements first, with .filled(...)",
+        )
     array = np.asarray(value)
     target = dtype or BY_NAME.get(array.dtype.name)
     if isinstance(value, float) and dtype is None:

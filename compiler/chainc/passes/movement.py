@@ -221,7 +221,7 @@ def _source(x: Node, movement: type[Op]) -> Node:
 
 
 def _implied(x: Node) -> Node:
-    """The operand without a reshape that only adds leading axes of size 1: broadcasting adds them."""
+    """The operand without a reshape that adds leading axes of size 1: broadcasting does."""
     source = _source(x, Reshape)
     adds = len(source.shape) < x.ndim and x.shape[x.ndim - source.ndim :] == source.shape
     return source if adds else x

@@ -211,11 +211,19 @@ def log_of_softmax(axes: Axes, x: Node) -> Equation:
     return log(exp(x) / apply(Sum(axes, True), exp(x))), x - log(apply(Sum(axes, True), exp(x)))
 
 
-@rule.exact(at=[((1,), LOGITS, TensorType((named("batch"), 1), float32))])
-def log_softmax_shifted(axes: Axes, x: Node, m: Node) -> Equation:
-    """The difference x - m is small and is there already."""
+@rule.exact(at=[((1,), LOGITS)])
+def log_softmax(axes: Axes, x: Node) -> Equation:
+    """The difference from the maximum is small, and there already."""
+    d = x - apply(Max(axes, True), x)
+    total = apply(Sum(axes, True), exp(d))
+    return x - (log(total) + apply(Max(axes, True), x)), d - log(total)
+
+
+@rule.exact(at=[((1,), LOGITS)])
+def log_softmax_of_finite(axes: Axes, x: Node) -> Equation:
+    m = _finite_maximum(x, axes)
     total = apply(Sum(axes, True), exp(x - m))
-    return x - (log(total) + m), lambda: x - m - log(total) if _is_shifted(x - m, axes) else None
+    return x - (log(total) + m), x - m - log(total)
 
 
 # The derivative of a softmax p = e / s, e = exp(x), s = sum(e), for the cotangent g is
