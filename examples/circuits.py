@@ -1,7 +1,6 @@
-"""Six small circuits, declared gate by gate, run forward, and differentiated backward.
+"""Six small circuits, run forward and differentiated backward, beside the numbers found by hand.
 
-The report puts each number beside the one worked out by hand. The pictures show the value above
-each gate and the derivative of the output below it.
+In the pictures the value stands above each gate, the derivative of the output below it.
 """
 
 import argparse
@@ -15,12 +14,11 @@ from chainc.symbolic import formula
 
 ByHand = Mapping[str, tuple[cr.Node, float, float]]  # a node, its value, df/dnode
 Table = dict[str, tuple[float, float]]  # value and df/dnode, as computed
+Data = Mapping[cr.Node, float]  # values of inputs without derivatives
 
 
-def work_out(
-    name: str, f: cr.Node, by_hand: ByHand, folder: Path, data: Mapping[cr.Node, float]
-) -> Table:
-    """Compute, print and draw a circuit; no derivatives are taken for the inputs in `data`."""
+def work_out(name: str, f: cr.Node, by_hand: ByHand, folder: Path, data: Data) -> Table:
+    """Compute, print and draw a circuit."""
     graph = cr.Graph([f], names=["f"])
     at = {node: value for node, value, _ in by_hand.values() if node in graph.leaves("input")}
     wrt = [node for node in graph.nodes if node not in data]
@@ -42,7 +40,8 @@ def g1(folder: Path) -> Table:
     x, y, z = cr.input("x"), cr.input("y"), cr.input("z")
     q = x + y
     f = q * z
-    by_hand = {"x": (x, -2, -4), "y": (y, 5, -4), "z": (z, -4, 3), "q": (q, 3, -4), "f": (f, -12, 1)}
+    by_hand = {"x": (x, -2, -4), "y": (y, 5, -4), "z": (z, -4, 3),
+               "q": (q, 3, -4), "f": (f, -12, 1)}  # fmt: skip
     return work_out("G1", f, by_hand, folder, {})
 
 
@@ -52,11 +51,11 @@ def g2_and_g3(folder: Path) -> dict[str, Table]:
     s = w0 * x0 + w1 * x1 + w2
     chain, gate = 1 / (cr.exp(-s) + 1), cr.sigmoid(s)
     stage = next(stage for stage in cr.compile(chain).stages if stage.name == "stabilize")
+    weights = {"w0": (w0, 2, -0.1966), "w1": (w1, -3, -0.3932), "w2": (w2, -3, 0.1966)}
+    data = {"x0": (x0, -1, 0.3932), "x1": (x1, -2, -0.5898)}
     tables = {}
     for name, f in (("G2", chain), ("G3", gate), ("G2-stabilized", stage.graph.outputs[0])):
-        by_hand = {"w0": (w0, 2, -0.1966), "w1": (w1, -3, -0.3932), "w2": (w2, -3, 0.1966),
-                   "x0": (x0, -1, 0.3932), "x1": (x1, -2, -0.5898), "f": (f, 0.7311, 1)}  # fmt: skip
-        tables[name] = work_out(name, f, by_hand, folder, {})
+        tables[name] = work_out(name, f, {**weights, **data, "f": (f, 0.7311, 1)}, folder, {})
     print("the chain became one gate by", ", ".join(fired.rule for fired in stage.fired))
     return tables
 
@@ -81,8 +80,7 @@ def neuron(name: str, x: cr.Node, y: cr.Node, v: cr.Node, w: cr.Node) -> cr.Node
 
 def g5(folder: Path) -> Table:
     """Three neurons, of which b fans out, feed two and these one; only weights get derivatives."""
-    i = [cr.input(f"I{k}") for k in range(1, 7)]
-    u = [cr.input(f"u{k}") for k in range(1, 7)]
+    i, u = ([cr.input(f"{name}{k}") for k in range(1, 7)] for name in ("I", "u"))
     v, w = [cr.input(f"v{k}") for k in range(1, 5)], [cr.input("w1"), cr.input("w2")]
     a, b, c = (neuron(n, *i[k : k + 2], *u[k : k + 2]) for n, k in (("a", 0), ("b", 2), ("c", 4)))
     f = neuron("f", neuron("x", a, b, *v[:2]), neuron("y", b, c, *v[2:]), *w)
@@ -94,8 +92,28 @@ def g5(folder: Path) -> Table:
     return work_out("G5", f, by_hand, folder, {node: k for k, node in enumerate(i, start=1)})
 
 
+def several_paths(x: cr.Node) -> cr.Node:
+    return cr.sin(x) * cr.exp(x) + x * x
+
+
 def g6(folder: Path) -> Table:
-    """dy/dx is the sum, over all g through which x acts on y, of dy/dg * dg/dx."""
+    """The general rule: dy/dx is a sum over all paths from x to y. As a formula, and numeric."""
     x = cr.input("x")
-    y = (g1 := cr.sin(x)) * (g2 := cr.exp(x)) + (g3 := x * x)
-    ...
+    y = several_paths(x)
+    for name, part in (("y", several_paths), ("dy/dx", lambda x: cr.grad(several_paths(x), x))):
+        print(f"{name} =", formula(cr.elementwise(part), [sympy.Symbol("x")]))
+    numeric = cr.check_grad(y, x, {x: 1}, directions=1).worst.numeric
+    print(f"dy/dx = {numeric:.4f} at x = 1 by finite differences")
+    return work_out("G6", y, {"x": (x, 1, 5.7560), "y": (y, 3.2874, 1)}, folder, {})
+
+
+def main(out: Path) -> dict[str, Table]:
+    """Work out all circuits; the pictures go to the folder `out`."""
+    out.mkdir(parents=True, exist_ok=True)
+    return {"G1": g1(out), **g2_and_g3(out), "G4": g4(out), "G5": g5(out), "G6": g6(out)}
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("pictures/circuits"))
+    main(parser.parse_args().out)

@@ -287,7 +287,8 @@ def _text(lines: Iterable[str]) -> str:
 
 
 def _tooltip(text: str) -> str:
-    return _escaped(text, LONGEST_TOOLTIP)
+    """As `_text`; Graphviz takes the escapes out of a tooltip twice."""
+    return _escaped(text, LONGEST_TOOLTIP).replace("\\\\", "\\\\\\\\")
 
 
 def _list(lines: Sequence[str]) -> str:

@@ -8,12 +8,13 @@ from typing import cast
 
 import numpy as np
 import numpy.typing as npt
+
 from chainc.backends import reference
 from chainc.errors import GradientError
 from chainc.ir import REGISTRY, Graph, Node, Sample, apply
 from chainc.ops.elementwise import Elementwise
 from chainc.ops.state import Input
-from chainc.types import Array, DType, Shape, TensorType, broadcast, float32, float64, static
+from chainc.types import Array, DType, Shape, TensorType, float32, float64, static
 
 Floats = npt.NDArray[np.float64]
 Values = Mapping[str, Array]
@@ -26,6 +27,10 @@ class Backend:
     name: str
     run: Callable[[Graph, Values, Values], Sequence[Array]]
     tolerance: Mapping[DType, float]  # relative to the largest element, per element type
+
+    def compute(self, node: Node, inputs: Values, states: Values) -> Floats:
+        (result,) = self.run(Graph((node,)), inputs, states)
+        return cast("Floats", result)
 
 
 def _reference(graph: Graph, inputs: Values, states: Values) -> Sequence[Array]:
@@ -155,7 +160,3 @@ def slope(f: Callable[[float], float], step: float = 1e-4) -> float:
 def dot(a: Sequence[Floats], b: Sequence[Floats]) -> float:
     """Σ a b over all elements of all arrays."""
     return float(sum(np.sum(x * y) for x, y in zip(a, b, strict=True)))
-
-
-def broadcastable(*shapes: Shape) -> bool:
-    return broadcast(*shapes) is not None
