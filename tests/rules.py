@@ -42,6 +42,11 @@ class Instance:
         return tuple(node for node in topological([self.left]) if isinstance(node.op, Input))
 
     @property
+    def is_elementwise(self) -> bool:
+        """Are its values one for one those of the operands, ELEMENTS of them?"""
+        return not self.rule.at
+
+    @property
     def is_exact(self) -> bool:
         return self.rule.kind_at(self.left) == "exact"
 
@@ -138,6 +143,8 @@ def draw(instance: Instance, random: np.random.Generator, *, moderate: bool) -> 
             value = random.uniform(0.5, 2.5, shape)
         else:
             value = _floats(random, shape, node.type.dtype == float64)
+            if not instance.is_elementwise:  # products and sums stay in range
+                value = np.where(np.isinf(value), value, np.clip(value, -1e15, 1e15))
         with np.errstate(over="ignore"):
             values[node.op.label] = value.astype(node.type.dtype.numpy)
     return values

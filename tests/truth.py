@@ -49,13 +49,19 @@ def decimals(array: Array) -> Array:
     return np.asarray(np.frompyfunc(lambda x: Decimal(float(x)), 1, 1)(array), object)
 
 
+def largest(true: Array, axes: tuple[int, ...]) -> Array:
+    """The largest absolute value along the axes, at every element; NaN counts as 0."""
+    with decimal.localcontext(DIGITS):
+        sizes = np.where(np.not_equal(true, true), Decimal(0), np.abs(true))
+        return np.broadcast_to(np.max(sizes, axis=axes, keepdims=True), true.shape)
+
+
 def units_off(found: Array, true: Array, scale: Array) -> Numbers:
     """The distance from the truth in units of the last place of `scale`; NaN where undefined.
 
     A value too large for the element type is met by an infinity, and by the largest number.
     """
-    limits = np.finfo(found.dtype)
-    largest = Decimal(float(limits.max))
+    largest = Decimal(float(np.finfo(np.dtype(found.dtype.name)).max))
 
     def distance(value: float, true: Decimal, scale: Decimal) -> float:
         if true.is_nan():
@@ -65,13 +71,19 @@ def units_off(found: Array, true: Array, scale: Array) -> Numbers:
             return 0.0
         if not math.isfinite(value):
             return math.inf
-        size = found.dtype.type(float(min(abs(scale), largest)))
+        size = found.dtype.type(float(min(abs(scale), largest / 2)))
         return float(abs(Decimal(value) - nearest) / Decimal(float(np.spacing(size))))
 
     with decimal.localcontext(DIGITS):
         return np.asarray(
             np.frompyfunc(distance, 3, 1)(found.astype(np.float64), true, scale), np.float64
         )
+
+
+def _exp(x: Decimal) -> Decimal:
+    """NaN where even these exponents end."""
+    y = x.exp()
+    return Decimal("nan") if x.is_finite() and (y == 0 or not y.is_finite()) else y
 
 
 def _each(function: Callable[[Decimal], Decimal]) -> Callable[[Array], Array]:
@@ -89,15 +101,15 @@ def _by_sympy(name: str) -> Callable[[Array], Array]:
 
 
 def _tanh(x: Decimal) -> Decimal:
-    small = (-2 * abs(x)).exp()
+    small = _exp(-2 * abs(x))
     return ((1 - small) / (1 + small)).copy_sign(x)
 
 
 class DecimalScalar:
     """The scalar vocabulary on arrays of decimals."""
 
-    exp = staticmethod(_each(Decimal.exp))
-    expm1 = staticmethod(_each(lambda x: x.exp() - 1))
+    exp = staticmethod(_each(_exp))
+    expm1 = staticmethod(_each(lambda x: _exp(x) - 1))
     log = staticmethod(_each(Decimal.ln))
     log1p = staticmethod(_each(lambda x: (1 + x).ln()))
     sqrt = staticmethod(_each(Decimal.sqrt))

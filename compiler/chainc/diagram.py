@@ -217,8 +217,8 @@ class _Assembly:
             source = self.vertices[self.keys[node]]
             if source.kind is Kind.OMITTED:
                 continue
-            path = source.path if differentiations(node) else ()
-            text = f"output {name}: {node.type}"
+            path = ()
+            text = f"{name}: {node.type}"
             marker = Vertex(Kind.OUTPUT, Form.OP, (_within(path, name),), text, path)
             course = _course(self.places.order[node])
             yield Edge(source, marker, course, str(node.type), _type(node))

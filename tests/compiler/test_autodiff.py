@@ -212,6 +212,34 @@ def test_second_and_third_order() -> None:
     np.testing.assert_allclose(compute([first, second, third], {"x": v}), expected, rtol=1e-12)
 
 
+def test_powers_have_derivatives_at_zero() -> None:
+    a, b = declare("a", 3), declare("b", 3)
+    da, db = compute(grad(ops.sum(a**b), [a, b]), {"a": [0.0, 0.0, 2.0], "b": [2.0, 0.0, 3.0]})
+    np.testing.assert_allclose(da, [0.0, 0.0, 12.0])
+    np.testing.assert_allclose(db, [0.0, 0.0, 8 * np.log(2)])
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (1, 3)])
+def test_equal_extremes_share_the_cotangent(shape: tuple[int, ...]) -> None:
+    x = declare("x", *shape)
+    (found,) = compute([grad(ops.sum(ops.max(x, 1)), x)], {"x": np.ones(shape)})
+    np.testing.assert_allclose(found, np.full(shape, 1 / 3))
+
+
+def test_the_slope_of_an_absolute_value_is_its_sign_everywhere() -> None:
+    x = declare("x", 5)
+    values = [-np.inf, -2.0, 0.0, 1e-300, np.inf]
+    (found,) = compute([grad(ops.sum(ops.abs(x)), x)], {"x": values})
+    assert found.tolist() == [-1.0, -1.0, 0.0, 1.0, 1.0]
+
+
+def test_products_have_derivatives_at_zeros() -> None:
+    x = declare("x", 3, 3)
+    values = [[2.0, 3.0, 5.0], [0.0, 3.0, 5.0], [0.0, 0.0, 5.0]]
+    (found,) = compute([grad(ops.sum(ops.prod(x, 1)), x)], {"x": values})
+    assert found.tolist() == [[15.0, 10.0, 6.0], [15.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
+
+
 def network() -> tuple[Node, list[Node], dict[str, Floats]]:
     """A loss of two layers with its weights, and values for all inputs."""
     shapes = {"x": (4, 3), "w1": (3, 5), "b1": (5,), "w2": (5, 2), "b2": (2,)}

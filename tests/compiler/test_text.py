@@ -14,7 +14,7 @@ from chainc.errors import GraphError, ParseError
 from chainc.ir import REGISTRY, Graph, Node, Op, apply, scope
 from chainc.ops.contract import Contract, FusedContract
 from chainc.ops.formula import Formula, Region, scalar_input
-from chainc.ops.movement import Pad
+from chainc.ops.slicing import Pad
 from chainc.ops.state import Constant, Input, Label, Literal, State, constant
 from chainc.text import parse, same, to_text
 from chainc.types import DType, Shape, TensorType, float32, float64, int32, multiply, named

@@ -7,8 +7,9 @@ from chainc.errors import GraphError, VerifyError
 from chainc.ir import Graph, Node, Op, apply
 from chainc.ops.contract import Contract, FusedContract
 from chainc.ops.formula import Region, scalar_input
-from chainc.ops.movement import PermuteDims, Slice
+from chainc.ops.movement import PermuteDims
 from chainc.ops.reduce import Sum
+from chainc.ops.slicing import Slice
 from chainc.ops.state import Input, Label, State
 from chainc.types import UNKNOWN, DType, Shape, TensorType, float32, int32
 from chainc.verify import verify

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from chainc.ops.contract import Contract
-from chainc.ops.movement import Pad, Slice
 from chainc.ops.random import Permutation, RandomBits
 from chainc.ops.reduce import Reduce
+from chainc.ops.slicing import Pad, Slice
 from chainc.types import static
 
 Floats = npt.NDArray[np.float64]

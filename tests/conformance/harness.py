@@ -14,7 +14,10 @@ from chainc.errors import GradientError
 from chainc.ir import REGISTRY, Graph, Node, Sample, apply
 from chainc.ops.elementwise import Elementwise
 from chainc.ops.state import Input
+from chainc.passes import Pass
 from chainc.types import Array, DType, Shape, TensorType, float32, float64, static
+from chainrule.compilation import compile
+from chainrule.state import State
 
 Floats = npt.NDArray[np.float64]
 Values = Mapping[str, Array]
@@ -32,12 +35,35 @@ class Backend:
         (result,) = self.run(Graph((node,)), inputs, states)
         return cast("Floats", result)
 
+    def check(self, node: Node, dtype: DType, found: Array, wanted: npt.ArrayLike) -> None:
+        """A result has the declared shape and kind and, within the tolerance, the values."""
+        expected = np.asarray(wanted)
+        assert found.shape == expected.shape
+        assert np.can_cast(node.type.dtype.numpy, found.dtype)
+        scale = np.max(np.abs(expected), initial=1.0, where=np.isfinite(expected))
+        bound = self.tolerance[dtype] * scale if node.type.dtype.is_float else 0.0
+        np.testing.assert_allclose(cast("Floats", found), expected, rtol=0, atol=bound)
+
 
 def _reference(graph: Graph, inputs: Values, states: Values) -> Sequence[Array]:
     return reference.evaluate(graph, inputs, states).outputs
 
 
-BACKENDS = (Backend("reference", _reference, {float32: 1e-14, float64: 1e-14}),)
+def _numpy(passes: Sequence[Pass] | None) -> Callable[[Graph, Values, Values], Sequence[Array]]:
+    def run(graph: Graph, inputs: Values, states: Values) -> Sequence[Array]:
+        used = {leaf.op.label for leaf in graph.leaves("input")}
+        function = compile(graph, passes=passes).bind(State(states))
+        return function({key: value for key, value in inputs.items() if key in used})
+
+    return run
+
+
+ROUNDING = {float32: 1e-6, float64: 1e-13}
+BACKENDS = (
+    Backend("reference", _reference, {float32: 1e-14, float64: 1e-14}),
+    Backend("numpy", _numpy(None), ROUNDING),
+    Backend("numpy-without-passes", _numpy(()), ROUNDING),
+)
 
 
 @dataclass(frozen=True)

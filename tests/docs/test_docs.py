@@ -27,6 +27,7 @@ from chainc.ir import REGISTRY
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "docs" / "pictures"
 FOLDERS = ("docs", "examples", "src", "compiler", "tests")
+RUN = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 DOCUMENTS = [
     *sorted(ROOT.glob("*.md")),
     *sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.md")),
@@ -59,7 +60,7 @@ def is_program(fence: Fence) -> bool:
 
 def run(fence: Fence, name: str, namespace: dict[str, object]) -> str:
     """What the fence prints; its nodes come from lines of the document."""
-    code = compile("\n" * (fence.line - 1) + fence.text, name, "exec")
+    code = compile("\n" * (fence.line - 1) + fence.text, name, "exec", dont_inherit=True)
     with contextlib.redirect_stdout(io.StringIO()) as output:
         exec(code, namespace)
     return output.getvalue()
@@ -87,7 +88,7 @@ def _own_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 
 @pytest.mark.usefixtures("_own_surroundings")
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", RUN, ids=lambda path: path.name)
 def test_programs_print_what_the_document_says(path: Path, request: pytest.FixtureRequest) -> None:
     document = path.read_text(encoding="utf-8")
     printed = outputs(document, path.name)
@@ -162,7 +163,7 @@ def test_pictures_are_those_that_the_program_draws_today(
     if request.config.getoption("--update-golden"):
         make_pictures.make(PICTURES)
     make_pictures.make(tmp_path)
-    assert texts(PICTURES) == texts(tmp_path), "run python docs/make_pictures.py, and look at them"
+    assert texts(PICTURES) == texts(tmp_path), "run python -m docs.make_pictures, and look"
 
 
 def texts(folder: Path) -> dict[str, list[str]]:
@@ -177,8 +178,8 @@ def texts(folder: Path) -> dict[str, list[str]]:
 def test_pictures_are_the_same_in_another_process(tmp_path: Path) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
     make_pictures.make(here)
-    script = [sys.executable, str(ROOT / "docs" / "make_pictures.py"), str(there)]
-    subprocess.run(script, check=True, env={**os.environ, "PYTHONHASHSEED": "1"}, cwd=tmp_path)
+    command = [sys.executable, "-m", "docs.make_pictures", str(there)]
+    subprocess.run(command, check=True, env={**os.environ, "PYTHONHASHSEED": "1"}, cwd=ROOT)
     for path in sorted(here.iterdir()):
         assert path.read_bytes() == (there / path.name).read_bytes(), path.name
 

@@ -13,3 +13,4 @@ from chainc.ops.logic import *
 from chainc.ops.movement import *
 from chainc.ops.random import *
 from chainc.ops.reduce import *
+from chainc.ops.slicing import *

@@ -138,8 +138,9 @@ class Power(Binary):
         return s.power(a, b)
 
     def vjp(self, g: Node, y: Node, a: Node, b: Node) -> tuple[Node, Node]:
-        # d(a^0)/da is 0 also where a^(-1) is not finite
-        return g * b * a ** where(equal(b, 0), 1, b - 1), g * y * log(a)
+        # d(a^0)/da is 0 also where a^(-1) is not finite, and d(0^b)/db is 0 though ln 0 is not
+        safe = where(equal(a, 0), 1, a)
+        return g * b * a ** where(equal(b, 0), 1, b - 1), g * y * log(safe)
 
 
 @dataclass(frozen=True)

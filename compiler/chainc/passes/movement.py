@@ -12,8 +12,9 @@ from chainc.ops.arithmetic import Add
 from chainc.ops.contract import Contract
 from chainc.ops.elementwise import Elementwise
 from chainc.ops.functions import Exp
-from chainc.ops.movement import BroadcastTo, Concat, Flip, Pad, PermuteDims, Reshape, Slice
+from chainc.ops.movement import BroadcastTo, Flip, PermuteDims, Reshape
 from chainc.ops.reduce import Extremum, Max, Min, Reduce, Sum
+from chainc.ops.slicing import Concat, Pad, Slice
 from chainc.ops.state import size
 from chainc.rewrite import Equation, Operands, RuleSet
 from chainc.types import Dim, Shape, TensorType, float32, named, product
