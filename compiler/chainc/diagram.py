@@ -217,7 +217,7 @@ class _Assembly:
             source = self.vertices[self.keys[node]]
             if source.kind is Kind.OMITTED:
                 continue
-            path = ()
+            path = source.path if differentiations(node) else ()
             text = f"{name}: {node.type}"
             marker = Vertex(Kind.OUTPUT, Form.OP, (_within(path, name),), text, path)
             course = _course(self.places.order[node])

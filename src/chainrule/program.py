@@ -26,6 +26,8 @@ from chainrule.values import Values, as_arrays, by_key, check_indices, sizes_fro
 # What a call gives; its element type follows from the graph, so a caller may use it as any.
 Numbers = npt.NDArray[Any]
 
+SIZES_KEPT = 16  # batch sizes whose buffers a function keeps
+
 R = TypeVar("R")  # what a call returns: an array, or a tuple of arrays
 
 
@@ -110,8 +112,7 @@ class Compiled:
 class Function(Compiled, Generic[R]):
     """A compiled graph. Call it with values by input name; bind it to a state first if it has one.
 
-    The buffers of every batch size that it met are kept; a call with a new size lays out new
-    ones. Calls from several threads take turns; threads that are to run side by side call
+    The buffers of the last few batch sizes are kept; a call with a new size lays out new ones. Calls from several threads take turns; threads that are to run side by side call
     functions of their own, each made by `bind`.
     """
 
@@ -175,6 +176,8 @@ class Function(Compiled, Generic[R]):
 
     def _run(self, state: Mapping[str, Array], sizes: tuple[int, ...]) -> driver.Run:
         if sizes not in self._bound:
+            if len(self._bound) == SIZES_KEPT:
+                del self._bound[next(iter(self._bound))]
             self._bound[sizes] = self._compiled.bind(state, *sizes)
         return self._bound[sizes]
 

@@ -115,7 +115,7 @@ def warn_of_nan(arrays: Mapping[str, Array]) -> None:
             warnings.warn(
                 f"input {key!r} holds NaN, which will spread to every parameter",
                 RuntimeWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
 
 

@@ -92,8 +92,9 @@ def test_nan_in_the_data_is_warned_of() -> None:
     program, _ = classifier()
     data = rows()
     data["x"] = np.full((8, 4), np.nan, np.float32)
-    with pytest.warns(RuntimeWarning, match="input 'x' holds NaN"):
+    with pytest.warns(RuntimeWarning, match="input 'x' holds NaN") as caught:
         program.run(data)
+    assert caught[0].filename == __file__
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import resource
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ import pytest
 import chainrule as cr
 from chainc.passes import PIPELINE
 from chainrule import init, nn
+from chainrule.program import SIZES_KEPT
 
 
 def test_one_function_serves_every_batch_size() -> None:
@@ -18,6 +22,14 @@ def test_one_function_serves_every_batch_size() -> None:
     for size in (1, 2, 7, 2):
         array = np.random.default_rng(size).standard_normal((size, 3)).astype(np.float32)
         np.testing.assert_allclose(run(x=array), array.mean(0), rtol=1e-5)
+
+
+def test_the_buffers_of_few_sizes_are_kept() -> None:
+    x = cr.input("x", ("batch",))
+    run = cr.compile(cr.sum(x))
+    for size in [*range(1, 40), 1]:
+        assert float(run(x=np.ones(size, np.float32))) == size
+    assert len(run._bound) == SIZES_KEPT
 
 
 def test_results_belong_to_the_caller() -> None:
@@ -152,3 +164,25 @@ def test_a_chain_of_ten_thousand_nodes_differentiates_and_compiles() -> None:
     total, gradient = run(x=np.ones(4, np.float32))
     np.testing.assert_allclose(total, value.sum(), rtol=1e-3)
     np.testing.assert_allclose(gradient, slope, rtol=0.05)
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc to read memory use")
+def test_a_thousand_compilations_leave_no_memory_behind() -> None:
+    def compile_and_close() -> None:
+        x = cr.input("x", ("batch", 4))
+        w = cr.parameter("w", (4, 3), 0.0)
+        loss = cr.mean(cr.tanh(x @ w))
+        run = cr.compile([loss, cr.grad(loss, w)])
+        run.bind(run.initial_state())(x=[[1.0, 2.0, 3.0, 4.0]])
+
+    def megabytes() -> float:
+        gc.collect()
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return pages * resource.getpagesize() / 2**20
+
+    for _ in range(50):
+        compile_and_close()
+    before = megabytes()
+    for _ in range(1000):
+        compile_and_close()
+    assert megabytes() - before < 5

@@ -131,6 +131,15 @@ def test_gradients_of_a_layer_have_a_box_beside_it() -> None:
     assert sorted(drawn.boxes()) == ["first", "second", "∂ first", "∂ second"]
 
 
+def test_a_derivative_that_is_an_output_stands_in_its_layers_box() -> None:
+    x = declare("x", 2, 3)
+    loss = ops.sum(layer("dense", x, 3, 4))
+    lines = to_dot(Graph((loss, grad(loss, x)), {}, ("loss", "∂ dense/x"))).splitlines()
+    box = next(i for i, line in enumerate(lines) if line.startswith('graph [label="∂ dense"'))
+    inside = Picture("\n".join(lines[box : lines.index("}", box)]))
+    assert inside.labels() == ["A Bᵀ", "∂ x"]
+
+
 def test_scopes_without_end_are_drawn() -> None:
     x = declare("x")
 
@@ -247,6 +256,7 @@ def test_a_new_value_returns_to_its_slot() -> None:
         ("w", "a − b"),
         ("× 0.1", "a − b"),
     }
+    assert ("count", "+ 1") in {(s, t) for s, t, a in drawn.edges() if "penwidth" in a}
     assert looks(drawn["+ 1"]) == looks(drawn["a − b"]) == looks(drawn["× 0.1"])
     assert looks(drawn["+ 1"]) != looks(drawn["Σ"])
 

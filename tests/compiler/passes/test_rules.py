@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import sympy
 
 CASES = 1000  # at least so many for each rule
-SHARP = 150  # of them are compared with the truth
+SHARP = 100  # of them are compared with the truth
 RULES = all_rules()
 STABILIZING = list(stabilizing_rules)
 
@@ -86,12 +86,13 @@ def same_bits(instance: Instance, left: Array, right: Array) -> npt.NDArray[np.b
     """Equal elements; NaN equals NaN, and zeros have the same sign if there is one true sign."""
     if left.dtype.kind != "f":
         return np.asarray(np.equal(left, right))
-    equal = np.equal(left, right) | (np.isnan(left) & np.isnan(right))
+    nan = np.isnan(left) & np.isnan(right)
     # NumPy's sum starts from +0; a stable formula may reach 0 from the other side
     free = instance.rule in STABILIZING or any(
         isinstance(node.op, Sum) for node in topological([instance.left])
     )
-    return equal if free else equal & (np.signbit(left) == np.signbit(right))
+    same_sign = np.equal(np.signbit(left), np.signbit(right))
+    return np.asarray(nan | np.equal(left, right) & (free | same_sign))
 
 
 def check_never_worse(
@@ -123,7 +124,10 @@ def everywhere(
 def check_closer(instance: Instance, random: np.random.Generator) -> None:
     """The errors of the right side, sorted, are nowhere larger than those of the left side."""
     measure = elementwise_errors if instance.is_elementwise else row_errors
-    found = [measure(instance, random, attempt) for attempt in range(2 if instance.is_elementwise else 30)]
+    found = [
+        measure(instance, random, attempt)
+        for attempt in range(2 if instance.is_elementwise else 18)
+    ]
     left, right = (np.concatenate(part) for part in zip(*found, strict=True))
     assert left.size
     for quantile in (0.5, 0.9, 0.99, 1.0):
@@ -146,13 +150,13 @@ def elementwise_errors(instance: Instance, random: np.random.Generator, attempt:
 
 
 def row_errors(instance: Instance, random: np.random.Generator, attempt: int) -> Errors:
-    """At operands of three scales, some infinite, in units of the largest element of a row."""
+    """At operands of three scales, some x infinite, in units of the largest element of a row."""
     values = draw(instance, random, moderate=False)
     scale = (1.0, 10.0, 100.0)[attempt % 3]
     for key, value in values.items():
         if value.dtype.kind == "f":
             some = random.normal(0, scale, value.shape)
-            infinite = random.random(value.shape) < 0.02
+            infinite = random.random(value.shape) < (0.02 if key == "x" else 0)
             values[key] = np.where(infinite, np.copysign(np.inf, some), some).astype(value.dtype)
     left, right = compute([instance.left, instance.right], values)
     true = truth(bind_graph(Graph((instance.left,)), SIZES), values)
@@ -209,7 +213,9 @@ def test_an_elementwise_rule_is_an_equation_to_sympy(rule: Rule) -> None:
     conditions = [node for node in instance.inputs if node.type.dtype.kind == "b"]
     for truths in itertools.product((True, False), repeat=len(conditions)):
         known = {node: sympy.Symbol(node.op.label, positive=True) for node in instance.inputs}
-        known |= {node: sympy.sympify(value) for node, value in zip(conditions, truths, strict=True)}
+        known |= {
+            node: sympy.sympify(value) for node, value in zip(conditions, truths, strict=True)
+        }
         left, right = (meaning(side, known) for side in (instance.left, instance.right))
         if left != right:
             check_at_points(left - right, 1e-6 if rounds_numbers(rule) else 1e-25)
@@ -236,7 +242,9 @@ def meaning(root: Node, known: Mapping[Node, object]) -> "sympy.Basic":
     for node in topological([root]):
         if isinstance(node.op, Constant):
             number = node.op.value.array.item()
-            values[node] = sympy.sympify(number if number is True or number is False else Fraction(number))
+            values[node] = sympy.sympify(
+                number if number is True or number is False else Fraction(number)
+            )
         elif isinstance(node.op, Elementwise):
             values[node] = formula(node.op, [values[operand] for operand in node.inputs])
     return values[root]

@@ -1,0 +1,265 @@
+"""Every example: what it computes, what it prints and what it draws."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+import sympy
+from numpy.typing import NDArray
+
+from chainc.passes import PIPELINE
+from chainrule import datasets
+
+FOLDER = Path(__file__).parents[2] / "examples"
+SVG = "{http://www.w3.org/2000/svg}"
+
+PICTURES = {
+    "circuits": ["G1", "G2", "G2-stabilized", "G3", "G4", "G5", "G5-gradient", "G6"],
+    "digits": ["gradient", "declared", *(step.name for step in PIPELINE)],
+    "draw_passes": [
+        f"{number}-{name}"
+        for number, name in enumerate(["declared", *(step.name for step in PIPELINE)])
+    ],
+    "logistic_regression": ["gradient", "loss"],
+    "ring": ["network"],
+    "symmetry": ["gradient"],
+    "try_linear": ["one-layer", "three-layers"],
+    "xor": ["network"],
+}
+
+
+def load(name: str) -> ModuleType:
+    """The example as a module, from its file, as it need not be installed."""
+    spec = importlib.util.spec_from_file_location(f"example_{name}", FOLDER / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+def labels(picture: Path) -> list[str]:
+    """The texts in a picture."""
+    return [text.text or "" for text in ElementTree.parse(picture).iter(f"{SVG}text")]
+
+
+def test_every_example_is_tested() -> None:
+    assert sorted(PICTURES) == sorted(path.stem for path in FOLDER.glob("*.py"))
+
+
+@pytest.mark.parametrize("name", sorted(PICTURES))
+def test_the_pictures_are_drawn_and_the_report_is_the_same_every_time(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    example = load(name)
+    example.main(tmp_path / "pictures")
+    report = capsys.readouterr().out
+    assert report.count("\n") >= 3
+    drawn = sorted((tmp_path / "pictures").glob("*.svg"))
+    assert [picture.stem for picture in drawn] == sorted(PICTURES[name])
+    for picture in drawn:
+        assert ElementTree.parse(picture).getroot().tag == f"{SVG}svg"
+        assert labels(picture)
+    example.main(tmp_path / "again")
+    assert capsys.readouterr().out == report
+    for picture in drawn:
+        assert picture.read_bytes() == (tmp_path / "again" / picture.name).read_bytes()
+
+
+@pytest.mark.parametrize(("name", "line"), [("circuits", "G4"), ("xor", "100%")])
+def test_an_example_runs_as_a_script(name: str, line: str, tmp_path: Path) -> None:
+    """From any folder; without --out the pictures are kept in a folder of the example's name."""
+    finished = subprocess.run(
+        [sys.executable, FOLDER / f"{name}.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert line in finished.stdout
+    assert finished.stderr == ""
+    pictures = (tmp_path / "pictures" / name).glob("*.svg")
+    assert sorted(picture.stem for picture in pictures) == sorted(PICTURES[name])
+
+
+# The worked graphs of the lectures: the value of the output, and derivatives by name.
+SIGMOID = {"w0": -0.1966, "w1": -0.3932, "w2": 0.1966, "x0": 0.3932, "x1": -0.5898}
+WORKED = {
+    "G1": (-12, {"q": -4, "x": -4, "y": -4, "z": 3}),
+    "G2": (0.7311, SIGMOID),
+    "G3": (0.7311, SIGMOID),
+    "G2-stabilized": (0.7311, SIGMOID),
+    "G4": (4, {"z4": 1, "z3": -1, "z2": 1, "z1": 2, "x1": 4, "x2": 3, "x3": 2}),
+}
+
+
+def test_circuits_give_the_numbers_of_the_lectures(tmp_path: Path) -> None:
+    tables = load("circuits").main(tmp_path)
+    for name, (value, derivatives) in WORKED.items():
+        table = tables[name]
+        output = "y" if name == "G4" else "f"
+        assert table[output] == pytest.approx((value, 1), abs=5e-5)
+        computed = {key: table[key][1] for key in derivatives}
+        # 4 x 0.1966 is rounded twice in the lecture's -0.5898
+        assert computed == pytest.approx(derivatives, abs=1e-4)
+    assert {name: tables["G1"][name][0] for name in "xyzq"} == {"x": -2, "y": 5, "z": -4, "q": 3}
+    values = {name: tables["G4"][name][0] for name in ("z1", "z2", "z3", "z4")}
+    assert values == {"z1": 1, "z2": 6, "z3": 2, "z4": 4}
+
+
+def test_a_chain_of_gates_becomes_one_gate(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tables = load("circuits").main(tmp_path)
+    for name, numbers in tables["G2"].items():
+        assert numbers == pytest.approx(tables["G3"][name], rel=1e-6)
+    assert "sigmoid_of_reciprocal" in capsys.readouterr().out
+    chain, stabilized = labels(tmp_path / "G2.svg"), labels(tmp_path / "G2-stabilized.svg")
+    assert {"exp", "1 / x"} <= set(chain)
+    assert "σ" in stabilized
+    assert stabilized == labels(tmp_path / "G3.svg")
+    assert {"0.7311", "-0.5898"} <= set(stabilized)
+
+
+def test_neurons_have_the_derivatives_that_sympy_finds(tmp_path: Path) -> None:
+    table = load("circuits").main(tmp_path)["G5"]
+    symbols = sympy.symbols("I1:7 u1:7 v1:5 w1:3")
+    i, u, v, w = symbols[:6], symbols[6:12], symbols[12:16], symbols[16:]
+    b = sympy.Symbol("b")
+    a, c = i[0] * u[0] + i[1] * u[1], i[4] * u[4] + i[5] * u[5]
+    f = w[0] * (v[0] * a + v[1] * b) + w[1] * (v[2] * b + v[3] * c)
+    inside_b = {b: i[2] * u[2] + i[3] * u[3]}
+    at = {symbol: table[symbol.name][0] for symbol in symbols[6:]}
+    at.update({symbol: k for k, symbol in enumerate(i, start=1)})
+    for symbol in symbols[6:]:
+        expected = sympy.diff(f.subs(inside_b), symbol).subs(at)
+        assert table[symbol.name][1] == pytest.approx(float(expected))
+    assert table["b"][1] == pytest.approx(float(sympy.diff(f, b).subs(at)))
+    assert sorted(table) == sorted([*(symbol.name for symbol in symbols[6:]), "b", "f"])
+
+
+def test_only_parameters_have_derivatives(tmp_path: Path) -> None:
+    load("circuits").main(tmp_path)
+    texts = labels(tmp_path / "G5-gradient.svg")
+    weights = [*(f"u{k}" for k in range(1, 7)), *(f"v{k}" for k in range(1, 5)), "w1", "w2"]
+    derivatives = sorted(text for text in texts if text.startswith("∂ ") and len(text) == 4)
+    assert derivatives == sorted(f"∂ {name}" for name in weights)
+    assert "fan-out sum" in texts
+
+
+def test_the_general_rule_holds_as_a_formula_and_in_numbers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = load("circuits").main(tmp_path)["G6"]
+    x = sympy.Symbol("x")
+    derivative = sympy.diff(sympy.sin(x) * sympy.exp(x) + x * x, x)
+    number = float(derivative.subs(x, 1))
+    assert table["x"] == pytest.approx((1, number), rel=1e-6)
+    report = capsys.readouterr().out
+    assert f"dy/dx = {derivative}\n" in report or "2*x + exp(x)*sin(x) + exp(x)*cos(x)" in report
+    assert f"dy/dx = {number:.4f} at x = 1" in report
+
+
+def test_logistic_regression_descends_as_numpy_does(tmp_path: Path) -> None:
+    example = load("logistic_regression")
+    results = example.main(tmp_path)
+    points, classes = example.two_clouds(2000)
+    w, b = np.zeros(2), 0.0
+    history = []
+    for _ in range(example.EPOCHS):
+        z = points @ w + b
+        history.append(float(np.mean(np.logaddexp(0, z) - classes * z)))
+        error = 1 / (1 + np.exp(-z)) - classes
+        w, b = w - points.T @ error / len(points), b - float(np.mean(error))
+    assert results.losses == pytest.approx(history, abs=1e-5)
+    assert np.all(np.diff(results.losses) < 0)
+    assert results.weights == pytest.approx(tuple(w), abs=1e-3)
+    assert results.bias == pytest.approx(b, abs=1e-3)
+    assert results.accuracies[-1] == pytest.approx(
+        np.mean((points @ w + b > 0) == classes), abs=1e-3
+    )
+
+
+def test_xor_needs_a_hidden_layer(tmp_path: Path) -> None:
+    results = load("xor").main(tmp_path)
+    assert 0.5 <= results.linear_accuracy <= 0.75
+    assert results.hidden_accuracy == 1.0
+    assert is_separable(results.features, datasets.xor().train.y)
+    assert not is_separable(datasets.xor().train.x, datasets.xor().train.y)
+
+
+def is_separable(points: object, classes: NDArray[np.int32]) -> bool:
+    """Does a line separate the classes? Found by the perceptron, which ends if and only if."""
+    rows = np.column_stack([np.asarray(points, np.float64), np.ones(len(classes))])
+    signed = np.where(classes == 1, 1, -1)[:, np.newaxis] * rows
+    line = np.zeros(rows.shape[1])
+    for _ in range(10_000):
+        wrong = signed[signed @ line <= 0]
+        if not len(wrong):
+            return True
+        line = line + wrong[0]
+    return False
+
+
+def test_a_ring_needs_a_hidden_layer(tmp_path: Path) -> None:
+    results = load("ring").main(tmp_path)
+    assert results.linear_accuracy < 0.7
+    assert results.hidden_accuracy > 0.95
+    centre, *around = np.array(results.features)
+    # at every place around, some unit tells it from the centre
+    assert all(np.max(np.abs(place - centre)) > 1 for place in around)
+
+
+def test_three_linear_layers_are_one(tmp_path: Path) -> None:
+    results = load("try_linear").main(tmp_path)
+    assert {"layer_of_layer", "sum_of_biases"} <= set(results.rules)
+    for computed, expected in (results.weights, results.biases, results.outputs):
+        assert computed.shape == expected.shape
+        np.testing.assert_allclose(computed, expected, rtol=1e-5, atol=1e-6)
+    weight, bias = results.weights[0], results.biases[0]
+    assert weight.shape == (4, 3)
+    assert np.min(np.abs(bias)) > 0.01
+    before, after = (labels(tmp_path / f"{name}.svg") for name in ("three-layers", "one-layer"))
+    # products that x flows into, directly or through other layers
+    assert sum("[batch," in text for text in before) > sum("[batch," in text for text in after)
+
+
+def test_only_random_weights_break_the_symmetry(tmp_path: Path) -> None:
+    zeros, random = load("symmetry").main(tmp_path)
+    for row in zeros.units:
+        assert np.unique(row.view(np.uint32)).size == 1  # the same bits
+        assert row[0] != 0  # trained nevertheless
+    assert zeros.spread == 0
+    assert zeros.accuracy <= 0.8
+    assert random.spread > 1
+    assert random.accuracy > 0.95
+
+
+def test_digits_are_read(tmp_path: Path) -> None:
+    results = load("digits").main(tmp_path)
+    assert len(results.accuracies) == 20
+    assert results.accuracies[-1] >= 0.95
+    assert results.predicted_accuracy == pytest.approx(results.accuracies[-1], abs=1e-6)
+    assert (tmp_path / "program.py").read_text(encoding="utf-8") == results.source
+    assert "contract" in (tmp_path / "gradient.txt").read_text(encoding="utf-8")
+
+
+def test_passes_make_the_graph_smaller(tmp_path: Path) -> None:
+    reports = load("draw_passes").main(tmp_path)
+    assert [report.name for report in reports] == ["declared", *(step.name for step in PIPELINE)]
+    for before, after in zip(reports, reports[1:], strict=False):
+        assert after.nodes <= before.nodes
+        assert after.flops <= before.flops
+        if not after.rules:
+            assert after.nodes == before.nodes or after.name in ("cse", "dce")
+    assert reports[-1].nodes < reports[0].nodes
+    assert reports[0].rules == {}
+    assert "softmax_minus_target" in reports[2].rules
