@@ -122,7 +122,7 @@ def vocabularies() -> str:
     (kernel,) = lower(cr.Graph([total])).body
     nodes = {
         "kernel": (BLUE, _source(Sum.kernel)),
-        "array": (GREY, f"NumPy, for x =\n{rows}\n{evaluate.evaluate(total, [rows])}"),
+        "array": (GREY, f"NumPy, for x =\n{rows}\nthe sum {evaluate.evaluate(total, [rows])}"),
         "lowered": (GREY, f"a kernel\n{_kernel(kernel)}"),
         "scalar": (BLUE, _source(Sigmoid.scalar)),
         "number": (GREY, f"NumPy, for x = 1\n{number:.4f}"),
@@ -156,14 +156,14 @@ def op_families() -> str:
     for name, op in REGISTRY.items():
         if op.__module__.startswith("chainc.ops."):
             families.setdefault(op.__module__.removeprefix("chainc.ops."), []).append(name)
-    lines = [
-        line
-        for family, names in sorted(families.items())
-        for line in textwrap.wrap(
-            f"{family + '.py':<16}{'  '.join(sorted(names))}", 84, subsequent_indent=" " * 16
-        )
-    ]
-    fills = {row: BLUE for row, line in enumerate(lines) if not line.startswith(" ")}
+    lines: list[str] = []
+    fills: dict[int, str] = {}
+    for position, (family, names) in enumerate(sorted(families.items())):
+        entry = f"{family + '.py':<16}{'  '.join(sorted(names))}"
+        wrapped = textwrap.wrap(entry, 84, subsequent_indent=" " * 16)
+        fill = GREY if position % 2 else BLUE
+        fills.update(dict.fromkeys(range(len(lines), len(lines) + len(wrapped)), fill))
+        lines += wrapped
     return listing(lines, fills)
 
 

@@ -14,16 +14,17 @@ from docs import diagrams
 from docs.layouts import beside
 
 import chainrule as cr
-from chainrule import losses, nn
+from chainrule import losses, nn, optim
 
 FOLDER = Path(__file__).parent / "pictures"
 
 
 def gradient() -> str:
-    x, t = cr.input("x", ("batch", 4)), cr.input("t", ("batch", 3))
-    model = nn.Sequential(nn.Linear(4, 3), nn.Tanh())
-    loss = losses.squared_error(model(x), t)
-    return cr.draw(loss, cr.grad(loss, model[0].weight)).svg()
+    """Logistic regression."""
+    x, y = cr.input("x", ("batch", 4)), cr.input("y", ("batch", 1))
+    model = nn.Linear(4, 1, name="linear")
+    loss = losses.binary_cross_entropy(model(x), y)
+    return cr.draw(loss, cr.grad(loss, model.weight)).svg()
 
 
 def circuit() -> str:
@@ -122,6 +123,15 @@ def fuse() -> str:
     return before_and_after("fuse", cr.Graph([cr.exp(cr.relu(layer(x))) / 2]))
 
 
+def drawing() -> str:
+    """A training step before fusion: every kind of vertex."""
+    x, t = cr.input("x", ("batch", 2)), cr.input("t", ("batch", 1))
+    model = nn.Linear(2, 1, bias=False, name="linear")
+    step = optim.SGD(lr=0.1, momentum=0.9).minimize(losses.squared_error(model(x), t))
+    stages = {stage.name: stage.graph for stage in cr.compile(step).stages}
+    return stages["reassociate"].draw().svg()
+
+
 PICTURES = (
     # the README and the tour
     gradient,
@@ -151,6 +161,7 @@ PICTURES = (
     diagrams.memory_plan,
     diagrams.source,
     diagrams.driver,
+    drawing,
     diagrams.front_end,
 )
 

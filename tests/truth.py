@@ -49,11 +49,11 @@ def decimals(array: Array) -> Array:
     return np.asarray(np.frompyfunc(lambda x: Decimal(float(x)), 1, 1)(array), object)
 
 
-def largest(true: Array, axes: tuple[int, ...]) -> Array:
-    """The largest absolute value along the axes, at every element; NaN counts as 0."""
+def largest(true: Array) -> Array:
+    """The largest absolute value, at every element; NaN counts as 0."""
     with decimal.localcontext(DIGITS):
-        sizes = np.where(np.not_equal(true, true), Decimal(0), np.abs(true))
-        return np.broadcast_to(np.max(sizes, axis=axes, keepdims=True), true.shape)
+        sizes = [abs(x) for x in true.ravel().tolist() if not x.is_nan()]
+        return np.full(true.shape, max(sizes, default=Decimal(0)), object)
 
 
 def units_off(found: Array, true: Array, scale: Array) -> Numbers:

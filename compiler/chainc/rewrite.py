@@ -271,7 +271,7 @@ class _Rewriting:
     fast_math: bool
     budget: int
     declared: set[Node]  # nodes of the graph: never merged with each other, unlike new ones
-    readers: Counter[Node]  # how often each is read; a new node is taken to be read once
+    readers: Counter[Node]  # how often each is read in the graph, or what it takes the place of
     settled: dict[Node, Node] = field(default_factory=dict)
     replaced: dict[Node, Node] = field(default_factory=dict)
     twins: dict[Node, Node] = field(default_factory=dict)  # to the first node of equal value
@@ -295,10 +295,11 @@ class _Rewriting:
 
     def _follow(self, node: Node, stack: list[Node]) -> None:
         successor = self.replaced[node]
-        if successor in self.settled:
-            self.settled[node] = self.settled[successor]
-        else:
+        if successor not in self.settled:
             stack.append(successor)
+            return
+        self.settled[node] = self.settled[successor]
+        self.readers[self.settled[node]] += self.readers[node]
 
     def _step(self, node: Node) -> None:
         """Settle a node whose operands are settled, or put its successor in its place."""
@@ -306,7 +307,6 @@ class _Rewriting:
         if rebuilt is not node:
             if node in self.declared:
                 self.declared.add(rebuilt)
-                self.readers[rebuilt] = self.readers[node]
             self.replaced[node] = rebuilt
             return
         key = self._value(node)

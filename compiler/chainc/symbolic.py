@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING
 
-from chainc.errors import GradientError
-from chainc.ir import Node
+from chainc.errors import GradientError, GraphError
+from chainc.ir import Node, describe, topological
 from chainc.ops import arithmetic, functions, logic
 from chainc.ops.elementwise import Elementwise
-from chainc.ops.state import as_nodes
+from chainc.ops.state import Constant, Input, State, as_nodes
 from chainc.types import DType
 
 if TYPE_CHECKING:
@@ -128,6 +128,33 @@ class SympyBuilder:
 def formula(op: Elementwise, symbols: Sequence[sympy.Basic]) -> sympy.Basic:
     """The op's scalar meaning as a sympy expression."""
     return op.interpret(SympyBuilder(), symbols)
+
+
+def expression(node: Node) -> sympy.Basic:
+    """The node as one sympy expression of its inputs and states, per element.
+
+    It grows with the number of paths, not of nodes: meant for small graphs that are read.
+
+    Raises:
+        GraphError: an op on the way is not elementwise.
+    """
+    import sympy
+
+    builder = SympyBuilder()
+    values: dict[Node, sympy.Basic] = {}
+    for part in topological([node]):
+        if isinstance(part.op, Constant) and part.shape == ():
+            values[part] = builder.const(part.op.value.array.item())
+        elif isinstance(part.op, (Input, State)):
+            values[part] = sympy.Symbol(part.op.label, real=True)
+        elif isinstance(part.op, Elementwise):
+            values[part] = part.op.interpret(builder, [values[i] for i in part.inputs])
+        else:
+            raise GraphError(
+                f"{describe(part)} is not elementwise, so it has no formula of one element",
+                hint="ask for the formula of a graph of scalars, such as a circuit of gates",
+            )
+    return values[node]
 
 
 def symbolic_vjp(op: Elementwise, g: Node, operands: Sequence[Node]) -> list[Node]:

@@ -61,5 +61,6 @@ from chainrule.training import TrainingProgram as TrainingProgram
 from chainrule.training import training as training
 from chainrule.transforms import custom_gradient as custom_gradient
 from chainrule.transforms import elementwise as elementwise
+from chainrule.transforms import formula as formula
 from chainrule.transforms import hessian as hessian
 from chainrule.transforms import jacobian as jacobian

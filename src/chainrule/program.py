@@ -112,8 +112,9 @@ class Compiled:
 class Function(Compiled, Generic[R]):
     """A compiled graph. Call it with values by input name; bind it to a state first if it has one.
 
-    The buffers of the last few batch sizes are kept; a call with a new size lays out new ones. Calls from several threads take turns; threads that are to run side by side call
-    functions of their own, each made by `bind`.
+    The buffers of the last few batch sizes are kept; a call with a new size lays out new ones.
+    Calls from several threads take turns; threads that are to run side by side call functions
+    of their own, each made by `bind`.
     """
 
     def __init__(

@@ -24,7 +24,7 @@ from chainc.types import names_of, static
 if TYPE_CHECKING:
     import sympy
 
-__all__ = ["custom_gradient", "elementwise", "hessian", "jacobian"]
+__all__ = ["custom_gradient", "elementwise", "formula", "hessian", "jacobian"]
 
 ROWS_LIMIT = 1024  # backward passes that one Jacobian may need
 
@@ -101,6 +101,20 @@ def _rows_to_tensor(rows: Sequence[Node], y: Node, wrt: Node) -> Node:
     if not rows:
         return broadcast_to(constant(0, y.type.dtype), shape)
     return reshape(stack(rows), shape)
+
+
+def formula(node: Node) -> sympy.Basic:
+    """The node as a sympy expression of its inputs: a derivative as one would write it.
+
+    Of a tensor it is the formula of one element. It grows with the number of paths through the
+    graph, so it is for small graphs that are to be read.
+
+    Raises:
+        GraphError: an op on the way is not elementwise.
+    """
+    from chainc.symbolic import expression
+
+    return expression(node)
 
 
 def custom_gradient(
@@ -205,7 +219,7 @@ def _from_expression(
 ) -> Formula:
     import sympy
 
-    from chainc.symbolic import to_node
+    from chainc.symbolic import derivative, to_node
 
     free = sorted(expression.free_symbols, key=str)
     given = free if order is None else list(order)
@@ -220,5 +234,5 @@ def _from_expression(
     operands = [scalar_input(index) for index in range(len(real))]
     environment = dict(zip(real, operands, strict=True))
     body = Graph((to_node(meaning, environment),))
-    derivatives = [to_node(sympy.diff(meaning, symbol), environment) for symbol in real]
+    derivatives = [to_node(derivative(meaning, symbol), environment) for symbol in real]
     return Formula(name, body, tuple(Graph((d,)) for d in derivatives))

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pytest
 import sympy
 
+import chainrule as cr
 from chainc import ops
 from chainc.autodiff import grad, hvp
 from chainc.backends.reference import evaluate
@@ -265,3 +266,17 @@ def test_custom_gradients_that_do_not_fit_are_refused() -> None:
     )
     with pytest.raises(GradientError, match=r"gave str for argument 1"):
         grad(ops.sum(text(x)), x)
+
+
+def test_a_gradient_is_available_as_a_formula() -> None:
+    x, y = cr.input("x"), cr.input("y")
+    a, b = sympy.symbols("x y", real=True)
+    value = cr.sin(x) * y + cr.square(x)
+    assert sympy.simplify(cr.formula(value) - (sympy.sin(a) * b + a**2)) == 0
+    assert sympy.simplify(cr.formula(cr.grad(value, x)) - (sympy.cos(a) * b + 2 * a)) == 0
+
+
+def test_what_is_not_elementwise_has_no_formula() -> None:
+    x = cr.input("x", (3,))
+    with pytest.raises(cr.GraphError, match=r"sum f32\[\].*no formula of one element"):
+        cr.formula(cr.sum(x))

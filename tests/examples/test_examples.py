@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from xml.etree import ElementTree
@@ -63,8 +65,8 @@ def test_the_pictures_are_drawn_and_the_report_is_the_same_every_time(
     example.main(tmp_path / "pictures")
     report = capsys.readouterr().out
     assert report.count("\n") >= 3
-    drawn = sorted((tmp_path / "pictures").glob("*.svg"))
-    assert [picture.stem for picture in drawn] == sorted(PICTURES[name])
+    drawn = list((tmp_path / "pictures").glob("*.svg"))
+    assert sorted(picture.stem for picture in drawn) == sorted(PICTURES[name])
     for picture in drawn:
         assert ElementTree.parse(picture).getroot().tag == f"{SVG}svg"
         assert labels(picture)
@@ -92,7 +94,7 @@ def test_an_example_runs_as_a_script(name: str, line: str, tmp_path: Path) -> No
 
 # The worked graphs of the lectures: the value of the output, and derivatives by name.
 SIGMOID = {"w0": -0.1966, "w1": -0.3932, "w2": 0.1966, "x0": 0.3932, "x1": -0.5898}
-WORKED = {
+WORKED: Mapping[str, tuple[float, Mapping[str, float]]] = {
     "G1": (-12, {"q": -4, "x": -4, "y": -4, "z": 3}),
     "G2": (0.7311, SIGMOID),
     "G3": (0.7311, SIGMOID),
@@ -106,10 +108,9 @@ def test_circuits_give_the_numbers_of_the_lectures(tmp_path: Path) -> None:
     for name, (value, derivatives) in WORKED.items():
         table = tables[name]
         output = "y" if name == "G4" else "f"
-        assert table[output] == pytest.approx((value, 1), abs=5e-5)
+        assert table[output] == pytest.approx((value, 1), abs=5e-5)  # 4 decimals
         computed = {key: table[key][1] for key in derivatives}
-        # 4 x 0.1966 is rounded twice in the lecture's -0.5898
-        assert computed == pytest.approx(derivatives, abs=1e-4)
+        assert computed == pytest.approx(derivatives, abs=5e-5)
     assert {name: tables["G1"][name][0] for name in "xyzq"} == {"x": -2, "y": 5, "z": -4, "q": 3}
     values = {name: tables["G4"][name][0] for name in ("z1", "z2", "z3", "z4")}
     assert values == {"z1": 1, "z2": 6, "z3": 2, "z4": 4}
@@ -164,7 +165,7 @@ def test_the_general_rule_holds_as_a_formula_and_in_numbers(
     number = float(derivative.subs(x, 1))
     assert table["x"] == pytest.approx((1, number), rel=1e-6)
     report = capsys.readouterr().out
-    assert f"dy/dx = {derivative}\n" in report or "2*x + exp(x)*sin(x) + exp(x)*cos(x)" in report
+    assert f"dy/dx = {derivative}\n" in report
     assert f"dy/dx = {number:.4f} at x = 1" in report
 
 
@@ -255,11 +256,11 @@ def test_digits_are_read(tmp_path: Path) -> None:
 def test_passes_make_the_graph_smaller(tmp_path: Path) -> None:
     reports = load("draw_passes").main(tmp_path)
     assert [report.name for report in reports] == ["declared", *(step.name for step in PIPELINE)]
-    for before, after in zip(reports, reports[1:], strict=False):
+    for before, after in pairwise(reports):
         assert after.nodes <= before.nodes
         assert after.flops <= before.flops
-        if not after.rules:
-            assert after.nodes == before.nodes or after.name in ("cse", "dce")
     assert reports[-1].nodes < reports[0].nodes
-    assert reports[0].rules == {}
-    assert "softmax_minus_target" in reports[2].rules
+    rules = {report.name: report.rules for report in reports}
+    assert rules["declared"] == {}
+    assert rules["stabilize"]["softmax_minus_target"] == 1
+    assert rules["fuse"]["fuse_epilogue"] >= 2
