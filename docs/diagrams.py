@@ -284,7 +284,7 @@ def driver() -> str:
     steps.append((GREEN, f"split, reuse in place\n{len(prepared.body)} kernels"))
     steps.append((YELLOW, f"NumPy source\n{len(step.source.splitlines())} lines"))
     nodes = {str(number): box for number, box in enumerate(steps)}
-    return boxes(nodes, [(str(i), str(i + 1), "") for i in range(len(steps) - 1)], "LR")
+    return boxes(nodes, [(str(i), str(i + 1), "") for i in range(len(steps) - 1)])
 
 
 def front_end() -> str:
