@@ -10,7 +10,7 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
-from chainc.backends import philox
+from chainc import philox
 from chainc.errors import InputError
 from chainc.ir import Node, describe
 from chainc.kernels import interpret

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from chainc.ir import Node, Origin
 from chainc.loops import Instruction, Literal, Reference, Value
 from chainc.types import DType, TensorType, bool_, broadcast, promote
 
@@ -17,7 +18,12 @@ class InstructionBuilder:
     """
 
     default: DType
+    origin: Origin = field(default_factory=Origin)  # of the node whose meaning is written down
     instructions: list[Instruction] = field(default_factory=list)
+
+    def begin(self, node: Node) -> None:
+        """The instructions that follow are part of this node's meaning."""
+        self.origin = node.origin
 
     def const(self, value: float | int | bool) -> Value:
         return Literal(value, TensorType((), self.default))
@@ -116,7 +122,7 @@ class InstructionBuilder:
         common = _common_dtype(operands, self.default)
         typed = tuple(_typed(operand, common) for operand in operands)
         type = TensorType(shape, dtype or common)
-        self.instructions.append(Instruction(primitive, typed, type))
+        self.instructions.append(Instruction(primitive, typed, type, self.origin))
         return Reference("instruction", len(self.instructions) - 1, type)
 
 

@@ -102,6 +102,7 @@ class Instruction:
     primitive: str
     operands: tuple[Value, ...]
     type: TensorType
+    origin: Origin = field(default_factory=Origin)
 
 
 @dataclass(frozen=True)

@@ -37,10 +37,10 @@ from chainc.loops import (
     SizeValue,
     View,
 )
-from chainc.naming import has_own_name, name_from, name_of
+from chainc.naming import has_own_name, name_of, named_buffer
 from chainc.ops.contract import FusedContract
 from chainc.ops.elementwise import Elementwise
-from chainc.ops.formula import interpret_body
+from chainc.ops.formula import Region, interpret_body
 from chainc.ops.state import Constant, Input, State
 from chainc.types import Dim, Shape, TensorType, static
 
@@ -156,11 +156,14 @@ class Lowering:
         return View(kernel.out, kernel.out.type)
 
     def _map(self, op: Elementwise, type: TensorType, operands: Sequence[Operand]) -> Operand:
-        builder = InstructionBuilder(type.dtype)
+        builder = InstructionBuilder(type.dtype, self.origin)
         arguments = [
             Reference("argument", index, operand.type) for index, operand in enumerate(operands)
         ]
-        result = op.interpret(builder, arguments)
+        if isinstance(op, Region):
+            result = interpret_body(op.body, builder, arguments, builder.begin)
+        else:
+            result = op.interpret(builder, arguments)
         if isinstance(result, Literal):
             return self._emit(Fill(self._work(type), (), result.value, origin=self.origin))
         if result.kind == "argument":
@@ -182,18 +185,13 @@ class Lowering:
             for index, operand in enumerate([product, *(operand.type for operand in extra)])
         ]
         builder = InstructionBuilder(type.dtype)
-        interpret_body(op.body, builder, arguments)
+        interpret_body(op.body, builder, arguments, builder.begin)
         letters = (op.contract.a, op.contract.b, op.contract.result)
         a, b = self._viewed(a), self._viewed(b)
-        kernel = Contract(
-            self._work(type),
-            (a, b, *extra),
-            letters,
-            tuple(builder.instructions),
-            _product_buffer(op, product),
-            origin=self.origin,
-        )
-        return self._emit(kernel)
+        out, epilogue = self._work(type), tuple(builder.instructions)
+        origin = _product_origin(op)
+        kept = named_buffer(origin, "product", product)
+        return self._emit(Contract(out, (a, b, *extra), letters, epilogue, kept, origin=origin))
 
     def _viewed(self, operand: Operand) -> View:
         """A scalar constant as storage, for kernels that read tensors."""
@@ -322,10 +320,6 @@ class Lowering:
         return SizeValue(dim, result)
 
 
-def _product_buffer(op: FusedContract, type: TensorType) -> Buffer:
-    """Where the sum of products goes when the epilogue is a kernel of its own."""
-    for node in op.body.leaves("input"):
-        if node.op.label == "0":
-            cotangent = node.origin.derivative is not None
-            return Buffer(name_from(node.origin, "product"), type, cotangent=cotangent)
-    return Buffer("product", type)
+def _product_origin(op: FusedContract) -> Origin:
+    """Where the contraction comes from, which the epilogue was merged with."""
+    return next(node.origin for node in op.body.leaves("input") if node.op.label == "0")

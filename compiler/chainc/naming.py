@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from chainc.ir import Node, Origin
+from chainc.loops import Buffer
 from chainc.ops.state import Input, State
+from chainc.types import TensorType
 
 
 def name_of(node: Node) -> str:
@@ -33,3 +35,13 @@ def _op_name(node: Node) -> str:
     """A fused node is called after the op whose value it gives."""
     rewrite = node.origin.rewrite
     return node.op.name if rewrite is None else rewrite.replaced.op.name
+
+
+def named_buffer(origin: Origin, op: str, type: TensorType) -> Buffer:
+    """Storage for a value with this origin, computed by `op`."""
+    return Buffer(
+        name_from(origin, op),
+        type,
+        cotangent=origin.derivative is not None,
+        prominent=has_own_name(origin),
+    )

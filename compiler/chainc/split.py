@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from chainc.loops import (
-    Buffer,
     Contract,
     Instruction,
     Kernel,
@@ -20,6 +19,7 @@ from chainc.loops import (
     Value,
     View,
 )
+from chainc.naming import named_buffer
 
 
 def split(program: Program) -> Program:
@@ -49,14 +49,15 @@ def _single(
     results: list[Operand] = []
     for index, instruction in enumerate(instructions):
         last = index == len(instructions) - 1
-        out = kernel.out if last else _temporary(kernel, instruction)
+        origin = instruction.origin
+        out = kernel.out if last else named_buffer(origin, instruction.primitive, instruction.type)
         operands = tuple(_operand(value, arguments, results) for value in instruction.operands)
         references = tuple(
             Reference("argument", position, operand.type)
             for position, operand in enumerate(operands)
         )
         alone = Instruction(instruction.primitive, references, instruction.type)
-        yield Map(out, operands, (alone,), origin=kernel.origin)
+        yield Map(out, operands, (alone,), origin=origin)
         results.append(View(out, out.type))
 
 
@@ -64,9 +65,3 @@ def _operand(value: Value, arguments: Sequence[Operand], results: Sequence[Opera
     if not isinstance(value, Reference):
         return value
     return (arguments if value.kind == "argument" else results)[value.index]
-
-
-def _temporary(kernel: Kernel, instruction: Instruction) -> Buffer:
-    same = instruction.type.dtype == kernel.out.type.dtype
-    name = kernel.out.name if same else instruction.primitive
-    return replace(kernel.out, name=name, type=instruction.type, role="work", key="")

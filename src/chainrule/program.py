@@ -51,10 +51,16 @@ class Rewritten:
     replacement: Node
 
     def __str__(self) -> str:
-        return (
-            f"{self.stage}: {self.rule} ({self.kind}): "
-            f"{describe(self.replaced)} -> {describe(self.replacement)}"
-        )
+        before, after = spelled(self.replaced), spelled(self.replacement)
+        return f"{self.stage}: {self.rule} ({self.kind}): {before} -> {after}"
+
+
+def spelled(node: Node) -> str:
+    """`multiply(exp, lr) f32[3] (model.py:4)`: a node with what it is computed from."""
+    operands = ", ".join(operand.op.label for operand in node.inputs)
+    described = describe(node)
+    label = node.op.label
+    return f"{label}({operands}){described[len(label) :]}" if operands else described
 
 
 class Compiled:

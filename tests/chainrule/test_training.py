@@ -15,8 +15,8 @@ import numpy.typing as npt
 import pytest
 
 import chainrule as cr
-from chainc.backends.philox import permutation
 from chainc.ops.random import stream_of
+from chainc.philox import permutation
 from chainrule import losses, metrics, nn, optim, schedules
 
 Floats = npt.NDArray[np.float32]

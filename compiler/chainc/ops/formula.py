@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -18,10 +18,17 @@ from chainc.types import DType, TensorType, float32, float64
 T = TypeVar("T")
 
 
-def interpret_body(body: Graph, s: Scalar[T], operands: Sequence[T]) -> T:
+def interpret_body(
+    body: Graph,
+    s: Scalar[T],
+    operands: Sequence[T],
+    before: Callable[[Node], None] | None = None,
+) -> T:
     """The scalar meaning of a graph of elementwise ops with inputs "0", "1", … ."""
     values: dict[Node, T] = {}
     for node in body.nodes:
+        if before is not None:
+            before(node)
         values[node] = _meaning(node, s, operands, [values[i] for i in node.inputs])
     return values[body.outputs[0]]
 

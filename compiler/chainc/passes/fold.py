@@ -3,7 +3,7 @@
     concat(constant, constant)   →   constant
     -(x * 2)                     →   x * -2
 
-A large constant makes a large program, so there are budgets: of bytes for each result, of nodes,
+A large constant makes a large program, so there is a budget: of bytes for each result, of nodes,
 and of scalar operations in all. The last stands for time, and does not depend on the machine.
 """
 
@@ -23,60 +23,58 @@ from chainc.ops.state import Constant, Input, Literal, SizeOf, State
 from chainc.rewrite import Equation, RuleSet, note, replacing, rewrite
 from chainc.types import TensorType, coefficient_of, float32, names_of, static
 
-MAX_BYTES = 1 << 20  # of a result
-MAX_GROWTH = 4  # times the bytes of its operands, unless the result is small
-SMALL_BYTES = 1 << 12
-MAX_NODES = 10_000
-MAX_OPERATIONS = 50_000_000
+SMALL = 1 << 12  # bytes of a result that may be much larger than its operands
+GROWTH = 4  # how much larger others may be
 
 rule = RuleSet()
 
 ROWS = TensorType((2, 3), float32)  # an operand to test rules with
 
 
-def fold(graph: Graph) -> Graph:
-    """Compute what is constant, in the node's own element type, and move signs into numbers.
-
-    Needs: any graph. Leaves: no op over constants within the budgets. What would raise an error
-    when the program runs is left for then. A sign is no longer where the canonical form has it.
-    """
-    budget = _Budget()
-    return rewrite(rebuild(graph, budget.folded), rule)
-
-
 @dataclass
-class _Budget:
-    """What is left to spend."""
+class Budget:
+    """What folding may spend: bytes for each result, results, scalar operations in all."""
 
-    nodes: int = MAX_NODES
-    operations: int = MAX_OPERATIONS
+    bytes: int = 1 << 20
+    nodes: int = 10_000
+    operations: int = 50_000_000
 
-    def folded(self, node: Node, inputs: tuple[Node, ...]) -> Node:
-        new = with_inputs(node, inputs)
-        if not _is_constant(new) or not self._affords(new):
-            return new
-        values = [operand.op.value.array for operand in inputs if isinstance(operand.op, Constant)]
-        try:
-            value = evaluate(new, values)
-        except InputError:  # an index out of range: an error of the program, not of compiling it
-            return new
-        with originating(replacing(new, "fold")):
-            constant = apply(Constant(Literal(value)))
-        note("fold", new, constant)
-        return constant
-
-    def _affords(self, node: Node) -> bool:
-        """Take the cost from the budgets, where it fits and the result is not too large."""
+    def affords(self, node: Node) -> bool:
+        """Take the cost from the budget, where it fits and the result is not too large."""
         size = coefficient_of(node.type.nbytes)
         known = sum(coefficient_of(operand.type.nbytes) for operand in node.inputs)
-        if size > MAX_BYTES or size > max(SMALL_BYTES, MAX_GROWTH * known):
-            return False
         cost = _operations(node)
+        if size > self.bytes or size > max(SMALL, GROWTH * known):
+            return False
         if self.nodes < 1 or self.operations < cost:
             return False
         self.nodes -= 1
         self.operations -= cost
         return True
+
+
+def fold(graph: Graph, budget: Budget | None = None) -> Graph:
+    """Compute what is constant, in the node's own element type, and move signs into numbers.
+
+    Needs: any graph. Leaves: no op over constants within the budget. What would raise an error
+    when the program runs is left for then. A sign is no longer where the canonical form has it.
+    """
+    left = budget or Budget()
+    return rewrite(rebuild(graph, lambda node, inputs: _folded(node, inputs, left)), rule)
+
+
+def _folded(node: Node, inputs: tuple[Node, ...], budget: Budget) -> Node:
+    new = with_inputs(node, inputs)
+    if not _is_constant(new) or not budget.affords(new):
+        return new
+    try:
+        value = evaluate(new, [x.op.value.array for x in inputs if isinstance(x.op, Constant)])
+    except InputError:  # an index out of range: an error of the program, not of compiling it
+        return new
+    with originating(replacing(new, "fold")):
+        result = apply(Constant(Literal(value)))
+    note("fold", new, result)
+    return result
 
 
 def _is_constant(node: Node) -> bool:

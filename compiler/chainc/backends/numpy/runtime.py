@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from chainc.backends.philox import permutation, random_bits
 from chainc.errors import InputError
+from chainc.philox import permutation, random_bits
 from chainc.types import Array
 
 __all__ = ["erf", "permutation", "random_bits", "require_indices", "zero_unless"]

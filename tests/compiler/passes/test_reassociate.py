@@ -1,0 +1,208 @@
+"""The order of chained contractions, and merged linear layers."""
+
+import itertools
+import math
+from functools import reduce
+
+import numpy as np
+import pytest
+from tests.two_sided import check, check_numbers, check_unchanged, declare, numbers
+
+from chainc.ir import Graph, Node, Rewrite, apply
+from chainc.ops import einsum, linear, permute_dims, relu
+from chainc.ops.contract import Contract
+from chainc.ops.state import Label, State, constant
+from chainc.passes.canonicalize import canonicalize
+from chainc.passes.fold import fold
+from chainc.passes.reassociate import MAX_FACTORS, merge_linear, reassociate
+from chainc.rewrite import tracing
+from chainc.types import TensorType, coefficient_of, float32
+
+
+def run(graph: Graph) -> Graph:
+    return reassociate(canonicalize(graph))
+
+
+def times(a: Node, b: Node) -> Node:
+    """The matrix product in canonical letters."""
+    return apply(Contract("ab", "bc", "ac"), a, b)
+
+
+def chain(*sizes: int) -> list[Node]:
+    """The factors of a chain between these sizes."""
+    return [declare(f"m{i}", *pair) for i, pair in enumerate(itertools.pairwise(sizes))]
+
+
+def cost(root: Node) -> int:
+    """The scalar products of all contractions, every size known."""
+    total = 0
+    for node in Graph((root,)).nodes:
+        if isinstance(node.op, Contract):
+            sizes = node.op.sizes(*(operand.type for operand in node.inputs))
+            total += math.prod(coefficient_of(dim) for dim in sizes.values())
+    return total
+
+
+def cheapest(sizes: tuple[int, ...]) -> int:
+    """By the recurrence over the last product of a chain (Cormen et al., section 15.2)."""
+    best: dict[tuple[int, int], int] = {}
+    for width in range(1, len(sizes)):
+        for i in range(len(sizes) - width):
+            j = i + width
+            splits = (
+                best[i, k] + best[k, j] + sizes[i] * sizes[k] * sizes[j] for k in range(i + 1, j)
+            )
+            best[i, j] = min(splits, default=0)
+    return best[0, len(sizes) - 1]
+
+
+# ----- known sizes
+
+
+def test_the_oracle_knows_the_textbook_example() -> None:
+    assert cheapest((30, 35, 15, 5, 10, 20, 25)) == 15125
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [(30, 35, 15, 5, 10, 20, 25), (2, 9, 2, 9, 2), (1, 50, 1, 50), (7, 7, 7, 7), (10, 100, 5, 50)],
+)
+def test_a_chain_is_as_cheap_as_can_be(sizes: tuple[int, ...]) -> None:
+    factors = chain(*sizes)
+    for root in (
+        reduce(times, factors),
+        reduce(lambda later, earlier: times(earlier, later), reversed(factors)),
+    ):
+        (after,) = check_numbers(run, Graph((root,))).outputs
+        assert cost(after) == cheapest(sizes)
+
+
+def test_a_matrix_meets_the_vector_first() -> None:
+    a, b, v = declare("a", 6, 4), declare("b", 4, 5), declare("v", 5)
+    vector = Contract("ab", "b", "a")
+    check(run, (a @ b) @ v, apply(vector, a, apply(vector, b, v)))
+
+
+def test_transposed_and_batched_factors_take_part() -> None:
+    a, b, c = declare("a", 2, 9, 8), declare("b", 2, 7, 8), declare("c", 2, 7, 1)
+    root = (a @ permute_dims(b, (0, 2, 1))) @ c
+    (after,) = check_numbers(run, Graph((root,))).outputs
+    assert cost(after) == 2 * (8 * 7 + 9 * 8) < cost(root)
+    x, y, z = declare("x", 3, 50), declare("y", 4, 50), declare("z", 50, 2)
+    outer = einsum("iak,kb->iab", einsum("ik,ak->iak", x, y), z)
+    (after,) = check_numbers(run, Graph((outer,))).outputs
+    assert cost(after) <= cost(outer)
+
+
+def test_equal_costs_leave_the_order_as_it_is() -> None:
+    a, b, c = chain(5, 5, 5, 5)
+    check_unchanged(run, times(times(a, b), c))
+    check_unchanged(run, times(a, times(b, c)))
+
+
+# ----- named sizes
+
+
+def test_an_order_that_is_better_for_some_sizes_only_is_not_taken() -> None:
+    x, v, w = declare("x", "batch", 64), declare("v", 64, 32), declare("w", 32, 10)
+    check_unchanged(run, times(times(x, v), w))
+    check_unchanged(run, times(x, times(v, w)))
+
+
+def test_an_order_that_is_never_worse_and_sometimes_better_is() -> None:
+    u, x, q = declare("u", "batch", "batch"), declare("x", "batch", 8), declare("q", 8, 1)
+    check(run, times(times(u, x), q), times(u, times(x, q)))
+    # 4160 batch products against 4096 + 64 batch: the same for one row
+    x, v, w = declare("x", "batch", 64), declare("v", 64, 64), declare("w", 64, 1)
+    check(run, times(times(x, v), w), times(x, times(v, w)))
+
+
+def test_two_named_sizes() -> None:
+    a, b = declare("a", "batch", "time"), declare("b", "time", "batch")
+    v = declare("v", "batch", 1)
+    graph = Graph((times(times(a, b), v),))
+    assert run(graph).outputs[0].inputs[0] is a
+
+
+# ----- what may be reordered
+
+
+def test_a_product_that_another_reads_stays() -> None:
+    a, b, c = chain(2, 9, 9, 1)
+    product = times(a, b)
+    graph = Graph((times(product, c), relu(product)))
+    assert run(graph) is graph or run(graph).outputs[0].inputs[0] is product
+    output = Graph((times(product, c), product))
+    assert run(output).outputs[0].inputs[0] is product
+
+
+def test_an_op_in_between_ends_a_chain() -> None:
+    a, b, c = chain(2, 9, 9, 1)
+    check_unchanged(run, times(relu(times(a, b)), c))
+
+
+def test_a_long_chain_is_cut() -> None:
+    factors = chain(*([7, 3] * 40))
+    graph = check_numbers(run, Graph((reduce(times, factors[:20]),)))
+    assert cost(graph.outputs[0]) < cost(reduce(times, factors[:20]))
+    square = [declare(f"s{i}", 2, 2) for i in range(3)]
+    long = reduce(times, [square[i % 3] for i in range(2000)])
+    assert len(run(Graph((long,))).nodes) == 1999 + 3
+    assert MAX_FACTORS < 20
+
+
+def test_the_trace_and_the_origin_tell() -> None:
+    a, b, c = chain(2, 9, 9, 1)
+    root = times(times(a, b), c)
+    with tracing() as fired:
+        (result,) = reassociate(Graph((root,))).outputs
+    assert [(step.rule, step.kind, step.replaced) for step in fired] == [
+        ("cheapest_order", "fast", root)
+    ]
+    for node in (result, result.inputs[1]):
+        assert node.origin.rewrite == Rewrite("cheapest_order", root)
+
+
+# ----- linear layers
+
+
+def weights(*sizes: int) -> list[tuple[Node, Node]]:
+    """Weight and bias of layers between these sizes, as state slots."""
+    return [
+        (slot(f"w{i}", inner, outer), slot(f"b{i}", outer))
+        for i, (inner, outer) in enumerate(itertools.pairwise(sizes))
+    ]
+
+
+def slot(name: str, *shape: int) -> Node:
+    return apply(State(Label(name), TensorType(shape, float32), trainable=True))
+
+
+def test_two_linear_layers_are_one() -> None:
+    x = declare("x", "batch", 4)
+    (v, a), (w, b) = weights(4, 5, 3)
+    before = canonicalize(Graph((linear(linear(x, v, a), w, b),)))
+    result = merge_linear(before, [v, a, w, b])
+    (after,) = result.outputs
+    product, bias = after.inputs
+    assert product.inputs == (x, product.inputs[1])
+    assert product.inputs[1].inputs == (v, w)
+    assert bias.inputs[1] is b
+    assert bias.inputs[0].inputs == (a, w)
+    assert cost_of_rows(before) == 2
+    assert cost_of_rows(result) == 1
+
+
+def cost_of_rows(graph: Graph) -> int:
+    """How many contractions there are over every row of the data."""
+    return sum(node.op.name == "contract" and node.ndim == 2 and node.shape[0] == ROWS for node in graph.nodes)
+
+
+def test_merged_layers_compute_the_same() -> None:
+    random = np.random.default_rng(0)
+    shapes = [(4, 5), (5,), (5, 3), (3,), (3, 2), (2,)]
+    values = [random.normal(size=shape).astype(np.float32) for shape in shapes]
+    x = declare("x", 6, 4)
+    y: Node = x
+    for v, a in itertools.batched(map(constant, values), 2) if False else []:
+        y = linear(y, v, a)
