@@ -67,18 +67,27 @@ def all_rules() -> list[Rule]:
 
 def instances(rule: Rule) -> Iterator[Instance]:
     """The rule over operands of every element type and shape at which it applies."""
+    for arguments in rule.at or _elementwise(len(_hints(rule))):
+        yield from instances_at(rule, arguments)
+
+
+def instances_at(rule: Rule, arguments: Sequence[object]) -> Iterator[Instance]:
+    """The rule over these operands in single and in double precision, where it applies."""
+    for wide in (False, True):
+        found: Found = {
+            key: _argument(key, hint, argument, wide)
+            for (key, hint), argument in zip(_hints(rule).items(), arguments, strict=True)
+        }
+        with originating(_in_a_gradient()):
+            sides = _sides(rule, found)
+        if sides is not None:
+            yield Instance(rule, *sides)
+
+
+def _hints(rule: Rule) -> dict[str, object]:
     hints = get_type_hints(rule.statement)
     del hints["return"]
-    for arguments in rule.at or _elementwise(len(hints)):
-        for wide in (False, True):
-            found: Found = {
-                key: _argument(key, hint, argument, wide)
-                for (key, hint), argument in zip(hints.items(), arguments, strict=True)
-            }
-            with originating(_in_a_gradient()):
-                sides = _sides(rule, found)
-            if sides is not None:
-                yield Instance(rule, *sides)
+    return hints
 
 
 def _in_a_gradient() -> Origin:

@@ -13,7 +13,7 @@ from chainc.text import same, to_text
 from chainc.types import Array, DType, TensorType, float32, named, static
 from chainc.verify import verify
 
-SIZES = {"batch": 4}
+SIZES = {"batch": 4, "time": 3}
 
 Run = Callable[[Graph], Graph]
 

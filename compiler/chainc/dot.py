@@ -150,8 +150,18 @@ class _Printer:
         yield from self._inside(self.picture.vertices, 0)
         for edge in self.picture.edges:
             yield self._edge(edge)
-        yield from _legend({vertex.kind for vertex in self.picture.vertices})
+        yield from _legend({vertex.kind for vertex in self.picture.vertices}, self._lowest())
         yield "}"
+
+    def _lowest(self) -> list[str]:
+        """What stands at the end: the outputs, and the seeds from which the gradient runs back."""
+        targets = {edge.target for edge in self.picture.edges}
+        return [
+            self.names[vertex]
+            for vertex in self.picture.vertices
+            if vertex.kind is Kind.OUTPUT
+            or (vertex.kind is Kind.GRADIENT and vertex not in targets)
+        ]
 
     def _defaults(self) -> Iterator[str]:
         font = {"fontname": "Helvetica"}
@@ -257,8 +267,8 @@ _EXPLAINED: Mapping[Kind, str] = {
 }
 
 
-def _legend(kinds: set[Kind]) -> Iterator[str]:
-    """Small samples in a row of their own, where forward and gradient nodes are told apart."""
+def _legend(kinds: set[Kind], above: Iterable[str]) -> Iterator[str]:
+    """Small samples in a row at the end, where forward and gradient nodes are told apart."""
     if Kind.GRADIENT not in kinds:
         return
     yield "subgraph cluster_legend {"
@@ -271,8 +281,11 @@ def _legend(kinds: set[Kind]) -> Iterator[str]:
             fill, stroke = _LOOKS[kind].colours
             look = {"shape": shape, "style": _LOOKS[kind].style, "fillcolor": fill, "color": stroke}
             yield _statement(names[-1], label=kind.value, **look, **small)
+    yield f"{{ rank=same; {'; '.join(names)} }}"
     yield _statement(" -> ".join(names), style="invis")
     yield "}"
+    for name in above:
+        yield _statement(f"{name} -> {names[0]}", style="invis", weight="0")
 
 
 def _statement(subject: str, **attributes: str) -> str:

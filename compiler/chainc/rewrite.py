@@ -79,8 +79,9 @@ class Rule:
     @cached_property
     def patterns(self) -> tuple[Node, ...]:
         """The left side with the operands of commutative ops in every order."""
-        left, _ = self.statement(**holes(self.statement))
-        return tuple(orders(left))
+        with originating(Origin()):  # a pattern comes from no line of the user's
+            left, _ = self.statement(**holes(self.statement))
+            return tuple(orders(left))
 
     def result(self, found: Found) -> Node | None:
         """The right side, over what the holes stand for."""

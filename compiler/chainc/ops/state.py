@@ -37,7 +37,7 @@ class Literal:
         self.array.setflags(write=False)
 
     def _key(self) -> tuple[str, tuple[int, ...], bytes]:
-        return self.array.dtype.name, self.array.shape, self.array.tobytes()
+        return self.array.dtype.str, self.array.shape, self.array.tobytes()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Literal) and self._key() == other._key()

@@ -1,11 +1,13 @@
 """One spelling of each idea, so that the rules of later passes have to look for one only.
 
-x ** 2, x + x, max(x, 0)     →   x * x, x * 2, relu(x)
-2 * x, x + -2, x - -2        →   x * 2, x - 2, x + 2
-(-a) * b, a + -b             →   -(a * b), a - b
-f(broadcast(x), y)           →   f(x, y)
-f(reshape(x))                →   reshape(f(x))
-contract(transpose(x), w)    →   contract(x, w) over other letters
+    x ** 2, x + x, max(x, 0)     →   x * x, x * 2, relu(x)
+    2 * x, x + -2, x - -2        →   x * 2, x - 2, x + 2
+    (-a) * b, a + -b             →   -(a * b), a - b
+    f(broadcast(x), y)           →   f(x, y)
+    f(reshape(x))                →   reshape(f(x))
+    contract(transpose(x), w)    →   contract(x, w) over other letters
+
+The rules about movement stand in `movement.py`.
 """
 
 from __future__ import annotations
@@ -71,9 +73,10 @@ def _number(y: Node, *operands: Constant) -> Node | None:
 
 @rule.exact(at=[(Add(), 2.0, F32), (Multiply(), 2.0, F32), (Equal(), 2.0, F32)])
 def number_on_the_right(f: Binary, c: Constant, x: Node) -> Equation:
-    return apply(
-        f, apply(c), x
-    ), lambda: apply(f, x, apply(c)) if f.commutative and not isinstance(x.op, Constant) else None
+    def swapped() -> Node | None:
+        return None if isinstance(x.op, Constant) or not f.commutative else apply(f, x, apply(c))
+
+    return apply(f, apply(c), x), swapped
 
 
 @rule.exact(at=[(F32, -2.0), (F32, -0.0), (F32, -math.inf)])
@@ -131,9 +134,8 @@ def no_cast(x: Node, dtype: DType) -> Equation:
 @rule.exact(at=[(F32, float64, float32), (F32, float64, int32), (I32, float64, float32)])
 def cast_twice(x: Node, inner: DType, outer: DType) -> Equation:
     """The first conversion loses nothing."""
-    return apply(
-        Cast(outer), apply(Cast(inner), x)
-    ), lambda: apply(Cast(outer), x) if _holds(inner, x.type.dtype) else None
+    y = apply(Cast(outer), apply(Cast(inner), x))
+    return y, lambda: apply(Cast(outer), x) if _holds(inner, x.type.dtype) else None
 
 
 def _holds(wide: DType, narrow: DType) -> bool:

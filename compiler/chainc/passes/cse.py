@@ -1,8 +1,10 @@
 """Common subexpressions: what is computed twice is computed once.
 
-exp(x) + exp(x)              →   e + e             with e = exp(x)
-a * b, b * a                 →   the same node
-sum(x, keepdims=True)        →   reshape(s)        where s = sum(x) is there already
+    exp(x) + exp(x)              →   e + e             with e = exp(x)
+    a * b, b * a                 →   the same node
+    sum(x, keepdims=True)        →   reshape(s)        where s = sum(x) is there already
+
+Until here two lines of the user's program stay two nodes.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """Dead code: a graph holds only what its outputs and updates need.
 
-update w = w                 →   nothing
+    update w = w                 →   nothing
+
+Nodes go with the last output or update that needs them.
 """
 
 from __future__ import annotations

@@ -56,16 +56,14 @@ def no_flip(x: Node, axes: Axes) -> Equation:
 
 @rule.exact(at=[(_f32(2, 3), (0, 0), (2, 3), (1, 1)), (_f32(BATCH), (0,), (BATCH,), (1,))])
 def no_slice(x: Node, starts: Axes, stops: Shape, steps: Axes) -> Equation:
-    return apply(
-        Slice(starts, stops, steps), x
-    ), lambda: x if set(starts) <= {0} and set(steps) <= {1} else None
+    y = apply(Slice(starts, stops, steps), x)
+    return y, lambda: x if set(starts) <= {0} and set(steps) <= {1} else None
 
 
 @rule.exact(at=[(_f32(2, 3), (0, 0), (0, 0), (0, 0), 1.0)])
 def no_padding(x: Node, low: Axes, high: Axes, interior: Axes, value: float) -> Equation:
-    return apply(
-        Pad(low, high, interior, value), x
-    ), lambda: x if set(low) | set(high) | set(interior) <= {0} else None
+    y = apply(Pad(low, high, interior, value), x)
+    return y, lambda: x if {*low, *high, *interior} <= {0} else None
 
 
 @rule.exact(at=[(0, _f32(2, 3))])
@@ -146,22 +144,19 @@ def permute_unit_axes(x: Node, axes: Axes) -> Equation:
 @rule.exact(at=[(_f32(3), (1, 3)), (_f32(), (1, 1))])
 def broadcast_unit_axes(x: Node, shape: Shape) -> Equation:
     """Only axes of size 1 are new."""
-    return apply(
-        BroadcastTo(shape), x
-    ), lambda: reshape(x, shape) if x.type.size == product(shape) else None
+    y = apply(BroadcastTo(shape), x)
+    return y, lambda: reshape(x, shape) if x.type.size == product(shape) else None
 
 
 @rule.exact(at=[(_f32(), (1,), (BATCH,)), (_f32(3), (1, 3), (2, 3)), (_f32(1, 3), (3,), (2, 3))])
 def broadcast_of_reshape(x: Node, inner: Shape, outer: Shape) -> Equation:
     """A broadcast adds leading axes by itself."""
-    return (
-        apply(BroadcastTo(outer), apply(Reshape(inner), x)),
-        lambda: (
-            broadcast_to(x, outer)
-            if x.ndim <= len(outer) and _without_leading(x.shape) == _without_leading(inner)
-            else None
-        ),
-    )
+
+    def at_once() -> Node | None:
+        fits = x.ndim <= len(outer) and _without_leading(x.shape) == _without_leading(inner)
+        return broadcast_to(x, outer) if fits else None
+
+    return apply(BroadcastTo(outer), apply(Reshape(inner), x)), at_once
 
 
 def _without_leading(shape: Shape) -> Shape:
@@ -309,7 +304,7 @@ def _common_element(x: Node, shape: Shape, axes: Axes, keepdims: bool) -> Node |
 # ----- contractions
 
 
-@rule.exact(at=[(Contract("ab", "cd", "abcd"), _f32(2, 3), _f32(4, 5)),
+@rule.exact(at=[(Contract("ba", "dc", "dcba"), _f32(2, 3), _f32(4, 5)),
                 (Contract("ik", "kj", "ij"), _f32(BATCH, 3), _f32(3, 4))])  # fmt: skip
 def letters_in_order(f: Contract, x: Node, y: Node) -> Equation:
     """The first axis is a, the next new one b, and so on."""

@@ -1,9 +1,11 @@
 """Algebra. Exact rules keep every bit, or round less; fast rules hold for real numbers.
 
-x * 1, -(-x), where(c, a, a)   →   x, x, a          exact
-x * (1 / y)                    →   x / y            exact: rounded once, not twice
-x * 0, x - x, x / x            →   0, 0, 1          fast: NaN for an infinite x
-a * c + b * c                  →   (a + b) * c      fast: other rounding
+    x * 1, abs(-x), where(c, a, a) →   x, abs(x), a     exact
+    x * (1 / y)                    →   x / y            exact: rounded once, not twice
+    x * 0, x - x, x / x            →   0, 0, 1          fast: NaN for an infinite x
+    a * c + b * c                  →   (a + b) * c      fast: other rounding
+
+The rules about reductions and contractions stand in `sums.py`.
 """
 
 from __future__ import annotations

@@ -7,8 +7,10 @@
     where(c, g, 0) / x           →   where(c, g / x, 0)      in a gradient
 
 and their derivatives, which were taken before: the gradient of a cross-entropy becomes
-(softmax - target) / n. Every rule is exact in the sense that its right side is at least as close
-to the true value, and finite wherever the left side is; a zero may change its sign.
+(softmax - target) / n. The rules are exact in this sense: for finite cotangents the right side is
+at least as close to the true value (in units of its largest element, where there is a sum) and
+finite wherever the left side is. A zero may change its sign, and a probability that is smaller
+than the smallest normal number may become 0.
 """
 
 from __future__ import annotations
@@ -233,9 +235,8 @@ def log_softmax_of_finite(axes: Axes, x: Node) -> Equation:
 @rule.exact(at=[((1,), (1,), LOGITS, LOGITS)])
 def sum_over_softmax_denominator(outer: Axes, axes: Axes, g: Node, x: Node) -> Equation:
     s = apply(Sum(axes, True), exp(x))
-    return apply(
-        Sum(outer, True), g / s
-    ), lambda: apply(Sum(outer, True), g) / s if outer == axes and g.ndim == x.ndim else None
+    y = apply(Sum(outer, True), g / s)
+    return y, lambda: apply(Sum(axes, True), g) / s if outer == axes and g.ndim == x.ndim else None
 
 
 @rule.exact(at=[((1,), LOGITS, LOGITS, LOGITS)])
@@ -254,26 +255,21 @@ def sum_of_two_over_softmax_denominator(axes: Axes, a: Node, b: Node, x: Node) -
 def softmax_times(axes: Axes, g: Node, x: Node) -> Equation:
     """Also the derivative of log(sum(exp(x)))."""
     s = apply(Sum(axes, True), exp(x))
-    return (
-        g / s * exp(x),
-        lambda: (
-            None if g.op == exp and g.inputs[0] is x else exp(x) / s * g  # the same again
-        ),
-    )
+    again = g.op == exp and g.inputs[0] is x  # both sides are the same
+    return g / s * exp(x), lambda: None if again else exp(x) / s * g
 
 
 @rule.exact(at=[((1,), False, (named("batch"), 1), SCALE, LOGITS)])
 def softmax_times_reshaped(axes: Axes, keepdims: bool, shape: Shape, g: Node, x: Node) -> Equation:
     s = apply(Sum(axes, keepdims), exp(x))
     total = apply(Sum(axes, True), exp(x))
-    return (
-        apply(Reshape(shape), g / s) * exp(x),
-        lambda: (
-            exp(x) / total * reshape(broadcast_to(g, s.shape), shape)
-            if shape == total.shape
-            else None
-        ),
-    )
+
+    def with_kept_axes() -> Node | None:
+        if shape != total.shape:
+            return None
+        return exp(x) / total * reshape(broadcast_to(g, s.shape), shape)
+
+    return apply(Reshape(shape), g / s) * exp(x), with_kept_axes
 
 
 @rule.exact(at=[((1,), LOGITS, LOGITS)])
@@ -304,14 +300,13 @@ def softmax_minus_target(axes: Axes, x: Node, t: Node, w: Node) -> Equation:
 def sum_of_one_hot(axes: Axes, keepdims: bool, code: OneHot, i: Node, c: Node) -> Equation:
     """There is one 1 in each row; the other products are 0, for c is finite."""
     y = apply(Sum(axes, keepdims), apply(code, i) * c)
-    return (
-        y,
-        lambda: (
-            broadcast_to(c, y.shape)
-            if axes == (i.ndim,) and c.shape == () and _is_finite(c)
-            else None
-        ),
-    )
+
+    def picked() -> Node | None:
+        if axes != (i.ndim,) or c.ndim or not _is_finite(c):
+            return None
+        return broadcast_to(c, y.shape)
+
+    return y, picked
 
 
 def _is_finite(x: Node) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from chainc.ir import Node, apply
 from chainc.ops import broadcast_to, scatter_add, take
 from chainc.ops.contract import Contract
@@ -23,25 +25,25 @@ INDICES = TensorType((named("batch"),), int32)
 
 @rule.exact(at=[(Max((1,)), Max((1,)), BLOCK)])
 def extremum_twice(outer: Extremum, inner: Extremum, x: Node) -> Equation:
-    return (
-        apply(outer, apply(inner, x)),
-        lambda: (
-            apply(type(inner)(_joined(inner, outer.axes)), x)
-            if type(outer) is type(inner) and not inner.keepdims and not outer.keepdims
-            else None
-        ),
-    )
+
+    def once() -> Node | None:
+        if type(outer) is not type(inner) or inner.keepdims or outer.keepdims:
+            return None
+        return apply(replace(inner, axes=_joined(inner, outer.axes)), x)
+
+    return apply(outer, apply(inner, x)), once
 
 
 @rule.fast(exact_for="i", at=[(Sum((0,)), Sum((2,)), BLOCK)])
 def sum_twice(outer: Sum, inner: Sum, x: Node) -> Equation:
     """Other order of terms."""
-    return (
-        apply(outer, apply(inner, x)),
-        lambda: (
-            None if inner.keepdims or outer.keepdims else apply(Sum(_joined(inner, outer.axes)), x)
-        ),
-    )
+
+    def once() -> Node | None:
+        if inner.keepdims or outer.keepdims:
+            return None
+        return apply(Sum(_joined(inner, outer.axes)), x)
+
+    return apply(outer, apply(inner, x)), once
 
 
 def _joined(inner: Extremum | Sum, outer: Axes) -> Axes:
@@ -70,20 +72,18 @@ def sum_of_quotients(f: Sum, x: Node, c: Node) -> Equation:
 @rule.fast(at=[(Contract("ab", "bc", "ac"), OneHot(3), INDICES, TensorType((3, 4), float32))])
 def one_hot_times_matrix(f: Contract, code: OneHot, i: Node, w: Node) -> Equation:
     """The products with 0 vanish: an embedding looks up rows."""
-    return apply(
-        f, apply(code, i), w
-    ), lambda: take(w, i) if f.a[-1] == f.b[0] and f.result == f.a[:-1] + f.b[1:] else None
+    y = apply(f, apply(code, i), w)
+    return y, lambda: take(w, i) if f.a[-1] == f.b[0] and f.result == f.a[:-1] + f.b[1:] else None
 
 
 @rule.fast(at=[(Contract("ab", "ac", "bc"), OneHot(3), INDICES, ROWS)])
 def one_hot_transposed_times_rows(f: Contract, code: OneHot, i: Node, g: Node) -> Equation:
     """The derivative of an embedding adds rows."""
     y = apply(f, apply(code, i), g)
-    return (
-        y,
-        lambda: (
-            scatter_add(broadcast_to(constant(0, y.type.dtype), y.shape), i, g)
-            if f == Contract("ab", "ac", "bc")
-            else None
-        ),
-    )
+
+    def added() -> Node | None:
+        if f != Contract("ab", "ac", "bc"):
+            return None
+        return scatter_add(broadcast_to(constant(0, y.type.dtype), y.shape), i, g)
+
+    return y, added
