@@ -174,6 +174,8 @@ def test_hyperparameters_change_without_compiling_again() -> None:
 
     change = slow_weight.astype(np.float64) - expected_weight.astype(np.float64)
     assert np.max(np.abs(change)) < 1e-6
+
+
 def test_evaluate_reports_and_changes_nothing() -> None:
     x, y = problem(1100)  # more than one chunk
     declared = Classifier()

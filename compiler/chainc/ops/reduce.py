@@ -192,7 +192,10 @@ def std(x: Operand, axis: Axis = None, correction: float = 0.0, keepdims: bool =
 
 
 def logsumexp(x: Operand, axis: Axis = None, keepdims: bool = False) -> Node:
-    """Ln Σ e^x, as m + ln Σ e^(x - m) with m = max x, which never overflows."""
+    """The logarithm ln Σ e^x, as m + ln Σ e^(x - m) with m = max x, which never overflows.
+
+    Where every element is -∞, or one is +∞, the result is NaN.
+    """
     (node,) = as_nodes(x)
     largest = stop_gradient(max(node, axis, keepdims=True))
     total = log(sum(exp(subtract(node, largest)), axis, keepdims=True))

@@ -20,12 +20,13 @@ from chainc.evaluate import evaluate
 from chainc.ir import Graph, Node, apply
 from chainc.ops import maximum, negative, relu, stop_gradient
 from chainc.ops.arithmetic import Add, Multiply, Negative
+from chainc.ops.custom import CustomGradient
 from chainc.ops.elementwise import Binary, Unary
 from chainc.ops.functions import Exp
 from chainc.ops.logic import Cast, Equal, Less
 from chainc.ops.state import Constant, Literal
 from chainc.passes import movement
-from chainc.rewrite import Equation, Rule, RuleSet, rewrite
+from chainc.rewrite import Equation, Operands, Rule, RuleSet, rewrite
 from chainc.types import DType, TensorType, float32, float64, int32, promote, uint8
 
 rule = RuleSet()
@@ -124,6 +125,12 @@ def relu_of_maximum(x: Node) -> Equation:
 def gradient_stop(x: Node) -> Equation:
     """To a value it does nothing, and the derivatives are taken."""
     return stop_gradient(x), x
+
+
+@rule.exact(at=[(CustomGradient("f", lambda g: g), (F32, F32))])
+def own_gradient(f: CustomGradient, operands: Operands) -> Equation:
+    """As `gradient_stop`; the arguments of the user's function may then be dead."""
+    return apply(f, *operands), lambda: operands[0]
 
 
 @rule.exact(at=[(F32, float32), (I32, int32)])

@@ -22,6 +22,7 @@ from chainc.ops import (
     where,
 )
 from chainc.ops.contract import Contract
+from chainc.ops.custom import CustomGradient
 from chainc.ops.movement import BroadcastTo, Flip, Reshape
 from chainc.ops.reduce import Sum
 from chainc.ops.state import constant, size
@@ -188,3 +189,10 @@ def test_nothing_of_broadcasting_is_left_in_a_gradient() -> None:
 def test_a_graph_in_canonical_form_is_the_same_object() -> None:
     graph = Graph((x * 2 + row,))
     assert canonicalize(graph) is graph
+
+
+def test_a_custom_gradient_is_dropped_with_what_only_it_read() -> None:
+    x = declare("x", 3)
+    y, unused = relu(x), exp(x)
+    result = canonicalize(Graph((apply(CustomGradient("f", lambda g: g), y, unused),)))
+    assert [node.op.name for node in result.nodes] == ["input", "relu"]
