@@ -266,7 +266,6 @@ class TrainingLoop:
     step: Program
     evaluate: Program
     batch_inputs: tuple[str, ...]  # inputs whose first axis is the batch
-    batch_name: str  # the named size that is the batch
     batch_size: int
     shuffle: bool
     order_stream: int

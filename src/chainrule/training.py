@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ from chainc.ops.random import stream_of
 from chainc.ops.state import Input
 from chainc.passes import Pass
 from chainc.types import Array, Size
-from chainrule.arguments import count, part_name
+from chainrule.arguments import count, number, part_name
 from chainrule.optim import Step
 from chainrule.program import Compiled, arrays_for, initial_state
 from chainrule.state import State
@@ -216,10 +217,8 @@ def _check_hyperparameters(graph: ir.Graph, given: Mapping[str, float]) -> None:
                 f"there is no hyperparameter {name!r}",
                 hint=f"this program has {', '.join(known) or 'none'}",
             )
-        if not np.isfinite(value) or (name == "lr" and value <= 0):
-            raise InputError(
-                f"{name}={value} cannot be trained with", hint="give a positive, finite number"
-            )
+        above = 0.0 if name == "lr" else -math.inf
+        number("run", name, value, above=above, hint="give a finite number; a positive one for lr")
 
 
 def _record(history: dict[str, list[float]], names: Sequence[str], means: Array) -> None:
@@ -231,13 +230,12 @@ def compile_training(
     declared: Training, graph: ir.Graph, evaluation: ir.Graph, passes: Sequence[Pass]
 ) -> TrainingProgram:
     """Optimise and lower the step and the evaluation, and put the loop around them."""
-    batch, inputs = _batch_of(graph)
+    inputs = _batch_inputs(graph)
     stages = driver.optimize(graph, passes)
     loop = TrainingLoop(
         step=lower(stages[-1].graph),
         evaluate=lower(driver.optimize(evaluation, passes)[-1].graph),
         batch_inputs=inputs,
-        batch_name=batch,
         batch_size=declared.batch_size,
         shuffle=declared.shuffle,
         order_stream=stream_of("training/order"),
@@ -245,8 +243,8 @@ def compile_training(
     return TrainingProgram(declared, driver.compile_training(loop, stages))
 
 
-def _batch_of(graph: ir.Graph) -> tuple[str, tuple[str, ...]]:
-    """The named size of the inputs' first axis, and the inputs that have it."""
+def _batch_inputs(graph: ir.Graph) -> tuple[str, ...]:
+    """The inputs whose first axis is the batch: the one named size there is."""
     found: dict[str, list[str]] = {}
     for node in graph.leaves("input"):
         assert isinstance(node.op, Input)
@@ -260,8 +258,8 @@ def _batch_of(graph: ir.Graph) -> tuple[str, tuple[str, ...]]:
             hint='declare inputs as cr.input("x", ("batch", 64)), and bind other named sizes '
             "when compiling, such as cr.compile(training, time=32)",
         )
-    ((batch, inputs),) = found.items()
-    return batch, tuple(inputs)
+    (inputs,) = found.values()
+    return tuple(inputs)
 
 
 def _check_batch_axis(node: Node, axis: int, dim: Size) -> None:

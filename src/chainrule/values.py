@@ -27,7 +27,8 @@ def by_key(graph: Graph, *groups: Values) -> dict[str, object]:
             if name not in known:
                 raise InputError(
                     f"there is no input {name!r}",
-                    hint=f"give values for {', '.join(map(repr, sorted(known))) or 'nothing'}",
+                    hint=f"give values for {', '.join(map(repr, sorted(known))) or 'nothing'}; an "
+                    "input that no output depends on is not part of the graph",
                 )
             values[name] = value
     return values

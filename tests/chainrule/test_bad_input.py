@@ -79,7 +79,7 @@ def test_a_data_set_smaller_than_a_batch() -> None:
 @pytest.mark.parametrize("lr", [0.0, -0.1, float("nan"), float("inf")])
 def test_a_learning_rate_that_is_not_positive(lr: float) -> None:
     program, _ = classifier()
-    refused(lambda: program.run(rows(), lr=lr), r"lr=", r"positive")
+    refused(lambda: program.run(rows(), lr=lr), r"lr must be", r"positive")
     refused(lambda: optim.SGD(lr=lr), r"lr must be", r"lr=0.1")
 
 
