@@ -73,10 +73,6 @@ def scope(name: str) -> Iterator[None]:
         _SCOPES.reset(token)
 
 
-def in_scope() -> bool:
-    return bool(_SCOPES.get())
-
-
 @contextmanager
 def originating(origin: Origin) -> Iterator[None]:
     """Nodes made inside carry exactly this origin: they are derived, not declared."""

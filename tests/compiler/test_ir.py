@@ -17,7 +17,6 @@ from chainc.ir import (
     apply,
     current_origin,
     describe,
-    in_scope,
     originating,
     rebuild,
     scope,
@@ -66,10 +65,8 @@ def test_locations_in_the_working_folder_are_shown_relative_to_it() -> None:
 
 
 def test_scopes_nest_and_end() -> None:
-    assert not in_scope()
     with scope("model"), scope("linear1"):
         x = declare("x")
-        assert in_scope()
     with scope("model"):
         y = declare("y")
     assert x.origin.scope == "model/linear1"
@@ -80,7 +77,6 @@ def test_scopes_nest_and_end() -> None:
 def test_a_scope_ends_when_its_body_fails() -> None:
     with pytest.raises(KeyError), scope("model"):
         raise KeyError
-    assert not in_scope()
 
 
 def test_derived_nodes_carry_exactly_the_given_origin() -> None:
