@@ -6,8 +6,7 @@ planner decides which buffers share storage.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from chainc.ir import Origin
 from chainc.types import Dim, Shape, TensorType
@@ -240,9 +239,6 @@ class Program:
     outputs: tuple[Operand, ...]
     names: tuple[str, ...]
     index_bounds: tuple[IndexBound, ...] = ()
-
-    def with_body(self, body: Sequence[Kernel]) -> Program:
-        return replace(self, body=tuple(body))
 
     @property
     def size_names(self) -> tuple[str, ...]:

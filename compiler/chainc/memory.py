@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, insort
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from chainc.loops import Buffer, Contract, Kernel, Map, Operand, Program, View
@@ -81,17 +81,32 @@ def safe_operands(kernel: Kernel) -> tuple[View, ...]:
 
 
 def _sink_updates(program: Program) -> Program:
-    """Move the writer of a slot's new value behind the last reader of the old one.
+    """Move the writer of a slot's new value right behind the last reader of the old one.
 
-    Only a writer whose result nothing else reads can move.
+    Only a writer whose result nothing else reads can move. Kernels are ordered by keys: what
+    moves behind the kernel with key k gets a key that starts with k.
     """
-    body = list(program.body)
-    for slot, view in program.updates:
-        writers = [i for i, kernel in enumerate(body) if kernel.out is view.buffer]
-        last = _last_read(body, slot)
-        if _last_read(body, view.buffer) < 0 and len(writers) == 1 and writers[0] < last:
-            body.insert(int(last), body.pop(writers[0]))
-    return program.with_body(body)
+    keys: list[tuple[int, ...]] = [(position,) for position in range(len(program.body))]
+    readers = _positions((v.buffer for v in kernel.reads) for kernel in program.body)
+    writers = _positions([kernel.out] for kernel in program.body)
+    for moved, (slot, view) in enumerate(program.updates):
+        writer = writers.get(view.buffer, [])
+        if len(writer) != 1 or view.buffer in readers or slot not in readers:
+            continue
+        last = max(keys[position] for position in readers[slot])
+        if keys[writer[0]] < last:
+            keys[writer[0]] = (*last, -moved - 1)
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    return replace(program, body=tuple(program.body[position] for position in order))
+
+
+def _positions(buffers: Iterable[Iterable[Buffer]]) -> dict[Buffer, list[int]]:
+    """For each buffer, the positions of the kernels it is listed for."""
+    found: dict[Buffer, list[int]] = {}
+    for position, listed in enumerate(buffers):
+        for buffer in listed:
+            found.setdefault(buffer, []).append(position)
+    return found
 
 
 class _Coalescing:
@@ -100,6 +115,7 @@ class _Coalescing:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.spans = lifetimes(program)
+        self.readers = _positions((v.buffer for v in kernel.reads) for kernel in program.body)
         self.storage = {
             buffer: Storage([lifetime], [buffer], buffer.role == "state")
             for buffer, lifetime in self.spans.items()
@@ -113,7 +129,7 @@ class _Coalescing:
         old = self.storage[slot]
         if self.storage[value].has_state or len(old.lifetimes) > 1:
             return False
-        old.lifetimes = [Lifetime(-1, _last_read(self.program.body, slot))]
+        old.lifetimes = [Lifetime(-1, max(self.readers.get(slot, [-1])))]
         if self._join(old, self.storage[value]):
             return True
         old.lifetimes = [Lifetime(-1, FOREVER)]
@@ -175,11 +191,6 @@ def lifetimes(program: Program) -> dict[Buffer, Lifetime]:
         if isinstance(view, View) and view.buffer in start:
             end[view.buffer] = FOREVER
     return {buffer: Lifetime(start[buffer], end[buffer]) for buffer in start}
-
-
-def _last_read(body: Sequence[Kernel], buffer: Buffer) -> float:
-    reads = (i for i, kernel in enumerate(body) if any(v.buffer is buffer for v in kernel.reads))
-    return max(reads, default=-1)
 
 
 def substitute(program: Program, names: Mapping[Buffer, Buffer]) -> Program:
