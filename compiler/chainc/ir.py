@@ -246,7 +246,16 @@ class Graph:
 
     def leaves(self, kind: str) -> tuple[Node, ...]:
         """The operand-free nodes of one op name: "input", "state" or "constant"."""
-        return tuple(node for node in self.nodes if node.op.name == kind)
+        return self._leaves.get(kind, ())
+
+    @cached_property
+    def _leaves(self) -> Mapping[str, tuple[Node, ...]]:
+        """Asked for at every call of a compiled function, so gathered once."""
+        found: dict[str, list[Node]] = {}
+        for node in self.nodes:
+            if not node.inputs:
+                found.setdefault(node.op.name, []).append(node)
+        return {name: tuple(nodes) for name, nodes in found.items()}
 
     def replace(self, mapping: Mapping[Node, Node]) -> Graph:
         """The same outputs and updates with other nodes in their place; slots stay."""
