@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, cast
 
 from chainc.errors import ChainruleError
 from chainrule import compiled_cache
+from chainrule.atomic import write_atomically
 
 if TYPE_CHECKING:
     import wasmtime
@@ -344,15 +345,8 @@ def _installed_graphviz(dot: str, format_: str, deadline: float) -> bytes:
 
 
 def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{os.urandom(8).hex()}{path.suffix}")
     try:
-        temporary.touch(exist_ok=False)
-        try:
-            temporary.write_bytes(content)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink()
-            raise
+        write_atomically(path, content, durable=False)
     except OSError as error:
         raise RenderingError(
             f"cannot write {path}: {error.strerror}",

@@ -22,6 +22,7 @@ from chainc.ir import Node
 from chainc.ops.state import State as Slot
 from chainc.types import Array
 from chainrule.arguments import array
+from chainrule.atomic import write_atomically
 
 BYTES_LIMIT = 4 * 2**30  # of a whole file, unless the caller allows more
 HEADER_LIMIT = 16 * 2**20  # bytes
@@ -95,7 +96,7 @@ class State(Mapping[str, Array]):
         content = safetensors.numpy.save(self._arrays, {_CHECKSUMS: _json(told)})
         target = Path(path)
         try:
-            _write_atomically(target, content)
+            write_atomically(target, content, durable=True)
         except OSError as error:
             raise StateError(
                 f"cannot save the state to {target}: {error.strerror or error}",
@@ -168,34 +169,6 @@ def _digest_of_all(arrays: Mapping[str, Array], checksums: Mapping[str, str]) ->
         for name, checksum in checksums.items()
     ]
     return hashlib.sha256(_json(rows).encode()).hexdigest()
-
-
-def _write_atomically(target: Path, content: bytes) -> None:
-    """Write beside the target, make it durable, then put it in the target's place."""
-    temporary = target.with_name(f".{target.name}.{os.urandom(8).hex()}")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    handle = os.open(temporary, flags, 0o666)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _make_durable(target.parent)
-
-
-def _make_durable(folder: Path) -> None:
-    """Wait until the folder's new entry is on the disk; only POSIX can open a folder."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _read(source: Path, limit: int) -> bytes:
