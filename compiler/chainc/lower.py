@@ -46,7 +46,7 @@ from chainc.types import Dim, Shape, TensorType, static
 
 
 def lower(graph: Graph) -> Program:
-    """Kernels for every node, in an order that lets state slots be updated in place."""
+    """Kernels for every node, operands before users; what depends on sizes alone comes apart."""
     wanted = dict(zip(graph.outputs, graph.names, strict=False))
     wanted.update({value: f"new_{name_of(slot)}" for slot, value in graph.updates.items()})
     lowering = Lowering(wanted)

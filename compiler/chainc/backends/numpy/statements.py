@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 from chainc import loops
@@ -185,4 +186,7 @@ class Statements:
 
 
 def _is_zero(operand: Operand) -> bool:
-    return isinstance(operand, Literal) and str(float(operand.value)) == "0.0"
+    """+0, and not -0, which has a bit set."""
+    if not isinstance(operand, Literal) or operand.value != 0:
+        return False
+    return math.copysign(1, operand.value) == 1
