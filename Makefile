@@ -1,6 +1,8 @@
 # make demo    train on handwritten digits and draw what happens
 # make test    run the checks, then the test suite
 # make check   lint, format and types
+# make bench   measure training loops, and write docs/benchmarks.md
+# make peers   make .venv-peers, with the frameworks that make bench compares with
 # make clean   remove the virtual environment and everything generated
 #
 # Each makes the virtual environment .venv when there is none, and installs from PyPI what it
@@ -9,8 +11,9 @@
 PYTHON := python3.13 python3.12 python3.11 python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
+PEERS := .venv-peers/bin/python
 
-.PHONY: demo test check clean
+.PHONY: demo test check bench peers clean
 .DELETE_ON_ERROR:
 
 demo: .venv/installed
@@ -24,8 +27,15 @@ check: .venv/installed-for-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# With real digits instead of random numbers: make bench MNIST=folder-of-IDX-files
+bench: .venv/installed-for-bench
+	$(BIN)/python -m tests.benchmarks.native \
+	    $(if $(wildcard $(PEERS)),--peers $(PEERS)) $(if $(MNIST),--mnist $(MNIST))
+
+peers: .venv-peers/installed
+
 clean:
-	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks
+	rm -rf .venv .venv-peers build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks
 	find src compiler tests examples -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/installed: pyproject.toml .venv/pyvenv.cfg
@@ -34,6 +44,15 @@ clean:
 
 .venv/installed-for-test: pyproject.toml .venv/pyvenv.cfg
 	$(INSTALL) '.[test]'
+	touch $@
+
+.venv/installed-for-bench: pyproject.toml .venv/pyvenv.cfg
+	$(INSTALL) '.[plot]'
+	touch $@
+
+.venv-peers/installed: .venv/pyvenv.cfg
+	$(BIN)/python -m venv .venv-peers
+	$(PEERS) -m pip install --quiet --disable-pip-version-check jax optax tensorflow torch
 	touch $@
 
 # The first Python that is recent enough and can make virtual environments.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from chainc.backends.numpy.module import assemble, prepare, print_function
+from chainc.backends.numpy.running import NumpyTraining, Train, Validate
 from chainc.backends.numpy.training import print_training
+from chainc.epochs import TrainingRunner
 from chainc.errors import GraphError
 from chainc.ir import Graph, Node
 from chainc.loops import Program, TrainingLoop
@@ -17,7 +19,10 @@ from chainc.rewrite import Fired, tracing
 from chainc.types import Array
 from chainc.verify import verify
 
-TARGETS = ("numpy",)
+if TYPE_CHECKING:
+    from chainc.native import NativeFunction, TrainingCode
+
+TARGETS = ("llvm", "numpy")
 
 
 @dataclass(frozen=True)
@@ -39,39 +44,32 @@ class Bind(Protocol):
     def __call__(self, state: State, *sizes: int) -> Run: ...
 
 
-class Train(Protocol):
-    """The generated loop: (epoch, rows seen, mean of each output) after every epoch."""
-
-    def __call__(
-        self, data: Mapping[str, Array], state: State, epochs: int, stop: Callable[[], bool]
-    ) -> Iterator[tuple[int, int, Array]]: ...
-
-
-class Validate(Protocol):
-    """The generated evaluation: the mean of each output over the rows."""
-
-    def __call__(self, data: Mapping[str, Array], state: State) -> Array: ...
-
-
 @dataclass(frozen=True)
 class CompiledFunction:
-    """A graph's stages, its lowered program, its source, and the function that binds it."""
+    """A graph's stages, its lowered program, and the function that binds it.
+
+    `source` is NumPy's, or empty; `native` is the machine code's side of it, if there is one.
+    """
 
     stages: tuple[Stage, ...]
     program: Program
-    source: str
     bind: Bind
+    source: str = ""
+    native: NativeFunction | None = None
 
 
 @dataclass(frozen=True)
 class CompiledTraining:
-    """A training loop's stages (of its step), its lowered form, its source and its functions."""
+    """A training loop's stages (of its step), its lowered form, and what runs it.
+
+    `source` is NumPy's, or empty; `native` is the machine code's side of it, if there is one.
+    """
 
     stages: tuple[Stage, ...]
     loop: TrainingLoop
-    source: str
-    train: Train
-    validate: Validate
+    runner: TrainingRunner
+    source: str = ""
+    native: TrainingCode | None = None
 
 
 def optimize(graph: Graph, passes: Sequence[Pass]) -> tuple[Stage, ...]:
@@ -96,21 +94,40 @@ def check_target(target: str) -> None:
         )
 
 
-def compile_function(graph: Graph, passes: Sequence[Pass]) -> CompiledFunction:
-    """NumPy source with one function, `run`."""
+def compile_function(
+    graph: Graph, passes: Sequence[Pass], target: str = "numpy"
+) -> CompiledFunction:
+    """NumPy source with one function, `run`, or machine code, made for the sizes of a call."""
     stages = optimize(graph, passes)
-    program = prepare(lower(stages[-1].graph))
+    optimized = stages[-1].graph
+    program = lower(optimized)
+    if target == "llvm":
+        from chainc.native import native_function  # the import takes its time
+
+        native = native_function(optimized, program)
+        return CompiledFunction(stages, program, native.bind, native=native)
+    program = prepare(program)
     source = assemble([print_function(program, "run")])
     bind = cast(Bind, _execute(source, "function")["bind_run"])
-    return CompiledFunction(stages, program, source, bind)
+    return CompiledFunction(stages, program, bind, source)
 
 
-def compile_training(loop: TrainingLoop, stages: tuple[Stage, ...]) -> CompiledTraining:
-    """NumPy source with the step, the evaluation and the loops around them."""
+def compile_training(
+    loop: TrainingLoop,
+    stages: tuple[Stage, ...],
+    target: str = "numpy",
+    threads: int | None = None,
+) -> CompiledTraining:
+    """The step, the evaluation and the loops around them, as NumPy source or machine code."""
+    if target == "llvm":
+        from chainc.native import native_training  # the import takes its time
+
+        runner, code = native_training(loop, threads)
+        return CompiledTraining(stages, loop, runner, native=code)
     source = print_training(loop)
     namespace = _execute(source, "training")
     train, validate = cast(Train, namespace["train"]), cast(Validate, namespace["validate"])
-    return CompiledTraining(stages, loop, source, train, validate)
+    return CompiledTraining(stages, loop, NumpyTraining(train, validate), source)
 
 
 def _execute(source: str, title: str) -> dict[str, object]:

@@ -101,3 +101,7 @@ class InputError(ChainruleError, ValueError):
 
 class StateError(ChainruleError, ValueError):
     """Parameter values that do not fit a program, or a file of them that cannot be trusted."""
+
+
+class NonFiniteError(ChainruleError, ArithmeticError):
+    """NaN or infinity in a training that is watched for them."""

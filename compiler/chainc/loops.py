@@ -6,10 +6,26 @@ planner decides which buffers share storage.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from chainc.ir import Origin
 from chainc.types import Dim, Shape, TensorType
+
+
+@dataclass(frozen=True)
+class Panels:
+    """One axis in panels of `lanes` elements.
+
+    A panel holds, for all other axes in row-major order, its lanes side by side. `gap` unused
+    rows between panels keep them out of each other's cache sets.
+
+    [K, N] along axis 1, lanes 16:  element (k, n) at (n // 16)·16·(K + gap) + 16·k + n mod 16
+    """
+
+    axis: int
+    lanes: int
+    gap: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,7 +33,8 @@ class Buffer:
     """Storage for one tensor, told apart by identity; `name` is what to call it in source.
 
     `role`: "input" is given at each call, "state" outlives it, "constant" holds `data`,
-    "work" belongs to the program.
+    "work" belongs to the program. In native code "output" is an array of the caller's, "batch"
+    is filled with rows of the data, and "scalar" holds a hyperparameter.
     """
 
     name: str
@@ -27,6 +44,8 @@ class Buffer:
     data: bytes = b""  # of a constant, row-major
     cotangent: bool = False  # holds a derivative
     prominent: bool = False  # its name says more than the op: a layer, an output, a derivative
+    panels: Panels | None = None  # None: row-major
+    origin: Origin = field(default_factory=Origin)  # of an input or state: where it is declared
 
 
 @dataclass(frozen=True)
@@ -115,6 +134,11 @@ class Kernel:
     @property
     def reads(self) -> tuple[View, ...]:
         return tuple(operand for operand in self.operands if isinstance(operand, View))
+
+    @property
+    def outs(self) -> tuple[Buffer, ...]:
+        """Every buffer that is written."""
+        return (self.out,)
 
 
 @dataclass(frozen=True)
@@ -214,6 +238,23 @@ class Permutation(Kernel):
 
 
 @dataclass(frozen=True)
+class Group(Kernel):
+    """A kernel and the maps that go on with its elements, done together element by element.
+
+    Results are handed on in registers: the members' own buffers have no storage. `kept` says
+    which of them are written where, after all operands at that element have been read.
+    `operands` are those that come from outside.
+    """
+
+    members: tuple[Kernel, ...]
+    kept: tuple[tuple[Buffer, Buffer], ...]
+
+    @property
+    def outs(self) -> tuple[Buffer, ...]:
+        return tuple(target for _, target in self.kept)
+
+
+@dataclass(frozen=True)
 class IndexBound:
     """An input whose values are used as indices must lie in 0 … bound-1."""
 
@@ -228,7 +269,8 @@ class Program:
 
     `prologue` depends on sizes and constants only and runs once when the program is bound;
     `body` runs at each call. `updates` are copies of new values into state slots that the
-    planner could not write in place; they run last.
+    planner could not write in place; they run last. `in_place` says which values a buffer holds
+    one after another, where it holds several.
     """
 
     inputs: tuple[Buffer, ...]
@@ -239,6 +281,7 @@ class Program:
     outputs: tuple[Operand, ...]
     names: tuple[str, ...]
     index_bounds: tuple[IndexBound, ...] = ()
+    in_place: Mapping[Buffer, tuple[Buffer, ...]] = field(default_factory=dict)
 
     @property
     def size_names(self) -> tuple[str, ...]:
@@ -265,3 +308,4 @@ class TrainingLoop:
     batch_size: int
     shuffle: bool
     order_stream: int
+    watch: bool = False  # stop at the first number that is not finite, and say where it arose

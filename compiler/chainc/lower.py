@@ -127,10 +127,10 @@ class Lowering:
         if isinstance(op, Constant):
             return self._constant(op, node.type)
         if isinstance(op, Input):
-            buffer = Buffer(self.name, node.type, "input", op.key)
+            buffer = Buffer(self.name, node.type, "input", op.key, origin=node.origin)
             return View(self.inputs.setdefault(op.key, buffer), node.type)
         if isinstance(op, State):
-            buffer = Buffer(self.name, node.type, "state", op.label)
+            buffer = Buffer(self.name, node.type, "state", op.label, origin=node.origin)
             self.states[node] = buffer
             return View(buffer, node.type)
         operands = [self.values[operand] for operand in node.inputs]

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from chainc.loops import Buffer, Contract, Kernel, Map, Operand, Program, View
-from chainc.types import coefficient_of, names_of
+from chainc.loops import Buffer, Contract, Group, Kernel, Map, Operand, Program, View
+from chainc.types import Dim, coefficient_of, names_of
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 FOREVER = math.inf
@@ -60,24 +60,34 @@ def reuse_in_place(program: Program) -> Program:
         if not planner.join_slot(slot, value)
     ]
     for kernel in planner.program.body:
-        for operand in safe_operands(kernel):
-            planner.join_operand(kernel, operand)
+        for out in kernel.outs:
+            for operand in safe_operands(kernel, out):
+                planner.join_operand(out, operand)
     return planner.result(kept)
 
 
-def safe_operands(kernel: Kernel) -> tuple[View, ...]:
-    """Operands that the kernel reads at element i only to write element i."""
-    if isinstance(kernel, Map):
-        candidates: Sequence[Operand] = kernel.operands
-    elif isinstance(kernel, Contract):
-        candidates = kernel.operands[2:]
-    else:
-        candidates = ()
+def safe_operands(kernel: Kernel, out: Buffer) -> tuple[View, ...]:
+    """Operands that the kernel reads at element i only to write element i of `out`."""
+    reads = list(_reads(kernel))
+    unsafe = {view.buffer for view, elementwise in reads if not elementwise or not view.whole}
     return tuple(
-        operand
-        for operand in candidates
-        if isinstance(operand, View) and operand.whole and operand.type == kernel.out.type
+        view
+        for view, _ in reads
+        if view.buffer not in unsafe and view.type == out.type and view.buffer.panels == out.panels
     )
+
+
+def _reads(kernel: Kernel) -> Iterator[tuple[View, bool]]:
+    """Every operand, and whether only the element that is being written is read of it."""
+    if isinstance(kernel, Group):
+        results = {member.out for member in kernel.members}
+        for member in kernel.members:
+            yield from (read for read in _reads(member) if read[0].buffer not in results)
+        return
+    for position, operand in enumerate(kernel.operands):
+        if isinstance(operand, View):
+            at_element = isinstance(kernel, Map) or (isinstance(kernel, Contract) and position > 1)
+            yield operand, at_element
 
 
 def _sink_updates(program: Program) -> Program:
@@ -88,11 +98,13 @@ def _sink_updates(program: Program) -> Program:
     """
     keys: list[tuple[int, ...]] = [(position,) for position in range(len(program.body))]
     readers = _positions((v.buffer for v in kernel.reads) for kernel in program.body)
-    writers = _positions([kernel.out] for kernel in program.body)
+    writers = _positions(kernel.outs for kernel in program.body)
     for moved, (slot, view) in enumerate(program.updates):
         writer = writers.get(view.buffer, [])
         if len(writer) != 1 or view.buffer in readers or slot not in readers:
             continue
+        if isinstance(program.body[writer[0]], Group):
+            continue  # grouping has put it in its place
         last = max(keys[position] for position in readers[slot])
         if keys[writer[0]] < last:
             keys[writer[0]] = (*last, -moved - 1)
@@ -124,7 +136,8 @@ class _Coalescing:
     def join_slot(self, slot: Buffer, view: View) -> bool:
         """Compute a slot's new value where the old one is."""
         value = view.buffer
-        if value not in self.storage or not view.whole or value.type != slot.type:
+        alike = value.type == slot.type and value.panels == slot.panels
+        if value not in self.storage or not view.whole or not alike or _belongs_outside(value):
             return False
         old = self.storage[slot]
         if self.storage[value].has_state or len(old.lifetimes) > 1:
@@ -135,12 +148,14 @@ class _Coalescing:
         old.lifetimes = [Lifetime(-1, FOREVER)]
         return False
 
-    def join_operand(self, kernel: Kernel, operand: View) -> None:
+    def join_operand(self, out: Buffer, operand: View) -> None:
         """Write a kernel's result over an operand."""
-        target, source = self.storage.get(kernel.out), self.storage.get(operand.buffer)
+        target, source = self.storage.get(out), self.storage.get(operand.buffer)
         if target is None or source is None or target is source:
             return
-        if kernel.out.cotangent and not operand.buffer.cotangent:
+        if _belongs_outside(out) or _belongs_outside(operand.buffer):
+            return
+        if out.cotangent and not operand.buffer.cotangent:
             return  # a forward value keeps its name and place, so that the source can be read
         if not (target.has_state and source.has_state):
             self._join(source, target)
@@ -167,15 +182,28 @@ class _Coalescing:
         if first.end != second.start:
             return first.end < second.start
         kernel = self.program.body[int(second.start)]
-        safe = safe_operands(kernel)
+        targets = [out for out in kernel.outs if self.storage.get(out) in (a, b)]
+        if len(targets) > 1:
+            return False
+        safe = [view for out in targets for view in safe_operands(kernel, out)]
         return all(view in safe for view in kernel.reads if self.storage.get(view.buffer) in (a, b))
 
     def result(self, kept: Sequence[tuple[Buffer, View]]) -> Program:
         names: dict[Buffer, Buffer] = {}
-        for storage in set(self.storage.values()):
+        in_place: dict[Buffer, tuple[Buffer, ...]] = {}
+        for storage in dict.fromkeys(self.storage.values()):
             representative = storage.representative(self.spans)
             names.update(dict.fromkeys(storage.members, representative))
-        return substitute(replace(self.program, updates=tuple(kept)), names)
+            if len(storage.members) > 1:
+                order = sorted(storage.members, key=lambda member: self.spans[member].start)
+                in_place[representative] = tuple(order)
+        program = replace(self.program, updates=tuple(kept), in_place=in_place)
+        return substitute(program, names)
+
+
+def _belongs_outside(buffer: Buffer) -> bool:
+    """Is this an array of the caller's, which shares no storage?"""
+    return buffer.role == "output"
 
 
 def lifetimes(program: Program) -> dict[Buffer, Lifetime]:
@@ -183,8 +211,9 @@ def lifetimes(program: Program) -> dict[Buffer, Lifetime]:
     start: dict[Buffer, float] = dict.fromkeys(program.states, -1)
     end: dict[Buffer, float] = dict.fromkeys(program.states, FOREVER)
     for position, kernel in enumerate(program.body):
-        start.setdefault(kernel.out, position)
-        for buffer in (kernel.out, *(view.buffer for view in kernel.reads)):
+        for out in kernel.outs:
+            start.setdefault(out, position)
+        for buffer in (*kernel.outs, *(view.buffer for view in kernel.reads)):
             if buffer in start:
                 end[buffer] = max(end.get(buffer, position), position)
     for view in (*program.outputs, *(value for _, value in program.updates)):
@@ -206,7 +235,12 @@ def substitute(program: Program, names: Mapping[Buffer, Buffer]) -> Program:
 
     def kernel(old: Kernel) -> Kernel:
         operands = tuple(operand(value) for value in old.operands)
-        return replace(old, out=names.get(old.out, old.out), operands=operands)
+        moved = replace(old, out=names.get(old.out, old.out), operands=operands)
+        if not isinstance(moved, Group):
+            return moved
+        members = tuple(kernel(member) for member in moved.members)
+        kept = tuple((result, names.get(target, target)) for result, target in moved.kept)
+        return replace(moved, members=members, kept=kept)
 
     return replace(
         program,
@@ -228,7 +262,7 @@ class Arena:
     sizes: Mapping[tuple[str, ...], int]
 
 
-def plan(program: Program) -> Arena:
+def plan(program: Program, nbytes: Callable[[Buffer], Dim] = lambda b: b.type.nbytes) -> Arena:
     """Offsets by best fit over the lifetimes, in the order of the kernels."""
     spans = {
         buffer: lifetime for buffer, lifetime in lifetimes(program).items() if buffer.role == "work"
@@ -239,16 +273,17 @@ def plan(program: Program) -> Arena:
     offsets: dict[Buffer, int] = {}
     arenas: dict[tuple[str, ...], _FreeList] = {}
     for position, kernel in enumerate(program.body):
-        if kernel.out in spans and kernel.out not in offsets:
-            arena = arenas.setdefault(names_of(kernel.out.type.nbytes), _FreeList())
-            offsets[kernel.out] = arena.take(_aligned(kernel.out))
+        for out in kernel.outs:
+            if out in spans and out not in offsets:
+                arena = arenas.setdefault(names_of(nbytes(out)), _FreeList())
+                offsets[out] = arena.take(_aligned(nbytes(out)))
         for buffer in dying.get(position, ()):
-            arenas[names_of(buffer.type.nbytes)].give(offsets[buffer], _aligned(buffer))
+            arenas[names_of(nbytes(buffer))].give(offsets[buffer], _aligned(nbytes(buffer)))
     return Arena(offsets, {names: arena.size for names, arena in arenas.items()})
 
 
-def _aligned(buffer: Buffer) -> int:
-    return -(-coefficient_of(buffer.type.nbytes) // ALIGNMENT) * ALIGNMENT
+def _aligned(nbytes: Dim) -> int:
+    return -(-coefficient_of(nbytes) // ALIGNMENT) * ALIGNMENT
 
 
 class _FreeList:

@@ -22,6 +22,7 @@ ROUNDS = 10
 MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 WEYL = (0x9E3779B9, 0xBB67AE85)  # what the key grows by: golden ratio and √3 - 1, as fractions
 MASK = 0xFFFFFFFF
+MIX_FACTORS = (0x85EBCA6B, 0xC2B2AE35)  # of MurmurHash3's finalizer
 BLOCKS_AT_ONCE = 1 << 14  # the words of so many blocks stay in the cache
 
 # the keys of a permutation are taken from the far end, where no tensor's elements reach
@@ -93,6 +94,6 @@ def _feistel(values: Words, half: int, keys: npt.NDArray[np.uint32]) -> Words:
 
 def _mix(words: npt.NDArray[np.uint32]) -> Words:
     """Every bit of the result depends on every bit of the word (MurmurHash3's finalizer)."""
-    words = (words ^ words >> np.uint32(16)) * np.uint32(0x85EBCA6B)
-    words = (words ^ words >> np.uint32(13)) * np.uint32(0xC2B2AE35)
+    words = (words ^ words >> np.uint32(16)) * np.uint32(MIX_FACTORS[0])
+    words = (words ^ words >> np.uint32(13)) * np.uint32(MIX_FACTORS[1])
     return (words ^ words >> np.uint32(16)).astype(np.uint64)

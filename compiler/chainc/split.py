@@ -31,6 +31,17 @@ def split(program: Program) -> Program:
     )
 
 
+def split_large(program: Program, instructions: int) -> Program:
+    """Only maps of more instructions than that."""
+
+    def parts(kernel: Kernel) -> Iterator[Kernel]:
+        if isinstance(kernel, Map) and len(kernel.instructions) > instructions:
+            return _split(kernel)
+        return iter((kernel,))
+
+    return replace(program, body=tuple(part for kernel in program.body for part in parts(kernel)))
+
+
 def _split(kernel: Kernel) -> Iterator[Kernel]:
     if isinstance(kernel, Map):
         yield from _single(kernel, kernel.operands, kernel.instructions)

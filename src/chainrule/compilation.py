@@ -12,6 +12,7 @@ from chainc.ir import Node
 from chainc.ops.state import Input
 from chainc.passes import Pass, pipeline
 from chainc.types import names_of
+from chainrule.arguments import count
 from chainrule.optim import Step
 from chainrule.program import Function, Numbers, bake
 from chainrule.training import Training, TrainingProgram, compile_training
@@ -23,7 +24,8 @@ Compilable = Node | Sequence[Node] | ir.Graph | Step
 def compile(
     what: Training,
     *,
-    target: str = "numpy",
+    target: str = "llvm",
+    threads: int | None = None,
     fast_math: bool = False,
     passes: Sequence[Pass] | None = None,
     bake_in: Sequence[str] | bool = False,
@@ -33,7 +35,7 @@ def compile(
 def compile(
     what: Node,
     *,
-    target: str = "numpy",
+    target: str = "llvm",
     fast_math: bool = False,
     passes: Sequence[Pass] | None = None,
     bake_in: Sequence[str] | bool = False,
@@ -43,7 +45,7 @@ def compile(
 def compile(
     what: Sequence[Node] | ir.Graph | Step,
     *,
-    target: str = "numpy",
+    target: str = "llvm",
     fast_math: bool = False,
     passes: Sequence[Pass] | None = None,
     bake_in: Sequence[str] | bool = False,
@@ -52,7 +54,8 @@ def compile(
 def compile(
     what: Compilable | Training,
     *,
-    target: str = "numpy",
+    target: str = "llvm",
+    threads: int | None = None,
     fast_math: bool = False,
     passes: Sequence[Pass] | None = None,
     bake_in: Sequence[str] | bool = False,
@@ -62,7 +65,9 @@ def compile(
 
     Args:
         what: a node, several nodes, a graph, an optimizer's step, or a training.
-        target: "numpy".
+        target: "llvm" for machine code, "numpy" for NumPy source.
+        threads: of a native training, at most; by default one a core, and a single one where a
+            step is too small to share. The results do not depend on it.
         fast_math: also use rewrite rules that hold over the real numbers but may differ for NaN,
             infinities and signed zeros, or in rounding.
         passes: other passes than the default pipeline, in order.
@@ -74,14 +79,16 @@ def compile(
         InputError: a named size or hyperparameter does not exist.
     """
     driver.check_target(target)
+    if threads is not None:
+        count("compile", "threads", threads, hint="give 1 or more, or leave it out")
     chosen = pipeline(fast_math) if passes is None else tuple(passes)
     if isinstance(what, Training):
         step, evaluation = (
             bake(_bound(graph, sizes), bake_in) for graph in (what.graph, what.evaluation)
         )
-        return compile_training(what, step, evaluation, chosen)
+        return compile_training(what, step, evaluation, chosen, target, threads)
     graph = bake(_bound(_as_graph(what), sizes), bake_in)
-    compiled = driver.compile_function(graph, chosen)
+    compiled = driver.compile_function(graph, chosen, target)
     if isinstance(what, Node):
         return Function[Numbers](compiled, single=True)
     return Function[tuple[Numbers, ...]](compiled, single=False)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chainc import driver, ir
-from chainc.errors import StateError
+from chainc.errors import GraphError, StateError
 from chainc.ir import Node, describe, rebuild, with_inputs
 from chainc.ops.state import Input, constant, initial_graph
 from chainc.rewrite import Fired
@@ -20,6 +20,9 @@ from chainc.types import Array
 from chainrule.cost import Cost
 from chainrule.drawing import Drawing
 from chainrule.graph import Graph
+from chainrule.native_view import NativeView, view_of_function
+from chainrule.plan import Plan
+from chainrule.program_summary import ProgramSummary, summarize_program
 from chainrule.state import State
 from chainrule.values import Values, as_arrays, by_key, check_indices, sizes_from
 
@@ -27,6 +30,8 @@ from chainrule.values import Values, as_arrays, by_key, check_indices, sizes_fro
 Numbers = npt.NDArray[Any]
 
 SIZES_KEPT = 16  # batch sizes whose buffers a function keeps
+SHAPES_KEPT = 256  # shapes of inputs that need not be checked again
+ROWS_SHOWN = 64  # for which code and figures are shown before the first call
 
 R = TypeVar("R")  # what a call returns: an array, or a tuple of arrays
 
@@ -96,8 +101,67 @@ class Compiled:
 
     @property
     def source(self) -> str:
-        """The generated NumPy."""
-        return self._source
+        """The generated NumPy; of machine code, its LLVM text."""
+        native = self._native_view()
+        return self._source if native is None else native.llvm
+
+    @property
+    def loops(self) -> str:
+        """The kernels of the machine code as loops over vectors.
+
+        Raises:
+            GraphError: it was compiled for another target than "llvm".
+        """
+        return self._native("loops").loops
+
+    @property
+    def llvm(self) -> str:
+        """The LLVM text of the machine code.
+
+        Raises:
+            GraphError: it was compiled for another target than "llvm".
+        """
+        return self._native("llvm").llvm
+
+    @property
+    def assembly(self) -> str:
+        """The machine code as assembly, with the names of `loops`.
+
+        Raises:
+            GraphError: it was compiled for another target than "llvm".
+        """
+        return self._native("assembly").assembly
+
+    @property
+    def plan(self) -> Plan:
+        """Where the machine code keeps its buffers.
+
+        Raises:
+            GraphError: it was compiled for another target than "llvm".
+        """
+        return self._native("plan").plan
+
+    def summary(self) -> ProgramSummary:
+        """Parameters, arithmetic, memory and size of the code; prints as a table."""
+        sizes = self._shown_sizes()
+        return summarize_program(self.cost(**sizes), sizes, self._native_view())
+
+    def _native(self, wanted: str) -> NativeView:
+        native = self._native_view()
+        if native is None:
+            raise GraphError(
+                f"{wanted}: a program for the target 'numpy' has no machine code",
+                hint='compile it with target="llvm"; its NumPy is program.source',
+            )
+        return native
+
+    def _native_view(self) -> NativeView | None:
+        """What there is to see of the machine code, if there is any."""
+        raise NotImplementedError
+
+    def _shown_sizes(self) -> Mapping[str, int]:
+        """The named sizes that the figures of a summary hold for."""
+        raise NotImplementedError
 
     def text(self) -> str:
         """The optimised graph as text."""
@@ -135,7 +199,23 @@ class Function(Compiled, Generic[R]):
         self._single = single  # one node was compiled: a call returns one array
         self._arrays = arrays
         self._bound: dict[tuple[int, ...], driver.Run] = {}
+        self._inputs = [(b.key, b.type.dtype.numpy) for b in compiled.program.inputs]
+        self._sizes: dict[tuple[tuple[int, ...], ...], tuple[int, ...]] = {}  # by inputs' shapes
+        self._last: tuple[int, ...] | None = None  # sizes of the last call
         self._turn = threading.Lock()
+
+    def _native_view(self) -> NativeView | None:
+        """Of the code for the sizes of the last call, or for `ROWS_SHOWN`."""
+        native = self._compiled.native
+        if native is None:
+            return None
+        code, _ = native.code(*self._shown_sizes().values())
+        return view_of_function(code)
+
+    def _shown_sizes(self) -> Mapping[str, int]:
+        names = self._compiled.program.size_names
+        sizes = self._last or (ROWS_SHOWN,) * len(names)
+        return dict(zip(names, sizes, strict=True))
 
     @property
     def slots(self) -> tuple[Node, ...]:
@@ -149,7 +229,7 @@ class Function(Compiled, Generic[R]):
 
     def initial_state(self, seed: int = 0) -> State:
         """First values of the slots, from their initialisers and a seed."""
-        return initial_state(self.slots, seed)
+        return initial_state(self.slots, seed, native=self._compiled.native is not None)
 
     def bind(self, state: State) -> Function[R]:
         """The same function over a copy of these values.
@@ -170,22 +250,55 @@ class Function(Compiled, Generic[R]):
             InputError: a value is missing, unknown, or does not fit its input.
             StateError: the function has state slots and is not bound to their values.
         """
-        arrays = as_arrays(self.declared, by_key(self.declared, values or {}, named))
+        ready = None if values else self._ready(named)
+        arrays = ready or self._checked(values or {}, named)
+        sizes = self._sizes[tuple(array.shape for array in arrays)]
+        state = self._require_state()
+        with self._turn:
+            results = self._results(self._run(state, sizes), arrays)
+        return cast(R, results[0] if self._single else results)
+
+    def _ready(self, named: Mapping[str, object]) -> Sequence[Array] | None:
+        """The arrays in the order of the inputs, if they need neither conversion nor check.
+
+        A call with these shapes has been checked before.
+        """
+        if len(named) != len(self._inputs) or self._compiled.program.index_bounds:
+            return None
+        arrays: list[Array] = []
+        for key, dtype in self._inputs:
+            array = named.get(key)
+            if type(array) is not np.ndarray or array.dtype != dtype:
+                return None
+            if not (array.flags.c_contiguous and array.flags.aligned):
+                return None
+            arrays.append(array)
+        return arrays if tuple(array.shape for array in arrays) in self._sizes else None
+
+    def _checked(self, values: Values, named: Mapping[str, object]) -> Sequence[Array]:
+        arrays = as_arrays(self.declared, by_key(self.declared, values, named))
         sizes = sizes_from(self.declared, arrays)
         program = self._compiled.program
         check_indices(program.index_bounds, arrays, sizes)
-        state = self._require_state()
-        with self._turn, np.errstate(all="ignore"):
-            run = self._run(state, tuple(sizes[name] for name in program.size_names))
-            results = run(*(arrays[buffer.key] for buffer in program.inputs))
-            copies = tuple(np.array(result) for result in results)
-        return cast(R, copies[0] if self._single else copies)
+        ordered = [arrays[buffer.key] for buffer in program.inputs]
+        if len(self._sizes) == SHAPES_KEPT:
+            self._sizes.clear()
+        shapes = tuple(array.shape for array in ordered)
+        self._sizes[shapes] = tuple(sizes[name] for name in program.size_names)
+        return ordered
+
+    def _results(self, run: driver.Run, arrays: Sequence[Array]) -> tuple[Array, ...]:
+        if self._compiled.native is not None:
+            return run(*arrays)
+        with np.errstate(all="ignore"):  # the results are buffers of the next call
+            return tuple(np.array(result) for result in run(*arrays))
 
     def _run(self, state: Mapping[str, Array], sizes: tuple[int, ...]) -> driver.Run:
         if sizes not in self._bound:
             if len(self._bound) == SIZES_KEPT:
                 del self._bound[next(iter(self._bound))]
             self._bound[sizes] = self._compiled.bind(state, *sizes)
+        self._last = sizes
         return self._bound[sizes]
 
     def _require_state(self) -> Mapping[str, Array]:
@@ -199,10 +312,13 @@ class Function(Compiled, Generic[R]):
         )
 
 
-def initial_state(slots: Sequence[Node], seed: int) -> State:
-    """First values of state slots; the same seed and names give the same numbers."""
-    graph = initial_graph(slots)
-    compiled = driver.compile_function(graph, ())
+def initial_state(slots: Sequence[Node], seed: int, *, native: bool = False) -> State:
+    """First values of state slots; the same seed and names give the same numbers.
+
+    Machine code may round some in another way than NumPy; a program starts from its own target's,
+    which are those of an exported program too.
+    """
+    compiled = driver.compile_function(initial_graph(slots), (), "llvm" if native else "numpy")
     arguments = [np.asarray(seed, np.int64) for _ in compiled.program.inputs]
     with np.errstate(all="ignore"):
         values = compiled.bind({})(*arguments)

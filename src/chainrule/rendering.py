@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from chainc import compiled_cache
 from chainc.errors import ChainruleError
-from chainrule import compiled_cache
 from chainrule.atomic import write_atomically
 
 if TYPE_CHECKING:
@@ -120,6 +120,27 @@ def render_file(dot: str, path: str | Path, *, deadline: float = 10.0) -> Path:
     else:
         content = _installed_graphviz(_printable(dot), suffix.removeprefix("."), deadline)
     _write(path, content)
+    return path
+
+
+def save_svg(svg: str, path: str | Path) -> Path:
+    """Writes a picture that is SVG already, whole or not at all.
+
+    Args:
+        svg: one inert `<svg>` element.
+        path: ends in `.svg`.
+
+    Raises:
+        RenderingError: another suffix, or a folder that cannot be written.
+    """
+    path = Path(path)
+    if path.suffix.lower() != ".svg":
+        raise RenderingError(
+            f"cannot save this picture as {path.name!r}: it is SVG",
+            hint="choose a name that ends in .svg",
+        )
+    _require_inert(svg)
+    _write(path, svg.encode())
     return path
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 from types import FrameType
 
 import numpy as np
@@ -22,6 +25,7 @@ from chainc.ops.state import Input
 from chainc.passes import Pass
 from chainc.types import Array, Size
 from chainrule.arguments import count, number, part_name
+from chainrule.native_view import NativeView, view_of_training
 from chainrule.optim import Step
 from chainrule.program import Compiled, arrays_for, initial_state
 from chainrule.state import State
@@ -38,6 +42,7 @@ class Training:
     shuffle: bool
     seed: int
     metrics: Mapping[str, Node] = field(default_factory=dict)
+    watch: bool = False
 
     @property
     def graph(self) -> ir.Graph:
@@ -62,6 +67,7 @@ def training(
     shuffle: bool = True,
     seed: int = 0,
     metrics: Mapping[str, Node] | None = None,
+    watch: bool = False,
 ) -> Training:
     """A loop over minibatches around a step.
 
@@ -72,6 +78,9 @@ def training(
         shuffle: visit the rows in a new order each epoch.
         seed: of the initial values, the order and all random ops.
         metrics: further scalars to report beside the loss, by name.
+        watch: look through every result for NaN and infinities: a run stops at the first one,
+            with a `NonFiniteError` that names the step, the node and its line. It takes longer,
+            and needs machine code.
 
     Raises:
         InputError: a number is out of range, or a metric has a name that is taken.
@@ -83,7 +92,7 @@ def training(
     chosen = dict(metrics or {})
     for name, node in chosen.items():
         _check_metric(name, node)
-    return Training(step, epochs, batch_size, shuffle, seed, chosen)
+    return Training(step, epochs, batch_size, shuffle, seed, chosen, watch)
 
 
 def _check_metric(name: str, node: Node) -> None:
@@ -117,6 +126,19 @@ class TrainingProgram(Compiled):
         self._training = declared
         self._compiled = compiled
 
+    def _native_view(self) -> NativeView | None:
+        return self._view
+
+    @cached_property
+    def _view(self) -> NativeView | None:
+        native = self._compiled.native
+        return None if native is None else view_of_training(native)
+
+    def _shown_sizes(self) -> Mapping[str, int]:
+        """A whole batch."""
+        loop = self._compiled.loop
+        return dict.fromkeys(loop.step.size_names, loop.batch_size)
+
     @property
     def slots(self) -> tuple[Node, ...]:
         """Parameters, optimizer slots and counters."""
@@ -125,7 +147,7 @@ class TrainingProgram(Compiled):
     def initial_state(self, seed: int | None = None) -> State:
         """The values before the first step."""
         chosen = self._training.seed if seed is None else seed
-        values = initial_state(self.slots, chosen)
+        values = initial_state(self.slots, chosen, native=self._compiled.native is not None)
         return State({**values, "seed": np.asarray(chosen, np.int64)})
 
     def run(
@@ -163,12 +185,13 @@ class TrainingProgram(Compiled):
         history: dict[str, list[float]] = {}
         interrupted = False
         with np.errstate(all="ignore"), _stop_on_interrupt() as stop, _bar(total, progress) as tick:
-            for _, _, means in self._compiled.train(rows, values, total, stop):
-                _record(history, self._training.names, means)
-                if held_out is not None:
+            for finished in self._compiled.runner.run(rows, held_out, values, total, stop):
+                _record(history, self._training.names, finished.means)
+                if finished.validation is not None:
                     names = [f"val_{name}" for name in self._training.names]
-                    _record(history, names, self._compiled.validate(held_out, values))
-                tick({name: numbers[-1] for name, numbers in history.items()})
+                    _record(history, names, finished.validation)
+                latest = {name: numbers[-1] for name, numbers in history.items()}
+                tick(len(finished.means), latest)
             interrupted = stop()
         kept = {name: tuple(numbers) for name, numbers in history.items()}
         return Result(State(values), kept, interrupted)
@@ -178,12 +201,58 @@ class TrainingProgram(Compiled):
         rows = self._check(data, hyperparameters)
         values = self._starting_values(state)
         with np.errstate(all="ignore"):
-            means = self._compiled.validate(rows, values)
+            means = self._compiled.runner.evaluate(rows, values)
         return dict(zip(self._training.names, map(float, means), strict=True))
+
+    def export(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        name: str,
+        predict: Node | None = None,
+        processor: str = "portable",
+    ) -> tuple[Path, ...]:
+        """Write the training loop as files that need no Python.
+
+        `NAME.o` and `libNAME.so` hold machine code that takes no memory and calls no library;
+        `NAME.h` says what they offer, and `main.c` trains with them on a data file. With
+        processor="native" a run leaves the same bits as one of target "llvm".
+
+        Args:
+            folder: made if it does not exist; files of these names are replaced.
+            name: an identifier of C, with which every name in it begins.
+            predict: a node with a result for each row, such as the logits, to be computed from
+                the parameters.
+            processor: "portable" for any x86-64 processor with AVX2 and FMA under Linux, or
+                "native" for the one of this process.
+
+        Returns:
+            The files' paths.
+
+        Raises:
+            InputError: the name is no identifier, or there is no such processor.
+            GraphError: `predict` needs what the training does not have, or the training cannot
+                be native code.
+            LinkingError: there is no linker; install a C compiler or the extra "aot".
+            ExportError: a file cannot be written.
+        """
+        from chainrule.exporting import export
+
+        return export(
+            folder,
+            name=name,
+            declared=self.declared,
+            loop=self._compiled.loop,
+            epochs=self._training.epochs,
+            seed=self._training.seed,
+            predict=predict,
+            processor=processor,
+        )
 
     def _check(self, data: Values, hyperparameters: Mapping[str, float]) -> dict[str, Array]:
         _check_hyperparameters(self.declared, hyperparameters)
-        arrays = as_arrays(self.declared, by_key(self.declared, data, hyperparameters))
+        given = by_key(self.declared, data, hyperparameters)
+        arrays = as_arrays(self.declared, given, self._compiled.runner.byte_inputs)
         sizes = sizes_from(self.declared, arrays)
         check_indices(self._compiled.loop.step.index_bounds, arrays, sizes)
         warn_of_nan(arrays)
@@ -222,14 +291,25 @@ def _check_hyperparameters(graph: ir.Graph, given: Mapping[str, float]) -> None:
 
 
 def _record(history: dict[str, list[float]], names: Sequence[str], means: Array) -> None:
-    for name, value in zip(names, means.tolist(), strict=True):
-        history.setdefault(name, []).append(value)
+    """A number for each epoch, in the column of each name."""
+    for name, values in zip(names, means.T, strict=True):
+        history.setdefault(name, []).extend(values.tolist())
 
 
 def compile_training(
-    declared: Training, graph: ir.Graph, evaluation: ir.Graph, passes: Sequence[Pass]
+    declared: Training,
+    graph: ir.Graph,
+    evaluation: ir.Graph,
+    passes: Sequence[Pass],
+    target: str = "numpy",
+    threads: int | None = None,
 ) -> TrainingProgram:
     """Optimise and lower the step and the evaluation, and put the loop around them."""
+    if declared.watch and target != "llvm":
+        raise GraphError(
+            f"a training that is watched cannot be compiled for {target!r}",
+            hint='compile it with target="llvm", or declare it without watch=True',
+        )
     inputs = _batch_inputs(graph)
     stages = driver.optimize(graph, passes)
     loop = TrainingLoop(
@@ -239,8 +319,9 @@ def compile_training(
         batch_size=declared.batch_size,
         shuffle=declared.shuffle,
         order_stream=stream_of("training/order"),
+        watch=declared.watch,
     )
-    return TrainingProgram(declared, driver.compile_training(loop, stages))
+    return TrainingProgram(declared, driver.compile_training(loop, stages, target, threads))
 
 
 def _batch_inputs(graph: ir.Graph) -> tuple[str, ...]:
@@ -289,14 +370,14 @@ def _stop_on_interrupt() -> Iterator[Callable[[], bool]]:
 
 
 @contextmanager
-def _bar(epochs: int, wanted: bool) -> Iterator[Callable[[Mapping[str, float]], None]]:
+def _bar(epochs: int, wanted: bool) -> Iterator[Callable[[int, Mapping[str, float]], None]]:
     """A progress bar on a terminal, for runs longer than a second."""
     from tqdm import tqdm
 
     with tqdm(total=epochs, unit="epoch", delay=1, disable=None if wanted else True) as bar:
 
-        def tick(latest: Mapping[str, float]) -> None:
+        def tick(finished: int, latest: Mapping[str, float]) -> None:
             bar.set_postfix({name: f"{value:.4f}" for name, value in latest.items()})
-            bar.update()
+            bar.update(finished)
 
         yield tick

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -45,8 +45,12 @@ def _name(key: Node | str) -> str:
     )
 
 
-def as_arrays(graph: Graph, values: Mapping[str, object]) -> dict[str, Array]:
+def as_arrays(
+    graph: Graph, values: Mapping[str, object], keep_bytes: Collection[str] = ()
+) -> dict[str, Array]:
     """Arrays of exactly the declared types, contiguous and in the machine's byte order.
+
+    Inputs named in `keep_bytes` may also stay uint8, for programs that convert them row by row.
 
     Raises:
         InputError: a value is missing, or has another rank, size or element type.
@@ -59,11 +63,12 @@ def as_arrays(graph: Graph, values: Mapping[str, object]) -> dict[str, Array]:
                 f"no value for the input {describe(node)}",
                 hint=f"pass {node.op.key}=..., an array of type {node.type}",
             )
-        arrays[node.op.key] = _as_array(node, values.get(node.op.key, node.op.default))
+        value = values.get(node.op.key, node.op.default)
+        arrays[node.op.key] = _as_array(node, value, node.op.key in keep_bytes)
     return arrays
 
 
-def _as_array(node: Node, value: object) -> Array:
+def _as_array(node: Node, value: object, keep_bytes: bool) -> Array:
     if isinstance(value, np.ma.MaskedArray):
         raise _misfit(node, "a masked array", "fill the masked elements first, with .filled(...)")
     weak = not isinstance(value, (np.ndarray, np.generic))
@@ -77,7 +82,8 @@ def _as_array(node: Node, value: object) -> Array:
         raise _misfit(
             node, f"element type {array.dtype}", f"convert it with .astype(numpy.{wanted})"
         )
-    return np.ascontiguousarray(array, dtype=wanted).reshape(array.shape)
+    kept = array.dtype if keep_bytes and array.dtype == np.uint8 else wanted
+    return np.ascontiguousarray(array, dtype=kept).reshape(array.shape)
 
 
 def _fits(array: Array, wanted: np.dtype[np.generic]) -> bool:

@@ -129,13 +129,13 @@ def test_a_resumed_run_has_the_bits_of_one_long_run(cut: int) -> None:
 
 def test_a_run_stopped_within_an_epoch_goes_on_where_it_was() -> None:
     x, y = problem()
-    program = Classifier().program(epochs=2)
+    program = cr.compile(Classifier().training(epochs=2), target="numpy")
     values = {name: np.array(value) for name, value in program.initial_state().items()}
     polls = iter([False, False, True])
     arrays = {"x": x, "y": y, "lr": np.asarray(0.1, np.float32),
               "momentum": np.asarray(0.9, np.float32)}  # fmt: skip
-    epochs = list(program._compiled.train(arrays, values, 2, lambda: next(polls)))
-    assert [seen for _, seen, _ in epochs] == [32]
+    epochs = list(program._compiled.runner.run(arrays, None, values, 2, lambda: next(polls)))
+    assert [finished.seen.tolist() for finished in epochs] == [[32]]
     assert int(values["step"]) == 2
     resumed = program.run({"x": x, "y": y}, state=cr.State(values), epochs=2)
     assert digest(resumed.state) == digest(program.run({"x": x, "y": y}).state)
@@ -189,26 +189,24 @@ def test_evaluate_reports_and_changes_nothing() -> None:
     assert digest(result.state) == before
 
 
-def test_ctrl_c_returns_the_state_after_the_last_whole_step() -> None:
+@pytest.mark.parametrize("target", ["llvm", "numpy"])
+def test_ctrl_c_returns_the_state_after_the_last_whole_step(target: str) -> None:
     x, y = problem(4096)
-    program = Classifier().program(epochs=100_000)
+    data = {"x": x, "y": y}
+    program = cr.compile(Classifier().training(epochs=100_000), target=target)
     previous = signal.getsignal(signal.SIGINT)
     threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
     started = time.monotonic()
-    result = program.run({"x": x, "y": y}, progress=False)
+    result = program.run(data, progress=False)
     assert time.monotonic() - started < 30
     assert result.interrupted
     assert signal.getsignal(signal.SIGINT) is previous
     steps = int(result.state["step"])
     assert 0 < steps < 100_000 * 256
-    again = Classifier().program(epochs=1)
-    values = {name: np.array(value) for name, value in again.initial_state().items()}
-    polls = iter(range(steps + 1))
-    arrays = {"x": x, "y": y, "lr": np.asarray(0.1, np.float32),
-              "momentum": np.asarray(0.9, np.float32)}  # fmt: skip
-    for _ in again._compiled.train(arrays, values, 100_000, lambda: next(polls) == steps):
-        pass
-    assert digest(cr.State(values)) == digest(result.state)
+    assert len(result.history["loss"]) == -(-steps // 256)
+    resumed = program.run(data, state=result.state, epochs=1)
+    whole = program.run(data, epochs=steps // 256 + 1)
+    assert digest(resumed.state) == digest(whole.state)
 
 
 def test_a_run_outside_the_main_thread_works() -> None:
@@ -253,3 +251,15 @@ def test_adam_trains_too() -> None:
     loop = cr.training(step, epochs=40, batch_size=32, metrics={"accuracy": accuracy})
     result = cr.compile(loop).run({"x": x, "y": y})
     assert result.history["accuracy"][-1] > 0.95
+
+
+def test_native_code_reads_bytes_as_they_are_and_gives_the_bits_of_floats() -> None:
+    x, y = problem()
+    as_bytes = np.clip(x * 20 + 128, 0, 255).astype(np.uint8)
+    program = cr.compile(Classifier(lr=0.001).training(2), target="llvm")
+    held_out = {"x": as_bytes[:7].astype(np.float32), "y": y[:7]}
+    found = program.run({"x": as_bytes, "y": y}, validation=held_out)
+    expected = program.run({"x": as_bytes.astype(np.float32), "y": y}, validation=held_out)
+    assert digest(found.state) == digest(expected.state)
+    assert found.history == expected.history
+    assert np.shares_memory(program._check({"x": as_bytes, "y": y}, {})["x"], as_bytes)

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.graphs import Case, cases
 
 from chainc import ops
+from chainc.access import Capacity
+from chainc.backends.llvm.program import Memory
 from chainc.backends.numpy.module import assemble, prepare, print_function
+from chainc.binding import bind_graph
+from chainc.grouping import group
 from chainc.ir import Graph, Node, apply
-from chainc.loops import Buffer, Program
+from chainc.layout import lay_out
+from chainc.loops import Buffer, Group, Panels, Program, View
 from chainc.lower import lower
-from chainc.memory import ALIGNMENT, lifetimes, plan, reuse_in_place
+from chainc.machine import AVX2, AVX512, SSE, Machine
+from chainc.memory import ALIGNMENT, Lifetime, lifetimes, plan, reuse_in_place, safe_operands
 from chainc.ops.state import Input, Label, State
 from chainc.split import split
 from chainc.types import Array, TensorType, coefficient_of, float32, named, names_of
+
+CAPACITY = Capacity({"batch": 4})
 
 
 def input(name: str, *shape: int | str) -> Node:
@@ -159,3 +170,107 @@ def test_empty_and_odd_buffers_have_places(length: int) -> None:
     program = prepare(lower(Graph((ops.sum(ops.exp(input("x", length))),))))
     assert not overlapping(program)
     assert np.all([offset >= 0 for offset in plan(program).offsets.values()])
+
+
+# groups and panels, as native code has them
+
+
+def native(graph: Graph, machine: Machine = AVX512) -> Program:
+    """Kernels grouped and laid out, but not yet in place."""
+    return lay_out(group(lower(graph)), machine, CAPACITY)
+
+
+def momentum() -> Graph:
+    """W and v are replaced by one kernel, which reads both."""
+    x, y = input("x", "batch", 24), input("y", "batch", 32)
+    w = apply(State(Label("w"), TensorType((24, 32), float32)))
+    v = apply(State(Label("v"), TensorType((24, 32), float32)))
+    gradient = ops.permute_dims(x, (1, 0)) @ ops.tanh(x @ w + y)
+    new_v = v * 0.9 + gradient
+    return Graph((ops.sum(x @ w),), {v: new_v, w: w - new_v * 0.1})
+
+
+def test_a_group_replaces_all_its_slots_in_place() -> None:
+    program = reuse_in_place(native(momentum()))
+    assert not program.updates
+    (kernel,) = (each for each in program.body if isinstance(each, Group) and len(each.outs) == 2)
+    assert {out.key for out in kernel.outs} == {"v", "w"}
+    assert {view.buffer.key for view in kernel.reads} >= {"v", "w"}
+    position = program.body.index(kernel)
+    later = program.body[position + 1 :]
+    assert not any(view.buffer in kernel.outs for each in later for view in each.reads)
+
+
+def test_a_group_does_not_write_over_what_its_contraction_reads() -> None:
+    """A row of the result is written while others still need whole rows of the operand."""
+    x = input("x", "batch", 24)
+    w = apply(State(Label("w"), TensorType((24, 24), float32)))
+    first = ops.exp(x @ w)
+    program = reuse_in_place(native(Graph((ops.tanh(first @ w) * 2.0,))))
+    for kernel in program.body:
+        assert not {view.buffer for view in kernel.reads} & set(kernel.outs)
+
+
+def test_a_group_writes_over_what_a_follower_reads_at_its_element() -> None:
+    x = input("x", "batch", 24)
+    w = apply(State(Label("w"), TensorType((24, 24), float32)))
+    other = ops.exp(x)
+    program = reuse_in_place(native(Graph((ops.sum(ops.tanh(x @ w) + other, 0),))))
+    groups = [each for each in program.body if isinstance(each, Group)]
+    assert groups
+    assert any(set(each.outs) & {view.buffer for view in each.reads} for each in groups)
+
+
+def test_results_of_one_group_do_not_share_storage() -> None:
+    program = reuse_in_place(native(momentum()))
+    for kernel in program.body:
+        assert len(set(kernel.outs)) == len(kernel.outs)
+
+
+def test_values_in_different_layouts_do_not_share_storage() -> None:
+    x, w = input("x", 24, 32), input("w", 24, 32)
+    out = Buffer("out", x.type, panels=Panels(1, 16))
+    source = Buffer("source", x.type)
+    (kernel,) = lower(Graph((x + w,))).body
+    moved = replace(kernel, out=out, operands=(View(source, x.type), View(out, x.type)))
+    assert [view.buffer for view in safe_operands(moved, out)] == [out]
+
+
+def test_what_shares_storage_is_recorded() -> None:
+    program = reuse_in_place(native(momentum()))
+    recorded = {
+        buffer.key: [each.name for each in values] for buffer, values in program.in_place.items()
+    }
+    assert recorded["w"] == ["w", "new_w"]
+    assert (recorded["v"][0], recorded["v"][-1]) == ("v", "new_v")
+    buffers = {out for kernel in program.body for out in kernel.outs} | set(program.states)
+    assert set(program.in_place) <= buffers
+
+
+def extents(program: Program) -> list[tuple[Lifetime, int, int]]:
+    """When each work buffer of the arena lives, and its bytes with all padding."""
+    memory = Memory(CAPACITY)
+    memory.work([program])
+    spans = lifetimes(program)
+    return [
+        (spans[buffer], offset, offset + memory.nbytes(buffer))
+        for buffer, offset in memory.offsets.items()
+    ]
+
+
+@pytest.mark.parametrize("machine", [AVX512, AVX2, SSE], ids=["avx512", "avx2", "sse"])
+@settings(max_examples=100)
+@given(case=cases(dtype=float32))
+def test_no_two_living_buffers_of_native_code_share_bytes(machine: Machine, case: Case) -> None:
+    bound = bind_graph(case.graph, {"time": 3})
+    program = reuse_in_place(native(bound, machine))
+    found = extents(program)
+    for i, (a, start, end) in enumerate(found):
+        assert start % ALIGNMENT == 0
+        for b, low, high in found[i + 1 :]:
+            together = a.start <= b.end and b.start <= a.end
+            assert not (together and start < high and low < end)
+    for kernel in program.body:
+        for out in kernel.outs:
+            safe = [view.buffer for view in safe_operands(kernel, out)]
+            assert all(view.buffer in safe for view in kernel.reads if view.buffer is out)

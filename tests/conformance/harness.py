@@ -49,10 +49,12 @@ def _reference(graph: Graph, inputs: Values, states: Values) -> Sequence[Array]:
     return reference.evaluate(graph, inputs, states).outputs
 
 
-def _numpy(passes: Sequence[Pass] | None) -> Callable[[Graph, Values, Values], Sequence[Array]]:
+def _compiled(
+    target: str, passes: Sequence[Pass] | None
+) -> Callable[[Graph, Values, Values], Sequence[Array]]:
     def run(graph: Graph, inputs: Values, states: Values) -> Sequence[Array]:
         used = {leaf.op.label for leaf in graph.leaves("input")}
-        function = compile(graph, passes=passes).bind(State(states))
+        function = compile(graph, target=target, passes=passes).bind(State(states))
         return function({key: value for key, value in inputs.items() if key in used})
 
     return run
@@ -61,8 +63,10 @@ def _numpy(passes: Sequence[Pass] | None) -> Callable[[Graph, Values, Values], S
 ROUNDING = {float32: 1e-6, float64: 1e-13}
 BACKENDS = (
     Backend("reference", _reference, {float32: 1e-14, float64: 1e-14}),
-    Backend("numpy", _numpy(None), ROUNDING),
-    Backend("numpy-without-passes", _numpy(()), ROUNDING),
+    Backend("numpy", _compiled("numpy", None), ROUNDING),
+    Backend("numpy-without-passes", _compiled("numpy", ()), ROUNDING),
+    Backend("llvm", _compiled("llvm", None), ROUNDING),
+    Backend("llvm-without-passes", _compiled("llvm", ()), ROUNDING),
 )
 
 

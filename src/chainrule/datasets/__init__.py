@@ -1,11 +1,12 @@
 """Small data sets: handwritten digits, bundled, and two-class points in the plane, generated.
 
-Every set comes as `Dataset(train, test, ...)`; every split holds `x` float32 (n, features) and
-`y` int32 (n,), the class numbers from 0.
+`mnist` reads a larger one from a folder of IDX files. Every set comes as `Dataset(train, test,
+...)`; every split holds `x` float32 (n, features) and `y` int32 (n,), the class numbers from 0.
 """
 
 from chainrule.datasets.dataset import Dataset, Split
 from chainrule.datasets.handwritten import digits
+from chainrule.datasets.idx import mnist, read_idx
 from chainrule.datasets.plane import moons, ring, spirals, xor
 
-__all__ = ["Dataset", "Split", "digits", "moons", "ring", "spirals", "xor"]
+__all__ = ["Dataset", "Split", "digits", "mnist", "moons", "read_idx", "ring", "spirals", "xor"]

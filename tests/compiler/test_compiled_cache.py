@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from chainrule import compiled_cache
+from chainc import compiled_cache
 from chainrule.rendering import render_svg
 
 GRAPH = "digraph { a -> b }"

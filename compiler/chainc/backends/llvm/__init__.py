@@ -1,0 +1,1 @@
+"""The LLVM backend: vector code for the host and for other machines."""

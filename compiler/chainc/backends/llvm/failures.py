@@ -1,0 +1,67 @@
+"""What the code means that a native run leaves when it fails."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from chainc.errors import ChainruleError, InputError, NonFiniteError
+from chainc.ir import Origin
+from chainc.loops import Buffer, Kernel
+
+NOT_FINITE = 1 << 32  # codes from here on; those from 1 on are indices out of range
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A buffer that is looked through once it is written, and what it is written for."""
+
+    buffer: Buffer
+    origin: Origin
+
+
+@dataclass
+class Failures:
+    """The meanings, numbered as the code is printed."""
+
+    kernels: list[Kernel] = field(default_factory=list)
+    watched: list[Watched] = field(default_factory=list)
+
+    def add_kernel(self, kernel: Kernel) -> int:
+        """The code for an index that the kernel meets out of range."""
+        self.kernels.append(kernel)
+        return len(self.kernels)
+
+    def add_watched(self, buffer: Buffer, origin: Origin) -> int:
+        """The code for a number that is not finite."""
+        self.watched.append(Watched(buffer, origin))
+        return NOT_FINITE + len(self.watched) - 1
+
+    def error(self, code: int, step: int | None = None) -> ChainruleError:
+        """The exception for a code; `step` is that of the training in which it arose."""
+        if code >= NOT_FINITE:
+            return _not_finite(self.watched[code - NOT_FINITE], step)
+        return InputError(
+            "an index computed in the graph is out of range",
+            where=str(self.kernels[code - 1].origin.location),
+            hint="clip the indices, or check how they are computed",
+        )
+
+
+def _not_finite(watched: Watched, step: int | None) -> NonFiniteError:
+    buffer, origin = watched.buffer, watched.origin
+    when = "" if step is None else f"step {step}: "
+    if buffer.role in ("batch", "scalar", "state"):
+        kind = "state" if buffer.role == "state" else "input"
+        return NonFiniteError(
+            f"{when}the {kind} {buffer.key!r} holds NaN or infinity when the step begins",
+            where=str(origin.location),
+            hint="clean the data, or continue from a state that is finite",
+        )
+    scope = f" of {origin.scope}" if origin.scope else ""
+    return NonFiniteError(
+        f"{when}{buffer.name!r}{scope} is the first to hold NaN or infinity; all that it is "
+        "computed from is finite",
+        where=str(origin.location),
+        hint="lower the learning rate, scale the data, or use a stable form such as "
+        "losses.cross_entropy on logits",
+    )

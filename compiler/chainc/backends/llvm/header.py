@@ -1,0 +1,16 @@
+"""The first bytes of a native program's memory: how the threads and the host talk.
+
+All are 64-bit integers, given by their offset in bytes.
+"""
+
+STOP = 0  # set by the host: end before the next step
+STEPS = 8  # steps done
+FAILURE = 16  # 0, or the code of the kernel that met an index out of range or a value not finite
+GO = 24  # what thread 0 decided for this step, for the others
+EPOCHS = 32  # records of the history that are complete
+FAILED_STEP = 40  # where the failure was
+
+CACHE_LINE = 64
+BARRIERS = 64  # one cache line a thread
+MAX_THREADS = 64
+HEADER_BYTES = BARRIERS + MAX_THREADS * CACHE_LINE

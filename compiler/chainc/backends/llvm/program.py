@@ -1,0 +1,317 @@
+"""A lowered program as functions of a module: its kernels in order, over one arena.
+
+    @NAME(ptr arena, ptr table, i64 rows, i64 thread, i64 threads)
+
+Every thread calls the function; a kernel is shared among them or done by the first alone. Where
+one reads or overwrites what another thread has touched, a barrier comes between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from chainc.access import Capacity, storage_size
+from chainc.backends.llvm.failures import Failures
+from chainc.backends.llvm.header import FAILURE, HEADER_BYTES
+from chainc.backends.llvm.module import Kernel as Function
+from chainc.backends.llvm.module import Module
+from chainc.grouping import group
+from chainc.ir import Origin
+from chainc.layout import Layouts, lay_out
+from chainc.loops import Buffer, Copy, Kernel, Program, View
+from chainc.machine import Machine
+from chainc.memory import ALIGNMENT, plan, reuse_in_place, substitute
+from chainc.nests import Nest
+from chainc.schedules import schedule
+from chainc.schedules.watching import watching_nest
+from chainc.split import split_large
+
+ARGUMENTS = "ptr noalias %arena, ptr noalias %table, i64 %rows, i64 %thread, i64 %threads"
+MOST_INSTRUCTIONS = 256  # of a map
+PADDING = 64  # bytes behind the last buffer, so that a vector may stand out
+
+
+def prepare(
+    program: Program,
+    machine: Machine,
+    capacity: Capacity,
+    given: Layouts | None = None,
+) -> Program:
+    """Kernels grouped, laid out and in place: the form that is printed.
+
+    Code is generated in a time that grows faster than a function, so very large maps are cut.
+    """
+    grouped = group(split_large(program, MOST_INSTRUCTIONS))
+    return reuse_in_place(lay_out(grouped, machine, capacity, given))
+
+
+def with_roles(program: Program, roles: Mapping[str, str]) -> Program:
+    """The program with other roles for inputs that are not arrays of the caller's, by key."""
+    names = {b: replace(b, role=roles[b.key]) for b in program.inputs if b.key in roles}
+    inputs = tuple(names.get(buffer, buffer) for buffer in program.inputs)
+    return replace(substitute(program, names), inputs=inputs)
+
+
+def with_outputs(program: Program) -> tuple[Program, tuple[Buffer, ...]]:
+    """The program with its outputs written to arrays of the caller's."""
+    updated = {view.buffer for _, view in program.updates}
+    once = [kernel.out for kernel in program.body]
+    names: dict[Buffer, Buffer] = {}
+    copies: list[Kernel] = []
+    targets: list[Buffer] = []
+    for position, result in enumerate(program.outputs):
+        target = Buffer(f"output_{position}", result.type, "output")
+        targets.append(target)
+        own = isinstance(result, View) and result.whole and once.count(result.buffer) == 1
+        if own and isinstance(result, View) and result.buffer not in {*updated, *names}:
+            names[result.buffer] = target
+        else:
+            copies.append(Copy(target, (result,)))
+    direct = replace(program, body=(*program.body, *copies), outputs=())
+    return substitute(direct, names), tuple(targets)
+
+
+@dataclass
+class Memory:
+    """Where every buffer is: an offset in the arena, a place in the table, or a constant."""
+
+    capacity: Capacity
+    size: int = HEADER_BYTES
+    shared: dict[tuple[str, str], int] = field(default_factory=dict)  # by role and key
+    offsets: dict[Buffer, int] = field(default_factory=dict)
+    table: dict[Buffer, int] = field(default_factory=dict)
+    constants: dict[Buffer, str] = field(default_factory=dict)
+
+    def nbytes(self, buffer: Buffer) -> int:
+        return storage_size(buffer, self.capacity) * buffer.type.dtype.itemsize
+
+    def take(self, nbytes: int) -> int:
+        """Room in the arena that stays taken."""
+        offset = self.size
+        self.size += -(-nbytes // ALIGNMENT) * ALIGNMENT
+        return offset
+
+    def keep(self, buffers: Iterable[Buffer]) -> None:
+        """A place for buffers that outlive a step; one for each role and key."""
+        for buffer in buffers:
+            key = (buffer.role, buffer.key)
+            if key not in self.shared:
+                self.shared[key] = self.take(self.nbytes(buffer))
+            self.offsets[buffer] = self.shared[key]
+
+    def keep_results(self, kernels: Sequence[Kernel]) -> None:
+        """Room for what a prologue computes once."""
+        for kernel in kernels:
+            for out in kernel.outs:
+                if out not in self.offsets and out not in self.table:
+                    self.offsets[out] = self.take(self.nbytes(out))
+
+    def work(self, programs: Sequence[Program]) -> None:
+        """Room for the buffers of several programs that never run at the same time."""
+        start = self.size
+        for program in programs:
+            arena = plan(program, self.nbytes)
+            self.offsets |= {buffer: start + at for buffer, at in arena.offsets.items()}
+            self.size = max(self.size, start + arena.sizes.get((), 0))
+
+    @property
+    def arena_bytes(self) -> int:
+        """All memory that a run takes, apart from the arrays of the caller."""
+        return self.size + PADDING
+
+    def extent(self, buffer: Buffer) -> tuple[str, int, int]:
+        """What tells whether two buffers overlap: a space, a start and an end."""
+        if buffer in self.offsets:
+            start = self.offsets[buffer]
+            return "arena", start, start + self.nbytes(buffer)
+        if buffer in self.table:
+            return f"table {self.table[buffer]}", 0, 1
+        return "constant", 0, 0
+
+
+@dataclass(frozen=True)
+class Call:
+    """A kernel's function, the buffers it is given, and which of them it writes."""
+
+    function: Function
+    buffers: tuple[Buffer, ...]
+    written: frozenset[Buffer]
+    code: int
+
+
+@dataclass
+class ProgramPrinter:
+    """Prints functions over one memory into one module."""
+
+    module: Module
+    memory: Memory
+    failures: Failures = field(default_factory=Failures)
+
+    def kernel(self, kernel: Kernel) -> Call:
+        """A kernel's function in the module."""
+        nest, buffers = schedule(kernel, self.memory.capacity, self.module.machine)
+        function = self.module.kernel(nest)
+        code = self.failures.add_kernel(kernel)
+        return Call(function, buffers, frozenset(kernel.outs), code)
+
+    def nest(self, name: str, nest: Nest, buffers: Sequence[Buffer], program: Program) -> None:
+        """A function that calls a nest which stands for a whole program."""
+        function = self.module.kernel(nest)
+        kernels = (*program.prologue, *program.body)
+        indexing = [kernel for kernel in kernels if getattr(kernel, "checked", False)]
+        code = self.failures.add_kernel((indexing or list(kernels))[0])
+        body = _Body(self.memory)
+        for kernel in kernels:
+            self._constants(kernel)
+        body.call(Call(function, tuple(buffers), frozenset(), code))
+        self._function(name, body)
+
+    def sequence(
+        self,
+        name: str,
+        kernels: Sequence[Kernel],
+        given: Sequence[Buffer] = (),
+        *,
+        watch: bool = False,
+    ) -> None:
+        """A function that calls the kernels in order.
+
+        Watched, what is given and each result is looked through for NaN and infinities.
+        """
+        body = _Body(self.memory)
+        for buffer in given:
+            self._watch(body, buffer, buffer.origin)
+        for kernel in kernels:
+            self._constants(kernel)
+            body.call(self.kernel(kernel))
+            for out in kernel.outs if watch else ():
+                self._watch(body, out, kernel.origin)
+        self._function(name, body)
+
+    def _watch(self, body: _Body, buffer: Buffer, origin: Origin) -> None:
+        if not buffer.type.dtype.is_float:
+            return
+        nest, buffers = watching_nest(buffer, self.memory.capacity, self.module.machine)
+        code = self.failures.add_watched(buffer, origin)
+        body.call(Call(self.module.kernel(nest), buffers, frozenset(), code))
+
+    def _function(self, name: str, body: _Body) -> None:
+        head = f"define internal void @{name}({ARGUMENTS}) nounwind {{\nentry:\n"
+        self.module.add(head + "\n".join([*body.finished(), "  ret void", "}", ""]))
+
+    def program(self, name: str, program: Program, *, watch: bool = False) -> None:
+        """`@NAME` and `@NAME.prologue`."""
+        updates = [Copy(slot, (view,)) for slot, view in program.updates]
+        self.sequence(f"{name}.prologue", program.prologue)
+        given = (*program.inputs, *program.states) if watch else ()
+        self.sequence(name, (*program.body, *updates), given, watch=watch)
+
+    def exchange(self, name: str, states: Sequence[Buffer], table: Mapping[str, int]) -> None:
+        """`@NAME.set` copies states from the table's arrays into the arena, `@NAME.get` back."""
+        given, taken = [], []
+        for state in states:
+            plain = replace(state, panels=None)
+            source, target = replace(plain, role="input"), replace(plain, role="output")
+            self.memory.table[source] = self.memory.table[target] = table[state.key]
+            given.append(Copy(state, (View(source, source.type),)))
+            taken.append(Copy(target, (View(state, state.type),)))
+        self.sequence(f"{name}.set", given)
+        self.sequence(f"{name}.get", taken)
+
+    def _constants(self, kernel: Kernel) -> None:
+        for view in kernel.reads:
+            buffer = view.buffer
+            if buffer.role == "constant" and buffer not in self.memory.constants:
+                name = f"@constant.{len(self.memory.constants)}"
+                self.memory.constants[buffer] = name
+                data = buffer.data + bytes(PADDING)
+                text = "".join(f"\\{byte:02X}" for byte in data)
+                kind = f"[{len(data)} x i8]"
+                self.module.add(
+                    f'{name} = private unnamed_addr constant {kind} c"{text}", align 64\n'
+                )
+
+
+class _Body:
+    """The lines of a function that calls kernels."""
+
+    def __init__(self, memory: Memory) -> None:
+        self.memory = memory
+        self.lines: list[str] = ["  %first = icmp eq i64 %thread, 0"]
+        self.values = 0
+        self.touched: list[Call] = []  # since the last barrier
+        self.touched_by_all: list[Call] = []  # the shared ones of them
+        self.count = 0
+        self.alone = False  # inside a block that only the first thread enters
+
+    def call(self, call: Call) -> None:
+        others = self.touched if call.function.shared else self.touched_by_all
+        if any(self._conflict(earlier, call) for earlier in others):
+            self._together()
+            self.lines.append("  call void @barrier(ptr %arena, i64 %thread, i64 %threads)")
+            self.touched, self.touched_by_all = [], []
+        if call.function.shared:
+            self._together()
+        else:
+            self._first_only()
+        pointers = [self._pointer(buffer) for buffer in call.buffers]
+        self.touched.append(call)
+        if call.function.shared:
+            self.touched_by_all.append(call)
+        given = [f"ptr {pointer}" for pointer in pointers]
+        given += ["i64 %rows", "i64 %thread", "i64 %threads"]
+        if call.function.fails:
+            given += [f"ptr {self._arena(FAILURE)}", f"i64 {call.code}"]
+        self.lines.append(f'  call void @"{call.function.name}"({", ".join(given)})')
+
+    def finished(self) -> Sequence[str]:
+        self._together()
+        return self.lines
+
+    def _conflict(self, earlier: Call, later: Call) -> bool:
+        """Does the later one touch what another thread may have written, or the reverse?"""
+        return any(
+            self._overlap(a, b)
+            for a in earlier.buffers
+            for b in later.buffers
+            if a in earlier.written or b in later.written
+        )
+
+    def _overlap(self, a: Buffer, b: Buffer) -> bool:
+        space, start, end = self.memory.extent(a)
+        other, first, last = self.memory.extent(b)
+        return space == other and start < last and first < end
+
+    def _first_only(self) -> None:
+        if not self.alone:
+            self.count += 1
+            self.lines.append(f"  br i1 %first, label %alone.{self.count}, label %all.{self.count}")
+            self.lines.append(f"alone.{self.count}:")
+            self.alone = True
+
+    def _together(self) -> None:
+        if self.alone:
+            self.lines += [f"  br label %all.{self.count}", f"all.{self.count}:"]
+            self.alone = False
+
+    def _pointer(self, buffer: Buffer) -> str:
+        if buffer in self.memory.offsets:
+            return self._arena(self.memory.offsets[buffer])
+        if buffer in self.memory.constants:
+            return self.memory.constants[buffer]
+        return self._table(self.memory.table[buffer])
+
+    def _arena(self, offset: int) -> str:
+        return self._let(f"getelementptr inbounds i8, ptr %arena, i64 {offset}")
+
+    def _table(self, index: int) -> str:
+        slot = self._let(f"getelementptr inbounds ptr, ptr %table, i64 {index}")
+        return self._let(f"load ptr, ptr {slot}, align 8")
+
+    def _let(self, text: str) -> str:
+        """A pointer, computed where it is needed: kept for long, it would only take a register."""
+        self.values += 1
+        name = f"%a{self.values}"
+        self.lines.append(f"  {name} = {text}")
+        return name

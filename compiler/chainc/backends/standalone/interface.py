@@ -1,0 +1,125 @@
+"""What a caller in C sees of an exported program: tensors, arrays with rows, sizes, names."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from chainc.loops import Buffer
+from chainc.types import DType, TensorType, bool_, float32, float64, int32, int64, static, uint8
+
+C_TYPES = {
+    float32: "float",
+    float64: "double",
+    int32: "int32_t",
+    int64: "int64_t",
+    uint8: "uint8_t",
+    bool_: "uint8_t",
+}
+MOST_ROWS = 2**32  # of a data set: what the order of the rows is made for
+MOST_EPOCHS = 2**31
+
+# what the functions return
+OK, BAD_ARGUMENT, BAD_INDEX, BAD_ARENA = range(4)
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor in the arena that the caller may read and write by its name."""
+
+    key: str  # model/linear1/weight
+    constant: str  # MODEL_LINEAR1_WEIGHT
+    buffer: Buffer
+    offset: int  # in the arena
+    stored_bytes: int  # in the arena, padding included
+    default: float | int | None = None  # of a hyperparameter
+
+    @property
+    def nbytes(self) -> int:
+        """Of a row-major copy."""
+        return math.prod(static(self.buffer.type.shape)) * self.buffer.type.dtype.itemsize
+
+
+@dataclass(frozen=True)
+class Rows:
+    """An array of the caller's: rows of a data set."""
+
+    key: str
+    word: str  # what it is called in C
+    type: TensorType  # of a batch; the first axis is the rows
+    bound: int | None = None  # its values are indices below it
+    may_be_bytes: bool = False  # instead of floating-point numbers
+
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        return static(self.type.shape[1:])
+
+    @property
+    def row_elements(self) -> int:
+        return math.prod(self.row_shape)
+
+    @property
+    def dtype(self) -> DType:
+        return self.type.dtype
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A function of rows that gives a result for each."""
+
+    inputs: tuple[Rows, ...]
+    output: Rows
+    by_row: bool  # each row stands for itself, so there may be more than a batch of them
+
+
+@dataclass(frozen=True)
+class Interface:
+    """All that the header tells."""
+
+    name: str
+    tensors: tuple[Tensor, ...]
+    inputs: tuple[Rows, ...]
+    outputs: tuple[str, ...]  # loss, then the metrics
+    prediction: Prediction | None
+    batch_size: int
+    shuffle: bool
+    epochs: int
+    seed: int
+    arena_bytes: int
+
+    @property
+    def prefix(self) -> str:
+        """Of constants."""
+        return self.name.upper()
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """Their names after the first part, which is that of the program."""
+        run = ("train", "begin", "train_thread", "stop", "records", "step", "evaluate")
+        predict = () if self.prediction is None else ("predict",)
+        return ("version", "init", "get", "set", *run, *predict)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Of the history."""
+        validation = (f"validation {output}" for output in self.outputs)
+        return ("rows", *self.outputs, "validation rows", *validation)
+
+
+def words(keys: Iterable[str]) -> Iterator[str]:
+    """Names for C, no two alike even in capitals: `model/linear1/weight` -> model_linear1_weight.
+
+    A number is put behind a name that is taken.
+    """
+    taken: set[str] = set()
+    for key in keys:
+        base = re.sub(r"[^A-Za-z0-9]+", "_", key).strip("_")
+        base = base if base[:1].isalpha() else f"value_{base}"
+        word, count = base, 1
+        while word.upper() in taken:
+            count += 1
+            word = f"{base}_{count}"
+        taken.add(word.upper())
+        yield word

@@ -1,0 +1,208 @@
+"""One module with a training loop, the first values of its slots, a prediction, and the C API.
+
+The kernels are printed as for a run in this process, so for the same processor their bits are the
+same. The module is another one: the names that C sees are the caller's choice, the code is for
+other processors unless asked otherwise, and what only this file needs would make every
+compilation for this process longer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from chainc.access import UnboundError
+from chainc.backends.llvm.jit import Processor, compile_object
+from chainc.backends.llvm.loop import training_code
+from chainc.backends.llvm.program import prepare, with_outputs, with_roles
+from chainc.backends.standalone.entry_points import (
+    OWN_BYTES,
+    SEED,
+    Places,
+    checks,
+    state_functions,
+)
+from chainc.backends.standalone.interface import Interface, Prediction, Rows, Tensor, words
+from chainc.backends.standalone.run_entries import run_functions
+from chainc.errors import GraphError
+from chainc.loops import Buffer, IndexBound, Program, TrainingLoop
+from chainc.rows import rows_are_independent
+from chainc.types import Size, TensorType, int64
+
+VERSION_DIGITS = 32
+RESULTS = "results"  # what a prediction writes
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be exported.
+
+    `initial` has updates alone: the first value of every slot, from the input "seed".
+    """
+
+    name: str
+    loop: TrainingLoop
+    initial: Program
+    predict: Program | None
+    defaults: Mapping[str, float | int]  # of hyperparameters
+    epochs: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Standalone:
+    """An object file, and what C must know of it."""
+
+    object_file: bytes
+    interface: Interface
+    version: str
+
+
+def standalone(wanted: Wanted, processor: Processor) -> Standalone:
+    """Compiles everything that is wanted.
+
+    Raises:
+        GraphError: the loop or the prediction cannot be native code, or not without Python.
+    """
+    try:
+        return _Writer(wanted, processor).compiled()
+    except UnboundError as error:
+        raise GraphError(
+            f"export needs the number of rows when compiling: {error}",
+            hint="keep the batch the first axis of what is predicted",
+        ) from None
+
+
+class _Writer:
+    def __init__(self, wanted: Wanted, processor: Processor) -> None:
+        self.wanted = wanted
+        self.processor = processor
+        self.code = training_code(wanted.loop, processor)
+        self.memory = self.code.memory
+        self.printer = self.code.printer
+        self.own = self.memory.take(OWN_BYTES)
+        self.seed = Buffer("seed", TensorType((), int64), "state", "seed")
+        self.memory.offsets[self.seed] = self.own + SEED
+        self.prepare = [*self.code.prologues]
+
+    def compiled(self) -> Standalone:
+        self._initial(self.wanted.initial)
+        prediction = None if self.wanted.predict is None else self._predict(self.wanted.predict)
+        interface = self._interface(prediction)
+        for i, tensor in enumerate(interface.tensors):
+            self.printer.exchange(f"tensor.{i}", [tensor.buffer], {tensor.key: 0})
+        version = self._version(interface)
+        places = Places(self.code, self.own, self.prepare, version)
+        functions = [
+            *checks(interface, places),
+            *state_functions(interface, places),
+            *run_functions(interface, places),
+        ]
+        for text in functions:
+            self.code.module.add(text)
+        entries = [f"{interface.name}_{function}" for function in interface.functions]
+        return Standalone(
+            compile_object(self.code.text, self.processor, entries), interface, version
+        )
+
+    def _initial(self, program: Program) -> None:
+        """`@initial` puts the first value of every slot into its place."""
+        once = replace(program, prologue=(), body=(*program.prologue, *program.body))
+        placed = self._placed(once)
+        for buffer in placed.inputs:
+            self.memory.offsets[buffer] = self.own + SEED
+        self._print("initial", placed)
+        self.prepare.append("initial")
+
+    def _predict(self, program: Program) -> Prediction:
+        """`@predict`, from arrays of the caller's to one of the caller's."""
+        roles = {b.key: "scalar" for b in program.inputs if not _has_rows(b)}
+        direct, (result,) = with_outputs(with_roles(program, roles))
+        placed = self._placed(direct)
+        given = [buffer for buffer in placed.inputs if buffer.role == "input"]
+        self.memory.keep(buffer for buffer in placed.inputs if buffer.role == "scalar")
+        self.memory.table |= {buffer: place for place, buffer in enumerate((*given, result))}
+        self._print("predict", placed)
+        named = self._words(given)
+        return Prediction(
+            tuple(_rows(buffer, named[buffer.key], program.index_bounds) for buffer in given),
+            _rows(result, named[RESULTS], ()),
+            rows_are_independent(program),
+        )
+
+    def _placed(self, program: Program) -> Program:
+        """The form that is printed; slots lie as in training."""
+        slots = {s.key: s.panels for s in (*self.wanted.initial.states, *self.code.states)}
+        return prepare(program, self.processor.machine, self.memory.capacity, slots)
+
+    def _print(self, name: str, program: Program) -> None:
+        self.memory.keep(program.states)
+        self.memory.keep_results(program.prologue)
+        self.memory.work([program])
+        self.printer.program(name, program)
+        self.prepare.append(f"{name}.prologue")
+
+    def _interface(self, prediction: Prediction | None) -> Interface:
+        loop = self.wanted.loop
+        rows = {buffer.key: buffer for buffer in loop.step.inputs}
+        bounds = (*loop.step.index_bounds, *loop.evaluate.index_bounds)
+        named = self._words(())
+        inputs = (_rows(rows[key], named[key], bounds) for key in loop.batch_inputs)
+        return Interface(
+            name=self.wanted.name,
+            tensors=tuple(self._tensors()),
+            inputs=tuple(replace(each, may_be_bytes=each.dtype.is_float) for each in inputs),
+            outputs=loop.step.names,
+            prediction=prediction,
+            batch_size=loop.batch_size,
+            shuffle=loop.shuffle,
+            epochs=self.wanted.epochs,
+            seed=self.wanted.seed,
+            arena_bytes=self.memory.arena_bytes,
+        )
+
+    def _words(self, more: Sequence[Buffer]) -> Mapping[str, str]:
+        """What arrays with rows are called in C, by key; a prediction's come after the others."""
+        keys = [*self.wanted.loop.batch_inputs, *(buffer.key for buffer in more), RESULTS]
+        once = list(dict.fromkeys(keys))
+        return dict(zip(once, words(once), strict=True))
+
+    def _tensors(self) -> Iterator[Tensor]:
+        """Slots, the seed, then inputs without rows."""
+        kept = (*self._kept("state"), self.seed, *self._kept("scalar"))
+        for buffer, word in zip(kept, words(buffer.key for buffer in kept), strict=True):
+            default = self.wanted.defaults.get(buffer.key) if buffer.role == "scalar" else None
+            offset, stored = self.memory.offsets[buffer], self.memory.nbytes(buffer)
+            yield Tensor(buffer.key, word.upper(), buffer, offset, stored, default)
+
+    def _kept(self, role: str) -> Sequence[Buffer]:
+        """One buffer for each key that has a place in the arena."""
+        found: dict[str, Buffer] = {}
+        for buffer in self.memory.offsets:
+            if buffer.role == role and buffer is not self.seed:
+                found.setdefault(buffer.key, buffer)
+        return list(found.values())
+
+    def _version(self, interface: Interface) -> str:
+        """The same only where a header and an object fit each other."""
+        parts = (self.code.text, repr(self.processor), repr(interface))
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:VERSION_DIGITS]
+
+
+def _has_rows(buffer: Buffer) -> bool:
+    return bool(buffer.type.shape) and isinstance(buffer.type.shape[0], Size)
+
+
+def _rows(buffer: Buffer, word: str, bounds: Sequence[IndexBound]) -> Rows:
+    found = [bound.bound for bound in bounds if bound.key == buffer.key]
+    numbers = [bound for bound in found if isinstance(bound, int)]
+    if len(numbers) < len(found):
+        raise GraphError(
+            f"export: the values of the input {buffer.key!r} are indices of rows of the batch",
+            hint="only indices into axes of known sizes can be checked without Python",
+        )
+    dtype = buffer.type.dtype
+    most = 2 ** (8 * dtype.itemsize)
+    bound = min(numbers, default=most)
+    return Rows(buffer.key, word, buffer.type, bound if bound < most else None)

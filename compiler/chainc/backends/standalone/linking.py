@@ -1,0 +1,93 @@
+"""A shared library from an object file, by the linker that this machine has.
+
+The linker is `cc` where there is one, else the C compiler inside the package `ziglang`. It gets
+file names of our own in a folder of our own, and nothing of the environment but where programs
+are found.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from chainc.errors import ChainruleError
+
+TIMEOUT_SECONDS = 120
+OBJECT, LIBRARY = "program.o", "program.so"
+# no C library, no symbol that is left to be found, no names but those of the API
+OPTIONS = ("-shared", "-nostdlib", "-s", "-Wl,-z,defs", OBJECT, "-o", LIBRARY)
+FEWER_PAGES = "-Wl,-z,noseparate-code"  # what `cc` knows: constants beside code, not on pages apart
+
+
+class LinkingError(ChainruleError, RuntimeError):
+    """A shared library that cannot be made on this machine."""
+
+
+def linked(object_file: bytes) -> bytes:
+    """The shared library of an object file that needs no other.
+
+    Raises:
+        LinkingError: there is no linker, or it fails.
+    """
+    command = [*_linker(), *OPTIONS]
+    try:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            (folder / OBJECT).write_bytes(object_file)
+            _run(command, folder)
+            return (folder / LIBRARY).read_bytes()
+    except OSError as error:
+        raise LinkingError(
+            f"export: cannot link in the folder for temporary files: {error}",
+            hint="free some space there, or set TMPDIR to a folder that is yours to write",
+        ) from error
+
+
+def _linker() -> Sequence[str]:
+    compiler = shutil.which("cc")
+    if compiler is not None:
+        return [compiler, FEWER_PAGES]
+    if importlib.util.find_spec("ziglang") is not None:
+        return [sys.executable, "-I", "-m", "ziglang", "cc"]
+    raise LinkingError(
+        "export: there is no linker: no cc on the PATH, no package ziglang",
+        hint='install a C compiler, or: pip install "chainrule[aot]"',
+    )
+
+
+def _run(command: Sequence[str], folder: Path) -> None:
+    try:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=_environment(folder),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=TIMEOUT_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise _failed(command[0], str(error)) from error
+    if done.returncode != 0:
+        raise _failed(command[0], done.stderr.decode(errors="replace").strip()[-500:])
+
+
+def _environment(folder: Path) -> Mapping[str, str]:
+    """The linker finds its own parts by the PATH, and may only write below the folder."""
+    kept = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
+    writable = ("HOME", "TMPDIR", "ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR")
+    return kept | dict.fromkeys(writable, str(folder))
+
+
+def _failed(linker: str, reason: str) -> LinkingError:
+    return LinkingError(
+        f"export: the linker {linker} failed: {reason}",
+        hint="it must make libraries for the processor that is exported for, and this machine's "
+        "PATH must lead to a working one",
+    )

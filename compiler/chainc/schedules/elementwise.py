@@ -1,0 +1,258 @@
+"""Maps, copies and fills: one pass over the elements of the result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from chainc.access import Access, Point, Split, bound_of
+from chainc.loops import Copy, Fill, Map, View
+from chainc.nests import Affine, Bound, Index, Kind, affine
+from chainc.schedules.frame import Frame, Place
+from chainc.schedules.positions import split
+from chainc.schedules.transposition import Transposition
+from chainc.types import Dim, Shape, product
+
+WORTH_SHARING = 1 << 12  # elements from which on several threads gain more than they wait
+
+Body = Callable[[Place], None]
+
+
+def schedule_map(frame: Frame) -> None:
+    """A map and the maps that follow it."""
+    root = frame.root
+    assert isinstance(root, Map)
+    shape = root.out.type.shape
+    sweep = Sweep(frame, shape, frame.accesses(shape), _lanes(frame))
+    sweep.run(lambda place: frame.finish(frame.map(root, place, {}), place))
+
+
+def schedule_fill(frame: Frame) -> None:
+    """One value everywhere."""
+    root = frame.root
+    assert isinstance(root, Fill)
+    type = root.out.type
+    sweep = Sweep(frame, type.shape, [frame.whole(root.out)], _lanes(frame))
+    value = frame.builder.constant(root.value, Kind(type.dtype))
+    sweep.run(lambda place: frame.finish(value, place))
+
+
+def schedule_copy(frame: Frame) -> None:
+    """A view written to its place in the result."""
+    root = frame.root
+    assert isinstance(root, Copy)
+    (operand,) = root.operands
+    shape = operand.type.shape
+    target = _part(frame.whole(root.out), root, shape)
+    source = frame.access(operand) if isinstance(operand, View) else None
+    if source is not None:
+        turned = Transposition(frame, shape, source, target)
+        if turned.fits():
+            turned.run()
+            return
+
+    def body(place: Place) -> None:
+        value = frame.load(source, place) if source else frame.value(operand, place)
+        address = target.address(place.point, place.vector_axis)
+        frame.builder.store(frame.builder.splat(value, place.lanes), address)
+
+    accesses = [source, target] if source else [target]
+    Sweep(frame, shape, accesses, _lanes(frame), exact=bool(root.starts)).run(body)
+
+
+def _part(whole: Access, copy: Copy, shape: Shape) -> Access:
+    """The elements of the result that a copy writes."""
+    if not copy.starts:
+        return whole
+    offset = whole.offset + sum(a * b for a, b in zip(copy.starts, whole.strides, strict=True))
+    strides = tuple(a * b for a, b in zip(copy.steps, whole.strides, strict=True))
+    return replace(whole, shape=shape, strides=strides, offset=offset)
+
+
+def _lanes(frame: Frame) -> int:
+    """As many as the widest floating-point elements allow."""
+    dtypes = {operand.type.dtype for operand in frame.root.operands} | {frame.root.out.type.dtype}
+    return min(frame.machine.lanes(dtype) for dtype in dtypes)
+
+
+@dataclass(frozen=True)
+class Run:
+    """Axes that lie side by side in every access, swept as one: by positions along the last."""
+
+    axis: int
+    extent: Dim
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Loops over all elements of a shape, with vectors along the axis that suits most."""
+
+    frame: Frame
+    shape: Shape
+    accesses: Sequence[Access]
+    lanes: int
+    exact: bool = False  # nothing past the elements may be read or written
+    weight: int = 1  # elements of work for each; 0: a loop outside is shared
+
+    def run(self, body: Body) -> None:
+        if 0 in self.shape:
+            return
+        panels = [found.panels for found in self.accesses if found.panels is not None]
+        if panels:
+            self._panels(panels[-1], body)
+        else:
+            self._plain(body)
+
+    # in panels
+
+    def _panels(self, axis: int, body: Body) -> None:
+        """Vectors are the lanes of the result's panels."""
+        (lanes,) = {found.lanes for found in self.accesses if found.panels == axis}
+        extent = self.shape[axis]
+        assert isinstance(extent, int)
+        others = [other for other in range(len(self.shape)) if other != axis]
+        builder = self.frame.builder
+
+        def panel(split: Split, width: int) -> None:
+            self._nested(
+                others,
+                (Affine(),) * len(self.shape),
+                lambda point: body(self._place(point, axis, split, width)),
+            )
+
+        if extent % lanes == 0 or self._overruns(axis):
+            low, high = self._shared(-(-extent // lanes))
+            with builder.loop("panel", low, high) as loop:
+                panel(Split(affine(loop.index), Affine(), lanes), lanes)
+            return
+        low, high = self._shared(extent, lanes)
+        with builder.loop("first", low, high, lanes) as loop:
+            panel(split(builder, affine(loop.index), lanes), lanes)
+        with builder.loop("rest", loop.index, high) as loop:
+            count = extent // lanes
+            panel(Split(Affine(count), affine(loop.index) + -count * lanes, lanes), 1)
+
+    def _overruns(self, axis: int) -> bool:
+        """May the last panel be done whole? Its lanes past the end are read, and written."""
+        lone = all(dim == 1 for other, dim in enumerate(self.shape) if other != axis)
+        written = self.accesses[-len(self.frame.stored) :]
+        if self.exact or not all(found.parameter.padded for found in self.accesses):
+            return False
+        if not all(found.splits(axis) or found.strides[axis] in (0, 1) for found in self.accesses):
+            return False
+        return lone or all(found.splits(axis) for found in written)
+
+    def _place(self, point: Point, axis: int, split: Split, lanes: int) -> Place:
+        moved = (*point[:axis], split, *point[axis + 1 :])
+        return Place(self.shape, moved, lanes, axis if lanes > 1 else None)
+
+    def _nested(self, axes: Sequence[int], point: Point, body: Callable[[Point], None]) -> None:
+        """Scalar loops over axes, outermost first; other panels are split too."""
+        if not axes:
+            body(point)
+            return
+        axis, rest = axes[0], axes[1:]
+        if self.shape[axis] == 1:
+            self._nested(rest, point, body)
+            return
+        split = [found.lanes for found in self.accesses if found.panels == axis]
+        if not split:
+            with self.frame.builder.loop(f"i{axis}", 0, bound_of(self.shape[axis])) as loop:
+                self._nested(rest, _moved(point, axis, affine(loop.index)), body)
+            return
+        extent, lanes = self.shape[axis], split[0]
+        assert isinstance(extent, int)
+        with self.frame.builder.loop("outer", 0, extent // lanes) as outer:
+            self._lane_by_lane(axis, affine(outer.index), lanes, lanes, rest, point, body)
+        if extent % lanes:
+            panel = Affine(extent // lanes)
+            self._lane_by_lane(axis, panel, extent % lanes, lanes, rest, point, body)
+
+    def _lane_by_lane(
+        self,
+        axis: int,
+        panel: Affine,
+        count: int,
+        lanes: int,
+        rest: Sequence[int],
+        point: Point,
+        body: Callable[[Point], None],
+    ) -> None:
+        with self.frame.builder.loop("lane", 0, count) as loop:
+            split = Split(panel, affine(loop.index), lanes)
+            self._nested(rest, _moved(point, axis, split), body)
+
+    def _shared(self, extent: Bound, grain: int = 1) -> tuple[Bound, Bound]:
+        """The outermost loop's range: shared among threads if there is enough to do."""
+        elements = self.frame.capacity.dim(product(self.shape)) * self.weight
+        if elements < WORTH_SHARING:
+            return 0, extent
+        return self.frame.builder.share(extent, grain)
+
+    # row-major
+
+    def _plain(self, body: Body) -> None:
+        runs = self._runs()
+        if not runs:
+            body(Place(self.shape, (Affine(),) * len(self.shape)))
+            return
+        if len(runs) == 1:
+            self._vectors(runs[0], (Affine(),) * len(self.shape), body, outermost=True)
+            return
+        first, *others, last = runs
+        low, high = self._shared(bound_of(first.extent))
+        start = (Affine(),) * len(self.shape)
+        with self.frame.builder.loop(f"i{first.axis}", low, high) as loop:
+            point = _moved(start, first.axis, affine(loop.index))
+            self._rows(others, last, point, body)
+
+    def _rows(self, others: Sequence[Run], last: Run, point: Point, body: Body) -> None:
+        if not others:
+            self._vectors(last, point, body, outermost=False)
+            return
+        run, *rest = others
+        with self.frame.builder.loop(f"i{run.axis}", 0, bound_of(run.extent)) as loop:
+            self._rows(rest, last, _moved(point, run.axis, affine(loop.index)), body)
+
+    def _vectors(self, run: Run, point: Point, body: Body, *, outermost: bool) -> None:
+        """Vectors along a run, then what is left element by element, if it must be."""
+        axis, lanes = run.axis, self.lanes
+        strides = {found.strides[axis] for found in self.accesses}
+        roomy = all(found.parameter.padded for found in self.accesses)
+        whole = lanes == 1 or (outermost and roomy and strides <= {0, 1} and not self.exact)
+        stop = bound_of(run.extent, lanes if whole else 1)
+        low, high = self._shared(stop, lanes) if outermost else (0, stop)
+
+        def step(start: Bound, count: int) -> Index:
+            with self.frame.builder.loop(
+                f"i{axis}", low if start is low else start, high, count
+            ) as loop:
+                moved = _moved(point, axis, affine(loop.index))
+                body(Place(self.shape, moved, count, axis if count > 1 else None))
+            return loop.index
+
+        end = step(low, lanes)
+        if not whole and not (isinstance(run.extent, int) and run.extent % lanes == 0):
+            step(end, 1)
+
+    def _runs(self) -> list[Run]:
+        """Axes of more than one element, neighbours joined where every access allows it."""
+        axes = [axis for axis, dim in enumerate(self.shape) if dim != 1]
+        runs = [Run(axis, self.shape[axis]) for axis in axes[:1]]
+        for outer, inner in pairwise(axes):
+            if self._side_by_side(outer, inner):
+                runs[-1] = Run(inner, product((runs[-1].extent, self.shape[inner])))
+            else:
+                runs.append(Run(inner, self.shape[inner]))
+        return runs
+
+    def _side_by_side(self, outer: int, inner: int) -> bool:
+        extent = self.shape[inner]
+        if not isinstance(extent, int):
+            return False
+        return all(a.strides[outer] == a.strides[inner] * extent for a in self.accesses)
+
+
+def _moved(point: Point, axis: int, to: Affine | Split) -> Point:
+    return (*point[:axis], to, *point[axis + 1 :])

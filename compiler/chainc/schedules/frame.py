@@ -1,0 +1,158 @@
+"""What the schedules of one kernel share: its parameters, its operands, and what follows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from chainc.access import Access, Capacity, Point, access, whole
+from chainc.loops import (
+    Buffer,
+    Contract,
+    Group,
+    Instruction,
+    Kernel,
+    Literal,
+    Map,
+    Operand,
+    Reference,
+    SizeValue,
+    Value,
+    View,
+)
+from chainc.machine import Machine
+from chainc.nest_builder import NestBuilder
+from chainc.nests import Kind, Parameter, Register
+from chainc.types import Shape, Size
+
+
+@dataclass(eq=False)
+class Frame:
+    """One kernel while its nest is written; `root` computes elements, `followers` go on."""
+
+    kernel: Kernel
+    capacity: Capacity
+    machine: Machine
+    builder: NestBuilder = field(default_factory=NestBuilder)
+    parameters: dict[Buffer, Parameter] = field(default_factory=dict)
+
+    @property
+    def root(self) -> Kernel:
+        return self.kernel.members[0] if isinstance(self.kernel, Group) else self.kernel
+
+    @property
+    def followers(self) -> tuple[Map, ...]:
+        members = self.kernel.members[1:] if isinstance(self.kernel, Group) else ()
+        return tuple(member for member in members if isinstance(member, Map))
+
+    @property
+    def stored(self) -> tuple[tuple[Buffer, Buffer], ...]:
+        """Which results are written, and where."""
+        if isinstance(self.kernel, Group):
+            return self.kernel.kept
+        return ((self.kernel.out, self.kernel.out),)
+
+    def parameter(self, buffer: Buffer) -> Parameter:
+        """A buffer as an argument; arrays of the caller have no padding."""
+        if buffer not in self.parameters:
+            padded = buffer.role not in ("input", "output")
+            name = buffer.name or "value"
+            self.parameters[buffer] = Parameter(name, buffer.type.dtype, padded)
+        return self.parameters[buffer]
+
+    def access(self, view: View) -> Access:
+        return access(view, self.parameter(view.buffer), self.capacity)
+
+    def whole(self, buffer: Buffer) -> Access:
+        return whole(buffer, self.parameter(buffer), self.capacity)
+
+    def accesses(self, shape: Shape) -> list[Access]:
+        """Of all that is read or written element by element, broadcast to the elements' shape.
+
+        The two operands of a contraction and the operand of a reduction are not among them.
+        """
+        members = [member for member in (self.root, *self.followers) if isinstance(member, Map)]
+        inside = {member.out for member in (self.root, *self.followers)}
+        views = [view for member in members for view in member.reads]
+        if isinstance(self.root, Contract):
+            views.extend(view for view in self.root.operands[2:] if isinstance(view, View))
+        outside = [self.access(view) for view in views if view.buffer not in inside]
+        written = [self.whole(target) for _, target in self.stored]
+        return [found.broadcast(shape) for found in (*outside, *written)]
+
+    def value(self, operand: Operand, place: Place) -> Register:
+        """An operand at a place: a register of `place.lanes` lanes, or a scalar alike for all."""
+        if isinstance(operand, Literal):
+            return self.builder.constant(operand.value, Kind(operand.type.dtype))
+        if isinstance(operand, SizeValue):
+            return self._size(operand)
+        found = self.access(operand).broadcast(place.shape)
+        return self.load(found, place)
+
+    def load(self, found: Access, place: Place) -> Register:
+        """An element a lane; one scalar where all lanes read the same."""
+        address = found.address(place.point, place.vector_axis)
+        alike = place.lanes == 1 or address.stride == 0
+        return self.builder.load(address, 1 if alike else place.lanes)
+
+    def store(self, value: Register, buffer: Buffer, place: Place) -> None:
+        found = self.whole(buffer).broadcast(place.shape)
+        address = found.address(place.point, place.vector_axis)
+        self.builder.store(self.builder.splat(value, place.lanes), address)
+
+    def _size(self, operand: SizeValue) -> Register:
+        if isinstance(operand.dim, Size):
+            return self.builder.row_count(operand.type.dtype, operand.dim.coefficient)
+        return self.builder.constant(operand.dim, Kind(operand.type.dtype))
+
+    def map(self, kernel: Map, place: Place, known: Mapping[Buffer, Register]) -> Register:
+        """A map's value at a place; `known` are values that need no load."""
+        return self.expression(kernel.instructions, self.arguments(kernel.operands, place, known))
+
+    def arguments(
+        self, operands: Sequence[Operand], place: Place, known: Mapping[Buffer, Register]
+    ) -> list[Register]:
+        """Operands at a place."""
+        found = []
+        for operand in operands:
+            if isinstance(operand, View) and operand.whole and operand.buffer in known:
+                found.append(known[operand.buffer])
+            else:
+                found.append(self.value(operand, place))
+        return found
+
+    def expression(
+        self, instructions: Sequence[Instruction], arguments: Sequence[Register]
+    ) -> Register:
+        """The value of the last instruction."""
+        results: list[Register] = []
+        for instruction in instructions:
+            operands = [self._argument(value, arguments, results) for value in instruction.operands]
+            dtype = instruction.type.dtype
+            results.append(self.builder.compute(instruction.primitive, *operands, dtype=dtype))
+        return results[-1]
+
+    def _argument(
+        self, value: Value, arguments: Sequence[Register], results: Sequence[Register]
+    ) -> Register:
+        if isinstance(value, Reference):
+            return (arguments if value.kind == "argument" else results)[value.index]
+        return self.builder.constant(value.value, Kind(value.type.dtype))
+
+    def finish(self, value: Register, place: Place) -> None:
+        """Hand the root's value at a place to the followers; then write what is kept."""
+        known = {self.root.out: value}
+        for member in self.followers:
+            known[member.out] = self.map(member, place, known)
+        for result, target in self.stored:
+            self.store(known[result], target, place)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where elements stand in the iteration space of `shape`; lanes go along `vector_axis`."""
+
+    shape: Shape
+    point: Point
+    lanes: int = 1
+    vector_axis: int | None = None

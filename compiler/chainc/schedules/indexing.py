@@ -1,0 +1,231 @@
+"""Indexing by tensors: whole slices are copied or added, one index after another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from chainc.access import Access, Point, bound_of
+from chainc.loops import Arange, Gather, OneHot, ScatterAdd
+from chainc.nests import Affine, Bound, Kind, Register, affine
+from chainc.schedules.elementwise import WORTH_SHARING, Sweep
+from chainc.schedules.frame import Frame, Place
+from chainc.schedules.positions import element, extent, located
+from chainc.types import Dim, Shape, bool_, int32, int64, product
+
+CACHE_LINE = 64  # bytes
+
+Body = Callable[[Place, Place], None]  # of an element in its slice, and in the table
+
+
+def schedule_gather(frame: Frame) -> None:
+    """Slices of a table, and the maps that go on with their elements."""
+    root = frame.root
+    assert isinstance(root, Gather)
+    source, indices = root.reads
+    shape = root.out.type.shape
+    table, listed = frame.access(source), frame.access(indices)
+    inside = [_inner(table, root.axis + 1)]
+    others = frame.accesses(shape)
+    first = root.axis + len(listed.shape)
+    inside += [_inner(found, first) for found in others]
+    slices = _Slices(
+        frame,
+        shape,
+        table,
+        listed,
+        root.axis,
+        root.checked,
+        others,
+        inside,
+        announced=_is_large(table, listed, root),
+    )
+    slices.run(lambda place, there: frame.finish(frame.load(table, there), place), first)
+
+
+def _is_large(table: Access, listed: Access, gather: Gather) -> bool:
+    """Rows of the caller's data of several cache lines: they come from far away."""
+    by_rows = gather.axis == 0 and len(listed.shape) == 1 and not table.parameter.padded
+    row = table.strides[0] * table.parameter.dtype.itemsize
+    return by_rows and listed.parameter.padded and row >= 4 * CACHE_LINE
+
+
+def schedule_scatter_add(frame: Frame) -> None:
+    """Slices added to those of the result in order of position, since sums depend on it."""
+    root = frame.root
+    assert isinstance(root, ScatterAdd)
+    indices, updates = root.reads
+    table, listed, added = frame.whole(root.out), frame.access(indices), frame.access(updates)
+    first = root.axis + len(listed.shape)
+    inside = [_inner(added, first), _inner(table, root.axis + 1)]
+    shape = updates.type.shape
+    slices = _Slices(frame, shape, table, listed, root.axis, root.checked, [added], inside)
+
+    def add(place: Place, there: Place) -> None:
+        old, more = frame.load(table, there), frame.load(added, place)
+        total = frame.builder.compute("add", old, more)
+        address = table.address(there.point, there.vector_axis)
+        frame.builder.store(frame.builder.splat(total, there.lanes), address)
+
+    slices.run(add, root.axis)
+
+
+def schedule_one_hot(frame: Frame) -> None:
+    """1 where the position along the last axis is the index, else 0."""
+    root = frame.root
+    assert isinstance(root, OneHot)
+    shape = root.out.type.shape
+    listed = frame.access(root.reads[0])
+    if root.checked:
+        _check_all(frame, listed, shape[-1])
+    spread = replace(listed, shape=(*listed.shape, 1), strides=(*listed.strides, 0))
+    spread = spread.broadcast(shape)
+    counter = int32 if frame.capacity.dim(shape[-1]) < 1 << 31 else int64
+    builder, last = frame.builder, len(shape) - 1
+
+    def body(place: Place) -> None:
+        index = builder.cast(frame.load(spread, place), counter)
+        lanes = place.lanes if place.vector_axis == last else 1
+        here = builder.positions(element(place.point[last]), lanes, counter)
+        found = builder.compare("equal", index, here)
+        frame.finish(builder.cast(found, root.out.type.dtype), place)
+
+    accesses = [spread, *frame.accesses(shape)]
+    Sweep(frame, shape, accesses, frame.machine.lanes(root.out.type.dtype)).run(body)
+
+
+def schedule_arange(frame: Frame) -> None:
+    """0, 1, … along the only axis."""
+    root = frame.root
+    assert isinstance(root, Arange)
+    type = root.out.type
+
+    def body(place: Place) -> None:
+        position = frame.builder.positions(element(place.point[0]), place.lanes)
+        frame.finish(frame.builder.cast(position, type.dtype), place)
+
+    sweep = Sweep(frame, type.shape, frame.accesses(type.shape), frame.machine.lanes(type.dtype))
+    sweep.run(body)
+
+
+def _check_all(frame: Frame, listed: Access, bound: Dim) -> None:
+    """Refuse indices out of range."""
+
+    def body(place: Place) -> None:
+        index = frame.builder.cast(frame.load(listed, place), int64)
+        frame.builder.fail(_outside(frame, index, bound))
+
+    lanes = frame.machine.lanes(int64)
+    Sweep(frame, listed.shape, [listed], lanes, exact=True).run(body)
+
+
+def _outside(frame: Frame, index: Register, bound: Dim) -> Register:
+    builder = frame.builder
+    low = builder.compare("less", index, builder.constant(0, Kind(int64)))
+    high = builder.compare("less_equal", extent(frame.builder, bound), index)
+    return builder.compute("logical_or", low, high)
+
+
+def _inner(found: Access, first: int) -> Access:
+    """What the axes from `first` on say of where elements lie."""
+    panels = None if found.panels is None or found.panels < first else found.panels - first
+    return replace(found, shape=found.shape[first:], strides=found.strides[first:], panels=panels)
+
+
+@dataclass(frozen=True)
+class _Slices:
+    """Loops over indices, and over the elements of the slice that each of them names.
+
+    The axes of `shape` are those of the table, with the indices' axes in the place of `axis`.
+    """
+
+    frame: Frame
+    shape: Shape
+    table: Access
+    listed: Access
+    axis: int
+    checked: bool
+    others: Sequence[Access]  # what is read or written beside the table, in `shape`
+    inside: Sequence[Access]  # all that is read or written, within a slice
+    announced: bool = False  # rows of a large table: fetch them ahead
+
+    @property
+    def first(self) -> int:
+        """The first axis that lies within a slice."""
+        return self.axis + len(self.listed.shape)
+
+    def run(self, body: Body, shareable: int) -> None:
+        """The body for all elements; the loops over the first axes may be shared."""
+        if 0 in self.shape:
+            return
+        if self.table.shape[self.axis] == 0:
+            self.frame.builder.fail(self.frame.builder.constant(True, Kind(bool_)))
+            return
+        self._outer((), body, shareable)
+
+    def _outer(self, point: Point, body: Body, shareable: int) -> None:
+        """Loops over the axes in front of the slices."""
+        axis = len(point)
+        if axis == self.first:
+            self._slice(point, body)
+            return
+        builder, dim = self.frame.builder, self.shape[axis]
+        bounds: tuple[Bound, Bound] = (0, bound_of(dim))
+        whole = self.frame.capacity.dim(product(self.shape[axis:]))
+        if dim != 1 and axis < shareable and whole >= WORTH_SHARING:
+            bounds = builder.share(bounds[1])
+        with builder.loop(f"i{axis}", *bounds) as loop:
+            accesses = [*self.others, self.table] if axis < self.axis else self.others
+            position = located(builder, affine(loop.index), axis, accesses)
+            self._outer((*point, position), body, 0 if dim != 1 else shareable)
+
+    def _slice(self, point: Point, body: Body) -> None:
+        if self.announced:
+            self._announce(point)
+        index = self._index(point)
+        row = located(self.frame.builder, affine(index), self.axis, [self.table])
+        offset = self.first - self.axis - 1  # from the table's axes to those of the slices
+
+        def at(inner: Place) -> None:
+            lanes, axis = inner.lanes, inner.vector_axis
+            here = None if axis is None else axis + self.first
+            there = None if here is None else here - offset
+            place = Place(self.shape, (*point, *inner.point), lanes, here)
+            source = (*point[: self.axis], row, *inner.point)
+            body(place, Place(self.table.shape, source, lanes, there))
+
+        dtypes = {found.parameter.dtype for found in self.inside}
+        lanes = min(self.frame.machine.lanes(dtype) for dtype in dtypes)
+        sweep = Sweep(
+            self.frame, self.shape[self.first :], self.inside, lanes, exact=True, weight=0
+        )
+        sweep.run(at)
+
+    def _announce(self, point: Point) -> None:
+        """The next slice is fetched while this one is copied, line by line."""
+        (position,) = point
+        assert isinstance(position, Affine)
+        ahead = Place(self.listed.shape, (position + 1,))
+        index = self.frame.builder.cast(self.frame.load(self.listed, ahead), int64)
+        inner = (Affine(),) * (len(self.table.shape) - 1)
+        start = self.table.address((affine(index), *inner))
+        size = self.table.strides[0]
+        lines = CACHE_LINE // self.table.parameter.dtype.itemsize
+        with self.frame.builder.loop("line", 0, -(-size // lines) * lines, lines) as loop:
+            place = start.position + affine(loop.index)
+            self.frame.builder.prefetch(replace(start, position=place))
+
+    def _index(self, point: Point) -> Register:
+        """The index for a slice, within range whatever is listed."""
+        frame, builder = self.frame, self.frame.builder
+        place = Place(self.listed.shape, point[self.axis : self.first])
+        index = builder.cast(frame.load(self.listed, place), int64)
+        if not self.checked:
+            return index
+        bound = self.table.shape[self.axis]
+        builder.fail(_outside(frame, index, bound))
+        last = builder.compute(
+            "subtract", extent(frame.builder, bound), builder.constant(1, Kind(int64))
+        )
+        clipped = builder.compute("minimum", index, last)
+        return builder.compute("maximum", clipped, builder.constant(0, Kind(int64)))

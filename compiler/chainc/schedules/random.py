@@ -1,0 +1,249 @@
+"""Random bits and pseudo-random orders, by functions of the runtime that keep no state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from chainc.access import Access, Point, Split, bound_of
+from chainc.loops import Operand, Permutation, RandomBits
+from chainc.nests import Affine, Bound, Kind, Register, affine
+from chainc.schedules.elementwise import WORTH_SHARING, Sweep
+from chainc.schedules.frame import Frame, Place
+from chainc.schedules.positions import element, extent
+from chainc.types import Shape, int32, int64, product
+
+WORDS = 4  # of a block of Philox
+COST = 8  # elements of other kernels that take as long as one here
+
+
+def schedule_random_bits(frame: Frame) -> None:
+    """Philox words, and the maps that go on with them."""
+    root = frame.root
+    assert isinstance(root, RandomBits)
+    shape = root.out.type.shape
+    if 0 in shape:
+        return
+    accesses = frame.accesses(shape)
+    words = _words(frame, root)
+    if _side_by_side(shape, accesses):
+        _in_order(words, shape)
+    elif _in_whole_panels(words.lanes, shape, accesses):
+        _by_panels(words, shape)
+    else:
+        _anywhere(words, shape, accesses)
+
+
+def schedule_permutation(frame: Frame) -> None:
+    """A pseudo-random order; each entry is found without the others."""
+    root = frame.root
+    assert isinstance(root, Permutation)
+    type, builder = root.out.type, frame.builder
+    seed, step = (_integer(frame, operand) for operand in root.operands)
+    stream = builder.constant(_signed(root.stream), Kind(int32))
+    (keys,) = builder.call("permutation.keys", (seed, stream, step), [Kind(int32, 12)])
+    count = extent(builder, type.shape[0])
+
+    def body(place: Place) -> None:
+        index = builder.positions(element(place.point[0]), place.lanes)
+        function = f"permuted.v{place.lanes}"
+        (entry,) = builder.call(function, (index, count, keys), [index.kind])
+        frame.finish(entry, place)
+
+    lanes = frame.machine.lanes(int64)
+    accesses = frame.accesses(type.shape)
+    Sweep(frame, type.shape, accesses, lanes, weight=COST).run(body)
+
+
+def _integer(frame: Frame, operand: Operand) -> Register:
+    return frame.builder.cast(frame.value(operand, Place((), ())), int64)
+
+
+def _signed(word: int) -> int:
+    """The signed number with the same 32 bits."""
+    low = word & 0xFFFFFFFF
+    return low - (low >> 31 << 32)
+
+
+def _side_by_side(shape: Shape, accesses: Sequence[Access]) -> bool:
+    """All elements lie in row-major order without gaps, or are the same element."""
+    axes = [axis for axis, dim in enumerate(shape) if dim != 1]
+    if not axes or any(found.panels is not None for found in accesses):
+        return False
+    for outer, inner in pairwise(axes):
+        dim = shape[inner]
+        if not isinstance(dim, int):
+            return False
+        if any(found.strides[outer] != found.strides[inner] * dim for found in accesses):
+            return False
+    return True
+
+
+def _in_whole_panels(lanes: int, shape: Shape, accesses: Sequence[Access]) -> bool:
+    """The last axis is in panels, all of which can be done whole; no block straddles a row."""
+    if len(shape) < 2 or not all(isinstance(dim, int) for dim in shape[1:]):
+        return False
+    last, width = len(shape) - 1, shape[-1]
+    assert isinstance(width, int)
+    whole = width % lanes == 0 or all(found.parameter.padded for found in accesses)
+    return (
+        whole
+        and width % WORDS == 0
+        and all(
+            found.lanes == lanes if found.splits(last) else not any(found.strides)
+            for found in accesses
+        )
+    )
+
+
+@dataclass(frozen=True)
+class _Words:
+    """The words of Philox for one stream, seed and step."""
+
+    frame: Frame
+    counter: Sequence[Register]  # stream, low and high word of the step and of the seed
+
+    @property
+    def lanes(self) -> int:
+        return self.frame.machine.lanes(int32)
+
+    def of_blocks(self, blocks: Register) -> Sequence[Register]:
+        """The four words of each block."""
+        function, kinds = f"philox.v{blocks.kind.lanes}", [blocks.kind] * WORDS
+        return self.frame.builder.call(function, (blocks, *self.counter), kinds)
+
+    def square(self, first: Affine, apart: int) -> Sequence[Register]:
+        """As many vectors as they have lanes.
+
+        Vector i begins with block `first` + i · `apart` and goes on with those that follow it.
+        Of 8 lanes: the words of blocks 0, 2, 4, … and those of 1, 3, 5, …, transposed.
+        """
+        builder, lanes = self.frame.builder, self.lanes
+        steps = builder.positions(Affine(), lanes, int32)
+        steps = builder.compute("multiply", steps, builder.constant(apart, Kind(int32)))
+        rows: list[Register] = []
+        for block in range(lanes // WORDS):
+            start = builder.cast(builder.positions(first + block, 1), int32)
+            rows.extend(self.of_blocks(builder.compute("add", start, steps)))
+        return builder.transpose(rows)
+
+    def of_elements(self, positions: Register) -> Register:
+        """Of any elements, counted in row-major order: a whole block for each."""
+        builder = self.frame.builder
+        four = builder.constant(WORDS, Kind(int64))
+        blocks = builder.compute("divide", positions, four)
+        start = builder.compute("multiply", blocks, four)
+        within = builder.cast(builder.compute("subtract", positions, start), int32)
+        first, *others = self.of_blocks(builder.cast(blocks, int32))
+        value = first
+        for place, word in enumerate(others, 1):
+            here = builder.compare("equal", within, builder.constant(place, Kind(int32)))
+            value = builder.compute("select", here, word, value)
+        return value
+
+    def shared(self, shape: Shape, stop: Bound, grain: int = 1) -> tuple[Bound, Bound]:
+        elements = self.frame.capacity.dim(product(shape))
+        if elements * COST < WORTH_SHARING:
+            return 0, stop
+        return self.frame.builder.share(stop, grain)
+
+
+def _words(frame: Frame, root: RandomBits) -> _Words:
+    builder = frame.builder
+    seed, step = (_integer(frame, operand) for operand in root.operands)
+    counter = [builder.constant(_signed(root.stream), Kind(int32))]
+    for number in (step, seed):
+        unit = builder.constant(1 << 32, Kind(int64))
+        high = builder.compute("floor_divide", number, unit)
+        counter += [builder.cast(number, int32), builder.cast(high, int32)]
+    return _Words(frame, counter)
+
+
+def _in_order(words: _Words, shape: Shape) -> None:
+    """One run through memory: squares, then vectors, then elements."""
+    frame, builder, lanes = words.frame, words.frame.builder, words.lanes
+    axis = max(axis for axis, dim in enumerate(shape) if dim != 1)
+    total = product(shape)
+
+    def finish(value: Register, position: Affine) -> None:
+        point: Point = tuple(position if each == axis else Affine() for each in range(len(shape)))
+        count = value.kind.lanes
+        frame.finish(value, Place(shape, point, count, axis if count > 1 else None))
+
+    start, stop = words.shared(shape, bound_of(total), lanes * lanes)
+    with builder.loop("square", start, stop, lanes * lanes) as loop:
+        here = affine(loop.index)
+        four = builder.constant(WORDS, Kind(int64))
+        block = affine(builder.compute("divide", builder.positions(here, 1), four))
+        for number, value in enumerate(words.square(block, lanes // WORDS)):
+            finish(value, here + number * lanes)
+    for name, count in (("vector", lanes), ("element", 1)):
+        if isinstance(total, int) and total % (lanes * lanes if count == lanes else lanes) == 0:
+            return
+        with builder.loop(name, loop.index, stop, count) as loop:
+            here = affine(loop.index)
+            finish(words.of_elements(builder.positions(here, count)), here)
+
+
+def _by_panels(words: _Words, shape: Shape) -> None:
+    """Panel by panel: squares of rows, then row by row."""
+    lanes, width = words.lanes, shape[-1]
+    assert isinstance(width, int)
+    bounds = words.shared(shape, -(-width // lanes))
+    with words.frame.builder.loop("panel", *bounds) as loop:
+        _rows_of_panel(words, shape, affine(loop.index), ())
+
+
+def _rows_of_panel(words: _Words, shape: Shape, panel: Affine, outer: tuple[Affine, ...]) -> None:
+    frame, builder, lanes, axis = words.frame, words.frame.builder, words.lanes, len(outer)
+    if axis < len(shape) - 2:
+        with builder.loop(f"i{axis}", 0, bound_of(shape[axis])) as loop:
+            _rows_of_panel(words, shape, panel, (*outer, affine(loop.index)))
+        return
+
+    def finish(value: Register, row: Affine) -> None:
+        point: Point = (*outer, row, Split(panel, Affine(), lanes))
+        frame.finish(value, Place(shape, point, lanes, axis + 1))
+
+    rows, blocks = bound_of(shape[axis]), _blocks_of_rows(shape)
+    with builder.loop("square", 0, rows, lanes) as loop:
+        row = affine(loop.index)
+        first = _block(shape, (*outer, row)) + panel * (lanes // WORDS)
+        for number, value in enumerate(words.square(first, blocks)):
+            finish(value, row + number)
+    with builder.loop("row", loop.index, rows) as loop:
+        row = affine(loop.index)
+        start = _block(shape, (*outer, row)) * WORDS + panel * lanes
+        finish(words.of_elements(builder.positions(start, lanes)), row)
+
+
+def _blocks_of_rows(shape: Shape) -> int:
+    """How many blocks a row along the last axis takes."""
+    assert isinstance(shape[-1], int)
+    return shape[-1] // WORDS
+
+
+def _block(shape: Shape, point: Sequence[Affine]) -> Affine:
+    """The first block of a row along the last axis; only the first axis has a named size."""
+    block = Affine()
+    for position, dim in zip(point, (*shape[1:-1], _blocks_of_rows(shape)), strict=True):
+        assert isinstance(dim, int)
+        block = (block + position) * dim
+    return block
+
+
+def _anywhere(words: _Words, shape: Shape, accesses: Sequence[Access]) -> None:
+    """Element by element: four times the work, for any layout."""
+    frame, builder = words.frame, words.frame.builder
+
+    def body(place: Place) -> None:
+        flat = builder.constant(0, Kind(int64))
+        for axis, position in enumerate(place.point):
+            lanes = place.lanes if axis == place.vector_axis else 1
+            scaled = builder.compute("multiply", flat, extent(builder, shape[axis]))
+            here = builder.positions(element(position), lanes)
+            flat = builder.compute("add", scaled, here)
+        frame.finish(words.of_elements(flat), place)
+
+    Sweep(frame, shape, accesses, words.lanes, weight=COST).run(body)

@@ -1,0 +1,93 @@
+"""A copy between panels along different axes: square blocks are turned in registers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chainc.access import Access, Point, Split, bound_of
+from chainc.nests import Affine, Bound, Kind, Register, affine
+from chainc.schedules.frame import Frame
+from chainc.types import Shape
+
+
+@dataclass(frozen=True)
+class Transposition:
+    """Vectors of `source` run along one axis, those of `target` along another."""
+
+    frame: Frame
+    shape: Shape
+    source: Access
+    target: Access
+
+    @property
+    def lanes(self) -> int:
+        return self.target.lanes
+
+    def fits(self) -> bool:
+        """Are both in panels, along two axes of known extent?"""
+        axes = (self.source.panels, self.target.panels)
+        if None in axes or axes[0] == axes[1] or self.source.lanes != self.lanes:
+            return False
+        return all(isinstance(self.shape[axis], int) for axis in axes if axis is not None)
+
+    def run(self) -> None:
+        """For each panel of the target, all panels of the source."""
+        columns = self._extent(self.target.panels)
+        low, high = self._shared(columns // self.lanes)
+        with self.frame.builder.loop("panel", low, high) as loop:
+            self._panel(affine(loop.index), self.lanes)
+        if columns % self.lanes:
+            self._panel(Affine(columns // self.lanes), columns % self.lanes)
+
+    def _shared(self, panels: int) -> tuple[Bound, Bound]:
+        return self.frame.builder.share(panels) if panels > 1 else (0, panels)
+
+    def _extent(self, axis: int | None) -> int:
+        assert axis is not None
+        extent = self.shape[axis]
+        assert isinstance(extent, int)
+        return extent
+
+    def _panel(self, panel: Affine, columns: int) -> None:
+        rows = self._extent(self.source.panels)
+        axes = (self.source.panels, self.target.panels)
+        others = [axis for axis in range(len(self.shape)) if axis not in axes]
+        point: Point = (Affine(),) * len(self.shape)
+        self._others(others, point, panel, columns, rows)
+
+    def _others(
+        self, axes: Sequence[int], point: Point, panel: Affine, columns: int, rows: int
+    ) -> None:
+        if axes:
+            axis, *rest = axes
+            with self.frame.builder.loop(f"i{axis}", 0, bound_of(self.shape[axis])) as loop:
+                moved = _moved(point, axis, affine(loop.index))
+                self._others(rest, moved, panel, columns, rows)
+            return
+        with self.frame.builder.loop("block", 0, rows // self.lanes) as loop:
+            self._block(point, panel, columns, affine(loop.index), self.lanes)
+        if rows % self.lanes:
+            self._block(point, panel, columns, Affine(rows // self.lanes), rows % self.lanes)
+
+    def _block(self, point: Point, panel: Affine, columns: int, block: Affine, rows: int) -> None:
+        """`columns` vectors of the source become `rows` vectors of the target."""
+        builder, lanes = self.frame.builder, self.lanes
+        across, along = self.source.panels, self.target.panels
+        assert across is not None
+        assert along is not None
+        loaded: list[Register] = []
+        for column in range(columns):
+            place = _moved(point, across, Split(block, Affine(), lanes))
+            place = _moved(place, along, panel * lanes + column)
+            loaded.append(builder.load(self.source.address(place, across), lanes))
+        kind = Kind(self.target.parameter.dtype, lanes)
+        loaded += [builder.constant(0, kind) for _ in range(lanes - columns)]
+        for row, value in enumerate(builder.transpose(loaded)[:rows]):
+            place = _moved(point, across, block * lanes + row)
+            place = _moved(place, along, Split(panel, Affine(), lanes))
+            builder.store(value, self.target.address(place, along))
+
+
+def _moved(point: Point, axis: int, to: Affine | Split) -> Point:
+    return (*point[:axis], to, *point[axis + 1 :])

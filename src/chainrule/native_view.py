@@ -1,0 +1,63 @@
+"""What there is to see of machine code: loops, LLVM text, assembly, memory, size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from chainrule.plan import Plan, plan_of_function, plan_of_training
+
+if TYPE_CHECKING:
+    from chainc.backends.llvm.function import FunctionCode
+    from chainc.backends.llvm.loop import TrainingCode
+    from chainc.nests import Nest
+
+
+@dataclass(frozen=True)
+class NativeView:
+    """One module of machine code for this processor."""
+
+    llvm: str
+    nests: tuple[Nest, ...]
+    plan: Plan
+
+    @cached_property
+    def loops(self) -> str:
+        """Every kernel in the loop language, called as in the module, in order of first use."""
+        from chainc.nest_text import print_nest
+
+        return "\n".join(map(print_nest, self.nests))
+
+    @cached_property
+    def assembly(self) -> str:
+        from chainc.backends.llvm.jit import assembly, host
+
+        return assembly(self.llvm, host())
+
+    @cached_property
+    def code_bytes(self) -> int:
+        """Of the object file."""
+        from chainc.backends.llvm.jit import compile_object, host
+
+        return len(compile_object(self.llvm, host()))
+
+    @property
+    def processor(self) -> str:
+        from chainc.backends.llvm.jit import host
+
+        return host().name
+
+    @property
+    def vector_bits(self) -> int:
+        from chainc.backends.llvm.jit import host
+
+        return 8 * host().machine.vector_bytes
+
+
+def view_of_function(code: FunctionCode) -> NativeView:
+    return NativeView(code.text, code.nests, plan_of_function(code))
+
+
+def view_of_training(code: TrainingCode) -> NativeView:
+    return NativeView(code.text, code.module.nests, plan_of_training(code))

@@ -1,0 +1,228 @@
+"""The work that is timed: networks, their first weights and their data. NumPy alone is needed.
+
+A step trains on one batch: forward, loss, backward, and the optimizer's update of every weight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.generic]
+Floats = npt.NDArray[np.floating]
+Weights = list[tuple[Floats, Floats]]
+
+BATCHES = 64
+MOMENTUM = 0.9
+BETAS, EPS = (0.9, 0.999), 1e-8  # of Adam
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A multilayer perceptron, its loss, and the optimizer that trains it.
+
+    Attributes:
+        sizes: the features of the input and of the output of every layer.
+        activation: behind every layer but the last.
+        loss: "cross_entropy" of softmax and class numbers, or "binary_cross_entropy" of the
+            sigmoid and targets 0 or 1; both from logits, the mean over the batch.
+        batch: rows a step.
+        optimizer: "sgd", "momentum" or "adam".
+        rate: the learning rate.
+        dtype: "float32" or "float64".
+    """
+
+    sizes: tuple[int, ...]
+    activation: Literal["relu", "tanh"]
+    loss: Literal["cross_entropy", "binary_cross_entropy"]
+    batch: int
+    optimizer: Literal["sgd", "momentum", "adam"] = "sgd"
+    rate: float = 0.01
+    dtype: Literal["float32", "float64"] = "float32"
+
+    @property
+    def layers(self) -> tuple[tuple[int, int], ...]:
+        return tuple(zip(self.sizes[:-1], self.sizes[1:], strict=True))
+
+    @property
+    def flops(self) -> int:
+        """Useful floating-point operations a step: 2 m k n for each matrix product.
+
+        A layer has three products: its output, the gradient for its weight and the one for its
+        input. The first layer's input needs none. Everything but products counts as nothing.
+        """
+        products = [2 if position == 0 else 3 for position in range(len(self.layers))]
+        return sum(
+            count * 2 * self.batch * i * o
+            for count, (i, o) in zip(products, self.layers, strict=True)
+        )
+
+
+MNIST = Workload((784, 256, 128, 10), "relu", "cross_entropy", 64)
+
+WORKLOADS = {
+    "xor": Workload((2, 8, 1), "tanh", "binary_cross_entropy", 4),
+    "digits": Workload((64, 32, 10), "relu", "cross_entropy", 32, "momentum"),
+    "mnist": MNIST,
+    "mnist-adam": replace(MNIST, optimizer="adam", rate=0.001),
+    "mnist-float64": replace(MNIST, dtype="float64"),
+    "odd": Workload((617, 300, 100, 10), "tanh", "cross_entropy", 50),
+}
+
+MEANINGS = {
+    "xor": "2-8-1, tanh, batch 4, SGD",
+    "digits": "64-32-10, ReLU, batch 32, SGD with momentum",
+    "mnist": "784-256-128-10, ReLU, batch 64, SGD",
+    "mnist-adam": "the same with Adam",
+    "mnist-float64": "the same in float64, with SGD",
+    "odd": "617-300-100-10, tanh, batch 50, SGD",
+}
+
+
+@dataclass(frozen=True)
+class Data:
+    """Samples, what they should give, and the order in which an epoch visits them."""
+
+    x: Floats
+    y: Array
+    order: npt.NDArray[np.int32]
+
+    def save(self, file: Path) -> None:
+        np.savez(file, x=self.x, y=self.y, order=self.order)
+
+    @classmethod
+    def load(cls, file: Path) -> Data:
+        with np.load(file, allow_pickle=False) as arrays:
+            return cls(arrays["x"], arrays["y"], arrays["order"])
+
+
+def weights_of(workload: Workload) -> Weights:
+    """Normal numbers of variance 2 / inputs, and biases 0, from a fixed seed."""
+    random = np.random.default_rng(0)
+    return [
+        (
+            (random.standard_normal((i, o)) * np.sqrt(2 / i)).astype(workload.dtype),
+            np.zeros(o, workload.dtype),
+        )
+        for i, o in workload.layers
+    ]
+
+
+def random_data(workload: Workload, rows: int | None = None) -> Data:
+    """Normal numbers and even draws of classes, from a fixed seed: the work is that of any data."""
+    random = np.random.default_rng(1)
+    count = BATCHES * workload.batch if rows is None else rows
+    x = random.standard_normal((count, workload.sizes[0])).astype(workload.dtype)
+    if workload.loss == "cross_entropy":
+        y: Array = random.integers(0, workload.sizes[-1], count).astype(np.int32)
+    else:
+        y = random.integers(0, 2, (count, workload.sizes[-1])).astype(workload.dtype)
+    return Data(x, y, _order(workload, count))
+
+
+def data_from(workload: Workload, x: Floats, y: Array) -> Data:
+    """The same form from given samples, as many as fill `BATCHES` batches."""
+    count = BATCHES * workload.batch
+    positions = np.resize(np.arange(len(y)), count)
+    return Data(x[positions].astype(workload.dtype), y[positions], _order(workload, count))
+
+
+def _order(workload: Workload, count: int) -> npt.NDArray[np.int32]:
+    """Whole batches only."""
+    order = np.random.default_rng(2).permutation(count).astype(np.int32)
+    return order[: count - count % workload.batch]
+
+
+Step = Callable[[Floats, Array], float]
+
+
+def step_by_hand(workload: Workload, weights: Weights) -> Step:
+    """A step as one would write it in NumPy; it changes `weights`."""
+    forward = _relu if workload.activation == "relu" else np.tanh
+    update = _update(workload)
+
+    def step(x: Floats, y: Array) -> float:
+        hidden = [x]
+        for w, b in weights[:-1]:
+            z = hidden[-1] @ w
+            z += b
+            hidden.append(forward(z, out=z))
+        w, b = weights[-1]
+        loss, g = _LOSSES[workload.loss](hidden[-1] @ w + b, y)
+        for index in range(len(weights) - 1, -1, -1):
+            gradients = hidden[index].T @ g, g.sum(0)
+            if index:
+                g = g @ weights[index][0].T
+                a = hidden[index]
+                g *= (a > 0) if workload.activation == "relu" else 1 - a * a
+            update(index, weights[index], gradients)
+        return loss
+
+    return step
+
+
+def _relu(z: Floats, out: Floats) -> Floats:
+    return np.maximum(z, 0, out=out)
+
+
+def _cross_entropy(z: Floats, y: Array) -> tuple[float, Floats]:
+    """The loss, and its gradient for the logits."""
+    z -= z.max(1, keepdims=True)
+    e = np.exp(z)
+    total = e.sum(1, keepdims=True)
+    positions = np.arange(len(y))
+    loss = float((np.log(total[:, 0]) - z[positions, y]).mean())
+    e /= total
+    e[positions, y] -= 1
+    e /= len(y)
+    return loss, e
+
+
+def _binary_cross_entropy(z: Floats, y: Array) -> tuple[float, Floats]:
+    targets = y.astype(z.dtype, copy=False)
+    loss = float((np.logaddexp(0, z) - z * targets).mean())
+    return loss, (1 / (1 + np.exp(-z)) - targets) / z.size
+
+
+_LOSSES = {"cross_entropy": _cross_entropy, "binary_cross_entropy": _binary_cross_entropy}
+
+Pair = tuple[Floats, Floats]
+Update = Callable[[int, Pair, Pair], None]
+
+
+def _update(workload: Workload) -> Update:
+    """What changes a layer's weights, given its number and its gradients."""
+    if workload.optimizer == "sgd":
+        return lambda _, weights, gradients: _descend(weights, gradients, workload.rate)
+    slots = [[(np.zeros_like(w), np.zeros_like(w)) for w in pair] for pair in weights_of(workload)]
+    steps = [0] * len(slots)
+
+    def update(layer: int, weights: Pair, gradients: Pair) -> None:
+        steps[layer] += 1
+        for w, g, (m, v) in zip(weights, gradients, slots[layer], strict=True):
+            if workload.optimizer == "momentum":
+                np.add(MOMENTUM * m, g, out=m)
+                np.subtract(w, workload.rate * m, out=w)
+            else:
+                _adam(w, g, m, v, steps[layer], workload.rate)
+
+    return update
+
+
+def _descend(weights: Pair, gradients: Pair, rate: float) -> None:
+    for w, g in zip(weights, gradients, strict=True):
+        np.multiply(g, rate, out=g)
+        np.subtract(w, g, out=w)
+
+
+def _adam(w: Floats, g: Floats, m: Floats, v: Floats, steps: int, rate: float) -> None:
+    """Kingma and Ba, ICLR 2015."""
+    m += (1 - BETAS[0]) * (g - m)
+    v += (1 - BETAS[1]) * (g * g - v)
+    scale = np.sqrt(v / (1 - BETAS[1] ** steps)) + EPS
+    w -= rate / (1 - BETAS[0] ** steps) * m / scale

@@ -1,0 +1,148 @@
+"""What machine code must not do, on the program that the figures are measured with."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+import pytest
+
+import chainrule as cr
+from chainc.backends.llvm.jit import Processor, assembly
+from chainc.backends.llvm.loop import TrainingCode, training_code
+from chainc.machine import AVX2, AVX512
+from chainrule import losses, metrics, nn, optim
+
+LINUX = "x86_64-unknown-linux-gnu"
+PROCESSORS = {
+    "avx512": Processor(LINUX, "x86-64-v4", "", AVX512),
+    "avx2": Processor(LINUX, "x86-64-v3", "", AVX2),
+}
+NAMES = pytest.mark.parametrize("processor", list(PROCESSORS))
+
+# Sixteen rows of logits are turned in registers there, more than a small register file holds.
+TURNING = ("argmax",)
+
+
+@cache
+def code(processor: str) -> TrainingCode:
+    """784-256-128-10 at a batch of 64."""
+    x = cr.input("x", ("batch", 784))
+    y = cr.input("y", ("batch",), dtype="int32")
+    layers = [nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 128), nn.ReLU(), nn.Linear(128, 10)]
+    logits = nn.Sequential(*layers)(x)
+    step = optim.SGD(lr=0.1).minimize(losses.cross_entropy(logits, y))
+    measured = {"accuracy": metrics.accuracy(logits, y)}
+    training = cr.training(step, epochs=1, batch_size=64, metrics=measured)
+    compiled = cr.compile(training, target="numpy")._compiled
+    return training_code(compiled.loop, PROCESSORS[processor])
+
+
+@cache
+def instructions(processor: str) -> str:
+    return assembly(code(processor).text, PROCESSORS[processor])
+
+
+@dataclass(frozen=True)
+class Spill:
+    """A register that is kept in memory for a while, or read back."""
+
+    function: str
+    bytes: int
+    depth: int  # of the loop it is in; 0: none
+    innermost: bool
+
+
+def spills(text: str) -> Iterator[Spill]:
+    """From LLVM's remarks in the assembly: `# 64-byte Spill`, `# in Loop: Header=BB3_4 Depth=2`."""
+    innermost = set(re.findall(r"^\.L(BB\d+_\d+):.*?This Inner Loop Header", _joined(text), re.M))
+    function, header, depth = "", "", 0
+    for line in text.splitlines():
+        if begun := re.match(r'"?([\w./ -]+)"?:\s+# @', line):
+            function = begun[1]
+        if block := re.match(r"(?:\.L(BB\d+_\d+):|# %bb\.\d+:)", line):
+            header, depth = block[1] or "", 0
+        if inside := re.search(r"in Loop: Header=(BB\d+_\d+) Depth=(\d+)", line):
+            header, depth = inside[1], int(inside[2])
+        if own := re.search(r"=>\s*This (?:Inner )?Loop Header: Depth=(\d+)", line):
+            depth = int(own[1])
+        if spill := re.search(r"(\d+)-byte (?:Folded )?(?:Spill|Reload)", line):
+            yield Spill(function, int(spill[1]), depth, header in innermost)
+
+
+def _joined(text: str) -> str:
+    """Remarks that go on over several lines, on one."""
+    return re.sub(r"\n\s+#", " #", text)
+
+
+@NAMES
+def test_vectors_stay_in_registers_inside_loops(processor: str) -> None:
+    names = {nest.name for nest in code(processor).module.nests} - set(TURNING)
+    found = [each for each in spills(instructions(processor)) if each.function in names]
+    assert [each for each in found if each.depth and each.bytes >= 16] == []
+
+
+@NAMES
+def test_innermost_loops_keep_everything_in_registers(processor: str) -> None:
+    names = {nest.name for nest in code(processor).module.nests} - set(TURNING)
+    found = [each for each in spills(instructions(processor)) if each.function in names]
+    assert [each for each in found if each.depth and each.innermost] == []
+
+
+def test_spills_are_seen() -> None:
+    """Forty vectors that are all needed in every pass do not fit into thirty-two registers."""
+    count = 40
+    loads = "\n".join(
+        f"  %q{i} = getelementptr <16 x float>, ptr %p, i64 {i}\n"
+        f"  %a{i} = load volatile <16 x float>, ptr %q{i}"
+        for i in range(count)
+    )
+    phis = "\n".join(
+        f"  %s{i} = phi <16 x float> [ %a{i}, %entry ], [ %t{i}, %loop ]" for i in range(count)
+    )
+    steps = "\n".join(
+        f"  %t{i} = fadd <16 x float> %s{i}, %s{(i + 1) % count}" for i in range(count)
+    )
+    stores = "\n".join(f"  store volatile <16 x float> %t{i}, ptr %q{i}" for i in range(count))
+    text = f"""\
+define void @crowded(ptr %p, i64 %n) "prefer-vector-width"="512" {{
+entry:
+{loads}
+  br label %loop
+loop:
+  %i = phi i64 [ 0, %entry ], [ %next, %loop ]
+{phis}
+{steps}
+  %next = add i64 %i, 1
+  %again = icmp slt i64 %next, %n
+  br i1 %again, label %loop, label %done
+done:
+{stores}
+  ret void
+}}
+"""
+    found = list(spills(assembly(text, PROCESSORS["avx512"])))
+    assert any(each == Spill("crowded", 64, 1, True) for each in found)
+    assert any(each.depth == 0 for each in found)
+
+
+@NAMES
+def test_nothing_outside_the_module_is_called(processor: str) -> None:
+    text = instructions(processor)
+    defined = set(re.findall(r'^"?([^\s".#][^"\n]*?)"?:\s+# @', text, re.M))
+    called = set(re.findall(r'\b(?:call|jmp)q?\s+"?([A-Za-z_][^"\s@]*)', text))
+    assert called
+    assert called <= defined, called - defined
+
+
+@NAMES
+def test_addresses_are_pointers(processor: str) -> None:
+    assert not re.search(r"ptrtoint|inttoptr", code(processor).text)
+
+
+def test_sums_of_products_are_fused() -> None:
+    """By the machine's own instruction, for floats of 512 and of 256 bits."""
+    assert re.search(r"vfmadd\w+ps\s.*%zmm", instructions("avx512"))
+    assert re.search(r"vfmadd\w+ps\s.*%ymm", instructions("avx2"))

@@ -1,0 +1,414 @@
+"""Gathering, scattering, one-hot codes and ranges as machine code, against NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from tests.native import call, nest_of, packed, storage, unpacked
+
+from chainc.loops import (
+    Arange,
+    Buffer,
+    Gather,
+    Group,
+    Instruction,
+    Kernel,
+    Map,
+    Movement,
+    OneHot,
+    Panels,
+    Reference,
+    ScatterAdd,
+    View,
+)
+from chainc.machine import AVX2, AVX512, SSE, Machine
+from chainc.schedules.frame import Frame
+from chainc.schedules.indexing import (
+    schedule_arange,
+    schedule_gather,
+    schedule_one_hot,
+    schedule_scatter_add,
+)
+from chainc.types import (
+    Array,
+    DType,
+    Shape,
+    TensorType,
+    float32,
+    float64,
+    int32,
+    int64,
+    named,
+    uint8,
+)
+
+BATCH = named("batch")
+Indices = npt.NDArray[np.integer]
+MACHINES = pytest.mark.parametrize("machine", [AVX512, AVX2, SSE], ids=["avx512", "avx2", "sse"])
+
+
+def buffer(
+    name: str,
+    shape: Shape,
+    dtype: DType = float32,
+    panels: Panels | None = None,
+    role: str = "work",
+) -> Buffer:
+    return Buffer(name, TensorType(shape, dtype), role, panels=panels)
+
+
+def view(of: Buffer) -> View:
+    return View(of, of.type)
+
+
+def run(
+    kernel: Kernel,
+    schedule: Callable[[Frame], None],
+    given: Mapping[Buffer, Array],
+    machine: Machine = AVX512,
+    rows: int = 1,
+    capacity: int = 1,
+    threads: int = 1,
+) -> tuple[Array, int]:
+    """The result, and the code of a failure."""
+    nest, buffers = nest_of(kernel, schedule, machine, capacity)
+    arrays = {each: _stored(each, values, capacity) for each, values in given.items()}
+    (out,) = kernel.outs
+    arrays.setdefault(out, storage(out, capacity))
+    code = call(nest, [arrays[each] for each in buffers], machine, rows, threads)
+    shape = tuple(d if isinstance(d, int) else d.coefficient * rows for d in out.type.shape)
+    result = unpacked(out, arrays[out], shape, capacity) if shape else arrays[out][0]
+    return result, code
+
+
+def _stored(of: Buffer, values: Array, capacity: int) -> Array:
+    if of.role == "input":
+        return values
+    if values.ndim:
+        return packed(of, values, capacity)
+    stored = storage(of)
+    stored[0] = values
+    return stored
+
+
+def numbers(shape: tuple[int, ...], dtype: DType = float32, seed: int = 0) -> Array:
+    rng = np.random.default_rng(seed)
+    if dtype.is_float:
+        return rng.standard_normal(shape).astype(dtype.numpy)
+    return rng.integers(0, 200, shape).astype(dtype.numpy)
+
+
+def some_indices(bound: int, shape: tuple[int, ...], dtype: DType = int32) -> Indices:
+    return np.random.default_rng(5).integers(0, bound, shape).astype(dtype.numpy)
+
+
+def gather(
+    table: Buffer, indices: Buffer, axis: int, *, checked: bool = True, panels: Panels | None = None
+) -> Gather:
+    old = table.type.shape
+    shape = (*old[:axis], *indices.type.shape, *old[axis + 1 :])
+    out = Buffer("y", TensorType(shape, table.type.dtype), panels=panels)
+    return Gather(out, (view(table), view(indices)), axis, checked)
+
+
+@MACHINES
+@pytest.mark.parametrize("dtype", [float32, float64, int32, int64, uint8], ids=str)
+@pytest.mark.parametrize(
+    ("shape", "indices", "axis"),
+    [
+        ((9, 35), (12,), 0),
+        ((9, 32), (3, 4), 0),
+        ((7, 9, 20), (5,), 1),
+        ((7, 9), (5,), 1),
+        ((40,), (33,), 0),
+        ((5, 6, 7), (2, 3), 0),
+        ((5, 20), (), 0),
+        ((5,), (), 0),
+        ((5, 3), (0,), 0),
+        ((5, 0), (4,), 0),
+    ],
+    ids=str,
+)
+def test_gather(
+    machine: Machine,
+    dtype: DType,
+    shape: tuple[int, ...],
+    indices: tuple[int, ...],
+    axis: int,
+) -> None:
+    table, listed = buffer("x", shape, dtype), buffer("index", indices, int32)
+    values, picked = numbers(shape, dtype), some_indices(shape[axis], indices)
+    found, code = run(
+        gather(table, listed, axis), schedule_gather, {table: values, listed: picked}, machine
+    )
+    assert code == 0
+    np.testing.assert_array_equal(found, np.take(values, picked, axis))
+
+
+@pytest.mark.parametrize("dtype", [int32, int64, uint8], ids=str)
+def test_types_of_indices(dtype: DType) -> None:
+    table, listed = buffer("x", (200, 17)), buffer("index", (30,), dtype)
+    values, picked = numbers((200, 17)), some_indices(200, (30,), dtype)
+    found, code = run(gather(table, listed, 0), schedule_gather, {table: values, listed: picked})
+    assert code == 0
+    np.testing.assert_array_equal(found, values[picked])
+
+
+@pytest.mark.parametrize(
+    ("of", "to", "axis"),
+    [
+        (None, Panels(1, 16), 0),
+        (Panels(1, 16), None, 0),
+        (Panels(1, 16), Panels(1, 16, gap=1), 0),
+        (Panels(0, 16), None, 0),
+        (Panels(0, 16), Panels(1, 16), 0),
+        (None, Panels(0, 16), 0),
+        (Panels(1, 16), Panels(1, 16), 1),
+        (Panels(0, 16), Panels(0, 16), 1),
+    ],
+    ids=str,
+)
+def test_gather_of_and_to_panels(of: Panels | None, to: Panels | None, axis: int) -> None:
+    table, listed = buffer("x", (37, 50), panels=of), buffer("index", (20,), int64)
+    values, picked = numbers((37, 50)), some_indices(37, (20,), int64)
+    kernel = gather(table, listed, axis, panels=to)
+    found, code = run(kernel, schedule_gather, {table: values, listed: picked})
+    assert code == 0
+    np.testing.assert_array_equal(found, np.take(values, picked, axis))
+
+
+def loader(width: int, dtype: DType, panels: Panels | None) -> tuple[Group, Buffer, Buffer]:
+    """The rows of a data set that an order lists, as float32."""
+    data = buffer("data", (500, width), dtype, role="input")
+    order = buffer("order", (BATCH,), int64)
+    rows = Buffer("rows", TensorType((BATCH, width), dtype))
+    batch = buffer("batch", (BATCH, width), panels=panels)
+    kernel = Gather(rows, (view(data), view(order)), 0, checked=False)
+    cast = Instruction("cast", (Reference("argument", 0, rows.type),), batch.type)
+    converted = Map(batch, (view(rows),), (cast,))
+    operands = (view(data), view(order))
+    return Group(batch, operands, (kernel, converted), ((batch, batch),)), data, order
+
+
+@pytest.mark.parametrize("rows", [1, 50, 64])
+@pytest.mark.parametrize("width", [10, 64, 617])
+@pytest.mark.parametrize("dtype", [float32, uint8], ids=str)
+@pytest.mark.parametrize("panels", [None, Panels(1, 16)], ids=["plain", "panels"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_batches_of_a_data_set(
+    rows: int, width: int, dtype: DType, panels: Panels | None, threads: int
+) -> None:
+    kernel, data, order = loader(width, dtype, panels)
+    values = numbers((500, width), dtype)
+    picked = np.random.default_rng(1).permutation(500)[:rows]
+    picked[0] = 499  # the last row: nothing may be read behind it
+    given = {data: values, order: picked}
+    found, _ = run(kernel, schedule_gather, given, rows=rows, capacity=64, threads=threads)
+    np.testing.assert_array_equal(found, values[picked].astype(np.float32))
+
+
+def test_nothing_is_read_behind_the_data() -> None:
+    """Of what is read from the caller's array, no vector stands out past a row."""
+    kernel, _, _ = loader(100, float32, Panels(1, 16))
+    nest, _ = nest_of(kernel, schedule_gather, AVX512, 64)
+    (data,) = (parameter for parameter in nest.parameters if parameter.name == "data")
+    assert not data.padded
+    values = np.full((500, 100), 2.0, np.float32)
+    found, _ = run(
+        kernel,
+        schedule_gather,
+        {kernel.reads[0].buffer: values, kernel.reads[1].buffer: np.arange(64)},
+        rows=64,
+        capacity=64,
+    )
+    np.testing.assert_array_equal(found, np.full((64, 100), 2.0))
+
+
+@pytest.mark.parametrize("wrong", [-1, 9, 1 << 40, -(1 << 40)])
+@pytest.mark.parametrize("panels", [None, Panels(0, 16)], ids=["plain", "panels"])
+def test_gather_refuses_an_index_out_of_range(wrong: int, panels: Panels | None) -> None:
+    """The others are gathered all the same, and nothing outside is read."""
+    table, listed = buffer("x", (9, 20), panels=panels), buffer("index", (5,), int64)
+    values, picked = numbers((9, 20)), np.array([0, 8, wrong, 3, 1])
+    found, code = run(gather(table, listed, 0), schedule_gather, {table: values, listed: picked})
+    assert code == 7
+    right = [0, 1, 3, 4]
+    np.testing.assert_array_equal(found[right], values[picked[right]])
+
+
+def test_gather_from_nothing_is_refused() -> None:
+    table, listed = buffer("x", (0, 4)), buffer("index", (2,), int64)
+    given: dict[Buffer, Array] = {
+        table: np.empty((0, 4), np.float32),
+        listed: np.zeros(2, np.int64),
+    }
+    kernel = gather(table, listed, 0)
+    given[kernel.out] = np.ones((2, 4), np.float32)
+    found, code = run(kernel, schedule_gather, given)
+    assert code == 7
+    np.testing.assert_array_equal(found, np.ones((2, 4)))
+
+
+@pytest.mark.parametrize(("index", "code"), [(4, 0), (5, 7)])
+def test_gather_along_rows_is_checked_against_their_number(index: int, code: int) -> None:
+    """The table has room for more rows than there are."""
+    table, listed = buffer("x", (BATCH, 3)), buffer("index", (1,), int64)
+    values, picked = numbers((5, 3)), np.array([index])
+    given = {table: values, listed: picked}
+    found = run(gather(table, listed, 0), schedule_gather, given, rows=5, capacity=8)
+    assert found[1] == code
+
+
+def test_gather_through_movements() -> None:
+    table, listed = buffer("x", (20, 9)), buffer("index", (6,), int32)
+    values, picked = numbers((20, 9)), some_indices(9, (12,))[::2]
+    spaced = buffer("index", (12,), int32)
+    indices = View(spaced, spaced.type).moved(
+        Movement("slice", (6,), starts=(0,), stops=(12,), steps=(2,))
+    )
+    transposed = view(table).moved(Movement("permute", (9, 20), axes=(1, 0)))
+    out = buffer("y", (6, 20))
+    every = some_indices(9, (12,))
+    found, _ = run(
+        Gather(out, (transposed, indices), 0, True), schedule_gather, {table: values, spaced: every}
+    )
+    np.testing.assert_array_equal(found, values.T[picked])
+    assert listed.type == indices.type
+
+
+def scatter(
+    shape: tuple[int, ...], indices: tuple[int, ...], axis: int, dtype: DType
+) -> tuple[ScatterAdd, dict[Buffer, Array], Array]:
+    """A kernel, its operands, and what NumPy gives for them."""
+    slices = (*shape[:axis], *indices, *shape[axis + 1 :])
+    out, listed, updates = (
+        buffer("y", shape, dtype),
+        buffer("index", indices, int32),
+        buffer("update", slices, dtype),
+    )
+    base, added = numbers(shape, dtype), numbers(slices, dtype, 1)
+    picked = some_indices(max(shape[axis] // 2, 1), indices)  # so that some repeat
+    wanted = base.copy()
+    rank = len(indices)
+    slices_first = np.moveaxis(added, range(axis, axis + rank), range(rank))
+    np.add.at(np.moveaxis(wanted, axis, 0), picked, slices_first)
+    kernel = ScatterAdd(out, (view(listed), view(updates)), axis, True)
+    return kernel, {out: base, listed: picked, updates: added}, wanted
+
+
+@MACHINES
+@pytest.mark.parametrize("dtype", [float32, float64, int64, uint8], ids=str)
+@pytest.mark.parametrize(
+    ("shape", "indices", "axis"),
+    [
+        ((9, 35), (12,), 0),
+        ((9, 32), (3, 4), 0),
+        ((7, 9, 20), (5,), 1),
+        ((7, 9), (15,), 1),
+        ((8,), (33,), 0),
+        ((5, 20), (), 0),
+        ((5, 3), (0,), 0),
+    ],
+    ids=str,
+)
+def test_scatter_add(
+    machine: Machine,
+    dtype: DType,
+    shape: tuple[int, ...],
+    indices: tuple[int, ...],
+    axis: int,
+) -> None:
+    """In order of position, so the very bits of NumPy."""
+    kernel, given, wanted = scatter(shape, indices, axis, dtype)
+    found, code = run(kernel, schedule_scatter_add, given, machine)
+    assert code == 0
+    np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_threads_scatter_to_places_of_their_own(threads: int, axis: int) -> None:
+    kernel, given, wanted = scatter((10, 12, 64), (30,), axis, float32)
+    nest, _ = nest_of(kernel, schedule_scatter_add, AVX512)
+    assert nest.shared == (axis == 1)  # never the positions, whose order is that of the sums
+    found, _ = run(kernel, schedule_scatter_add, given, threads=threads)
+    np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("panels", [Panels(0, 16), Panels(1, 16), Panels(1, 16, 1)], ids=str)
+@pytest.mark.parametrize("axis", [0, 1])
+def test_scatter_add_to_panels(panels: Panels, axis: int) -> None:
+    kernel, given, wanted = scatter((20, 35), (12,), axis, float32)
+    out = buffer("y", (20, 35), panels=panels)
+    operands = {out if each is kernel.out else each: values for each, values in given.items()}
+    moved = ScatterAdd(out, kernel.operands, axis, True)
+    found, _ = run(moved, schedule_scatter_add, operands)
+    np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("wrong", [-1, 9])
+def test_scatter_add_refuses_an_index_out_of_range(wrong: int) -> None:
+    kernel, given, _ = scatter((9, 20), (5,), 0, float32)
+    listed = kernel.reads[0].buffer
+    given[listed] = np.array([1, wrong, 2, 3, 4], np.int32)
+    assert run(kernel, schedule_scatter_add, given)[1] == 7
+
+
+@MACHINES
+@pytest.mark.parametrize("dtype", [float32, float64, int32, uint8], ids=str)
+@pytest.mark.parametrize("indices", [(50,), (3, 5), (), (0,)], ids=str)
+@pytest.mark.parametrize("depth", [1, 10, 40])
+def test_one_hot(machine: Machine, dtype: DType, indices: tuple[int, ...], depth: int) -> None:
+    listed, classes = buffer("index", indices, int32), buffer("classes", (depth,), int32)
+    picked = some_indices(depth, indices)
+    kernel = OneHot(buffer("y", (*indices, depth), dtype), (view(listed), view(classes)), True)
+    found, code = run(kernel, schedule_one_hot, {listed: picked}, machine)
+    assert code == 0
+    np.testing.assert_array_equal(found, np.eye(depth)[picked])
+
+
+@pytest.mark.parametrize("rows", [1, 33, 64])
+@pytest.mark.parametrize("dtype", [int32, int64, uint8], ids=str)
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("width", [1, 10, 100])
+def test_one_hot_of_rows_in_panels(rows: int, dtype: DType, threads: int, width: int) -> None:
+    """Rows that are not there hold anything; no index among them is refused."""
+    listed, classes = buffer("index", (BATCH,), dtype), buffer("classes", (width,), dtype)
+    out = buffer("y", (BATCH, width), panels=Panels(1, 16))
+    picked = some_indices(width, (rows,), dtype)
+    kernel = OneHot(out, (view(listed), view(classes)), True)
+    found, code = run(
+        kernel, schedule_one_hot, {listed: picked}, rows=rows, capacity=64, threads=threads
+    )
+    assert code == 0
+    np.testing.assert_array_equal(found, np.eye(width)[picked])
+
+
+@pytest.mark.parametrize("wrong", [-1, 10, 1 << 32])
+@pytest.mark.parametrize("position", [0, 18, 19])
+def test_one_hot_refuses_an_index_out_of_range(wrong: int, position: int) -> None:
+    listed, classes = buffer("index", (20,), int64), buffer("classes", (10,), int64)
+    picked = some_indices(10, (20,), int64)
+    picked[position] = wrong
+    kernel = OneHot(buffer("y", (20, 10)), (view(listed), view(classes)), True)
+    assert run(kernel, schedule_one_hot, {listed: picked})[1] == 7
+
+
+@pytest.mark.parametrize("dtype", [float32, int32, int64, uint8], ids=str)
+@pytest.mark.parametrize("count", [0, 1, 16, 100])
+@pytest.mark.parametrize("panels", [None, Panels(0, 16)], ids=["plain", "panels"])
+def test_arange(dtype: DType, count: int, panels: Panels | None) -> None:
+    kernel = Arange(buffer("y", (count,), dtype, panels=panels), ())
+    found, _ = run(kernel, schedule_arange, {})
+    np.testing.assert_array_equal(found, np.arange(count))
+
+
+@pytest.mark.parametrize("rows", [1, 16, 5000])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_arange_of_rows(rows: int, threads: int) -> None:
+    kernel = Arange(buffer("y", (BATCH,), int64), ())
+    found, _ = run(kernel, schedule_arange, {}, rows=rows, capacity=5000, threads=threads)
+    np.testing.assert_array_equal(found, np.arange(rows))

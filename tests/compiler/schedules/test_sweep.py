@@ -1,0 +1,48 @@
+"""Sweeps over panels whose last one is not whole."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tests.native import call, nest_of, packed, unpacked
+
+from chainc.loops import Buffer, Instruction, Map, Movement, Panels, Reference, View
+from chainc.machine import AVX512
+from chainc.nests import Load, Loop, statements
+from chainc.schedules.elementwise import schedule_map
+from chainc.types import TensorType, float32
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("width", [5, 16, 100])
+def test_every_element_is_updated_once(threads: int, width: int) -> None:
+    type = TensorType((900, width), float32)
+    slot, step = Buffer("p", type, "state"), Buffer("g", type, panels=Panels(1, 16))
+    a, b = (Reference("argument", i, type) for i in range(2))
+    kernel = Map(
+        slot, (View(slot, type), View(step, type)), (Instruction("subtract", (a, b), type),)
+    )
+    nest, buffers = nest_of(kernel, schedule_map, AVX512)
+    assert nest.shared
+    values = np.random.default_rng(0).standard_normal((900, width)).astype(np.float32)
+    arrays = {slot: packed(slot, values), step: packed(step, np.ones_like(values))}
+    call(nest, [arrays[each] for each in buffers], AVX512, threads=threads)
+    np.testing.assert_array_equal(unpacked(slot, arrays[slot], values.shape), values - 1)
+
+
+def test_strided_vectors_do_not_stand_out() -> None:
+    """Past the end, such a vector would reach whole rows behind the array."""
+    x = Buffer("x", TensorType((20, 4096), float32))
+    y = Buffer("y", TensorType((4096, 20), float32), panels=Panels(1, 16))
+    turned = View(x, x.type).moved(Movement("permute", (4096, 20), axes=(1, 0)))
+    negative = Instruction("negative", (Reference("argument", 0, turned.type),), y.type)
+    nest, _ = nest_of(Map(y, (turned,), (negative,)), schedule_map, AVX512)
+    (panels,) = (
+        each
+        for each in nest.body
+        if isinstance(each, Loop)
+        and any(
+            isinstance(inner, Load) and inner.out.kind.lanes > 1 for inner in statements(each.body)
+        )
+    )
+    assert panels.step == 16
