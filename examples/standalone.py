@@ -43,8 +43,8 @@ def run_in_c(folder: Path) -> str:
         return ""
     sources = ("main.c", "digits.o", "-o", "digits")
     subprocess.run([compiler, "-std=c11", "-O2", *sources], cwd=folder, check=True)
-    command = [(folder / "digits").absolute(), "digits.data", "digits.state"]
-    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
+    command = [str((folder / "digits").absolute()), "digits.data", "digits.state"]
+    return subprocess.run(command, cwd=folder, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def main(folder: Path) -> Results:

@@ -1,7 +1,9 @@
 """Exclusive or: no line separates the two classes, so logistic regression must fail.
 
 The best that it can do is to learn nothing: weights 0, P(y = 1) = 1/2 at every point, and the loss
-ln 2. How many points it then has right, three at most, is decided by the last bits. Two logistic regressions one after another succeed: the first one learns two features of the
+ln 2. How many points it then has right, three at most, is decided by the last bits.
+
+Two logistic regressions one after another succeed: the first one learns two features of the
 points, and in the plane of these features a line does separate the classes.
 """
 

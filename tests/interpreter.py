@@ -24,6 +24,7 @@ from chainc.nests import (
     Loop,
     Nest,
     Positions,
+    Prefetch,
     Register,
     RowCount,
     Rows,
@@ -100,6 +101,8 @@ class Interpreter:
             case Transpose():
                 turned = np.stack([self.values[value] for value in statement.values]).T
                 self.values.update(zip(statement.outs, turned, strict=True))
+            case Prefetch():
+                pass
             case Fail(condition=condition):
                 self.failed |= bool(self.values[condition].any())
             case Call():

@@ -105,3 +105,11 @@ class StateError(ChainruleError, ValueError):
 
 class NonFiniteError(ChainruleError, ArithmeticError):
     """NaN or infinity in a training that is watched for them."""
+
+
+class LinkingError(ChainruleError, RuntimeError):
+    """A shared library that cannot be made on this machine."""
+
+
+class ExportError(ChainruleError, OSError):
+    """Files that cannot be written."""

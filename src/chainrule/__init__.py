@@ -17,9 +17,12 @@ from chainc.autodiff import value_and_grad as value_and_grad
 from chainc.autodiff import vjp as vjp
 from chainc.errors import ChainruleError as ChainruleError
 from chainc.errors import DTypeError as DTypeError
+from chainc.errors import ExportError as ExportError
 from chainc.errors import GradientError as GradientError
 from chainc.errors import GraphError as GraphError
 from chainc.errors import InputError as InputError
+from chainc.errors import LinkingError as LinkingError
+from chainc.errors import NonFiniteError as NonFiniteError
 from chainc.errors import ParseError as ParseError
 from chainc.errors import ShapeError as ShapeError
 from chainc.errors import StateError as StateError

@@ -10,7 +10,7 @@ from chainc import driver, ir
 from chainc.backends.standalone.artifacts import artifacts, check_name, processor_named
 from chainc.backends.standalone.library import Wanted
 from chainc.binding import bind_graph
-from chainc.errors import ChainruleError, GraphError
+from chainc.errors import ExportError, GraphError
 from chainc.ir import Node, describe
 from chainc.loops import Program, TrainingLoop
 from chainc.lower import lower
@@ -18,10 +18,6 @@ from chainc.ops.state import Input, initial_graph
 from chainc.passes import pipeline
 from chainc.types import Size, named
 from chainrule.atomic import write_atomically
-
-
-class ExportError(ChainruleError, OSError):
-    """Files that cannot be written."""
 
 
 def export(

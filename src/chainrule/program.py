@@ -6,7 +6,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -20,11 +20,13 @@ from chainc.types import Array
 from chainrule.cost import Cost
 from chainrule.drawing import Drawing
 from chainrule.graph import Graph
-from chainrule.native_view import NativeView, view_of_function
-from chainrule.plan import Plan
-from chainrule.program_summary import ProgramSummary, summarize_program
 from chainrule.state import State
 from chainrule.values import Values, as_arrays, by_key, check_indices, sizes_from
+
+if TYPE_CHECKING:
+    from chainrule.native_view import NativeView
+    from chainrule.plan import Plan
+    from chainrule.program_summary import ProgramSummary
 
 # What a call gives; its element type follows from the graph, so a caller may use it as any.
 Numbers = npt.NDArray[Any]
@@ -144,6 +146,8 @@ class Compiled:
     def summary(self) -> ProgramSummary:
         """Parameters, arithmetic, memory and size of the code; prints as a table."""
         sizes = self._shown_sizes()
+        from chainrule.program_summary import summarize_program
+
         return summarize_program(self.cost(**sizes), sizes, self._native_view())
 
     def _native(self, wanted: str) -> NativeView:
@@ -209,6 +213,8 @@ class Function(Compiled, Generic[R]):
         native = self._compiled.native
         if native is None:
             return None
+        from chainrule.native_view import view_of_function
+
         code, _ = native.code(*self._shown_sizes().values())
         return view_of_function(code)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,11 +26,13 @@ from chainc.ops.state import Input
 from chainc.passes import Pass
 from chainc.types import Array, Size
 from chainrule.arguments import count, number, part_name
-from chainrule.native_view import NativeView, view_of_training
 from chainrule.optim import Step
 from chainrule.program import Compiled, arrays_for, initial_state
 from chainrule.state import State
 from chainrule.values import Values, as_arrays, by_key, check_indices, sizes_from, warn_of_nan
+
+if TYPE_CHECKING:
+    from chainrule.native_view import NativeView
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,11 @@ class TrainingProgram(Compiled):
     @cached_property
     def _view(self) -> NativeView | None:
         native = self._compiled.native
-        return None if native is None else view_of_training(native)
+        if native is None:
+            return None
+        from chainrule.native_view import view_of_training
+
+        return view_of_training(native)
 
     def _shown_sizes(self) -> Mapping[str, int]:
         """A whole batch."""

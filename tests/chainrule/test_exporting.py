@@ -14,11 +14,9 @@ import pytest
 from tests.exported import CC, ROWS, Exported, data, exported_digits
 
 import chainrule as cr
-from chainc.backends.standalone.linking import LinkingError
-from chainc.errors import GraphError, InputError
+from chainc.errors import ExportError, GraphError, InputError, LinkingError
 from chainc.types import Array
 from chainrule import init, losses, nn, optim
-from chainrule.exporting import ExportError
 
 STRICT = ("-Wall", "-Wextra", "-Wpedantic", "-Werror")
 NEEDS_CC = pytest.mark.skipif(CC is None, reason="there is no C compiler")

@@ -100,7 +100,7 @@ def test_the_plan_accounts_for_the_whole_arena() -> None:
     plan = program().plan
     native = program()._compiled.native
     assert native is not None
-    assert plan.arena_bytes == native.code.memory.arena_bytes
+    assert plan.arena_bytes == native.memory.arena_bytes
     end = 0
     for each in sorted(arena(plan), key=lambda each: each.offset or 0):
         assert each.offset is not None

@@ -227,6 +227,15 @@ def test_what_needs_the_number_of_rows_is_refused(movement: Movement) -> None:
         found(of.moved(movement), rows=3)
 
 
+@pytest.mark.parametrize("role", ["input", "output"])
+def test_an_array_of_the_caller_has_no_room_for_more_rows_than_there_are(role: str) -> None:
+    inside = replace(buffer(2, BATCH), role=role)
+    with pytest.raises(UnboundError, match="strides of b"):
+        found(whole(inside), rows=4)
+    leading = replace(buffer(BATCH, 2), role=role)
+    assert found(whole(leading), rows=4).strides == (2, 1)
+
+
 def test_two_named_sizes_have_no_bound() -> None:
     with pytest.raises(UnboundError, match=r"batch\*time"):
         bound_of(multiply(BATCH, TIME))

@@ -172,6 +172,7 @@ def test_every_other_statement_has_a_line() -> None:
     builder.fail(builder.compare("less_equal", count, place))
     (bits,) = builder.call("philox", [place], [Kind(int32, 4)])
     total = builder.compute("fma", turned[0], builder.constant(float("nan"), kind), ramp)
+    builder.prefetch(Address(X, affine(64)))
     builder.store(builder.lane(total, 2), Address(Y, affine(0)))
     builder.store(builder.compute("cast", bits, dtype=float32), Address(Y, affine(8), stride=2))
     assert (
@@ -191,6 +192,7 @@ kernel(x: f32) -> y: f32
     fail where less_equal
     philox = philox(position)
     sum0 = fma(x4, nan, sum0)
+    prefetch x[64]
     sum1: f32 = lane 2 of sum0
     store y[0] = sum1
     converted: f32x4 = cast(philox)

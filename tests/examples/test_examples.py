@@ -270,6 +270,9 @@ def test_digits_are_read(tmp_path: Path) -> None:
     assert results.accuracies[-1] >= 0.95
     assert results.predicted_accuracy == pytest.approx(results.accuracies[-1], abs=1e-6)
     assert (tmp_path / "program.py").read_text(encoding="utf-8") == results.source
+    assert "np.matmul" in results.source
+    loops = (tmp_path / "loops.txt").read_text(encoding="utf-8")
+    assert "new_linear1/weight" in loops  # the update is computed with the gradient
     assert "contract" in (tmp_path / "gradient.txt").read_text(encoding="utf-8")
 
 

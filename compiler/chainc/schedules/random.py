@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from chainc.access import Access, Point, Split, bound_of
-from chainc.loops import Operand, Permutation, RandomBits
+from chainc.loops import Buffer, Operand, Permutation, RandomBits, View
 from chainc.nests import Affine, Bound, Kind, Register, affine
 from chainc.schedules.elementwise import WORTH_SHARING, Sweep
 from chainc.schedules.frame import Frame, Place
 from chainc.schedules.positions import element, extent
-from chainc.types import Shape, int32, int64, product
+from chainc.types import Shape, TensorType, int32, int64, product
 
 WORDS = 4  # of a block of Philox
 COST = 8  # elements of other kernels that take as long as one here
@@ -41,7 +41,7 @@ def schedule_permutation(frame: Frame) -> None:
     assert isinstance(root, Permutation)
     type, builder = root.out.type, frame.builder
     seed, step = (_integer(frame, operand) for operand in root.operands)
-    stream = builder.constant(_signed(root.stream), Kind(int32))
+    stream = _stream(frame, root.stream)
     (keys,) = builder.call("permutation.keys", (seed, stream, step), [Kind(int32, 12)])
     count = extent(builder, type.shape[0])
 
@@ -60,10 +60,12 @@ def _integer(frame: Frame, operand: Operand) -> Register:
     return frame.builder.cast(frame.value(operand, Place((), ())), int64)
 
 
-def _signed(word: int) -> int:
-    """The signed number with the same 32 bits."""
-    low = word & 0xFFFFFFFF
-    return low - (low >> 31 << 32)
+def _stream(frame: Frame, stream: int) -> Register:
+    """Read from memory, so that draws of the same shape share their code."""
+    type = TensorType((), int32)
+    data = (stream & 0xFFFFFFFF).to_bytes(4, "little")
+    buffer = Buffer("stream", type, "constant", data=data)
+    return frame.value(View(buffer, type), Place((), ()))
 
 
 def _side_by_side(shape: Shape, accesses: Sequence[Access]) -> bool:
@@ -152,7 +154,7 @@ class _Words:
 def _words(frame: Frame, root: RandomBits) -> _Words:
     builder = frame.builder
     seed, step = (_integer(frame, operand) for operand in root.operands)
-    counter = [builder.constant(_signed(root.stream), Kind(int32))]
+    counter = [_stream(frame, root.stream)]
     for number in (step, seed):
         unit = builder.constant(1 << 32, Kind(int64))
         high = builder.compute("floor_divide", number, unit)

@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import product
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from tests.native import Kernels, aligned, nest_of, positions, storage
 
@@ -58,6 +60,7 @@ CAPACITY = 8
 GUARD = 4096  # bytes on either side of an array of the caller's
 GUARDED = 0xAB
 
+Numbers = npt.NDArray[Any]
 Schedule = Callable[[Frame], None]
 
 
@@ -78,10 +81,10 @@ class Case:
     name: str
     kernel: Kernel
     schedule: Schedule
-    given: dict[Buffer, Array]
-    wanted: dict[Buffer, Array]
+    given: dict[Buffer, Numbers]
+    wanted: dict[Buffer, Numbers]
     rows: int = CAPACITY
-    kept: dict[Buffer, Array] = field(default_factory=dict)  # what outs hold before
+    kept: dict[Buffer, Numbers] = field(default_factory=dict)  # what outs hold before
 
     def nest(self, machine: Machine) -> tuple[Nest, tuple[Buffer, ...]]:
         return nest_of(self.kernel, self.schedule, machine, CAPACITY)
@@ -127,7 +130,7 @@ def check(case: Case, kernels: Kernels, index: int, machine: Machine, threads: i
 # the cases
 
 
-def numbers(shape: Sequence[int], dtype: DType, seed: int = 0) -> Array:
+def numbers(shape: Sequence[int], dtype: DType, seed: int = 0) -> Numbers:
     random = np.random.default_rng(seed)
     if dtype.is_float:
         return random.standard_normal(tuple(shape)).astype(dtype.numpy)

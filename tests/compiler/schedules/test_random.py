@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import pytest
 from tests.native import call, nest_of, storage, unpacked
@@ -30,6 +32,14 @@ MACHINES = pytest.mark.parametrize("machine", [AVX512, AVX2, SSE], ids=["avx512"
 NUMBERS = [(0, 0), (1234, 5), (-1, -7), ((1 << 63) - 1, 1 << 40), (-(1 << 63), -(1 << 35) + 1)]
 
 
+def given(buffers: Sequence[Buffer], arrays: Mapping[Buffer, Array]) -> list[Array]:
+    """The arrays of a nest's parameters; a constant brings its own data."""
+    return [
+        np.frombuffer(each.data, each.type.dtype.numpy) if each.data else arrays[each]
+        for each in buffers
+    ]
+
+
 def bits(
     shape: Shape,
     *,
@@ -45,9 +55,8 @@ def bits(
     out = Buffer("y", TensorType(shape, int32), panels=panels)
     kernel = RandomBits(out, (Literal(seed, SCALAR), Literal(step, SCALAR)), stream)
     nest, buffers = nest_of(kernel, schedule_random_bits, machine, capacity)
-    assert set(buffers) <= {out}
     result = storage(out, capacity)
-    call(nest, [result for _ in buffers], machine, rows, threads)
+    call(nest, given(buffers, {out: result}), machine, rows, threads)
     sizes = tuple(d if isinstance(d, int) else d.coefficient * rows for d in shape)
     return unpacked(out, result, sizes, capacity) if sizes else result[0]
 
@@ -127,7 +136,7 @@ def test_followers(panels: Panels | None, rows: int, spread: bool) -> None:
     stored = storage(limit)
     stored[: limit.type.ndim * 40 or 1] = limits
     arrays = {limit: stored, mask: storage(mask, 50)}
-    call(nest, [arrays[each] for each in buffers], AVX512, rows)
+    call(nest, given(buffers, arrays), AVX512, rows)
     wanted = philox.random_bits((rows, 40), 9, 3, 4) < limits
     np.testing.assert_array_equal(unpacked(mask, arrays[mask], (rows, 40), 50), wanted)
 
@@ -141,7 +150,7 @@ def test_seed_and_step_in_memory() -> None:
     nest, buffers = nest_of(kernel, schedule_random_bits, AVX512)
     arrays = {each: storage(each) for each in (out, seed, step)}
     arrays[seed][0], arrays[step][0] = -5, -6
-    call(nest, [arrays[each] for each in buffers], AVX512)
+    call(nest, given(buffers, arrays), AVX512)
     np.testing.assert_array_equal(arrays[out][:100], philox.random_bits((100,), 7, -5, -6))
 
 
@@ -151,9 +160,9 @@ def test_seed_and_step_in_memory() -> None:
 def test_permutation(machine: Machine, count: int, seed: int, step: int) -> None:
     out = Buffer("y", TensorType((count,), int64))
     kernel = Permutation(out, (Literal(seed, SCALAR), Literal(step, SCALAR)), 0xDEADBEEF)
-    nest, _ = nest_of(kernel, schedule_permutation, machine)
+    nest, buffers = nest_of(kernel, schedule_permutation, machine)
     result = storage(out)
-    call(nest, [result], machine)
+    call(nest, given(buffers, {out: result}), machine)
     wanted = philox.permutation(count, 0xDEADBEEF, seed, step)
     np.testing.assert_array_equal(result[:count], wanted)
     np.testing.assert_array_equal(np.sort(wanted), np.arange(count))
@@ -164,7 +173,7 @@ def test_permutation(machine: Machine, count: int, seed: int, step: int) -> None
 def test_permutation_of_rows(rows: int, threads: int) -> None:
     out = Buffer("y", TensorType((BATCH,), int64))
     kernel = Permutation(out, (Literal(1, SCALAR), Literal(2, SCALAR)), 3)
-    nest, _ = nest_of(kernel, schedule_permutation, AVX512, 5000)
+    nest, buffers = nest_of(kernel, schedule_permutation, AVX512, 5000)
     result = storage(out, 5000)
-    call(nest, [result], AVX512, rows, threads)
+    call(nest, given(buffers, {out: result}), AVX512, rows, threads)
     np.testing.assert_array_equal(result[:rows], philox.permutation(rows, 3, 1, 2))

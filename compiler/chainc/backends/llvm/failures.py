@@ -13,10 +13,11 @@ NOT_FINITE = 1 << 32  # codes from here on; those from 1 on are indices out of r
 
 @dataclass(frozen=True)
 class Watched:
-    """A buffer that is looked through once it is written, and what it is written for."""
+    """A buffer that is looked through: when the step begins, or once it is written."""
 
     buffer: Buffer
     origin: Origin
+    given: bool
 
 
 @dataclass
@@ -31,9 +32,9 @@ class Failures:
         self.kernels.append(kernel)
         return len(self.kernels)
 
-    def add_watched(self, buffer: Buffer, origin: Origin) -> int:
+    def add_watched(self, watched: Watched) -> int:
         """The code for a number that is not finite."""
-        self.watched.append(Watched(buffer, origin))
+        self.watched.append(watched)
         return NOT_FINITE + len(self.watched) - 1
 
     def error(self, code: int, step: int | None = None) -> ChainruleError:
@@ -50,7 +51,7 @@ class Failures:
 def _not_finite(watched: Watched, step: int | None) -> NonFiniteError:
     buffer, origin = watched.buffer, watched.origin
     when = "" if step is None else f"step {step}: "
-    if buffer.role in ("batch", "scalar", "state"):
+    if watched.given:
         kind = "state" if buffer.role == "state" else "input"
         return NonFiniteError(
             f"{when}the {kind} {buffer.key!r} holds NaN or infinity when the step begins",
@@ -58,9 +59,12 @@ def _not_finite(watched: Watched, step: int | None) -> NonFiniteError:
             hint="clean the data, or continue from a state that is finite",
         )
     scope = f" of {origin.scope}" if origin.scope else ""
+    name = (
+        f"the new value of {buffer.key!r}" if buffer.role == "state" else f"{buffer.name!r}{scope}"
+    )
     return NonFiniteError(
-        f"{when}{buffer.name!r}{scope} is the first to hold NaN or infinity; all that it is "
-        "computed from is finite",
+        f"{when}{name} is the first to hold NaN or infinity; all that it is computed from is "
+        "finite",
         where=str(origin.location),
         hint="lower the learning rate, scale the data, or use a stable form such as "
         "losses.cross_entropy on logits",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from chainc.access import Capacity, UnboundError
+from chainc.backends.llvm.arena import aligned_bytes
 from chainc.backends.llvm.entry import environment, exported
 from chainc.backends.llvm.failures import Failures
 from chainc.backends.llvm.header import FAILURE
@@ -193,13 +194,6 @@ class _Binding:
             code = int(self._failure[0])
             self._failure[0] = 0
             raise self._code.failures.error(code)
-
-
-def aligned_bytes(count: int) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
-    """Zeroed memory that starts at a multiple of 64 bytes."""
-    space = np.zeros(count + 64, np.uint8)
-    start = -space.ctypes.data % 64
-    return space[start : start + count]
 
 
 def _shape(shape: Sequence[Dim], sizes: Mapping[str, int]) -> tuple[int, ...]:

@@ -46,8 +46,8 @@ GATHER = """\
 define internal void @"{name}"(
     ptr %data, ptr %order, ptr %batch, i64 %rows, i64 %thread, i64 %threads) nounwind {{
   %calls = icmp {condition} i64 %thread, 0
-  br i1 %calls, label %call, label %done
-call:
+  br i1 %calls, label %take, label %done
+take:
   call void @"{kernel}"({given}, i64 %rows, i64 %thread, i64 %threads)
   br label %done
 done:

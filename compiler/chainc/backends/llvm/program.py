@@ -12,14 +12,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from chainc.access import Capacity, storage_size
-from chainc.backends.llvm.failures import Failures
+from chainc.backends.llvm.failures import Failures, Watched
 from chainc.backends.llvm.header import FAILURE, HEADER_BYTES
 from chainc.backends.llvm.module import Kernel as Function
 from chainc.backends.llvm.module import Module
 from chainc.grouping import group
 from chainc.ir import Origin
 from chainc.layout import Layouts, lay_out
-from chainc.loops import Buffer, Copy, Kernel, Program, View
+from chainc.loops import Buffer, Copy, Group, Kernel, Program, View
 from chainc.machine import Machine
 from chainc.memory import ALIGNMENT, plan, reuse_in_place, substitute
 from chainc.nests import Nest
@@ -152,6 +152,7 @@ class ProgramPrinter:
         """A kernel's function in the module."""
         nest, buffers = schedule(kernel, self.memory.capacity, self.module.machine)
         function = self.module.kernel(nest)
+        self._constants(buffers)
         code = self.failures.add_kernel(kernel)
         return Call(function, buffers, frozenset(kernel.outs), code)
 
@@ -162,8 +163,7 @@ class ProgramPrinter:
         indexing = [kernel for kernel in kernels if getattr(kernel, "checked", False)]
         code = self.failures.add_kernel((indexing or list(kernels))[0])
         body = _Body(self.memory)
-        for kernel in kernels:
-            self._constants(kernel)
+        self._constants(buffers)
         body.call(Call(function, tuple(buffers), frozenset(), code))
         self._function(name, body)
 
@@ -181,19 +181,19 @@ class ProgramPrinter:
         """
         body = _Body(self.memory)
         for buffer in given:
-            self._watch(body, buffer, buffer.origin)
+            self._watch(body, Watched(buffer, buffer.origin, given=True))
         for kernel in kernels:
-            self._constants(kernel)
             body.call(self.kernel(kernel))
             for out in kernel.outs if watch else ():
-                self._watch(body, out, kernel.origin)
+                self._watch(body, Watched(out, _origin_of(out, kernel), given=False))
         self._function(name, body)
 
-    def _watch(self, body: _Body, buffer: Buffer, origin: Origin) -> None:
+    def _watch(self, body: _Body, watched: Watched) -> None:
+        buffer = watched.buffer
         if not buffer.type.dtype.is_float:
             return
         nest, buffers = watching_nest(buffer, self.memory.capacity, self.module.machine)
-        code = self.failures.add_watched(buffer, origin)
+        code = self.failures.add_watched(watched)
         body.call(Call(self.module.kernel(nest), buffers, frozenset(), code))
 
     def _function(self, name: str, body: _Body) -> None:
@@ -219,9 +219,9 @@ class ProgramPrinter:
         self.sequence(f"{name}.set", given)
         self.sequence(f"{name}.get", taken)
 
-    def _constants(self, kernel: Kernel) -> None:
-        for view in kernel.reads:
-            buffer = view.buffer
+    def _constants(self, buffers: Iterable[Buffer]) -> None:
+        """A global for each constant that has none yet."""
+        for buffer in buffers:
             if buffer.role == "constant" and buffer not in self.memory.constants:
                 name = f"@constant.{len(self.memory.constants)}"
                 self.memory.constants[buffer] = name
@@ -231,6 +231,14 @@ class ProgramPrinter:
                 self.module.add(
                     f'{name} = private unnamed_addr constant {kind} c"{text}", align 64\n'
                 )
+
+
+def _origin_of(out: Buffer, kernel: Kernel) -> Origin:
+    """Of what is written to a buffer."""
+    if not isinstance(kernel, Group):
+        return kernel.origin
+    results = [result for result, target in kernel.kept if target is out]
+    return next(member.origin for member in kernel.members if member.out in results)
 
 
 class _Body:

@@ -17,8 +17,8 @@ from typing import Protocol
 import numpy as np
 
 from chainc.backends.llvm import header, training
+from chainc.backends.llvm.arena import aligned_bytes
 from chainc.backends.llvm.failures import Failures
-from chainc.backends.llvm.function import aligned_bytes
 from chainc.backends.llvm.jit import Library
 from chainc.backends.llvm.program import Memory
 from chainc.epochs import Arrays, Epochs

@@ -325,7 +325,7 @@ class StatementPrinter:
         self.to.lines += [
             f"  br i1 {name}, label %{failing}, label %{passed}",
             f"{failing}:",
-            "  store atomic i64 %code, ptr %failure monotonic, align 8",
+            f"  {self.to.fresh()} = cmpxchg ptr %failure, i64 0, i64 %code monotonic monotonic",
             f"  br label %{passed}",
             f"{passed}:",
         ]

@@ -16,17 +16,13 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from chainc.errors import ChainruleError
+from chainc.errors import LinkingError
 
 TIMEOUT_SECONDS = 120
 OBJECT, LIBRARY = "program.o", "program.so"
 # no C library, no symbol that is left to be found, no names but those of the API
 OPTIONS = ("-shared", "-nostdlib", "-s", "-Wl,-z,defs", OBJECT, "-o", LIBRARY)
 FEWER_PAGES = "-Wl,-z,noseparate-code"  # what `cc` knows: constants beside code, not on pages apart
-
-
-class LinkingError(ChainruleError, RuntimeError):
-    """A shared library that cannot be made on this machine."""
 
 
 def linked(object_file: bytes) -> bytes:

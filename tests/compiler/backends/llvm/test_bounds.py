@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from tests.graphs import Case, cases
 
 import chainrule as cr
-from chainc import native  # imports all of the backend before it is changed
-from chainc.backends.llvm import function
+from chainc.backends.llvm import function, running
 from chainc.types import DType, float32, float64
 
 GUARD = 4096  # bytes
 GUARDED = 0xAB
 
+RUNNER = running.NativeTraining  # has its own memory, imported before that is replaced
 Bytes = npt.NDArray[np.uint8]
 
 

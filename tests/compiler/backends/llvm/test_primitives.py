@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +19,9 @@ from tests.native import Kernels, aligned
 from chainc.machine import AVX512
 from chainc.nest_builder import NestBuilder
 from chainc.nests import Address, Kind, Nest, Parameter, affine
-from chainc.types import Array, DType, bool_, float32, float64, int32, int64, uint8
+from chainc.types import DType, bool_, float32, float64, int32, int64, uint8
 
+Numbers = npt.NDArray[Any]
 LANES = (1, 4, 16)
 FLOATS = (float32, float64)
 NUMBERS = (*FLOATS, int32, int64, uint8)
@@ -65,7 +67,7 @@ class Trial:
         return f"{self.primitive}-{self.dtype}x{self.lanes}{cast}"
 
 
-def values(trial: Trial) -> list[Array]:
+def values(trial: Trial) -> list[Numbers]:
     """All pairs of special values; triples have the third from both ends."""
     of = sources(trial.dtype)
     count = -(-(len(of) ** 2) // 16) * 16
@@ -77,7 +79,7 @@ def values(trial: Trial) -> list[Array]:
     return [first, second, third][: len(trial.operands)]
 
 
-def sources(dtype: DType) -> Array:
+def sources(dtype: DType) -> Numbers:
     if dtype.is_float:
         with np.errstate(over="ignore"):
             return np.array(SPECIAL).astype(dtype.numpy)
@@ -113,7 +115,7 @@ def kernels() -> Kernels:
     return Kernels([trial.nest() for trial in TRIALS], AVX512)
 
 
-def computed(kernels: Kernels, trial: Trial) -> tuple[list[Array], Array]:
+def computed(kernels: Kernels, trial: Trial) -> tuple[list[Numbers], Numbers]:
     given = values(trial)
     out = aligned(np.zeros(len(given[0]), trial.out.numpy))
     kernels.call(TRIALS.index(trial), [*map(aligned, given), out])
@@ -131,7 +133,7 @@ def test_arithmetic(kernels: Kernels, trial: Trial) -> None:
     check(found, wanted, signs=trial.primitive not in ("maximum", "minimum"))
 
 
-def check(found: Array, wanted: Array, *, signs: bool = True) -> None:
+def check(found: Numbers, wanted: Numbers, *, signs: bool = True) -> None:
     """The same numbers, NaN for NaN, and zeros with the same sign.
 
     Of 0 and -0 either is the larger one, in NumPy too.
@@ -142,7 +144,7 @@ def check(found: Array, wanted: Array, *, signs: bool = True) -> None:
         np.testing.assert_array_equal(np.signbit(found[kept]), np.signbit(wanted[kept]))
 
 
-def check_fused(given: list[Array], found: Array) -> None:
+def check_fused(given: list[Numbers], found: Numbers) -> None:
     """Rounded once or twice; both are allowed."""
     triples = zip(*(each.astype(np.float64).tolist() for each in given), strict=True)
     with np.errstate(all="ignore"):
@@ -170,7 +172,7 @@ def test_casts(kernels: Kernels, trial: Trial) -> None:
     check(found, converted(given, trial.out))
 
 
-def converted(given: Array, out: DType) -> Array:
+def converted(given: Numbers, out: DType) -> Numbers:
     with np.errstate(all="ignore"):
         if given.dtype.kind == "f" and out.kind == "i":
             return np.array([_nearest(float(each), out) for each in given], out.numpy)

@@ -119,7 +119,8 @@ class Author:
     def plain(self) -> None:
         steps = [
             self.arithmetic, self.comparison, self.mixed, self.turned, self.folded,
-            self.lanes, self.conversion, self.spread, self.numbers, self.strided, self.by_value,
+            self.lanes, self.conversion, self.spread, self.numbers, self.strided,
+            self.hint, self.by_value,
         ]  # fmt: skip
         for _ in range(self.random.integers(1, 6)):
             self.choice(steps)
@@ -177,6 +178,10 @@ class Author:
         self.keep(self.builder.constants([True, False], bool_))
         self.keep(self.builder.constant(-3, Kind(int64, 4)))
         self.keep(self.builder.positions(self.place(), 16, self.some(int32, int64)))
+
+    def hint(self) -> None:
+        source = self.parameters[self.some(*range(len(DTYPES)))]
+        self.builder.prefetch(Address(source, self.place() + 10**6))
 
     def strided(self) -> None:
         dtype = self.some(*DTYPES)
@@ -257,7 +262,7 @@ def test_the_random_nests_use_the_whole_language(nests: list[Nest]) -> None:
     kinds = {type(each).__name__ for nest in nests for each in statements(nest.body)}
     assert kinds == {
         "Load", "Store", "Constant", "Constants", "Compute", "Splat", "Lane", "Shuffle",
-        "Across", "Transpose", "Positions", "RowCount", "Fail", "Share", "Loop",
+        "Across", "Transpose", "Positions", "Prefetch", "RowCount", "Fail", "Share", "Loop",
     }  # fmt: skip
 
 

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from chainc.backends.llvm.arena import aligned_bytes
 from chainc.backends.llvm.entry import environment, exported
-from chainc.backends.llvm.function import aligned_bytes
 from chainc.backends.llvm.header import HEADER_BYTES, MAX_THREADS
 from chainc.backends.llvm.jit import Library, assembly, compile_object, host
 from chainc.backends.llvm.threads import barrier

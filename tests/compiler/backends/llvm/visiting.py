@@ -13,8 +13,8 @@ import numpy.typing as npt
 from chainc.access import Capacity
 from chainc.backends.llvm import header
 from chainc.backends.llvm.entry import environment, exported
-from chainc.backends.llvm.jit import Library, compile_object, host
 from chainc.backends.llvm.failures import Failures
+from chainc.backends.llvm.jit import Library, compile_object, host
 from chainc.backends.llvm.loop import ENTRIES
 from chainc.backends.llvm.module import Module
 from chainc.backends.llvm.program import Memory

@@ -11,7 +11,8 @@ from tests.exported import CC
 
 from chainc.backends.llvm.jit import compile_object, host
 from chainc.backends.standalone import linking
-from chainc.backends.standalone.linking import LinkingError, linked
+from chainc.backends.standalone.linking import linked
+from chainc.errors import LinkingError
 
 SEVEN = "define i32 @seven() {\n  ret i32 7\n}\n\ndefine i32 @other() {\n  ret i32 8\n}\n"
 MISSING = (
