@@ -39,7 +39,7 @@ def small_network() -> tuple[nn.Sequential, Node]:
 
 def small_step() -> cr.Function[tuple[Array, ...]]:
     _, loss = small_network()
-    return cr.compile(optim.SGD(lr=0.1).minimize(loss))
+    return cr.compile(optim.SGD(lr=0.1).minimize(loss), target="numpy")
 
 
 def house() -> str:
@@ -266,7 +266,8 @@ def memory_plan() -> str:
 
 def source() -> str:
     model = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
-    lines = cr.compile(model(cr.input("x", ("batch", 4)))).source.splitlines()
+    logits = model(cr.input("x", ("batch", 4)))
+    lines = cr.compile(logits, target="numpy").source.splitlines()
     start = next(row for row, line in enumerate(lines) if line.startswith("def "))
     shown = lines[start:]
     inner = next(row for row, line in enumerate(shown) if line.startswith("    def "))
@@ -293,10 +294,11 @@ def front_end() -> str:
         "loss": (BLUE, "loss: a node"),
         "step": (BLUE, "Step\nloss, updates"),
         "training": (BLUE, "Training\nstep, epochs, batch size, seed"),
-        "program": (GREEN, "TrainingProgram\nstages, trace, source"),
-        "function": (GREEN, "Function\nstages, trace, source"),
+        "program": (GREEN, "TrainingProgram\nstages, trace, loops, plan"),
+        "function": (GREEN, "Function\nstages, trace, loops, plan"),
         "result": (YELLOW, "Result\nstate, history"),
         "arrays": (YELLOW, "arrays"),
+        "library": (YELLOW, "a C library"),
     }
     edges = [
         ("module", "loss", "called on inputs"),
@@ -305,6 +307,7 @@ def front_end() -> str:
         ("training", "program", "cr.compile"),
         ("loss", "function", "cr.compile"),
         ("program", "result", "run(data)"),
+        ("program", "library", "export"),
         ("result", "function", "bind(state)"),
         ("function", "arrays", "called on arrays"),
     ]

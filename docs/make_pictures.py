@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from docs import diagrams
+from docs import diagrams, native_diagrams
 from docs.layouts import beside
 
 import chainrule as cr
@@ -139,6 +139,7 @@ PICTURES = (
     network,
     second_order,
     own_op,
+    native_diagrams.plan,
     # the anatomy
     diagrams.house,
     types,
@@ -160,6 +161,12 @@ PICTURES = (
     diagrams.lowering,
     diagrams.memory_plan,
     diagrams.source,
+    native_diagrams.native_code,
+    native_diagrams.grouping,
+    native_diagrams.panels,
+    native_diagrams.loop_nest,
+    native_diagrams.tiles,
+    native_diagrams.llvm_text,
     diagrams.driver,
     drawing,
     diagrams.front_end,

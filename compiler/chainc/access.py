@@ -70,6 +70,11 @@ class Split:
 Point = tuple[Affine | Split, ...]  # a position along each axis; of vectors, of their first lane
 
 
+def moved(point: Point, axis: int, to: Affine | Split) -> Point:
+    """The point with another position along one axis."""
+    return (*point[:axis], to, *point[axis + 1 :])
+
+
 @dataclass(frozen=True)
 class Access:
     """The elements of a view: `offset` + Σ position · stride, in elements of a parameter.

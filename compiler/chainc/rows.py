@@ -1,9 +1,12 @@
-"""Which programs treat each row of the batch by itself, so that blocks of rows can take turns."""
+"""What depends on the rows of a call: on one row alone, or on how many there are."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from chainc.loops import (
     Arange,
+    Buffer,
     Contract,
     Gather,
     Group,
@@ -58,6 +61,27 @@ def _keeps_rows_apart(kernel: Kernel) -> bool:
     if isinstance(kernel, RandomBits | Permutation | Arange | ScatterAdd):
         return not _is_named(kernel.out.type)
     return True
+
+
+def counted_at_each_call(program: Program) -> Program:
+    """What depends on the number of rows leaves the prologue, which runs once for all of them.
+
+    prologue: weight = 1 / rows      →      body: weight = 1 / rows, whether 64 or the last 17
+    """
+    moved: list[Kernel] = []
+    written: set[Buffer] = set()
+    for kernel in program.prologue:
+        if _counts_rows(kernel) or any(view.buffer in written for view in kernel.reads):
+            moved.append(kernel)
+            written.update(kernel.outs)
+    kept = tuple(kernel for kernel in program.prologue if kernel not in moved)
+    return replace(program, prologue=kept, body=(*moved, *program.body))
+
+
+def _counts_rows(kernel: Kernel) -> bool:
+    sizes = [operand.dim for operand in kernel.operands if isinstance(operand, SizeValue)]
+    types = [operand.type for operand in (*kernel.operands, *kernel.outs)]
+    return any(isinstance(dim, Size) for dim in sizes) or any(map(_is_named, types))
 
 
 def _is_named(type: TensorType) -> bool:

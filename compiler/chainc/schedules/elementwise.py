@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from chainc.access import Access, Point, Split, bound_of
+from chainc.access import Access, Point, Split, bound_of, moved
 from chainc.loops import Copy, Fill, Map, View
 from chainc.nests import Affine, Bound, Index, Kind, affine
 from chainc.schedules.frame import Frame, Place
@@ -144,8 +144,7 @@ class Sweep:
         return lone or all(found.splits(axis) for found in written)
 
     def _place(self, point: Point, axis: int, split: Split, lanes: int) -> Place:
-        moved = (*point[:axis], split, *point[axis + 1 :])
-        return Place(self.shape, moved, lanes, axis if lanes > 1 else None)
+        return Place(self.shape, moved(point, axis, split), lanes, axis if lanes > 1 else None)
 
     def _nested(self, axes: Sequence[int], point: Point, body: Callable[[Point], None]) -> None:
         """Scalar loops over axes, outermost first; other panels are split too."""
@@ -159,7 +158,7 @@ class Sweep:
         split = [found.lanes for found in self.accesses if found.panels == axis]
         if not split:
             with self.frame.builder.loop(f"i{axis}", 0, bound_of(self.shape[axis])) as loop:
-                self._nested(rest, _moved(point, axis, affine(loop.index)), body)
+                self._nested(rest, moved(point, axis, affine(loop.index)), body)
             return
         extent, lanes = self.shape[axis], split[0]
         assert isinstance(extent, int)
@@ -181,7 +180,7 @@ class Sweep:
     ) -> None:
         with self.frame.builder.loop("lane", 0, count) as loop:
             split = Split(panel, affine(loop.index), lanes)
-            self._nested(rest, _moved(point, axis, split), body)
+            self._nested(rest, moved(point, axis, split), body)
 
     def _shared(self, extent: Bound, grain: int = 1) -> tuple[Bound, Bound]:
         """The outermost loop's range: shared among threads if there is enough to do."""
@@ -204,7 +203,7 @@ class Sweep:
         low, high = self._shared(bound_of(first.extent))
         start = (Affine(),) * len(self.shape)
         with self.frame.builder.loop(f"i{first.axis}", low, high) as loop:
-            point = _moved(start, first.axis, affine(loop.index))
+            point = moved(start, first.axis, affine(loop.index))
             self._rows(others, last, point, body)
 
     def _rows(self, others: Sequence[Run], last: Run, point: Point, body: Body) -> None:
@@ -213,7 +212,7 @@ class Sweep:
             return
         run, *rest = others
         with self.frame.builder.loop(f"i{run.axis}", 0, bound_of(run.extent)) as loop:
-            self._rows(rest, last, _moved(point, run.axis, affine(loop.index)), body)
+            self._rows(rest, last, moved(point, run.axis, affine(loop.index)), body)
 
     def _vectors(self, run: Run, point: Point, body: Body, *, outermost: bool) -> None:
         """Vectors along a run, then what is left element by element, if it must be."""
@@ -228,8 +227,8 @@ class Sweep:
             with self.frame.builder.loop(
                 f"i{axis}", low if start is low else start, high, count
             ) as loop:
-                moved = _moved(point, axis, affine(loop.index))
-                body(Place(self.shape, moved, count, axis if count > 1 else None))
+                here = moved(point, axis, affine(loop.index))
+                body(Place(self.shape, here, count, axis if count > 1 else None))
             return loop.index
 
         end = step(low, lanes)
@@ -252,7 +251,3 @@ class Sweep:
         if not isinstance(extent, int):
             return False
         return all(a.strides[outer] == a.strides[inner] * extent for a in self.accesses)
-
-
-def _moved(point: Point, axis: int, to: Affine | Split) -> Point:
-    return (*point[:axis], to, *point[axis + 1 :])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from chainc.access import Access, Point, Split
+from chainc.access import Access, Point, Split, moved
 from chainc.loops import IndexOf, Reduce
 from chainc.nests import Affine, Register
 from chainc.schedules.frame import Frame, Place
@@ -182,10 +182,6 @@ def reduced_operand(frame: Frame) -> ReducedOperand:
     else:
         kept = tuple(axis for axis in range(rank) if axis not in reduced)
     return ReducedOperand(frame, frame.access(view), reduced, kept, root.out.type.shape)
-
-
-def moved(point: Point, axis: int, to: Affine | Split) -> Point:
-    return (*point[:axis], to, *point[axis + 1 :])
 
 
 def _shifted(point: Point, axis: int, by: int) -> Point:

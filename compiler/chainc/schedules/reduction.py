@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from chainc.access import Point, Split, bound_of
+from chainc.access import Point, Split, bound_of, moved
 from chainc.loops import IndexOf, Reduce
 from chainc.nest_builder import OpenLoop
 from chainc.nests import Affine, Bound, Index, Kind, Register, affine
 from chainc.schedules.elementwise import Sweep
 from chainc.schedules.frame import Frame, Place
 from chainc.schedules.positions import located
-from chainc.schedules.reduced_operand import Leg, ReducedOperand, moved, reduced_operand
+from chainc.schedules.reduced_operand import Leg, ReducedOperand, reduced_operand
 from chainc.types import DType, Size, int64, uint8
 
 ACCUMULATORS = 4  # so many partial results hide the latency of one operation

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chainc.access import Access, Point, Split, bound_of
+from chainc.access import Access, Point, Split, bound_of, moved
 from chainc.nests import Affine, Bound, Kind, Register, affine
 from chainc.schedules.frame import Frame
 from chainc.types import Shape
@@ -62,8 +62,8 @@ class Transposition:
         if axes:
             axis, *rest = axes
             with self.frame.builder.loop(f"i{axis}", 0, bound_of(self.shape[axis])) as loop:
-                moved = _moved(point, axis, affine(loop.index))
-                self._others(rest, moved, panel, columns, rows)
+                here = moved(point, axis, affine(loop.index))
+                self._others(rest, here, panel, columns, rows)
             return
         with self.frame.builder.loop("block", 0, rows // self.lanes) as loop:
             self._block(point, panel, columns, affine(loop.index), self.lanes)
@@ -78,16 +78,12 @@ class Transposition:
         assert along is not None
         loaded: list[Register] = []
         for column in range(columns):
-            place = _moved(point, across, Split(block, Affine(), lanes))
-            place = _moved(place, along, panel * lanes + column)
+            place = moved(point, across, Split(block, Affine(), lanes))
+            place = moved(place, along, panel * lanes + column)
             loaded.append(builder.load(self.source.address(place, across), lanes))
         kind = Kind(self.target.parameter.dtype, lanes)
         loaded += [builder.constant(0, kind) for _ in range(lanes - columns)]
         for row, value in enumerate(builder.transpose(loaded)[:rows]):
-            place = _moved(point, across, block * lanes + row)
-            place = _moved(place, along, Split(panel, Affine(), lanes))
+            place = moved(point, across, block * lanes + row)
+            place = moved(place, along, Split(panel, Affine(), lanes))
             builder.store(value, self.target.address(place, along))
-
-
-def _moved(point: Point, axis: int, to: Affine | Split) -> Point:
-    return (*point[:axis], to, *point[axis + 1 :])

@@ -23,6 +23,7 @@ from chainc.loops import Buffer, Copy, Group, Kernel, Program, View
 from chainc.machine import Machine
 from chainc.memory import ALIGNMENT, plan, reuse_in_place, substitute
 from chainc.nests import Nest
+from chainc.rows import counted_at_each_call
 from chainc.schedules import schedule
 from chainc.schedules.watching import watching_nest
 from chainc.split import split_large
@@ -42,7 +43,8 @@ def prepare(
 
     Code is generated in a time that grows faster than a function, so very large maps are cut.
     """
-    grouped = group(split_large(program, MOST_INSTRUCTIONS))
+    counted = counted_at_each_call(program)
+    grouped = group(split_large(counted, MOST_INSTRUCTIONS))
     return reuse_in_place(lay_out(grouped, machine, capacity, given))
 
 
