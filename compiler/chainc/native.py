@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chainc.backends.llvm.function import NativeFunction
 from chainc.backends.llvm.jit import Library, host, kept_object, machine_code
-from chainc.backends.llvm.loop import ENTRIES, TrainingCode, training_code
+from chainc.backends.llvm.loop import ENTRIES, TrainingCode, training_code, worth_sharing
 from chainc.backends.llvm.running import NativeTraining, threads_for
 from chainc.binding import bind_graph
 from chainc.ir import Graph
@@ -24,8 +24,8 @@ def native_training(loop: TrainingLoop, threads: int | None) -> tuple[NativeTrai
 
     One thread runs it where a step is not worth sharing.
     """
-    code = training_code(loop, host())
+    used = threads_for(threads if threads is not None or worth_sharing(loop) else 1)
+    code = training_code(loop, host(), used)
     made = kept_object(code.fingerprint, lambda: machine_code(code.text, host()))
     library = Library(made, ENTRIES)
-    wanted = threads if threads is not None or code.worth_sharing else 1
-    return NativeTraining(code, library, threads_for(wanted)), code
+    return NativeTraining(code, library, used), code

@@ -38,7 +38,10 @@ def run_demo(epochs: int, folder: Path) -> str:
     draw(loss, grad(loss, model[0].weight)).save(folder / "gradient.svg")
     for number, stage in enumerate(program.stages):
         stage.graph.draw(title=stage.name).save(folder / f"stage-{number}-{stage.name}.svg")
-    (folder / "program.py").write_text(program.source)
+    (folder / "program.py").write_text(compile(loop, target="numpy").source, encoding="utf-8")
+    (folder / "loops.txt").write_text(program.loops, encoding="utf-8")
+    (folder / "program.s").write_text(program.assembly, encoding="utf-8")
+    program.plan.draw().save(folder / "memory.svg")
     result.state.save(folder / "state.safetensors")
 
     history = result.history
@@ -52,6 +55,7 @@ def run_demo(epochs: int, folder: Path) -> str:
         f"passes: {', '.join(stage.name for stage in program.stages)}",
         f"nodes:  {sizes}; {len(program.trace)} rules fired",
         f"compiled in {compiled - start:.2f} s, trained in {trained - compiled:.2f} s",
-        f"pictures, program.py and state.safetensors are in {folder}/",
+        f"in {folder}/: pictures of every stage and of the memory, the program as loops.txt, "
+        "program.s and program.py, and state.safetensors",
     ]
     return "\n".join(lines)

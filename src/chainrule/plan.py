@@ -124,14 +124,13 @@ def plan_of_function(code: FunctionCode) -> Plan:
 
 def plan_of_training(code: TrainingCode) -> Plan:
     """The plan of a training loop: its step, its evaluation, and what belongs to the loop."""
-    from chainc.backends.llvm.header import MAX_THREADS
     from chainc.backends.llvm.training import order_bytes, totals_bytes
 
     layout = code.layout
     outputs = len(layout.step.outputs) + len(layout.evaluate.outputs)
     runtime = [
         _runtime("header", 0, _header_bytes()),
-        _runtime("orders of rows", layout.orders, MAX_THREADS * order_bytes(layout.batch_size)),
+        _runtime("orders of rows", layout.orders, code.threads * order_bytes(layout.batch_size)),
         _runtime("sums of outputs", layout.totals, totals_bytes(outputs)),
     ]
     return _Planner(code.memory).plan({"": code.step, "evaluate/": code.evaluate}, runtime)

@@ -97,22 +97,27 @@ def _optimized(
     machine = target.create_target_machine(
         cpu=processor.name, features=processor.features, opt=2, reloc="pic", codemodel="small"
     )
-    module = llvm.parse_assembly(text)
+    module = llvm.parse_assembly(text, llvm.create_context())
     module.triple, module.data_layout = processor.triple, str(machine.target_data)
     for function in module.functions:
         if entries and not function.is_declaration and function.name not in entries:
             function.linkage = "internal"
     module.verify()
     options = llvm.create_pipeline_tuning_options(speed_level=2)
-    builder = llvm.create_pass_builder(machine, options)
-    passes = llvm.create_new_module_pass_manager()
+    _passes(bool(entries)).run(module, llvm.create_pass_builder(machine, options))
+    return module, machine
+
+
+@cache
+def _passes(internal: bool) -> llvm.ModulePassManager:
+    """Made once: llvmlite never gives back the memory of all that a pass manager holds."""
+    passes = _initialized().create_new_module_pass_manager()
     passes.add_always_inliner_pass()
     passes.add_instruction_combine_pass()
     passes.add_simplify_cfg_pass()
-    if entries:
+    if internal:
         passes.add_global_dead_code_eliminate_pass()
-    passes.run(module, builder)
-    return module, machine
+    return passes
 
 
 @cache

@@ -15,6 +15,7 @@ from chainc.access import Capacity, UnboundError
 from chainc.backends.llvm.entry import environment, exported
 from chainc.backends.llvm.failures import Failures
 from chainc.backends.llvm.fingerprint import fingerprint
+from chainc.backends.llvm.header import MAX_THREADS
 from chainc.backends.llvm.jit import Processor
 from chainc.backends.llvm.module import Module
 from chainc.backends.llvm.placement import batches, placement
@@ -62,10 +63,11 @@ class TrainingCode:
     More may be added to the module afterwards.
     """
 
-    def __init__(self, loop: TrainingLoop, processor: Processor) -> None:
+    def __init__(self, loop: TrainingLoop, processor: Processor, threads: int) -> None:
         self._loop = loop
         self._processor = processor
-        self._place = placement(loop, processor.machine)
+        self._place = placement(loop, processor.machine, threads)
+        self.threads = threads
 
     @property
     def step(self) -> Program:
@@ -107,11 +109,6 @@ class TrainingCode:
         """Functions to be called once before the others."""
         step = "step" if self._place.small is None else "step.rows"
         return f"{step}.prologue", "evaluate.prologue"
-
-    @property
-    def worth_sharing(self) -> bool:
-        """Does a step take so long that waiting for each other does not matter?"""
-        return products(self.step, self.memory.capacity) > WORTH_SHARING
 
     @cached_property
     def fingerprint(self) -> str:
@@ -204,9 +201,17 @@ class TrainingCode:
         printer.module.add(text)
 
 
-def training_code(loop: TrainingLoop, processor: Processor) -> TrainingCode:
-    """The loop's code for a processor."""
-    return TrainingCode(loop, processor)
+def training_code(
+    loop: TrainingLoop, processor: Processor, threads: int = MAX_THREADS
+) -> TrainingCode:
+    """The loop's code for a processor, with memory for so many threads at most."""
+    return TrainingCode(loop, processor, threads)
+
+
+def worth_sharing(loop: TrainingLoop) -> bool:
+    """Does a step take so long that it does not matter how long threads wait for each other?"""
+    (name,) = loop.step.size_names
+    return products(loop.step, Capacity({name: loop.batch_size})) > WORTH_SHARING
 
 
 def products(program: Program, capacity: Capacity) -> int:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from chainc.access import Capacity
-from chainc.backends.llvm.header import MAX_THREADS
 from chainc.backends.llvm.program import Memory, prepare, with_roles
 from chainc.backends.llvm.training import (
     BatchInput,
@@ -41,7 +40,7 @@ class Placement:
     layout: TrainingLayout
 
 
-def placement(loop: TrainingLoop, machine: Machine) -> Placement:
+def placement(loop: TrainingLoop, machine: Machine, threads: int) -> Placement:
     """Prepares both programs and gives every buffer its place."""
     (name,) = loop.step.size_names
     memory = Memory(Capacity({name: loop.batch_size}))
@@ -50,7 +49,7 @@ def placement(loop: TrainingLoop, machine: Machine) -> Placement:
     step = prepare(declared, machine, memory.capacity, None if small is None else _rows(declared))
     evaluate = prepare(evaluation, machine, memory.capacity, layouts(step))
     table = _table(loop, step)
-    layout = _layout(loop, memory, (step, evaluate), table)
+    layout = _layout(loop, memory, (step, evaluate), table, threads)
     if small is not None:
         _place_small(memory, small, declared, step)
     return Placement(step, evaluate, small, memory, table, layout)
@@ -97,14 +96,19 @@ def _layout(
     memory: Memory,
     programs: tuple[Program, Program],
     table: Mapping[str, int],
+    threads: int,
 ) -> TrainingLayout:
+    """The order of the rows, which every thread has for itself, comes last.
+
+    So the code does not depend on the number of threads.
+    """
     step, evaluate = programs
     for program in programs:
         memory.keep((*program.states, *program.inputs))
         memory.keep_results(program.prologue)
-    orders = memory.take(MAX_THREADS * order_bytes(loop.batch_size))
     totals = memory.take(totals_bytes(len(step.outputs) + len(evaluate.outputs)))
     memory.work(programs)
+    orders = memory.take(threads * order_bytes(loop.batch_size))
     return TrainingLayout(
         batch_size=loop.batch_size,
         shuffle=loop.shuffle,
