@@ -248,12 +248,18 @@ CONTINUOUS = (_unary, _bounded, _on_tame, _roots, _binary, _where, _contract, _r
 
 @st.composite
 def cases(
-    draw: st.DrawFn, *, max_steps: int = 8, jumps: bool = False, dtype: DType = float32
+    draw: st.DrawFn,
+    *,
+    max_steps: int = 8,
+    jumps: bool = False,
+    dtype: DType = float32,
+    largest: int = 4,
 ) -> Case:
     """Graphs over inputs with named and known sizes, and values for them.
 
-    With `jumps`, ops whose result jumps (floor, comparisons, argmax) take part as well, and
-    stop_gradient; without, the graph is differentiable almost everywhere.
+    The named sizes are up to `largest`. With `jumps`, ops whose result jumps (floor, comparisons,
+    argmax) take part as well, and stop_gradient; without, the graph is differentiable almost
+    everywhere.
     """
     g = Growing(draw, dtype)
     steps = st.sampled_from((*CONTINUOUS, _steps) if jumps else CONTINUOUS)
@@ -263,11 +269,11 @@ def cases(
     outputs = tuple(node for node in g.nodes if node not in used)
     slots = [node for node in g.nodes if isinstance(node.op, State)]
     graph = Graph(outputs, {slot: ops.tanh(slot) * 0.5 for slot in slots})
-    return _with_values(draw, graph)
+    return _with_values(draw, graph, largest)
 
 
-def _with_values(draw: st.DrawFn, graph: Graph) -> Case:
-    sizes = {name: draw(st.integers(1, 4)) for name in NAMES}
+def _with_values(draw: st.DrawFn, graph: Graph, largest: int) -> Case:
+    sizes = {name: draw(st.integers(1, largest)) for name in NAMES}
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     inputs = {n.op.label: _values(n.type.bind(sizes), random) for n in graph.leaves("input")}
     states = {n.op.label: _values(n.type, random) for n in graph.leaves("state")}

@@ -8,6 +8,8 @@ from typing import Protocol
 
 from chainc.types import Array
 
+MOST_STEPS = 2**62  # that a state may have behind it, so that those of a run can be counted on
+
 Arrays = Mapping[str, Array]
 
 

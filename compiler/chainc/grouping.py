@@ -24,20 +24,41 @@ Roots = Contract | Map | Reduce
 
 @dataclass(eq=False)
 class Unit:
-    """Kernels that are done together, by their positions in the program."""
+    """Kernels that are done together, by their positions in the program.
 
-    members: list[int]
+    `horizon` is the last position in it and in all that it waits for, directly or not.
+    """
+
+    members: list[int] = field(default_factory=list)
     after: set[Unit] = field(default_factory=set)  # units that must come first
+    before: set[Unit] = field(default_factory=set)  # the reverse
+    horizon: int = -1
+
+    def wait_for(self, other: Unit) -> None:
+        self.after.add(other)
+        other.before.add(self)
+        self.extend_horizon(other.horizon)
+
+    def extend_horizon(self, position: int) -> None:
+        """Of this unit and of all that wait for it."""
+        waiting = [self]
+        while waiting:
+            unit = waiting.pop()
+            if unit.horizon < position:
+                unit.horizon = position
+                waiting.extend(unit.before)
 
     def reaches(self, other: Unit) -> bool:
         """Does this unit wait for the other, directly or not?"""
-        seen: set[Unit] = set()
+        seen = {self}
         waiting = [self]
         while waiting:
             unit = waiting.pop()
             if unit is other:
                 return True
-            new = {u for u in unit.after - seen if u.members[-1] >= other.members[0]}
+            if unit.horizon < other.members[-1]:
+                continue
+            new = unit.after - seen
             seen |= new
             waiting.extend(new)
         return False
@@ -66,9 +87,10 @@ class _Grouping:
     def add(self, position: int, kernel: Kernel) -> None:
         unit = self._leader(kernel)
         if unit is None:
-            unit = Unit([])
+            unit = Unit()
             self.units.append(unit)
         unit.members.append(position)
+        unit.extend_horizon(position)
         written = [view.buffer for view in kernel.reads]
         if kernel.out not in self.once:
             written.append(kernel.out)  # a part of it; the parts keep their order
@@ -76,7 +98,7 @@ class _Grouping:
             self.readers.setdefault(buffer, []).append(unit)
             source = self.unit_of.get(buffer)
             if source is not None and source is not unit:
-                unit.after.add(source)
+                unit.wait_for(source)
         self.unit_of[kernel.out] = unit
 
     def _leader(self, kernel: Kernel) -> Unit | None:
@@ -111,7 +133,7 @@ class _Grouping:
             return
         for reader in self.readers.get(slot, ()):
             if reader is not writer and not reader.reaches(writer):
-                writer.after.add(reader)
+                writer.wait_for(reader)
 
     def ordered(self) -> Iterator[Unit]:
         """Every unit after those that it waits for, else by its last member."""

@@ -297,8 +297,8 @@ class Program:
 class TrainingLoop:
     """Epochs over minibatches around a step: a structure, not Python.
 
-    Each epoch visits the rows of the batch inputs in a new order; the last, smaller batch is
-    a second binding of the same step. `evaluate` gives the same outputs on other data, without
+    Each epoch visits the rows of the batch inputs in a new order; the last batch may be smaller,
+    and is done by the same step. `evaluate` gives the same outputs on other data, without
     updates.
     """
 

@@ -304,11 +304,11 @@ class _FreeList:
             if size > length:
                 insort(self.gaps, (offset + length, size - length))
             return offset
-        offset = self._open_end(length)
+        offset = self._open_end()
         self.size = max(self.size, offset + length)
         return offset
 
-    def _open_end(self, length: int) -> int:
+    def _open_end(self) -> int:
         """The last gap, if it reaches the end of the arena, grows; else the end itself."""
         if self.gaps and sum(self.gaps[-1]) == self.size:
             return self.gaps.pop()[0]

@@ -199,9 +199,9 @@ class NestBuilder:
         self._append(Call(outs, function, tuple(operands)))
         return outs
 
-    def fail(self, condition: Register) -> None:
+    def fail(self, condition: Register, number: int = 0) -> None:
         """Where some lane is true, the call reports an index out of range."""
-        self._append(Fail(condition))
+        self._append(Fail(condition, number))
 
     def _append(self, statement: Statement) -> None:
         self.bodies[-1].append(statement)

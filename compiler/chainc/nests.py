@@ -236,9 +236,13 @@ class Call:
 
 @dataclass(frozen=True)
 class Fail:
-    """Note that an index was out of range: some lane of `condition` is true."""
+    """Note that an index was out of range: some lane of `condition` is true.
+
+    `number` is added to the code that stands for the nest in a call.
+    """
 
     condition: Register
+    number: int = 0
 
 
 @dataclass(frozen=True)

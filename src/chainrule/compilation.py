@@ -76,11 +76,10 @@ def compile(
 
     Raises:
         GraphError: the graph cannot be compiled, or there is no such target.
-        InputError: a named size or hyperparameter does not exist.
+        InputError: a named size or hyperparameter does not exist, or `threads` cannot be used.
     """
     driver.check_target(target)
-    if threads is not None:
-        count("compile", "threads", threads, hint="give 1 or more, or leave it out")
+    _check_threads(what, threads)
     chosen = pipeline(fast_math) if passes is None else tuple(passes)
     if isinstance(what, Training):
         step, evaluation = (
@@ -92,6 +91,17 @@ def compile(
     if isinstance(what, Node):
         return Function[Numbers](compiled, single=True)
     return Function[tuple[Numbers, ...]](compiled, single=False)
+
+
+def _check_threads(what: Compilable | Training, threads: int | None) -> None:
+    if threads is None:
+        return
+    count("compile", "threads", threads, hint="give 1 or more, or leave it out")
+    if not isinstance(what, Training):
+        raise InputError(
+            "compile: threads are for a training; a function runs in the thread that calls it",
+            hint="leave threads out, and call functions made by bind in threads of your own",
+        )
 
 
 def _as_graph(what: Compilable) -> ir.Graph:

@@ -59,8 +59,13 @@ def _prediction(node: Node, declared: ir.Graph, loop: TrainingLoop) -> Program:
     """The program of a node, whose sizes and slots are those of the training.
 
     Raises:
-        GraphError: the node has no rows, or needs what the training does not have.
+        GraphError: it is no node, has no rows, or needs what the training does not have.
     """
+    if not isinstance(node, Node):
+        raise GraphError(
+            f"export: predict is {node!r}, which is no node",
+            hint="give the node itself, such as the logits",
+        )
     graph = ir.Graph((node,), names=("results",))
     trained = {slot.op for slot in declared.leaves("state")}
     for slot in graph.leaves("state"):

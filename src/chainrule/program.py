@@ -17,6 +17,7 @@ from chainc.ir import Node, describe, rebuild, with_inputs
 from chainc.ops.state import Input, constant, initial_graph
 from chainc.rewrite import Fired
 from chainc.types import Array
+from chainrule.arguments import count
 from chainrule.cost import Cost
 from chainrule.drawing import Drawing
 from chainrule.graph import Graph
@@ -36,6 +37,7 @@ SHAPES_KEPT = 256  # shapes of inputs that need not be checked again
 ROWS_SHOWN = 64  # for which code and figures are shown before the first call
 
 R = TypeVar("R")  # what a call returns: an array, or a tuple of arrays
+Given = tuple[Sequence[Array], tuple[int, ...]]  # a call's arrays and named sizes
 
 
 @dataclass(frozen=True)
@@ -257,15 +259,14 @@ class Function(Compiled, Generic[R]):
             StateError: the function has state slots and is not bound to their values.
         """
         ready = None if values else self._ready(named)
-        arrays = ready or self._checked(values or {}, named)
-        sizes = self._sizes[tuple(array.shape for array in arrays)]
+        arrays, sizes = ready or self._checked(values or {}, named)
         state = self._require_state()
         with self._turn:
             results = self._results(self._run(state, sizes), arrays)
         return cast(R, results[0] if self._single else results)
 
-    def _ready(self, named: Mapping[str, object]) -> Sequence[Array] | None:
-        """The arrays in the order of the inputs, if they need neither conversion nor check.
+    def _ready(self, named: Mapping[str, object]) -> Given | None:
+        """What `_checked` would give, if the values need neither conversion nor check.
 
         A call with these shapes has been checked before.
         """
@@ -279,9 +280,11 @@ class Function(Compiled, Generic[R]):
             if not (array.flags.c_contiguous and array.flags.aligned):
                 return None
             arrays.append(array)
-        return arrays if tuple(array.shape for array in arrays) in self._sizes else None
+        sizes = self._sizes.get(tuple(array.shape for array in arrays))
+        return None if sizes is None else (arrays, sizes)
 
-    def _checked(self, values: Values, named: Mapping[str, object]) -> Sequence[Array]:
+    def _checked(self, values: Values, named: Mapping[str, object]) -> Given:
+        """The arrays in the order of the inputs, and the named sizes that they give."""
         arrays = as_arrays(self.declared, by_key(self.declared, values, named))
         sizes = sizes_from(self.declared, arrays)
         program = self._compiled.program
@@ -289,9 +292,9 @@ class Function(Compiled, Generic[R]):
         ordered = [arrays[buffer.key] for buffer in program.inputs]
         if len(self._sizes) == SHAPES_KEPT:
             self._sizes.clear()
-        shapes = tuple(array.shape for array in ordered)
-        self._sizes[shapes] = tuple(sizes[name] for name in program.size_names)
-        return ordered
+        found = tuple(sizes[name] for name in program.size_names)
+        self._sizes[tuple(array.shape for array in ordered)] = found
+        return ordered, found
 
     def _results(self, run: driver.Run, arrays: Sequence[Array]) -> tuple[Array, ...]:
         if self._compiled.native is not None:
@@ -323,7 +326,11 @@ def initial_state(slots: Sequence[Node], seed: int, *, native: bool = False) -> 
 
     Machine code may round some in another way than NumPy; a program starts from its own target's,
     which are those of an exported program too.
+
+    Raises:
+        InputError: the seed is no whole number that is not negative.
     """
+    count("initial_state", "seed", seed, at_least=0, hint="give a seed such as 0")
     compiled = driver.compile_function(initial_graph(slots), (), "llvm" if native else "numpy")
     arguments = [np.asarray(seed, np.int64) for _ in compiled.program.inputs]
     with np.errstate(all="ignore"):

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chainc import driver, ir
-from chainc.errors import GraphError, InputError
+from chainc.epochs import MOST_STEPS
+from chainc.errors import GraphError, InputError, StateError
 from chainc.ir import Node, describe
 from chainc.loops import TrainingLoop
 from chainc.lower import lower
@@ -26,6 +27,7 @@ from chainc.ops.state import Input
 from chainc.passes import Pass
 from chainc.types import Array, Size
 from chainrule.arguments import count, number, part_name
+from chainrule.declare import step_counter
 from chainrule.optim import Step
 from chainrule.program import Compiled, arrays_for, initial_state
 from chainrule.state import State
@@ -87,8 +89,13 @@ def training(
 
     Raises:
         InputError: a number is out of range, or a metric has a name that is taken.
-        GraphError: a metric is no scalar.
+        GraphError: a metric is no scalar, or the step does not count steps.
     """
+    if step_counter() not in step.updates:
+        raise GraphError(
+            "training: the step does not update the step counter",
+            hint="let updates hold cr.step_counter(): cr.step_counter() + 1, as minimize does",
+        )
     count("training", "epochs", epochs, hint="run at least one epoch")
     count("training", "batch_size", batch_size, hint="take at least one row a step")
     count("training", "seed", seed, at_least=0, hint="give a seed such as 0")
@@ -277,11 +284,25 @@ class TrainingProgram(Compiled):
     def _starting_values(self, state: State | None) -> dict[str, Array]:
         if state is None:
             return {name: np.array(array) for name, array in self.initial_state().items()}
-        return {**arrays_for(self.slots, state), "seed": _seed_of(state, self._training.seed)}
+        values = {**arrays_for(self.slots, state), "seed": _seed_of(state, self._training.seed)}
+        _check_counter("step", values["step"], MOST_STEPS)
+        return values
 
 
 def _seed_of(state: State, default: int) -> Array:
-    return np.array(state["seed"]) if "seed" in state else np.asarray(default, np.int64)
+    if "seed" not in state:
+        return np.asarray(default, np.int64)
+    _check_counter("seed", state["seed"], np.iinfo(np.int64).max)
+    return np.array(state["seed"], np.int64)
+
+
+def _check_counter(name: str, value: Array, most: int) -> None:
+    """Refuse what no run leaves in a state."""
+    if value.shape != () or value.dtype.kind not in "iu" or not 0 <= int(value) <= most:
+        raise StateError(
+            f"the state's {name!r} is no whole number from 0 to {most}",
+            hint="give a state that a run or initial_state has returned",
+        )
 
 
 def _check_hyperparameters(graph: ir.Graph, given: Mapping[str, float]) -> None:

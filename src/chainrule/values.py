@@ -48,7 +48,7 @@ def _name(key: Node | str) -> str:
 def as_arrays(
     graph: Graph, values: Mapping[str, object], keep_bytes: Collection[str] = ()
 ) -> dict[str, Array]:
-    """Arrays of exactly the declared types, contiguous and in the machine's byte order.
+    """Arrays of exactly the declared types, contiguous, aligned and in the machine's byte order.
 
     Inputs named in `keep_bytes` may also stay uint8, for programs that convert them row by row.
 
@@ -83,7 +83,7 @@ def _as_array(node: Node, value: object, keep_bytes: bool) -> Array:
             node, f"element type {array.dtype}", f"convert it with .astype(numpy.{wanted})"
         )
     kept = array.dtype if keep_bytes and array.dtype == np.uint8 else wanted
-    return np.ascontiguousarray(array, dtype=kept).reshape(array.shape)
+    return np.require(array, kept, ["C", "A"])
 
 
 def _fits(array: Array, wanted: np.dtype[np.generic]) -> bool:

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 import chainrule as cr
 from chainrule import losses, nn, optim
 
 HERE = Path(__file__).name
+TARGETS = pytest.mark.parametrize("target", ["llvm", "numpy"])
 
 
-def classifier() -> tuple[cr.TrainingProgram, cr.State]:
+def classifier(target: str = "llvm") -> tuple[cr.TrainingProgram, cr.State]:
     x = cr.input("x", ("batch", 4))
     y = cr.input("y", ("batch",), dtype="int32")
     model = nn.Sequential(nn.Linear(4, 3), name="model")
     step = optim.SGD(lr=0.1).minimize(losses.cross_entropy(model(x), y))
-    program = cr.compile(cr.training(step, epochs=1, batch_size=4))
+    program = cr.compile(cr.training(step, epochs=1, batch_size=4), target=target)
     return program, program.initial_state()
 
 
@@ -40,6 +43,7 @@ def refused(call: Callable[[], object], what: str, hint: str = "") -> str:
     return message
 
 
+@TARGETS
 @pytest.mark.parametrize(
     ("change", "what", "hint"),
     [
@@ -57,8 +61,10 @@ def refused(call: Callable[[], object], what: str, hint: str = "") -> str:
         ({"z": 1.0}, r"no input 'z'", r"'x', 'y'"),
     ],
 )  # fmt: skip
-def test_data_that_does_not_fit(change: dict[str, object], what: str, hint: str) -> None:
-    program, state = classifier()
+def test_data_that_does_not_fit(
+    change: dict[str, object], what: str, hint: str, target: str
+) -> None:
+    program, state = classifier(target)
     before = {name: np.array(value) for name, value in state.items()}
     refused(lambda: program.run({**rows(), **change}, state=state), what, hint)
     refused(lambda: program.run(rows(), validation={**rows(), **change}, state=state), what, hint)
@@ -66,30 +72,35 @@ def test_data_that_does_not_fit(change: dict[str, object], what: str, hint: str)
         np.testing.assert_array_equal(state[name], value)
 
 
-def test_a_missing_input() -> None:
-    program, _ = classifier()
+@TARGETS
+def test_a_missing_input(target: str) -> None:
+    program, _ = classifier(target)
     refused(lambda: program.run({"x": rows()["x"]}), r"no value for.* y i32\[batch\]", r"y=")
 
 
-def test_a_data_set_smaller_than_a_batch() -> None:
-    program, _ = classifier()
+@TARGETS
+def test_a_data_set_smaller_than_a_batch(target: str) -> None:
+    program, _ = classifier(target)
     refused(lambda: program.run(rows(3)), r"3 rows, fewer than one batch of 4", r"batch_size=3")
 
 
+@TARGETS
 @pytest.mark.parametrize("lr", [0.0, -0.1, float("nan"), float("inf")])
-def test_a_learning_rate_that_is_not_positive(lr: float) -> None:
-    program, _ = classifier()
+def test_a_learning_rate_that_is_not_positive(lr: float, target: str) -> None:
+    program, _ = classifier(target)
     refused(lambda: program.run(rows(), lr=lr), r"lr must be", r"positive")
     refused(lambda: optim.SGD(lr=lr), r"lr must be", r"lr=0.1")
 
 
-def test_an_unknown_hyperparameter() -> None:
-    program, _ = classifier()
+@TARGETS
+def test_an_unknown_hyperparameter(target: str) -> None:
+    program, _ = classifier(target)
     refused(lambda: program.run(rows(), momentum=0.9), r"no hyperparameter 'momentum'", r"lr")
 
 
-def test_nan_in_the_data_is_warned_of() -> None:
-    program, _ = classifier()
+@TARGETS
+def test_nan_in_the_data_is_warned_of(target: str) -> None:
+    program, _ = classifier(target)
     data = rows()
     data["x"] = np.full((8, 4), np.nan, np.float32)
     with pytest.warns(RuntimeWarning, match="input 'x' holds NaN") as caught:
@@ -97,26 +108,136 @@ def test_nan_in_the_data_is_warned_of() -> None:
     assert caught[0].filename == __file__
 
 
-@pytest.mark.parametrize(
+def misaligned(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The same numbers, each a byte after a multiple of its size."""
+    space = np.empty(x.nbytes + 1, np.uint8)
+    moved = space[1:].view(np.float32).reshape(x.shape)
+    moved[...] = x
+    return moved
+
+
+READABLE = pytest.mark.parametrize(
     "convert",
     [
         np.asfortranarray,
+        misaligned,
+        lambda x: x[::-1].copy()[::-1],
+        lambda x: np.broadcast_to(x[None], (1, *x.shape))[0],
         lambda x: np.repeat(x, 2, axis=0)[::2],
         lambda x: x.astype(">f4"),
         lambda x: x.astype(np.float16),
         lambda x: x.tolist(),
     ],
-    ids=["transposed order", "strided", "big-endian", "half precision", "lists"],
+    ids=[
+        "transposed order",
+        "misaligned",
+        "backwards",
+        "read-only",
+        "strided",
+        "big-endian",
+        "half precision",
+        "lists",
+    ],
 )
-def test_arrays_that_can_be_read_are_read_right(convert: Callable[..., object]) -> None:
+
+
+@TARGETS
+@READABLE
+def test_arrays_that_can_be_read_are_read_right(
+    convert: Callable[..., object], target: str
+) -> None:
     x = np.arange(32, dtype=np.float32).reshape(8, 4) / 32
-    program, state = classifier()
+    program, state = classifier(target)
     y = np.arange(8, dtype=np.int32) % 3
     expected = program.run({"x": x, "y": y}, state=state).state
     x.flags.writeable = False
     got = program.run({"x": convert(x), "y": y}, state=state).state
     for name in expected:
         np.testing.assert_array_equal(got[name], expected[name])
+
+
+@TARGETS
+@READABLE
+def test_a_function_reads_them_right_too(convert: Callable[..., object], target: str) -> None:
+    x = cr.input("x", ("batch", 4))
+    run = cr.compile(cr.tanh(x) * 2.0, target=target)
+    array = np.arange(32, dtype=np.float32).reshape(8, 4) / 32
+    expected = run(x=array)
+    np.testing.assert_array_equal(run(x=convert(array)), expected)
+    np.testing.assert_allclose(expected, np.tanh(array) * 2, rtol=1e-6)
+
+
+@TARGETS
+@pytest.mark.parametrize(
+    ("change", "what", "hint"),
+    [
+        ({"x": np.ones(4, np.float32)}, r"'x'.*\[batch,4\].*\[4\]", r"2 axes"),
+        ({"x": np.ones((2, 5), np.float32)}, r"'x'.*\[batch,4\].*5", r"4"),
+        ({"x": np.ones((2, 4))}, r"x f32\[batch,4\].*float64", r"astype\(numpy.float32\)"),
+        ({"x": np.ones((3, 4), np.float32)}, r"disagree.*'batch'.*[23].*[23]", r"agree"),
+        ({"x": np.ones((0, 4), np.float32), "y": np.zeros(0, np.int32)}, r"empty", r"one row"),
+        ({"y": np.array([0, 9], np.int32)}, r"'y'.*index 9.*size 9", r"0 to 8"),
+        ({"y": np.array([0, -1], np.int32)}, r"'y'.*index -1.*size 9", r"0 to 8"),
+        ({"y": np.array([0, 1 << 40])}, r"y i32.*int64", r"astype\(numpy.int32\)"),
+        ({"x": np.ma.masked_array(np.ones((2, 4), np.float32))}, r"masked", r"filled"),
+        ({"x": np.full((2, 4), None)}, r"object", r"astype"),
+        ({"x": np.ones((2, 4), complex)}, r"complex", r"astype"),
+        ({"z": 1.0}, r"no input 'z'", r"'x', 'y'"),
+    ],
+)
+def test_a_function_refuses_what_does_not_fit(
+    change: dict[str, object], what: str, hint: str, target: str
+) -> None:
+    x, y = cr.input("x", ("batch", 4)), cr.input("y", ("batch",), dtype="int32")
+    count = cr.parameter("count", (), 0.0)
+    graph = cr.Graph([x + cr.take(np.ones((9, 1), np.float32), y, 0)], {count: count + 1.0})
+    run = cr.compile(graph, target=target)
+    run = run.bind(run.initial_state())
+    good = {"x": np.ones((2, 4), np.float32), "y": np.zeros(2, np.int32)}
+    run(good)
+    refused(lambda: run({**good, **change}), what, hint)
+    assert float(run.state["count"]) == 1
+    run(good)
+    assert float(run.state["count"]) == 2
+
+
+@TARGETS
+@pytest.mark.parametrize("wrong", [-(2**31), -1, 5, 2**31 - 1])
+def test_an_index_computed_in_the_graph_is_checked_where_it_is_used(
+    wrong: int, target: str
+) -> None:
+    w = cr.parameter("w", (5, 3), 1.0)
+    n = cr.input("n", ("batch",), dtype="int32")
+    fine = cr.take(w, n * 0, 0)
+    taken = cr.take(w, n + 0, 0)
+    codes = cr.one_hot(n * 1, 5)
+    for graph, line in (([fine, taken], taken), ([fine, codes], codes)):
+        run = cr.compile(graph, target=target)
+        run = run.bind(run.initial_state())
+        numbers = np.array([0, wrong, 4], np.int32)
+        message = refused(partial(run, n=numbers), r"out of range.*size 5", r"0 to 4")
+        assert str(line.origin.location) in message
+        results = run(n=np.array([0, 1, 4], np.int32))
+        np.testing.assert_array_equal(results[0], np.ones((3, 3)))
+
+
+@TARGETS
+def test_a_computed_index_that_is_wrong_ends_a_training(target: str) -> None:
+    w = cr.parameter("w", (5,), 1.0)
+    y = cr.input("y", ("batch",), dtype="int32")
+    doubled = cr.take(w, y + 0, 0)
+    wrong = cr.take(w, y * 2, 0)
+    for size in (4, 3):  # whole batches alone, and a last smaller one
+        step = optim.SGD(lr=0.1).minimize(cr.mean(doubled * wrong))
+        declared = cr.training(step, epochs=2, batch_size=size, shuffle=False)
+        program = cr.compile(declared, target=target)
+        start = program.initial_state()
+        y_values = np.array([0, 1, 2, 0, 1, 2, 1, 4], np.int32)
+        run = partial(program.run, {"y": y_values}, state=start)
+        message = refused(run, r"out of range.*size 5", r"0 to 4")
+        assert str(wrong.origin.location) in message
+        np.testing.assert_array_equal(start["w"], np.ones(5))
+        assert int(program.run({"y": y_values[:7]}, state=start).state["step"]) > 0
 
 
 def test_a_shape_mismatch_names_the_layer_both_shapes_and_both_lines() -> None:
@@ -159,7 +280,7 @@ def test_two_layers_with_one_name() -> None:
 
 def test_what_cannot_be_compiled() -> None:
     x = cr.input("x", ("batch", 2))
-    refused(lambda: cr.compile(x, target="fortran"), r"no target 'fortran'", r"'numpy'")
+    refused(lambda: cr.compile(x, target="fortran"), r"no target 'fortran'", r"'llvm', 'numpy'")
     refused(lambda: cr.compile([]), r"nothing that can be compiled", r"node")
     refused(lambda: cr.compile(x, time=3), r"no named size 'time'", r"batch")
     refused(lambda: cr.compile(x, batch=0), r"batch=0", r"1 or more")
@@ -181,9 +302,47 @@ def test_a_training_that_makes_no_sense() -> None:
     refused(lambda: cr.compile(loop), r"one named size", r'"batch"')
 
 
-def test_two_sizes_for_one_name() -> None:
+@TARGETS
+@pytest.mark.parametrize("threads", [0, -1, 1.5, True, "2"])
+def test_a_number_of_threads_that_is_none(threads: int, target: str) -> None:
+    x = cr.input("x", ("batch", 2))
+    step = optim.SGD(lr=0.1).minimize(losses.squared_error(nn.Linear(2, 2, name="a")(x), x))
+    loop = cr.training(step, epochs=1, batch_size=1)
+    refused(lambda: cr.compile(loop, target=target, threads=threads), r"threads", r"1 or more")
+
+
+def test_threads_are_refused_where_there_is_no_loop() -> None:
+    refused(lambda: cr.compile(cr.input("x"), threads=2), r"threads are for a training", r"bind")
+
+
+@TARGETS
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("step", -1), ("step", 2**63 - 1), ("seed", -1), ("seed", 0.5), ("seed", [1, 2])],
+)
+def test_a_state_that_no_run_can_have_left(name: str, value: object, target: str) -> None:
+    program, state = classifier(target)
+    wrong = cr.State({**state, name: np.asarray(value)})
+    refused(lambda: program.run(rows(), state=wrong), rf"state's '{name}'", r"initial_state")
+    refused(lambda: program.evaluate(rows(), wrong), rf"state's '{name}'", r"initial_state")
+
+
+def test_a_seed_that_is_none() -> None:
+    program, _ = classifier()
+    refused(lambda: program.initial_state(-1), r"initial_state: seed must be", r"such as 0")
+
+
+def test_a_step_that_does_not_count() -> None:
+    x, w = cr.input("x", ("batch",)), cr.parameter("w", (), 1.0)
+    loss = cr.mean(x * w)
+    step = optim.Step(loss, {w: w - 0.1}, (w,), ())
+    refused(lambda: cr.training(step, epochs=1, batch_size=1), r"step counter", r"\+ 1")
+
+
+@TARGETS
+def test_two_sizes_for_one_name(target: str) -> None:
     a, b = cr.input("a", ("n",)), cr.input("b", ("n",))
-    run = cr.compile(a + b)
+    run = cr.compile(a + b, target=target)
     refused(lambda: run(a=np.ones(2, np.float32), b=np.ones(3, np.float32)), r"n.*[23].*[23]", r"")
 
 

@@ -229,6 +229,7 @@ def test_an_unknown_processor_is_refused(tmp_path: Path) -> None:
     ("predict", "message"),
     [
         (cr.mean, "not a result for each row"),
+        (lambda _: "logits", "is 'logits', which is no node"),
         (lambda x: cr.permute_dims(x, (1, 0)), "not a result for each row"),
         (nn.Linear(3, 2), "which this training does not have"),
         (lambda _: cr.input("x", ("batch", 5)), r"has the input x .*, the training one of type"),

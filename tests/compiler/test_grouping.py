@@ -184,6 +184,20 @@ def test_accumulating_kernels_lead_no_group() -> None:
     np.testing.assert_allclose(found, wanted, rtol=1e-6)
 
 
+def test_updates_that_wait_for_each_other_in_a_ring_are_put_in_order() -> None:
+    """`first` waits for its old value's reader, `second`, which waits for a reader of `first`."""
+    first, second, third = (cr.parameter(name, (3, 3), 0.5) for name in ("a", "b", "c"))
+    new_first = third @ third
+    reader = new_first @ second
+    program = group(lower(Graph((reader,), {first: new_first, second: first @ first})))
+    assert len(program.body) == 3
+    function = cr.compile(Graph((reader,), {first: new_first, second: first @ first}))
+    function = function.bind(function.initial_state())
+    np.testing.assert_allclose(function()[0], np.full((3, 3), 1.125), rtol=1e-6)
+    np.testing.assert_allclose(function.state["b"], np.full((3, 3), 0.75), rtol=1e-6)
+    np.testing.assert_allclose(function.state["a"], np.full((3, 3), 0.75), rtol=1e-6)
+
+
 @given(case=cases(dtype=float32))
 @settings(max_examples=150)
 def test_every_kernel_comes_after_those_that_it_waits_for(case: Case) -> None:

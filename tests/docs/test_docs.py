@@ -21,7 +21,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import llvmlite.binding as llvm
 import pytest
 from docs import make_pictures
 
@@ -38,9 +37,9 @@ DOCUMENTS = [
     *sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.md")),
 ]
 
-# What a text can need, by the mark of its fence; assembly also follows the version of LLVM.
+# What a text can need, by the mark of its fence.
 NEEDS: Mapping[str, Callable[[], bool]] = {
-    "avx512": lambda: host().machine == AVX512 and llvm.llvm_version_info[0] == 22,
+    "avx512": lambda: host().machine == AVX512,
     "linker": lambda: shutil.which("cc") is not None,
 }
 FENCE = re.compile(r"^```(?P<language>\w*) ?(?P<mark>\w*)\n(?P<text>.*?)^```$", re.M | re.S)

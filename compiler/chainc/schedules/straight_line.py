@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from chainc.access import Capacity
-from chainc.loops import Buffer, Literal, Movement, Operand, View
+from chainc.loops import Buffer, Kernel, Literal, Movement, Operand, View
 from chainc.machine import Machine
 from chainc.nest_builder import NestBuilder
 from chainc.nests import Address, Affine, Parameter, Register
@@ -101,6 +101,7 @@ class StraightLine:
         self.elements = Elements(self.builder, machine)
         self.values: dict[Buffer, Numbers] = {}
         self.parameters: dict[Buffer, Parameter] = {}
+        self.checked: list[Kernel] = []  # failure number n is kernel n
 
     def parameter(self, buffer: Buffer) -> Parameter:
         """A buffer as an argument; arrays of the caller have no padding."""

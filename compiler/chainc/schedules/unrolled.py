@@ -22,6 +22,8 @@ from chainc.schedules.frame import Frame
 from chainc.schedules.straight_line import StraightLine, chunks, part
 from chainc.types import Dim, DType, Shape, bool_
 
+Indexing = loops.Gather | loops.ScatterAdd | loops.OneHot
+
 BUDGET = 4000  # up to which LLVM takes about 0.15 s
 
 # About how many machine instructions a primitive takes that takes more than one.
@@ -36,11 +38,13 @@ _WORK: Mapping[str, int] = {
 class Unrolled:
     """A program's nest, and the buffers of its parameters: inputs, states, constants, outputs.
 
-    An output's buffer is that of its view; the view's movements are left to the reader.
+    An output's buffer is that of its view; the view's movements are left to the reader. Failure
+    number n is an index out of range in kernel n of `checked`.
     """
 
     nest: Nest
     buffers: tuple[Buffer, ...]
+    checked: tuple[Kernel, ...]
 
 
 def unrolled(
@@ -70,7 +74,7 @@ def unrolled(
     code.store([*slots, *((buffer, code.tensor(buffer)) for buffer in kept)])
     parameters = tuple(code.parameters.values())
     nest = code.builder.nest("step", "the whole step: " + ", ".join(program.names), parameters)
-    return Unrolled(nest, tuple(code.parameters))
+    return Unrolled(nest, tuple(code.parameters), tuple(code.checked))
 
 
 def _possible(kernel: Kernel, capacity: Capacity) -> bool:
@@ -195,7 +199,7 @@ def _gather(code: StraightLine, kernel: loops.Gather) -> Numbers:
     """Every slice, and a select that keeps the one at the index."""
     x, indices = kernel.reads
     axis, build = kernel.axis, code.builder
-    _check(code, kernel.checked, indices, x.type.shape[axis])
+    _check(code, kernel, indices, x.type.shape[axis])
 
     def body(index: Register, *slices: Register) -> Register:
         found = slices[0]
@@ -221,7 +225,7 @@ def _scatter_add(code: StraightLine, kernel: loops.ScatterAdd) -> Numbers:
     indices, updates = kernel.reads
     axis, build = kernel.axis, code.builder
     shape, rank = kernel.out.type.shape, indices.type.ndim
-    _check(code, kernel.checked, indices, shape[axis])
+    _check(code, kernel, indices, shape[axis])
     index_type = indices.type.dtype
     extent = code.capacity.dim(shape[axis])
     places = _positions(code, extent, index_type).reshape(-1, *(1,) * (len(shape) - axis - 1))
@@ -246,7 +250,7 @@ def _scatter_add(code: StraightLine, kernel: loops.ScatterAdd) -> Numbers:
 def _one_hot(code: StraightLine, kernel: loops.OneHot) -> Numbers:
     indices, classes = kernel.reads
     out = kernel.out.type
-    _check(code, kernel.checked, indices, out.shape[-1])
+    _check(code, kernel, indices, out.shape[-1])
 
     def body(index: Register, position: Register) -> Register:
         return code.builder.cast(code.builder.compare("equal", index, position), out.dtype)
@@ -256,10 +260,12 @@ def _one_hot(code: StraightLine, kernel: loops.OneHot) -> Numbers:
     return code.lanewise(out.shape, lanes, tensors, body)
 
 
-def _check(code: StraightLine, checked: bool, indices: View, bound: Dim) -> None:
+def _check(code: StraightLine, kernel: Indexing, indices: View, bound: Dim) -> None:
     """Report an index that is out of range; lanes without an element look at the first one."""
-    if not checked:
+    if not kernel.checked:
         return
+    number = len(code.checked)
+    code.checked.append(kernel)
     build, kind = code.builder, Kind(indices.type.dtype)
     flat = code.operand(indices).reshape(-1)
     for where in chunks(flat.size, code.lanes([kind.dtype])):
@@ -268,7 +274,7 @@ def _check(code: StraightLine, checked: bool, indices: View, bound: Dim) -> None
         below = build.compare("less", vector, build.constant(0, kind))
         limit = build.constant(code.capacity.dim(bound), kind)
         above = build.compare("less_equal", limit, vector)
-        build.fail(build.compute("logical_or", below, above, dtype=bool_))
+        build.fail(build.compute("logical_or", below, above, dtype=bool_), number)
 
 
 # How each kernel is written; what is not here has no straight-line form.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from chainc.errors import ChainruleError, InputError, NonFiniteError
 from chainc.ir import Origin
-from chainc.loops import Buffer, Kernel
+from chainc.loops import Buffer, Gather, Group, Kernel, ScatterAdd
+from chainc.types import Dim
 
 NOT_FINITE = 1 << 32  # codes from here on; those from 1 on are indices out of range
 
@@ -32,6 +34,12 @@ class Failures:
         self.kernels.append(kernel)
         return len(self.kernels)
 
+    def add_kernels(self, kernels: Sequence[Kernel]) -> int:
+        """The code for such an index in the first of them; the others have those after it."""
+        first = len(self.kernels) + 1
+        self.kernels += kernels
+        return first
+
     def add_watched(self, watched: Watched) -> int:
         """The code for a number that is not finite."""
         self.watched.append(watched)
@@ -41,11 +49,30 @@ class Failures:
         """The exception for a code; `step` is that of the training in which it arose."""
         if code >= NOT_FINITE:
             return _not_finite(self.watched[code - NOT_FINITE], step)
-        return InputError(
-            "an index computed in the graph is out of range",
-            where=str(self.kernels[code - 1].origin.location),
-            hint="clip the indices, or check how they are computed",
-        )
+        return _out_of_range(self.kernels[code - 1])
+
+
+def _out_of_range(kernel: Kernel) -> InputError:
+    root = kernel.members[0] if isinstance(kernel, Group) else kernel
+    bound = _positions(root)
+    return InputError(
+        f"an index computed in the graph is out of range for an axis of size {bound}",
+        where=str(root.origin.location),
+        hint=f"use indices from 0 to {bound - 1}"
+        if isinstance(bound, int)
+        else f"use indices from 0, less than {bound}",
+    )
+
+
+def _positions(kernel: Kernel) -> Dim:
+    """How many an index may choose from."""
+    match kernel:
+        case Gather():
+            return kernel.reads[0].type.shape[kernel.axis]
+        case ScatterAdd():
+            return kernel.out.type.shape[kernel.axis]
+        case _:
+            return kernel.out.type.shape[-1]
 
 
 def _not_finite(watched: Watched, step: int | None) -> NonFiniteError:

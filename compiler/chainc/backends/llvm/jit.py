@@ -70,9 +70,8 @@ def kept_object(key: str, make: Callable[[], bytes]) -> bytes:
 
 def assembly(text: str, processor: Processor) -> str:
     """The same module as assembly, with LLVM's remarks on loops and spilled registers."""
-    module, machine = _optimized(text, processor)
-    machine.set_asm_verbosity(True)
-    return str(machine.emit_assembly(module))
+    machine = _target_machine(processor, verbose=True)
+    return str(machine.emit_assembly(_optimized(text, machine)))
 
 
 def identity(processor: Processor) -> Sequence[str]:
@@ -84,33 +83,32 @@ def identity(processor: Processor) -> Sequence[str]:
 
 def machine_code(text: str, processor: Processor, entries: Sequence[str] = ()) -> bytes:
     """An object file, made anew."""
-    module, machine = _optimized(text, processor, entries)
-    return bytes(machine.emit_object(module))
+    machine = _target_machine(processor)
+    return bytes(machine.emit_object(_optimized(text, machine, entries)))
 
 
-def _optimized(
-    text: str, processor: Processor, entries: Sequence[str] = ()
-) -> tuple[llvm.ModuleRef, llvm.TargetMachine]:
-    """Kernels come as they are to be; only functions marked so are inlined, and cleaned up."""
-    llvm = _initialized()
-    target = llvm.Target.from_triple(processor.triple)
+# llvmlite does not give back all the memory of these three: each is made once
+
+
+@cache
+def _target_machine(processor: Processor, verbose: bool = False) -> llvm.TargetMachine:
+    target = _initialized().Target.from_triple(processor.triple)
     machine = target.create_target_machine(
         cpu=processor.name, features=processor.features, opt=2, reloc="pic", codemodel="small"
     )
-    module = llvm.parse_assembly(text, llvm.create_context())
-    module.triple, module.data_layout = processor.triple, str(machine.target_data)
-    for function in module.functions:
-        if entries and not function.is_declaration and function.name not in entries:
-            function.linkage = "internal"
-    module.verify()
-    options = llvm.create_pipeline_tuning_options(speed_level=2)
-    _passes(bool(entries)).run(module, llvm.create_pass_builder(machine, options))
-    return module, machine
+    machine.set_asm_verbosity(verbose)
+    return machine
+
+
+@cache
+def _pass_builder(machine: llvm.TargetMachine) -> llvm.PassBuilder:
+    llvm = _initialized()
+    return llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=2))
 
 
 @cache
 def _passes(internal: bool) -> llvm.ModulePassManager:
-    """Made once: llvmlite never gives back the memory of all that a pass manager holds."""
+    """Kernels come as they are to be; only functions marked so are inlined, and cleaned up."""
     passes = _initialized().create_new_module_pass_manager()
     passes.add_always_inliner_pass()
     passes.add_instruction_combine_pass()
@@ -118,6 +116,20 @@ def _passes(internal: bool) -> llvm.ModulePassManager:
     if internal:
         passes.add_global_dead_code_eliminate_pass()
     return passes
+
+
+def _optimized(
+    text: str, machine: llvm.TargetMachine, entries: Sequence[str] = ()
+) -> llvm.ModuleRef:
+    llvm = _initialized()
+    module = llvm.parse_assembly(text, llvm.create_context())
+    module.triple, module.data_layout = machine.triple, str(machine.target_data)
+    for function in module.functions:
+        if entries and not function.is_declaration and function.name not in entries:
+            function.linkage = "internal"
+    module.verify()
+    _passes(bool(entries)).run(module, _pass_builder(machine))
+    return module
 
 
 @cache

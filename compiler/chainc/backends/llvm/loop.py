@@ -152,14 +152,8 @@ class TrainingCode:
         printer = ProgramPrinter(module, self.memory)
         module.add(environment(self._processor))
         module.add(barrier(self._processor))
-        for program, visit in (
-            (self.step, self.layout.step),
-            (self.evaluate, self.layout.evaluate),
-        ):
-            for buffer, batch in zip(batches(program), visit.inputs, strict=True):
-                self._gather(printer, batch.gather, buffer, buffer.type.dtype)
-                if batch.gather_bytes is not None:
-                    self._gather(printer, batch.gather_bytes, buffer, uint8)
+        self._gathers(printer, self.step, self.layout.step)
+        self._gathers(printer, self.evaluate, self.layout.evaluate)
         self._step(printer)
         printer.program("evaluate", self.evaluate)
         printer.exchange("state", self.states, self.table)
@@ -175,7 +169,7 @@ class TrainingCode:
             printer.program("step", self.step, watch=self._loop.watch)
             return
         printer.program("step.rows", self.step)
-        printer.nest("step.batch", small.nest, small.buffers, self.step)
+        printer.nest("step.batch", small.nest, small.buffers, small.checked)
         text = CHOICE.format(arguments=ARGUMENTS, batch=self._loop.batch_size)
         printer.module.add(text)
 

@@ -30,6 +30,8 @@ from chainc.split import split_large
 
 ARGUMENTS = "ptr noalias %arena, ptr noalias %table, i64 %rows, i64 %thread, i64 %threads"
 MOST_INSTRUCTIONS = 256  # of a map
+MOST_CALLS = 512  # of kernels in one function; it calls another for those before
+BARRIER = "  call void @barrier(ptr %arena, i64 %thread, i64 %threads)"
 PADDING = 64  # bytes behind the last buffer, so that a vector may stand out
 
 
@@ -63,7 +65,7 @@ def with_outputs(program: Program) -> tuple[Program, tuple[Buffer, ...]]:
     copies: list[Kernel] = []
     targets: list[Buffer] = []
     for position, result in enumerate(program.outputs):
-        target = Buffer(f"output_{position}", result.type, "output")
+        target = Buffer(_output_name(program, position), result.type, "output")
         targets.append(target)
         own = isinstance(result, View) and result.whole and once.count(result.buffer) == 1
         if own and isinstance(result, View) and result.buffer not in {*updated, *names}:
@@ -72,6 +74,14 @@ def with_outputs(program: Program) -> tuple[Program, tuple[Buffer, ...]]:
             copies.append(Copy(target, (result,)))
     direct = replace(program, body=(*program.body, *copies), outputs=())
     return substitute(direct, names), tuple(targets)
+
+
+def _output_name(program: Program, position: int) -> str:
+    """The graph's name for an output, or else that of what it is."""
+    if position < len(program.names) and program.names[position]:
+        return program.names[position]
+    result = program.outputs[position]
+    return result.buffer.name if isinstance(result, View) else f"output_{position}"
 
 
 @dataclass
@@ -158,12 +168,12 @@ class ProgramPrinter:
         code = self.failures.add_kernel(kernel)
         return Call(function, buffers, frozenset(kernel.outs), code)
 
-    def nest(self, name: str, nest: Nest, buffers: Sequence[Buffer], program: Program) -> None:
-        """A function that calls a nest which stands for a whole program."""
+    def nest(
+        self, name: str, nest: Nest, buffers: Sequence[Buffer], checked: Sequence[Kernel]
+    ) -> None:
+        """A function that calls a nest in which failure number n is that of checked kernel n."""
         function = self.module.kernel(nest)
-        kernels = (*program.prologue, *program.body)
-        indexing = [kernel for kernel in kernels if getattr(kernel, "checked", False)]
-        code = self.failures.add_kernel((indexing or list(kernels))[0])
+        code = self.failures.add_kernels(checked)
         body = _Body(self.memory)
         self._constants(buffers)
         body.call(Call(function, tuple(buffers), frozenset(), code))
@@ -184,7 +194,12 @@ class ProgramPrinter:
         body = _Body(self.memory)
         for buffer in given:
             self._watch(body, Watched(buffer, buffer.origin, given=True))
-        for kernel in kernels:
+        parts = 0
+        for position, kernel in enumerate(kernels):
+            if position and position % MOST_CALLS == 0:
+                self._function(f"{name}.part.{parts}", body)
+                body = _Body(self.memory, after=f"{name}.part.{parts}")
+                parts += 1
             body.call(self.kernel(kernel))
             for out in kernel.outs if watch else ():
                 self._watch(body, Watched(out, _origin_of(out, kernel), given=False))
@@ -246,9 +261,13 @@ def _origin_of(out: Buffer, kernel: Kernel) -> Origin:
 class _Body:
     """The lines of a function that calls kernels."""
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: Memory, after: str = "") -> None:
         self.memory = memory
         self.lines: list[str] = ["  %first = icmp eq i64 %thread, 0"]
+        if after:
+            given = "ptr %arena, ptr %table, i64 %rows, i64 %thread, i64 %threads"
+            self.lines.append(f"  call void @{after}({given})")
+            self.lines.append(BARRIER)
         self.values = 0
         self.touched: list[Call] = []  # since the last barrier
         self.touched_by_all: list[Call] = []  # the shared ones of them
@@ -259,7 +278,7 @@ class _Body:
         others = self.touched if call.function.shared else self.touched_by_all
         if any(self._conflict(earlier, call) for earlier in others):
             self._together()
-            self.lines.append("  call void @barrier(ptr %arena, i64 %thread, i64 %threads)")
+            self.lines.append(BARRIER)
             self.touched, self.touched_by_all = [], []
         if call.function.shared:
             self._together()

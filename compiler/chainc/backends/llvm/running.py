@@ -26,6 +26,7 @@ from chainc.errors import InputError
 from chainc.loops import Buffer
 from chainc.types import Array
 
+MOST_EPOCHS = 1 << 16  # whose history has room at a time
 POLL_SECONDS = 0.05  # how often a run is asked for finished epochs, and the caller whether to stop
 
 POINTERS = [ctypes.c_void_p] * 2
@@ -100,6 +101,21 @@ class NativeTraining:
         Raises:
             InputError: the validation data has another value for an input without rows.
         """
+        for done in range(0, epochs, MOST_EPOCHS):
+            if done and stop():
+                return
+            some = min(MOST_EPOCHS, epochs - done)
+            yield from self._run(data, validation, state, some, stop)
+
+    def _run(
+        self,
+        data: Arrays,
+        validation: Arrays | None,
+        state: Arrays,
+        epochs: int,
+        stop: Callable[[], bool],
+    ) -> Iterator[Epochs]:
+        """So many epochs that their history fits into memory."""
         memory = _Memory(self._code, data, validation, state, epochs)
         memory.plan_steps(int(state["step"]), epochs, int(state["seed"]))
         self._copy(self._bind, memory)

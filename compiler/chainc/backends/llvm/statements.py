@@ -322,10 +322,12 @@ class StatementPrinter:
             self.to.declared.add(f"declare i1 {reduce}({spelled(condition.kind)})")
             name = self.to.let(f"call i1 {reduce}({self._typed(condition)})")
         failing, passed = self._label("failing"), self._label("passed")
+        code = self.to.fresh()
         self.to.lines += [
             f"  br i1 {name}, label %{failing}, label %{passed}",
             f"{failing}:",
-            f"  {self.to.fresh()} = cmpxchg ptr %failure, i64 0, i64 %code monotonic monotonic",
+            f"  {code} = add i64 %code, {statement.number}",
+            f"  {self.to.fresh()} = cmpxchg ptr %failure, i64 0, i64 {code} monotonic monotonic",
             f"  br label %{passed}",
             f"{passed}:",
         ]

@@ -21,8 +21,7 @@ from chainc.backends.standalone.interface import (
     Prediction,
     Rows,
 )
-
-MOST_STEPS = 2**62
+from chainc.epochs import MOST_STEPS
 
 JOB = "ptr %arena, ptr %job"
 THREAD = f"{JOB}, i64 %thread, i64 %threads"

@@ -124,6 +124,22 @@ def test_a_run_that_is_stopped_records_the_rows_that_it_has_seen(
     assert len(validation) == len(seen)
 
 
+def test_many_epochs_leave_what_one_history_of_them_all_would(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data, whole, parts = rows_of_data(50), starting_state(step=5), starting_state(step=5)
+    expected = joined(list(native(4).run(data, data, whole, 5, never)))
+    monkeypatch.setattr(running, "MOST_EPOCHS", 2)
+    found = joined(list(native(4).run(data, data, parts, 5, never)))
+    assert found[0] == expected[0]
+    np.testing.assert_array_equal(found[1], expected[1])
+    assert noted(parts) == noted(whole)
+    stopped = starting_state()
+    asked = iter([False] * 2)
+    list(native(4).run(data, None, stopped, 1000, lambda: next(asked, True)))
+    assert int(stopped["step"]) < 1000 * 13
+
+
 def test_a_run_that_is_stopped_before_it_begins_does_nothing() -> None:
     state = starting_state()
     assert list(native(4).run(rows_of_data(50), None, state, 10, lambda: True)) == []

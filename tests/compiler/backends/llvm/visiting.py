@@ -28,7 +28,7 @@ from chainc.backends.llvm.training import (
     totals_bytes,
     training_text,
 )
-from chainc.loops import Buffer, Fill
+from chainc.loops import Buffer, OneHot
 from chainc.types import Array, TensorType, bool_, float32, int32, int64, named
 
 STREAM = 0xDEADBEEF
@@ -205,7 +205,7 @@ def visiting(batch_size: int, shuffle: bool) -> Visiting:
         Buffer(key, TensorType((rows,), dtype), "batch", key)
         for key, dtype in (("x", float32), ("y", int32))
     )
-    failing = Fill(Buffer("failing", TensorType((), int64)), ())
+    failing = OneHot(Buffer("failing", TensorType((3,), int64)), ())
     failures = Failures()
     failures.add_kernel(failing)
     code = HandMade(memory, layout, table, inputs, failures)
