@@ -194,8 +194,12 @@ def test_updates_that_wait_for_each_other_in_a_ring_are_put_in_order() -> None:
     function = cr.compile(Graph((reader,), {first: new_first, second: first @ first}))
     function = function.bind(function.initial_state())
     np.testing.assert_allclose(function()[0], np.full((3, 3), 1.125), rtol=1e-6)
-    np.testing.assert_allclose(function.state["b"], np.full((3, 3), 0.75), rtol=1e-6)
-    np.testing.assert_allclose(function.state["a"], np.full((3, 3), 0.75), rtol=1e-6)
+    np.testing.assert_allclose(
+        np.asarray(function.state["b"], np.float64), np.full((3, 3), 0.75), rtol=1e-6
+    )
+    np.testing.assert_allclose(
+        np.asarray(function.state["a"], np.float64), np.full((3, 3), 0.75), rtol=1e-6
+    )
 
 
 @given(case=cases(dtype=float32))
