@@ -46,9 +46,9 @@ def command_line() -> argparse.ArgumentParser:
     parser.add_argument("--targets", nargs="+", choices=TARGETS, default=list(TARGETS))
     parser.add_argument("--workloads", nargs="*", choices=WORKLOADS, default=list(WORKLOADS))
     parser.add_argument("--only", nargs="*", choices=PEERS, default=list(PEERS), metavar="PEER")
-    parser.add_argument("--rounds", type=int, default=5, help="fresh processes of each")
+    parser.add_argument("--rounds", type=int, default=4, help="fresh processes of each")
     parser.add_argument("--blocks", type=int, default=8, help="timed blocks of each process")
-    parser.add_argument("--seconds", type=float, default=0.05, help="of a block")
+    parser.add_argument("--seconds", type=float, default=0.1, help="of a block")
     parser.add_argument("--results", type=Path, default=RESULTS, help="file to keep the numbers in")
     parser.add_argument("--pages", type=Path, default=ROOT / "docs", help="folder of the page")
     return parser

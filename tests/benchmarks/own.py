@@ -4,8 +4,8 @@
 
 prints one JSON line: seconds of a step, seconds to compile, the loss of the first epoch, versions.
 A run shuffles, gathers the batch, steps, and keeps the history. The time of a step is the
-difference between a run of many epochs and the shortest run of one, so what a run costs once is
-not in it.
+difference between a run of many epochs and the run of one just before it, so what a run costs once
+is not in it.
 """
 
 from __future__ import annotations
@@ -81,7 +81,6 @@ class Own:
         start = time.perf_counter()
         self.program = compiled(training, target, threads)
         self.compile = time.perf_counter() - start + self._put_off()
-        self.once = self._run(1)
         self.loss = _checked(workload, data, target, threads) if check else None
 
     def facts(self) -> Facts:
@@ -91,8 +90,8 @@ class Own:
 
     def seconds(self, steps: int) -> float:
         epochs = max(1, steps // self.steps)
-        self.once = min(self.once, self._run(1))
-        return (self._run(1 + epochs) - self.once) / (epochs * self.steps)
+        once, more = self._run(1), self._run(1 + epochs)  # what both wait for cancels out
+        return (more - once) / (epochs * self.steps)
 
     def _put_off(self) -> float:
         """What is left for the first run to do belongs to compiling as well."""

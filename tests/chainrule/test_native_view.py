@@ -127,7 +127,7 @@ def test_the_plan_of_a_function_names_the_arrays_of_the_caller() -> None:
     table = cr.parameter("table", (6, 2), 0.5)
     found = {e.name: e for e in cr.compile((x + 1.0) @ table).plan.allocations}
     assert (found["x"].place, found["x"].offset, found["x"].bytes) == ("caller", None, 96)
-    assert found["output_0"].place == "caller"
+    assert found["contract"].place == "caller"
     assert found["table"].place == "arena"
 
 

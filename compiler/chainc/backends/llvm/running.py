@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
 import numpy as np
@@ -158,6 +158,8 @@ class NativeTraining:
         def work(thread: int) -> None:
             begin.wait()
             if complete:
+                if self._threads > 1:
+                    _move_to_core(thread)
                 function(*memory.addresses, memory.job.ctypes.data, thread, self._threads)
 
         threads = [threading.Thread(target=work, args=(n,)) for n in range(self._threads)]
@@ -176,6 +178,20 @@ class NativeTraining:
             begin.set()
             for thread in started:
                 thread.join()
+
+
+def _move_to_core(thread: int) -> None:
+    """Move the calling thread to a core of its own, where the system lets it stay or moves it on.
+
+    Threads that begin at the same moment may all begin on one core, and wait there for each other
+    until the system spreads them, which takes up to a second.
+    """
+    if sys.platform != "linux":
+        return
+    cores = os.sched_getaffinity(0)
+    with suppress(OSError):  # a sandbox that forbids it runs as well, only later at full speed
+        os.sched_setaffinity(0, {sorted(cores)[thread % len(cores)]})
+        os.sched_setaffinity(0, cores)
 
 
 class _Memory:

@@ -292,6 +292,31 @@ def test_threads_are_as_many_as_wanted_but_no_more_than_cores(
     assert [threads_for(wanted) for wanted in (None, 128)] == [64, 64]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for the cores")
+def test_threads_begin_on_cores_of_their_own_and_may_leave_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[set[int]] = []
+    monkeypatch.setattr(os, "sched_getaffinity", cores(2))
+    monkeypatch.setattr(os, "sched_setaffinity", lambda _process, where: asked.append(set(where)))
+    list(native(4, threads=2).run(rows_of_data(8), None, starting_state(), 1, never))
+    assert [where for where in asked if len(where) == 1] in ([{0}, {1}], [{1}, {0}])
+    assert asked[-1] == {0, 1}
+    asked.clear()
+    list(native(4, threads=1).run(rows_of_data(8), None, starting_state(), 1, never))
+    assert asked == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for the cores")
+def test_a_sandbox_may_forbid_moving_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_process: int, _where: set[int]) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "sched_setaffinity", refuse)
+    state = starting_state()
+    assert len(list(native(4, threads=2).run(rows_of_data(8), None, state, 1, never))) == 1
+
+
 FLUSH = """\
 declare void @llvm.x86.sse.stmxcsr(ptr)
 declare void @llvm.x86.sse.ldmxcsr(ptr)
