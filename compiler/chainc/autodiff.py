@@ -8,6 +8,7 @@ of the three.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from typing import overload
 
@@ -18,6 +19,56 @@ from chainc.ops.elementwise import Elementwise
 from chainc.ops.movement import broadcast_to, reshape
 from chainc.ops.state import constant
 from chainc.symbolic import symbolic_vjp
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """What one reader of a node adds to the node's cotangent.
+
+    Attributes:
+        cotangent: a node of the type of the one read.
+        reader: who reads; None for the cotangent that an output starts with.
+        position: which operand of the reader it is.
+    """
+
+    cotangent: Node
+    reader: Node | None = None
+    position: int = 0
+
+
+@dataclass(frozen=True)
+class Pullback:
+    """Cotangents of all nodes between some outputs and `wrt`.
+
+    Attributes:
+        totals: the cotangent of each node.
+        contributions: what each total is the sum of, in the order in which it is added up.
+    """
+
+    totals: Mapping[Node, Node]
+    contributions: Mapping[Node, Sequence[Contribution]]
+
+
+def pull_back(outputs: Sequence[Node], wrt: Sequence[Node], cotangents: Sequence[Node]) -> Pullback:
+    """Pull the outputs' cotangents back through every node that leads from `wrt` to them.
+
+    Raises:
+        GradientError: a cotangent has another type than its output.
+    """
+    _check_cotangents(outputs, cotangents)
+    order = topological(outputs)
+    reached = _depending_on(order, wrt)
+    contributions: dict[Node, list[Contribution]] = {}
+    for output, cotangent in zip(outputs, cotangents, strict=True):
+        contributions.setdefault(output, []).append(Contribution(cotangent))
+    totals: dict[Node, Node] = {}
+    for node in reversed(order):
+        if node not in contributions or node not in reached:
+            continue
+        totals[node] = _sum_at_fan_out(node, contributions[node])
+        for operand, contribution in _local_cotangents(node, totals[node], reached):
+            contributions.setdefault(operand, []).append(contribution)
+    return Pullback(totals, {node: contributions[node] for node in totals})
 
 
 def vjp(
@@ -33,42 +84,34 @@ def vjp(
         GradientError: an output does not depend on some node of `wrt` (unless
             `allow_unused`, which gives zeros), or a cotangent has another type than its output.
     """
-    _check_cotangents(outputs, cotangents)
+    totals = pull_back(outputs, wrt, cotangents).totals
     order = topological(outputs)
-    reached = _depending_on(order, wrt)
-    contributions: dict[Node, list[Node]] = {}
-    for output, cotangent in zip(outputs, cotangents, strict=True):
-        contributions.setdefault(output, []).append(cotangent)
-    totals: dict[Node, Node] = {}
-    for node in reversed(order):
-        if node not in contributions or node not in reached:
-            continue
-        totals[node] = _sum_at_fan_out(node, contributions.pop(node))
-        for operand, cotangent in _local_cotangents(node, totals[node], reached):
-            contributions.setdefault(operand, []).append(cotangent)
     return [_result(node, totals, outputs, order, allow_unused) for node in wrt]
 
 
-def _sum_at_fan_out(node: Node, contributions: Sequence[Node]) -> Node:
+def _sum_at_fan_out(node: Node, contributions: Sequence[Contribution]) -> Node:
     with originating(_derived(node, None, "fan-out sum")):
-        return reduce(Node.__add__, contributions)
+        return reduce(Node.__add__, [part.cotangent for part in contributions])
 
 
-def _local_cotangents(node: Node, total: Node, reached: set[Node]) -> list[tuple[Node, Node]]:
-    """(operand, its cotangent) for every operand that leads to `wrt`."""
+def _local_cotangents(
+    node: Node, total: Node, reached: set[Node]
+) -> list[tuple[Node, Contribution]]:
+    """(operand, what the node adds to its cotangent) for every operand that leads to `wrt`."""
     if not any(operand in reached for operand in node.inputs):
         return []
     origin = _derived(node, None, "local derivative")
     with originating(origin):
         cotangents = _ask(node, total)
-    found: list[tuple[Node, Node]] = []
+    found: list[tuple[Node, Contribution]] = []
     for position, (operand, given) in enumerate(zip(node.inputs, cotangents, strict=True)):
         if given is None or operand not in reached:
             continue
         why = _derived(node, position, "local derivative")
         made_now = given.origin is origin  # then it is for this operand
         cotangent = Node(given.op, given.inputs, given.type, why) if made_now else given
-        found.append((operand, _unbroadcast(node, position, operand, cotangent)))
+        fitted = _unbroadcast(node, position, operand, cotangent)
+        found.append((operand, Contribution(fitted, node, position)))
     return found
 
 
@@ -174,16 +217,29 @@ def grad(
     Raises:
         GradientError: the loss is no scalar, or does not depend on `wrt`.
     """
+    require_scalar("grad", loss)
+    nodes = [wrt] if isinstance(wrt, Node) else list(wrt)
+    cotangents = vjp([loss], nodes, [seed(loss)], allow_unused=allow_unused)
+    return cotangents[0] if isinstance(wrt, Node) else cotangents
+
+
+def require_scalar(function: str, loss: Node) -> None:
+    """Refuse a loss that is no floating-point scalar.
+
+    Raises:
+        GradientError: it is none; the message says `function needs ...`.
+    """
     if loss.shape != () or not loss.type.dtype.is_float:
         raise GradientError(
-            f"grad needs a floating-point scalar, got {describe(loss)}",
+            f"{function} needs a floating-point scalar, got {describe(loss)}",
             hint="reduce it first, such as cr.mean(loss), or use cr.vjp or cr.jacobian",
         )
+
+
+def seed(loss: Node) -> Node:
+    """The cotangent with which backpropagation starts: ∂loss/∂loss = 1."""
     with originating(_derived(loss, None, "seed")):
-        one = constant(1, loss.type.dtype)
-    nodes = [wrt] if isinstance(wrt, Node) else list(wrt)
-    cotangents = vjp([loss], nodes, [one], allow_unused=allow_unused)
-    return cotangents[0] if isinstance(wrt, Node) else cotangents
+        return constant(1, loss.type.dtype)
 
 
 def value_and_grad(loss: Node, wrt: Sequence[Node]) -> tuple[Node, list[Node]]:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from chainc.autodiff import grad
-from chainc.backends.reference import evaluate
-from chainc.errors import GradientError, InputError
+from chainc.errors import GradientError
 from chainc.ir import Graph, Node, describe
-from chainc.ops.state import Input, State, initial_graph
+from chainc.ops.state import Input, State
 from chainc.types import Array
-from chainrule.arguments import array, count, number
+from chainrule.arguments import count, number
+from chainrule.point import Point, complete, evaluate_at
 from chainrule.values import Values
 
 __all__ = ["GradientCheck", "check_grad"]
@@ -24,7 +24,6 @@ STEP = float(np.finfo(np.float64).eps) ** (1 / 3)  # balances rounding and curva
 NOISE = 1e-4  # of the loss: derivatives below it drown in the rounding of the differences
 
 Floats = npt.NDArray[np.float64]
-Point = Mapping[Node, Array]
 
 
 @dataclass(frozen=True)
@@ -101,8 +100,8 @@ def check_grad(
     for node in nodes:
         _require_leaf(node)
     graph = Graph((loss, *grad(loss, nodes)))
-    point = _complete(graph, at, seed)
-    gradients = _evaluate(graph, point)[1:]
+    point = complete("check_grad", graph, at, seed)
+    gradients = evaluate_at(graph, point)[1:]
     random = np.random.default_rng(seed)
     worst = [
         _worst_direction(loss, point, node, gradient, _directions(random, gradient, directions))
@@ -127,48 +126,6 @@ def _require_leaf(node: Node) -> None:
         )
 
 
-def _complete(graph: Graph, at: Values, seed: int) -> Point:
-    """The value of every leaf: as given, else its default or first value."""
-    leaves = {node.op.label: node for node in (*graph.leaves("state"), *graph.leaves("input"))}
-    point: dict[Node, Array] = {}
-    for key, value in at.items():
-        node = leaves.get(key.op.label if isinstance(key, Node) else key)
-        if node is None or (isinstance(key, Node) and key is not node):
-            raise InputError(
-                f"check_grad: the loss does not read {key!r}",
-                hint=f"give values for {', '.join(leaves)}",
-            )
-        point[node] = _as_values(node, value)
-    for node in leaves.values():
-        if node not in point:
-            point[node] = _as_values(node, _first_value(node, seed))
-    return point
-
-
-def _as_values(node: Node, value: object) -> Array:
-    given = array("check_grad", node.op.label, value)
-    return given.astype(np.float64) if node.type.dtype.is_float else given
-
-
-def _first_value(node: Node, seed: int) -> object:
-    if isinstance(node.op, State):
-        graph = initial_graph([node])
-        return evaluate(graph, {"seed": seed} if graph.leaves("input") else {}).outputs[0]
-    assert isinstance(node.op, Input)
-    if node.op.default is None:
-        raise InputError(
-            f"check_grad: there is no value for {describe(node)}",
-            hint=f"give one: at={{{node.op.key!r}: ...}}",
-        )
-    return node.op.default
-
-
-def _evaluate(graph: Graph, point: Point) -> tuple[Array, ...]:
-    inputs = {n.op.label: value for n, value in point.items() if isinstance(n.op, Input)}
-    states = {n.op.label: value for n, value in point.items() if isinstance(n.op, State)}
-    return evaluate(graph, inputs, states).outputs
-
-
 def _directions(random: np.random.Generator, like: Array, number: int) -> Sequence[Floats]:
     drawn = [random.standard_normal(like.shape) for _ in range(number)]
     return [direction / max(float(np.linalg.norm(direction)), 1e-300) for direction in drawn]
@@ -187,7 +144,7 @@ def _compare(
     value = point[node].astype(np.float64)
     step = STEP * max(1.0, float(np.max(np.abs(value), initial=0.0)))
     ahead, behind = (
-        float(_evaluate(Graph((loss,)), {**point, node: value + sign * step * direction})[0])
+        float(evaluate_at(Graph((loss,)), {**point, node: value + sign * step * direction})[0])
         for sign in (1, -1)
     )
     numeric = (ahead - behind) / (2 * step)

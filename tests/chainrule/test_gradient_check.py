@@ -102,7 +102,7 @@ def test_hyperparameters_and_parameters_have_their_first_values() -> None:
 
 def test_misuse_is_refused() -> None:
     loss, x, _, net = model()
-    with pytest.raises(InputError, match=rf"no value for y i32\[batch\] .*{HERE}give one: at="):
+    with pytest.raises(InputError, match=rf"no value for y i32\[batch\] .*{HERE}give one for"):
         check_grad(loss, x, {"x": POINT["x"]})
     with pytest.raises(InputError, match=rf"the loss does not read 'z'{HERE}give values for"):
         check_grad(loss, x, {**POINT, "z": np.zeros(3)})
