@@ -29,7 +29,7 @@ def complete(function: str, graph: Graph, at: Values, seed: int) -> Point:
         node = leaves.get(key.op.label if isinstance(key, Node) else key)
         if node is None or (isinstance(key, Node) and key is not node):
             raise InputError(
-                f"{function}: {key!r} is not read",
+                f"{function}: the graph does not read {key!r}",
                 hint=f"give values for {', '.join(leaves) or 'nothing'}",
             )
         point[node] = _as_values(function, node, value)

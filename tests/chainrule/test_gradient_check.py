@@ -104,7 +104,7 @@ def test_misuse_is_refused() -> None:
     loss, x, _, net = model()
     with pytest.raises(InputError, match=rf"no value for y i32\[batch\] .*{HERE}give one for"):
         check_grad(loss, x, {"x": POINT["x"]})
-    with pytest.raises(InputError, match=rf"the loss does not read 'z'{HERE}give values for"):
+    with pytest.raises(InputError, match=rf"the graph does not read 'z'{HERE}give values for"):
         check_grad(loss, x, {**POINT, "z": np.zeros(3)})
     with pytest.raises(GradientError, match=rf"is computed, so it has no value.*{HERE}check the"):
         check_grad(loss, net(x), POINT)
