@@ -100,6 +100,10 @@ class Op:
     symbol: ClassVar[str] = ""  # the sign for it in a picture, where mathematics has one
     roles: ClassVar[Sequence[str]] = string.ascii_lowercase  # what a picture calls the operands
 
+    # how each operand gets its gradient from {G}, the output's, where no formula of one element
+    # says it; the last holds for all further operands
+    backward_rules: ClassVar[Sequence[str]] = ()
+
     def __init_subclass__(cls) -> None:
         if "name" in cls.__dict__:
             REGISTRY[cls.name] = cls

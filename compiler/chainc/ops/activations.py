@@ -49,6 +49,7 @@ class Softplus(Unary):
     """y = ln(1 + e^x), as max(x, 0) + ln(1 + e^(-|x|)), which never overflows."""
 
     name = "softplus"
+    symbol = "softplus"
 
     def scalar(self, s: Scalar[T], x: T) -> T:
         return s.add(s.maximum(x, s.const(0)), s.log1p(s.exp(s.negative(s.absolute(x)))))

@@ -92,13 +92,22 @@ class Contract(Op):
 
     @property
     def label(self) -> str:
+        summed, transposed = set(self.a) - set(self.result), self.as_matrices()
+        if transposed is None or not summed:
+            return self.equation
+        left, right = ("ᵀ" if turned else "" for turned in transposed)
+        return f"A{left} B{right}"
+
+    def as_matrices(self) -> tuple[bool, bool] | None:
+        """Which factor is transposed where this is a product of matrices or vectors."""
         summed = set(self.a) - set(self.result)
         rest = "".join(axis for axis in self.a + self.b if axis not in summed)
-        if max(len(self.a), len(self.b)) > 2 or len(summed) != 1 or rest != self.result:
-            return self.equation
-        left = "Aᵀ" if len(self.a) == 2 and self.a[0] in summed else "A"
-        right = "Bᵀ" if len(self.b) == 2 and self.b[1] in summed else "B"
-        return f"{left} {right}"
+        if max(len(self.a), len(self.b)) > 2 or len(summed) > 1 or rest != self.result:
+            return None
+        if not summed:  # of two vectors, a column times a row
+            return (False, True) if len(self.a) == len(self.b) == 1 else None
+        left = len(self.a) == 2 and self.a[0] in summed
+        return left, len(self.b) == 2 and self.b[1] in summed
 
     def kernel(self, k: Kernels[T], result: TensorType, a: T, b: T) -> T:
         return k.contract(result, (self.a, self.b, self.result), a, b)

@@ -27,6 +27,7 @@ class CustomGradient(Op):
     """
 
     name = "custom_gradient"
+    backward_rules = ("0", "{G} by the rule the user gave")
     title: str
     backward: Callable[[Node], Cotangents]
 

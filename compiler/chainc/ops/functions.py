@@ -155,6 +155,7 @@ class Sign(Unary):
     """y = -1, 0 or 1; NaN for NaN. Its derivative is zero wherever it exists."""
 
     name = "sign"
+    symbol = "sign"
     accepts = "fi"
 
     def scalar(self, s: Scalar[T], x: T) -> T:

@@ -42,6 +42,7 @@ class Take(Op):
     """The slices of `x` along `axis` that the indices name."""
 
     name = "take"
+    backward_rules = ("{G} added up at the indices", "0")
     roles = ("x", "index")
     axis: int
 
@@ -73,6 +74,7 @@ class ScatterAdd(Op):
     """`x` with `updates` added to the slices along `axis` that the indices name."""
 
     name = "scatter_add"
+    backward_rules = ("{G}", "0", "{G} at the indices")
     roles = ("x", "index", "update")
     axis: int
 
@@ -113,6 +115,7 @@ class OneHot(Op):
     """1 at each index along a new last axis, else 0."""
 
     name = "one_hot"
+    backward_rules = ("0",)
     depth: int
     dtype: DType = float32
 
@@ -161,6 +164,7 @@ class ArgMax(Op):
     """The first position of the largest element along `axis`; a NaN counts as the largest."""
 
     name = "argmax"
+    backward_rules = ("0",)
     axis: int
 
     primitive: ClassVar[str] = "maximum"

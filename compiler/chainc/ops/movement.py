@@ -34,6 +34,7 @@ class Reshape(Op):
     """The same elements in row-major order under another shape."""
 
     name = "reshape"
+    backward_rules = ("{G} in the shape of the operand",)
     shape: Shape
 
     def infer(self, x: TensorType) -> TensorType:
@@ -64,6 +65,7 @@ class PermuteDims(Op):
     """Axes in another order: axis i of the result is axis `axes[i]` of the operand."""
 
     name = "permute_dims"
+    backward_rules = ("{G} with its axes moved back",)
     axes: tuple[int, ...]
 
     def infer(self, x: TensorType) -> TensorType:
@@ -94,6 +96,7 @@ class BroadcastTo(Op):
     """The operand repeated along new leading axes and along axes of size 1."""
 
     name = "broadcast_to"
+    backward_rules = ("{G} summed over the repeats",)
     shape: Shape
 
     def infer(self, x: TensorType) -> TensorType:
@@ -123,6 +126,7 @@ class Flip(Op):
     """Elements in reverse order along `axes`."""
 
     name = "flip"
+    backward_rules = ("{G} reversed again",)
     axes: tuple[int, ...]
 
     def infer(self, x: TensorType) -> TensorType:

@@ -81,6 +81,7 @@ class Sum(Reduce):
     """y = Σ x."""
 
     name = "sum"
+    backward_rules = ("{G} spread over the summed axes",)
     symbol = "Σ"
     primitive = "add"
 
@@ -93,6 +94,7 @@ class Prod(Reduce):
     """y = Π x."""
 
     name = "prod"
+    backward_rules = ("{G} times the product of the other elements",)
     symbol = "Π"
     primitive = "multiply"
 
@@ -111,6 +113,7 @@ class Extremum(Reduce):
     """The largest or smallest element, NaN where there is one; equal ones share the cotangent."""
 
     needs_elements = True
+    backward_rules = ("{G} at the chosen element, 0 elsewhere",)
 
     def vjp(self, g: Node, y: Node, x: Node) -> tuple[Node]:
         chosen = astype(equal(x, self.spread(y, x)), x.type.dtype)

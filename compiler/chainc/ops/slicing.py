@@ -26,6 +26,7 @@ class Slice(Op):
     """Every `step`-th element from `start` up to `stop`, on every axis."""
 
     name = "slice"
+    backward_rules = ("{G} at the elements taken, 0 elsewhere",)
     starts: tuple[int, ...]
     stops: Shape
     steps: tuple[int, ...]
@@ -78,6 +79,7 @@ class Pad(Op):
     """`value` before, after and between the elements of each axis."""
 
     name = "pad"
+    backward_rules = ("{G} without the padding",)
     low: tuple[int, ...]
     high: tuple[int, ...]
     interior: tuple[int, ...]
@@ -134,6 +136,7 @@ class Concat(Op):
     """Operands one after another along `axis`."""
 
     name = "concat"
+    backward_rules = ("the part of {G} that comes from this operand",)
     axis: int
 
     def infer(self, *parts: TensorType) -> TensorType:

@@ -1,0 +1,1 @@
+"""Derivations: the chain rule written out for the user's own model."""
