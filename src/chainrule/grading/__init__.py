@@ -1,0 +1,1 @@
+"""A student's own backward pass, compared with the graph's, and its mistakes in words."""
