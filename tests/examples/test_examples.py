@@ -35,6 +35,18 @@ PICTURES = {
     ],
     "logistic_regression": ["gradient", "loss"],
     "mnist": ["memory", "network"],
+    "plots": [
+        "activations",
+        "boundary",
+        "gradients",
+        "history",
+        "layers",
+        "network",
+        "rates",
+        "surface",
+        "valley",
+        "weights",
+    ],
     "ring": ["network"],
     "standalone": [],
     "symmetry": ["gradient"],
@@ -144,7 +156,7 @@ def test_a_chain_of_gates_becomes_one_gate(
     assert {"exp", "1 / x"} <= set(chain)
     assert "σ" in stabilized
     assert stabilized == labels(tmp_path / "G3.svg")
-    assert {"0.7311", "-0.5898"} <= set(stabilized)
+    assert {"0.7311", "−0.5898"} <= set(stabilized)
 
 
 def test_neurons_have_the_derivatives_that_sympy_finds(tmp_path: Path) -> None:
@@ -293,6 +305,16 @@ def test_a_c_program_has_the_history_of_a_run_in_python(tmp_path: Path) -> None:
     parameters = 64 * 32 + 32 + 32 * 10 + 10
     numbers = 4 * (2 * parameters + 2)  # with a velocity each, the learning rate, the momentum
     assert (tmp_path / "digits.state").stat().st_size == numbers + 8 + 8  # the step, the seed
+
+
+def test_a_training_is_plotted_from_all_sides(tmp_path: Path) -> None:
+    results = load("plots").main(tmp_path)
+    small, good, large = results.losses.values()
+    assert good < min(small, large)
+    assert results.accuracy > 0.8
+    assert results.lowest == pytest.approx((1, 1), abs=0.15)
+    assert {"epoch 0", "epoch 30", "x₁", "upper", "lower"} <= set(labels(tmp_path / "boundary.svg"))
+    assert {"sigmoid", "tanh", "relu"} <= set(labels(tmp_path / "activations.svg"))
 
 
 def test_passes_make_the_graph_smaller(tmp_path: Path) -> None:

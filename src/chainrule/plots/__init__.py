@@ -1,0 +1,23 @@
+"""Plots of functions, trainings, data and weights, by matplotlib (the extra `plot`).
+
+    recording = cr.plots.record(program, data, epochs=20)
+    cr.plots.history(recording.history).save("history.svg")
+    cr.plots.loss_surface(loss, data, recording.states).save("descent.png")
+
+What is plotted is computed by the compiled graph. A plot is a value: it is saved as SVG or PNG,
+and a notebook shows it. Equal input gives equal bytes; no display is needed.
+"""
+
+from chainrule.plots.activations import activation_functions as activation_functions
+from chainrule.plots.boundaries import decision_boundary as decision_boundary
+from chainrule.plots.circles import network as network
+from chainrule.plots.curves import comparison as comparison
+from chainrule.plots.curves import history as history
+from chainrule.plots.histograms import activation_histograms as activation_histograms
+from chainrule.plots.images import weight_images as weight_images
+from chainrule.plots.norms import gradient_norms as gradient_norms
+from chainrule.plots.plot import Plot as Plot
+from chainrule.plots.recording import Recording as Recording
+from chainrule.plots.recording import record as record
+from chainrule.plots.recording import record_steps as record_steps
+from chainrule.plots.surfaces import loss_surface as loss_surface
