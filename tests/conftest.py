@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+pytest_plugins = ["tests.browser"]
+
 GOLDEN = Path(__file__).parent / "golden"
 
 # the same cases in every run, however slow the machine

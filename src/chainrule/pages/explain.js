@@ -1,0 +1,317 @@
+"use strict";
+
+const data = JSON.parse(document.getElementById("data").textContent);
+const names = { numpy: "NumPy", loops: "Loops", llvm: "LLVM", assembly: "Assembly" };
+const panel = document.getElementById("panel");
+const panelTitle = document.getElementById("panel-title");
+const panelBody = document.getElementById("panel-body");
+const listing = document.getElementById("listing");
+const LEGIBLE = 1.7; // how much a picture may be reduced to be seen as a whole
+const SNIPPET = 40; // lines of one kernel shown in the panel
+
+// ----- small makers: text goes in as text
+
+function made(tag, text, attributes = {}) {
+  const element = document.createElement(tag);
+  if (text !== undefined) element.textContent = text;
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  return element;
+}
+
+function nodeButton(number, text) {
+  const node = data.nodes[number];
+  const button = made("button", text ?? `${node.label} ${node.type}`, { type: "button", class: "link" });
+  button.addEventListener("click", () => selectNodes([number]));
+  return button;
+}
+
+function entry(list, name, ...contents) {
+  const filled = contents.filter((content) => content !== "" && content !== undefined);
+  if (!filled.length) return;
+  list.append(made("dt", name));
+  for (const content of filled) {
+    const item = made("dd");
+    item.append(content);
+    list.append(item);
+  }
+}
+
+function ruleText(each) {
+  const item = made("span", `${each.rule}, in place of `);
+  item.append(each.node === null ? each.text : nodeButton(each.node, each.text));
+  return item;
+}
+
+function originEntries(list, record) {
+  entry(list, "Your line", record.where);
+  entry(list, "Layer", record.scope);
+  entry(list, "Chain rule", record.step);
+  entry(list, "Local derivative", record.formula && made("code", record.formula));
+  entry(list, "Rewritten by", ...(record.rules ?? []).map(ruleText));
+}
+
+// ----- what is selected
+
+let selected = { families: new Set(), numbers: new Set(), lines: {} };
+
+function show(title, ...contents) {
+  panelTitle.textContent = title;
+  panelBody.replaceChildren(...contents);
+  panel.classList.add("open");
+  panel.scrollTop = 0;
+}
+
+function select(numbers, families, lines) {
+  selected = { numbers: new Set(numbers), families: new Set(families), lines };
+  for (const shape of document.querySelectorAll("g.node")) {
+    const own = shape.dataset.nodes.split(" ").map(Number);
+    const exact = own.some((number) => selected.numbers.has(number));
+    const kin = own.some((n) => data.nodes[n].families.some((f) => selected.families.has(f)));
+    shape.classList.toggle("selected", exact);
+    shape.classList.toggle("related", kin && !exact);
+    shape.setAttribute("aria-pressed", String(exact || kin));
+  }
+  markLines();
+}
+
+function selectNodes(numbers) {
+  const nodes = numbers.map((number) => data.nodes[number]);
+  const lines = {};
+  for (const code of data.codes) lines[code.name] = nodes.flatMap((n) => n.lines[code.name] ?? []);
+  select(numbers, nodes.flatMap((node) => node.families), lines);
+  if (nodes.length > 1) {
+    const list = made("ul");
+    for (const number of numbers) {
+      const item = made("li");
+      item.append(nodeButton(number));
+      list.append(item);
+    }
+    show(`${nodes.length} nodes`, list);
+    return;
+  }
+  showNode(nodes[0]);
+}
+
+function showNode(node) {
+  const list = made("dl");
+  originEntries(list, node);
+  if (node.value.length) entry(list, "Value", made("pre", node.value.join("\n")));
+  entry(list, "Ops in this kernel", ...node.parts.map(partText));
+  entry(list, "Computed from", ...node.operands.map((number) => nodeButton(number)));
+  show(`${node.label} ${node.type}`, list, ...data.codes.map((code) => snippet(code, node)));
+}
+
+function partText(part) {
+  const about = [part.where, part.scope, part.step].filter(Boolean).join(" · ");
+  return made("span", about ? `${part.label} — ${about}` : part.label);
+}
+
+function snippet(code, node) {
+  const ranges = node.lines[code.name] ?? [];
+  const box = made("section");
+  if (!ranges.length) return box;
+  const text = ranges.map(([first, last]) => (first === last ? first : `${first}–${last}`)).join(", ");
+  const go = made("button", `${names[code.name]}: lines ${text}`, { type: "button", class: "go" });
+  go.addEventListener("click", () => {
+    openCode(code);
+    moveTo(ranges[0][0], true);
+    listing.focus();
+  });
+  const all = ranges.flatMap(([first, last]) => linesOf(code).slice(first - 1, last));
+  const more = all.length > SNIPPET ? `\n… ${all.length - SNIPPET} more lines` : "";
+  box.append(go, made("pre", all.slice(0, SNIPPET).join("\n") + more, { class: "snippet" }));
+  return box;
+}
+
+function selectLine(number) {
+  const run = openedCode.runs.find((each) => each.first <= number && number <= each.last);
+  const title = `${names[openedCode.name]}, line ${number}`;
+  const text = made("pre", linesOf(openedCode)[number - 1].trim(), { class: "snippet" });
+  if (!run) {
+    select([], [], { [openedCode.name]: [[number, number]] });
+    show(title, text, made("p", "This line is for the program as a whole."));
+    return;
+  }
+  const numbers = run.computes.map((each) => each.node).filter((each) => each !== null);
+  select(numbers, run.families, { [openedCode.name]: [[run.first, run.last]] });
+  const several = run.computes.length > 1;
+  const heading = several ? "This line is part of a kernel that computes, in this order:" : "";
+  show(title, text, made("p", heading), ...run.computes.map(computedText));
+}
+
+function computedText(each) {
+  const list = made("dl");
+  entry(list, "Computes", made("strong", each.op));
+  originEntries(list, each);
+  if (each.node !== null) entry(list, "Node", nodeButton(each.node));
+  return list;
+}
+
+function clear() {
+  select([], [], {});
+  panel.classList.remove("open");
+  show("Nothing selected", made("p", "Choose a node of a picture, or a line of code."));
+  panel.classList.remove("open");
+}
+
+// ----- pictures: one tab stop each, arrows inside, Enter chooses
+
+function shapesOf(figure) {
+  return [...figure.querySelectorAll("g.node")];
+}
+
+function chooseShape(shape) {
+  selectNodes(shape.dataset.nodes.split(" ").map(Number));
+}
+
+function stepInPicture(figure, from, by) {
+  const shapes = shapesOf(figure);
+  const next = shapes[(shapes.indexOf(from) + by + shapes.length) % shapes.length];
+  from.setAttribute("tabindex", "-1");
+  next.setAttribute("tabindex", "0");
+  next.focus();
+}
+
+const STEPS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
+
+// A picture that is not much wider than the page begins whole, a wider one at its first node.
+function beginAt(figure, shape) {
+  const svg = figure.querySelector("svg");
+  const wide = svg.getBoundingClientRect().width;
+  if (wide > figure.clientWidth && wide < LEGIBLE * figure.clientWidth) {
+    document.querySelector(`button[aria-controls="${figure.id}"]`).click();
+  } else if (shape) {
+    const [frame, box] = [figure, shape].map((element) => element.getBoundingClientRect());
+    figure.scrollLeft = box.left - frame.left - figure.clientWidth / 3;
+  }
+}
+
+for (const figure of document.querySelectorAll("figure.picture")) {
+  shapesOf(figure)[0]?.setAttribute("tabindex", "0");
+  figure.addEventListener("click", (event) => {
+    const shape = event.target.closest("g.node");
+    if (shape) chooseShape(shape);
+  });
+  figure.addEventListener("keydown", (event) => {
+    const shape = event.target.closest("g.node");
+    if (!shape) return;
+    if (event.key in STEPS) stepInPicture(figure, shape, STEPS[event.key]);
+    else if (event.key === "Enter" || event.key === " ") chooseShape(shape);
+    else return;
+    event.preventDefault();
+  });
+}
+
+for (const button of document.querySelectorAll("button.whole")) {
+  button.addEventListener("click", () => {
+    const figure = document.getElementById(button.getAttribute("aria-controls"));
+    button.setAttribute("aria-pressed", String(figure.classList.toggle("fitted")));
+  });
+}
+
+for (const button of document.querySelectorAll("button[data-nodes]")) {
+  button.addEventListener("click", () => selectNodes([Number(button.dataset.nodes)]));
+}
+
+// ----- code: one language at a time, its lines made when it is opened
+
+let openedCode = null;
+let active = 1;
+
+function linesOf(code) {
+  code.lines ??= code.text.split("\n");
+  return code.lines;
+}
+
+function openCode(code) {
+  if (openedCode === code) return;
+  openedCode = code;
+  active = 1;
+  const known = new Set(code.runs.flatMap((run) => range(run.first, run.last)));
+  const lines = linesOf(code).map((text, index) => {
+    const line = made("div", text || " ", { role: "option", id: `line-${index + 1}`, "aria-selected": "false" });
+    if (known.has(index + 1)) line.classList.add("known");
+    line.dataset.number = index + 1;
+    return line;
+  });
+  if (code.more) lines.push(made("p", `… ${code.more} more lines`));
+  listing.replaceChildren(...lines);
+  for (const each of data.codes) {
+    const tab = document.getElementById(`tab-${each.name}`);
+    tab.setAttribute("aria-selected", String(each === code));
+    tab.setAttribute("tabindex", each === code ? "0" : "-1");
+  }
+  listing.setAttribute("aria-label", `Lines of ${names[code.name]}`);
+  markLines();
+  moveTo(1, false);
+}
+
+function range(first, last) {
+  return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+}
+
+function markLines() {
+  if (!openedCode) return;
+  const lit = new Set((selected.lines[openedCode.name] ?? []).flatMap(([a, b]) => range(a, b)));
+  for (const line of listing.querySelectorAll("[role=option]")) {
+    const on = lit.has(Number(line.dataset.number));
+    if (line.classList.toggle("lit", on) !== (line.getAttribute("aria-selected") === "true")) {
+      line.setAttribute("aria-selected", String(on));
+    }
+  }
+}
+
+function moveTo(number, scroll) {
+  document.getElementById(`line-${active}`)?.classList.remove("active");
+  active = Math.min(Math.max(number, 1), linesOf(openedCode).length);
+  const line = document.getElementById(`line-${active}`);
+  line.classList.add("active");
+  listing.setAttribute("aria-activedescendant", line.id);
+  if (scroll) {
+    listing.scrollTop = line.offsetTop - listing.offsetTop - listing.clientHeight / 3;
+    listing.scrollIntoView({ block: "nearest" });
+  }
+}
+
+listing.addEventListener("click", (event) => {
+  const line = event.target.closest("[role=option]");
+  if (!line) return;
+  moveTo(Number(line.dataset.number), false);
+  selectLine(active);
+});
+
+listing.addEventListener("keydown", (event) => {
+  const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: 20, PageUp: -20, Home: -1e9, End: 1e9 };
+  if (event.key in steps) moveTo(active + steps[event.key], true);
+  else if (event.key === "Enter" || event.key === " ") selectLine(active);
+  else return;
+  event.preventDefault();
+});
+
+data.codes.forEach((code, index) => {
+  const tab = document.getElementById(`tab-${code.name}`);
+  tab.addEventListener("click", () => openCode(code));
+  tab.addEventListener("keydown", (event) => {
+    const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!by) return;
+    const next = data.codes[(index + by + data.codes.length) % data.codes.length];
+    openCode(next);
+    document.getElementById(`tab-${next.name}`).focus();
+  });
+});
+
+// ----- the page
+
+document.getElementById("close").addEventListener("click", clear);
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") clear();
+});
+document.getElementById("theme").addEventListener("click", () => {
+  const root = document.documentElement;
+  const dark = root.dataset.theme
+    ? root.dataset.theme === "dark"
+    : matchMedia("(prefers-color-scheme: dark)").matches;
+  root.dataset.theme = dark ? "light" : "dark";
+});
+openCode(data.codes[0]);
+for (const figure of document.querySelectorAll("figure.picture")) beginAt(figure, shapesOf(figure)[0]);
