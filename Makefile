@@ -1,6 +1,7 @@
 # make demo    train on handwritten digits and draw what happens
 # make test    run the checks, then the test suite
 # make check   lint, format and types
+# make docs    build the documentation site in build/site
 # make bench   measure training loops, and write docs/benchmarks.md
 # make peers   make .venv-peers, with the frameworks that make bench compares with
 # make clean   remove the virtual environment and everything generated
@@ -13,7 +14,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 PEERS := .venv-peers/bin/python
 
-.PHONY: demo test check bench peers clean
+.PHONY: demo test check docs bench peers clean
 .DELETE_ON_ERROR:
 
 demo: .venv/installed
@@ -26,6 +27,9 @@ check: .venv/installed-for-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: .venv/installed-for-docs
+	$(BIN)/python -m sphinx --fail-on-warning --quiet -d build/doctrees docs build/site
 
 # With real digits instead of random numbers: make bench MNIST=folder-of-IDX-files
 bench: .venv/installed-for-bench
@@ -44,6 +48,10 @@ clean:
 
 .venv/installed-for-test: pyproject.toml .venv/pyvenv.cfg
 	$(INSTALL) '.[test]'
+	touch $@
+
+.venv/installed-for-docs: pyproject.toml .venv/pyvenv.cfg
+	$(INSTALL) '.[docs]'
 	touch $@
 
 .venv/installed-for-bench: pyproject.toml .venv/pyvenv.cfg

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 from docs import diagrams, native_diagrams
-from docs.layouts import beside
 
 import chainrule as cr
 from chainrule import losses, nn, optim
@@ -29,19 +28,13 @@ def gradient() -> str:
 
 def circuit() -> str:
     a, b, c = cr.input("a"), cr.input("b"), cr.input("c")
-    q = a + b
-    f = q * c
-    nodes = [q, f, a, b, c]
-    run = cr.compile([*nodes, *cr.grad(f, nodes)])
-    numbers = [f"{value:g}" for value in run(a=-2.0, b=5.0, c=-4.0)]
-    values, gradients = (dict(zip(nodes, part, strict=True)) for part in (numbers[:5], numbers[5:]))
-    graph = cr.Graph([f], names=["f"])
-    return graph.draw(values=values, gradients=gradients).svg()
+    f = (a + b) * c
+    return cr.draw(f, cr.grad(f, [a, b, c]), values={a: -2.0, b: 5.0, c: -4.0}).svg()
 
 
 def network() -> str:
     model, loss = diagrams.small_network()
-    return cr.draw(loss, cr.grad(loss, model[0].weight), collapse=True).svg()
+    return cr.draw(loss, cr.grad(loss, model[0].weight), detail="layers").svg()
 
 
 def second_order() -> str:
@@ -71,13 +64,7 @@ def autodiff() -> str:
 
 def before_and_after(name: str, graph: cr.Graph) -> str:
     """The graph that a pass gets, and the one that it leaves."""
-    stages = cr.compile(graph).stages
-    position = next(i for i, stage in enumerate(stages) if stage.name == name)
-    drawings = [
-        stage.graph.draw(title=title).svg()
-        for stage, title in ((stages[position - 1], "before"), (stages[position], "after"))
-    ]
-    return beside(*drawings)
+    return cr.compile(graph).stage(name).draw_change().svg()
 
 
 def canonicalize() -> str:

@@ -3,13 +3,12 @@
 The ```python fences of a document run in order, in one namespace, in an empty folder. What a fence
 prints stands in the ```text fence after it; of a long output, consecutive lines stand in a fence
 marked `excerpt`. A fence marked with what its text needs, such as `avx512`, is compared where that
-is there. `pytest --update-golden` writes the ```text fences and the pictures anew.
+is there. The files that a page shows from the folder of its name under docs/pictures are those that
+its programs save. `pytest --update-golden` writes the ```text fences and the pictures anew.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
 import os
 import re
 import shutil
@@ -18,77 +17,41 @@ import sys
 import textwrap
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from docs import make_pictures
+from docs import make_pictures, programs
+from docs.programs import FENCE, PICTURES, fences
+from tests.legibility import problems
 
 from chainc.backends.llvm.jit import host
 from chainc.ir import REGISTRY
 from chainc.machine import AVX512
 
 ROOT = Path(__file__).parents[2]
-PICTURES = ROOT / "docs" / "pictures"
 FOLDERS = ("docs", "examples", "src", "compiler", "tests")
-RUN = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+RUN = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 DOCUMENTS = [
     *sorted(ROOT.glob("*.md")),
     *sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.md")),
 ]
+
+DRAWN = sorted((ROOT / "docs").rglob("*.svg"))
 
 # What a text can need, by the mark of its fence.
 NEEDS: Mapping[str, Callable[[], bool]] = {
     "avx512": lambda: host().machine == AVX512,
     "linker": lambda: shutil.which("cc") is not None,
 }
-FENCE = re.compile(r"^```(?P<language>\w*) ?(?P<mark>\w*)\n(?P<text>.*?)^```$", re.M | re.S)
+NUMBER = re.compile(r"\d")
+SHOWS = re.compile(r"assert |\.save\(")
 LINK = re.compile(r'\]\((?P<target>[^)\s]+)\)|(?:src|href)="(?P<attribute>[^"]+)"')
 MACHINE = re.compile(r"/(?:work|tmp|home|root|usr|opt|mnt|Users)/|[A-Z]:\\|\.\./shared|file://")
-
-
-@dataclass(frozen=True)
-class Fence:
-    """A block of a document; `line` is the number of its first line there."""
-
-    language: str
-    mark: str
-    text: str
-    line: int
-
-
-def fences(document: str) -> Iterator[Fence]:
-    for found in FENCE.finditer(document):
-        line = document.count("\n", 0, found.start("text")) + 1
-        yield Fence(found["language"], found["mark"], found["text"], line)
-
-
-def is_program(fence: Fence) -> bool:
-    return fence.language == "python" and not fence.mark
 
 
 def is_stated(language: str, mark: str) -> bool:
     """Does the fence hold all that a program prints here?"""
     return language == "text" and (not mark or (mark in NEEDS and NEEDS[mark]()))
-
-
-def run(fence: Fence, name: str, namespace: dict[str, object]) -> str:
-    """What the fence prints; its nodes come from lines of the document."""
-    code = compile("\n" * (fence.line - 1) + fence.text, name, "exec", dont_inherit=True)
-    with contextlib.redirect_stdout(io.StringIO()) as output:
-        exec(code, namespace)
-    return output.getvalue()
-
-
-def outputs(document: str, name: str) -> list[str]:
-    """For every fence, what the last program up to it has printed."""
-    namespace: dict[str, object] = {"__name__": name.removesuffix(".md")}
-    printed, latest = [], ""
-    for fence in fences(document):
-        if is_program(fence):
-            latest = run(fence, name, namespace)
-        printed.append(latest)
-    return printed
 
 
 @pytest.fixture
@@ -105,16 +68,16 @@ def _own_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 @pytest.mark.parametrize("path", RUN, ids=lambda path: path.name)
 def test_programs_print_what_the_document_says(path: Path, request: pytest.FixtureRequest) -> None:
     document = path.read_text(encoding="utf-8")
-    printed = outputs(document, path.name)
+    printed = programs.outputs(document, path.name)
     if request.config.getoption("--update-golden"):
         document = with_outputs(document, printed)
         path.write_text(document, encoding="utf-8")
-    unstated = ""
+    unstated = silent = ""
     for fence, output in zip(fences(document), printed, strict=True):
         where = f"{path.name}:{fence.line}"
-        if is_program(fence):
+        if fence.is_program:
             assert not unstated, f"{where}: what the program before it prints is nowhere"
-            assert output or "assert " in fence.text, f"{where}: the program shows nothing"
+            silent = "" if output or SHOWS.search(fence.text) else where
             unstated = output
         elif fence.mark == "excerpt":
             assert textwrap.dedent(fence.text) in deeper(output, fence.text), (
@@ -127,6 +90,35 @@ def test_programs_print_what_the_document_says(path: Path, request: pytest.Fixtu
                 assert fence.text.rstrip() == output.rstrip(), where
             unstated = ""
     assert not unstated, f"{path.name}: what the last program prints is nowhere"
+    assert not silent, f"{silent}: nothing is shown of what the program declares"
+    if request.config.getoption("--update-golden"):
+        programs.keep_pictures(path, Path())
+    check_pictures(path)
+
+
+def check_pictures(page: Path) -> None:
+    """What the page shows is what its programs have just saved here."""
+    for file in programs.shown(page):
+        kept = PICTURES / page.stem / file
+        assert Path(file).exists(), f"{page.name} shows {file}, which no program of it saves"
+        assert kept.exists(), f"{kept} is missing: run python -m docs.programs {page.name}"
+        assert content(Path(file)) == content(kept), f"run python -m docs.programs {page.name}"
+
+
+def content(path: Path) -> object:
+    """What must stay the same in a picture or a page.
+
+    Of a plot these are the words: what is trained differs in its last bits between processors, and
+    so do the numbers at the axes.
+    """
+    if path.suffix != ".svg":
+        return path.read_text(encoding="utf-8")
+    words = texts(path)
+    return {word for word in words if not NUMBER.search(word)} if is_plot(path) else words
+
+
+def is_plot(path: Path) -> bool:
+    return '<g id="figure_1">' in path.read_text(encoding="utf-8")
 
 
 def deeper(output: str, excerpt: str) -> str:
@@ -168,7 +160,9 @@ def headings(path: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize("path", [*DOCUMENTS, *sorted(PICTURES.iterdir())], ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "path", [*DOCUMENTS, *sorted(PICTURES.rglob("*.svg"))], ids=lambda p: p.name
+)
 def test_no_document_names_a_place_on_a_machine(path: Path) -> None:
     found = MACHINE.search(path.read_text(encoding="utf-8"))
     assert found is None, f"{path.name}: {found}"
@@ -180,16 +174,16 @@ def test_pictures_are_those_that_the_program_draws_today(
     if request.config.getoption("--update-golden"):
         make_pictures.make(PICTURES)
     make_pictures.make(tmp_path)
-    assert texts(PICTURES) == texts(tmp_path), "run python -m docs.make_pictures, and look"
+    kept, drawn = (
+        {path.name: texts(path) for path in folder.glob("*.svg")} for folder in (PICTURES, tmp_path)
+    )
+    assert kept == drawn, "run python -m docs.make_pictures, and look"
 
 
-def texts(folder: Path) -> dict[str, list[str]]:
-    """The words in every picture; where they stand may differ between versions of Graphviz."""
-    found: dict[str, list[str]] = {}
-    for path in sorted(folder.iterdir()):
-        elements = ET.parse(path).getroot().iter("{http://www.w3.org/2000/svg}text")
-        found[path.name] = sorted("".join(element.itertext()) for element in elements)
-    return found
+def texts(picture: Path) -> list[str]:
+    """The words in it; where they stand may differ between versions of Graphviz."""
+    elements = ET.parse(picture).getroot().iter("{http://www.w3.org/2000/svg}text")
+    return sorted("".join(element.itertext()) for element in elements)
 
 
 def test_pictures_are_the_same_in_another_process(tmp_path: Path) -> None:
@@ -203,5 +197,11 @@ def test_pictures_are_the_same_in_another_process(tmp_path: Path) -> None:
 
 def test_every_picture_is_shown_somewhere() -> None:
     shown = "".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)
-    for picture in PICTURES.iterdir():
-        assert f"pictures/{picture.name}" in shown, f"no document shows {picture.name}"
+    for picture in (path for path in PICTURES.rglob("*") if path.is_file()):
+        name = picture.relative_to(PICTURES).as_posix()
+        assert f"pictures/{name}" in shown, f"no document shows {name}"
+
+
+@pytest.mark.parametrize("path", DRAWN, ids=lambda path: str(path.relative_to(ROOT / "docs")))
+def test_no_label_of_a_picture_overlaps_another_or_is_cut(path: Path) -> None:
+    assert problems(path.read_text("utf-8")) == []
