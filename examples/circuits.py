@@ -1,6 +1,7 @@
 """Six small circuits, run forward and differentiated backward, beside the numbers found by hand.
 
-In the pictures the value stands above each gate, the derivative of the output below it.
+In the pictures the value stands above each wire, the derivative of the output below it, and a gate
+shows its local derivatives.
 """
 
 import argparse
@@ -22,9 +23,8 @@ def work_out(name: str, f: cr.Node, known: Known, out: Path, data: dict[cr.Node,
     numbers = [float(number) for number in run({**at, **data})]
     values = dict(zip(graph.nodes, numbers, strict=False))
     derivatives = dict(zip(wrt, numbers[len(values) :], strict=True))
-    above = {node: f"{value:.4g}" for node, value in values.items()}
-    below = {node: f"{derivative:.4g}" for node, derivative in derivatives.items()}
-    graph.draw(values=above, gradients=below).save(out / f"{name}.svg")
+    asked = [node for node in at if node not in data]
+    cr.draw(f, cr.grad(f, asked), values={**at, **data}).save(out / f"{name}.svg")
     print(f"\n{name}\n          value  by hand  derivative  by hand")
     for key, (node, v, d) in known.items():
         print(f"{key:>5} {values[node]:9.4f} {v:8.4f} {derivatives[node]:11.4f} {d:8.4f}")

@@ -52,7 +52,7 @@ def main(folder: Path, images: Path) -> Results:
         print("{:5d}  {:.4f}  {:8.4f}  {:13.4f}".format(epoch, *values))
 
     folder.mkdir(parents=True, exist_ok=True)
-    cr.draw(logits, collapse=True).save(folder / "network.svg")
+    cr.draw(logits, detail="layers").save(folder / "network.svg")
     program.plan.draw().save(folder / "memory.svg")
     return Results(result.history["val_accuracy"], program.plan.arena_bytes)
 

@@ -1,6 +1,6 @@
 """What a picture of a graph shows: vertices, edges and nested boxes, before any layout.
 
-A vertex stands for one node, for a closed layer, or for the part left out of a huge graph. Scalar
+A vertex stands for one node, for a closed layer, or for a run of a huge graph. Scalar
 constants are written into the op that uses them, and the chain of additions at one fan-out
 becomes one sum.
 """
@@ -9,24 +9,33 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property
 
 from chainc import notation
+from chainc.folding import Detail, Folded, keys_of
 from chainc.ir import Graph, Node
 from chainc.ops.contract import FusedContract
 from chainc.ops.formula import Region
 from chainc.ops.state import Input, Leaf, State
-from chainc.places import Box, Collapse, Key, Kind, Path, Places, differentiations, is_seed, keys_of
+from chainc.places import Box, Kind, Path, Places, differentiations, fused_parts, is_seed
+from chainc.runs import Key, Keys, Run
+
+MARKED_TOGETHER = 3  # outputs that one marker names
+
+Lines = tuple[str, ...]
+Reads = tuple[tuple[Node, int], ...]  # readers, each with the operand that it reads
 
 
 class Form(Enum):
-    """One op, a kernel fused of several, or a closed layer."""
+    """One op, a kernel fused of several, a closed layer, a run of a huge graph, or a wire."""
 
     OP = "op"
     KERNEL = "kernel"
     LAYER = "layer"
+    RUN = "run"
+    WIRE = "wire"
 
 
 class Course(Enum):
@@ -43,31 +52,42 @@ class Course(Enum):
 
 @dataclass(frozen=True, eq=False)
 class Vertex:
-    """Something drawn, inside nested boxes."""
+    """Something drawn, inside nested boxes.
+
+    `above` and `below` stand beside it: at a wire the value and the gradient, at an op in small
+    print its local derivatives.
+    """
 
     kind: Kind
     form: Form
     lines: tuple[str, ...]
     tooltip: str
     path: Path = ()
-    value: str | None = None
-    gradient: str | None = None
+    above: Lines = ()
+    below: Lines = ()
+    nodes: tuple[Node, ...] = ()  # for which it stands
 
 
 @dataclass(frozen=True)
 class Edge:
-    """A value on its way from where it is made to where it is read."""
+    """A value on its way from where it is made to where it is read.
+
+    `value` is the node it carries, unless it carries several; `reads` says who reads it, and as
+    which operand.
+    """
 
     source: Vertex
     target: Vertex
     course: Course
     tooltip: str
     label: str = ""  # which operand of the target it is, where that matters, and its type
+    value: Node | None = None
+    reads: Reads = ()
 
 
 @dataclass(frozen=True)
 class Diagram:
-    """All that is drawn; `note` says in words which layers are closed and what is left out."""
+    """All that is drawn; `note` says in words which layers are closed and what is folded."""
 
     vertices: tuple[Vertex, ...]
     edges: tuple[Edge, ...]
@@ -76,14 +96,20 @@ class Diagram:
 
 def diagram(
     graph: Graph,
-    collapse: Collapse = None,
-    values: Mapping[Node, str] | None = None,
-    gradients: Mapping[Node, str] | None = None,
+    detail: Detail | None = None,
+    fold: Folded = (),
+    small_print: Mapping[Node, Lines] | None = None,
 ) -> Diagram:
     """The picture's contents; the arguments are those of `dot.to_dot`."""
     places = Places(graph)
-    keys, note = keys_of(places, collapse)
-    return _Assembly(places, keys, values or {}, gradients or {}).diagram(note)
+    return assemble(places, *keys_of(places, detail, fold), small_print)
+
+
+def assemble(
+    places: Places, keys: Keys, note: str, small_print: Mapping[Node, Lines] | None = None
+) -> Diagram:
+    """The picture in which `keys` says what stands for each node."""
+    return _Assembly(places, keys, small_print or {}).diagram(note)
 
 
 @dataclass(frozen=True)
@@ -91,16 +117,16 @@ class _Assembly:
     """A graph whose nodes are given to vertices: `keys` says to which."""
 
     places: Places
-    keys: Mapping[Node, Key]
-    values: Mapping[Node, str]
-    gradients: Mapping[Node, str]
+    keys: Keys
+    small_print: Mapping[Node, Lines]
     vertices: dict[Key, Vertex] = field(default_factory=dict)
 
     def diagram(self, note: str) -> Diagram:
         members: dict[Key, list[Node]] = {}
         for node, key in self.keys.items():
             members.setdefault(key, []).append(node)
-        self.vertices.update((key, self._vertex(key, nodes)) for key, nodes in members.items())
+        for key, nodes in members.items():
+            self.vertices[key] = replace(self._vertex(key, nodes), nodes=tuple(nodes))
         results = list(self._results())
         edges = (*self._operands(), *self._bundles(), *self._turns(), *self._updates(), *results)
         markers = (edge.target for edge in results)
@@ -109,15 +135,19 @@ class _Assembly:
     def _vertex(self, key: Key, members: Sequence[Node]) -> Vertex:
         if isinstance(key, Node):
             return self._node(key)
-        if isinstance(key, str):
-            text = f"… {len(members):,} more nodes"
-            return Vertex(Kind.OMITTED, Form.OP, (text,), text)
         kinds = Counter(self.places.kind(node) for node in members)
-        slots = {"parameter": kinds[Kind.PARAMETER], "state slot": kinds[Kind.STATE]}
-        counts = {"op": len(members) - sum(slots.values()), **slots}
+        leaves = {
+            "input": kinds[Kind.INPUT] + kinds[Kind.HYPERPARAMETER],
+            "parameter": kinds[Kind.PARAMETER],
+            "state slot": kinds[Kind.STATE],
+        }
+        counts = {"op": len(members) - sum(leaves.values()), **leaves}
         contents = ", ".join(_count(number, noun) for noun, number in counts.items() if number)
         ops = [node for node in members if not isinstance(node.op, Leaf)] or members
         kind = Kind.GRADIENT if differentiations(ops[0]) else self.places.kind(ops[0])
+        if isinstance(key, Run):
+            lines = tuple(filter(None, (key.title, key.place, contents)))
+            return Vertex(kind, Form.RUN, lines, " · ".join(lines), key.path)
         tooltip = " / ".join(box.label for box in key)
         return Vertex(kind, Form.LAYER, (key[-1].label, contents), tooltip, key[:-1])
 
@@ -130,8 +160,7 @@ class _Assembly:
             self._lines(node, kind),
             _tooltip(node),
             path,
-            self.values.get(node),
-            self.gradients.get(node),
+            below=self.small_print.get(node, ()),
         )
 
     def _lines(self, node: Node, kind: Kind) -> tuple[str, ...]:
@@ -144,7 +173,13 @@ class _Assembly:
         text = notation.literal(node)
         if text is not None:
             return (f"seed {text}" if is_seed(node) else text,)
-        return notation.lines(node, self.places.constants(node))
+        first, *others = notation.lines(node, self.places.constants(node))
+        names = dict.fromkeys(
+            Box(part.origin.scopes[-1], differentiations(part)).label
+            for part in fused_parts(node)
+            if part.origin.scopes
+        )
+        return (f"{first}: {', '.join(names)}" if len(names) > 1 else first, *others)
 
     def _operands(self) -> Iterable[Edge]:
         """The edges between vertices that stand for one node each."""
@@ -158,10 +193,11 @@ class _Assembly:
                 role = notation.role(node.op, position) if told_apart else ""
                 type = "" if self._told_elsewhere(operand, course) else _type(operand)
                 source, target = self.vertices[self.keys[operand]], self.vertices[key]
-                yield Edge(source, target, course, str(operand.type), f"{role} {type}".strip())
+                label, reads = f"{role} {type}".strip(), _reads(operand, node)
+                yield Edge(source, target, course, str(operand.type), label, operand, reads)
 
     def _is_bundled(self, operand: Node, node: Node) -> bool:
-        """Does the edge join a closed layer or what is left out, or lie inside one sum?"""
+        """Does the edge join a closed layer or a run, or lie inside one sum?"""
         source, target = self.keys[operand], self.keys[node]
         return source == target or not (isinstance(source, Node) and isinstance(target, Node))
 
@@ -186,7 +222,11 @@ class _Assembly:
             operands = list(dict.fromkeys(operand for operand, _ in pairs))
             label = _type(operands[0]) if len(operands) == 1 else f"{len(operands):,} values"
             course, types = self._course(*pairs[0]), ", ".join(str(o.type) for o in operands)
-            yield Edge(self.vertices[source], self.vertices[target], course, types, label)
+            value = operands[0] if len(operands) == 1 else None
+            readers, carried = dict.fromkeys(node for _, node in pairs), set(operands)
+            reads = tuple((n, i) for n in readers for i, x in enumerate(n.inputs) if x in carried)
+            ends = self.vertices[source], self.vertices[target]
+            yield Edge(*ends, course, types, label, value, reads)
 
     def _course(self, operand: Node, node: Node) -> Course:
         order = self.places.order[node]
@@ -200,42 +240,62 @@ class _Assembly:
                 yield Edge(source, self.vertices[key], Course.TURN, "where the gradient starts")
 
     @cached_property
-    def _written(self) -> Mapping[tuple[Key, Key], None]:
-        """Pairs of the vertex with a new value and the one with its slot."""
+    def _written(self) -> Mapping[tuple[Key, Key], Node]:
+        """Pairs of the vertex with a new value and the one with its slot, and the last such."""
         updates = self.places.graph.updates.items()
-        return dict.fromkeys((self.keys[value], self.keys[slot]) for slot, value in updates)
+        return {(self.keys[value], self.keys[slot]): value for slot, value in updates}
 
     def _updates(self) -> Iterable[Edge]:
-        for value, slot in self._written:
+        for (value, slot), node in self._written.items():
             if value != slot:
                 course = Course.UPDATE if isinstance(slot, Node) else Course.RETURN
-                yield Edge(self.vertices[value], self.vertices[slot], course, "the new value")
+                carried = node if isinstance(slot, Node) else None
+                ends = self.vertices[value], self.vertices[slot]
+                yield Edge(*ends, course, "the new value", value=carried)
 
     def _results(self) -> Iterable[Edge]:
-        """To each output from its node."""
-        for node, name in zip(self.places.graph.outputs, self._names(), strict=True):
-            source = self.vertices[self.keys[node]]
-            if source.kind is Kind.OMITTED:
-                continue
-            path = source.path if differentiations(node) else ()
-            text = f"{name}: {node.type}"
-            marker = Vertex(Kind.OUTPUT, Form.OP, (_within(path, name),), text, path)
-            course = _course(self.places.order[node])
-            yield Edge(source, marker, course, str(node.type), _type(node))
-
-    def _names(self) -> list[str]:
-        """Of the outputs: as given, else from their origins where these differ."""
+        """To each output from its node; to all outputs together from a closed layer or a run."""
         graph = self.places.graph
-        own = [_own_name(node) for node in graph.outputs]
-        numbers = range(1, len(own) + 1)
-        found = [
-            name if name and own.count(name) == 1 else f"output {number}"
-            for name, number in zip(own, numbers, strict=True)
-        ]
-        if own == [""]:
-            found = ["output"]
-        given = [*graph.names, *[""] * len(own)]
-        return [name or other for name, other in zip(given, found, strict=False)]
+        found: dict[Key | tuple[Node, int], list[tuple[Node, str]]] = {}
+        for position, (node, name) in enumerate(
+            zip(graph.outputs, output_names(graph), strict=True)
+        ):
+            key = self.keys[node]
+            own = (node, position) if isinstance(key, Node) else key
+            found.setdefault(own, []).append((node, name))
+        for results in found.values():
+            yield self._result(results)
+
+    def _result(self, results: Sequence[tuple[Node, str]]) -> Edge:
+        node = results[0][0]
+        source = self.vertices[self.keys[node]]
+        path = source.path if differentiations(node) else ()
+        text = ", ".join(f"{name}: {node.type}" for node, name in results)
+        lines = tuple(_within(path, name) for _, name in results)
+        if len(lines) > MARKED_TOGETHER:
+            lines = (f"{len(lines):,} outputs", f"{lines[0]} … {lines[-1]}")
+        label = _type(node) if len(results) == 1 else f"{len(results):,} values"
+        marker = Vertex(Kind.OUTPUT, Form.OP, lines, text, path)
+        course, value = _course(self.places.order[node]), node if len(results) == 1 else None
+        return Edge(source, marker, course, str(node.type), label, value)
+
+
+def output_names(graph: Graph) -> list[str]:
+    """What the outputs are called: as given, else from their origins where these differ."""
+    own = [_own_name(node) for node in graph.outputs]
+    counts = Counter(own)
+    found = [
+        name if name and counts[name] == 1 else f"output {number}"
+        for number, name in enumerate(own, start=1)
+    ]
+    if own == [""]:
+        found = ["output"]
+    given = [*graph.names, *[""] * len(own)]
+    return [name or other for name, other in zip(given, found, strict=False)]
+
+
+def _reads(operand: Node, node: Node) -> Reads:
+    return tuple((node, i) for i, other in enumerate(node.inputs) if other is operand)
 
 
 def _course(order: int) -> Course:

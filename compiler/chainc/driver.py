@@ -6,12 +6,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
 
-from chainc.backends.numpy.module import assemble, prepare, print_function
+from chainc.backends.numpy.module import (
+    assemble,
+    function_lines,
+    listed,
+    prepare,
+    print_function,
+)
 from chainc.backends.numpy.running import NumpyTraining, Train, Validate
-from chainc.backends.numpy.training import print_training
+from chainc.backends.numpy.training import list_training, print_training
 from chainc.epochs import TrainingRunner
 from chainc.errors import GraphError
 from chainc.ir import Graph, Node
+from chainc.listing import Listing
 from chainc.loops import Program, TrainingLoop
 from chainc.lower import lower
 from chainc.passes import Pass
@@ -32,6 +39,7 @@ class Stage:
     name: str
     graph: Graph
     fired: tuple[Fired, ...] = ()
+    meaning: str = ""  # what the pass does, in words
 
 
 State = Mapping[str, Array]
@@ -57,6 +65,10 @@ class CompiledFunction:
     source: str = ""
     native: NativeFunction | None = None
 
+    def listing(self) -> Listing:
+        """The NumPy source line by line."""
+        return listed([function_lines(self.program, "run")])
+
 
 @dataclass(frozen=True)
 class CompiledTraining:
@@ -71,6 +83,10 @@ class CompiledTraining:
     source: str = ""
     native: TrainingCode | None = None
 
+    def listing(self) -> Listing:
+        """The NumPy source line by line."""
+        return list_training(self.loop)
+
 
 def optimize(graph: Graph, passes: Sequence[Pass]) -> tuple[Stage, ...]:
     """The declared graph and the graph after every pass; each is verified."""
@@ -82,7 +98,7 @@ def optimize(graph: Graph, passes: Sequence[Pass]) -> tuple[Stage, ...]:
         with tracing() as fired:
             graph = step.run(graph)
         verify(graph, known)
-        stages.append(Stage(step.name, graph, tuple(fired)))
+        stages.append(Stage(step.name, graph, tuple(fired), step.meaning))
     return tuple(stages)
 
 

@@ -52,6 +52,12 @@ def user_location() -> Location | None:
     return None if frame is None else Location(frame.f_code.co_filename, frame.f_lineno)
 
 
+def calling_location() -> Location:
+    """The line, ours or the user's, that called the function which asks."""
+    frame = sys._getframe(2)
+    return Location(frame.f_code.co_filename, frame.f_lineno)
+
+
 class ChainruleError(Exception):
     """Base of every error raised on purpose; its message says what, where and what to try."""
 

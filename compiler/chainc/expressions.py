@@ -20,10 +20,11 @@ class InstructionBuilder:
     default: DType
     origin: Origin = field(default_factory=Origin)  # of the node whose meaning is written down
     instructions: list[Instruction] = field(default_factory=list)
+    node: Node | None = None  # that node, inside a fused body
 
     def begin(self, node: Node) -> None:
         """The instructions that follow are part of this node's meaning."""
-        self.origin = node.origin
+        self.origin, self.node = node.origin, node
 
     def const(self, value: float | int | bool) -> Value:
         return Literal(value, TensorType((), self.default))
@@ -122,7 +123,7 @@ class InstructionBuilder:
         common = _common_dtype(operands, self.default)
         typed = tuple(_typed(operand, common) for operand in operands)
         type = TensorType(shape, dtype or common)
-        self.instructions.append(Instruction(primitive, typed, type, self.origin))
+        self.instructions.append(Instruction(primitive, typed, type, self.origin, self.node))
         return Reference("instruction", len(self.instructions) - 1, type)
 
 

@@ -201,7 +201,8 @@ def _converted(body: Sequence[Kernel], machine: Machine, capacity: Capacity) -> 
                 copy = Buffer(name, buffer.type, cotangent=buffer.cotangent)
                 copy = replace(copy, panels=panels(copy, axis, machine, capacity))
                 copies[buffer, axis] = copy
-                yield Copy(copy, (View(buffer, buffer.type),), origin=kernel.origin)
+                reader, original = _members(kernel)[0], View(buffer, buffer.type)
+                yield Copy(copy, (original,), origin=kernel.origin, node=reader.node)
             kernel = _reading(kernel, view, copies[buffer, axis])
         yield kernel
         for out in kernel.outs:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from chainc.ir import Origin
+from chainc.ir import Node, Origin
 from chainc.types import Dim, Shape, TensorType
 
 
@@ -115,21 +115,30 @@ Value = Reference | Literal
 
 @dataclass(frozen=True)
 class Instruction:
-    """One scalar primitive; the type says over which positions it differs."""
+    """One scalar primitive; the type says over which positions it differs.
+
+    `node` is the part of a fused body whose meaning it belongs to, None outside of one.
+    """
 
     primitive: str
     operands: tuple[Value, ...]
     type: TensorType
     origin: Origin = field(default_factory=Origin)
+    node: Node | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """Writes `out` from its operands; `origin` says for which node."""
+    """Writes `out` from its operands.
+
+    `origin` says where that comes from, `node` for which node of the lowered graph it is done:
+    None where storage alone asks for it. Neither decides what code is printed.
+    """
 
     out: Buffer
     operands: tuple[Operand, ...]
     origin: Origin = field(default_factory=Origin, kw_only=True)
+    node: Node | None = field(default=None, kw_only=True, compare=False, repr=False)
 
     @property
     def reads(self) -> tuple[View, ...]:

@@ -101,10 +101,12 @@ class Lowering:
     name: str = ""  # of the node that is being lowered
     prominent: bool = False
     origin: Origin = field(default_factory=Origin)
+    computed: Node | None = None  # the node that is being lowered
 
     def node(self, node: Node) -> None:
         self.name, self.origin = self.wanted.get(node) or name_of(node), node.origin
         self.prominent = node in self.wanted or has_own_name(node.origin)
+        self.computed = node
         self.values[node] = self._value(node)
 
     def output(self, node: Node) -> Operand:
@@ -112,12 +114,14 @@ class Lowering:
         value = self.values[node]
         if isinstance(value, View) and value.buffer.role in ("input", "state"):
             self.name, self.origin = f"{value.buffer.name}_out", node.origin
+            self.computed = node
             return self._copy(value)
         return value
 
     def update(self, slot: Node, node: Node) -> tuple[Buffer, View]:
         """A new value for a slot, in a buffer of its own so that no update reads another."""
         self.name, self.origin = f"new_{name_of(slot)}", node.origin
+        self.computed = node
         value = self.values[node]
         own = isinstance(value, View) and value.whole and value.buffer.role == "work"
         return self.states[slot], value if own and isinstance(value, View) else self._copy(value)
@@ -152,7 +156,7 @@ class Lowering:
         return Buffer(self.name, type, cotangent=cotangent, prominent=self.prominent)
 
     def _emit(self, kernel: Kernel) -> View:
-        self.kernels.append(kernel)
+        self.kernels.append(replace(kernel, node=self.computed))
         return View(kernel.out, kernel.out.type)
 
     def _map(self, op: Elementwise, type: TensorType, operands: Sequence[Operand]) -> Operand:

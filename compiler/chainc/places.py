@@ -1,7 +1,6 @@
 """Where each node of a graph stands in its picture.
 
-What it is, which pass it belongs to, the boxes around it, which of them are closed, and what is
-left out of a huge graph.
+What it is, which pass it belongs to, and the boxes around it.
 """
 
 from __future__ import annotations
@@ -13,15 +12,12 @@ from functools import cached_property
 
 from chainc import notation
 from chainc.ir import Graph, Node, Scope
+from chainc.ops.contract import FusedContract
+from chainc.ops.formula import Region
 from chainc.ops.state import Input, Leaf, State
 
-SMALL = 150  # vertices up to which a graph is drawn as it is
-LARGEST = 500  # vertices beyond which even a graph asked for in full is cut
-SHOWN_OF_CUT = 20  # vertices kept at either end of a graph that is cut
 DEEPEST = 10  # scopes nested deeper share the box of this depth
 CROWDED = 2  # readers beyond which a hyperparameter is named in their labels, without edges
-
-Collapse = bool | int | None
 
 
 class Kind(Enum):
@@ -37,7 +33,6 @@ class Kind(Enum):
     FAN_OUT_SUM = "fan-out sum"
     UPDATE = "update"
     OUTPUT = "output"
-    OMITTED = "omitted"
 
 
 @dataclass(frozen=True)
@@ -56,8 +51,6 @@ class Box:
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 Path = tuple[Box, ...]
-Key = Node | Path | str  # what a vertex stands for: a node, a closed box, or all that is left out
-OMITTED = "omitted"
 
 
 @dataclass(frozen=True)
@@ -121,6 +114,14 @@ class Places:
         return order
 
     @cached_property
+    def heights(self) -> Mapping[Node, int]:
+        """Of each node, how many steps lead to it from the farthest leaf."""
+        heights: dict[Node, int] = {}
+        for node in self.graph.nodes:
+            heights[node] = 1 + max((heights[operand] for operand in node.inputs), default=-1)
+        return heights
+
+    @cached_property
     def paths(self) -> Mapping[Node, Path]:
         """The boxes around each node; a parameter stands beside what reads it."""
         paths: dict[Node, Path] = {}
@@ -128,14 +129,13 @@ class Places:
             if isinstance(node.op, Leaf):
                 paths[node] = () if isinstance(node.op, Input) else self._beside(node, paths)
                 continue
-            order = differentiations(node)
-            paths[node] = tuple(Box(scope, order) for scope in node.origin.scopes[:DEEPEST])
+            paths[node] = _path(node)
         return paths
 
     def _beside(self, leaf: Node, paths: Mapping[Node, Path]) -> Path:
         users = self.graph.users[leaf]
         least = min((self.order[user] for user in users), default=0)
-        return _common([paths[user] for user in users if self.order[user] == least])
+        return common([paths[user] for user in users if self.order[user] == least])
 
     def kind(self, node: Node) -> Kind:
         if isinstance(node.op, Input):
@@ -147,6 +147,25 @@ class Places:
         if isinstance(node.op, Leaf):
             return Kind.CONSTANT
         return Kind.UPDATE if node in self.for_updates else Kind.FORWARD
+
+
+def fused_parts(node: Node) -> list[Node]:
+    """The ops that a kernel fuses, its contraction first; of another node itself."""
+    if not isinstance(node.op, Region | FusedContract):
+        return [node]
+    contraction = "0" if isinstance(node.op, FusedContract) else None
+    inputs = node.op.body.leaves("input")
+    parts = [part for part in inputs if isinstance(part.op, Input) and part.op.key == contraction]
+    return parts + [part for part in node.op.body.nodes if not isinstance(part.op, Leaf)]
+
+
+def _path(node: Node) -> Path:
+    """The boxes of a node; of a kernel those of its contraction, or the innermost ones it has."""
+    parts = fused_parts(node)
+    contracts = isinstance(node.op, FusedContract)
+    part = parts[0] if contracts else max(parts, key=lambda part: len(part.origin.scopes))
+    order = differentiations(part)
+    return tuple(Box(scope, order) for scope in part.origin.scopes[:DEEPEST])
 
 
 def differentiations(node: Node) -> int:
@@ -169,7 +188,7 @@ def _same_sum(inner: Node, outer: Node) -> bool:
     return first is not None and second is not None and first.forward is second.forward
 
 
-def _common(paths: Sequence[Path]) -> Path:
+def common(paths: Sequence[Path]) -> Path:
     """The boxes that all paths begin with."""
     if not paths:
         return ()
@@ -177,58 +196,3 @@ def _common(paths: Sequence[Path]) -> Path:
     while all(len(path) > length and path[length] == paths[0][length] for path in paths):
         length += 1
     return paths[0][:length]
-
-
-def keys_of(places: Places, collapse: Collapse) -> tuple[Mapping[Node, Key], str]:
-    """The vertex that stands for each node, and in words what is closed or left out."""
-    keys, closed = _collapsed(places, collapse)
-    order = list(dict.fromkeys(keys.values()))
-    if len(order) <= (SMALL if collapse is None else LARGEST):
-        return keys, closed
-    roots = [keys[root] for root in places.graph.roots]
-    kept = {*order[:SHOWN_OF_CUT], *order[-SHOWN_OF_CUT:], *roots[:SHOWN_OF_CUT]}
-    cut = {node: key if key in kept else OMITTED for node, key in keys.items()}
-    omitted = f"{sum(key == OMITTED for key in cut.values()):,} nodes left out"
-    return cut, f"{closed} · {omitted}" if closed else omitted
-
-
-def _collapsed(places: Places, collapse: Collapse) -> tuple[dict[Node, Key], str]:
-    if collapse is None:
-        return _first_that_is_small(places)
-    if collapse is False:
-        return _keys(places, set()), ""
-    if collapse is True:
-        return _keys(places, _innermost(places)), "layers closed"
-    return _at_depth(places, collapse)
-
-
-def _first_that_is_small(places: Places) -> tuple[dict[Node, Key], str]:
-    keys, note = _keys(places, set()), ""
-    deepest = max((len(path) for path in places.paths.values()), default=0)
-    for depth in range(deepest, 0, -1):
-        if len(set(keys.values())) <= SMALL:
-            break
-        keys, note = _at_depth(places, depth)
-    return keys, note
-
-
-def _at_depth(places: Places, depth: int) -> tuple[dict[Node, Key], str]:
-    outer = {path[:depth] for path in places.paths.values() if len(path) >= depth}
-    note = f"layers closed at depth {depth}" if outer else ""
-    return _keys(places, outer | _innermost(places)), note
-
-
-def _innermost(places: Places) -> set[Path]:
-    paths = set(places.paths.values()) - {()}
-    return paths - {path[:length] for path in paths for length in range(len(path))}
-
-
-def _keys(places: Places, closed: set[Path]) -> dict[Node, Key]:
-    keys: dict[Node, Key] = {}
-    for node in places.graph.nodes:
-        drawn = places.absorbed.get(node, node)
-        if drawn is not None:
-            path = places.paths[drawn]
-            prefixes = (path[:length] for length in range(1, len(path) + 1))
-            keys[node] = next((prefix for prefix in prefixes if prefix in closed), drawn)
-    return keys

@@ -19,9 +19,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from types import FunctionType
 from typing import overload
 
-from chainc.errors import VerifyError
+from chainc.errors import Location, VerifyError, calling_location
 from chainc.ir import (
     Graph,
     Node,
@@ -75,6 +76,13 @@ class Rule:
     @property
     def name(self) -> str:
         return self.statement.__name__
+
+    @property
+    def location(self) -> Location:
+        """Where it is written."""
+        statement = self.statement
+        assert isinstance(statement, FunctionType)
+        return Location(statement.__code__.co_filename, statement.__code__.co_firstlineno)
 
     @cached_property
     def patterns(self) -> tuple[Node, ...]:
@@ -166,12 +174,16 @@ class RuleSet:
 
 @dataclass(frozen=True)
 class Fired:
-    """One step of a pass: by which rule, and what took the place of what."""
+    """One step of a pass: by which rule, and what took the place of what.
+
+    `location` is where the rule is written, in the compiler.
+    """
 
     rule: str
     kind: str
     replaced: Node
     replacement: Node
+    location: Location
 
     def __str__(self) -> str:
         return f"{self.rule}: {describe(self.replaced)} -> {describe(self.replacement)}"
@@ -191,11 +203,21 @@ def tracing() -> Iterator[list[Fired]]:
         _TRACE.reset(token)
 
 
-def note(rule: str, replaced: Node, replacement: Node, kind: str = "exact") -> None:
-    """Tell the trace that one node took the place of another."""
+def note(
+    rule: str,
+    replaced: Node,
+    replacement: Node,
+    kind: str = "exact",
+    location: Location | None = None,
+) -> None:
+    """Tell the trace that one node took the place of another.
+
+    A pass that is no set of rules calls this itself; its rule is then written at the call.
+    """
     fired = _TRACE.get()
     if fired is not None:
-        fired.append(Fired(rule, kind, replaced, replacement))
+        place = location or calling_location()
+        fired.append(Fired(rule, kind, replaced, replacement, place))
 
 
 def replacing(node: Node, rule: str) -> Origin:
@@ -344,7 +366,7 @@ class _Rewriting:
             if result is None or result is node or result.type != node.type:
                 continue
             self._count(rule)
-            note(rule.name, node, result, kind)
+            note(rule.name, node, result, kind, rule.location)
             return result
         return None
 

@@ -47,7 +47,8 @@ def _split(kernel: Kernel) -> Iterator[Kernel]:
         yield from _single(kernel, kernel.operands, kernel.instructions)
     elif isinstance(kernel, Contract) and kernel.product is not None:
         product = kernel.product
-        yield Contract(product, kernel.operands[:2], kernel.letters, origin=kernel.origin)
+        operands, origin = kernel.operands[:2], kernel.origin
+        yield Contract(product, operands, kernel.letters, origin=origin, node=kernel.node)
         arguments = (View(product, product.type), *kernel.operands[2:])
         yield from _single(kernel, arguments, kernel.epilogue)
     else:
@@ -67,8 +68,8 @@ def _single(
             Reference("argument", position, operand.type)
             for position, operand in enumerate(operands)
         )
-        alone = Instruction(instruction.primitive, references, instruction.type)
-        yield Map(out, operands, (alone,), origin=origin)
+        alone = replace(instruction, operands=references)
+        yield Map(out, operands, (alone,), origin=origin, node=kernel.node)
         results.append(View(out, out.type))
 
 

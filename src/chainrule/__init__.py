@@ -42,6 +42,7 @@ from chainrule import losses as losses
 from chainrule import metrics as metrics
 from chainrule import nn as nn
 from chainrule import optim as optim
+from chainrule import plots as plots
 from chainrule import schedules as schedules
 from chainrule.compilation import compile as compile
 from chainrule.declare import constant as constant
@@ -49,15 +50,20 @@ from chainrule.declare import input as input
 from chainrule.declare import parameter as parameter
 from chainrule.declare import size as size
 from chainrule.declare import step_counter as step_counter
+from chainrule.derivation import Derivation as Derivation
+from chainrule.derivation import derive as derive
 from chainrule.drawing import Drawing as Drawing
 from chainrule.drawing import draw as draw
+from chainrule.explain import explain as explain
 from chainrule.functional import *
 from chainrule.gradient_check import check_grad as check_grad
+from chainrule.grading.check import check_backward as check_backward
 from chainrule.graph import Graph as Graph
 from chainrule.graph import parse as parse
 from chainrule.program import Function as Function
 from chainrule.rendering import RenderingError as RenderingError
 from chainrule.state import State as State
+from chainrule.stepper import step_through as step_through
 from chainrule.training import Result as Result
 from chainrule.training import Training as Training
 from chainrule.training import TrainingProgram as TrainingProgram

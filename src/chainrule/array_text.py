@@ -14,8 +14,9 @@ _FIGURE_SPACE = "\u2007"  # as wide as a digit
 
 
 def number_text(value: float, digits: int = 4) -> str:
-    """`−0.1966`, `3`, `1.2e−07`: so many significant digits, and a real minus sign."""
-    return f"{value + 0.0:.{digits}g}".replace("-", "−").replace("e+", "e")
+    """`−0.1966`, `3`, `1.2e−7`: so many significant digits, and a real minus sign."""
+    number, _, power = f"{value + 0.0:.{digits}g}".partition("e")
+    return f"{number}e{int(power)}".replace("-", "−") if power else number.replace("-", "−")
 
 
 def array_lines(value: Array, digits: int = 4) -> tuple[str, ...]:
@@ -57,6 +58,10 @@ def _summary(value: Array) -> tuple[str, ...]:
 
 def histogram(value: Array) -> str:
     """How often each eighth of the range occurs, as bars: `▁▂▅█▅▂▁▁`."""
-    counts, _ = np.histogram(value.astype(np.float64), bins=BINS)
+    numbers = value.astype(np.float64).ravel()
+    numbers = numbers / (np.abs(numbers).max() or 1.0)
+    low, spread = numbers.min(), np.ptp(numbers)
+    places = (numbers - low) / spread * BINS if spread else np.full_like(numbers, BINS // 2)
+    counts = np.bincount(np.minimum(places.astype(int), BINS - 1), minlength=BINS)
     heights = np.ceil(counts / max(counts.max(), 1) * len(_BARS)).astype(int)
     return "".join(_BARS[max(height - 1, 0)] for height in heights)

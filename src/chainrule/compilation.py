@@ -8,13 +8,13 @@ from typing import overload
 from chainc import driver, ir
 from chainc.binding import bind_graph
 from chainc.errors import GraphError, InputError
-from chainc.ir import Node
-from chainc.ops.state import Input
+from chainc.ir import Node, rebuild, with_inputs
+from chainc.ops.state import Input, constant
 from chainc.passes import Pass, pipeline
 from chainc.types import names_of
 from chainrule.arguments import count
 from chainrule.optim import Step
-from chainrule.program import Function, Numbers, bake
+from chainrule.program import Function, Numbers
 from chainrule.training import Training, TrainingProgram, compile_training
 
 Compilable = Node | Sequence[Node] | ir.Graph | Step
@@ -83,10 +83,10 @@ def compile(
     chosen = pipeline(fast_math) if passes is None else tuple(passes)
     if isinstance(what, Training):
         step, evaluation = (
-            bake(_bound(graph, sizes), bake_in) for graph in (what.graph, what.evaluation)
+            _bake(_bound(graph, sizes), bake_in) for graph in (what.graph, what.evaluation)
         )
         return compile_training(what, step, evaluation, chosen, target, threads)
-    graph = bake(_bound(_as_graph(what), sizes), bake_in)
+    graph = _bake(_bound(_as_graph(what), sizes), bake_in)
     compiled = driver.compile_function(graph, chosen, target)
     if isinstance(what, Node):
         return Function[Numbers](compiled, single=True)
@@ -135,3 +135,22 @@ def _bound(graph: ir.Graph, sizes: dict[str, int]) -> ir.Graph:
         if value < 1:
             raise InputError(f"compile: the size {name}={value} is empty", hint="give 1 or more")
     return bind_graph(graph, sizes) if sizes else graph
+
+
+def _bake(graph: ir.Graph, names: Sequence[str] | bool) -> ir.Graph:
+    """Hyperparameters as constants: all of them, or the named ones."""
+    if not names:
+        return graph
+    wanted = None if isinstance(names, bool) else set(names)
+
+    def transform(node: Node, inputs: tuple[Node, ...]) -> Node:
+        op = node.op
+        if (
+            isinstance(op, Input)
+            and op.default is not None
+            and (wanted is None or op.key in wanted)
+        ):
+            return constant(op.default, op.type.dtype)
+        return with_inputs(node, inputs)
+
+    return rebuild(graph, transform)

@@ -21,6 +21,7 @@ from chainc.ops.state import Leaf, State
 from chainc.scalar import Scalar
 from chainc.types import Dim, DType, Shape, TensorType, bind_shape, names_of, static
 from chainrule.arguments import count
+from chainrule.html_table import html_table
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,15 @@ class Cost:
     def bytes(self) -> int:
         """Read and written together."""
         return self.bytes_read + self.bytes_written
+
+    def _repr_html_(self) -> str:
+        rows = [
+            ("FLOPs", f"{self.flops:,}"),
+            ("bytes read", f"{self.bytes_read:,}"),
+            ("bytes written", f"{self.bytes_written:,}"),
+            ("parameters", f"{self.parameters:,} ({self.parameter_bytes:,} bytes)"),
+        ]
+        return html_table((), rows, numbers=(1,))
 
 
 def cost(graph: Graph, **sizes: int) -> Cost:

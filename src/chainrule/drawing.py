@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from chainc.diagram import output_names
 from chainc.dot import to_dot
 from chainc.errors import InputError
+from chainc.folding import Detail, Folded, check_detail
 from chainc.ir import Graph, Node
-from chainc.places import Collapse
+from chainrule.circuit import Circuit, circuit_of_graph, circuit_of_nodes
 from chainrule.rendering import render_file, render_svg
+from chainrule.values import Values
 
 __all__ = ["Drawing", "draw"]
 
@@ -56,63 +59,85 @@ class Drawing:
 
 
 def draw(
-    *what: Node | Graph,
+    *what: Node | Sequence[Node] | Graph,
     title: str | None = None,
-    values: Mapping[Node, str] | None = None,
-    gradients: Mapping[Node, str] | None = None,
-    collapse: Collapse = None,
+    values: Values | None = None,
+    detail: Detail | None = None,
+    fold: Folded = (),
     direction: str | None = None,
 ) -> Drawing:
     """The picture of a graph, or of the graph that computes some nodes.
 
     Forward nodes run down as blue boxes, gradient nodes run back up as orange octagons.
 
+    With `values` it is a circuit: `cr.draw(loss, grads, values={x: -2.0})` draws what the loss is
+    computed from, with the value above and the gradient below each wire, the local derivatives
+    below the ops, and the sum of its parts where a value has several readers. Other nodes, or a
+    graph at any stage, are drawn as they are: values in green, what belongs to gradients in red.
+
     Args:
-        what: one graph, or the nodes to compute.
+        what: one graph, or the nodes to compute, also as lists.
         title: a line above the picture.
-        values: texts to print above nodes, such as `{q: "3"}`.
-        gradients: texts to print below nodes, such as `{q: "-4"}`.
-        collapse: which layers are closed boxes: False for none, True for the innermost ones, a
-            number to close all at that depth; by default as few as keep the picture small.
+        values: for inputs and states, by node or name; states that are not given have their
+            first values. All is computed in float64.
+        detail: "layers" draws the innermost layers as closed boxes, "ops" every op, and "kernels"
+            the graph after the default passes, with its ops fused into kernels; by default as few
+            layers are closed as keep the picture small.
+        fold: scopes to draw as closed boxes as well, each by its name or path, such as "encoder" or
+            ["encoder/layer1", "decoder"].
         direction: "TB" for top to bottom or "LR" for left to right; by default "LR" for a graph
-            with values or gradients, else "TB".
+            with values, else "TB".
 
     Raises:
-        InputError: there is nothing to draw, a graph beside other things, or an option that is
-            none.
+        InputError: there is nothing to draw, a graph beside other things, an option that is none,
+            or a scope that the graph has not.
     """
-    _check_texts("values", values)
-    _check_texts("gradients", gradients)
+    check_detail(detail)
+    nodes = what[0] if len(what) == 1 and isinstance(what[0], Graph) else _nodes(what)
+    circuit = _circuit(nodes, values, detail)
     return Drawing(
         to_dot(
-            _graph(what),
+            circuit.graph,
             title=title,
-            values=values,
-            gradients=gradients,
-            collapse=collapse,
+            wires=circuit.wires,
+            small_print=circuit.small_print,
+            detail=detail,
+            fold=fold,
             direction=direction,
         )
     )
 
 
-def _graph(what: tuple[Node | Graph, ...]) -> Graph:
-    if len(what) == 1 and isinstance(what[0], Graph):
-        return what[0]
-    nodes = tuple(node for node in what if isinstance(node, Node))
-    if not what or len(nodes) < len(what):
-        other = next((type(x).__name__ for x in what if not isinstance(x, Node)), "nothing")
+def _circuit(what: Graph | Sequence[Node], values: Values | None, detail: Detail | None) -> Circuit:
+    if values is not None and not isinstance(values, Mapping):
+        raise InputError(
+            f"draw: values= is {type(values).__name__}, which does not say whose values they are",
+            hint="give them by node or name, such as values={x: 2.0}",
+        )
+    if values is not None and detail != "kernels" and not isinstance(what, Graph):
+        return circuit_of_nodes(what, values)
+    graph = _at_detail(what if isinstance(what, Graph) else Graph(tuple(what)), detail)
+    return Circuit(graph, {}) if values is None else circuit_of_graph(graph, values)
+
+
+def _nodes(what: Sequence[object]) -> tuple[Node, ...]:
+    given = [x for each in what for x in (each if isinstance(each, list | tuple) else [each])]
+    nodes = tuple(node for node in given if isinstance(node, Node))
+    if not given or len(nodes) < len(given):
+        other = next((type(x).__name__ for x in given if not isinstance(x, Node)), "nothing")
         raise InputError(
             f"draw: got {other}, which is no node to draw",
             hint="give nodes, such as cr.draw(loss, cr.grad(loss, weight)), or one graph",
         )
-    return Graph(nodes)
+    return nodes
 
 
-def _check_texts(name: str, texts: Mapping[Node, str] | None) -> None:
-    given: list[tuple[object, object]] = list((texts or {}).items())
-    for node, text in given:
-        if not isinstance(node, Node) or not isinstance(text, str):
-            raise InputError(
-                f"draw: {name} has {node!r}: {text!r}, not a text for a node",
-                hint=f'give texts by node, such as {name}={{loss: f"{{number:.4g}}"}}',
-            )
+def _at_detail(graph: Graph, detail: Detail | None) -> Graph:
+    """The graph itself, or for "kernels" the one that the default passes make of it."""
+    if detail != "kernels":
+        return graph
+    from chainc.driver import optimize
+    from chainc.passes import PIPELINE
+
+    named = Graph(graph.outputs, graph.updates, tuple(output_names(graph)))
+    return optimize(named, PIPELINE)[-1].graph

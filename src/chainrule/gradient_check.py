@@ -15,6 +15,7 @@ from chainc.ir import Graph, Node, describe
 from chainc.ops.state import Input, State
 from chainc.types import Array
 from chainrule.arguments import count, number
+from chainrule.html_table import html_table
 from chainrule.point import Point, complete, evaluate_at
 from chainrule.values import Values
 
@@ -66,6 +67,16 @@ class GradientCheck:
             f"symbolic {c.symbolic:+.9e}  numeric {c.numeric:+.9e}"
             for c in self.comparisons
         )
+
+    def _repr_html_(self) -> str:
+        header = ("gradient", "relative error", "symbolic", "numeric")
+        rows = [
+            (c.name, f"{c.error:.1e}", f"{c.symbolic:+.9e}", f"{c.numeric:+.9e}")
+            for c in self.comparisons
+        ]
+        verdict = "passed" if self.passed else "failed"
+        caption = f"{verdict}: largest relative error {self.worst.error:.1e}"
+        return html_table(header, rows, caption=caption, numbers=(1, 2, 3))
 
 
 def check_grad(

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from chainc import ir
+from chainc.folding import Detail, Folded
 from chainc.ir import Node
-from chainc.places import Collapse
 from chainc.text import parse as parse_text
 from chainc.text import to_text
 from chainrule.cost import Cost, cost
 from chainrule.drawing import Drawing, draw
+from chainrule.values import Values
 
 __all__ = ["Graph", "parse"]
 
@@ -46,9 +47,9 @@ class Graph(ir.Graph):
         self,
         *,
         title: str | None = None,
-        values: Mapping[Node, str] | None = None,
-        gradients: Mapping[Node, str] | None = None,
-        collapse: Collapse = None,
+        values: Values | None = None,
+        detail: Detail | None = None,
+        fold: Folded = (),
         direction: str | None = None,
     ) -> Drawing:
         """The picture; the arguments are those of `chainrule.draw`."""
@@ -56,8 +57,8 @@ class Graph(ir.Graph):
             self,
             title=title,
             values=values,
-            gradients=gradients,
-            collapse=collapse,
+            detail=detail,
+            fold=fold,
             direction=direction,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -11,7 +12,11 @@ from chainrule.plan import Plan, plan_of_function, plan_of_training
 if TYPE_CHECKING:
     from chainc.backends.llvm.function import FunctionCode
     from chainc.backends.llvm.loop import TrainingCode
+    from chainc.listing import Listing
+    from chainc.loops import Kernel
     from chainc.nests import Nest
+
+CODES = ("loops", "llvm", "assembly")
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,7 @@ class NativeView:
     llvm: str
     nests: tuple[Nest, ...]
     plan: Plan
+    computed: Mapping[str, Sequence[Kernel]]  # the kernels of each function
 
     @cached_property
     def loops(self) -> str:
@@ -42,6 +48,16 @@ class NativeView:
 
         return len(compile_object(self.llvm, host()))
 
+    def listing(self, code: str) -> Listing:
+        """One of `CODES` line by line."""
+        from chainc.backends.llvm.listing import list_assembly, list_llvm, list_loops
+
+        if code == "loops":
+            return list_loops(self.nests, self.computed)
+        if code == "llvm":
+            return list_llvm(self.llvm, self.computed)
+        return list_assembly(self.assembly, self.computed)
+
     @property
     def processor(self) -> str:
         from chainc.backends.llvm.jit import host
@@ -56,8 +72,9 @@ class NativeView:
 
 
 def view_of_function(code: FunctionCode) -> NativeView:
-    return NativeView(code.text, code.nests, plan_of_function(code))
+    return NativeView(code.text, code.nests, plan_of_function(code), code.computed)
 
 
 def view_of_training(code: TrainingCode) -> NativeView:
-    return NativeView(code.text, code.module.nests, plan_of_training(code))
+    plan = plan_of_training(code)
+    return NativeView(code.text, code.module.nests, plan, code.computed)

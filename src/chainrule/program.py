@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from chainc import driver, ir
+from chainc import driver
 from chainc.errors import GraphError, StateError
-from chainc.ir import Node, describe, rebuild, with_inputs
-from chainc.ops.state import Input, constant, initial_graph
-from chainc.rewrite import Fired
+from chainc.ir import Node, describe
+from chainc.ops.state import initial_graph
 from chainc.types import Array
 from chainrule.arguments import count
 from chainrule.cost import Cost
 from chainrule.drawing import Drawing
 from chainrule.graph import Graph
+from chainrule.stages import Rewritten, Stage, stage_named, stages_of
 from chainrule.state import State
 from chainrule.values import Values, as_arrays, by_key, check_indices, sizes_from
 
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from chainrule.native_view import NativeView
     from chainrule.plan import Plan
     from chainrule.program_summary import ProgramSummary
+    from chainrule.provenance import Provenance
 
 # What a call gives; its element type follows from the graph, so a caller may use it as any.
 Numbers = npt.NDArray[Any]
@@ -40,40 +40,10 @@ R = TypeVar("R")  # what a call returns: an array, or a tuple of arrays
 Given = tuple[Sequence[Array], tuple[int, ...]]  # a call's arrays and named sizes
 
 
-@dataclass(frozen=True)
-class Stage:
-    """The graph after one pass, and the rules that fired in it."""
-
-    name: str
-    graph: Graph
-    fired: tuple[Fired, ...]
-
-
-@dataclass(frozen=True)
-class Rewritten:
-    """One fired rule of one pass; the nodes carry their origins."""
-
-    stage: str
-    rule: str
-    kind: str  # "exact" or "fast"
-    replaced: Node
-    replacement: Node
-
-    def __str__(self) -> str:
-        before, after = spelled(self.replaced), spelled(self.replacement)
-        return f"{self.stage}: {self.rule} ({self.kind}): {before} -> {after}"
-
-
-def spelled(node: Node) -> str:
-    """`multiply(exp, lr) f32[3] (model.py:4)`: a node with what it is computed from."""
-    operands = ", ".join(operand.op.label for operand in node.inputs)
-    described = describe(node)
-    label = node.op.label
-    return f"{label}({operands}){described[len(label) :]}" if operands else described
-
-
 class Compiled:
     """What every compiled thing shows: its stages, the rules that fired, its source."""
+
+    _compiled: driver.CompiledFunction | driver.CompiledTraining
 
     def __init__(self, stages: Sequence[driver.Stage], source: str) -> None:
         self._stages = stages
@@ -82,13 +52,28 @@ class Compiled:
     @cached_property
     def stages(self) -> tuple[Stage, ...]:
         """The declared graph and the graph after each pass."""
-        return tuple(Stage(s.name, Graph.of(s.graph), s.fired) for s in self._stages)
+        return stages_of(self._stages)
+
+    def stage(self, name: str) -> Stage:
+        """The stage after one pass, such as "fuse".
+
+        Raises:
+            InputError: there was no such pass.
+        """
+        return stage_named(self.stages, name)
 
     @cached_property
     def trace(self) -> tuple[Rewritten, ...]:
         """Every rule that fired, in order, with the nodes it replaced."""
         return tuple(
-            Rewritten(stage.name, fired.rule, fired.kind, fired.replaced, fired.replacement)
+            Rewritten(
+                stage.name,
+                fired.rule,
+                fired.kind,
+                fired.replaced,
+                fired.replacement,
+                fired.location,
+            )
             for stage in self._stages
             for fired in stage.fired
         )
@@ -147,10 +132,30 @@ class Compiled:
 
     def summary(self) -> ProgramSummary:
         """Parameters, arithmetic, memory and size of the code; prints as a table."""
-        sizes = self._shown_sizes()
+        sizes = self.shown_sizes()
         from chainrule.program_summary import summarize_program
 
         return summarize_program(self.cost(**sizes), sizes, self._native_view())
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The generated texts there are: what `provenance` can be asked for."""
+        from chainrule.provenance import codes_of
+
+        return codes_of(self._native_view())
+
+    def provenance(self, code: str | None = None) -> Provenance:
+        """Which line of the generated code is for which node, and back.
+
+        Args:
+            code: one of `codes`; by default the first.
+
+        Raises:
+            GraphError: the program has no such code.
+        """
+        from chainrule.provenance import provenance_of
+
+        return provenance_of(self._compiled, self._native_view(), code)
 
     def _native(self, wanted: str) -> NativeView:
         native = self._native_view()
@@ -165,7 +170,7 @@ class Compiled:
         """What there is to see of the machine code, if there is any."""
         raise NotImplementedError
 
-    def _shown_sizes(self) -> Mapping[str, int]:
+    def shown_sizes(self) -> Mapping[str, int]:
         """The named sizes that the figures of a summary hold for."""
         raise NotImplementedError
 
@@ -193,6 +198,8 @@ class Function(Compiled, Generic[R]):
     of their own, each made by `bind`.
     """
 
+    _compiled: driver.CompiledFunction
+
     def __init__(
         self,
         compiled: driver.CompiledFunction,
@@ -217,10 +224,10 @@ class Function(Compiled, Generic[R]):
             return None
         from chainrule.native_view import view_of_function
 
-        code, _ = native.code(*self._shown_sizes().values())
+        code, _ = native.code(*self.shown_sizes().values())
         return view_of_function(code)
 
-    def _shown_sizes(self) -> Mapping[str, int]:
+    def shown_sizes(self) -> Mapping[str, int]:
         names = self._compiled.program.size_names
         sizes = self._last or (ROWS_SHOWN,) * len(names)
         return dict(zip(names, sizes, strict=True))
@@ -361,22 +368,3 @@ def arrays_for(slots: Sequence[Node], state: State) -> dict[str, Array]:
             )
         arrays[name] = np.array(value)
     return arrays
-
-
-def bake(graph: ir.Graph, names: Sequence[str] | bool) -> ir.Graph:
-    """Hyperparameters as constants: all of them, or the named ones."""
-    if not names:
-        return graph
-    wanted = None if isinstance(names, bool) else set(names)
-
-    def transform(node: Node, inputs: tuple[Node, ...]) -> Node:
-        op = node.op
-        if (
-            isinstance(op, Input)
-            and op.default is not None
-            and (wanted is None or op.key in wanted)
-        ):
-            return constant(op.default, op.type.dtype)
-        return with_inputs(node, inputs)
-
-    return rebuild(graph, transform)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from chainrule.cost import Cost
+from chainrule.html_table import html_table
 from chainrule.native_view import NativeView
 
 
@@ -38,6 +39,14 @@ class ProgramSummary:
     vector_bits: int | None = None
 
     def __str__(self) -> str:
+        rows = self._rows()
+        width = max(len(name) for name, _ in rows)
+        return "\n".join(f"{name.ljust(width)}  {text}" for name, text in rows)
+
+    def _repr_html_(self) -> str:
+        return html_table((), self._rows())
+
+    def _rows(self) -> list[tuple[str, str]]:
         bound = ", ".join(f"{name}={value}" for name, value in self.sizes.items())
         rows = [
             ("target", self.target),
@@ -50,8 +59,7 @@ class ProgramSummary:
                 ("machine code", f"{self.code_bytes:,} bytes, {self.kernels} kernels"),
                 ("processor", f"{self.processor}, vectors of {self.vector_bits} bits"),
             ]
-        width = max(len(name) for name, _ in rows)
-        return "\n".join(f"{name.ljust(width)}  {text}" for name, text in rows)
+        return rows
 
 
 def summarize_program(

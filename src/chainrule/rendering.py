@@ -30,7 +30,7 @@ SUFFIXES = (".svg", ".dot", ".png", ".pdf")
 
 _log = logging.getLogger(__name__)
 _MEMORY_LIMIT = 256 * 2**20  # bytes
-_SMALLER = "draw a smaller graph, or collapse the layers"
+_SMALLER = "draw a smaller graph, or fold its layers"
 
 # What XML 1.0 cannot hold: control characters and lone surrogates.
 _NOT_PRINTABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

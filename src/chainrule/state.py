@@ -20,9 +20,11 @@ import numpy.typing as npt
 from chainc.errors import InputError, StateError
 from chainc.ir import Node
 from chainc.ops.state import State as Slot
-from chainc.types import Array
+from chainc.types import Array, format_shape
 from chainrule.arguments import array
+from chainrule.array_text import array_lines
 from chainrule.atomic import write_atomically
+from chainrule.html_table import html_table
 
 BYTES_LIMIT = 4 * 2**30  # of a whole file, unless the caller allows more
 HEADER_LIMIT = 16 * 2**20  # bytes
@@ -79,6 +81,13 @@ class State(Mapping[str, Array]):
         rows = [f"  {name}: {value.dtype} {value.shape}" for name, value in self.items()]
         return "\n".join(["State(", *rows, ")"])
 
+    def _repr_html_(self) -> str:
+        rows = [
+            (name, str(value.dtype), format_shape(value.shape), _value_text(value))
+            for name, value in self.items()
+        ]
+        return html_table(("name", "type", "shape", "value"), rows)
+
     def digest(self) -> str:
         """A SHA-256 over names, types, shapes and bits, the same on every machine."""
         return _digest_of_all(self._arrays, _checksums(self._arrays))
@@ -124,6 +133,12 @@ class State(Mapping[str, Array]):
                 hint="give the path of a file written by State.save",
             ) from error
         return cls(_Reader(source, content).arrays())
+
+
+def _value_text(value: Array) -> str:
+    """A small array in full, a row a line; of a large one the summary, without its shape."""
+    lines = array_lines(value)
+    return " · ".join(lines[1:]) if lines[0] == format_shape(value.shape) else "\n".join(lines)
 
 
 def _check_name(name: object) -> None:

@@ -28,6 +28,7 @@ from chainc.passes import Pass
 from chainc.types import Array, Size
 from chainrule.arguments import count, number, part_name
 from chainrule.declare import step_counter
+from chainrule.history import History
 from chainrule.optim import Step
 from chainrule.program import Compiled, arrays_for, initial_state
 from chainrule.state import State
@@ -124,12 +125,18 @@ class Result:
     """What a run leaves: the state, and each value's history, one number an epoch."""
 
     state: State
-    history: Mapping[str, tuple[float, ...]]
+    history: History
     interrupted: bool = False  # Ctrl-C ended it; the state is that after the last whole step
+
+    def _repr_html_(self) -> str:
+        ended = ", ended by Ctrl-C" if self.interrupted else ""
+        return self.history.table(f"a state of {len(self.state)} values{ended}; its history:")
 
 
 class TrainingProgram(Compiled):
     """A compiled training loop."""
+
+    _compiled: driver.CompiledTraining
 
     def __init__(self, declared: Training, compiled: driver.CompiledTraining) -> None:
         super().__init__(compiled.stages, compiled.source)
@@ -148,7 +155,7 @@ class TrainingProgram(Compiled):
 
         return view_of_training(native)
 
-    def _shown_sizes(self) -> Mapping[str, int]:
+    def shown_sizes(self) -> Mapping[str, int]:
         """A whole batch."""
         loop = self._compiled.loop
         return dict.fromkeys(loop.step.size_names, loop.batch_size)
@@ -207,7 +214,7 @@ class TrainingProgram(Compiled):
                 latest = {name: numbers[-1] for name, numbers in history.items()}
                 tick(len(finished.means), latest)
             interrupted = stop()
-        kept = {name: tuple(numbers) for name, numbers in history.items()}
+        kept = History({name: tuple(numbers) for name, numbers in history.items()})
         return Result(State(values), kept, interrupted)
 
     def evaluate(self, data: Values, state: State, **hyperparameters: float) -> dict[str, float]:

@@ -13,8 +13,6 @@ OWN, OTHERS, LINES = "#c2570c", "#3b6ea8", "#9aa3ad"
 COLUMNS = 2
 ROW = 0.26  # inches a contender
 STYLE: Any = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "chainrule",
     "font.family": "sans-serif",
     "font.size": 9,
     "axes.spines.top": False,
@@ -24,9 +22,11 @@ STYLE: Any = {
 
 
 def draw(results: Results, file: Path) -> None:
-    """Median times on a logarithmic axis; the format follows the file's suffix."""
+    """Median times on a logarithmic axis, as `.svg` or `.png`."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
+
+    from chainrule.plots import Plot
 
     panels = list(results.speeds)
     lines = -(-len(panels) // COLUMNS)
@@ -39,8 +39,7 @@ def draw(results: Results, file: Path) -> None:
             _panel(axes, workload, results)
         for axes in grid[len(panels) :]:
             axes.set_axis_off()
-        metadata = {"Date": None, "Creator": None} if file.suffix == ".svg" else {}
-        figure.savefig(file, metadata=metadata, dpi=130)
+        Plot(figure, "Time of a training step by workload and contender").save(file)
 
 
 def _panel(axes: Any, workload: str, results: Results) -> None:
@@ -52,7 +51,9 @@ def _panel(axes: Any, workload: str, results: Results) -> None:
         axes.plot([times.low, times.high], [row, row], color=colour, linewidth=3, alpha=0.4)
         axes.plot(times.median, row, "o", color=colour, markersize=5)
         told = f"{times.median:,.3g}" if times.median < 1000 else f"{times.median:,.0f}"
-        beside = "" if series is own else f"  ({ratios(series, own).median:.3g}×)"
+        times_longer = ratios(series, own).median
+        spelled = f"{times_longer:.3g}" if times_longer < 1000 else f"{times_longer:,.0f}"
+        beside = "" if series is own else f"  ({spelled}×)"
         axes.annotate(
             f"{told} µs{beside}", (times.high, row), xytext=(7, 0),
             textcoords="offset points", va="center", fontsize=8,

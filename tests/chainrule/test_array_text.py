@@ -10,7 +10,7 @@ from chainrule.array_text import array_lines, histogram, number_text
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(-0.19661193, "−0.1966"), (3.0, "3"), (-0.0, "0"), (1.25e-7, "1.25e−07"), (1e20, "1e20"),
+    [(-0.19661193, "−0.1966"), (3.0, "3"), (-0.0, "0"), (1.25e-7, "1.25e−7"), (1e20, "1e20"),
      (float("nan"), "nan"), (float("-inf"), "−inf"), (7, "7"), (True, "1")],
 )  # fmt: skip
 def test_numbers(value: float, text: str) -> None:
@@ -45,3 +45,11 @@ def test_a_histogram_shows_where_the_elements_are() -> None:
     assert bars[-1] < bars[0]
     assert set(bars[1:-1]) == {"▁"}
     assert histogram(np.full(5, 3.0)).count("█") == 1
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e300, 1e-300])
+def test_a_histogram_of_numbers_that_are_almost_equal(scale: float) -> None:
+    """Too narrow a range for numpy.histogram, which raises."""
+    numbers = np.full(20, scale)
+    numbers[0] = np.nextafter(scale, 2 * scale)
+    assert histogram(numbers) == "█▁▁▁▁▁▁▁"

@@ -11,9 +11,11 @@ from xml.etree import ElementTree
 import pytest
 
 import chainrule as cr
+from chainc.folding import Detail
 from chainrule.drawing import Drawing, draw
 from chainrule.graph import Graph
 
+LEVELS: tuple[Detail, ...] = ("layers", "ops", "kernels")
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -42,15 +44,6 @@ def test_nodes_are_drawn_as_one_graph_with_named_outputs() -> None:
     found = texts(draw(loss, cr.grad(loss, w)).svg())
     assert {"x", "w", "A B", "Aᵀ B", "∂ w", "seed 1", "output 1"} <= set(found)
     assert found.count("w") == 1
-
-
-def test_values_and_gradients_of_a_circuit() -> None:
-    x, y, z, q, f = circuit()
-    values = {x: "-2", y: "5", z: "-4", q: "q = 3", f: "-12"}
-    gradients = {x: "-4.0", y: "-4.0", z: "3.0", q: "-4.0", f: "1.0"}
-    found = texts(draw(f, values=values, gradients=gradients).svg())
-    assert set(values.values()) | set(gradients.values()) <= set(found)
-    assert found.count("-4.0") == 3
 
 
 def test_pictures_are_inert() -> None:
@@ -89,12 +82,12 @@ def test_options_reach_the_picture() -> None:
         y = cr.exp(cr.sin(cr.input("x")))
     assert 'rankdir="LR"' in draw(y, direction="LR").dot
     assert 'rankdir="TB"' in draw(y).dot
-    assert {"layer", "2 ops", "layers closed"} <= set(texts(draw(y, collapse=True).svg()))
-    assert "sin" in texts(draw(y, collapse=False).svg())
+    assert {"layer", "2 ops", "layers closed"} <= set(texts(draw(y, detail="layers").svg()))
+    assert "sin" in texts(draw(y, detail="ops").svg())
 
 
 def test_what_cannot_be_drawn() -> None:
-    x, *_, f = circuit()
+    *_, f = circuit()
     with pytest.raises(cr.InputError, match=r"got nothing[\s\S]*test_drawing.py[\s\S]*cr\.draw"):
         draw()
     with pytest.raises(cr.InputError, match=r"got float"):
@@ -103,10 +96,10 @@ def test_what_cannot_be_drawn() -> None:
         draw(f, Graph([f]))
     with pytest.raises(cr.InputError, match=r"direction 'down'[\s\S]*direction=\"TB\""):
         draw(f, direction="down")
-    with pytest.raises(cr.InputError, match=r"closed at depth 0"):
-        draw(f, collapse=0)
-    with pytest.raises(cr.InputError, match=r"draw: values has [\s\S]*-2\.0, not a text"):
-        draw(f, values={x: cast("str", -2.0)})
+    with pytest.raises(cr.InputError, match=r"no detail 'all'[\s\S]*'layers', 'ops', 'kernels'"):
+        draw(f, detail=cast(Detail, "all"))
+    with pytest.raises(cr.InputError, match=r"no scope 'encoder'[\s\S]*test_drawing.py[\s\S]*name"):
+        draw(f, fold="encoder")
 
 
 def test_a_graph_from_a_list() -> None:
@@ -172,3 +165,23 @@ def test_drawing_needs_no_heavy_library() -> None:
         [sys.executable, "-c", program], capture_output=True, check=True, timeout=60, text=True
     )
     assert finished.stdout.strip() == "[]"
+
+
+def test_kernels_are_drawn_of_the_graph_after_the_passes() -> None:
+    x = cr.input("x", ("batch", 4))
+    model = cr.nn.Sequential(cr.nn.Linear(4, 3), cr.nn.ReLU(), cr.nn.Linear(3, 2))
+    loss = cr.mean(cr.square(model(x)))
+    gradient = cr.grad(loss, model[0].weight)
+    levels = {
+        level: [
+            text.replace("\xa0", " ") for text in texts(draw(loss, gradient, detail=level).svg())
+        ]
+        for level in LEVELS
+    }
+    assert {"fused kernel: linear1, relu1", "1  A B", "3  ReLU"} <= set(levels["kernels"])
+    assert "fused kernel: linear1, relu1" not in levels["ops"]
+    for found in levels.values():
+        assert {"linear1", "linear2", "∂ linear1", "∂ linear2", "x", "output 1"} <= set(found)
+    assert levels["kernels"].count("linear1") == 1
+    with pytest.raises(cr.InputError, match=r"no scope 'linear9'[\s\S]*linear1"):
+        draw(loss, fold="linear9")

@@ -214,7 +214,7 @@ def test_the_deadline_stops_the_layout_and_the_next_one_works() -> None:
     before = render_svg(SMALL)
     with pytest.raises(RenderingError, match=r"layout took longer than 0\.5 s") as caught:
         render_svg(dense_graph(), deadline=0.5)
-    assert caught.value.hint == "draw a smaller graph, or collapse the layers"
+    assert caught.value.hint == "draw a smaller graph, or fold its layers"
     assert not [thread for thread in threading.enumerate() if "ThreadPool" in thread.name]
     assert render_svg(SMALL) == before
 

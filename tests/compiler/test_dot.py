@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
+from typing import cast
 from xml.etree import ElementTree
 
 import numpy as np
@@ -15,7 +16,6 @@ import pytest
 from hypothesis import given, settings
 from tests.graphs import Case, cases
 from tests.pictures import (
-    SVG,
     Picture,
     count,
     declare,
@@ -30,8 +30,10 @@ from chainc import ops
 from chainc.autodiff import grad
 from chainc.dot import to_dot
 from chainc.errors import InputError, Location
+from chainc.folding import Detail
 from chainc.ir import Graph, Origin, originating, scope
 from chainc.ops.state import constant
+from chainc.wires import Wire
 from chainrule.rendering import render_svg
 
 # Names are text, never markup
@@ -54,12 +56,13 @@ def test_names_come_out_as_they_are(name: str) -> None:
     with scope(name):
         y = ops.tanh(declare(name, "batch"))
     step = Graph((y,), {state(name, 1): constant(np.zeros(1, np.float32))}, (f"{name}!",))
-    dot = to_dot(step, title=f"{name}?", values={y: f"{name}1"}, gradients={y: f"{name}2"})
+    wire = Wire((f"{name}1",), (f"{name}2",))
+    dot = to_dot(step, title=f"{name}?", wires={y: wire}, small_print={y: (f"{name}3",)})
     found = texts(dot)
-    for text in (name, f"{name}!", f"{name}?", f"{name}1", f"{name}2"):
+    for text in (name, f"{name}!", f"{name}?", f"{name}1", f"{name}2", f"{name}3"):
         assert text in found
     assert found.count(name) == 3  # the input, the state and the box
-    assert (count(dot, "node"), count(dot, "edge")) == (5, 3)
+    assert (count(dot, "node"), count(dot, "edge")) == (6, 4)  # one of them a wire
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -144,7 +147,8 @@ def test_text_is_readable_on_its_background() -> None:
         assert contrast(defaults["node"]["fontcolor"], vertex["fillcolor"]) > 7
     assert contrast(defaults["edge"]["fontcolor"], "#FFFFFF") > 7
     x = declare("x")
-    annotated = to_dot(Graph((ops.exp(x),)), values={x: "1"}, gradients={x: "2"})
+    y = ops.exp(x)
+    annotated = to_dot(Graph((y,)), wires={x: Wire(("1",), ("2",))}, small_print={y: ("e^x",)})
     colours = set(re.findall(r'fontcolor="(#\w+)"', annotated))
     assert all(contrast(colour, "#FFFFFF") > 4.5 for colour in colours)
 
@@ -164,46 +168,6 @@ def test_passes_differ_in_colour_for_the_colour_blind(name: str) -> None:
     assert min(float(np.abs(a - b).max()) for a, b in combinations(seen, 2)) > 0.03
 
 
-# Values and gradients
-
-
-def places(dot: str) -> dict[str, tuple[float, float]]:
-    root = ElementTree.fromstring(render_svg(dot))
-    return {
-        str(e.text): (float(str(e.get("x"))), float(str(e.get("y"))))
-        for e in root.iter(f"{SVG}text")
-    }
-
-
-def test_values_stand_above_and_gradients_below() -> None:
-    x = declare("x")
-    y = ops.exp(x)
-    graph, values, gradients = Graph((y,)), {x: "1.5", y: "4.48"}, {x: "4.49", y: "1"}
-    found = places(to_dot(graph, values=values, gradients=gradients))
-    for above, middle, below in (("1.5", "x", "4.49"), ("4.48", "exp", "1")):
-        assert found[above][1] < found[middle][1] < found[below][1]
-        assert found[above][0] == pytest.approx(found[below][0], abs=2)
-    assert found["x"][0] < found["exp"][0]
-    assert found["x"][1] == pytest.approx(found["exp"][1], abs=2)
-
-
-def test_values_stand_left_and_gradients_right_of_a_column() -> None:
-    x, z = declare("x"), declare("z")
-    y = x * z
-    values, gradients = {x: "2", y: "6", z: "3"}, {x: "3.0", y: "1", z: "2.0"}
-    found = places(to_dot(Graph((y,)), values=values, gradients=gradients, direction="TB"))
-    for left, middle, right in (("2", "x", "3.0"), ("6", "×", "1"), ("3", "z", "2.0")):
-        assert found[left][0] < found[middle][0] < found[right][0]
-        assert found[left][1] == pytest.approx(found[right][1], abs=2)
-
-
-def test_values_alone_and_gradients_alone() -> None:
-    x = declare("x")
-    for direction in ("LR", "TB"):
-        assert "7" in texts(to_dot(Graph((ops.exp(x),)), values={x: "7"}, direction=direction))
-        assert "8" in texts(to_dot(Graph((ops.exp(x),)), gradients={x: "8"}, direction=direction))
-
-
 # The whole
 
 
@@ -219,7 +183,7 @@ def test_the_text_does_not_depend_on_the_hash_seed() -> None:
     program = (
         "from tests.pictures import perceptron; from chainc.dot import to_dot;"
         "from chainc.autodiff import grad; from chainc.ir import Graph; x, loss = perceptron();"
-        "print(to_dot(Graph((loss, grad(loss, x))), collapse=1))"
+        "print(to_dot(Graph((loss, grad(loss, x))), fold='first'))"
     )
     outputs = {
         subprocess.run(
@@ -238,7 +202,7 @@ def test_the_text_does_not_depend_on_the_hash_seed() -> None:
 @given(cases(max_steps=6, jumps=True))
 @settings(max_examples=30)
 def test_every_node_of_any_graph_is_drawn_or_told(case: Case) -> None:
-    drawn = Picture(to_dot(case.graph, collapse=False))
+    drawn = Picture(to_dot(case.graph, detail="ops"))
     folded = {
         node
         for node in case.graph.nodes
@@ -252,14 +216,12 @@ def test_every_node_of_any_graph_is_drawn_or_told(case: Case) -> None:
     assert count(drawn.dot, "node") == len(drawn.labels())
 
 
-def test_directions_and_depths_that_are_none() -> None:
+def test_directions_and_details_that_are_none() -> None:
     graph = Graph((declare("x"),))
     with pytest.raises(InputError, match=r"direction 'up'[\s\S]*direction=\"TB\""):
         to_dot(graph, direction="up")
-    with pytest.raises(InputError, match=r"closed at depth 0[\s\S]*collapse=1"):
-        to_dot(graph, collapse=0)
-    with pytest.raises(InputError, match="closed at depth -3"):
-        to_dot(graph, collapse=-3)
+    with pytest.raises(InputError, match=r"no detail 'all'[\s\S]*'layers', 'ops', 'kernels'"):
+        to_dot(graph, detail=cast(Detail, "all"))
 
 
 def test_an_empty_graph_is_an_empty_picture() -> None:
@@ -273,5 +235,6 @@ def test_golden_circuit(golden: Callable[[str, str], None]) -> None:
         f = q * z
     with originating(Origin(Location("circuit.py", 5))):
         gradient = grad(f, [x, z])
-    golden("circuit.dot", to_dot(Graph((f,), {}, ("f",)), values={q: "3"}, gradients={q: "-4"}))
+    wires = {q: Wire(("3",), ("-4",))}
+    golden("circuit.dot", to_dot(Graph((f,), {}, ("f",)), wires=wires, small_print={f: ("b",)}))
     golden("circuit_gradient.dot", to_dot(Graph((f, *gradient), {}, ("f",)), title="G1"))

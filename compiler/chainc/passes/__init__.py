@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from inspect import getdoc
 
 from chainc.ir import Graph
 from chainc.passes.canonicalize import canonicalize
@@ -22,6 +24,12 @@ class Pass:
 
     name: str
     run: Callable[[Graph], Graph]
+
+    @property
+    def meaning(self) -> str:
+        """What it does, in the words of the file where a pass of ours is written, or its own."""
+        ours = self.run.__module__.startswith(f"{__name__}.")
+        return getdoc(sys.modules[self.run.__module__] if ours else self.run) or ""
 
 
 PIPELINE: tuple[Pass, ...] = (

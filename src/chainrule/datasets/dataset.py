@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainc.errors import InputError
+from chainrule.html_table import html_table
 
 T = TypeVar("T", bound=np.generic)
 
@@ -68,6 +69,22 @@ class Dataset:
     def __len__(self) -> int:
         """The number of samples, train and test together."""
         return len(self.train) + len(self.test)
+
+    def _repr_html_(self) -> str:
+        counts = [np.bincount(split.y, minlength=len(self.classes)) for split in self._splits]
+        classes = [
+            (name, f"{train:,}", f"{test:,}")
+            for name, train, test in zip(self.classes, *counts, strict=True)
+        ]
+        total = ("all", *(f"{len(split):,}" for split in self._splits))
+        header = ("class", "train", "test")
+        caption = f"{self.name}: {self.train.x.shape[1]} features"
+        rows = [*classes, total]
+        return html_table(header, rows, caption=caption, notes=[self.description], numbers=(1, 2))
+
+    @property
+    def _splits(self) -> tuple[Split, Split]:
+        return self.train, self.test
 
 
 def stratified_split(x: NDArray[np.float32], y: NDArray[np.int32]) -> tuple[Split, Split]:

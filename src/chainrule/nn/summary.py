@@ -12,7 +12,10 @@ from chainc.ops.movement import DimLike
 from chainc.types import Shape, bind, coefficient_of, format_shape, names_of
 from chainrule.cost import cost_of
 from chainrule.declare import input as declare_input
+from chainrule.html_table import html_table
 from chainrule.nn.module import Module
+
+HEADER = ("layer", "kind", "output", "parameters", "FLOPs", "parameter bytes", "output bytes")
 
 
 @dataclass(frozen=True)
@@ -68,18 +71,23 @@ class Summary:
         return self.rows[0]
 
     def __str__(self) -> str:
-        header = ("layer", "kind", "output", "parameters", "FLOPs", "parameter bytes",
-                  "output bytes")  # fmt: skip
-        table = [header, *(row.cells for row in self.rows)]
+        table = [HEADER, *(row.cells for row in self.rows)]
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         lines = [_line(cells, widths) for cells in table]
         lines.insert(1, "-" * len(lines[0]))
+        return "\n".join([*lines, lines[1], self._totals()])
+
+    def _repr_html_(self) -> str:
+        rows = [row.cells for row in self.rows]
+        return html_table(HEADER, rows, caption=self._totals(), numbers=range(3, len(HEADER)))
+
+    def _totals(self) -> str:
         bound = ", ".join(f"{name}={value}" for name, value in self.sizes.items())
         total = (
             f"total: {self.total.parameters:,} parameters, {self.total.parameter_bytes:,} bytes; "
             f"{self.total.flops:,} FLOPs forward"
         )
-        return "\n".join([*lines, lines[1], f"{total} for {bound}" if bound else total])
+        return f"{total} for {bound}" if bound else total
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

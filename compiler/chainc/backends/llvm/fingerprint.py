@@ -13,14 +13,14 @@ from pathlib import Path
 
 from chainc.backends.llvm.jit import Processor, identity
 from chainc.backends.llvm.program import Memory
-from chainc.ir import Origin
+from chainc.ir import Node, Origin
 from chainc.loops import Buffer
 
 PACKAGE = Path(__file__).parents[2]
 
 
 def fingerprint(processor: Processor, memory: Memory, *parts: object) -> str:
-    """Of anything made of the loop forms' dataclasses; origins do not matter."""
+    """Of anything made of the loop forms' dataclasses; origins and nodes do not matter."""
     writer = _Writer(memory)
     text = "\n".join((_compiler(), *identity(processor), *map(writer.of, parts)))
     return hashlib.sha256(text.encode()).hexdigest()
@@ -45,7 +45,7 @@ class _Writer:
     def of(self, value: object) -> str:
         if isinstance(value, Buffer):
             return self._buffer(value)
-        if isinstance(value, Origin):
+        if isinstance(value, Origin | Node):
             return ""
         if isinstance(value, tuple | list):
             return f"({','.join(map(self.of, value))})"

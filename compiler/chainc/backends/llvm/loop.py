@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from chainc.access import Capacity, UnboundError
@@ -23,7 +23,7 @@ from chainc.backends.llvm.program import ARGUMENTS, Memory, ProgramPrinter
 from chainc.backends.llvm.threads import barrier
 from chainc.backends.llvm.training import TrainingLayout, Visit, training_text
 from chainc.errors import GraphError
-from chainc.loops import Buffer, Contract, Gather, Group, Program, TrainingLoop, View
+from chainc.loops import Buffer, Contract, Gather, Group, Kernel, Program, TrainingLoop, View
 from chainc.types import DType, TensorType, int64, uint8
 
 ENTRIES = ("bind", "train", "validate", "store")
@@ -138,6 +138,11 @@ class TrainingCode:
         return self.printer.module
 
     @property
+    def computed(self) -> Mapping[str, Sequence[Kernel]]:
+        """The kernels that each function of the module computes."""
+        return self.printer.computed
+
+    @property
     def text(self) -> str:
         """The module as it is now."""
         return self.module.text()
@@ -169,7 +174,7 @@ class TrainingCode:
             printer.program("step", self.step, watch=self._loop.watch)
             return
         printer.program("step.rows", self.step)
-        printer.nest("step.batch", small.nest, small.buffers, small.checked)
+        printer.unrolled("step.batch", small, (*self.step.prologue, *self.step.body))
         text = CHOICE.format(arguments=ARGUMENTS, batch=self._loop.batch_size)
         printer.module.add(text)
 

@@ -22,9 +22,9 @@ from chainc.layout import Layouts, lay_out
 from chainc.loops import Buffer, Copy, Group, Kernel, Program, View
 from chainc.machine import Machine
 from chainc.memory import ALIGNMENT, plan, reuse_in_place, substitute
-from chainc.nests import Nest
 from chainc.rows import counted_at_each_call
 from chainc.schedules import schedule
+from chainc.schedules.unrolled import Unrolled
 from chainc.schedules.watching import watching_nest
 from chainc.split import split_large
 
@@ -159,20 +159,22 @@ class ProgramPrinter:
     module: Module
     memory: Memory
     failures: Failures = field(default_factory=Failures)
+    computed: dict[str, list[Kernel]] = field(default_factory=dict)  # kernels by function
 
     def kernel(self, kernel: Kernel) -> Call:
         """A kernel's function in the module."""
         nest, buffers = schedule(kernel, self.memory.capacity, self.module.machine)
         function = self.module.kernel(nest)
+        self.computed.setdefault(function.name, []).append(kernel)
         self._constants(buffers)
         code = self.failures.add_kernel(kernel)
         return Call(function, buffers, frozenset(kernel.outs), code)
 
-    def nest(
-        self, name: str, nest: Nest, buffers: Sequence[Buffer], checked: Sequence[Kernel]
-    ) -> None:
-        """A function that calls a nest in which failure number n is that of checked kernel n."""
+    def unrolled(self, name: str, small: Unrolled, kernels: Iterable[Kernel]) -> None:
+        """A function that calls a whole program as straight-line code."""
+        nest, buffers, checked = small.nest, small.buffers, small.checked
         function = self.module.kernel(nest)
+        self.computed.setdefault(function.name, []).extend(kernels)
         code = self.failures.add_kernels(checked)
         body = _Body(self.memory)
         self._constants(buffers)

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from chainc.backends.numpy.expressions import Scope, quoted
 from chainc.backends.numpy.statements import Statements
 from chainc.ir import Origin
-from chainc.loops import Buffer, Kernel, Operand, Program, View
+from chainc.listing import Line, Listing, text_of
+from chainc.loops import Buffer, Copy, Kernel, Operand, Program, View
 from chainc.memory import Arena, plan, reuse_in_place
 from chainc.split import split
 from chainc.types import Dim, Size, TensorType, names_of
@@ -46,6 +47,14 @@ def assemble(parts: Sequence[str]) -> str:
     used = [name for name in RUNTIME if re.search(rf"\b{name}\(", body)]
     imports = f"\nfrom chainc.backends.numpy.runtime import {', '.join(used)}\n" if used else ""
     return f"{HEADER}{imports}\n\n{body}"
+
+
+def listed(parts: Sequence[Sequence[Line]]) -> Listing:
+    """The lines of a module from those of its functions; its text is that of `assemble`."""
+    lines = [line for part in parts for line in (Line(""), *part)][1:]
+    text = assemble([text_of(part) for part in parts]).split("\n")
+    heading = (Line(line) for line in text[: len(text) - len(lines)])
+    return Listing((*heading, *lines))
 
 
 @dataclass
@@ -105,19 +114,21 @@ class FunctionPrinter:
             named[buffer] = shared[key]
         return named
 
-    def source(self) -> str:
+    def lines(self) -> Sequence[Line]:
         parameters = ", ".join(("state", *self.scope.sizes.values()))
-        lines = [
-            f"def bind_{self.name}({parameters}):",
-            f'{INDENT}"""Lay out the buffers of `{self.name}` for these sizes; state arrays are '
-            'updated in place."""',
+        about = f"Lay out the buffers of `{self.name}` for these sizes; state arrays are "
+        heading = [
+            Line(f"def bind_{self.name}({parameters}):"),
+            Line(f'{INDENT}"""{about}updated in place."""'),
         ]
-        lines.extend(f"{INDENT}{line}" for line in self._layout())
-        lines.append("")
-        lines.append(f"{INDENT}def {self.name}({', '.join(self._parameters())}):")
-        lines.extend(f"{INDENT * 2}{line}" for line in self._body())
-        lines.extend(["", f"{INDENT}return {self.name}", ""])
-        return "\n".join(lines)
+        return [
+            *heading,
+            *_indented(self._layout(), 1),
+            Line(""),
+            Line(f"{INDENT}def {self.name}({', '.join(self._parameters())}):"),
+            *_indented(self._body(), 2),
+            *map(Line, ("", f"{INDENT}return {self.name}", "")),
+        ]
 
     def _parameters(self) -> Iterator[str]:
         """The inputs; in a very large function the buffers too, as defaults.
@@ -131,22 +142,22 @@ class FunctionPrinter:
             names = (self.scope.names[b] for b in self.buffers if b not in inputs)
             yield from (f"{name}={name}" for name in dict.fromkeys(names))
 
-    def _layout(self) -> Iterator[str]:
+    def _layout(self) -> Iterator[Line]:
         for state in self.program.states:
-            yield f"{self.scope.names[state]} = state[{quoted(state.key)}]"
+            yield Line(f"{self.scope.names[state]} = state[{quoted(state.key)}]")
         for key, name in self.arenas.items():
             size = self.scope.dim(_scaled(self.arena.sizes[key], key))
-            yield f"{name} = np.empty({size}, np.uint8)"
+            yield Line(f"{name} = np.empty({size}, np.uint8)")
         laid_out: set[str] = set()
         for buffer in self.buffers:
             name = self.scope.names[buffer]
             if buffer in self.arena.offsets and name not in laid_out:
                 laid_out.add(name)
-                yield self._view_of_arena(buffer)
+                yield Line(self._view_of_arena(buffer))
             elif buffer.role == "constant":
-                yield self._constant(buffer)
+                yield Line(self._constant(buffer))
         for kernel in self.program.prologue:
-            yield from self._prologue(kernel)
+            yield from (Line(text, (kernel,)) for text in self._prologue(kernel))
 
     def _view_of_arena(self, buffer: Buffer) -> str:
         key = names_of(buffer.type.nbytes)
@@ -165,20 +176,21 @@ class FunctionPrinter:
         yield f"{name} = np.empty({self.scope.shape(type.shape)}, np.{type.dtype.name})"
         yield from self.statements.of(kernel)
 
-    def _body(self) -> Iterator[str]:
+    def _body(self) -> Iterator[Line]:
         heading = ""
         for kernel in self.program.body:
             title = _heading(kernel.origin)
             if title != heading:
                 heading = title
-                yield f"# {title}"
-            yield from self.statements.of(kernel)
+                yield Line(f"# {title}")
+            yield from (Line(text, (kernel,)) for text in self.statements.of(kernel))
         if self.program.updates:
-            yield "# new values that could not be computed in place"
+            yield Line("# new values that could not be computed in place")
         for slot, view in self.program.updates:
-            yield f"np.copyto({self.scope.names[slot]}, {self.scope.view(view)})"
+            text = f"np.copyto({self.scope.names[slot]}, {self.scope.view(view)})"
+            yield Line(text, (Copy(slot, (view,)),))
         results = [self._result(operand) for operand in self.program.outputs]
-        yield f"return ({', '.join(results)}{',' if len(results) == 1 else ''})"
+        yield Line(f"return ({', '.join(results)}{',' if len(results) == 1 else ''})")
 
     def _result(self, operand: Operand) -> str:
         text = self.scope.operand(operand)
@@ -196,6 +208,15 @@ def _heading(origin: Origin) -> str:
     return f"backward of {inert}" if origin.derivative is not None else inert
 
 
-def print_function(program: Program, name: str) -> str:
+def _indented(lines: Iterable[Line], depth: int) -> Iterator[Line]:
+    return (Line(f"{INDENT * depth}{line.text}", line.kernels) for line in lines)
+
+
+def function_lines(program: Program, name: str) -> Sequence[Line]:
     """The source of a prepared program's `bind_NAME`."""
-    return FunctionPrinter(program, name).source()
+    return FunctionPrinter(program, name).lines()
+
+
+def print_function(program: Program, name: str) -> str:
+    """The same as text."""
+    return text_of(function_lines(program, name))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from chainc.backends.numpy.expressions import quoted
-from chainc.backends.numpy.module import assemble, prepare, print_function
+from chainc.backends.numpy.module import function_lines, listed, prepare
+from chainc.listing import Line, Listing
 from chainc.loops import Buffer, TrainingLoop
 
 TRAIN = '''\
@@ -58,12 +59,21 @@ CHUNK = 1024  # rows that are evaluated at once
 PAD = " " * 4
 
 
-def print_training(loop: TrainingLoop) -> str:
+def list_training(loop: TrainingLoop) -> Listing:
     """The module: the step, the evaluation, and the loops around them."""
     step, evaluate = prepare(loop.step), prepare(loop.evaluate)
-    parts = [print_function(step, "step"), _train(loop)]
-    parts += [print_function(evaluate, "evaluate"), _validate(loop)]
-    return assemble(parts)
+    parts = [function_lines(step, "step"), _plain(_train(loop))]
+    parts += [function_lines(evaluate, "evaluate"), _plain(_validate(loop))]
+    return listed(parts)
+
+
+def print_training(loop: TrainingLoop) -> str:
+    """The same as text."""
+    return list_training(loop).text
+
+
+def _plain(text: str) -> list[Line]:
+    return [Line(line) for line in text.split("\n")]
 
 
 def _train(loop: TrainingLoop) -> str:

@@ -1,0 +1,207 @@
+"""The story of a compile as data: stages, their pictures, nodes and generated code, by number."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from html import escape
+from itertools import groupby
+
+from chainc.change import change
+from chainc.change_dot import change_to_dot
+from chainc.change_picture import change_picture
+from chainc.diagram import Vertex, diagram
+from chainc.dot import to_dot
+from chainc.ir import Graph, Node, Origin, describe
+from chainc.ops.contract import FusedContract
+from chainc.ops.formula import Region
+from chainc.ops.state import Leaf
+from chainrule.program import Compiled
+from chainrule.provenance import (
+    Mark,
+    Provenance,
+    chain_rule_step,
+    families,
+    family,
+    rewrites_of,
+)
+from chainrule.rendering import render_svg
+from chainrule.stages import Stage
+
+LINES_SHOWN = 8_000  # of one code
+LONGEST_LINE = 200  # characters
+
+# How a picture's SVG names what is in it.
+_NODE = re.compile(r'<g id="[^"]*" class="node">\s*<title>(?P<title>[^<]*)</title>')
+_OTHER_ID = re.compile(r'<(g|a) id="(?:graph|clust|edge|a_|node)[^"]*"')
+# Names of parts, which the page does not show, and the font, which its style names once for all.
+_SAID_ONCE = re.compile(
+    r'<title>[^<]*</title>\s*| font-family="Helvetica[^"]*"| xml:space="preserve"'
+)
+
+Record = Mapping[str, object]
+Texts = Mapping[Node, Sequence[str]]
+
+
+@dataclass
+class Story:
+    """Gives every node and every family of ops a number, and says what the page knows of each.
+
+    Attributes:
+        program: a compiled function or training.
+        values: lines of text with a node's numbers, where there are any.
+    """
+
+    program: Compiled
+    values: Texts
+    _numbers: dict[Node, int] = field(default_factory=dict)
+    _families: dict[Mark, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for stage in self.program.stages:
+            for node in stage.graph.nodes:
+                self._numbers.setdefault(node, len(self._numbers))
+
+    def number(self, node: Node) -> int | None:
+        """Of a node of some stage's graph; others have none."""
+        return self._numbers.get(node)
+
+    @cached_property
+    def codes(self) -> tuple[Provenance, ...]:
+        """The texts of generated code, the one nearest to the graph first."""
+        return tuple(map(self.program.provenance, self.program.codes))
+
+    def data(self) -> Record:
+        """What the page's script reads."""
+        codes = [self._code(code) for code in self.codes]
+        return {"nodes": [self._node(node) for node in self._numbers], "codes": codes}
+
+    def _node(self, node: Node) -> Record:
+        return {
+            "label": node.op.label,
+            "type": str(node.type),
+            **_origin_record(node.origin),
+            "rules": [self._rule(rule, old) for rule, old in rewrites_of(node.origin)],
+            "operands": [self._numbers[operand] for operand in node.inputs],
+            "parts": [_part(part) for part in _parts(node)],
+            "families": [self._family(mark) for mark in families(node)],
+            "lines": {code.code: _ranges(code.lines_of(node)) for code in self.codes},
+            "value": list(self.values.get(node, ())),
+        }
+
+    def _rule(self, rule: str, replaced: Node) -> Record:
+        return {"rule": rule, "text": describe(replaced), "node": self.number(replaced)}
+
+    def _family(self, mark: Mark) -> int:
+        return self._families.setdefault(mark, len(self._families))
+
+    def _code(self, code: Provenance) -> Record:
+        shown = code.lines[:LINES_SHOWN]
+        return {
+            "name": code.code,
+            "text": "\n".join(_short(line.text) for line in shown),
+            "more": len(code.lines) - len(shown),
+            "runs": list(self._runs(code)),
+        }
+
+    def _runs(self, code: Provenance) -> Iterator[Record]:
+        """Neighbouring lines that compute the same."""
+        for _, group in groupby(code.lines[:LINES_SHOWN], lambda line: id(line.computes)):
+            lines = list(group)
+            computes = lines[0].computes
+            if not computes:
+                continue
+            marks = dict.fromkeys(family(each.op, each.origin) for each in computes)
+            texts = {
+                (each.op, each.origin.location, each.origin.scope, each.step): {
+                    "op": each.op,
+                    **_origin_record(each.origin),
+                    "rules": [self._rule(rule, old) for rule, old in each.rewrites],
+                    "node": self.number(each.node),
+                }
+                for each in computes
+            }
+            yield {
+                "first": lines[0].number,
+                "last": lines[-1].number,
+                "families": [self._family(mark) for mark in marks],
+                "computes": list(texts.values()),
+            }
+
+    def graph(self, name: str, graph: Graph) -> str:
+        """The picture of a graph, as SVG whose identifiers begin with `name`."""
+        return self._marked(name, to_dot(graph), diagram(graph).vertices)
+
+    def change(self, name: str, stage: Stage) -> str:
+        """The picture of what a pass did."""
+        found = change(stage.before or stage.graph, stage.graph, stage.fired)
+        return self._marked(name, change_to_dot(found), change_picture(found).diagram.vertices)
+
+    def _marked(self, name: str, dot: str, vertices: Sequence[Vertex]) -> str:
+        """The SVG with its nodes told apart for the script and for screen readers."""
+        known = {f"n{i}": vertex for i, vertex in enumerate(vertices)}
+
+        def marked(match: re.Match[str]) -> str:
+            vertex = known.get(match["title"])
+            numbers = [self._numbers[node] for node in vertex.nodes] if vertex else []
+            if vertex is None or not numbers:
+                return "<g>"
+            place = f'id="{name}-{match["title"]}" data-nodes="{" ".join(map(str, numbers))}"'
+            label = escape(vertex.tooltip)
+            return f'<g class="node" {place} role="button" tabindex="-1" aria-label="{label}">'
+
+        found = _NODE.sub(marked, render_svg(dot))
+        return _SAID_ONCE.sub("", _OTHER_ID.sub(r"<\1", found))
+
+
+def _origin_record(origin: Origin) -> Record:
+    """What is known of an origin; what it has not is left out."""
+    known = {
+        "where": origin.location.short if origin.location else "",
+        "scope": origin.scope,
+        "step": chain_rule_step(origin),
+        "formula": _formula(origin),
+    }
+    return {name: text for name, text in known.items() if text}
+
+
+def _formula(origin: Origin) -> str:
+    """The local derivative that a node of the gradient multiplies by, as on a blackboard."""
+    derivative = origin.derivative
+    if derivative is None or derivative.operand is None or derivative.rule != "local derivative":
+        return ""
+    from chainc.local_derivative import local_derivative
+
+    return local_derivative(derivative.forward, derivative.operand).text
+
+
+def _parts(node: Node) -> Iterable[Node]:
+    """The ops of a fused node, in order; the product that an epilogue goes on with comes first."""
+    if not isinstance(node.op, Region | FusedContract):
+        return
+    for part in node.op.body.nodes:
+        product = isinstance(node.op, FusedContract) and part.op.label == "0"
+        if product or not isinstance(part.op, Leaf):
+            yield part
+
+
+def _part(part: Node) -> Record:
+    label = "contract" if isinstance(part.op, Leaf) else part.op.label
+    return {"label": label, **_origin_record(part.origin)}
+
+
+def _ranges(numbers: Sequence[int]) -> list[list[int]]:
+    """`1 2 3 7` as `[[1, 3], [7, 7]]`."""
+    found: list[list[int]] = []
+    for number in numbers:
+        if found and number == found[-1][1] + 1:
+            found[-1][1] = number
+        else:
+            found.append([number, number])
+    return found
+
+
+def _short(line: str) -> str:
+    return line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE - 1]}…"
