@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 from chainc.types import DType
 
-CASES, SUM, ENTRYWISE, PRODUCT, POWER, ATOM = range(
-    6
-)  # how tightly a formula's outermost sign binds
+# How tightly a formula's outermost sign binds.
+CASES, SUM, ENTRYWISE, PRODUCT, POWER, ATOM = range(6)
 
 _DIGITS = "0123456789"
+_INTEGER = re.compile(r"\d{1,6}")
 _GREEK = {
     "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "ζ": "zeta",
     "η": "eta", "θ": "theta", "ι": "iota", "κ": "kappa", "λ": "lambda", "μ": "mu", "ν": "nu",
@@ -36,11 +36,19 @@ _SPECIAL = {
 
 @dataclass(frozen=True)
 class Written:
-    """A formula as text and as LaTeX (for math mode)."""
+    """A formula as text and as LaTeX (for math mode).
+
+    Attributes:
+        text: plain.
+        latex: for math mode.
+        binding: of its outermost sign.
+        factors: of a product, without its sign.
+    """
 
     text: str
     latex: str
     binding: int = ATOM
+    factors: tuple[Written, ...] = ()
 
     @property
     def is_negative(self) -> bool:
@@ -119,9 +127,9 @@ def literal(text: str) -> Written:
 
 def negative(x: Written) -> Written:
     if x.is_negative:
-        return Written(x.text[1:], x.latex[1:], x.binding)
+        return Written(x.text[1:], x.latex[1:], x.binding, x.factors)
     inner = x.within(ENTRYWISE)
-    return Written(f"−{inner.text}", f"-{inner.latex}", min(inner.binding, PRODUCT))
+    return Written(f"−{inner.text}", f"-{inner.latex}", min(inner.binding, PRODUCT), x.factors)
 
 
 def total(terms: Sequence[Written]) -> Written:
@@ -140,17 +148,32 @@ def total(terms: Sequence[Written]) -> Written:
 
 
 def product(factors: Sequence[Written]) -> Written:
-    """`2·x·(1 − x)`; in LaTeX side by side, with a dot only before a digit."""
+    """`2·x²·(1 − x)`; in LaTeX side by side, with a dot only before a digit."""
     if len(factors) == 1:
         return factors[0]
     sign = sum(factor.is_negative for factor in factors) % 2 == 1
-    first, *others = (negative(factor) if factor.is_negative else factor for factor in factors)
+    positive = (negative(factor) if factor.is_negative else factor for factor in factors)
+    gathered = _gathered([part for factor in positive for part in factor.factors or (factor,)])
+    first, *others = gathered
     text, latex = first.within(PRODUCT).text, first.within(PRODUCT).latex
     for factor in others:
         inner = factor.within(PRODUCT)
         joint = r" \cdot " if inner.latex[:1].isdigit() else " "
         text, latex = f"{text}·{inner.text}", f"{latex}{joint}{inner.latex}"
-    return negative(Written(text, latex, PRODUCT)) if sign else Written(text, latex, PRODUCT)
+    found = first if not others else Written(text, latex, PRODUCT, gathered)
+    return negative(found) if sign else found
+
+
+def _gathered(factors: Sequence[Written]) -> tuple[Written, ...]:
+    """`2, x, 3, x, y` as `6, x², y`."""
+    numbers = [factor for factor in factors if _INTEGER.fullmatch(factor.text)]
+    names = [factor for factor in factors if factor not in numbers]
+    found = [
+        base if names.count(base) == 1 else power(base, number(names.count(base)))
+        for base in dict.fromkeys(names)
+    ]
+    whole = math.prod(int(factor.text) for factor in numbers)
+    return (number(whole), *found) if whole != 1 or not found else tuple(found)
 
 
 def entrywise_product(a: Written, b: Written) -> Written:

@@ -173,9 +173,13 @@ class Node(Operators):
 Operand = Node | float | int | bool | Array
 
 
-def describe(node: Node) -> str:
-    """`relu f32[batch,32] (digits.py:9)`: how messages speak of a node."""
-    where = f" ({node.origin.location})" if node.origin.location else ""
+def describe(node: Node, *, short: bool = False) -> str:
+    """`relu f32[batch,32] (models/digits.py:9)`: how messages speak of a node.
+
+    A `short` one leaves out the folder: pages and pictures are handed on.
+    """
+    location = node.origin.location
+    where = f" ({location.short if short else location})" if location else ""
     path = f" in {node.origin.scope}" if node.origin.scope else ""
     return f"{node.op.label} {node.type}{path}{where}"
 

@@ -11,7 +11,7 @@ from chainc.errors import GradientError, InputError
 from chainc.ir import Node, describe, topological
 from chainrule.atomic import write_atomically
 from chainrule.backpropagation import backpropagate
-from chainrule.derivations.document import Block, to_latex, to_latex_file, to_markdown
+from chainrule.derivations.document import Block, Equations, to_latex, to_latex_file, to_markdown
 from chainrule.derivations.model import Model, model_of
 from chainrule.derivations.numbers import Numbers
 from chainrule.derivations.steps import Backward, Step
@@ -23,7 +23,7 @@ __all__ = ["Derivation", "derive"]
 MOST_STEPS = 60  # that anybody reads
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Derivation:
     """A derivation as a value; a notebook shows it.
 
@@ -81,6 +81,13 @@ class Derivation:
                 hint="ask for one with cr.derive(loss, weight, exercise=True)",
             )
         return self.key_blocks
+
+    def __str__(self) -> str:
+        return self.markdown()
+
+    def __repr__(self) -> str:
+        steps = sum(isinstance(block, Equations) for block in self.blocks)
+        return f"<derivation with {steps} equations>"
 
     def _repr_markdown_(self) -> str:
         return self.markdown()

@@ -297,11 +297,11 @@ def chain_rule_step(origin: Origin) -> str:
         return ""
     forward = derivative.forward
     if derivative.operand is None:
-        return f"{derivative.rule} of {describe(forward)}"
+        return f"{derivative.rule} of {describe(forward, short=True)}"
     operand = forward.inputs[derivative.operand]
     return (
-        f"{derivative.rule} of {describe(forward)} "
-        f"with respect to operand {derivative.operand + 1}, {describe(operand)}"
+        f"{derivative.rule} of {describe(forward, short=True)} "
+        f"with respect to operand {derivative.operand + 1}, {describe(operand, short=True)}"
     )
 
 

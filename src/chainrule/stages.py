@@ -74,7 +74,7 @@ class Rewritten:
 def spelled(node: Node) -> str:
     """`multiply(exp, lr) f32[3] (model.py:4)`: a node with what it is computed from."""
     operands = ", ".join(operand.op.label for operand in node.inputs)
-    described = describe(node)
+    described = describe(node, short=True)
     label = node.op.label
     return f"{label}({operands}){described[len(label) :]}" if operands else described
 

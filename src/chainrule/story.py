@@ -9,7 +9,7 @@ from functools import cached_property
 from html import escape
 from itertools import groupby
 
-from chainc.change import change
+from chainc.change import Change, Rewriting, change
 from chainc.change_dot import change_to_dot
 from chainc.change_picture import change_picture
 from chainc.diagram import Vertex, diagram
@@ -28,7 +28,6 @@ from chainrule.provenance import (
     rewrites_of,
 )
 from chainrule.rendering import render_svg
-from chainrule.stages import Stage
 
 LINES_SHOWN = 8_000  # of one code
 LONGEST_LINE = 200  # characters
@@ -36,9 +35,11 @@ LONGEST_LINE = 200  # characters
 # How a picture's SVG names what is in it.
 _NODE = re.compile(r'<g id="[^"]*" class="node">\s*<title>(?P<title>[^<]*)</title>')
 _OTHER_ID = re.compile(r'<(g|a) id="(?:graph|clust|edge|a_|node)[^"]*"')
-# Names of parts, which the page does not show, and the font, which its style names once for all.
+# Names of parts, which the page does not show; links, since choosing a node leads to its rules;
+# and the font, which the page's style names once for all.
 _SAID_ONCE = re.compile(
-    r'<title>[^<]*</title>\s*| font-family="Helvetica[^"]*"| xml:space="preserve"'
+    r'<title>[^<]*</title>\s*| xlink:href="[^"]*"| font-family="Helvetica[^"]*"'
+    r'| xml:space="preserve"'
 )
 
 Record = Mapping[str, object]
@@ -73,6 +74,24 @@ class Story:
         """The texts of generated code, the one nearest to the graph first."""
         return tuple(map(self.program.provenance, self.program.codes))
 
+    @cached_property
+    def changes(self) -> tuple[Change | None, ...]:
+        """What each stage changed; None for the declared graph."""
+        return tuple(
+            None if stage.before is None else change(stage.before, stage.graph, stage.fired)
+            for stage in self.program.stages
+        )
+
+    @cached_property
+    def _replaced(self) -> Mapping[Node, Rewriting]:
+        """What the rules put in the place of a node."""
+        return {
+            rewriting.replaced: rewriting
+            for found in self.changes
+            if found is not None
+            for rewriting in found.rewritings
+        }
+
     def data(self) -> Record:
         """What the page's script reads."""
         codes = [self._code(code) for code in self.codes]
@@ -84,6 +103,7 @@ class Story:
             "type": str(node.type),
             **_origin_record(node.origin),
             "rules": [self._rule(rule, old) for rule, old in rewrites_of(node.origin)],
+            "becomes": self._becomes(node),
             "operands": [self._numbers[operand] for operand in node.inputs],
             "parts": [_part(part) for part in _parts(node)],
             "families": [self._family(mark) for mark in families(node)],
@@ -92,7 +112,14 @@ class Story:
         }
 
     def _rule(self, rule: str, replaced: Node) -> Record:
-        return {"rule": rule, "text": describe(replaced), "node": self.number(replaced)}
+        return {"rule": rule, "text": describe(replaced, short=True), "node": self.number(replaced)}
+
+    def _becomes(self, node: Node) -> Record | None:
+        if node not in self._replaced:
+            return None
+        found = self._replaced[node]
+        text, number = describe(found.replacement, short=True), self.number(found.replacement)
+        return {"rules": list(found.names), "text": text, "node": number}
 
     def _family(self, mark: Mark) -> int:
         return self._families.setdefault(mark, len(self._families))
@@ -134,9 +161,8 @@ class Story:
         """The picture of a graph, as SVG whose identifiers begin with `name`."""
         return self._marked(name, to_dot(graph), diagram(graph).vertices)
 
-    def change(self, name: str, stage: Stage) -> str:
+    def change(self, name: str, found: Change) -> str:
         """The picture of what a pass did."""
-        found = change(stage.before or stage.graph, stage.graph, stage.fired)
         return self._marked(name, change_to_dot(found), change_picture(found).diagram.vertices)
 
     def _marked(self, name: str, dot: str, vertices: Sequence[Vertex]) -> str:

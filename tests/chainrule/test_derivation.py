@@ -90,6 +90,20 @@ def test_a_chain_of_gates_and_one_gate_agree() -> None:
     assert any(r"-\frac{1}{z_{7}^{2}}" in line for line in lines(chain))
 
 
+def test_equal_factors_of_a_result_become_a_power() -> None:
+    """With y = h², h = σ(3x): ∂y/∂x = 2 h · h (1 − h) · 3."""
+    x = cr.input("x")
+    text = derive(cr.sigmoid(3.0 * x) ** 2, x).markdown()
+    assert f"{d('L', 'x')} = 6 z_{{2}}^{{2}} (1 - z_{{2}})" in lines(text)
+
+
+def test_a_derivation_prints_as_markdown() -> None:
+    x = cr.input("x")
+    found = derive(x**2, x)
+    assert str(found) == found.markdown()
+    assert repr(found) == "<derivation with 3 equations>"
+
+
 def test_a_fan_out_is_a_sum_over_paths() -> None:
     """With y = z1 (z2 − 2 z1), z1 = x1²: ∂y/∂z1 = 4 + (−1)·2 = 2."""
     loss, xs, at = g4()
@@ -103,7 +117,7 @@ def test_a_fan_out_is_a_sum_over_paths() -> None:
     assert r"by way of } z_{3}}" in text
     assert f"= z_{{4}} + 2 {d('L', 'z_{3}')}" in found
     assert f"{d('L', 'z_{1}')} = 4 + (-1) \\cdot 2 = 2" in found
-    assert f"{d('L', 'x_{1}')} = (z_{{4}} - 2 z_{{1}}) \\cdot 2 x_{{1}}" in found
+    assert f"{d('L', 'x_{1}')} = 2 (z_{{4}} - 2 z_{{1}}) x_{{1}}" in found
     assert numbers(text) == {
         "z_{4}": 1, "z_{3}": -1, "z_{2}": 1, "z_{1}": 2, "x_{1}": 4, "x_{2}": 3, "x_{3}": 2,
     }  # fmt: skip

@@ -37,9 +37,32 @@ function entry(list, name, ...contents) {
 }
 
 function ruleText(each) {
-  const item = made("span", `${each.rule}, in place of `);
-  item.append(each.node === null ? each.text : nodeButton(each.node, each.text));
+  const item = made("span");
+  item.append(ruleButton(each.rule), ", in place of ", nodeOrText(each));
   return item;
+}
+
+function becomesText(each) {
+  const item = made("span");
+  item.append(nodeOrText(each), " by ", ...each.rules.flatMap((rule) => [ruleButton(rule), " "]));
+  return item;
+}
+
+function nodeOrText(each) {
+  return each.node === null ? each.text : nodeButton(each.node, each.text);
+}
+
+// Leads to the rule's own lines in the list of the stage where it fired.
+function ruleButton(rule) {
+  const place = document.querySelector(`[data-rule="${CSS.escape(rule)}"]`);
+  if (!place) return rule;
+  const button = made("button", rule, { type: "button", class: "link rule" });
+  button.addEventListener("click", () => {
+    place.querySelector("details").open = true;
+    place.scrollIntoView();
+    place.querySelector("summary").focus({ preventScroll: true });
+  });
+  return button;
 }
 
 function originEntries(list, record) {
@@ -96,6 +119,7 @@ function showNode(node) {
   const list = made("dl");
   originEntries(list, node);
   if (node.value.length) entry(list, "Value", made("pre", node.value.join("\n")));
+  if (node.becomes) entry(list, "Becomes", becomesText(node.becomes));
   entry(list, "Ops in this kernel", ...node.parts.map(partText));
   entry(list, "Computed from", ...node.operands.map((number) => nodeButton(number)));
   show(`${node.label} ${node.type}`, list, ...data.codes.map((code) => snippet(code, node)));

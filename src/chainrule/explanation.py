@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
+from chainc.change import Change
 from chainc.errors import InputError, Location
 from chainc.ir import Graph, Node
 from chainc.rewrite import Fired
@@ -16,6 +17,7 @@ from chainrule.pages.page import Page
 from chainrule.pages.writing import check_target, write_page
 from chainrule.point import complete, evaluate_at
 from chainrule.program import Compiled
+from chainrule.rule_source import source_at
 from chainrule.stages import Stage, spelled
 from chainrule.story import Story
 from chainrule.values import Values
@@ -114,7 +116,7 @@ def _body(story: Story) -> Iterator[str]:
     yield from _contents(program.stages)
     yield "</header>\n<main>"
     for position, stage in enumerate(program.stages):
-        yield from _stage(story, f"stage-{position}", stage)
+        yield from _stage(story, f"stage-{position}", stage, story.changes[position])
     tabs = "".join(
         f'<button type="button" role="tab" id="tab-{code}" aria-controls="listing" '
         f'aria-selected="false">{CODES[code]}</button>'
@@ -133,26 +135,26 @@ def _contents(stages: Sequence[Stage]) -> Iterator[str]:
     yield '<li><a href="#code">code</a></li></ol></nav>'
 
 
-def _stage(story: Story, name: str, stage: Stage) -> Iterator[str]:
+def _stage(story: Story, name: str, stage: Stage, change: Change | None) -> Iterator[str]:
     yield f'<section id="{name}" aria-labelledby="{name}-title">'
     yield f'<h2 id="{name}-title">{escape(stage.name)}</h2>'
     yield from _meaning(stage.meaning if stage.before else "The graph as it was declared.")
     yield _costs(stage, story.program.shown_sizes())
     yield from _rules(story, stage.fired)
-    yield from _pictures(story, name, stage)
+    yield from _pictures(story, name, stage, change)
     yield "</section>"
 
 
-def _pictures(story: Story, name: str, stage: Stage) -> Iterator[str]:
+def _pictures(story: Story, name: str, stage: Stage, change: Change | None) -> Iterator[str]:
     """The graph as declared; what a pass changed; the graph that is left in the end."""
-    if stage.before is None:
+    if stage.before is None or change is None:
         yield from _figure(name, "The declared graph", story.graph(name, stage.graph))
         return
     if stage.before.roots == stage.graph.roots:
         yield "<p>The graph is that of the stage before: there was nothing to do.</p>"
     else:
         about = f"What {stage.name} changed"
-        yield from _figure(f"{name}-change", about, story.change(f"{name}-change", stage))
+        yield from _figure(f"{name}-change", about, story.change(f"{name}-change", change))
     if stage is story.program.stages[-1]:
         yield "<h3>What is left to compute</h3>"
         yield from _figure(name, "The graph after all passes", story.graph(name, stage.graph))
@@ -209,16 +211,22 @@ def _rules(story: Story, fired: Sequence[Fired]) -> Iterator[str]:
         return
     yield '<h3>Rules that fired</h3><ul class="rules">'
     for (rule, kind, location), found in by_rule.items():
-        yield (
-            f"<li><details><summary><code>{escape(rule)}</code> ({kind}) "
-            f"{_count(len(found), 'time')}, written in <code>{escape(_place(location))}</code>"
-            "</summary><ul>"
-        )
+        yield f'<li data-rule="{escape(rule)}"><details>'
+        times = _count(len(found), "time")
+        written = f"written in <code>{escape(_place(location))}</code>"
+        yield f"<summary><code>{escape(rule)}</code> ({kind}) {times}, {written}</summary>"
+        yield _source(location)
+        yield "<ul>"
         yield from (f"<li>{_firing(story, each)}</li>" for each in found[:EXAMPLES])
         if len(found) > EXAMPLES:
             yield f"<li>and {len(found) - EXAMPLES:,} more</li>"
         yield "</ul></details></li>"
     yield "</ul>"
+
+
+def _source(location: Location) -> str:
+    source = source_at(location)
+    return "" if source is None else f"<pre>{escape(str(source))}</pre>"
 
 
 def _firing(story: Story, fired: Fired) -> str:

@@ -96,6 +96,31 @@ def test_a_rule_is_said_to_be_written_where_its_equation_is() -> None:
         assert (at_rule[1] == each.rule) if at_rule else written.lstrip().startswith("note(")
 
 
+def test_each_rule_is_shown_as_it_stands_in_its_file(pages: dict[str, Path]) -> None:
+    html = unescape(pages["llvm"].read_text(encoding="utf-8"))
+    rules = re.findall(
+        r'<li data-rule="(\w+)"><details>.*?</summary>\n<pre>(.*?)</pre>', html, re.S
+    )
+    assert {name for name, _ in rules} >= {"softmax_times", "fuse_epilogue"}
+    for name, source in rules:
+        assert f"def {name}(" in source or "note(" in source
+        first = source.split("\n")[0]
+        number, text = first.split(maxsplit=1)
+        fired = next(f for stage in program().stages for f in stage.fired if f.rule == name)
+        lines = Path(fired.location.file).read_text(encoding="utf-8").split("\n")
+        assert lines[int(number) - 1].strip() == text
+
+
+def test_a_replaced_node_says_what_became_of_it(pages: dict[str, Path]) -> None:
+    nodes = data_of(pages["llvm"])["nodes"]
+    becoming = [node for node in nodes if node["becomes"]]
+    assert {rule for node in becoming for rule in node["becomes"]["rules"]} >= {"fuse_epilogue"}
+    for node in becoming:
+        number = node["becomes"]["node"]
+        assert nodes[number] is not node
+        assert node["becomes"]["text"].startswith(nodes[number]["label"])
+
+
 def test_every_drawn_node_can_be_chosen(pages: dict[str, Path]) -> None:
     html = pages["llvm"].read_text(encoding="utf-8")
     nodes = data_of(pages["llvm"])["nodes"]
@@ -233,6 +258,19 @@ def test_a_chosen_line_lights_up_its_nodes(pages: dict[str, Path], open_page: Op
     assert "local derivative of relu" in (chosen.first.get_attribute("aria-label") or "")
     page.keyboard.press("Escape")
     assert page.locator("g.node.selected, g.node.related").count() == 0
+
+
+def test_a_node_leads_to_the_rule_that_replaced_it(
+    pages: dict[str, Path], open_page: OpenPage
+) -> None:
+    page = open_page(pages["llvm"])
+    source = page.locator('li[data-rule="fuse_epilogue"] pre').first
+    assert not source.is_visible()
+    page.locator("#stage-8-change-picture g.node", has_text="fuse_epilogue").first.click()
+    assert page.url.endswith("llvm.html")
+    page.locator("#panel").get_by_role("button", name="fuse_epilogue").first.click()
+    assert source.is_visible()
+    assert "note(rule, root, fused)" in source.inner_text()
 
 
 def test_everything_works_from_the_keyboard(pages: dict[str, Path], open_page: OpenPage) -> None:
