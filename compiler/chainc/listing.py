@@ -1,19 +1,22 @@
-"""Generated code line by line, with the kernels that each line is for."""
+"""Generated code line by line, with the parts of kernels that each line is for."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chainc.loops import Kernel
+from chainc.parts import Part
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line; `kernels` is empty where it is for the program as a whole."""
+    """One line; `parts` is empty where it is for the program as a whole.
+
+    Neighbouring lines that are for the same share one tuple.
+    """
 
     text: str
-    kernels: tuple[Kernel, ...] = ()
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -57,10 +57,14 @@ class OpenLoop:
 
 @dataclass
 class NestBuilder:
-    """Appends statements to the innermost open loop."""
+    """Appends statements to the innermost open loop.
+
+    `part` is the number of the part of the kernel that is being written.
+    """
 
     bodies: list[list[Statement]] = field(default_factory=lambda: [[]])
     shared: bool = False
+    part: int | None = None
 
     def nest(self, name: str, note: str, parameters: Sequence[Parameter]) -> Nest:
         (body,) = self.bodies
@@ -76,8 +80,8 @@ class NestBuilder:
         carried: Sequence[Register] = (),
     ) -> Iterator[OpenLoop]:
         """A loop around what is written inside; `carry` says what the next pass gets."""
-        values = tuple(Register(register.kind, register.name) for register in carried)
-        results = tuple(Register(register.kind, register.name) for register in carried)
+        values = tuple(map(_another, carried))
+        results = tuple(map(_another, carried))
         opened = OpenLoop(Index(name), values, results)
         self.bodies.append([])
         yield opened
@@ -88,6 +92,13 @@ class NestBuilder:
         handed = tuple(Carried(*registers) for registers in pairs)
         self._append(Loop(opened.index, start, stop, step, handed, body))
 
+    @contextmanager
+    def writing(self, part: int | None) -> Iterator[None]:
+        """What is written inside is for this part of the kernel."""
+        before, self.part = self.part, part
+        yield
+        self.part = before
+
     def share(self, stop: Bound, grain: int = 1) -> tuple[Index, Index]:
         """This thread's part of 0..stop."""
         low, high = Index("low"), Index("high")
@@ -96,7 +107,7 @@ class NestBuilder:
         return low, high
 
     def load(self, address: Address, lanes: int = 1) -> Register:
-        out = Register(Kind(address.parameter.dtype, lanes), address.parameter.name)
+        out = self._register(Kind(address.parameter.dtype, lanes), address.parameter.name)
         self._append(Load(out, address))
         return out
 
@@ -110,13 +121,13 @@ class NestBuilder:
         self._append(Prefetch(address))
 
     def constant(self, value: float | int | bool, kind: Kind) -> Register:
-        out = Register(kind)
+        out = self._register(kind)
         self._append(Constant(out, value))
         return out
 
     def constants(self, values: Sequence[float | int | bool], dtype: DType) -> Register:
         """A number for each lane."""
-        out = Register(Kind(dtype, len(values)))
+        out = self._register(Kind(dtype, len(values)))
         self._append(Constants(out, tuple(values)))
         return out
 
@@ -127,7 +138,7 @@ class NestBuilder:
         """
         lanes = max(operand.kind.lanes for operand in operands)
         wide = tuple(self.splat(each, lanes) for each in self._promoted(operands))
-        out = Register(Kind(dtype or wide[-1].kind.dtype, lanes), primitive)
+        out = self._register(Kind(dtype or wide[-1].kind.dtype, lanes), primitive)
         self._append(Compute(out, primitive, wide))
         return out
 
@@ -151,12 +162,12 @@ class NestBuilder:
     def splat(self, value: Register, lanes: int) -> Register:
         if value.kind.lanes == lanes:
             return value
-        out = Register(Kind(value.kind.dtype, lanes), value.name)
+        out = self._register(Kind(value.kind.dtype, lanes), value.name)
         self._append(Splat(out, value))
         return out
 
     def lane(self, value: Register, lane: int) -> Register:
-        out = Register(Kind(value.kind.dtype), value.name)
+        out = self._register(Kind(value.kind.dtype), value.name)
         self._append(Lane(out, value, lane))
         return out
 
@@ -165,37 +176,37 @@ class NestBuilder:
         if len(picked) == 1:
             value, lane = divmod(max(picked[0], 0), values[0].kind.lanes)
             return self.lane(values[value], lane)
-        out = Register(Kind(values[0].kind.dtype, len(picked)), values[0].name)
+        out = self._register(Kind(values[0].kind.dtype, len(picked)), values[0].name)
         self._append(Shuffle(out, tuple(values), tuple(picked)))
         return out
 
     def across(self, primitive: str, value: Register) -> Register:
         if value.kind.lanes == 1:
             return value
-        out = Register(Kind(value.kind.dtype), primitive)
+        out = self._register(Kind(value.kind.dtype), primitive)
         self._append(Across(out, primitive, value))
         return out
 
     def transpose(self, values: Sequence[Register]) -> tuple[Register, ...]:
-        outs = tuple(Register(value.kind, value.name) for value in values)
+        outs = tuple(self._register(value.kind, value.name) for value in values)
         self._append(Transpose(outs, tuple(values)))
         return outs
 
     def positions(self, position: Affine | Index, lanes: int, dtype: DType = int64) -> Register:
         """`position` + 0, 1, …: where each lane stands."""
-        out = Register(Kind(dtype, lanes), "position")
+        out = self._register(Kind(dtype, lanes), "position")
         self._append(Positions(out, affine(position)))
         return out
 
     def row_count(self, dtype: DType, multiple: int = 1) -> Register:
-        out = Register(Kind(dtype), "rows")
+        out = self._register(Kind(dtype), "rows")
         self._append(RowCount(out, multiple))
         return out
 
     def call(
         self, function: str, operands: Sequence[Register], kinds: Sequence[Kind]
     ) -> tuple[Register, ...]:
-        outs = tuple(Register(kind, function) for kind in kinds)
+        outs = tuple(self._register(kind, function) for kind in kinds)
         self._append(Call(outs, function, tuple(operands)))
         return outs
 
@@ -203,5 +214,12 @@ class NestBuilder:
         """Where some lane is true, the call reports an index out of range."""
         self._append(Fail(condition, number))
 
+    def _register(self, kind: Kind, name: str = "") -> Register:
+        return Register(kind, name, self.part)
+
     def _append(self, statement: Statement) -> None:
         self.bodies[-1].append(statement)
+
+
+def _another(register: Register) -> Register:
+    return Register(register.kind, register.name, register.part)

@@ -48,9 +48,10 @@ from chainc.nests import (
     Store,
     Transpose,
     Variable,
+    part_of,
     statements,
 )
-from chainc.repetition import Block, Line, Offset, Piece, folded, rendered
+from chainc.repetition import Block, Line, Mark, Offset, Piece, Rendered, folded, rendered
 
 _INFIX: Mapping[str, str] = {
     "add": "+",
@@ -69,10 +70,15 @@ _INFIX: Mapping[str, str] = {
 
 def print_nest(nest: Nest) -> str:
     """The nest's note, the parameters it reads and those it writes, and its loops."""
+    return "".join(f"{line.text}\n" for line in nest_lines(nest))
+
+
+def nest_lines(nest: Nest) -> list[Rendered]:
+    """The text of a nest line by line."""
     printer = _Printer(nest)
     note = "".join(character if character.isprintable() else "?" for character in nest.note)
     body = Block((printer.signature(),), tuple(printer.body(nest.body)))
-    return "\n".join([f"# {note}", *rendered([body])]) + "\n"
+    return [Rendered(f"# {note}", None), *rendered([body])]
 
 
 class _Printer:
@@ -97,11 +103,14 @@ class _Printer:
     def body(self, body: Sequence[Statement]) -> list[Line | Block]:
         """One line a statement; runs of lines are folded."""
         lines: list[Line | Block] = []
-        for straight, part in groupby(body, lambda each: not isinstance(each, Loop)):
+        for straight, run in groupby(body, lambda each: not isinstance(each, Loop)):
             if straight:
-                lines += folded([x for each in part for x in self._lines(each)], self.counters)
+                marked = [
+                    (*line, Mark(part_of(each))) for each in run for line in self._lines(each)
+                ]
+                lines += folded(marked, self.counters)
             else:
-                lines += [self._loop(each) for each in part if isinstance(each, Loop)]
+                lines += [self._loop(each) for each in run if isinstance(each, Loop)]
         return lines
 
     # loops

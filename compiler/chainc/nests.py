@@ -45,10 +45,14 @@ class Kind:
 
 @dataclass(frozen=True, eq=False)
 class Register:
-    """A value in a machine register, written once."""
+    """A value in a machine register, written once.
+
+    `part` is the number of the part of the kernel that needs it, None where no one part does.
+    """
 
     kind: Kind
     name: str = ""
+    part: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -307,6 +311,18 @@ class Nest:
     parameters: tuple[Parameter, ...]
     body: tuple[Statement, ...]
     shared: bool = False
+
+
+def part_of(statement: Statement) -> int | None:
+    """For which part of the kernel a statement is; None for what serves all of it."""
+    match statement:
+        case Store():
+            return statement.value.part
+        case Transpose() | Call():
+            return statement.outs[0].part
+        case Prefetch() | Fail() | Share() | Loop():
+            return None
+    return statement.out.part
 
 
 def statements(body: Iterable[Statement]) -> Iterable[Statement]:

@@ -51,7 +51,17 @@ class Steady:
         return moving + _signed(first.value)
 
 
-Piece = str | Name | Offset | Steady
+@dataclass(frozen=True)
+class Mark:
+    """For which part of a kernel a line is; that is not printed."""
+
+    part: int | None
+
+    def __str__(self) -> str:
+        return ""
+
+
+Piece = str | Name | Offset | Steady | Mark
 Line = tuple[Piece, ...]
 
 
@@ -63,13 +73,29 @@ class Block:
     body: Sequence[Line | Block]
 
 
-def rendered(lines: Sequence[Line | Block], indent: str = "") -> Iterator[str]:
+@dataclass(frozen=True)
+class Rendered:
+    """A line of text, and for which part of the kernel it is."""
+
+    text: str
+    part: int | None
+
+
+def rendered(lines: Sequence[Line | Block], indent: str = "") -> Iterator[Rendered]:
+    """A heading is for the part for which all below it is."""
     for line in lines:
         if isinstance(line, Block):
-            yield indent + "".join(map(str, line.head))
-            yield from rendered(line.body, indent + INDENT)
+            body = list(rendered(line.body, indent + INDENT))
+            parts = {below.part for below in body}
+            yield Rendered(_text(line.head, indent), parts.pop() if len(parts) == 1 else None)
+            yield from body
         else:
-            yield indent + "".join(map(str, line))
+            marks = [piece.part for piece in line if isinstance(piece, Mark)]
+            yield Rendered(_text(line, indent), marks[0] if marks else None)
+
+
+def _text(line: Line, indent: str) -> str:
+    return indent + "".join(map(str, line))
 
 
 def folded(lines: Sequence[Line], counters: Sequence[str]) -> list[Line | Block]:
@@ -142,7 +168,7 @@ def _steady(a: Line, b: Line, counter: str) -> Line:
 
 
 def _moving(piece: Piece, step: int, counter: str) -> Piece:
-    if step == 0 or isinstance(piece, str):
+    if step == 0 or isinstance(piece, str | Mark):
         return piece
     if isinstance(piece, Steady):
         return Steady(piece.first, (*piece.steps, (counter, step)))

@@ -12,8 +12,8 @@ from chainrule.plan import Plan, plan_of_function, plan_of_training
 if TYPE_CHECKING:
     from chainc.backends.llvm.function import FunctionCode
     from chainc.backends.llvm.loop import TrainingCode
+    from chainc.backends.llvm.program import Use
     from chainc.listing import Listing
-    from chainc.loops import Kernel
     from chainc.nests import Nest
 
 CODES = ("loops", "llvm", "assembly")
@@ -26,7 +26,7 @@ class NativeView:
     llvm: str
     nests: tuple[Nest, ...]
     plan: Plan
-    computed: Mapping[str, Sequence[Kernel]]  # the kernels of each function
+    uses: Mapping[str, Sequence[Use]]  # what each function computes
 
     @cached_property
     def loops(self) -> str:
@@ -50,13 +50,22 @@ class NativeView:
 
     def listing(self, code: str) -> Listing:
         """One of `CODES` line by line."""
-        from chainc.backends.llvm.listing import list_assembly, list_llvm, list_loops
+        from chainc.backends.llvm.jit import host
+        from chainc.backends.llvm.listing import list_assembly, list_loops
+        from chainc.backends.llvm.locations import llvm_lines
 
         if code == "loops":
-            return list_loops(self.nests, self.computed)
+            return list_loops(self.nests, self.uses)
         if code == "llvm":
-            return list_llvm(self.llvm, self.computed)
-        return list_assembly(self.assembly, self.computed)
+            return self._llvm_listing
+        sources = llvm_lines(self.llvm, self.assembly, self.uses, host())
+        return list_assembly(self.assembly, self._llvm_listing, sources, self.uses)
+
+    @cached_property
+    def _llvm_listing(self) -> Listing:
+        from chainc.backends.llvm.listing import list_llvm
+
+        return list_llvm(self.llvm, self.uses)
 
     @property
     def processor(self) -> str:
@@ -72,9 +81,9 @@ class NativeView:
 
 
 def view_of_function(code: FunctionCode) -> NativeView:
-    return NativeView(code.text, code.nests, plan_of_function(code), code.computed)
+    return NativeView(code.text, code.nests, plan_of_function(code), code.uses)
 
 
 def view_of_training(code: TrainingCode) -> NativeView:
     plan = plan_of_training(code)
-    return NativeView(code.text, code.module.nests, plan, code.computed)
+    return NativeView(code.text, code.module.nests, plan, code.uses)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, TypeVar
 from chainc.errors import GraphError, InputError, Location
 from chainc.ir import Graph, Node, Origin, describe
 from chainc.listing import Listing
-from chainc.loops import Buffer, Contract, Group, Instruction, Kernel, Map
+from chainc.loops import Contract, Kernel
 from chainc.ops.contract import FusedContract
 from chainc.ops.formula import Region
 from chainc.ops.state import Leaf
+from chainc.parts import Part
 
 if TYPE_CHECKING:
     from chainc.driver import CompiledFunction, CompiledTraining
@@ -67,7 +68,8 @@ class GeneratedLine:
     Attributes:
         number: the first line is 1.
         text: the line.
-        computes: the ops that it, or the kernel to which it belongs, computes.
+        computes: the ops that it computes; all those of its kernel where it serves the kernel
+            as a whole.
     """
 
     number: int
@@ -106,13 +108,13 @@ class Provenance:
     @cached_property
     def lines(self) -> tuple[GeneratedLine, ...]:
         """Every line of the code."""
-        resolve = _Kernels(self._listing, self._graphs[-1])
-        known: dict[int, tuple[Computed, ...]] = {}  # kernels of a function stand at all its lines
+        resolve = _Parts(self._listing, self._graphs[-1])
+        known: dict[int, tuple[Computed, ...]] = {}  # many lines share their parts
         found: list[GeneratedLine] = []
         for number, line in enumerate(self._listing.lines, start=1):
-            key = id(line.kernels)
+            key = id(line.parts)
             if key not in known:
-                known[key] = tuple(c for kernel in line.kernels for c in resolve.computed(kernel))
+                known[key] = tuple(each for part in line.parts for each in resolve.computed(part))
             found.append(GeneratedLine(number, line.text, known[key]))
         return tuple(found)
 
@@ -238,30 +240,21 @@ def codes_of(native: NativeView | None) -> tuple[str, ...]:
     return CODES
 
 
-class _Kernels:
-    """What the kernels of a listing compute."""
+class _Parts:
+    """What the parts of kernels in a listing compute."""
 
     def __init__(self, listing: Listing, graph: Graph) -> None:
         self._own = set(graph.nodes)
         self._by_root = {_root(node): node for node in graph.nodes}
-        self._writers: dict[Buffer, Node] = {}
-        for kernel in {id(k): k for line in listing.lines for k in line.kernels}.values():
-            self._note_writer(kernel)
+        known = {part for line in listing.lines for part in line.parts}
+        self._writers = {
+            part.target: part.kernel.node for part in known if part.kernel.node is not None
+        }
 
-    def _note_writer(self, kernel: Kernel) -> None:
-        members = kernel.members if isinstance(kernel, Group) else (kernel,)
-        kept = dict(kernel.kept) if isinstance(kernel, Group) else {}
-        for member in members:
-            if member.node is not None:
-                self._writers[kept.get(member.out, member.out)] = member.node
-
-    def computed(self, kernel: Kernel) -> Iterator[Computed]:
-        if isinstance(kernel, Group):
-            for member in kernel.members:
-                yield from self.computed(member)
-            return
-        for node in self._nodes(kernel):
-            yield from (Computed(self._in_graph(node), *part) for part in _parts(kernel, node))
+    def computed(self, part: Part) -> Iterator[Computed]:
+        for node in self._nodes(part.kernel):
+            op, origin = _computed(part, node)
+            yield Computed(self._in_graph(node), op, origin)
 
     def _nodes(self, kernel: Kernel) -> Sequence[Node]:
         """The node it is done for; of a copy that storage asks for, what is copied."""
@@ -275,19 +268,14 @@ class _Kernels:
         return node if node in self._own else self._by_root.get(_root(node), node)
 
 
-def _parts(kernel: Kernel, node: Node) -> Iterator[tuple[str, Origin]]:
-    """The ops that a kernel computes for a node, with their origins."""
-    instructions: Sequence[Instruction] = ()
-    if isinstance(kernel, Contract):
+def _computed(part: Part, node: Node) -> tuple[str, Origin]:
+    """The op that a part of a kernel computes for a node, and its origin."""
+    if part.node is not None:
+        return part.node.op.name, part.node.origin
+    if isinstance(part.kernel, Contract):
         op = node.op.contract if isinstance(node.op, FusedContract) else node.op
-        yield op.name, kernel.origin
-        instructions = kernel.epilogue
-    elif isinstance(kernel, Map):
-        instructions = kernel.instructions
-    else:
-        yield node.op.name, node.origin
-    for part in dict.fromkeys(node if i.node is None else i.node for i in instructions):
-        yield part.op.name, part.origin
+        return op.name, part.kernel.origin
+    return node.op.name, node.origin
 
 
 def chain_rule_step(origin: Origin) -> str:

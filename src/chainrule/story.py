@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from html import escape
-from itertools import groupby
 
 from chainc.change import Change, Rewriting, change
 from chainc.change_dot import change_to_dot
@@ -20,6 +19,7 @@ from chainc.ops.formula import Region
 from chainc.ops.state import Leaf
 from chainrule.program import Compiled
 from chainrule.provenance import (
+    Computed,
     Mark,
     Provenance,
     chain_rule_step,
@@ -125,37 +125,38 @@ class Story:
         return self._families.setdefault(mark, len(self._families))
 
     def _code(self, code: Provenance) -> Record:
+        """The lines, in runs of neighbours for one purpose; what does not repeat is said once."""
         shown = code.lines[:LINES_SHOWN]
+        purposes: dict[tuple[Computed, ...], int] = {}
+        runs = [
+            (line.number, purposes.setdefault(line.computes, len(purposes)))
+            for line in shown
+            if line.computes
+        ]
         return {
             "name": code.code,
             "text": "\n".join(_short(line.text) for line in shown),
             "more": len(code.lines) - len(shown),
-            "runs": list(self._runs(code)),
+            "runs": _runs(runs),
+            "purposes": [self._purpose(computes) for computes in purposes],
         }
 
-    def _runs(self, code: Provenance) -> Iterator[Record]:
-        """Neighbouring lines that compute the same."""
-        for _, group in groupby(code.lines[:LINES_SHOWN], lambda line: id(line.computes)):
-            lines = list(group)
-            computes = lines[0].computes
-            if not computes:
-                continue
-            marks = dict.fromkeys(family(each.op, each.origin) for each in computes)
-            texts = {
-                (each.op, each.origin.location, each.origin.scope, each.step): {
-                    "op": each.op,
-                    **_origin_record(each.origin),
-                    "rules": [self._rule(rule, old) for rule, old in each.rewrites],
-                    "node": self.number(each.node),
-                }
-                for each in computes
+    def _purpose(self, computes: Sequence[Computed]) -> Record:
+        """What lines compute, and the families of ops that light up with them."""
+        texts = {
+            (each.op, each.origin.location, each.origin.scope, each.step): {
+                "op": each.op,
+                **_origin_record(each.origin),
+                "rules": [self._rule(rule, old) for rule, old in each.rewrites],
+                "node": self.number(each.node),
             }
-            yield {
-                "first": lines[0].number,
-                "last": lines[-1].number,
-                "families": [self._family(mark) for mark in marks],
-                "computes": list(texts.values()),
-            }
+            for each in computes
+        }
+        marks = dict.fromkeys(family(each.op, each.origin) for each in computes)
+        return {
+            "families": [self._family(mark) for mark in marks],
+            "computes": list(texts.values()),
+        }
 
     def graph(self, name: str, graph: Graph) -> str:
         """The picture of a graph, as SVG whose identifiers begin with `name`."""
@@ -226,6 +227,17 @@ def _ranges(numbers: Sequence[int]) -> list[list[int]]:
             found[-1][1] = number
         else:
             found.append([number, number])
+    return found
+
+
+def _runs(lines: Sequence[tuple[int, int]]) -> list[list[int]]:
+    """`(1, 0), (2, 0), (5, 0), (6, 3)` as `[[1, 2, 0], [5, 5, 0], [6, 6, 3]]`."""
+    found: list[list[int]] = []
+    for number, purpose in lines:
+        if found and found[-1][1:] == [number - 1, purpose]:
+            found[-1][1] = number
+        else:
+            found.append([number, number, purpose])
     return found
 
 

@@ -147,9 +147,13 @@ def test_nodes_lead_to_lines_and_lines_to_nodes(
     relu = next(node for node in data["nodes"] if node["label"] == "relu")
     found = relu["lines"][name]
     assert any(text in line for first, last in found for line in lines[first - 1 : last])
-    runs = [run for run in code["runs"] if [run["first"], run["last"]] in found]
-    assert len(runs) >= 1
-    assert all(set(relu["families"]) <= set(run["families"]) for run in runs)
+    purposes = [
+        code["purposes"][purpose]
+        for first, last, purpose in code["runs"]
+        if any(low <= first and last <= high for low, high in found)
+    ]
+    assert len(purposes) >= 1
+    assert all(set(relu["families"]) <= set(purpose["families"]) for purpose in purposes)
     assert relu["where"] == model_line()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cache
 
 import pytest
@@ -64,7 +65,7 @@ def test_a_line_of_numpy_is_for_one_op_of_a_fused_kernel() -> None:
     assert [line.computes[0].op for line in (product, bias, relu)] == ["contract", "add", "relu"]
     assert product.scopes == ("model/linear1",)
     assert relu.scopes == ("model/relu1",)
-    assert [location.short for location in relu.locations] == [f"{FILE}:24"]
+    assert [location.short for location in relu.locations] == [f"{FILE}:25"]
 
 
 def test_a_line_names_its_chain_rule_step() -> None:
@@ -105,6 +106,48 @@ def test_every_kernel_of_machine_code_has_its_nodes(code: str) -> None:
         if node.op.name in ("fused_contract", "region", "sum", "max"):
             assert node in computing, node
             assert provenance.lines_of(node)
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        (
+            "loops",
+            {r"fma\(": "contract", r"load bias": "add", r"maximum\(": "relu", "store": "relu"},
+        ),
+        ("llvm", {r"@llvm\.fm": "contract", r"= fadd <": "add", r"  store ": "relu"}),
+        ("assembly", {r"\tvfmadd": "contract", r"\tvaddps": "add", r"\tvmaxps": "relu"}),
+    ],
+)
+def test_a_line_of_machine_code_is_for_one_op_of_a_fused_kernel(
+    code: str, told: Mapping[str, str]
+) -> None:
+    x, w = cr.input("x", ("batch", 64)), cr.parameter("weight", (64, 32), 0.1)
+    shown = cr.compile(cr.relu(x @ w + cr.parameter("bias", (32,), 0.2)))
+    if code == "assembly" and "vfmadd" not in shown.assembly:
+        pytest.skip("the mnemonics are those of AVX2 and AVX-512")
+    lines = [line for line in shown.provenance(code).lines if line.computes]
+    for pattern, op in told.items():
+        found = [{c.op for c in line.computes} for line in lines if re.search(pattern, line.text)]
+        assert found, pattern
+        assert {op} in found
+        assert all(ops in ({op}, {"contract", "add", "relu"}) for ops in found), pattern
+
+
+def test_straight_line_code_is_told_apart() -> None:
+    """A step of xor is one function; each of its lines is for an op all the same."""
+    x, y = cr.input("x", ("batch", 2)), cr.input("y", ("batch",))
+    hidden = cr.tanh(x @ cr.parameter("first", (2, 8), 0.5))
+    out = hidden @ cr.parameter("second", (8,), 0.5)
+    step = optim.SGD(lr=0.1).minimize(cr.mean(cr.square(out - y)))
+    shown = cr.compile(cr.training(step, epochs=1, batch_size=4))
+    for code, lone in (("loops", 0.9), ("llvm", 0.9), ("assembly", 0.6)):
+        lines = [line for line in shown.provenance(code).lines if line.computes]
+        single = [line for line in lines if len(line.nodes) == 1]
+        assert len(single) >= lone * len(lines), code
+    tanh = [line for line in shown.provenance("loops").lines if re.search(r"= tanh\(", line.text)]
+    assert tanh
+    assert {each.op for line in tanh for each in line.computes} == {"tanh"}
 
 
 def test_a_copy_belongs_to_what_is_copied() -> None:

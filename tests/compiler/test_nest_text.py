@@ -22,7 +22,7 @@ from chainc.machine import AVX512, SSE
 from chainc.nest_builder import NestBuilder
 from chainc.nest_text import print_nest
 from chainc.nests import Address, Kind, Nest, Parameter, Rows, affine
-from chainc.repetition import Line, Offset, folded, rendered
+from chainc.repetition import Block, Line, Offset, folded, rendered
 from chainc.schedules import schedule
 from chainc.types import Dim, TensorType, float32, int32, named
 
@@ -221,18 +221,22 @@ def line(value: int) -> Line:
     ],
 )
 def test_lines_with_steady_numbers_are_folded(offsets: list[int], wanted: list[str]) -> None:
-    assert list(rendered(folded([line(offset) for offset in offsets], "uv"))) == wanted
+    assert texts(folded([line(offset) for offset in offsets], "uv")) == wanted
 
 
 def test_repetitions_inside_repetitions_are_folded_too() -> None:
     lines = [line(100 * i + 2 * j) for i in range(3) for j in range(4)]
     lines += [("done",)]
-    assert list(rendered(folded(lines, "uv"))) == [
+    assert texts(folded(lines, "uv")) == [
         "unrolled for u in 0..3:",
         "    unrolled for v in 0..4:",
         "        store y[100*u + 2*v]",
         "done",
     ]
+
+
+def texts(lines: list[Line | Block]) -> list[str]:
+    return [line.text for line in rendered(lines)]
 
 
 def test_folding_loses_nothing() -> None:

@@ -136,10 +136,7 @@ class _Loops:
         axis = None if vector is None or lanes == 1 else result.index(vector.letter)
         point = tuple(at[letter] for letter in result)
         place = Place(self.root.out.type.shape, point, lanes, axis)
-        if self.root.epilogue:
-            others = self.frame.arguments(self.root.operands[2:], place, {})
-            value = self.frame.expression(self.root.epilogue, [value, *others])
-        self.frame.finish(value, place)
+        self.frame.finish(self.frame.epilogue(self.root, value, place), place)
 
 
 def _vectors_in(size: int, lanes: int) -> list[tuple[int, int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chainc.access import Access, Capacity, Point, access, whole
@@ -10,7 +10,6 @@ from chainc.loops import (
     Buffer,
     Contract,
     Group,
-    Instruction,
     Kernel,
     Literal,
     Map,
@@ -23,18 +22,37 @@ from chainc.loops import (
 from chainc.machine import Machine
 from chainc.nest_builder import NestBuilder
 from chainc.nests import Kind, Parameter, Register
+from chainc.parts import instructions_of, parts_of
 from chainc.types import Shape, Size
 
 
 @dataclass(eq=False)
 class Frame:
-    """One kernel while its nest is written; `root` computes elements, `followers` go on."""
+    """One kernel while its nest is written; `root` computes elements, `followers` go on.
+
+    `first_part` is the number of the kernel's first part.
+    """
 
     kernel: Kernel
     capacity: Capacity
     machine: Machine
     builder: NestBuilder = field(default_factory=NestBuilder)
     parameters: dict[Buffer, Parameter] = field(default_factory=dict)
+    first_part: int = 0
+
+    def __post_init__(self) -> None:
+        parts = enumerate(parts_of(self.kernel), self.first_part)
+        self._parts = {part.key: number for number, part in parts}
+        self._readers = dict(self._first_readers())
+        self.builder.part = self.first_part
+
+    def _first_readers(self) -> Iterator[tuple[tuple[Buffer, int], int]]:
+        """The number of the part that is the first to read an argument of a member."""
+        for member in (self.root, *self.followers):
+            for instruction in reversed(instructions_of(member)):
+                for value in instruction.operands:
+                    if isinstance(value, Reference) and value.kind == "argument":
+                        yield (member.out, value.index), self._parts[member.out, instruction.node]
 
     @property
     def root(self) -> Kernel:
@@ -107,29 +125,41 @@ class Frame:
 
     def map(self, kernel: Map, place: Place, known: Mapping[Buffer, Register]) -> Register:
         """A map's value at a place; `known` are values that need no load."""
-        return self.expression(kernel.instructions, self.arguments(kernel.operands, place, known))
+        operands = enumerate(kernel.operands)
+        arguments = [self._read(kernel, i, operand, place, known) for i, operand in operands]
+        return self.expression(kernel, arguments)
 
-    def arguments(
-        self, operands: Sequence[Operand], place: Place, known: Mapping[Buffer, Register]
-    ) -> list[Register]:
-        """Operands at a place."""
-        found = []
-        for operand in operands:
-            if isinstance(operand, View) and operand.whole and operand.buffer in known:
-                found.append(known[operand.buffer])
-            else:
-                found.append(self.value(operand, place))
-        return found
+    def epilogue(self, kernel: Contract, value: Register, place: Place) -> Register:
+        """What a contraction's epilogue makes of a sum of products at a place."""
+        if not kernel.epilogue:
+            return value
+        operands = enumerate(kernel.operands[2:], 1)
+        others = [self._read(kernel, i, operand, place, {}) for i, operand in operands]
+        return self.expression(kernel, [value, *others])
 
-    def expression(
-        self, instructions: Sequence[Instruction], arguments: Sequence[Register]
+    def _read(
+        self,
+        kernel: Kernel,
+        argument: int,
+        operand: Operand,
+        place: Place,
+        known: Mapping[Buffer, Register],
     ) -> Register:
-        """The value of the last instruction."""
+        if isinstance(operand, View) and operand.whole and operand.buffer in known:
+            return known[operand.buffer]
+        with self.builder.writing(self._readers.get((kernel.out, argument))):
+            return self.value(operand, place)
+
+    def expression(self, kernel: Kernel, arguments: Sequence[Register]) -> Register:
+        """The value of the kernel's last instruction."""
         results: list[Register] = []
-        for instruction in instructions:
+        before = self.builder.part
+        for instruction in instructions_of(kernel):
+            self.builder.part = self._parts[kernel.out, instruction.node]
             operands = [self._argument(value, arguments, results) for value in instruction.operands]
             dtype = instruction.type.dtype
             results.append(self.builder.compute(instruction.primitive, *operands, dtype=dtype))
+        self.builder.part = before
         return results[-1]
 
     def _argument(
@@ -145,7 +175,8 @@ class Frame:
         for member in self.followers:
             known[member.out] = self.map(member, place, known)
         for result, target in self.stored:
-            self.store(known[result], target, place)
+            with self.builder.writing(known[result].part):
+                self.store(known[result], target, place)
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,15 @@ class Packing:
         return np.moveaxis(padded[..., : self.shape[self.rows]], -1, self.rows)
 
 
+@dataclass(frozen=True)
+class Stored:
+    """A tensor that is written to a buffer, and the part of the program that computes it."""
+
+    buffer: Buffer
+    numbers: Numbers
+    part: int | None
+
+
 def filled(rows: int, lanes: int) -> int:
     """A power of two up to one vector, whole vectors beyond."""
     return power_of_two(rows) if rows <= lanes else -(-rows // lanes) * lanes
@@ -163,14 +172,15 @@ class StraightLine:
             results.append(self.elements.of_register(result))
         return packing.restored(np.concatenate(results))
 
-    def store(self, tensors: Iterable[tuple[Buffer, Numbers]]) -> None:
+    def store(self, results: Iterable[Stored]) -> None:
         """Write to memory, after all that is still wanted from there has been read."""
         stores: list[tuple[Register, Address]] = []
-        for buffer, numbers in tensors:
-            flat, parameter = numbers.reshape(-1), self.parameter(buffer)
+        for result in results:
+            flat, parameter = result.numbers.reshape(-1), self.parameter(result.buffer)
             lanes = self.machine.lanes(parameter.dtype)
             for where in chunks(flat.size, lanes, exact=not parameter.padded):
-                vector = self.elements.vector(part(flat, where))
+                with self.builder.writing(result.part):
+                    vector = self.elements.vector(part(flat, where))
                 stores.append((vector, Address(parameter, Affine(where.start))))
         for vector, address in stores:
             self.builder.store(vector, address)

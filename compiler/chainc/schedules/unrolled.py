@@ -16,10 +16,11 @@ from chainc.access import Capacity
 from chainc.loops import Buffer, Instruction, Kernel, Program, View
 from chainc.machine import Machine
 from chainc.nests import Kind, Nest, Register
+from chainc.parts import instructions_of, parts_of
 from chainc.schedules.elements import ANY, Numbers
 from chainc.schedules.folds import product, reduction, sizes_of
 from chainc.schedules.frame import Frame
-from chainc.schedules.straight_line import StraightLine, chunks, part
+from chainc.schedules.straight_line import Stored, StraightLine, chunks, part
 from chainc.types import Dim, DType, Shape, bool_
 
 Indexing = loops.Gather | loops.ScatterAdd | loops.OneHot
@@ -38,6 +39,8 @@ _WORK: Mapping[str, int] = {
 class Unrolled:
     """A program's nest, and the buffers of its parameters: inputs, states, constants, outputs.
 
+    Its parts are those of `kernels`, one after the other.
+
     An output's buffer is that of its view; the view's movements are left to the reader. Failure
     number n is an index out of range in kernel n of `checked`.
     """
@@ -45,6 +48,7 @@ class Unrolled:
     nest: Nest
     buffers: tuple[Buffer, ...]
     checked: tuple[Kernel, ...]
+    kernels: tuple[Kernel, ...]
 
 
 def unrolled(
@@ -64,17 +68,23 @@ def unrolled(
     if sum(work(kernel, capacity, machine) for kernel in kernels) > budget:
         return None
     code = StraightLine(capacity, machine)
+    last_parts: dict[Buffer, int] = {}  # of the kernels that write buffers
     for kernel in kernels:
-        code.values[kernel.out] = _WRITERS[type(kernel)](code, kernel)
+        first = max(last_parts.values(), default=-1) + 1
+        last_parts[kernel.out] = first + len(parts_of(kernel)) - 1
+        with code.builder.writing(first):
+            code.values[kernel.out] = _WRITERS[type(kernel)](code, kernel)
         if len(code.builder.bodies[0]) > budget:  # views may scatter elements over many registers
             return None
-    slots = [(slot, code.operand(view)) for slot, view in program.updates]
+    results = [Stored(slot, code.operand(view), last_parts.get(view.buffer))
+               for slot, view in program.updates]  # fmt: skip
     kept = dict.fromkeys(kernel.out for kernel in kernels if kernel.out.role != "work")
     kept.update((view.buffer, None) for view in program.outputs if isinstance(view, View))
-    code.store([*slots, *((buffer, code.tensor(buffer)) for buffer in kept)])
+    results += [Stored(buffer, code.tensor(buffer), last_parts.get(buffer)) for buffer in kept]
+    code.store(results)
     parameters = tuple(code.parameters.values())
     nest = code.builder.nest("step", "the whole step: " + ", ".join(program.names), parameters)
-    return Unrolled(nest, tuple(code.parameters), tuple(code.checked))
+    return Unrolled(nest, tuple(code.parameters), tuple(code.checked), kernels)
 
 
 def _possible(kernel: Kernel, capacity: Capacity) -> bool:
@@ -114,7 +124,7 @@ def _work(instructions: Sequence[Instruction]) -> int:
 
 def _map(code: StraightLine, kernel: loops.Map) -> Numbers:
     operands = [code.operand(operand) for operand in kernel.operands]
-    return _expression(code, kernel, kernel.instructions, operands)
+    return _expression(code, kernel, operands)
 
 
 def _contract(code: StraightLine, kernel: loops.Contract) -> Numbers:
@@ -122,20 +132,16 @@ def _contract(code: StraightLine, kernel: loops.Contract) -> Numbers:
     if not kernel.epilogue:
         return sums
     others = [code.operand(operand) for operand in kernel.operands[2:]]
-    return _expression(code, kernel, kernel.epilogue, [sums, *others])
+    return _expression(code, kernel, [sums, *others])
 
 
-def _expression(
-    code: StraightLine,
-    kernel: Kernel,
-    instructions: tuple[Instruction, ...],
-    operands: Sequence[Numbers],
-) -> Numbers:
-    frame = Frame(kernel, code.capacity, code.machine, code.builder)
-    dtypes = {typed.type.dtype for typed in (*kernel.operands, *instructions)}
+def _expression(code: StraightLine, kernel: Kernel, operands: Sequence[Numbers]) -> Numbers:
+    first = code.builder.part or 0
+    frame = Frame(kernel, code.capacity, code.machine, code.builder, first_part=first)
+    dtypes = {typed.type.dtype for typed in (*kernel.operands, *instructions_of(kernel))}
 
     def body(*vectors: Register) -> Register:
-        return frame.expression(instructions, vectors)
+        return frame.expression(kernel, vectors)
 
     return code.lanewise(kernel.out.type.shape, code.lanes(dtypes), operands, body)
 

@@ -148,7 +148,7 @@ function snippet(code, node) {
 }
 
 function selectLine(number) {
-  const run = openedCode.runs.find((each) => each.first <= number && number <= each.last);
+  const run = openedCode.runs.find(([first, last]) => first <= number && number <= last);
   const title = `${names[openedCode.name]}, line ${number}`;
   const text = made("pre", linesOf(openedCode)[number - 1].trim(), { class: "snippet" });
   if (!run) {
@@ -156,11 +156,13 @@ function selectLine(number) {
     show(title, text, made("p", "This line is for the program as a whole."));
     return;
   }
-  const numbers = run.computes.map((each) => each.node).filter((each) => each !== null);
-  select(numbers, run.families, { [openedCode.name]: [[run.first, run.last]] });
-  const several = run.computes.length > 1;
+  const { computes, families } = openedCode.purposes[run[2]];
+  const numbers = computes.map((each) => each.node).filter((each) => each !== null);
+  const alike = openedCode.runs.filter((each) => each[2] === run[2]);
+  select(numbers, families, { [openedCode.name]: alike.map(([first, last]) => [first, last]) });
+  const several = computes.length > 1;
   const heading = several ? "This line is part of a kernel that computes, in this order:" : "";
-  show(title, text, made("p", heading), ...run.computes.map(computedText));
+  show(title, text, made("p", heading), ...computes.map(computedText));
 }
 
 function computedText(each) {
@@ -251,7 +253,7 @@ function openCode(code) {
   if (openedCode === code) return;
   openedCode = code;
   active = 1;
-  const known = new Set(code.runs.flatMap((run) => range(run.first, run.last)));
+  const known = new Set(code.runs.flatMap(([first, last]) => range(first, last)));
   const lines = linesOf(code).map((text, index) => {
     const line = made("div", text || " ", { role: "option", id: `line-${index + 1}`, "aria-selected": "false" });
     if (known.has(index + 1)) line.classList.add("known");

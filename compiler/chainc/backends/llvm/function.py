@@ -16,9 +16,9 @@ from chainc.backends.llvm.failures import Failures
 from chainc.backends.llvm.header import FAILURE
 from chainc.backends.llvm.jit import Library, Processor, compile_object
 from chainc.backends.llvm.module import Module
-from chainc.backends.llvm.program import Memory, ProgramPrinter, prepare, with_outputs
+from chainc.backends.llvm.program import Memory, ProgramPrinter, Use, prepare, with_outputs
 from chainc.backends.llvm.threads import barrier
-from chainc.loops import Buffer, Kernel, Program
+from chainc.loops import Buffer, Program
 from chainc.nests import Nest
 from chainc.rows import rows_are_independent
 from chainc.types import Array, Dim
@@ -44,7 +44,7 @@ class FunctionCode:
     updates: bool
     block: int | None  # rows at once; None: all of a call
     nests: tuple[Nest, ...]
-    computed: Mapping[str, Sequence[Kernel]]  # the kernels of each function in the module
+    uses: Mapping[str, Sequence[Use]]  # what each function of the module computes
 
 
 def function_code(program: Program, capacity: Capacity, processor: Processor) -> FunctionCode:
@@ -83,7 +83,7 @@ def function_code(program: Program, capacity: Capacity, processor: Processor) ->
         bool(program.updates),
         max(capacity.sizes.values()) if independent else None,
         module.nests,
-        printer.computed,
+        printer.uses,
     )
 
 

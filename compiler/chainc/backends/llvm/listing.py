@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from chainc.backends.llvm.printer import line_marks
+from chainc.backends.llvm.program import Use
 from chainc.listing import Line, Listing
-from chainc.loops import Kernel
-from chainc.nest_text import print_nest
+from chainc.nest_text import nest_lines
 from chainc.nests import Nest
+from chainc.parts import Part
 
-Kernels = Mapping[str, Sequence[Kernel]]  # by the name of their function
+Uses = Mapping[str, Sequence[Use]]  # by function
 
 _NAME = r'"?(?P<name>[\w.]+)"?'
 _DEFINITION = re.compile(rf"define [^@]*@{_NAME}\(")
@@ -19,36 +21,79 @@ _CLOSING = re.compile("}")
 _END_LABEL = re.compile(r"\.?Lfunc_end")
 
 
-def list_loops(nests: Iterable[Nest], kernels: Kernels) -> Listing:
+class _Function:
+    """The parts for which lines of one function are; equal ones are one tuple."""
+
+    def __init__(self, uses: Sequence[Use]) -> None:
+        self._uses = uses
+        self._marks = [line_marks(use.nest, inlines=use.function.inlines) for use in uses]
+        self._known: dict[tuple[int | None, ...], tuple[Part, ...]] = {}
+
+    def all(self) -> tuple[Part, ...]:
+        return self._parts((None,) * len(self._uses))
+
+    def numbered(self, number: int | None) -> tuple[Part, ...]:
+        """What the first kernel of this function calls so; the others call it the same."""
+        return self._parts((number,) * len(self._uses))
+
+    def at(self, position: int) -> tuple[Part, ...]:
+        """The parts for which a line of the body is, in LLVM text."""
+        return self._parts(
+            tuple(marks[position] if position < len(marks) else None for marks in self._marks)
+        )
+
+    def _parts(self, numbers: tuple[int | None, ...]) -> tuple[Part, ...]:
+        if numbers not in self._known:
+            chosen: list[Part] = []
+            for use, number in zip(self._uses, numbers, strict=True):
+                known = number is not None and number < len(use.parts)
+                chosen += [use.parts[number]] if known and number is not None else use.parts
+            self._known[numbers] = tuple(chosen)
+        return self._known[numbers]
+
+
+def list_loops(nests: Iterable[Nest], uses: Uses) -> Listing:
     """Every kernel in the loop language, in order of first use."""
     lines: list[Line] = []
     for nest in nests:
-        computed = tuple(kernels.get(nest.name, ()))
-        lines += [Line(text, computed) for text in print_nest(nest).splitlines()]
+        function = _Function(uses.get(nest.name, ()))
+        lines += [Line(line.text, function.numbered(line.part)) for line in nest_lines(nest)]
         lines.append(Line(""))
     return Listing(tuple(lines))
 
 
-def list_llvm(text: str, kernels: Kernels) -> Listing:
+def list_llvm(text: str, uses: Uses) -> Listing:
     """LLVM text, whose functions end in a line with a brace."""
-    return _by_function(text, kernels, _DEFINITION, _CLOSING)
-
-
-def list_assembly(text: str, kernels: Kernels) -> Listing:
-    """Assembly, whose functions run from their label to that of their end, or to the next one."""
-    return _by_function(text, kernels, _LABEL, _END_LABEL)
-
-
-def _by_function(
-    text: str, kernels: Kernels, start: re.Pattern[str], end: re.Pattern[str]
-) -> Listing:
     lines: list[Line] = []
-    current: tuple[Kernel, ...] = ()
+    function, position = _Function(()), 0
     for line in text.splitlines():
-        found = start.match(line)
+        start = _DEFINITION.match(line)
+        if start:
+            function, position = _Function(uses.get(start["name"], ())), -1
+        lines.append(Line(line, function.all() if start else function.at(position)))
+        position += 1
+        if _CLOSING.match(line):
+            function = _Function(())
+    return Listing(tuple(lines))
+
+
+def list_assembly(assembly: str, llvm: Listing, sources: Mapping[int, int], uses: Uses) -> Listing:
+    """Assembly, whose functions run from their label to that of their end, or to the next one.
+
+    Args:
+        assembly: the text.
+        llvm: the module that it was made from.
+        sources: the line of `llvm` for the lines of assembly where it is known, both from 1.
+        uses: of the functions.
+    """
+    lines: list[Line] = []
+    whole: tuple[Part, ...] = ()
+    for number, line in enumerate(assembly.splitlines(), 1):
+        found = _LABEL.match(line)
         if found and not found["name"].startswith((".L", "L")):
-            current = tuple(kernels.get(found["name"], ()))
-        lines.append(Line(line, current))
-        if end.match(line):
-            current = ()
+            whole = _Function(uses.get(found["name"], ())).all()
+        known = number in sources and whole
+        lines.append(Line(line, llvm.lines[sources[number] - 1].parts if known else whole))
+        if _END_LABEL.match(line):
+            whole = ()
     return Listing(tuple(lines))

@@ -19,11 +19,11 @@ from chainc.backends.llvm.header import MAX_THREADS
 from chainc.backends.llvm.jit import Processor
 from chainc.backends.llvm.module import Module
 from chainc.backends.llvm.placement import batches, placement
-from chainc.backends.llvm.program import ARGUMENTS, Memory, ProgramPrinter
+from chainc.backends.llvm.program import ARGUMENTS, Memory, ProgramPrinter, Use
 from chainc.backends.llvm.threads import barrier
 from chainc.backends.llvm.training import TrainingLayout, Visit, training_text
 from chainc.errors import GraphError
-from chainc.loops import Buffer, Contract, Gather, Group, Kernel, Program, TrainingLoop, View
+from chainc.loops import Buffer, Contract, Gather, Group, Program, TrainingLoop, View
 from chainc.types import DType, TensorType, int64, uint8
 
 ENTRIES = ("bind", "train", "validate", "store")
@@ -138,9 +138,9 @@ class TrainingCode:
         return self.printer.module
 
     @property
-    def computed(self) -> Mapping[str, Sequence[Kernel]]:
-        """The kernels that each function of the module computes."""
-        return self.printer.computed
+    def uses(self) -> Mapping[str, Sequence[Use]]:
+        """What each function of the module computes."""
+        return self.printer.uses
 
     @property
     def text(self) -> str:
@@ -174,7 +174,7 @@ class TrainingCode:
             printer.program("step", self.step, watch=self._loop.watch)
             return
         printer.program("step.rows", self.step)
-        printer.unrolled("step.batch", small, (*self.step.prologue, *self.step.body))
+        printer.unrolled("step.batch", small)
         text = CHOICE.format(arguments=ARGUMENTS, batch=self._loop.batch_size)
         printer.module.add(text)
 

@@ -26,6 +26,7 @@ class Kernel:
     shared: bool  # all threads call it, each for its part; else one thread alone
     fails: bool  # it takes a place to note a failure, and a code
     nest: Nest
+    inlines: bool  # elementary functions, not calling them
 
 
 @dataclass
@@ -44,20 +45,21 @@ class Module:
     def kernel(self, nest: Nest) -> Kernel:
         """The function of a nest; nests that differ in nothing but names share one."""
         copies = elementary_calls(nest)
-        printed = print_function(nest, inlines=self.copies + copies <= MOST_COPIES)
+        inlines = self.copies + copies <= MOST_COPIES
+        printed = print_function(nest, inlines=inlines)
         key = (printed.arguments, printed.body)
         if key not in self.kernels:
             self.copies += copies
-            self.kernels[key] = self._added(nest, printed)
+            self.kernels[key] = self._added(nest, printed, inlines=inlines)
         return self.kernels[key]
 
-    def _added(self, nest: Nest, printed: Function) -> Kernel:
+    def _added(self, nest: Nest, printed: Function, *, inlines: bool) -> Kernel:
         name = self.unique(nest.name)
         self.texts.append(printed.text(name, _inert(nest.note)))
         self.declared |= printed.declared
         self.called |= printed.called
         self.runtime |= printed.runtime
-        return Kernel(name, nest.shared, printed.fails, replace(nest, name=name))
+        return Kernel(name, nest.shared, printed.fails, replace(nest, name=name), inlines)
 
     def unique(self, wanted: str) -> str:
         base = re.sub(r"[^\w.]+", "_", wanted, flags=re.ASCII) or "kernel"

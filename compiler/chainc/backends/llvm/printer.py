@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from chainc.backends.llvm.marks import Marks, common_part, marked, marks
 from chainc.backends.llvm.primitives import is_call
 from chainc.backends.llvm.spelling import spelled
 from chainc.backends.llvm.statements import StatementPrinter
@@ -32,6 +33,7 @@ from chainc.nests import (
     Statement,
     Store,
     Transpose,
+    part_of,
     statements,
 )
 from chainc.types import DType
@@ -56,6 +58,11 @@ class Function:
 def print_function(nest: Nest, *, inlines: bool = True) -> Function:
     """The text of a nest; `inlines` says whether elementary functions are put into it."""
     return _Printer(nest, inlines=inlines).function()
+
+
+def line_marks(nest: Nest, *, inlines: bool = True) -> Marks:
+    """For each line of the body of `print_function` the part of the kernel."""
+    return _MarkingPrinter(nest, inlines=inlines).marks()
 
 
 def elementary_calls(nest: Nest) -> int:
@@ -262,3 +269,18 @@ class _Printer(StatementPrinter):
             return self.to.let(f"icmp slt i64 {following}, {stop}")
         then = self.to.let(f"add nsw i64 {following}, {loop.step}")
         return self.to.let(f"icmp sle i64 {then}, {stop}")
+
+
+class _MarkingPrinter(_Printer):
+    """Marks each line with the part of the kernel for which it is."""
+
+    def marks(self) -> Marks:
+        self._statements(self.nest.body)
+        return marks(["entry:", *self.to.lines, "  ret void"])
+
+    def _statement(self, statement: Statement) -> None:
+        before = len(self.to.lines)
+        super()._statement(statement)
+        written = self.to.lines[before:]
+        part = common_part(written) if isinstance(statement, Loop) else part_of(statement)
+        self.to.lines[before:] = marked(written, part)

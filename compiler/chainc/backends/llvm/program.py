@@ -22,6 +22,8 @@ from chainc.layout import Layouts, lay_out
 from chainc.loops import Buffer, Copy, Group, Kernel, Program, View
 from chainc.machine import Machine
 from chainc.memory import ALIGNMENT, plan, reuse_in_place, substitute
+from chainc.nests import Nest
+from chainc.parts import Part, parts_of, parts_of_all
 from chainc.rows import counted_at_each_call
 from chainc.schedules import schedule
 from chainc.schedules.unrolled import Unrolled
@@ -152,6 +154,21 @@ class Call:
     code: int
 
 
+@dataclass(frozen=True)
+class Use:
+    """What a function computes where it is called: equal kernels share one.
+
+    Attributes:
+        function: that is called.
+        nest: whose registers name their parts; its text is the function's.
+        parts: all that is computed.
+    """
+
+    function: Function
+    nest: Nest
+    parts: tuple[Part, ...]
+
+
 @dataclass
 class ProgramPrinter:
     """Prints functions over one memory into one module."""
@@ -159,22 +176,25 @@ class ProgramPrinter:
     module: Module
     memory: Memory
     failures: Failures = field(default_factory=Failures)
-    computed: dict[str, list[Kernel]] = field(default_factory=dict)  # kernels by function
+    uses: dict[str, list[Use]] = field(default_factory=dict)  # by function
 
     def kernel(self, kernel: Kernel) -> Call:
         """A kernel's function in the module."""
         nest, buffers = schedule(kernel, self.memory.capacity, self.module.machine)
-        function = self.module.kernel(nest)
-        self.computed.setdefault(function.name, []).append(kernel)
+        function = self._function_of(nest, parts_of(kernel))
         self._constants(buffers)
         code = self.failures.add_kernel(kernel)
         return Call(function, buffers, frozenset(kernel.outs), code)
 
-    def unrolled(self, name: str, small: Unrolled, kernels: Iterable[Kernel]) -> None:
+    def _function_of(self, nest: Nest, parts: tuple[Part, ...]) -> Function:
+        function = self.module.kernel(nest)
+        self.uses.setdefault(function.name, []).append(Use(function, nest, parts))
+        return function
+
+    def unrolled(self, name: str, small: Unrolled) -> None:
         """A function that calls a whole program as straight-line code."""
         nest, buffers, checked = small.nest, small.buffers, small.checked
-        function = self.module.kernel(nest)
-        self.computed.setdefault(function.name, []).extend(kernels)
+        function = self._function_of(nest, parts_of_all(small.kernels))
         code = self.failures.add_kernels(checked)
         body = _Body(self.memory)
         self._constants(buffers)

@@ -21,6 +21,7 @@ from chainc.ir import Origin
 from chainc.listing import Line, Listing, text_of
 from chainc.loops import Buffer, Copy, Kernel, Operand, Program, View
 from chainc.memory import Arena, plan, reuse_in_place
+from chainc.parts import parts_of
 from chainc.split import split
 from chainc.types import Dim, Size, TensorType, names_of
 
@@ -157,7 +158,7 @@ class FunctionPrinter:
             elif buffer.role == "constant":
                 yield Line(self._constant(buffer))
         for kernel in self.program.prologue:
-            yield from (Line(text, (kernel,)) for text in self._prologue(kernel))
+            yield from (Line(text, parts_of(kernel)) for text in self._prologue(kernel))
 
     def _view_of_arena(self, buffer: Buffer) -> str:
         key = names_of(buffer.type.nbytes)
@@ -183,12 +184,12 @@ class FunctionPrinter:
             if title != heading:
                 heading = title
                 yield Line(f"# {title}")
-            yield from (Line(text, (kernel,)) for text in self.statements.of(kernel))
+            yield from (Line(text, parts_of(kernel)) for text in self.statements.of(kernel))
         if self.program.updates:
             yield Line("# new values that could not be computed in place")
         for slot, view in self.program.updates:
             text = f"np.copyto({self.scope.names[slot]}, {self.scope.view(view)})"
-            yield Line(text, (Copy(slot, (view,)),))
+            yield Line(text, parts_of(Copy(slot, (view,))))
         results = [self._result(operand) for operand in self.program.outputs]
         yield Line(f"return ({', '.join(results)}{',' if len(results) == 1 else ''})")
 
@@ -209,7 +210,7 @@ def _heading(origin: Origin) -> str:
 
 
 def _indented(lines: Iterable[Line], depth: int) -> Iterator[Line]:
-    return (Line(f"{INDENT * depth}{line.text}", line.kernels) for line in lines)
+    return (Line(f"{INDENT * depth}{line.text}", line.parts) for line in lines)
 
 
 def function_lines(program: Program, name: str) -> Sequence[Line]:
