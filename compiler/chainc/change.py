@@ -7,7 +7,7 @@ or computes the same from what its operands became; where a rule fired, its righ
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -49,7 +49,7 @@ class Change:
         before: the marks of the nodes of the first graph.
         after: the marks of the nodes of the second.
         pairs: nodes of the first graph that stay, with what they are in the second.
-        rewritings: what took the place of what by rules, in the order of the first graph.
+        rewritings: what took the place of what by rules.
     """
 
     graphs: tuple[Graph, Graph]
@@ -161,7 +161,15 @@ class _Following:
                 self._mark_fused(root, before)
         pairs = {node: image for node, image in self.same.items() if first[image] is node}
         graphs = self.before, self.after
-        return Change(graphs, before, after, pairs, tuple(self.replaced.values()))
+        rewritings = (*self.replaced.values(), *self._mergers(before))
+        return Change(graphs, before, after, pairs, rewritings)
+
+    def _mergers(self, marks: Mapping[Node, Mark]) -> Iterator[Rewriting]:
+        """Nodes that gave way to another one which computes the same."""
+        for node, image in self.same.items():
+            rules = [one for one in self.firings.get(_identity(node), []) if one.replaced is node]
+            if marks[node] is Mark.MERGED and rules:
+                yield Rewriting(node, image, tuple(rules))
 
     def _first_of_equals(self) -> dict[Node, Node]:
         """Which of the nodes with one image it is, to the reader: the one with its origin."""

@@ -64,6 +64,10 @@ def test_what_is_computed_twice_is_merged() -> None:
     assert marked(found) == ({"unchanged": 4, "merged": 4}, {"unchanged": 4, "merged": 2})
     merged = {node.op.name for node, mark in found.after.items() if mark is Mark.MERGED}
     assert merged == {"multiply", "exp"}
+    assert [(one.replaced.op.name, one.names) for one in found.rewritings] == [
+        ("multiply", ("same_value",)), ("exp", ("same_value",)),
+    ]  # fmt: skip
+    assert all(one.replacement in found.after for one in found.rewritings)
 
 
 def test_ops_fuse_into_a_kernel() -> None:

@@ -26,21 +26,26 @@ def cse(graph: Graph) -> Graph:
 
     def shared(node: Node, inputs: tuple[Node, ...]) -> Node:
         new = with_inputs(node, inputs)
-        key = _value(new)
-        twin = new if key is None else known.setdefault(key, new)
-        return twin if twin.type == new.type else _reshaped(new, twin)
+        twin = known.setdefault(_value(new), new)
+        if twin is new:
+            return new
+        if twin.type != new.type:
+            return _reshaped(new, twin)
+        if node.inputs:
+            note("same_value", node, twin)
+        return twin
 
-    return rebuild(graph, shared, merge=True)
+    return rebuild(graph, shared)
 
 
-def _value(node: Node) -> tuple[object, ...] | None:
-    """A key that nodes share which are not equal and compute the same, None where none could."""
+def _value(node: Node) -> tuple[object, ...]:
+    """A key that nodes share which compute the same."""
     operands = map(id, node.inputs)
     if isinstance(node.op, Reduce):
         return type(node.op), node.op.axes, *operands
     if node.op.commutative:
         return node.op, *sorted(operands)
-    return None
+    return node.op, *operands, node.type
 
 
 def _reshaped(node: Node, twin: Node) -> Node:

@@ -64,8 +64,11 @@ def test_draws_are_merged_only_if_they_are_the_same() -> None:
 
 def test_the_first_node_of_its_kind_keeps_its_origin() -> None:
     first, second = exp(x), exp(x)
-    result = cse(Graph((first, second))).outputs
+    with tracing() as fired:
+        result = cse(Graph((first, second))).outputs
     assert result == (first, first)
+    (merger,) = fired
+    assert (merger.rule, merger.replaced, merger.replacement) == ("same_value", second, first)
     assert result[0].origin is first.origin
 
 
