@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sphinx.application import Sphinx
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # the extensions docs.mathml, docs.reference
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the extensions in docs
 
 project = "Chainrule"
 author = "The Chainrule authors"
@@ -17,7 +17,7 @@ project_copyright = author
 release = metadata.version("chainrule")
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-extensions += ["docs.mathml", "docs.reference"]
+extensions += ["docs.mathml", "docs.reference", "docs.wide_pictures"]
 suppress_warnings = ["toc.not_included"]  # derivations are linked from where they are made
 nitpicky = True
 nitpick_ignore_regex = [  # types of other libraries, and those that users do not name

@@ -26,7 +26,7 @@ ORDER = re.findall(
 def public_names() -> list[str]:
     """What `chainrule/__init__.py` names, and what the families of ops export."""
     named = re.findall(
-        r"^from \S+ import \w+ as (\w+)$", Path(cr.__file__).read_text("utf-8"), re.M
+        r"^ *from \S+ import \w+ as (\w+)$", Path(cr.__file__).read_text("utf-8"), re.M
     )
     families = [
         importlib.import_module(f"chainc.ops.{found.name}")
@@ -81,3 +81,15 @@ def test_formulas_become_mathml() -> None:
     label = next(e for e in root.iter(f"{{{NAMESPACE}}}mtext") if e.text == "local")
     labelled = next(e for e in root.iter(f"{{{NAMESPACE}}}munder") if label in list(e))
     assert "⏟" in "".join(labelled[0].itertext())
+
+
+def test_wide_pictures_keep_letters_that_can_be_read(tmp_path: Path) -> None:
+    pytest.importorskip("sphinx", reason="the extra `docs` is not installed")
+    from docs.wide_pictures import PAGE, legible_width
+
+    narrow, wide, other = (tmp_path / f"{name}.svg" for name in ("narrow", "wide", "other"))
+    narrow.write_text('<svg width="300pt" height="10pt"></svg>', encoding="utf-8")
+    wide.write_text('<?xml version="1.0"?>\n<svg\n width="1500pt"></svg>', encoding="utf-8")
+    other.write_text('<svg viewBox="0 0 5000 10"></svg>', encoding="utf-8")
+    assert (legible_width(narrow), legible_width(wide), legible_width(other)) == (300, 1500, 0)
+    assert PAGE < legible_width(wide)
