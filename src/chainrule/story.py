@@ -59,6 +59,7 @@ class Story:
     values: Texts
     _numbers: dict[Node, int] = field(default_factory=dict)
     _families: dict[Mark, int] = field(default_factory=dict)
+    _spans: dict[tuple[int, ...], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for stage in self.program.stages:
@@ -95,7 +96,8 @@ class Story:
     def data(self) -> Record:
         """What the page's script reads."""
         codes = [self._code(code) for code in self.codes]
-        return {"nodes": [self._node(node) for node in self._numbers], "codes": codes}
+        nodes = [self._node(node) for node in self._numbers]
+        return {"nodes": nodes, "codes": codes, "spans": [_ranges(span) for span in self._spans]}
 
     def _node(self, node: Node) -> Record:
         return {
@@ -107,7 +109,7 @@ class Story:
             "operands": [self._numbers[operand] for operand in node.inputs],
             "parts": [_part(part) for part in _parts(node)],
             "families": [self._family(mark) for mark in families(node)],
-            "lines": {code.code: _ranges(code.lines_of(node)) for code in self.codes},
+            "lines": {code.code: self._span(code.lines_of(node)) for code in self.codes},
             "value": list(self.values.get(node, ())),
         }
 
@@ -120,6 +122,10 @@ class Story:
         found = self._replaced[node]
         text, number = describe(found.replacement, short=True), self.number(found.replacement)
         return {"rules": list(found.names), "text": text, "node": number}
+
+    def _span(self, lines: tuple[int, ...]) -> int:
+        """A node has the same lines at every stage."""
+        return self._spans.setdefault(lines, len(self._spans))
 
     def _family(self, mark: Mark) -> int:
         return self._families.setdefault(mark, len(self._families))

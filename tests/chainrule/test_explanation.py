@@ -57,10 +57,10 @@ def model_line() -> str:
     return relu.origin.location.short
 
 
-def data_of(path: Path) -> dict[str, list[dict[str, Any]]]:
+def data_of(path: Path) -> dict[str, list[Any]]:
     text = path.read_text(encoding="utf-8")
     (found,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', text)
-    loaded: dict[str, list[dict[str, Any]]] = json.loads(found)
+    loaded: dict[str, list[Any]] = json.loads(found)
     return loaded
 
 
@@ -145,7 +145,7 @@ def test_nodes_lead_to_lines_and_lines_to_nodes(
     (code,) = [code for code in data["codes"] if code["name"] == name]
     lines = code["text"].split("\n")
     relu = next(node for node in data["nodes"] if node["label"] == "relu")
-    found = relu["lines"][name]
+    found = data["spans"][relu["lines"][name]]
     assert any(text in line for first, last in found for line in lines[first - 1 : last])
     purposes = [
         code["purposes"][purpose]

@@ -97,10 +97,15 @@ function select(numbers, families, lines) {
   markLines();
 }
 
+// The lines of code that compute a node, as pairs of the first and the last.
+function spanOf(node, code) {
+  return data.spans[node.lines[code.name]];
+}
+
 function selectNodes(numbers) {
   const nodes = numbers.map((number) => data.nodes[number]);
   const lines = {};
-  for (const code of data.codes) lines[code.name] = nodes.flatMap((n) => n.lines[code.name] ?? []);
+  for (const code of data.codes) lines[code.name] = nodes.flatMap((n) => spanOf(n, code));
   select(numbers, nodes.flatMap((node) => node.families), lines);
   if (nodes.length > 1) {
     const list = made("ul");
@@ -131,7 +136,7 @@ function partText(part) {
 }
 
 function snippet(code, node) {
-  const ranges = node.lines[code.name] ?? [];
+  const ranges = spanOf(node, code);
   const box = made("section");
   if (!ranges.length) return box;
   const text = ranges.map(([first, last]) => (first === last ? first : `${first}–${last}`)).join(", ");
@@ -161,7 +166,7 @@ function selectLine(number) {
   const alike = openedCode.runs.filter((each) => each[2] === run[2]);
   select(numbers, families, { [openedCode.name]: alike.map(([first, last]) => [first, last]) });
   const several = computes.length > 1;
-  const heading = several ? "This line is part of a kernel that computes, in this order:" : "";
+  const heading = several ? "This line serves all of these, in this order:" : "";
   show(title, text, made("p", heading), ...computes.map(computedText));
 }
 

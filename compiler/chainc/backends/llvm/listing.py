@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 
+from chainc.backends.llvm.marks import Marks
 from chainc.backends.llvm.printer import line_marks
 from chainc.backends.llvm.program import Use
 from chainc.listing import Line, Listing
@@ -26,8 +28,11 @@ class _Function:
 
     def __init__(self, uses: Sequence[Use]) -> None:
         self._uses = uses
-        self._marks = [line_marks(use.nest, inlines=use.function.inlines) for use in uses]
         self._known: dict[tuple[int | None, ...], tuple[Part, ...]] = {}
+
+    @cached_property
+    def _marks(self) -> Sequence[Marks]:
+        return [line_marks(use.nest, inlines=use.function.inlines) for use in self._uses]
 
     def all(self) -> tuple[Part, ...]:
         return self._parts((None,) * len(self._uses))
