@@ -16,6 +16,7 @@ from unicodedata import east_asian_width
 from xml.etree import ElementTree
 
 SVG = "{http://www.w3.org/2000/svg}"
+GROUPS = ("node", "edge", "cluster", "graph", "titles")
 TOUCH = 1.0  # points by which boxes may meet: the estimate is no finer
 
 _WIDTHS = {
@@ -117,7 +118,7 @@ def problems(svg: str) -> list[str]:
         if overlap(a.corners, b.corners)
     ]
     for text in texts:
-        own = [shape for shape in shapes if shape.group is text.group]
+        own = [shape for shape in shapes if _may_hold(shape, text)]
         if own and not any(shape.box.holds(text.box) for shape in own):
             found.append(f"{text.text!r} sticks out of its box")
         found += [f"{text.text!r} is cut by a box" for s in shapes if _cuts(s, text)]
@@ -126,6 +127,13 @@ def problems(svg: str) -> list[str]:
         f"{t.text!r} lies outside the picture" for t in texts if page and not page.holds(t.box)
     ]
     return found
+
+
+def _may_hold(shape: Placed, text: Placed) -> bool:
+    """The titles of boxes stand together, in front of all edges."""
+    if text.group.get("class") == "titles":
+        return shape.group.get("class") == "cluster"
+    return shape.group is text.group
 
 
 def _cuts(shape: Placed, text: Placed) -> bool:
@@ -155,7 +163,7 @@ def _elements(
     element: ElementTree.Element, group: ElementTree.Element, frame: _Frame
 ) -> Iterator[tuple[ElementTree.Element, ElementTree.Element, _Frame]]:
     inner = frame.inner(element)
-    own = element if element.get("class") in ("node", "edge", "cluster", "graph") else group
+    own = element if element.get("class") in GROUPS else group
     yield element, own, inner
     for child in element:
         yield from _elements(child, own, inner)

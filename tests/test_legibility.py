@@ -40,6 +40,14 @@ def test_a_text_wider_than_its_box_is_found() -> None:
     assert problems(page(NODE.format(TEXT.format(35, 25, "short")))) == []
 
 
+def test_a_title_that_is_in_no_box_is_found() -> None:
+    box = '<g class="cluster"><polygon fill="none" points="10,10 60,10 60,40 10,40"/></g>'
+    titles = '<g class="titles">{}</g>'
+    long = titles.format(TEXT.format(35, 25, "a title that is long"))
+    assert problems(page(box, long)) == ["'a title that is long' sticks out of its box"]
+    assert problems(page(box, titles.format(TEXT.format(35, 25, "short")))) == []
+
+
 def test_a_text_on_another_box_is_found() -> None:
     assert problems(page(NODE.format(""), TEXT.format(60, 25, "wire"))) == [
         "'wire' is cut by a box"

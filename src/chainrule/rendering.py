@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, cast
 from chainc import compiled_cache
 from chainc.errors import ChainruleError
 from chainrule.atomic import write_atomically
+from chainrule.label_order import labels_in_front
 
 if TYPE_CHECKING:
     import wasmtime
@@ -89,7 +90,7 @@ def render_svg(dot: str, *, deadline: float = 10.0) -> str:
     svg = re.sub(r"<!--.*?-->\n?", "", start + body, flags=re.DOTALL)
     svg = re.sub(r'font-family="([^"]*)"', _font_of_equal_widths, svg)
     _require_inert(svg)
-    return svg
+    return labels_in_front(svg)
 
 
 def render_file(dot: str, path: str | Path, *, deadline: float = 10.0) -> Path:
