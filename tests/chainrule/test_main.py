@@ -67,6 +67,9 @@ def test_demo_trains_and_leaves_its_pictures(
     assert "val_accuracy" in out
     names = {path.name for path in folder.iterdir()}
     assert {"gradient.svg", "model.svg", "program.py", "state.safetensors"} <= names
+    assert {"backprop.html", "derivation.md", "explain.html"} <= names
+    assert all(name in out for name in names if not name.endswith(".svg"))
+    assert "demo_digits.py:" in (folder / "backprop.html").read_text(encoding="utf-8")
     assert sum(name.startswith("stage-") for name in names) == 9
     for path in folder.glob("*.svg"):
         assert ElementTree.parse(path).getroot().tag.endswith("svg")
