@@ -205,8 +205,10 @@ function stepInPicture(figure, from, by) {
 
 const STEPS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
 
-// A picture that is not much wider than the page begins whole, a wider one at its first node.
-function beginAt(figure, shape) {
+// A picture that is not much wider than the page begins whole, a wider one where a rule fired.
+function begin(figure) {
+  const shapes = shapesOf(figure);
+  const shape = shapes.find((each) => each.textContent.includes("rule 1:")) ?? shapes[0];
   const svg = figure.querySelector("svg");
   const wide = svg.getBoundingClientRect().width;
   if (wide > figure.clientWidth && wide < LEGIBLE * figure.clientWidth) {
@@ -214,6 +216,7 @@ function beginAt(figure, shape) {
   } else if (shape) {
     const [frame, box] = [figure, shape].map((element) => element.getBoundingClientRect());
     figure.scrollLeft = box.left - frame.left - figure.clientWidth / 3;
+    figure.scrollTop = box.top - frame.top - figure.clientHeight / 3;
   }
 }
 
@@ -345,4 +348,4 @@ document.getElementById("theme").addEventListener("click", () => {
   root.dataset.theme = dark ? "light" : "dark";
 });
 openCode(data.codes[0]);
-for (const figure of document.querySelectorAll("figure.picture")) beginAt(figure, shapesOf(figure)[0]);
+for (const figure of document.querySelectorAll("figure.picture")) begin(figure);
