@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import math
 import os
-import signal
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +28,7 @@ from chainrule.history import History
 from chainrule.optim import Step
 from chainrule.program import Compiled, arrays_for, initial_state
 from chainrule.state import State
+from chainrule.terminal import progress_bar, stop_on_interrupt
 from chainrule.values import Values, as_arrays, by_key, check_indices, sizes_from, warn_of_nan
 
 if TYPE_CHECKING:
@@ -205,7 +202,11 @@ class TrainingProgram(Compiled):
         self._check_batch(rows)
         history: dict[str, list[float]] = {}
         interrupted = False
-        with np.errstate(all="ignore"), _stop_on_interrupt() as stop, _bar(total, progress) as tick:
+        with (
+            np.errstate(all="ignore"),
+            stop_on_interrupt() as stop,
+            progress_bar(total, progress) as tick,
+        ):
             for finished in self._compiled.runner.run(rows, held_out, values, total, stop):
                 _record(history, self._training.names, finished.means)
                 if finished.validation is not None:
@@ -384,35 +385,3 @@ def _check_batch_axis(node: Node, axis: int, dim: Size) -> None:
             f"{describe(node)} has the named size {dim} on axis {axis}; a batch is the first axis",
             hint="bind this size when compiling, such as cr.compile(training, time=32)",
         )
-
-
-@contextmanager
-def _stop_on_interrupt() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C sets a flag that the loop polls before every step, so the state stays consistent."""
-    stopped = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stopped.is_set
-        return
-
-    def set_flag(_signal: int, _frame: FrameType | None) -> None:
-        stopped.set()
-
-    previous = signal.signal(signal.SIGINT, set_flag)
-    try:
-        yield stopped.is_set
-    finally:
-        signal.signal(signal.SIGINT, previous)
-
-
-@contextmanager
-def _bar(epochs: int, wanted: bool) -> Iterator[Callable[[int, Mapping[str, float]], None]]:
-    """A progress bar on a terminal, for runs longer than a second."""
-    from tqdm import tqdm
-
-    with tqdm(total=epochs, unit="epoch", delay=1, disable=None if wanted else True) as bar:
-
-        def tick(finished: int, latest: Mapping[str, float]) -> None:
-            bar.set_postfix({name: f"{value:.4f}" for name, value in latest.items()})
-            bar.update(finished)
-
-        yield tick
