@@ -134,6 +134,14 @@ def test_a_line_of_machine_code_is_for_one_op_of_a_fused_kernel(
         assert all(ops in ({op}, {"contract", "add", "relu"}) for ops in found), pattern
 
 
+def test_a_function_whose_name_looks_like_a_label_has_its_ops() -> None:
+    total = cr.sum(cr.input("x", ("batch", 64)), axis=1)
+    lines = cr.compile(cr.Graph([total], names=["Loss"])).provenance("assembly").lines
+    (start,) = [line.number for line in lines if line.text.startswith("Loss:")]
+    (end,) = [line.number for line in lines[start:] if "Lfunc_end" in line.text][:1]
+    assert all({each.op for each in line.computes} == {"sum"} for line in lines[start:end])
+
+
 def test_straight_line_code_is_told_apart() -> None:
     """A step of xor is one function; each of its lines is for an op all the same."""
     x, y = cr.input("x", ("batch", 2)), cr.input("y", ("batch",))

@@ -9,6 +9,7 @@ from functools import cached_property
 from chainc.backends.llvm.marks import Marks
 from chainc.backends.llvm.printer import line_marks
 from chainc.backends.llvm.program import Use
+from chainc.backends.llvm.texts import defined, labelled
 from chainc.listing import Line, Listing
 from chainc.nest_text import nest_lines
 from chainc.nests import Nest
@@ -16,11 +17,8 @@ from chainc.parts import Part
 
 Uses = Mapping[str, Sequence[Use]]  # by function
 
-_NAME = r'"?(?P<name>[\w.]+)"?'
-_DEFINITION = re.compile(rf"define [^@]*@{_NAME}\(")
-_LABEL = re.compile(rf"{_NAME}:")
 _CLOSING = re.compile("}")
-_END_LABEL = re.compile(r"\.?Lfunc_end")
+_END_LABEL = re.compile(r"\.Lfunc_end")
 
 
 class _Function:
@@ -51,8 +49,10 @@ class _Function:
         if numbers not in self._known:
             chosen: list[Part] = []
             for use, number in zip(self._uses, numbers, strict=True):
-                known = number is not None and number < len(use.parts)
-                chosen += [use.parts[number]] if known and number is not None else use.parts
+                if number is None or number >= len(use.parts):
+                    chosen += use.parts
+                else:
+                    chosen.append(use.parts[number])
             self._known[numbers] = tuple(chosen)
         return self._known[numbers]
 
@@ -72,10 +72,10 @@ def list_llvm(text: str, uses: Uses) -> Listing:
     lines: list[Line] = []
     function, position = _Function(()), 0
     for line in text.splitlines():
-        start = _DEFINITION.match(line)
-        if start:
-            function, position = _Function(uses.get(start["name"], ())), -1
-        lines.append(Line(line, function.all() if start else function.at(position)))
+        name = defined(line)
+        if name is not None:
+            function, position = _Function(uses.get(name, ())), -1
+        lines.append(Line(line, function.at(position) if name is None else function.all()))
         position += 1
         if _CLOSING.match(line):
             function = _Function(())
@@ -94,9 +94,9 @@ def list_assembly(assembly: str, llvm: Listing, sources: Mapping[int, int], uses
     lines: list[Line] = []
     whole: tuple[Part, ...] = ()
     for number, line in enumerate(assembly.splitlines(), 1):
-        found = _LABEL.match(line)
-        if found and not found["name"].startswith((".L", "L")):
-            whole = _Function(uses.get(found["name"], ())).all()
+        name = labelled(line)
+        if name is not None:
+            whole = _Function(uses.get(name, ())).all()
         known = number in sources and whole
         lines.append(Line(line, llvm.lines[sources[number] - 1].parts if known else whole))
         if _END_LABEL.match(line):

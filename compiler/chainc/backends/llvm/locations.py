@@ -11,9 +11,8 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chainc.backends.llvm.jit import Processor, assembly
+from chainc.backends.llvm.texts import defined, labelled
 
-_DEFINITION = re.compile(r'define [^@]*@"?(?P<name>[\w.]+)"?\(.*(?P<brace> \{)$')
-_LABEL = re.compile(r'"?(?P<name>[\w.]+)"?:')
 _LOCATION = re.compile(r"\s*\.loc\s+\d+\s+(?P<line>\d+)")
 _HEAD = """\
 !llvm.module.flags = !{!0}
@@ -69,10 +68,10 @@ class _Located:
     scope: str = ""  # of the function that is being written
 
     def line(self, number: int, line: str) -> str:
-        start = _DEFINITION.match(line)
-        if start and start["name"] in self.functions:
-            self.scope = self._entry(_FUNCTION.format(name=start["name"], line=number))
-            return f"{line.removesuffix(start['brace'])} !dbg {self.scope} {{"
+        name = defined(line)
+        if name is not None and name in self.functions:
+            self.scope = self._entry(_FUNCTION.format(name=name, line=number))
+            return f"{line.removesuffix(' {')} !dbg {self.scope} {{"
         if line.startswith("}"):
             self.scope = ""
         if not self.scope or not line.startswith("  "):
@@ -106,9 +105,9 @@ def _instructions(text: str) -> Mapping[str, Sequence[_Instruction]]:
 def _located_instructions(text: str) -> Iterator[tuple[str, _Instruction]]:
     name, location = "", 0
     for number, line in enumerate(text.splitlines(), 1):
-        label, told = _LABEL.match(line), _LOCATION.match(line)
-        if label and not label["name"].startswith((".L", "L")):
-            name, location = label["name"], 0
+        label, told = labelled(line), _LOCATION.match(line)
+        if label is not None:
+            name, location = label, 0
         elif told:
             location = int(told["line"])
         elif line.startswith("\t") and not line.lstrip().startswith((".", "#")):

@@ -8,6 +8,7 @@ import pytest
 
 from chainc.backends.llvm.jit import assembly, host
 from chainc.backends.llvm.locations import llvm_lines, with_locations
+from chainc.backends.llvm.texts import labelled
 
 MODULE = """\
 define void @"kernel"(ptr %x, ptr %y) #0 {
@@ -51,6 +52,21 @@ def test_instructions_lead_to_their_lines() -> None:
     assert by_mnemonic["sqrtsd"] == 6
     assert by_mnemonic["retq"] == 8
     assert set(found.values()) <= set(range(2, 9))
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("kernel:", "kernel"),
+        ('"linear1.2":    # @linear1.2', "linear1.2"),
+        ("Loss:           # @Loss", "Loss"),
+        (".LBB0_1:", None),
+        (".Lfunc_end3:", None),
+        ("\tvaddps\t%zmm0, %zmm1, %zmm0", None),
+    ],
+)
+def test_labels_of_functions_are_told_from_those_inside(line: str, name: str | None) -> None:
+    assert labelled(line) == name
 
 
 def test_where_texts_differ_nothing_is_said() -> None:
