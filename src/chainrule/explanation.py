@@ -147,10 +147,11 @@ def _stage(story: Story, name: str, stage: Stage, change: Change | None) -> Iter
 
 def _pictures(story: Story, name: str, stage: Stage, change: Change | None) -> Iterator[str]:
     """The graph as declared; what a pass changed; the graph that is left in the end."""
-    if stage.before is None or change is None:
+    if change is None:
         yield from _figure(name, "The declared graph", story.graph(name, stage.graph))
         return
-    if stage.before.roots == stage.graph.roots:
+    before, after = change.graphs
+    if before.roots == after.roots:
         yield "<p>The graph is that of the stage before: there was nothing to do.</p>"
     else:
         about = f"What {stage.name} changed"

@@ -120,7 +120,7 @@ def render_file(dot: str, path: str | Path, *, deadline: float = 10.0) -> Path:
         content = _printable(dot).encode()
     else:
         content = _installed_graphviz(_printable(dot), suffix.removeprefix("."), deadline)
-    _write(path, content)
+    write_picture(path, content)
     return path
 
 
@@ -141,7 +141,7 @@ def save_svg(svg: str, path: str | Path) -> Path:
             hint="choose a name that ends in .svg",
         )
     _require_inert(svg)
-    _write(path, svg.encode())
+    write_picture(path, svg.encode())
     return path
 
 
@@ -366,11 +366,16 @@ def _installed_graphviz(dot: str, format_: str, deadline: float) -> bytes:
     return finished.stdout
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_picture(path: Path, content: bytes) -> None:
+    """Writes a file, whole or not at all.
+
+    Raises:
+        RenderingError: it cannot be written.
+    """
     try:
         write_atomically(path, content, durable=False)
     except OSError as error:
         raise RenderingError(
-            f"cannot write {path}: {error.strerror}",
+            f"cannot write {path}: {error.strerror or error}",
             hint="choose a folder that exists, is yours to write, and has room",
         ) from error

@@ -153,13 +153,12 @@ class Frame:
     def expression(self, kernel: Kernel, arguments: Sequence[Register]) -> Register:
         """The value of the kernel's last instruction."""
         results: list[Register] = []
-        before = self.builder.part
-        for instruction in instructions_of(kernel):
-            self.builder.part = self._parts[kernel.out, instruction.node]
-            operands = [self._argument(value, arguments, results) for value in instruction.operands]
-            dtype = instruction.type.dtype
-            results.append(self.builder.compute(instruction.primitive, *operands, dtype=dtype))
-        self.builder.part = before
+        with self.builder.writing(None):
+            for instruction in instructions_of(kernel):
+                self.builder.part = self._parts[kernel.out, instruction.node]
+                operands = [self._argument(x, arguments, results) for x in instruction.operands]
+                dtype = instruction.type.dtype
+                results.append(self.builder.compute(instruction.primitive, *operands, dtype=dtype))
         return results[-1]
 
     def _argument(

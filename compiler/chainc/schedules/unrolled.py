@@ -68,12 +68,13 @@ def unrolled(
     if sum(work(kernel, capacity, machine) for kernel in kernels) > budget:
         return None
     code = StraightLine(capacity, machine)
+    count = 0  # of the parts so far
     last_parts: dict[Buffer, int] = {}  # of the kernels that write buffers
     for kernel in kernels:
-        first = max(last_parts.values(), default=-1) + 1
-        last_parts[kernel.out] = first + len(parts_of(kernel)) - 1
-        with code.builder.writing(first):
+        with code.builder.writing(count):
             code.values[kernel.out] = _WRITERS[type(kernel)](code, kernel)
+        count += len(parts_of(kernel))
+        last_parts[kernel.out] = count - 1
         if len(code.builder.bodies[0]) > budget:  # views may scatter elements over many registers
             return None
     results = [Stored(slot, code.operand(view), last_parts.get(view.buffer))

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chainrule.atomic import write_atomically
 from chainrule.plots.inert_svg import inert
 from chainrule.plots.style import printable, styled
-from chainrule.rendering import RenderingError
+from chainrule.rendering import RenderingError, write_picture
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -63,14 +62,7 @@ class Plot:
                 f"cannot save a plot as {target.name!r}: unknown suffix {suffix!r}",
                 hint="choose one of .svg, .png",
             )
-        content = self.svg().encode() if suffix == ".svg" else self.png()
-        try:
-            write_atomically(target, content, durable=False)
-        except OSError as error:
-            raise RenderingError(
-                f"cannot write {target}: {error.strerror or error}",
-                hint="choose a folder that exists and can be written",
-            ) from error
+        write_picture(target, self.svg().encode() if suffix == ".svg" else self.png())
         return target
 
     def _repr_svg_(self) -> str:
