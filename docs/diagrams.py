@@ -15,18 +15,20 @@ from docs.layouts import BLUE, GREEN, GREY, ORANGE, YELLOW, beside, boxes, label
 
 import chainc
 import chainrule as cr
-from chainc import evaluate, loops, memory
 from chainc.backends.numpy.module import prepare
-from chainc.expressions import InstructionBuilder
+from chainc.interpreters import evaluate
+from chainc.interpreters.symbolic import SympyBuilder
 from chainc.ir import REGISTRY, Node
-from chainc.lower import lower
+from chainc.ir.types import Array, TensorType, float32, names_of
+from chainc.lowering import memory
+from chainc.lowering import program as loops
+from chainc.lowering.instructions import InstructionBuilder
+from chainc.lowering.lower import lower
+from chainc.lowering.split import split
 from chainc.ops.activations import Sigmoid
 from chainc.ops.reduce import Sum
 from chainc.passes.stabilize import log_of_sigmoid
-from chainc.patterns import NodeHole, holes
-from chainc.split import split
-from chainc.symbolic import SympyBuilder
-from chainc.types import Array, TensorType, float32, names_of
+from chainc.rewriting.patterns import NodeHole, holes
 from chainrule import losses, nn, optim
 
 

@@ -9,22 +9,24 @@ from itertools import accumulate, pairwise, product
 from docs.layouts import BLUE, GREEN, GREY, ORANGE, YELLOW, beside, boxes, label, listing, svg
 
 import chainrule as cr
-from chainc import access, driver, loops
-from chainc.backends.llvm.function import function_code
-from chainc.backends.llvm.jit import portable
-from chainc.backends.llvm.loop import TrainingCode, training_code
-from chainc.backends.llvm.printer import print_function
-from chainc.grouping import group
-from chainc.lower import lower
-from chainc.machine import AVX2, AVX512, Machine
-from chainc.nest_text import print_nest
-from chainc.nests import Affine, Loop, Parameter, statements
+from chainc import driver
+from chainc.backends.llvm.machine_code.jit import portable
+from chainc.backends.llvm.printing.nest import print_function
+from chainc.backends.llvm.running.function import function_code
+from chainc.backends.llvm.training.code import TrainingCode, training_code
+from chainc.ir.types import TensorType, float32
+from chainc.loops.language import Affine, Loop, Parameter, statements
+from chainc.loops.text import print_nest
+from chainc.lowering import program as loops
+from chainc.lowering.grouping import group
+from chainc.lowering.lower import lower
 from chainc.passes import pipeline
 from chainc.schedules import schedule
-from chainc.schedules.tiles import Work, tiling
-from chainc.types import TensorType, float32
+from chainc.schedules.contraction.tiles import Work, tiling
+from chainc.schedules.layout import access
+from chainc.schedules.layout.machine import AVX2, AVX512, Machine
 from chainrule import losses, nn, optim
-from chainrule.plan import plan_of_function
+from chainrule.views.plan import plan_of_function
 
 
 def _digits() -> optim.Step:

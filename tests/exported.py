@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 import chainrule as cr
-from chainc.types import Array
+from chainc.ir.types import Array
 from chainrule import losses, metrics, nn, optim
 
 CC = shutil.which("cc")

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 import chainrule as cr
 from chainrule import losses
-from chainrule.grading.report import BackwardCheck, Finding, Verdict
+from chainrule.teaching.grading.report import BackwardCheck, Finding, Verdict
 
 Numbers = npt.NDArray[Any]
 Values = Mapping[str, Numbers]

@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 
 from chainc import ops
 from chainc.ir import Graph, Node, apply, topological
-from chainc.ops.formula import Formula, scalar_input
-from chainc.ops.state import Input, Label, State
-from chainc.text import to_text
-from chainc.types import (
+from chainc.ir.leaves import Input, Label, State
+from chainc.ir.text import to_text
+from chainc.ir.types import (
     Array,
     Dim,
     DType,
@@ -26,6 +25,7 @@ from chainc.types import (
     named,
     static,
 )
+from chainc.ops.formula import Formula, scalar_input
 
 NAMES = ("batch", "time")
 CLASSES = 3  # integer inputs hold 0 … CLASSES-1

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from chainc.types import Array
+from chainc.ir.types import Array
 
 PAGE = mmap.PAGESIZE
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from chainc.nests import (
+from chainc.ir.types import Array
+from chainc.loops.language import (
     Across,
     Address,
     Affine,
@@ -36,7 +37,6 @@ from chainc.nests import (
     Transpose,
     Variable,
 )
-from chainc.types import Array
 
 Definition = (
     Load | Constant | Constants | Compute | Splat | Lane | Shuffle | Across | Positions | RowCount

@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from chainc.access import Capacity, storage_size
-from chainc.backends.llvm.jit import Library, compile_object, host
-from chainc.backends.llvm.module import Module
-from chainc.loops import Buffer, Kernel
-from chainc.machine import Machine
-from chainc.nests import Nest
+from chainc.backends.llvm.machine_code.jit import Library, compile_object, host
+from chainc.backends.llvm.printing.module import Module
+from chainc.ir.types import Array
+from chainc.loops.language import Nest
+from chainc.lowering.program import Buffer, Kernel
 from chainc.schedules.frame import Frame
-from chainc.types import Array
+from chainc.schedules.layout.access import Capacity, storage_size
+from chainc.schedules.layout.machine import Machine
 
 PADDING = 64  # elements past the end of what the program itself allocates
 

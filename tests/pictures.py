@@ -10,9 +10,9 @@ from xml.etree import ElementTree
 
 from chainc import ops
 from chainc.ir import Node, apply, scope
-from chainc.ops.state import Input, Label, State
-from chainc.types import DType, TensorType, float32, named
-from chainrule.rendering import render_svg
+from chainc.ir.leaves import Input, Label, State
+from chainc.ir.types import DType, TensorType, float32, named
+from chainrule.drawing.rendering import render_svg
 
 SVG = "{http://www.w3.org/2000/svg}"
 

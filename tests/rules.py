@@ -12,14 +12,14 @@ from typing import get_type_hints
 import numpy as np
 
 from chainc import passes
-from chainc.binding import bind_graph
-from chainc.errors import ChainruleError
-from chainc.evaluate import evaluate
+from chainc.interpreters.evaluate import evaluate
 from chainc.ir import Derivative, Graph, Node, Origin, apply, originating, topological
-from chainc.ops.state import Constant, Input, Literal, constant
-from chainc.patterns import Found, Operands
-from chainc.rewrite import Rule, RuleSet
-from chainc.types import Array, TensorType, bool_, float32, float64, int32, static
+from chainc.ir.binding import bind_graph
+from chainc.ir.errors import ChainruleError
+from chainc.ir.leaves import Constant, Input, Literal, constant
+from chainc.ir.types import Array, TensorType, bool_, float32, float64, int32, static
+from chainc.rewriting.patterns import Found, Operands
+from chainc.rewriting.rewrite import Rule, RuleSet
 
 SIZES = {"batch": 4}
 ELEMENTS = 1600  # of an operand of an elementwise rule: so many cases at once

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.browser import OpenPage, Watch
 
-from chainrule.pages.page import Page
+from chainrule.teaching.pages.page import Page
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.legibility import problems, text_width
 
-from chainrule.rendering import render_svg
+from chainrule.drawing.rendering import render_svg
 
 NODE = '<g class="node"><polygon fill="white" points="10,10 60,10 60,40 10,40"/>{}</g>'
 TEXT = '<text x="{}" y="{}" font-size="10" text-anchor="middle">{}</text>'

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import chainrule as cr
-from chainc.types import Array
+from chainc.ir.types import Array
 from chainrule import losses, metrics, optim, schedules
 
 SIZES = (1, 2, 3, 5, 8, 10, 16, 17, 24, 31, 32, 33, 48, 64, 65)

@@ -10,12 +10,12 @@ from decimal import Decimal
 import numpy as np
 import numpy.typing as npt
 
-from chainc.evaluate import NumpyKernels
+from chainc.interpreters.evaluate import NumpyKernels
 from chainc.ir import Graph, Node
-from chainc.kernels import interpret
+from chainc.ir.kernels import interpret
+from chainc.ir.leaves import Constant, Input
+from chainc.ir.types import Array, DType
 from chainc.ops.elementwise import Elementwise
-from chainc.ops.state import Constant, Input
-from chainc.types import Array, DType
 
 Numbers = npt.NDArray[np.float64]
 

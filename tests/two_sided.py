@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from chainc.backends.reference import evaluate
-from chainc.binding import bind_graph
+from chainc.interpreters.reference import evaluate
 from chainc.ir import Graph, Node, apply
-from chainc.ops.state import Input
-from chainc.text import same, to_text
-from chainc.types import Array, DType, TensorType, float32, named, static
-from chainc.verify import verify
+from chainc.ir.binding import bind_graph
+from chainc.ir.leaves import Input
+from chainc.ir.text import same, to_text
+from chainc.ir.types import Array, DType, TensorType, float32, named, static
+from chainc.ir.verify import verify
 
 SIZES = {"batch": 4, "time": 3}
 

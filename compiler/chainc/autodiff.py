@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import overload
 
-from chainc.errors import GradientError
+from chainc.interpreters.symbolic import symbolic_vjp
 from chainc.ir import Derivative, Node, Origin, describe, originating, topological
+from chainc.ir.errors import GradientError
+from chainc.ir.leaves import constant
 from chainc.ops import astype, stop_gradient, sum
 from chainc.ops.elementwise import Elementwise
 from chainc.ops.movement import broadcast_to, reshape
-from chainc.ops.state import constant
-from chainc.symbolic import symbolic_vjp
 
 
 @dataclass(frozen=True)

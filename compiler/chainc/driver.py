@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
 
+from chainc.backends.epochs import TrainingRunner
+from chainc.backends.listing import Listing
 from chainc.backends.numpy.module import (
     assemble,
     function_lines,
@@ -15,19 +17,17 @@ from chainc.backends.numpy.module import (
 )
 from chainc.backends.numpy.running import NumpyTraining, Train, Validate
 from chainc.backends.numpy.training import list_training, print_training
-from chainc.epochs import TrainingRunner
-from chainc.errors import GraphError
 from chainc.ir import Graph, Node
-from chainc.listing import Listing
-from chainc.loops import Program, TrainingLoop
-from chainc.lower import lower
+from chainc.ir.errors import GraphError
+from chainc.ir.types import Array
+from chainc.ir.verify import verify
+from chainc.lowering.lower import lower
+from chainc.lowering.program import Program, TrainingLoop
 from chainc.passes import Pass
-from chainc.rewrite import Fired, tracing
-from chainc.types import Array
-from chainc.verify import verify
+from chainc.rewriting.rewrite import Fired, tracing
 
 if TYPE_CHECKING:
-    from chainc.native import NativeFunction, TrainingCode
+    from chainc.backends.llvm.target import NativeFunction, TrainingCode
 
 TARGETS = ("llvm", "numpy")
 
@@ -118,7 +118,7 @@ def compile_function(
     optimized = stages[-1].graph
     program = lower(optimized)
     if target == "llvm":
-        from chainc.native import native_function  # the import takes its time
+        from chainc.backends.llvm.target import native_function  # the import takes its time
 
         native = native_function(optimized, program)
         return CompiledFunction(stages, program, native.bind, native=native)
@@ -136,7 +136,7 @@ def compile_training(
 ) -> CompiledTraining:
     """The step, the evaluation and the loops around them, as NumPy source or machine code."""
     if target == "llvm":
-        from chainc.native import native_training  # the import takes its time
+        from chainc.backends.llvm.target import native_training  # the import takes its time
 
         runner, code = native_training(loop, threads)
         return CompiledTraining(stages, loop, runner, native=code)

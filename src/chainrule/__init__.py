@@ -10,6 +10,7 @@
 The tensor functions carry their Array API names; a family of ops lists what it exports.
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -18,75 +19,79 @@ from chainc.autodiff import hvp as hvp
 from chainc.autodiff import jvp as jvp
 from chainc.autodiff import value_and_grad as value_and_grad
 from chainc.autodiff import vjp as vjp
-from chainc.errors import ChainruleError as ChainruleError
-from chainc.errors import DTypeError as DTypeError
-from chainc.errors import ExportError as ExportError
-from chainc.errors import GradientError as GradientError
-from chainc.errors import GraphError as GraphError
-from chainc.errors import InputError as InputError
-from chainc.errors import LinkingError as LinkingError
-from chainc.errors import NonFiniteError as NonFiniteError
-from chainc.errors import ParseError as ParseError
-from chainc.errors import ShapeError as ShapeError
-from chainc.errors import StateError as StateError
-from chainc.errors import VerifyError as VerifyError
 from chainc.ir import Node as Node
 from chainc.ir import scope as scope
+from chainc.ir.errors import ChainruleError as ChainruleError
+from chainc.ir.errors import DTypeError as DTypeError
+from chainc.ir.errors import ExportError as ExportError
+from chainc.ir.errors import GradientError as GradientError
+from chainc.ir.errors import GraphError as GraphError
+from chainc.ir.errors import InputError as InputError
+from chainc.ir.errors import LinkingError as LinkingError
+from chainc.ir.errors import NonFiniteError as NonFiniteError
+from chainc.ir.errors import ParseError as ParseError
+from chainc.ir.errors import ShapeError as ShapeError
+from chainc.ir.errors import StateError as StateError
+from chainc.ir.errors import VerifyError as VerifyError
+from chainc.ir.types import bool_ as bool_
+from chainc.ir.types import float32 as float32
+from chainc.ir.types import float64 as float64
+from chainc.ir.types import int32 as int32
+from chainc.ir.types import int64 as int64
+from chainc.ir.types import uint8 as uint8
 from chainc.ops import *
-from chainc.types import bool_ as bool_
-from chainc.types import float32 as float32
-from chainc.types import float64 as float64
-from chainc.types import int32 as int32
-from chainc.types import int64 as int64
-from chainc.types import uint8 as uint8
 from chainrule import datasets as datasets
-from chainrule import init as init
-from chainrule import losses as losses
-from chainrule import metrics as metrics
 from chainrule import nn as nn
 from chainrule import optim as optim
-from chainrule import schedules as schedules
-from chainrule.compilation import compile as compile
-from chainrule.declare import constant as constant
-from chainrule.declare import input as input
-from chainrule.declare import parameter as parameter
-from chainrule.declare import size as size
-from chainrule.declare import step_counter as step_counter
-from chainrule.drawing import Drawing as Drawing
-from chainrule.drawing import draw as draw
-from chainrule.functional import *
-from chainrule.gradient_check import check_grad as check_grad
-from chainrule.graph import Graph as Graph
-from chainrule.graph import parse as parse
-from chainrule.program import Function as Function
-from chainrule.rendering import RenderingError as RenderingError
-from chainrule.state import State as State
-from chainrule.training import Result as Result
-from chainrule.training import Training as Training
-from chainrule.training import TrainingProgram as TrainingProgram
-from chainrule.training import training as training
-from chainrule.transforms import custom_gradient as custom_gradient
-from chainrule.transforms import elementwise as elementwise
-from chainrule.transforms import formula as formula
-from chainrule.transforms import hessian as hessian
-from chainrule.transforms import jacobian as jacobian
+from chainrule.compiled.compilation import compile as compile
+from chainrule.compiled.function import Function as Function
+from chainrule.compiled.graph import Graph as Graph
+from chainrule.compiled.graph import parse as parse
+from chainrule.compiled.state import State as State
+from chainrule.compiled.training import Result as Result
+from chainrule.compiled.training import Training as Training
+from chainrule.compiled.training import TrainingProgram as TrainingProgram
+from chainrule.compiled.training import training as training
+from chainrule.declare import init as init
+from chainrule.declare import losses as losses
+from chainrule.declare import metrics as metrics
+from chainrule.declare.functional import *
+from chainrule.declare.leaves import constant as constant
+from chainrule.declare.leaves import input as input
+from chainrule.declare.leaves import parameter as parameter
+from chainrule.declare.leaves import size as size
+from chainrule.declare.leaves import step_counter as step_counter
+from chainrule.declare.transforms import custom_gradient as custom_gradient
+from chainrule.declare.transforms import elementwise as elementwise
+from chainrule.declare.transforms import formula as formula
+from chainrule.declare.transforms import hessian as hessian
+from chainrule.declare.transforms import jacobian as jacobian
+from chainrule.drawing.drawing import Drawing as Drawing
+from chainrule.drawing.drawing import draw as draw
+from chainrule.drawing.rendering import RenderingError as RenderingError
+from chainrule.optim import schedules as schedules
+from chainrule.teaching.gradient_check import check_grad as check_grad
+
+# `from chainrule.losses import cross_entropy` works wherever the file lies, as `os.path` does.
+for _name in ("init", "losses", "metrics", "schedules"):
+    sys.modules[f"{__name__}.{_name}"] = globals()[_name]
 
 if TYPE_CHECKING:
     from chainrule import plots as plots
-    from chainrule.derivation import Derivation as Derivation
-    from chainrule.derivation import derive as derive
-    from chainrule.explanation import explain as explain
-    from chainrule.grading.check import check_backward as check_backward
-    from chainrule.stepper import step_through as step_through
+    from chainrule.teaching.derivations.derivation import Derivation as Derivation
+    from chainrule.teaching.derivations.derivation import derive as derive
+    from chainrule.teaching.explanation.explanation import explain as explain
+    from chainrule.teaching.grading.check import check_backward as check_backward
+    from chainrule.teaching.stepper.stepper import step_through as step_through
 else:
     # Who only trains does not wait for these: each is imported when it is first asked for.
     _LATER = {
-        "Derivation": "chainrule.derivation",
-        "check_backward": "chainrule.grading.check",
-        "derive": "chainrule.derivation",
-        "explain": "chainrule.explanation",
+        "Derivation": "chainrule.teaching.derivations.derivation",
+        "check_backward": "chainrule.teaching.grading.check",
+        "derive": "chainrule.teaching.derivations.derivation",
+        "explain": "chainrule.teaching.explanation.explanation",
         "plots": "chainrule.plots",
-        "step_through": "chainrule.stepper",
+        "step_through": "chainrule.teaching.stepper.stepper",
     }
 
     def __getattr__(name: str) -> object:

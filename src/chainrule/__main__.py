@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chainc import ir
-from chainc.errors import ChainruleError, InputError
 from chainc.ir import Node
-from chainrule.graph import Graph
-from chainrule.program import Compiled
-from chainrule.training import Training
+from chainc.ir.errors import ChainruleError, InputError
+from chainrule.compiled.function import Compiled
+from chainrule.compiled.graph import Graph
+from chainrule.compiled.training import Training
 
 EXAMPLES = """\
 examples:
@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _demo(options: argparse.Namespace) -> str:
-    from chainrule.demo import run_demo
+    from chainrule.demo.run import run_demo
 
     return run_demo(options.epochs, options.out)
 

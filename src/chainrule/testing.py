@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from chainc.ir import Graph, Node
-from chainrule.grading.check import check_backward
-from chainrule.grading.student import BackwardPass, Gradients
-from chainrule.values import Values
+from chainrule.evaluation.values import Values
+from chainrule.teaching.grading.check import check_backward
+from chainrule.teaching.grading.student import BackwardPass, Gradients
 
 __all__ = ["assert_backward"]
 

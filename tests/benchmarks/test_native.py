@@ -15,7 +15,7 @@ from tests.benchmarks.contender import ROOT, MissingPackageError, ProcessError, 
 from tests.benchmarks.peak import ACCUMULATORS, ROUNDS, DType, Peak, source, widest_bits
 from tests.benchmarks.results import Results, Start, machine
 from tests.benchmarks.timing import Sample, Series, Spread
-from tests.chainrule.test_idx import idx
+from tests.chainrule.datasets.test_idx import idx
 
 import chainrule as cr
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,9 @@ import chainrule as cr
 def test_importing_is_light() -> None:
     code = (
         "import sys, chainrule; heavy = {'sympy', 'llvmlite', 'matplotlib', 'networkx', "
-        "'graphviz', 'wasmtime', 'safetensors', 'tqdm', 'chainrule.plots', 'chainrule.story', "
-        "'chainrule.derivation', 'chainrule.grading', 'chainrule.stepper'} & set(sys.modules); "
+        "'graphviz', 'wasmtime', 'safetensors', 'tqdm', 'chainrule.plots', "
+        "'chainrule.teaching.explanation', 'chainrule.teaching.derivations', "
+        "'chainrule.teaching.grading', 'chainrule.teaching.stepper'} & set(sys.modules); "
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -39,3 +41,8 @@ def test_what_is_imported_later_is_there_for_type_checkers_too() -> None:
 def test_a_name_that_is_not_there_is_an_error() -> None:
     with pytest.raises(AttributeError, match="module 'chainrule' has no attribute 'grads'"):
         _ = cr.grads  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", ["init", "losses", "metrics", "schedules"])
+def test_public_modules_can_be_imported_from(name: str) -> None:
+    assert import_module(f"chainrule.{name}") is getattr(cr, name)

@@ -69,7 +69,7 @@ def test_demo_trains_and_leaves_its_pictures(
     assert {"gradient.svg", "model.svg", "program.py", "state.safetensors"} <= names
     assert {"backprop.html", "derivation.md", "explain.html"} <= names
     assert all(name in out for name in names if not name.endswith(".svg"))
-    assert "demo_digits.py:" in (folder / "backprop.html").read_text(encoding="utf-8")
+    assert "digits.py:" in (folder / "backprop.html").read_text(encoding="utf-8")
     assert sum(name.startswith("stage-") for name in names) == 9
     for path in folder.glob("*.svg"):
         assert ElementTree.parse(path).getroot().tag.endswith("svg")

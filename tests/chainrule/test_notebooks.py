@@ -18,8 +18,8 @@ from traitlets.config import Config
 
 import chainrule as cr
 from chainrule import losses, nn, optim
-from chainrule.history import History
-from chainrule.html_table import html_table
+from chainrule.compiled.history import History
+from chainrule.writing.html_table import html_table
 
 NASTY = '<script>alert("1")</script> & $x_1$ \x00 üñ☃'
 

@@ -11,13 +11,13 @@ from tests.graphs import Case, cases
 
 from chainc import ops
 from chainc.autodiff import grad, hvp, jvp, value_and_grad, vjp
-from chainc.backends.reference import evaluate
-from chainc.errors import GradientError
+from chainc.interpreters.reference import evaluate
 from chainc.ir import Graph, Node, apply, scope
-from chainc.ops.state import Input, constant
-from chainc.text import same
-from chainc.types import DType, Shape, TensorType, float32, float64, int32, named
-from chainc.verify import verify
+from chainc.ir.errors import GradientError
+from chainc.ir.leaves import Input, constant
+from chainc.ir.text import same
+from chainc.ir.types import DType, Shape, TensorType, float32, float64, int32, named
+from chainc.ir.verify import verify
 
 Floats = npt.NDArray[np.float64]
 

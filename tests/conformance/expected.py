@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from chainc.ir.types import static
 from chainc.ops.contract import Contract
 from chainc.ops.random import Permutation, RandomBits
 from chainc.ops.reduce import Reduce
 from chainc.ops.slicing import Pad, Slice
-from chainc.types import static
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]

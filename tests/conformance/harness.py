@@ -9,15 +9,15 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
-from chainc.backends import reference
-from chainc.errors import GradientError
+from chainc.interpreters import reference
 from chainc.ir import REGISTRY, Graph, Node, Sample, apply
+from chainc.ir.errors import GradientError
+from chainc.ir.leaves import Input
+from chainc.ir.types import Array, DType, Shape, TensorType, float32, float64, static
 from chainc.ops.elementwise import Elementwise
-from chainc.ops.state import Input
 from chainc.passes import Pass
-from chainc.types import Array, DType, Shape, TensorType, float32, float64, static
-from chainrule.compilation import compile
-from chainrule.state import State
+from chainrule.compiled.compilation import compile
+from chainrule.compiled.state import State
 
 Floats = npt.NDArray[np.float64]
 Values = Mapping[str, Array]

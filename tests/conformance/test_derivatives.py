@@ -10,11 +10,11 @@ from tests.conformance.harness import Floats, Trial, compute, differentiable, do
 
 from chainc import ops
 from chainc.autodiff import jvp, vjp
+from chainc.interpreters.symbolic import derivative, formula, symbolic_vjp
 from chainc.ir import REGISTRY, Node
+from chainc.ir.leaves import constant
+from chainc.ir.types import Array, bool_, static
 from chainc.ops.elementwise import Elementwise
-from chainc.ops.state import constant
-from chainc.symbolic import derivative, formula, symbolic_vjp
-from chainc.types import Array, bool_, static
 
 NAMES = sorted(REGISTRY)
 

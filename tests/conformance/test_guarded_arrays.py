@@ -12,12 +12,12 @@ from tests.conformance.harness import BACKENDS
 from tests.graphs import Case, cases
 from tests.guarded import Guarded, in_a_child
 
-from chainc.backends import reference
-from chainc.backends.llvm.function import ENTRIES, SIGNATURE
-from chainc.binding import sizes_of
+from chainc.backends.llvm.running.function import ENTRIES, SIGNATURE
 from chainc.driver import compile_function
+from chainc.interpreters import reference
+from chainc.ir.binding import sizes_of
+from chainc.ir.types import Array, DType, bind_shape, float32, float64, static
 from chainc.passes import Pass, pipeline
-from chainc.types import Array, DType, bind_shape, float32, float64, static
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs fork and mprotect")
 LLVM = next(backend for backend in BACKENDS if backend.name == "llvm")

@@ -7,12 +7,12 @@ from tests.conformance.expected import EXPECTED, IEEE
 from tests.conformance.harness import BACKENDS, Backend, Trial, samples, trials
 
 from chainc import ops
-from chainc.backends import reference
-from chainc.errors import InputError
+from chainc.interpreters import reference
 from chainc.ir import REGISTRY, Graph, apply
+from chainc.ir.errors import InputError
+from chainc.ir.leaves import Input
+from chainc.ir.types import DType, TensorType, float32, float64, int32, static
 from chainc.ops.elementwise import Elementwise
-from chainc.ops.state import Input
-from chainc.types import DType, TensorType, float32, float64, int32, static
 
 NAMES = sorted(REGISTRY)
 

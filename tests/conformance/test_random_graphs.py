@@ -5,8 +5,8 @@ from hypothesis import given
 from tests.conformance.harness import BACKENDS, Backend
 from tests.graphs import Case, cases
 
-from chainc.backends import reference
-from chainc.types import DType, float32, float64
+from chainc.interpreters import reference
+from chainc.ir.types import DType, float32, float64
 
 
 def check(backend: Backend, dtype: DType, case: Case) -> None:

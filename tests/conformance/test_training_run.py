@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainc.backends import reference
-from chainc.ops.state import Input
-from chainc.types import Array
+from chainc.interpreters import reference
+from chainc.ir.leaves import Input
+from chainc.ir.types import Array
 from chainrule import losses, nn, optim, schedules
 
 

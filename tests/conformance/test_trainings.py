@@ -14,8 +14,8 @@ from tests.guarded import Guarded, in_a_child
 from tests.trainings import Case, digest, random_training
 
 import chainrule as cr
-from chainc import native
-from chainc.types import Array
+from chainc.backends.llvm import target as native
+from chainc.ir.types import Array
 from chainrule import losses, metrics, nn, optim, schedules
 
 # of a state's values after 200 steps and of the histories, relative to the largest, or to 1

@@ -24,9 +24,9 @@ from docs import make_pictures, programs
 from docs.programs import FENCE, PICTURES, fences
 from tests.legibility import problems
 
-from chainc.backends.llvm.jit import host
+from chainc.backends.llvm.machine_code.jit import host
 from chainc.ir import REGISTRY
-from chainc.machine import AVX512
+from chainc.schedules.layout.machine import AVX512
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("docs", "examples", "src", "compiler", "tests")

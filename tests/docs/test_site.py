@@ -13,7 +13,7 @@ import pytest
 
 import chainrule as cr
 from chainc import ops
-from chainrule import functional
+from chainrule.declare import functional
 
 DOCS = Path(__file__).parents[2] / "docs"
 LECTURES = DOCS / "lectures"

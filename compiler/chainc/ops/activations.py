@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from chainc.ir import Node
+from chainc.ir.scalar import Scalar
 from chainc.ops.elementwise import Unary
 from chainc.ops.logic import where
-from chainc.scalar import Scalar
 
 __all__ = ["relu", "sigmoid", "softplus"]
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from chainc.ir import Node, Operand
-from chainc.operators import operator
+from chainc.ir.operators import operator
+from chainc.ir.scalar import Scalar
 from chainc.ops.elementwise import Binary, Unary
 from chainc.ops.functions import log, sign
 from chainc.ops.logic import equal, where
-from chainc.scalar import Scalar
 
 __all__ = [
     "abs",

@@ -8,17 +8,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from chainc.errors import DTypeError, MisfitError, ShapeError
 from chainc.ir import Graph, Node, Op, Operand, Sample, apply
-from chainc.kernels import Kernels
-from chainc.operators import operator
+from chainc.ir.errors import DTypeError, MisfitError, ShapeError
+from chainc.ir.kernels import Kernels
+from chainc.ir.leaves import as_nodes
+from chainc.ir.operators import operator
+from chainc.ir.types import Dim, Shape, TensorType, float32, format_shape, promote
 from chainc.ops.arithmetic import add
 from chainc.ops.formula import infer_body, scalar_input
 from chainc.ops.functions import tanh
 from chainc.ops.movement import permute_dims, reshape
 from chainc.ops.reduce import sum
-from chainc.ops.state import as_nodes
-from chainc.types import Dim, Shape, TensorType, float32, format_shape, promote
 
 __all__ = ["einsum", "linear", "matmul", "matrix_transpose", "outer"]
 

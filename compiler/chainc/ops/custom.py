@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from chainc.errors import GradientError
 from chainc.ir import Node, Op, Sample, describe
-from chainc.kernels import Kernels
-from chainc.types import TensorType, int32
+from chainc.ir.errors import GradientError
+from chainc.ir.kernels import Kernels
+from chainc.ir.types import TensorType, int32
 
 __all__: list[str] = []  # made by `chainrule.custom_gradient`, not called by name
 

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
-from chainc.errors import DTypeError, GraphError, MisfitError, ShapeError
 from chainc.ir import Node, Op, Operand, Sample, apply
-from chainc.ops.state import as_nodes
-from chainc.scalar import Scalar
-from chainc.types import DType, Shape, TensorType, broadcast, float32, format_shape, promote
+from chainc.ir.errors import DTypeError, GraphError, MisfitError, ShapeError
+from chainc.ir.leaves import as_nodes
+from chainc.ir.scalar import Scalar
+from chainc.ir.types import DType, Shape, TensorType, broadcast, float32, format_shape, promote
 
 T = TypeVar("T")
 

@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from chainc.errors import GradientError
 from chainc.ir import Graph, Node, Op, Operand, Sample, apply
+from chainc.ir.errors import GradientError
+from chainc.ir.leaves import Constant, Input, as_nodes
+from chainc.ir.scalar import Scalar
+from chainc.ir.types import DType, TensorType, float32, float64
 from chainc.ops.arithmetic import multiply
 from chainc.ops.elementwise import Elementwise
 from chainc.ops.functions import exp
-from chainc.ops.state import Constant, Input, as_nodes
-from chainc.scalar import Scalar
-from chainc.types import DType, TensorType, float32, float64
 
 T = TypeVar("T")
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from chainc.ir import Node
+from chainc.ir.scalar import Scalar
 from chainc.ops.elementwise import Unary
-from chainc.scalar import Scalar
 
 __all__ = ["cos", "erf", "exp", "expm1", "floor", "log", "log1p", "sign", "sin", "sqrt", "tanh"]
 

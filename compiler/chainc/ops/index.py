@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
-from chainc.errors import DTypeError, MisfitError, ShapeError
 from chainc.ir import Node, Op, Operand, Sample, apply
-from chainc.kernels import Kernels
-from chainc.ops.logic import as_dtype
-from chainc.ops.movement import DimLike, as_shape, broadcast_to, normalize_axes, require_axes
-from chainc.ops.state import as_nodes, constant
-from chainc.types import (
+from chainc.ir.errors import DTypeError, MisfitError, ShapeError
+from chainc.ir.kernels import Kernels
+from chainc.ir.leaves import as_nodes, constant
+from chainc.ir.types import (
     Dim,
     DType,
     Shape,
@@ -22,6 +20,8 @@ from chainc.types import (
     int32,
     int64,
 )
+from chainc.ops.logic import as_dtype
+from chainc.ops.movement import DimLike, as_shape, broadcast_to, normalize_axes, require_axes
 
 __all__ = ["arange", "argmax", "argmin", "one_hot", "scatter_add", "take"]
 

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from chainc.errors import DTypeError, MisfitError
 from chainc.ir import Node, Operand, Sample, apply
-from chainc.operators import operator
-from chainc.ops.elementwise import Binary, Ternary, Unary, infer_elementwise
-from chainc.ops.state import as_nodes
-from chainc.scalar import Scalar
-from chainc.types import (
+from chainc.ir.errors import DTypeError, MisfitError
+from chainc.ir.leaves import as_nodes
+from chainc.ir.operators import operator
+from chainc.ir.scalar import Scalar
+from chainc.ir.types import (
     BY_NAME,
     DType,
     TensorType,
@@ -21,6 +20,7 @@ from chainc.types import (
     float64,
     int32,
 )
+from chainc.ops.elementwise import Binary, Ternary, Unary, infer_elementwise
 
 __all__ = [
     "astype",

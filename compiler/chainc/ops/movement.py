@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from chainc.errors import MisfitError, ShapeError
 from chainc.ir import Node, Op, Operand, Sample, apply
-from chainc.kernels import Kernels
-from chainc.ops.state import as_nodes
-from chainc.types import (
+from chainc.ir.errors import MisfitError, ShapeError
+from chainc.ir.kernels import Kernels
+from chainc.ir.leaves import as_nodes
+from chainc.ir.types import (
     Dim,
     Shape,
     TensorType,

@@ -13,14 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from chainc.errors import InputError
 from chainc.ir import Node, Op, Operand, Sample, apply
-from chainc.kernels import Kernels
+from chainc.ir.errors import InputError
+from chainc.ir.kernels import Kernels
+from chainc.ir.leaves import constant
+from chainc.ir.types import Dim, DType, Shape, TensorType, float32, int32, int64
 from chainc.ops.functions import cos, log, sqrt
 from chainc.ops.logic import as_dtype, astype
 from chainc.ops.movement import DimLike, as_shape
-from chainc.ops.state import constant
-from chainc.types import Dim, DType, Shape, TensorType, float32, int32, int64
 
 __all__ = ["bernoulli", "normal", "permutation", "random_bits", "uniform"]
 

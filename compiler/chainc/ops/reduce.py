@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
-from chainc.errors import DTypeError, MisfitError, ShapeError
 from chainc.ir import Node, Op, Operand, Sample, apply
-from chainc.kernels import Kernels
+from chainc.ir.errors import DTypeError, MisfitError, ShapeError
+from chainc.ir.kernels import Kernels
+from chainc.ir.leaves import as_nodes, size
+from chainc.ir.types import Shape, TensorType, float32, product
 from chainc.ops.arithmetic import divide, square, subtract
 from chainc.ops.functions import exp, log, sqrt
 from chainc.ops.logic import astype, equal, stop_gradient, where
 from chainc.ops.movement import broadcast_to, normalize_axes, require_axes, reshape
-from chainc.ops.state import as_nodes, size
-from chainc.types import Shape, TensorType, float32, product
 
 __all__ = ["logsumexp", "max", "mean", "min", "prod", "std", "sum", "var"]
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from types import EllipsisType
 from typing import TypeVar
 
-from chainc.errors import DTypeError, MisfitError, ShapeError
 from chainc.ir import Node, Op, Operand, Sample, apply
-from chainc.kernels import Kernels
-from chainc.operators import operator
+from chainc.ir.errors import DTypeError, MisfitError, ShapeError
+from chainc.ir.kernels import Kernels
+from chainc.ir.leaves import as_nodes
+from chainc.ir.operators import operator
+from chainc.ir.types import Dim, Shape, TensorType, coefficient_of, float32, format_shape, static
 from chainc.ops.movement import expand_dims, flip, normalize_axes, require_axes, reshape
-from chainc.ops.state import as_nodes
-from chainc.types import Dim, Shape, TensorType, coefficient_of, float32, format_shape, static
 
 __all__ = ["concat", "pad", "stack"]
 

@@ -16,18 +16,18 @@ import math
 
 import numpy as np
 
-from chainc.evaluate import evaluate
+from chainc.interpreters.evaluate import evaluate
 from chainc.ir import Graph, Node, apply
+from chainc.ir.leaves import Constant, Literal
+from chainc.ir.types import DType, TensorType, float32, float64, int32, promote, uint8
 from chainc.ops import maximum, negative, relu, stop_gradient
 from chainc.ops.arithmetic import Add, Multiply, Negative
 from chainc.ops.custom import CustomGradient
 from chainc.ops.elementwise import Binary, Unary
 from chainc.ops.functions import Exp
 from chainc.ops.logic import Cast, Equal, Less
-from chainc.ops.state import Constant, Literal
 from chainc.passes import movement
-from chainc.rewrite import Equation, Operands, Rule, RuleSet, rewrite
-from chainc.types import DType, TensorType, float32, float64, int32, promote, uint8
+from chainc.rewriting.rewrite import Equation, Operands, Rule, RuleSet, rewrite
 
 rule = RuleSet()
 

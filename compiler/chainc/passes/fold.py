@@ -14,14 +14,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chainc.errors import InputError
-from chainc.evaluate import evaluate
+from chainc.interpreters.evaluate import evaluate
 from chainc.ir import Graph, Node, apply, originating, rebuild, with_inputs
+from chainc.ir.errors import InputError
+from chainc.ir.leaves import Constant, Input, Literal, SizeOf, State
+from chainc.ir.types import TensorType, coefficient_of, float32, names_of, static
 from chainc.ops.contract import Contract
 from chainc.ops.movement import BroadcastTo
-from chainc.ops.state import Constant, Input, Literal, SizeOf, State
-from chainc.rewrite import Equation, RuleSet, note, replacing, rewrite
-from chainc.types import TensorType, coefficient_of, float32, names_of, static
+from chainc.rewriting.rewrite import Equation, RuleSet, note, replacing, rewrite
 
 SMALL = 1 << 12  # bytes of a result that may be much larger than its operands
 GROWTH = 4  # how much larger others may be

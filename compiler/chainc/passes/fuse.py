@@ -10,11 +10,11 @@ Leaves: `Region` and `FusedContract` nodes, which have no derivative of their ow
 from __future__ import annotations
 
 from chainc.ir import Graph, Node, apply, originating, with_inputs
+from chainc.ir.leaves import Constant, Input, SizeOf
 from chainc.ops.contract import Contract, FusedContract
 from chainc.ops.elementwise import Elementwise
 from chainc.ops.formula import Region
-from chainc.ops.state import Constant, Input, SizeOf
-from chainc.rewrite import note, replacing
+from chainc.rewriting.rewrite import note, replacing
 
 
 def fuse(graph: Graph) -> Graph:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from chainc.ir import Node, Op, apply
+from chainc.ir.leaves import size
+from chainc.ir.types import Dim, Shape, TensorType, float32, named, product
 from chainc.ops import astype, broadcast_to, reshape
 from chainc.ops.arithmetic import Add
 from chainc.ops.contract import Contract
@@ -15,9 +17,7 @@ from chainc.ops.functions import Exp
 from chainc.ops.movement import BroadcastTo, Flip, PermuteDims, Reshape
 from chainc.ops.reduce import Extremum, Max, Min, Reduce, Sum
 from chainc.ops.slicing import Concat, Pad, Slice
-from chainc.ops.state import size
-from chainc.rewrite import Equation, Operands, RuleSet
-from chainc.types import Dim, Shape, TensorType, float32, named, product
+from chainc.rewriting.rewrite import Equation, Operands, RuleSet
 
 rule = RuleSet()
 

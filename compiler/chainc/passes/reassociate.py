@@ -19,10 +19,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from chainc.ir import Graph, Node, apply, originating, rebuild, with_inputs
+from chainc.ir.leaves import Constant
+from chainc.ir.types import Dim, coefficient_of, names_of, product
 from chainc.ops.contract import Contract
-from chainc.ops.state import Constant
-from chainc.rewrite import Equation, RuleSet, note, replacing, rewrite
-from chainc.types import Dim, coefficient_of, names_of, product
+from chainc.rewriting.rewrite import Equation, RuleSet, note, replacing, rewrite
 
 MAX_FACTORS = 6  # of one chain; a longer one is cut
 TRIED_SIZES = (1, 64, 4096)  # of every named size, for which the cheapest orders are found

@@ -13,6 +13,8 @@ from __future__ import annotations
 import numpy as np
 
 from chainc.ir import Graph, Node, apply
+from chainc.ir.leaves import Constant, Literal, constant
+from chainc.ir.types import TensorType, float32, named
 from chainc.ops import (
     abs,
     broadcast_to,
@@ -28,11 +30,9 @@ from chainc.ops import (
     sqrt,
     where,
 )
-from chainc.ops.state import Constant, Literal, constant
 from chainc.passes import sums
 from chainc.passes.canonicalize import canonical
-from chainc.rewrite import Equation, RuleSet, rewrite
-from chainc.types import TensorType, float32, named
+from chainc.rewriting.rewrite import Equation, RuleSet, rewrite
 
 rule = RuleSet()
 

@@ -20,16 +20,16 @@ import math
 import numpy as np
 
 from chainc.ir import Graph, Node, apply
+from chainc.ir.leaves import Constant, SizeOf
+from chainc.ir.types import Shape, TensorType, float32, int32, named
 from chainc.ops import abs, exp, expm1, less, log, log1p, sigmoid, softplus, sqrt, tanh, where
 from chainc.ops.arithmetic import Add, Divide, Multiply, Subtract
 from chainc.ops.index import OneHot
 from chainc.ops.logic import Cast, Where
 from chainc.ops.movement import Reshape, broadcast_to, reshape
 from chainc.ops.reduce import Max, Sum
-from chainc.ops.state import Constant, SizeOf
 from chainc.passes.canonicalize import canonical
-from chainc.rewrite import Equation, RuleSet, in_gradient, rewrite
-from chainc.types import Shape, TensorType, float32, int32, named
+from chainc.rewriting.rewrite import Equation, RuleSet, in_gradient, rewrite
 
 rule = RuleSet()
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from chainc.ir import Node, apply
+from chainc.ir.leaves import constant
+from chainc.ir.types import TensorType, float32, int32, named
 from chainc.ops import broadcast_to, scatter_add, take
 from chainc.ops.contract import Contract
 from chainc.ops.index import OneHot
 from chainc.ops.reduce import Extremum, Max, Sum
-from chainc.ops.state import constant
-from chainc.rewrite import Equation, RuleSet
-from chainc.types import TensorType, float32, int32, named
+from chainc.rewriting.rewrite import Equation, RuleSet
 
 rule = RuleSet()
 

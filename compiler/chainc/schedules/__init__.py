@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from chainc.access import Capacity
-from chainc.loops import (
+from chainc.loops.language import Nest
+from chainc.lowering.program import (
     Arange,
     Buffer,
     Contract,
@@ -22,9 +22,7 @@ from chainc.loops import (
     Reduce,
     ScatterAdd,
 )
-from chainc.machine import Machine
-from chainc.nests import Nest
-from chainc.schedules.contraction import schedule_contract
+from chainc.schedules.contraction.schedule import schedule_contract
 from chainc.schedules.elementwise import schedule_copy, schedule_fill, schedule_map
 from chainc.schedules.frame import Frame
 from chainc.schedules.indexing import (
@@ -33,8 +31,10 @@ from chainc.schedules.indexing import (
     schedule_one_hot,
     schedule_scatter_add,
 )
+from chainc.schedules.layout.access import Capacity
+from chainc.schedules.layout.machine import Machine
 from chainc.schedules.random import schedule_permutation, schedule_random_bits
-from chainc.schedules.reduction import schedule_index_of, schedule_reduce
+from chainc.schedules.reduction.schedule import schedule_index_of, schedule_reduce
 
 SCHEDULES: Mapping[type[Kernel], Callable[[Frame], None]] = {
     Map: schedule_map,

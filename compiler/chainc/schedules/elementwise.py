@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from chainc.access import Access, Point, Split, bound_of, moved
-from chainc.loops import Copy, Fill, Map, View
-from chainc.nests import Affine, Bound, Index, Kind, affine
+from chainc.ir.types import Dim, Shape, product
+from chainc.loops.language import Affine, Bound, Index, Kind, affine
+from chainc.lowering.program import Copy, Fill, Map, View
 from chainc.schedules.frame import Frame, Place
-from chainc.schedules.positions import split
+from chainc.schedules.layout.access import Access, Point, Split, bound_of, moved
+from chainc.schedules.layout.positions import split
 from chainc.schedules.transposition import Transposition
-from chainc.types import Dim, Shape, product
 
 WORTH_SHARING = 1 << 12  # elements from which on several threads gain more than they wait
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from chainc.access import Access, Capacity, Point, access, whole
-from chainc.loops import (
+from chainc.ir.types import Shape, Size
+from chainc.loops.builder import NestBuilder
+from chainc.loops.language import Kind, Parameter, Register
+from chainc.lowering.parts import instructions_of, parts_of
+from chainc.lowering.program import (
     Buffer,
     Contract,
     Group,
@@ -19,11 +22,8 @@ from chainc.loops import (
     Value,
     View,
 )
-from chainc.machine import Machine
-from chainc.nest_builder import NestBuilder
-from chainc.nests import Kind, Parameter, Register
-from chainc.parts import instructions_of, parts_of
-from chainc.types import Shape, Size
+from chainc.schedules.layout.access import Access, Capacity, Point, access, whole
+from chainc.schedules.layout.machine import Machine
 
 
 @dataclass(eq=False)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from chainc.access import Access, Point, bound_of
-from chainc.loops import Arange, Gather, OneHot, ScatterAdd
-from chainc.nests import Affine, Bound, Kind, Register, affine
+from chainc.ir.types import Dim, Shape, bool_, int32, int64, product
+from chainc.loops.language import Affine, Bound, Kind, Register, affine
+from chainc.lowering.program import Arange, Gather, OneHot, ScatterAdd
 from chainc.schedules.elementwise import WORTH_SHARING, Sweep
 from chainc.schedules.frame import Frame, Place
-from chainc.schedules.positions import element, extent, located
-from chainc.types import Dim, Shape, bool_, int32, int64, product
+from chainc.schedules.layout.access import Access, Point, bound_of
+from chainc.schedules.layout.positions import element, extent, located
 
 CACHE_LINE = 64  # bytes
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from chainc.access import Access, Point, Split, bound_of
-from chainc.loops import Buffer, Operand, Permutation, RandomBits, View
-from chainc.nests import Affine, Bound, Kind, Register, affine
+from chainc.ir.types import Shape, TensorType, int32, int64, product
+from chainc.loops.language import Affine, Bound, Kind, Register, affine
+from chainc.lowering.program import Buffer, Operand, Permutation, RandomBits, View
 from chainc.schedules.elementwise import WORTH_SHARING, Sweep
 from chainc.schedules.frame import Frame, Place
-from chainc.schedules.positions import element, extent
-from chainc.types import Shape, TensorType, int32, int64, product
+from chainc.schedules.layout.access import Access, Point, Split, bound_of
+from chainc.schedules.layout.positions import element, extent
 
 WORDS = 4  # of a block of Philox
 COST = 8  # elements of other kernels that take as long as one here

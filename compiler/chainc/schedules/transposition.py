@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chainc.access import Access, Point, Split, bound_of, moved
-from chainc.nests import Affine, Bound, Kind, Register, affine
+from chainc.ir.types import Shape
+from chainc.loops.language import Affine, Bound, Kind, Register, affine
 from chainc.schedules.frame import Frame
-from chainc.types import Shape
+from chainc.schedules.layout.access import Access, Point, Split, bound_of, moved
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from chainc.access import Capacity
-from chainc.loops import Buffer, Copy, View
-from chainc.machine import Machine
-from chainc.nests import Kind, Nest
+from chainc.loops.language import Kind, Nest
+from chainc.lowering.program import Buffer, Copy, View
 from chainc.schedules.elementwise import Sweep
 from chainc.schedules.frame import Frame, Place
+from chainc.schedules.layout.access import Capacity
+from chainc.schedules.layout.machine import Machine
 
 
 def watching_nest(

@@ -8,8 +8,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from chainc.errors import InputError
-from chainrule.html_table import html_table
+from chainc.ir.errors import InputError
+from chainrule.writing.html_table import html_table
 
 T = TypeVar("T", bound=np.generic)
 

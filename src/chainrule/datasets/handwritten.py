@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from chainc.errors import ChainruleError
+from chainc.ir.errors import ChainruleError
 from chainrule.datasets.dataset import Dataset, stratified_split
 
 BUNDLE = Path(__file__).parent / "data" / "digits.npz"

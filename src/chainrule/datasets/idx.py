@@ -18,10 +18,10 @@ from typing import BinaryIO, NoReturn
 
 import numpy as np
 
-from chainc.errors import InputError
-from chainc.types import Array
-from chainrule.arguments import count
+from chainc.ir.errors import InputError
+from chainc.ir.types import Array
 from chainrule.datasets.dataset import Dataset, Split
+from chainrule.declare.arguments import count
 
 BYTES_LIMIT = 4 * 2**30  # of an array, unless the caller allows more
 AXES_LIMIT = 32

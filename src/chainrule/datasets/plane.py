@@ -19,7 +19,7 @@ from numbers import Integral, Real
 import numpy as np
 from numpy.typing import NDArray
 
-from chainc.errors import InputError
+from chainc.ir.errors import InputError
 from chainrule.datasets.dataset import Dataset, Split, stratified_split
 
 Labels = NDArray[np.int32]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from chainc import ops
 from chainc.ir import Node
-from chainrule import functional
+from chainrule.declare import functional
 from chainrule.nn.module import Module
 
 __all__ = ["ELU", "LeakyReLU", "ReLU", "Sigmoid", "Softmax", "Softplus", "Tanh"]

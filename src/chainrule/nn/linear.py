@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chainc.errors import ShapeError
 from chainc.ir import Node, current_origin, describe
+from chainc.ir.errors import ShapeError
+from chainc.ir.types import format_shape
 from chainc.ops import matmul
-from chainc.types import format_shape
-from chainrule.arguments import count
-from chainrule.declare import parameter
-from chainrule.init import InitializerLike
+from chainrule.declare.arguments import count
+from chainrule.declare.init import InitializerLike
+from chainrule.declare.leaves import parameter
 from chainrule.nn.module import Module
 
 __all__ = ["Linear"]

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, fields
 from types import FrameType
 from typing import TYPE_CHECKING, ClassVar, TypeGuard
 
-from chainc.errors import GraphError, InputError, Location
 from chainc.ir import Node, scope
+from chainc.ir.errors import GraphError, InputError, Location
+from chainc.ir.leaves import Label, State
 from chainc.ops.movement import DimLike
-from chainc.ops.state import Label, State
-from chainrule.arguments import part_name
+from chainrule.declare.arguments import part_name
 from chainrule.nn.assignment import variable_assigned_from
 
 if TYPE_CHECKING:

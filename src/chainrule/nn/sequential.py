@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import overload
 
-from chainc.errors import InputError
 from chainc.ir import Node
+from chainc.ir.errors import InputError
 from chainc.ops.movement import DimLike
 from chainrule.nn.module import Module
 

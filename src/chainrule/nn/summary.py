@@ -6,14 +6,14 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from chainc.errors import InputError
 from chainc.ir import Node, topological
+from chainc.ir.errors import InputError
+from chainc.ir.types import Shape, bind, coefficient_of, format_shape, names_of
 from chainc.ops.movement import DimLike
-from chainc.types import Shape, bind, coefficient_of, format_shape, names_of
-from chainrule.cost import cost_of
-from chainrule.declare import input as declare_input
-from chainrule.html_table import html_table
+from chainrule.declare.leaves import input as declare_input
+from chainrule.evaluation.cost import cost_of
 from chainrule.nn.module import Module
+from chainrule.writing.html_table import html_table
 
 HEADER = ("layer", "kind", "output", "parameters", "FLOPs", "parameter bytes", "output bytes")
 

@@ -10,14 +10,13 @@ import numpy as np
 
 from chainc import ops
 from chainc.autodiff import grad
-from chainc.errors import InputError
 from chainc.ir import Node, Op
-from chainc.types import Array
-from chainrule import functional
-from chainrule.arguments import number
-from chainrule.array_text import number_text
-from chainrule.compilation import compile
-from chainrule.declare import input
+from chainc.ir.errors import InputError
+from chainc.ir.types import Array
+from chainrule.compiled.compilation import compile
+from chainrule.declare import functional
+from chainrule.declare.arguments import number
+from chainrule.declare.leaves import input
 from chainrule.nn.module import Module
 from chainrule.plots.given import Floats, at_most
 from chainrule.plots.plot import Plot, paper
@@ -29,6 +28,7 @@ from chainrule.plots.style import (
     legend_below,
     require_matplotlib,
 )
+from chainrule.writing.array_text import number_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from chainc.errors import InputError
-from chainc.ops.state import Input
-from chainc.types import Array
-from chainrule.arguments import array, number
+from chainc.ir.errors import InputError
+from chainc.ir.leaves import Input
+from chainc.ir.types import Array
+from chainrule.compiled.function import Function, Numbers
 from chainrule.datasets.dataset import Dataset, Split
+from chainrule.declare.arguments import array, number
 from chainrule.plots.given import Floats, at_most, numbers
 from chainrule.plots.plot import Plot, paper
 from chainrule.plots.style import (
@@ -26,7 +27,6 @@ from chainrule.plots.style import (
     legend_below,
     require_matplotlib,
 )
-from chainrule.program import Function, Numbers
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chainc.errors import InputError
-from chainrule.arguments import count
-from chainrule.array_text import number_text
-from chainrule.compilation import compile
-from chainrule.declare import input
+from chainc.ir.errors import InputError
+from chainrule.compiled.compilation import compile
+from chainrule.compiled.state import State
+from chainrule.declare.arguments import count
+from chainrule.declare.leaves import input
 from chainrule.nn.linear import Linear
 from chainrule.nn.sequential import Sequential
 from chainrule.plots.given import Floats, at_most, numbers
 from chainrule.plots.plot import Plot, paper
 from chainrule.plots.style import BLUE, INK, VERMILLION, label, legend_below, require_matplotlib
-from chainrule.state import State
+from chainrule.writing.array_text import number_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chainc.errors import InputError
+from chainc.ir.errors import InputError
+from chainrule.compiled.training import Result
 from chainrule.plots.given import Floats, at_most
 from chainrule.plots.plot import Plot, paper
 from chainrule.plots.recording import Recording
@@ -22,7 +23,6 @@ from chainrule.plots.style import (
     look,
     require_matplotlib,
 )
-from chainrule.training import Result
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

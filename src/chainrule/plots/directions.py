@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chainc.errors import InputError, StateError
 from chainc.ir import Graph, Node, describe
-from chainc.ops.state import State as Slot
+from chainc.ir.errors import InputError, StateError
+from chainc.ir.leaves import State as Slot
+from chainrule.compiled.state import State
 from chainrule.plots.given import Floats
 from chainrule.plots.style import label
-from chainrule.state import State
 
 # A parameter of one element, or a parameter and the index of an element.
 Coordinate = Node | tuple[Node, tuple[int, ...]]

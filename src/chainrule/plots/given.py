@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from chainc.errors import InputError
-from chainrule.arguments import array
-from chainrule.state import State
+from chainc.ir.errors import InputError
+from chainrule.compiled.state import State
+from chainrule.declare.arguments import array
 
 Floats = NDArray[np.float64]
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chainc.errors import InputError
 from chainc.ir import Node
-from chainc.types import Array
-from chainrule.compilation import compile
+from chainc.ir.errors import InputError
+from chainc.ir.types import Array
+from chainrule.compiled.compilation import compile
+from chainrule.compiled.state import State
+from chainrule.evaluation.values import Values
 from chainrule.plots.given import Floats, as_states, at_most
 from chainrule.plots.plot import Plot, paper
 from chainrule.plots.style import VERMILLION, label, legend_below, require_matplotlib, shades
-from chainrule.state import State
-from chainrule.values import Values
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

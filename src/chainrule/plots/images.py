@@ -6,12 +6,12 @@ import math
 
 import numpy as np
 
-from chainc.errors import InputError
-from chainrule.arguments import count
-from chainrule.array_text import number_text
+from chainc.ir.errors import InputError
+from chainrule.declare.arguments import count
 from chainrule.plots.given import Floats, numbers
 from chainrule.plots.plot import Plot, paper
 from chainrule.plots.style import require_matplotlib, two_sided
+from chainrule.writing.array_text import number_text
 
 MOST = 256  # images in a plot
 

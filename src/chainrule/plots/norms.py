@@ -10,13 +10,13 @@ import numpy as np
 from chainc import ops
 from chainc.autodiff import grad, require_scalar
 from chainc.ir import Graph, Node
-from chainrule.compilation import compile
+from chainrule.compiled.compilation import compile
+from chainrule.compiled.state import State
+from chainrule.evaluation.values import Values
 from chainrule.plots.directions import parameters
 from chainrule.plots.given import Floats, as_states, at_most
 from chainrule.plots.plot import Plot, paper
 from chainrule.plots.style import DASHES, label, legend_below, logarithmic, require_matplotlib
-from chainrule.state import State
-from chainrule.values import Values
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

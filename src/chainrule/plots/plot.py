@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chainrule.drawing.rendering import RenderingError, write_picture
 from chainrule.plots.inert_svg import inert
 from chainrule.plots.style import printable, styled
-from chainrule.rendering import RenderingError, write_picture
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

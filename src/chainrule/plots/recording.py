@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from chainc.errors import InputError
-from chainrule.arguments import count
-from chainrule.program import Function, Numbers
-from chainrule.state import State
-from chainrule.training import TrainingProgram
-from chainrule.values import Values
+from chainc.ir.errors import InputError
+from chainrule.compiled.function import Function, Numbers
+from chainrule.compiled.state import State
+from chainrule.compiled.training import TrainingProgram
+from chainrule.declare.arguments import count
+from chainrule.evaluation.values import Values
 
 
 @dataclass(frozen=True)

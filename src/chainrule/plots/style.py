@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chainrule.array_text import number_text
-from chainrule.rendering import RenderingError
+from chainrule.drawing.rendering import RenderingError
+from chainrule.writing.array_text import number_text
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

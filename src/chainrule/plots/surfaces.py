@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chainc.autodiff import require_scalar
-from chainc.errors import InputError
 from chainc.ir import Node
-from chainrule.arguments import count
-from chainrule.array_text import number_text
-from chainrule.compilation import compile
+from chainc.ir.errors import InputError
+from chainrule.compiled.compilation import compile
+from chainrule.compiled.state import State
+from chainrule.declare.arguments import count
+from chainrule.evaluation.values import Values
 from chainrule.plots.directions import Coordinate, Plane, along_coordinates, along_path, parameters
 from chainrule.plots.given import Floats, as_states
 from chainrule.plots.plot import Plot, paper
@@ -25,8 +26,7 @@ from chainrule.plots.style import (
     require_matplotlib,
     shades,
 )
-from chainrule.state import State
-from chainrule.values import Values
+from chainrule.writing.array_text import number_text
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

@@ -7,11 +7,11 @@ import numpy.typing as npt
 import pytest
 
 from chainc.autodiff import grad
-from chainc.backends.reference import evaluate
+from chainc.interpreters.reference import evaluate
 from chainc.ir import Graph
 from chainc.ops import sum
 from chainrule import nn
-from chainrule.declare import input
+from chainrule.declare.leaves import input
 
 Values = npt.NDArray[np.float64]
 Formula = Callable[[Values], Values]

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from chainc.backends.reference import evaluate
-from chainc.errors import DTypeError, InputError, ShapeError
+from chainc.interpreters.reference import evaluate
 from chainc.ir import Graph
+from chainc.ir.errors import DTypeError, InputError, ShapeError
 from chainrule import init, nn
-from chainrule.declare import input
+from chainrule.declare.leaves import input
 
 LINE = r".*test_linear\.py:\d+"
 

@@ -6,10 +6,10 @@ from typing import cast
 import numpy as np
 import pytest
 
-from chainc.errors import GraphError, InputError
 from chainc.ir import Node
+from chainc.ir.errors import GraphError, InputError
 from chainrule import nn
-from chainrule.declare import input, parameter
+from chainrule.declare.leaves import input, parameter
 
 HERE = r"\n  where: .*test_module\.py:\d+\n  try: "
 

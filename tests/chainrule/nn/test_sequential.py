@@ -5,11 +5,11 @@ from typing import cast
 import numpy as np
 import pytest
 
-from chainc.backends.reference import evaluate
-from chainc.errors import InputError
+from chainc.interpreters.reference import evaluate
 from chainc.ir import Graph
+from chainc.ir.errors import InputError
 from chainrule import nn
-from chainrule.declare import input
+from chainrule.declare.leaves import input
 
 
 def test_layers_are_named_by_class_and_count() -> None:

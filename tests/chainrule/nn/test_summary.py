@@ -2,10 +2,10 @@
 
 import pytest
 
-from chainc.errors import InputError
-from chainc.types import named
+from chainc.ir.errors import InputError
+from chainc.ir.types import named
 from chainrule import nn
-from chainrule.declare import input
+from chainrule.declare.leaves import input
 
 HERE = r"\n  where: .*test_summary\.py:\d+\n  try: "
 

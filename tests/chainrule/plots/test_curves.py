@@ -10,7 +10,7 @@ from tests.chainrule.plots.legible import assert_legible, curve, texts
 from tests.chainrule.plots.problems import trained
 
 import chainrule as cr
-from chainrule.history import History
+from chainrule.compiled.history import History
 
 OVERFITTING = {
     "loss": (0.9, 0.5, 0.3, 0.2, 0.1),

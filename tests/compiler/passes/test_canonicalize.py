@@ -5,6 +5,8 @@ from tests.two_sided import check, check_numbers, check_unchanged, declare
 
 from chainc.autodiff import grad
 from chainc.ir import Graph, Node, apply
+from chainc.ir.leaves import constant, size
+from chainc.ir.types import float32, float64, int32, named
 from chainc.ops import (
     astype,
     broadcast_to,
@@ -25,9 +27,7 @@ from chainc.ops.contract import Contract
 from chainc.ops.custom import CustomGradient
 from chainc.ops.movement import BroadcastTo, Flip, Reshape
 from chainc.ops.reduce import Sum
-from chainc.ops.state import constant, size
 from chainc.passes.canonicalize import canonicalize
-from chainc.types import float32, float64, int32, named
 
 BATCH = named("batch")
 x = declare("x", "batch", 3)

@@ -4,11 +4,11 @@ from tests.two_sided import check_numbers, declare
 
 from chainc.autodiff import grad
 from chainc.ir import Graph, Rewrite
+from chainc.ir.leaves import constant
+from chainc.ir.types import named
 from chainc.ops import exp, less, max, mean, random_bits, reshape, subtract, sum, tanh
-from chainc.ops.state import constant
 from chainc.passes.cse import cse
-from chainc.rewrite import tracing
-from chainc.types import named
+from chainc.rewriting.rewrite import tracing
 
 x = declare("x", "batch", 3)
 y = declare("y", "batch", 3)

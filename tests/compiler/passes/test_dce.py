@@ -3,10 +3,10 @@
 from tests.two_sided import declare
 
 from chainc.ir import Graph, Node, apply
+from chainc.ir.leaves import Label, State
+from chainc.ir.types import TensorType, float32
 from chainc.ops import exp
-from chainc.ops.state import Label, State
 from chainc.passes.dce import dce
-from chainc.types import TensorType, float32
 
 
 def slot(name: str) -> Node:

@@ -5,6 +5,8 @@ import pytest
 from tests.two_sided import check, check_numbers, check_unchanged, declare
 
 from chainc.ir import Graph, Node, Rewrite, apply
+from chainc.ir.leaves import Constant, SizeOf, constant
+from chainc.ir.types import DType, float32, float64, int32, named
 from chainc.ops import (
     arange,
     astype,
@@ -18,10 +20,8 @@ from chainc.ops import (
     tanh,
 )
 from chainc.ops.contract import Contract
-from chainc.ops.state import Constant, SizeOf, constant
 from chainc.passes.fold import Budget, fold
-from chainc.rewrite import tracing
-from chainc.types import DType, float32, float64, int32, named
+from chainc.rewriting.rewrite import tracing
 
 x = declare("x", 2, 3)
 row = np.array([0.1, 0.2, 0.3], np.float32)

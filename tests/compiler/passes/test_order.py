@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.graphs import Case, cases
 
-from chainc.backends import reference
+from chainc.interpreters import reference
 from chainc.ir import Graph
+from chainc.ir.types import float64
+from chainc.ir.verify import verify
 from chainc.passes import PIPELINE, Pass
-from chainc.types import float64
-from chainc.verify import verify
 
 orders = st.permutations(PIPELINE).flatmap(
     lambda order: st.integers(0, len(order)).map(lambda kept: tuple(order[:kept]))

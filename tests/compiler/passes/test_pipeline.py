@@ -11,16 +11,16 @@ from hypothesis import given, settings
 from tests.graphs import Case, cases
 
 from chainc.autodiff import grad
-from chainc.backends.reference import Result, evaluate
-from chainc.binding import bind_graph, sizes_of
+from chainc.interpreters.reference import Result, evaluate
 from chainc.ir import Graph, Node, apply
+from chainc.ir.binding import bind_graph, sizes_of
+from chainc.ir.leaves import Input, Label, State
+from chainc.ir.text import same, to_text
+from chainc.ir.types import Array, Shape, TensorType, float32, float64, int32, named
+from chainc.ir.verify import verify
 from chainc.ops import argmax, astype, equal, linear, logsumexp, mean, one_hot, relu, sum, tanh
-from chainc.ops.state import Input, Label, State
 from chainc.passes import PIPELINE, Pass, pipeline
-from chainc.rewrite import tracing
-from chainc.text import same, to_text
-from chainc.types import Array, Shape, TensorType, float32, float64, int32, named
-from chainc.verify import verify
+from chainc.rewriting.rewrite import tracing
 
 Numbers = npt.NDArray[np.float64]
 

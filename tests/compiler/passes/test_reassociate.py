@@ -9,15 +9,15 @@ import pytest
 from tests.two_sided import check, check_numbers, check_unchanged, declare
 
 from chainc.ir import Graph, Node, Rewrite, apply
+from chainc.ir.leaves import Label, State, constant
+from chainc.ir.text import same
+from chainc.ir.types import TensorType, coefficient_of, float32, named
 from chainc.ops import einsum, linear, permute_dims, relu
 from chainc.ops.contract import Contract
-from chainc.ops.state import Label, State, constant
 from chainc.passes.canonicalize import canonicalize
 from chainc.passes.fold import fold
 from chainc.passes.reassociate import MAX_FACTORS, merge_linear, reassociate
-from chainc.rewrite import tracing
-from chainc.text import same
-from chainc.types import TensorType, coefficient_of, float32, named
+from chainc.rewriting.rewrite import tracing
 
 
 def run(graph: Graph) -> Graph:

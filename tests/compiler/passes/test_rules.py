@@ -11,13 +11,16 @@ import pytest
 from tests.rules import SIZES, Instance, all_rules, compute, draw, instances, instances_at
 from tests.truth import largest, truth, units_off
 
-from chainc.binding import bind_graph
+from chainc.interpreters.symbolic import formula
 from chainc.ir import Graph, Node, Rewrite, rebuild, topological, with_inputs
+from chainc.ir.binding import bind_graph
+from chainc.ir.leaves import Constant, Input
+from chainc.ir.text import same
+from chainc.ir.types import Array, TensorType, float32
 from chainc.ops import exp
 from chainc.ops.elementwise import Elementwise
 from chainc.ops.logic import Where
 from chainc.ops.reduce import Sum
-from chainc.ops.state import Constant, Input
 from chainc.passes import movement, sums
 from chainc.passes.canonicalize import canonicalize
 from chainc.passes.canonicalize import rule as canonical_rules
@@ -26,10 +29,7 @@ from chainc.passes.simplify import rule as simplifying_rules
 from chainc.passes.simplify import simplify_fast
 from chainc.passes.stabilize import rule as stabilizing_rules
 from chainc.passes.stabilize import stabilize
-from chainc.rewrite import Rule, rewrite, tracing
-from chainc.symbolic import formula
-from chainc.text import same
-from chainc.types import Array, TensorType, float32
+from chainc.rewriting.rewrite import Rule, rewrite, tracing
 
 if TYPE_CHECKING:
     import sympy

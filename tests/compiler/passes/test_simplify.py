@@ -6,6 +6,8 @@ from tests.two_sided import check, check_numbers, declare, numbers
 
 from chainc.autodiff import grad
 from chainc.ir import Graph, Node, apply
+from chainc.ir.leaves import constant
+from chainc.ir.types import Dim, int32, named
 from chainc.ops import (
     abs,
     broadcast_to,
@@ -24,10 +26,8 @@ from chainc.ops import (
     where,
 )
 from chainc.ops.reduce import Max, Sum
-from chainc.ops.state import constant
 from chainc.passes.canonicalize import canonicalize
 from chainc.passes.simplify import simplify, simplify_fast
-from chainc.types import Dim, int32, named
 
 BATCH: Dim = named("batch")
 x = declare("x", "batch", 3)

@@ -11,6 +11,7 @@ from tests.two_sided import check, check_numbers, check_unchanged, declare, numb
 
 from chainc.autodiff import grad
 from chainc.ir import Graph, Node
+from chainc.ir.types import float32, int32
 from chainc.ops import (
     abs,
     equal,
@@ -34,7 +35,6 @@ from chainc.ops import (
 from chainc.passes.canonicalize import canonicalize
 from chainc.passes.simplify import simplify
 from chainc.passes.stabilize import stabilize
-from chainc.types import float32, int32
 
 Numbers = npt.NDArray[np.float64]
 

@@ -17,8 +17,23 @@ import numpy.typing as npt
 import pytest
 from tests.native import Kernels, aligned, nest_of, positions, storage
 
-from chainc.access import Capacity, storage_size
-from chainc.loops import (
+from chainc.ir.types import (
+    Array,
+    Dim,
+    DType,
+    Shape,
+    TensorType,
+    bool_,
+    float32,
+    float64,
+    int32,
+    int64,
+    multiply,
+    named,
+    uint8,
+)
+from chainc.loops.language import Nest
+from chainc.lowering.program import (
     Buffer,
     Copy,
     Fill,
@@ -34,25 +49,10 @@ from chainc.loops import (
     SizeValue,
     View,
 )
-from chainc.machine import AVX2, AVX512, SSE, Machine
-from chainc.nests import Nest
 from chainc.schedules.elementwise import WORTH_SHARING, schedule_copy, schedule_fill, schedule_map
 from chainc.schedules.frame import Frame
-from chainc.types import (
-    Array,
-    Dim,
-    DType,
-    Shape,
-    TensorType,
-    bool_,
-    float32,
-    float64,
-    int32,
-    int64,
-    multiply,
-    named,
-    uint8,
-)
+from chainc.schedules.layout.access import Capacity, storage_size
+from chainc.schedules.layout.machine import AVX2, AVX512, SSE, Machine
 
 BATCH = named("batch")
 MACHINES = {"avx512": AVX512, "avx2": AVX2, "sse": SSE}

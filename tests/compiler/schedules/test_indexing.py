@@ -9,7 +9,19 @@ import numpy.typing as npt
 import pytest
 from tests.native import call, nest_of, packed, storage, unpacked
 
-from chainc.loops import (
+from chainc.ir.types import (
+    Array,
+    DType,
+    Shape,
+    TensorType,
+    float32,
+    float64,
+    int32,
+    int64,
+    named,
+    uint8,
+)
+from chainc.lowering.program import (
     Arange,
     Buffer,
     Gather,
@@ -24,7 +36,6 @@ from chainc.loops import (
     ScatterAdd,
     View,
 )
-from chainc.machine import AVX2, AVX512, SSE, Machine
 from chainc.schedules.frame import Frame
 from chainc.schedules.indexing import (
     schedule_arange,
@@ -32,18 +43,7 @@ from chainc.schedules.indexing import (
     schedule_one_hot,
     schedule_scatter_add,
 )
-from chainc.types import (
-    Array,
-    DType,
-    Shape,
-    TensorType,
-    float32,
-    float64,
-    int32,
-    int64,
-    named,
-    uint8,
-)
+from chainc.schedules.layout.machine import AVX2, AVX512, SSE, Machine
 
 BATCH = named("batch")
 Indices = npt.NDArray[np.integer]

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from tests.native import call, nest_of, storage, unpacked
 
-from chainc import philox
-from chainc.loops import (
+from chainc.interpreters import philox
+from chainc.ir.types import Array, Shape, TensorType, bool_, float32, int32, int64, named
+from chainc.lowering.program import (
     Buffer,
     Group,
     Instruction,
@@ -22,9 +23,8 @@ from chainc.loops import (
     Reference,
     View,
 )
-from chainc.machine import AVX2, AVX512, SSE, Machine
+from chainc.schedules.layout.machine import AVX2, AVX512, SSE, Machine
 from chainc.schedules.random import schedule_permutation, schedule_random_bits
-from chainc.types import Array, Shape, TensorType, bool_, float32, int32, int64, named
 
 BATCH = named("batch")
 SCALAR = TensorType((), int64)

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from tests.native import call, nest_of, packed, unpacked
 
-from chainc.loops import Buffer, Instruction, Map, Movement, Panels, Reference, View
-from chainc.machine import AVX512
-from chainc.nests import Load, Loop, statements
+from chainc.ir.types import TensorType, float32
+from chainc.loops.language import Load, Loop, statements
+from chainc.lowering.program import Buffer, Instruction, Map, Movement, Panels, Reference, View
 from chainc.schedules.elementwise import schedule_map
-from chainc.types import TensorType, float32
+from chainc.schedules.layout.machine import AVX512
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from chainc.nests import (
+from chainc.loops.language import (
     Address,
     Affine,
     Bound,

@@ -11,24 +11,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from chainc.access import Capacity, storage_size
-from chainc.backends.llvm.failures import Failures, Watched
-from chainc.backends.llvm.header import FAILURE, HEADER_BYTES
-from chainc.backends.llvm.module import Kernel as Function
-from chainc.backends.llvm.module import Module
-from chainc.grouping import group
+from chainc.backends.llvm.printing.module import Kernel as Function
+from chainc.backends.llvm.printing.module import Module
+from chainc.backends.llvm.runtime.failures import Failures, Watched
+from chainc.backends.llvm.runtime.header import FAILURE, HEADER_BYTES
 from chainc.ir import Origin
-from chainc.layout import Layouts, lay_out
-from chainc.loops import Buffer, Copy, Group, Kernel, Program, View
-from chainc.machine import Machine
-from chainc.memory import ALIGNMENT, plan, reuse_in_place, substitute
-from chainc.nests import Nest
-from chainc.parts import Part, parts_of, parts_of_all
-from chainc.rows import counted_at_each_call
+from chainc.loops.language import Nest
+from chainc.lowering.grouping import group
+from chainc.lowering.memory import ALIGNMENT, plan, reuse_in_place, substitute
+from chainc.lowering.parts import Part, parts_of, parts_of_all
+from chainc.lowering.program import Buffer, Copy, Group, Kernel, Program, View
+from chainc.lowering.rows import counted_at_each_call
+from chainc.lowering.split import split_large
 from chainc.schedules import schedule
-from chainc.schedules.unrolled import Unrolled
+from chainc.schedules.layout.access import Capacity, storage_size
+from chainc.schedules.layout.machine import Machine
+from chainc.schedules.layout.panels import Layouts, lay_out
+from chainc.schedules.unrolled.program import Unrolled
 from chainc.schedules.watching import watching_nest
-from chainc.split import split_large
 
 ARGUMENTS = "ptr noalias %arena, ptr noalias %table, i64 %rows, i64 %thread, i64 %threads"
 MOST_INSTRUCTIONS = 256  # of a map

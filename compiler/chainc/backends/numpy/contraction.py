@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chainc.backends.numpy.expressions import Scope, permuted
-from chainc.loops import Contract, View
-from chainc.types import Dim, Shape, product
+from chainc.ir.types import Dim, Shape, product
+from chainc.lowering.program import Contract, View
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chainc.loops import Buffer, Literal, Movement, Operand, SizeValue, View
-from chainc.types import Dim, Shape, Size, TensorType
+from chainc.ir.types import Dim, Shape, Size, TensorType
+from chainc.lowering.program import Buffer, Literal, Movement, Operand, SizeValue, View
 
 
 @dataclass(frozen=True)

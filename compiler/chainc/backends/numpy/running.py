@@ -8,8 +8,8 @@ from typing import Protocol
 
 import numpy as np
 
-from chainc.epochs import Arrays, Epochs
-from chainc.types import Array
+from chainc.backends.epochs import Arrays, Epochs
+from chainc.ir.types import Array
 
 
 class Train(Protocol):

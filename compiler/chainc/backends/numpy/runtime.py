@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from chainc.errors import InputError
-from chainc.philox import permutation, random_bits
-from chainc.types import Array
+from chainc.interpreters.philox import permutation, random_bits
+from chainc.ir.errors import InputError
+from chainc.ir.types import Array
 
 __all__ = ["erf", "permutation", "random_bits", "require_indices", "zero_unless"]
 

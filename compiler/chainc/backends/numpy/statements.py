@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 
-from chainc import loops
 from chainc.backends.numpy.contraction import contraction
 from chainc.backends.numpy.expressions import Scope, literal, quoted
-from chainc.loops import Kernel, Literal, Map, Operand, View
-from chainc.types import Dim
+from chainc.ir.types import Dim
+from chainc.lowering import program as loops
+from chainc.lowering.program import Kernel, Literal, Map, Operand, View
 
 # The scalar vocabulary as NumPy's universal functions.
 FUNCTIONS: Mapping[str, str] = {

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from chainc.backends.listing import Line, Listing
 from chainc.backends.numpy.expressions import quoted
 from chainc.backends.numpy.module import function_lines, listed, prepare
-from chainc.listing import Line, Listing
-from chainc.loops import Buffer, TrainingLoop
+from chainc.lowering.program import Buffer, TrainingLoop
 
 TRAIN = '''\
 def train(data, state, epochs, stop):

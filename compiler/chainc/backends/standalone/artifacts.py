@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from chainc.backends.llvm.jit import Processor, host, portable
+from chainc.backends.llvm.machine_code.jit import Processor, host, portable
 from chainc.backends.standalone.header import print_header
 from chainc.backends.standalone.library import Wanted, standalone
 from chainc.backends.standalone.linking import linked
 from chainc.backends.standalone.main_program import print_main
-from chainc.errors import InputError
+from chainc.ir.errors import InputError
 
 MAIN = "main.c"
 LONGEST_NAME = 64

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chainc.backends.llvm import header
-from chainc.backends.llvm.loop import TrainingCode
-from chainc.backends.llvm.spelling import element, number
+from chainc.backends.llvm.printing.spelling import element, number
+from chainc.backends.llvm.runtime import header
+from chainc.backends.llvm.training.code import TrainingCode
 from chainc.backends.standalone import entry_templates as templates
 from chainc.backends.standalone.guards import Body, store
 from chainc.backends.standalone.interface import (
@@ -21,7 +21,7 @@ from chainc.backends.standalone.interface import (
     Interface,
     Tensor,
 )
-from chainc.types import bool_, uint8
+from chainc.ir.types import bool_, uint8
 
 SEED, MARK, PLAN = 0, 8, 64  # offsets in bytes of our own; `training.JOB_WORDS` are the plan
 OWN_BYTES = 128

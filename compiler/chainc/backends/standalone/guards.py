@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from string import Template
 
-from chainc.backends.llvm.spelling import element
+from chainc.backends.llvm.printing.spelling import element
 from chainc.backends.standalone import entry_templates as templates
 from chainc.backends.standalone.interface import BAD_ARGUMENT, BAD_INDEX, Rows
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from string import Template
 
-from chainc.backends.llvm.header import MAX_THREADS
+from chainc.backends.llvm.runtime.header import MAX_THREADS
 from chainc.backends.standalone.interface import (
     BAD_ARENA,
     BAD_ARGUMENT,
@@ -21,8 +21,8 @@ from chainc.backends.standalone.interface import (
     Tensor,
     words,
 )
-from chainc.loops import Buffer
-from chainc.types import bool_, static
+from chainc.ir.types import bool_, static
+from chainc.lowering.program import Buffer
 
 HEADER = Template("""\
 /* The training program "$name", version $version. Made by Chainrule: do not change.

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from chainc.loops import Buffer
-from chainc.types import DType, TensorType, bool_, float32, float64, int32, int64, static, uint8
+from chainc.ir.types import DType, TensorType, bool_, float32, float64, int32, int64, static, uint8
+from chainc.lowering.program import Buffer
 
 C_TYPES = {
     float32: "float",

@@ -12,10 +12,9 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from chainc.access import UnboundError
-from chainc.backends.llvm.jit import Processor, compile_object
-from chainc.backends.llvm.loop import training_code
+from chainc.backends.llvm.machine_code.jit import Processor, compile_object
 from chainc.backends.llvm.program import prepare, with_outputs, with_roles
+from chainc.backends.llvm.training.code import training_code
 from chainc.backends.standalone.entry_points import (
     OWN_BYTES,
     SEED,
@@ -25,10 +24,11 @@ from chainc.backends.standalone.entry_points import (
 )
 from chainc.backends.standalone.interface import Interface, Prediction, Rows, Tensor, words
 from chainc.backends.standalone.run_entries import run_functions
-from chainc.errors import GraphError
-from chainc.loops import Buffer, IndexBound, Program, TrainingLoop
-from chainc.rows import rows_are_independent
-from chainc.types import Size, TensorType, int64
+from chainc.ir.errors import GraphError
+from chainc.ir.types import Size, TensorType, int64
+from chainc.lowering.program import Buffer, IndexBound, Program, TrainingLoop
+from chainc.lowering.rows import rows_are_independent
+from chainc.schedules.layout.access import UnboundError
 
 VERSION_DIGITS = 32
 RESULTS = "results"  # what a prediction writes

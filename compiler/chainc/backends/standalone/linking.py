@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from chainc.errors import LinkingError
+from chainc.ir.errors import LinkingError
 
 TIMEOUT_SECONDS = 120
 OBJECT, LIBRARY = "program.o", "program.so"

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chainc.backends.llvm import header, training
-from chainc.backends.llvm.training import Visit
+from chainc.backends.epochs import MOST_STEPS
+from chainc.backends.llvm.runtime import header
+from chainc.backends.llvm.training import text as training
+from chainc.backends.llvm.training.text import Visit
 from chainc.backends.standalone import entry_templates as templates
 from chainc.backends.standalone.entry_points import ARENA, PLAN, SEED, Places, function, internal
 from chainc.backends.standalone.guards import Body, store
@@ -21,7 +23,6 @@ from chainc.backends.standalone.interface import (
     Prediction,
     Rows,
 )
-from chainc.epochs import MOST_STEPS
 
 JOB = "ptr %arena, ptr %job"
 THREAD = f"{JOB}, i64 %thread, i64 %threads"

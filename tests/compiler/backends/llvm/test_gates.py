@@ -10,9 +10,9 @@ from functools import cache
 import pytest
 
 import chainrule as cr
-from chainc.backends.llvm.jit import Processor, assembly
-from chainc.backends.llvm.loop import TrainingCode, training_code
-from chainc.machine import AVX2, AVX512
+from chainc.backends.llvm.machine_code.jit import Processor, assembly
+from chainc.backends.llvm.training.code import TrainingCode, training_code
+from chainc.schedules.layout.machine import AVX2, AVX512
 from chainrule import losses, metrics, nn, optim
 
 LINUX = "x86_64-unknown-linux-gnu"

@@ -10,16 +10,15 @@ from string import Template
 import numpy as np
 import numpy.typing as npt
 
-from chainc.access import Capacity
-from chainc.backends.llvm import header
-from chainc.backends.llvm.entry import environment, exported
-from chainc.backends.llvm.failures import Failures
-from chainc.backends.llvm.jit import Library, compile_object, host
-from chainc.backends.llvm.loop import ENTRIES
-from chainc.backends.llvm.module import Module
+from chainc.backends.llvm.machine_code.jit import Library, compile_object, host
+from chainc.backends.llvm.printing.module import Module
 from chainc.backends.llvm.program import Memory
-from chainc.backends.llvm.threads import barrier
-from chainc.backends.llvm.training import (
+from chainc.backends.llvm.runtime import header
+from chainc.backends.llvm.runtime.entry import environment, exported
+from chainc.backends.llvm.runtime.failures import Failures
+from chainc.backends.llvm.runtime.threads import barrier
+from chainc.backends.llvm.training.code import ENTRIES
+from chainc.backends.llvm.training.text import (
     BatchInput,
     Output,
     TrainingLayout,
@@ -28,8 +27,9 @@ from chainc.backends.llvm.training import (
     totals_bytes,
     training_text,
 )
-from chainc.loops import Buffer, OneHot
-from chainc.types import Array, TensorType, bool_, float32, int32, int64, named
+from chainc.ir.types import Array, TensorType, bool_, float32, int32, int64, named
+from chainc.lowering.program import Buffer, OneHot
+from chainc.schedules.layout.access import Capacity
 
 STREAM = 0xDEADBEEF
 ROOM = 8192  # rows that can be noted; further ones overwrite the first

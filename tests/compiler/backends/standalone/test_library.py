@@ -28,7 +28,7 @@ from tests.exported import (
 )
 
 import chainrule as cr
-from chainc.types import Array
+from chainc.ir.types import Array
 
 Doubles = npt.NDArray[np.float64]
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from tests.exported import CC
 
-from chainc.backends.llvm.jit import compile_object, host
+from chainc.backends.llvm.machine_code.jit import compile_object, host
 from chainc.backends.standalone import linking
 from chainc.backends.standalone.linking import linked
-from chainc.errors import LinkingError
+from chainc.ir.errors import LinkingError
 
 SEVEN = "define i32 @seven() {\n  ret i32 7\n}\n\ndefine i32 @other() {\n  ret i32 8\n}\n"
 MISSING = (

@@ -1,0 +1,66 @@
+"""A short name for lowered programs and where they lie: what decides their machine code.
+
+It is computed in a few milliseconds, so that kept machine code is found without printing text.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from chainc.backends.llvm.machine_code.jit import Processor, identity
+from chainc.backends.llvm.program import Memory
+from chainc.ir import Node, Origin
+from chainc.lowering.program import Buffer
+
+PACKAGE = Path(__file__).parents[3]
+
+
+def fingerprint(processor: Processor, memory: Memory, *parts: object) -> str:
+    """Of anything made of the loop forms' dataclasses; origins and nodes do not matter."""
+    writer = _Writer(memory)
+    text = "\n".join((_compiler(), *identity(processor), *map(writer.of, parts)))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@cache
+def _compiler() -> str:
+    """The compiler itself: another version may make other code of the same program."""
+    digest = hashlib.sha256()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+class _Writer:
+    """Spells values; a buffer by its number, and once by its type and place."""
+
+    def __init__(self, memory: Memory) -> None:
+        self.memory = memory
+        self.numbers: dict[Buffer, int] = {}
+
+    def of(self, value: object) -> str:
+        if isinstance(value, Buffer):
+            return self._buffer(value)
+        if isinstance(value, Origin | Node):
+            return ""
+        if isinstance(value, tuple | list):
+            return f"({','.join(map(self.of, value))})"
+        if isinstance(value, Mapping):
+            return self.of(tuple(value.items()))
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            fields = (getattr(value, field.name) for field in dataclasses.fields(value))
+            return f"{type(value).__name__}({','.join(map(self.of, fields))})"
+        return repr(value)
+
+    def _buffer(self, buffer: Buffer) -> str:
+        known = self.numbers.get(buffer)
+        if known is not None:
+            return f"b{known}"
+        number = self.numbers[buffer] = len(self.numbers)
+        place = self.memory.extent(buffer)
+        data = hashlib.sha256(buffer.data).hexdigest() if buffer.data else ""
+        return f"b{number}:{buffer.type}{self.of(buffer.panels)}{buffer.role}{place}{data}"

@@ -1,0 +1,160 @@
+"""LLVM text to machine code: one object file, loaded into this process or written to a file."""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from chainc.backends import compiled_cache
+from chainc.schedules.layout.machine import AVX2, AVX512, NEON, SSE, Machine
+
+if TYPE_CHECKING:
+    import llvmlite.binding as llvm
+
+CODE_VERSION = "1"  # part of every cache key: to be raised when the calling convention changes
+_library_names = itertools.count()
+
+
+@dataclass(frozen=True)
+class Processor:
+    """What code is generated for."""
+
+    triple: str
+    name: str
+    features: str
+    machine: Machine
+
+
+@cache
+def host() -> Processor:
+    """The processor of this process."""
+    llvm = _initialized()
+    features = llvm.get_host_cpu_features()
+    triple = llvm.get_process_triple()
+    if "x86_64" in triple:
+        machine = AVX512 if features.get("avx512f") else AVX2 if features.get("avx2") else SSE
+    else:
+        machine = NEON
+    return Processor(triple, llvm.get_host_cpu_name(), features.flatten(), machine)
+
+
+def portable() -> Processor:
+    """Any x86-64 processor with AVX2 and FMA, for objects that leave this machine."""
+    return Processor("x86_64-unknown-linux-gnu", "x86-64-v3", "", AVX2)
+
+
+def compile_object(text: str, processor: Processor, entries: Sequence[str] = ()) -> bytes:
+    """An object file from a module's text; kept in the cache of this user.
+
+    If `entries` are given, only these functions can be seen from outside, and what none of them
+    uses is left out.
+    """
+    key = compiled_cache.key(text, *identity(processor), *entries)
+    return kept_object(key, lambda: machine_code(text, processor, entries))
+
+
+def kept_object(key: str, make: Callable[[], bytes]) -> bytes:
+    """The object file that the cache has for a key, or else a new one, which it keeps."""
+    name = f"native-{key}"
+    kept = compiled_cache.load(name)
+    if kept is not None:
+        return kept
+    made = make()
+    compiled_cache.store(name, made)
+    return made
+
+
+def assembly(text: str, processor: Processor) -> str:
+    """The same module as assembly, with LLVM's remarks on loops and spilled registers."""
+    machine = _target_machine(processor, verbose=True)
+    return str(machine.emit_assembly(_optimized(text, machine)))
+
+
+def identity(processor: Processor) -> Sequence[str]:
+    """What machine code depends on beside the program."""
+    import llvmlite
+
+    return CODE_VERSION, llvmlite.__version__, processor.triple, processor.name, processor.features
+
+
+def machine_code(text: str, processor: Processor, entries: Sequence[str] = ()) -> bytes:
+    """An object file, made anew."""
+    machine = _target_machine(processor)
+    return bytes(machine.emit_object(_optimized(text, machine, entries)))
+
+
+# llvmlite does not give back all the memory of these three: each is made once
+
+
+@cache
+def _target_machine(processor: Processor, verbose: bool = False) -> llvm.TargetMachine:
+    target = _initialized().Target.from_triple(processor.triple)
+    machine = target.create_target_machine(
+        cpu=processor.name, features=processor.features, opt=2, reloc="pic", codemodel="small"
+    )
+    machine.set_asm_verbosity(verbose)
+    return machine
+
+
+@cache
+def _pass_builder(machine: llvm.TargetMachine) -> llvm.PassBuilder:
+    llvm = _initialized()
+    return llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=2))
+
+
+@cache
+def _passes(internal: bool) -> llvm.ModulePassManager:
+    """Kernels come as they are to be; only functions marked so are inlined, and cleaned up."""
+    passes = _initialized().create_new_module_pass_manager()
+    passes.add_always_inliner_pass()
+    passes.add_instruction_combine_pass()
+    passes.add_simplify_cfg_pass()
+    if internal:
+        passes.add_global_dead_code_eliminate_pass()
+    return passes
+
+
+def _optimized(
+    text: str, machine: llvm.TargetMachine, entries: Sequence[str] = ()
+) -> llvm.ModuleRef:
+    llvm = _initialized()
+    module = llvm.parse_assembly(text, llvm.create_context())
+    module.triple, module.data_layout = machine.triple, str(machine.target_data)
+    for function in module.functions:
+        if entries and not function.is_declaration and function.name not in entries:
+            function.linkage = "internal"
+    module.verify()
+    _passes(bool(entries)).run(module, _pass_builder(machine))
+    return module
+
+
+@cache
+def _initialized() -> llvm:
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    llvm.initialize_native_asmparser()
+    return llvm
+
+
+class Library:
+    """Machine code in this process; it stays as long as this object does."""
+
+    def __init__(self, object_file: bytes, names: Sequence[str]) -> None:
+        llvm = _initialized()
+        builder = llvm.JITLibraryBuilder().add_object_img(object_file)
+        for name in names:
+            builder.export_symbol(name)
+        self._compiler = llvm.create_lljit_compiler()
+        self._tracker = builder.link(self._compiler, f"chainrule{next(_library_names)}")
+
+    def function(
+        self, name: str, result: type[ctypes.c_int64] | None, arguments: Sequence[type]
+    ) -> ctypes._CFunctionType:
+        """A function by name; calls release the Python lock."""
+        return ctypes.CFUNCTYPE(result, *arguments)(self._tracker[name])

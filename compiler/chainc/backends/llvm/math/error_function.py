@@ -1,0 +1,22 @@
+"""Erf x: x P(x²) up to 1, and 1 - e^-Q(x) beyond, where Q is the logarithm of 1 / erfc."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from chainc.backends.llvm.math.exponential import reduced
+from chainc.backends.llvm.math.floating import format_of, power_of_two
+from chainc.backends.llvm.math.lanes import Function, Value
+from chainc.backends.llvm.math.polynomials import ERF_NEAR, ERFC_LOGARITHM, polynomial
+
+ONE_FROM: Mapping[str, float] = {"float": 3.95, "double": 5.95}  # erf rounds to 1 from here on
+
+
+def erf(f: Function, x: Value) -> Value:
+    near = f.fma(x, polynomial(f, x * x, ERF_NEAR[x.element]), x)
+    size = x.absolute()
+    beyond = size.at_most(ONE_FROM[x.element]) - 1.0
+    n, tail = reduced(f, -polynomial(f, beyond, ERFC_LOGARITHM[x.element]))
+    power = power_of_two(n, format_of(x))
+    far = 1.0 - f.fma(power, tail, power)
+    return f.select(size < 1.0, near, far.with_sign_of(x))

@@ -1,0 +1,77 @@
+"""eˣ, eˣ - 1 and what is made of them: tanh x.
+
+x = n ln 2 + r with an integer n and |r| ≤ ln 2 / 2, and eˣ = 2ⁿ eʳ. ln 2 is the sum of two
+numbers, of which the first has so few bits that its products with n are exact (Cody, Waite,
+"Software manual for the elementary functions", 1980).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from chainc.backends.llvm.math.floating import format_of, power_of_two, scaled
+from chainc.backends.llvm.math.lanes import Function, Value
+from chainc.backends.llvm.math.polynomials import EXP_TAIL, polynomial
+
+LOG2_E = 1.4426950408889634
+LN2: Mapping[str, tuple[float, float]] = {  # of 15 and 40 bits, and the rest
+    "float": (0.693145751953125, 1.428606765330187e-06),
+    "double": (0.6931471805601177, -1.7239444525614835e-13),
+}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Beyond these arguments a result does not change any more."""
+
+    zero: float  # eˣ is 0
+    infinite: float  # eˣ is infinite
+    minus_one: float  # eˣ - 1 is -1
+    one: float  # (e²ˣ - 1) / (e²ˣ + 1) is 1
+
+
+LIMITS: Mapping[str, Limits] = {
+    "float": Limits(-104.0, 89.0, -18.0, 10.0),
+    "double": Limits(-746.0, 710.0, -38.0, 20.0),
+}
+
+
+def exp(f: Function, x: Value) -> Value:
+    limits = LIMITS[x.element]
+    n, tail = reduced(f, x.at_least(limits.zero).at_most(limits.infinite))
+    return scaled(tail + 1.0, n)
+
+
+def expm1(f: Function, x: Value) -> Value:
+    """2 (2ⁿ⁻¹ (eʳ - 1) + (2ⁿ⁻¹ - 1/2)): the power stays finite where the result is."""
+    limits = LIMITS[x.element]
+    n, tail = reduced(f, x.at_least(limits.minus_one).at_most(limits.infinite))
+    power = power_of_two(n - 1, format_of(x))
+    half = f.fma(power, tail, power - 0.5)
+    tiny = x.absolute() < 2.0 ** -format_of(x).precision
+    return f.select(tiny, x, half + half)
+
+
+def tanh(f: Function, x: Value) -> Value:
+    """For x ≥ 0 it is t / (t + 2) of t = e²ˣ - 1; tanh is odd."""
+    size = x.absolute().at_most(LIMITS[x.element].one)
+    n, tail = reduced(f, size + size)
+    power = power_of_two(n, format_of(x))
+    t = f.fma(power, tail, power - 1.0)
+    return (t / (t + 2.0)).with_sign_of(x)
+
+
+def reduced(f: Function, x: Value) -> tuple[Value, Value]:
+    """The integer n nearest to x / ln 2, and eʳ - 1 of what remains, r."""
+    binary = format_of(x)
+    lifted = f.fma(x, LOG2_E, binary.rounder)
+    n = lifted - binary.rounder
+    high, low = LN2[x.element]
+    r = f.fma(n, -low, f.fma(n, -high, x))
+    return lifted.bits() - binary.rounder_bits, exp_minus_one(f, r)
+
+
+def exp_minus_one(f: Function, r: Value) -> Value:
+    """For |r| ≤ ln 2 / 2."""
+    return f.fma(r * r, polynomial(f, r, EXP_TAIL[r.element]), r)

@@ -1,0 +1,151 @@
+"""Philox4x32-10 and the keyed permutation as LLVM functions.
+
+The numbers are those of chainc.interpreters.philox.
+
+    { T, T, T, T } @philox.v<n>(T block, i32 stream, i32 step_low, i32 step_high,
+                                i32 key_low, i32 key_high)             with T = <n x i32>
+    <n x i64> @permuted.v<n>(<n x i64> index, i64 count, <12 x i32> keys)
+    <12 x i32> @permutation.keys(i64 seed, i32 stream, i64 step)
+
+Of one lane, T is i32 and <n x i64> is i64. `count` is at most 2³²; an index that is not below
+it gives what index 0 gives, so that a vector may stand out past the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from chainc.backends.llvm.math.lanes import Function, Value
+from chainc.interpreters import philox
+
+KEYS = 12
+
+
+def parts(lanes: Iterable[int]) -> tuple[list[str], set[str]]:
+    """The functions for each number of lanes, and the declarations they need."""
+    functions = [_keys()]
+    for n in sorted(set(lanes)):
+        functions += [_philox(n), _permuted(n)]
+    return functions, {"declare i64 @llvm.ctlz.i64(i64, i1 immarg)"}
+
+
+def definitions(lanes: Iterable[int]) -> str:
+    """The text of `parts` as one: declarations first."""
+    functions, declares = parts(lanes)
+    return "\n\n".join([*sorted(declares), *functions]) + "\n"
+
+
+def _philox(lanes: int) -> str:
+    f = Function(lanes)
+    names = ("stream", "step_low", "step_high", "key_low", "key_high")
+    parameters = [f.parameter("i32", "block"), *(f.parameter("i32", name, 1) for name in names)]
+    words = _rounds(f, parameters)
+    kind = f"{{ {', '.join(word.type for word in words)} }}"
+    aggregate = "poison"
+    for place, word in enumerate(words):
+        line = f"insertvalue {kind} {aggregate}, {word.type} {word.text}, {place}"
+        aggregate = f.append(kind, line, 1).text
+    return f.returning(f"philox.v{lanes}", parameters, kind, aggregate)
+
+
+def _rounds(f: Function, parameters: Sequence[Value]) -> list[Value]:
+    """The four result words of a block, its three other counter words and the key.
+
+    Words are held in 64 bits whose upper half is ignored, so a round is two products of 32 bits.
+    """
+    block, *others = parameters
+    c0, c1, c2, c3 = (f.splat(word).convert("zext", "i64") for word in (block, *others[:3]))
+    low, high = others[3:]
+    for _ in range(philox.ROUNDS):
+        p0, p1 = (
+            (c & philox.MASK) * factor
+            for c, factor in zip((c0, c2), philox.MULTIPLIERS, strict=True)
+        )
+        key0, key1 = (f.splat(key).convert("zext", "i64") for key in (low, high))
+        c0, c1, c2, c3 = (p1 >> 32) ^ c1 ^ key0, p1, (p0 >> 32) ^ c3 ^ key1, p0
+        low, high = low + philox.WEYL[0], high + philox.WEYL[1]
+    return [word.convert("trunc", "i32") for word in (c0, c1, c2, c3)]
+
+
+def _keys() -> str:
+    """The twelve words of the last three blocks, from one call of four lanes."""
+    f = Function(4)
+    seed, stream, step = (
+        f.parameter(element, name, 1)
+        for element, name in (("i64", "seed"), ("i32", "stream"), ("i64", "step"))
+    )
+    words_of_scalars = [
+        (number >> shift).convert("trunc", "i32") for number in (step, seed) for shift in (0, 32)
+    ]
+    blocks = ", ".join(f"i32 {block - (1 << 32)}" for block in (*philox.KEY_BLOCKS, philox.MASK))
+    block = Value(f, "i32", f"<{blocks}>", 4)
+    words = _rounds(f, [block, stream, *words_of_scalars])
+    pairs = [_shuffled(f, a, b, range(8)) for a, b in (words[:2], words[2:])]
+    order = [place % 4 * 4 + place // 4 for place in range(KEYS)]
+    keys = _shuffled(f, pairs[0], pairs[1], order)
+    return f.text("permutation.keys", [seed, stream, step], keys)
+
+
+def _shuffled(f: Function, a: Value, b: Value, order: Sequence[int]) -> Value:
+    places = ", ".join(f"i32 {place}" for place in order)
+    line = f"shufflevector {a.type} {a.text}, {b.type} {b.text}, <{len(order)} x i32> <{places}>"
+    return f.append(a.element, line, len(order))
+
+
+def _permuted(lanes: int) -> str:
+    f = Function(lanes)
+    index, count = f.parameter("i64", "index"), f.parameter("i64", "count", 1)
+    keys = Value(f, "i32", "%keys", KEYS)
+    last = count - 1
+    inside = index.unsigned_less(f.splat(count))
+    start = f.select(inside, index, 0).convert("trunc", "i32")
+    final = f.splat(last.convert("trunc", "i32"))
+    network = _Network(f, last, keys)
+
+    def step(carried: Sequence[Value]) -> tuple[Sequence[Value], Value]:
+        values, outside = carried
+        values = f.select(outside, network.permuted(values), values)
+        outside = final.unsigned_less(values)
+        return (values, outside), outside
+
+    everywhere = f.constant("i1", 1)
+    values, _ = f.repeat((start, everywhere), step)
+    result = values.convert("zext", "i64")
+    return f.text(f"permuted.v{lanes}", [index, count, keys], result)
+
+
+class _Network:
+    """The balanced Feistel network of `philox.permutation`, for values of 32 bits."""
+
+    def __init__(self, f: Function, last: Value, keys: Value) -> None:
+        self.function = f
+        half = _half(f, last)
+        self.half = f.splat(half.convert("trunc", "i32"))
+        one = f.constant("i32", 1)
+        self.low_half = (one << self.half) - 1
+        self.keys = [
+            f.splat(f.append("i32", f"extractelement {keys.type} {keys.text}, i32 {place}", 1))
+            for place in range(KEYS)
+        ]
+
+    def permuted(self, values: Value) -> Value:
+        left, right = values >> self.half, values & self.low_half
+        for key in self.keys[:-1]:
+            left, right = right, left ^ (_mixed(right ^ key) & self.low_half)
+        permuted = left << self.half | right
+        exchanged = permuted ^ (self.keys[-1] & 1)
+        return self.function.select(permuted.unsigned_less(2), exchanged, permuted)
+
+
+def _half(f: Function, last: Value) -> Value:
+    """How many bits each half has: the least, but 1, with 4^half > last."""
+    zeros = f.append("i64", f"call i64 @llvm.ctlz.i64(i64 {last.text}, i1 false)", 1)
+    half = (65 - zeros) >> 1
+    return f.select(half < 1, 1, half)
+
+
+def _mixed(words: Value) -> Value:
+    """MurmurHash3's finalizer."""
+    words = (words ^ (words >> 16)) * philox.MIX_FACTORS[0]
+    words = (words ^ (words >> 13)) * philox.MIX_FACTORS[1]
+    return words ^ (words >> 16)

@@ -1,0 +1,1 @@
+"""What runs machine code from Python: functions, trainings, and their memory."""

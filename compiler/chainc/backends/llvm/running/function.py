@@ -1,0 +1,204 @@
+"""A compiled graph as native code: bound to state and sizes, then called with arrays."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from chainc.backends.llvm.machine_code.jit import Library, Processor, compile_object
+from chainc.backends.llvm.printing.module import Module
+from chainc.backends.llvm.program import Memory, ProgramPrinter, Use, prepare, with_outputs
+from chainc.backends.llvm.running.arena import aligned_bytes
+from chainc.backends.llvm.runtime.entry import environment, exported
+from chainc.backends.llvm.runtime.failures import Failures
+from chainc.backends.llvm.runtime.header import FAILURE
+from chainc.backends.llvm.runtime.threads import barrier
+from chainc.ir.types import Array, Dim
+from chainc.loops.language import Nest
+from chainc.lowering.program import Buffer, Program
+from chainc.lowering.rows import rows_are_independent
+from chainc.schedules.layout.access import Capacity, UnboundError
+
+BLOCK = 256  # rows that are done at once where each row stands for itself
+ENTRIES = ("bind", "run", "store")
+SIGNATURE = [ctypes.c_void_p, ctypes.c_void_p] + [ctypes.c_int64] * 3
+
+Run = Callable[..., tuple[Array, ...]]
+
+
+@dataclass(frozen=True)
+class FunctionCode:
+    """The module of one function for up to a number of rows."""
+
+    text: str
+    program: Program
+    memory: Memory
+    inputs: tuple[Buffer, ...]
+    outputs: tuple[Buffer, ...]
+    states: tuple[Buffer, ...]
+    failures: Failures
+    updates: bool
+    block: int | None  # rows at once; None: all of a call
+    nests: tuple[Nest, ...]
+    uses: Mapping[str, Sequence[Use]]  # what each function of the module computes
+
+
+def function_code(program: Program, capacity: Capacity, processor: Processor) -> FunctionCode:
+    """Schedules and prints every kernel.
+
+    Raises:
+        UnboundError: the number of rows must be known when compiling.
+    """
+    independent = bool(capacity.sizes) and rows_are_independent(program)
+    direct, outputs = with_outputs(program)
+    prepared = prepare(direct, processor.machine, capacity)
+    memory = Memory(capacity)
+    arrays = (*prepared.inputs, *outputs)
+    memory.table = {buffer: position for position, buffer in enumerate(arrays)}
+    memory.keep(prepared.states)
+    memory.keep_results(prepared.prologue)
+    memory.work([prepared])
+    module = Module(processor.machine)
+    module.add(environment(processor))
+    module.add(barrier(processor))
+    printer = ProgramPrinter(module, memory)
+    printer.program("step", prepared)
+    places = {s.key: len(arrays) + position for position, s in enumerate(prepared.states)}
+    printer.exchange("state", prepared.states, places)
+    module.add(exported("bind", ["state.set", "step.prologue"]))
+    module.add(exported("run", ["step"]))
+    module.add(exported("store", ["state.get"]))
+    return FunctionCode(
+        module.text(),
+        prepared,
+        memory,
+        prepared.inputs,
+        outputs,
+        prepared.states,
+        printer.failures,
+        bool(program.updates),
+        max(capacity.sizes.values()) if independent else None,
+        module.nests,
+        printer.uses,
+    )
+
+
+class NativeFunction:
+    """Makes code for the sizes it is bound to; `rebound` gives the program for fixed sizes."""
+
+    def __init__(
+        self,
+        program: Program,
+        rebound: Callable[[Mapping[str, int]], Program],
+        processor: Processor,
+    ) -> None:
+        self._program = program
+        self._rebound = rebound
+        self._processor = processor
+        self._codes: dict[tuple[int, ...], tuple[FunctionCode, Library]] = {}
+        self._one_code_for_rows = len(program.size_names) == 1
+        self._blocks = rows_are_independent(program)
+
+    def bind(self, state: Mapping[str, Array], *sizes: int) -> Run:
+        """The function over state arrays, which updates change in place."""
+        code, library = self.code(*sizes)
+        return _Binding(code, library, state, sizes).run
+
+    def code(self, *sizes: int) -> tuple[FunctionCode, Library]:
+        """The code for given sizes: one for all numbers of rows up to the next power of two."""
+        if self._one_code_for_rows:
+            try:
+                return self._kept((self._capacity(sizes[0]),), self._for_rows)
+            except UnboundError:
+                self._one_code_for_rows = False
+        return self._kept(sizes, self._for_sizes)
+
+    def _kept(
+        self, sizes: tuple[int, ...], make: Callable[[Mapping[str, int]], FunctionCode]
+    ) -> tuple[FunctionCode, Library]:
+        if sizes not in self._codes:
+            code = make(dict(zip(self._program.size_names, sizes, strict=True)))
+            library = Library(compile_object(code.text, self._processor), ENTRIES)
+            self._codes[sizes] = (code, library)
+        return self._codes[sizes]
+
+    def _capacity(self, rows: int) -> int:
+        power = 1 << max(rows - 1, 0).bit_length()
+        return min(power, BLOCK) if self._blocks else power
+
+    def _for_rows(self, sizes: Mapping[str, int]) -> FunctionCode:
+        return function_code(self._program, Capacity(sizes), self._processor)
+
+    def _for_sizes(self, sizes: Mapping[str, int]) -> FunctionCode:
+        return function_code(self._rebound(sizes), Capacity({}), self._processor)
+
+
+class _Binding:
+    """An arena of its own; not to be called from two threads at once."""
+
+    def __init__(
+        self,
+        code: FunctionCode,
+        library: Library,
+        state: Mapping[str, Array],
+        sizes: Sequence[int],
+    ) -> None:
+        self._code = code
+        self._library = library
+        self._enter, self._run, self._store = (
+            library.function(name, None, SIGNATURE) for name in ENTRIES
+        )
+        self._memory = aligned_bytes(code.memory.arena_bytes)
+        self._arena = self._memory.ctypes.data
+        self._failure = self._memory[FAILURE : FAILURE + 8].view(np.int64)
+        self._state = [state[buffer.key] for buffer in code.states]
+        self._rows = sizes[0] if sizes else 1
+        count = len(code.inputs) + len(code.outputs)
+        self._table = (ctypes.c_void_p * (count + len(self._state)))()
+        for position, array in enumerate(self._state):
+            self._table[count + position] = array.ctypes.data
+        self._call(self._enter, self._rows)
+        names = dict(zip(code.program.size_names or ("",), sizes or (1,), strict=False))
+        self._shapes = [_shape(buffer.type.shape, names) for buffer in code.outputs]
+        self._dtypes = [buffer.type.dtype.numpy for buffer in code.outputs]
+        self._by_row = [
+            (position, buffer.type.dtype.itemsize * math.prod(_shape(buffer.type.shape[1:], names)))
+            for position, buffer in enumerate((*code.inputs, *code.outputs))
+            if any(not isinstance(dim, int) for dim in buffer.type.shape)
+        ]
+
+    def run(self, *inputs: Array) -> tuple[Array, ...]:
+        """The outputs for inputs of the declared types, in row-major order."""
+        outputs = tuple(map(np.empty, self._shapes, self._dtypes))
+        for position, array in enumerate((*inputs, *outputs)):
+            self._table[position] = array.__array_interface__["data"][0]
+        if self._code.updates:
+            self._call(self._enter, self._rows)
+        block = self._code.block or self._rows
+        for start in range(0, self._rows, block):
+            self._call(self._run, min(block, self._rows - start))
+            self._advance(block)
+        if self._code.updates:
+            self._call(self._store, self._rows)
+        return outputs
+
+    def _advance(self, rows: int) -> None:
+        for position, nbytes in self._by_row:
+            self._table[position] = (self._table[position] or 0) + rows * nbytes
+
+    def _call(self, function: Callable[..., object], rows: int) -> None:
+        function(self._arena, self._table, rows, 0, 1)
+        if self._failure[0]:
+            code = int(self._failure[0])
+            self._failure[0] = 0
+            raise self._code.failures.error(code)
+
+
+def _shape(shape: Sequence[Dim], sizes: Mapping[str, int]) -> tuple[int, ...]:
+    from chainc.ir.types import bind_shape, static
+
+    return static(bind_shape(tuple(shape), sizes))

@@ -1,0 +1,1 @@
+"""What surrounds kernels in a module: entries, threads, failures."""

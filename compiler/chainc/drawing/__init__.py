@@ -1,0 +1,1 @@
+"""Graphs as DOT: what is shown, how it folds, and how it looks."""

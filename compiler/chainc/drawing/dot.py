@@ -1,0 +1,308 @@
+"""Graphs -> DOT text, which Graphviz lays out.
+
+Forward nodes run one way and gradient nodes run back beside them: the edges between gradient
+nodes are handed to Graphviz in reverse, with the arrow at the other end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+
+from chainc.drawing import circuit_dot
+from chainc.drawing.circuit_dot import gate_cluster, is_gate
+from chainc.drawing.diagram import Course, Diagram, Edge, Form, Lines, Vertex, diagram
+from chainc.drawing.dot_text import headed_list, label_text, least_width, statement, tooltip_text
+from chainc.drawing.folding import Detail, Folded, check_detail
+from chainc.drawing.places import Box, Kind, Path
+from chainc.drawing.wires import Wire, with_wires
+from chainc.ir import Graph, Node
+from chainc.ir.errors import InputError
+
+LARGEST_CIRCUIT = 120  # vertices that are drawn with wires
+
+# Fills and strokes, tints of Okabe and Ito's palette for colour-blind readers (2008).
+_BLUE = ("#DCEBF7", "#0072B2")
+_ORANGE = ("#FCE3CC", "#D55E00")
+_GREEN = ("#D5EFE6", "#00795A")
+_YELLOW = ("#FFF6C9", "#8C7300")
+_PURPLE = ("#F5E1EC", "#A8487C")
+_GREY = ("#F0F0F0", "#6B6B6B")
+_WHITE = ("#FFFFFF", "#222222")
+
+
+@dataclass(frozen=True)
+class _Look:
+    shape: str
+    colours: tuple[str, str]
+    style: str = "filled"
+    margin: str = "0.12,0.05"
+    height: str = "0.32"
+
+
+@dataclass(frozen=True)
+class _Round(_Look):
+    """Shapes that Graphviz widens around their text by itself, the less the higher they are."""
+
+    margin: str = "0.02,0.02"
+    height: str = "0.38"
+
+
+_LOOKS: Mapping[Kind, _Look] = {
+    Kind.INPUT: _Round("ellipse", _GREEN),
+    Kind.HYPERPARAMETER: _Round("ellipse", _GREEN, "filled,dashed"),
+    Kind.PARAMETER: _Look("cylinder", _YELLOW),
+    Kind.STATE: _Look("cylinder", _GREY),
+    Kind.CONSTANT: _Look("plaintext", _WHITE, "", height="0.2"),
+    Kind.FORWARD: _Look("box", _BLUE, "filled,rounded"),
+    Kind.GRADIENT: _Round("octagon", _ORANGE),
+    Kind.FAN_OUT_SUM: _Look("circle", _ORANGE, "filled,bold", "0"),
+    Kind.UPDATE: _Look("box", _PURPLE),
+    Kind.OUTPUT: _Look("box", _WHITE, "filled,bold"),
+}
+
+_FORMS: Mapping[Form, Mapping[str, str]] = {
+    Form.OP: {},
+    Form.KERNEL: {"penwidth": "2.2"},
+    Form.LAYER: {"peripheries": "2"},
+    Form.RUN: {"peripheries": "3"},
+}
+
+_COURSES: Mapping[Course, Mapping[str, str]] = {
+    Course.FORWARD: {"weight": "3"},
+    Course.BACKWARD: {"dir": "back", "color": _ORANGE[1], "weight": "3"},
+    Course.FORWARD_AGAIN: {"color": _ORANGE[1], "weight": "3"},
+    Course.ACROSS: {"color": "#9A9A9A", "penwidth": "0.8"},
+    Course.TURN: {"color": "#9A9A9A", "style": "dotted", "arrowhead": "none", "weight": "3"},
+    Course.UPDATE: {"dir": "back", "color": _PURPLE[1], "style": "dashed", "weight": "0"},
+    Course.RETURN: {"color": _PURPLE[1], "style": "dashed", "constraint": "false"},
+}
+
+
+def to_dot(
+    graph: Graph,
+    *,
+    title: str | None = None,
+    wires: Mapping[Node, Wire] | None = None,
+    small_print: Mapping[Node, Lines] | None = None,
+    detail: Detail | None = None,
+    fold: Folded = (),
+    direction: str | None = None,
+) -> str:
+    """The graph's picture in the DOT language; equal graphs give equal text.
+
+    Args:
+        graph: the graph to draw.
+        title: a line above the picture.
+        wires: the texts of the values that are drawn as wires: value above and gradient below,
+            or left and right of a wire in a picture from top to bottom.
+        small_print: lines below the signs of ops.
+        detail: "layers" closes the innermost layers, "ops" shows every op, "kernels" does so of a
+            graph whose ops are fused; by default as few layers are closed as keep the picture
+            small.
+        fold: scopes to close as well, each by its name or path, such as "encoder/layer1".
+        direction: "TB" for top to bottom or "LR" for left to right; by default "LR" for a graph
+            with wires, else "TB".
+
+    Raises:
+        InputError: another direction or detail, a scope that the graph has not, or too many wires.
+    """
+    _check(detail, direction)
+    picture = diagram(graph, detail, fold, small_print)
+    if wires and len(picture.vertices) > LARGEST_CIRCUIT and detail is None:
+        picture = diagram(graph, "layers", fold, small_print)
+    if wires:
+        _require_readable(picture)
+        picture = with_wires(picture, wires)
+    printer = Printer(picture, direction or ("LR" if wires else "TB"), bool(wires))
+    return "\n".join(printer.lines(title)) + "\n"
+
+
+def _require_readable(circuit: Diagram) -> None:
+    if len(circuit.vertices) > LARGEST_CIRCUIT:
+        raise InputError(
+            f"a circuit of {len(circuit.vertices):,} nodes with their values cannot be read",
+            hint='close layers, such as detail="layers" or fold="encoder", draw a part of the '
+            "graph, or leave values= out",
+        )
+
+
+def _check(detail: Detail | None, direction: str | None) -> None:
+    if direction is not None and direction not in circuit_dot.PORTS:
+        raise InputError(
+            f"a picture cannot run in the direction {direction!r}",
+            hint='use direction="TB" (top to bottom) or direction="LR" (left to right)',
+        )
+    check_detail(detail)
+
+
+@dataclass(frozen=True)
+class Printer:
+    """Writes a diagram as DOT text, a statement a line."""
+
+    picture: Diagram
+    direction: str
+    annotated: bool
+    names: dict[Vertex, str] = field(default_factory=dict)
+    clusters: Iterator[int] = field(default_factory=count)
+
+    def lines(self, title: str | None) -> Iterator[str]:
+        for number, vertex in enumerate(self.picture.vertices):
+            self.names[vertex] = f"{'wire' if vertex.form is Form.WIRE else 'n'}{number}"
+        yield "digraph {"
+        yield from self._defaults()
+        heading = [line for line in (title, self.picture.note) if line]
+        if heading:
+            yield statement("graph", label=label_text(heading), labelloc="t", fontsize="13")
+        yield from self._inside(self.picture.vertices, 0)
+        for edge in self.picture.edges:
+            yield self._edge(edge)
+        yield from self.closing()
+        yield "}"
+
+    def closing(self) -> Iterator[str]:
+        """The legend."""
+        yield from _legend({vertex.kind for vertex in self.picture.vertices}, self.lowest())
+
+    def lowest(self) -> list[str]:
+        """What stands at the end: the outputs, and the seeds from which the gradient runs back."""
+        targets = {edge.target for edge in self.picture.edges}
+        return [
+            self.names[vertex]
+            for vertex in self.picture.vertices
+            if vertex.kind is Kind.OUTPUT
+            or (vertex.kind is Kind.GRADIENT and vertex not in targets)
+        ]
+
+    def _defaults(self) -> Iterator[str]:
+        font = {"fontname": "Helvetica"}
+        gap = "0.12" if self.annotated else "0.3"
+        layout = {"rankdir": self.direction, "newrank": "true", "nodesep": gap, "ranksep": "0.35"}
+        clipped = {"compound": "true"} if self.annotated else {}
+        yield statement("graph", **layout, **clipped, **font)
+        yield statement("node", fontsize="12", fontcolor="#111111", **font)
+        edge = {"fontsize": "9", "fontcolor": "#444444", "color": "#333333", "arrowsize": "0.7"}
+        yield statement("edge", **edge, **font)
+
+    def _inside(self, vertices: Iterable[Vertex], depth: int) -> Iterator[str]:
+        """The statements of the vertices, those in a box at `depth` wrapped in a cluster."""
+        groups: dict[Box | None, list[Vertex]] = {}
+        for vertex in vertices:
+            box = vertex.path[depth] if depth < len(vertex.path) else None
+            groups.setdefault(box, []).append(vertex)
+        for box, members in groups.items():
+            if box is None:
+                for vertex in members:
+                    yield from self._vertex(vertex)
+                continue
+            yield f"subgraph cluster_{next(self.clusters)} {{"
+            yield self.cluster(members[0].path[: depth + 1], members)
+            yield from self._inside(members, depth + 1)
+            yield "}"
+
+    def _vertex(self, vertex: Vertex) -> Iterator[str]:
+        name, look = self.names[vertex], _LOOKS[vertex.kind]
+        if vertex.form is Form.WIRE:
+            colour = _ORANGE[1] if vertex.kind is Kind.GRADIENT else "#333333"
+            yield from circuit_dot.wire(vertex, name, self.direction, colour)
+        elif is_gate(vertex):
+            yield from circuit_dot.gate(vertex, name, look.colours, look.style)
+        else:
+            yield self._box(vertex)
+
+    def _box(self, vertex: Vertex) -> str:
+        look = _LOOKS[vertex.kind]
+        whole = vertex.form in (Form.RUN, Form.LAYER) and look.shape == "cylinder"
+        attributes = {
+            "label": headed_list(vertex.lines)
+            if vertex.form is Form.KERNEL
+            else label_text(vertex.lines),
+            "tooltip": tooltip_text(vertex.tooltip),
+            "shape": "box" if whole else look.shape,
+            "style": look.style,
+            "fillcolor": look.colours[0],
+            "color": look.colours[1],
+            "margin": look.margin,
+            "height": look.height,
+            "width": least_width(vertex.lines),
+            **_FORMS[vertex.form],
+            **self.emphasis(vertex),
+        }
+        return statement(self.names[vertex], **attributes)
+
+    def cluster(self, path: Path, members: Iterable[Vertex]) -> str:
+        """How the box at the end of a path looks."""
+        return _cluster(path, members)
+
+    def emphasis(self, vertex: Vertex) -> Mapping[str, str]:
+        """Attributes in place of those that vertices of its kind have."""
+        return {}
+
+    def _edge(self, edge: Edge) -> str:
+        tail, head = edge.source, edge.target
+        attributes = {**_COURSES[edge.course], "tooltip": tooltip_text(edge.tooltip)}
+        if edge.label and is_gate(head):
+            end = "headlabel" if attributes.get("dir") == "back" else "taillabel"
+            attributes |= {end: label_text([edge.label]), **circuit_dot.AT_WIRE}
+        elif edge.label:
+            attributes["label"] = f" {label_text([edge.label])}"  # the space keeps it off the line
+        if attributes.get("dir") == "back":
+            tail, head = head, tail
+        if edge.target.form is Form.WIRE:
+            attributes["dir"] = "none"
+        leaving, entering = circuit_dot.PORTS[self.direction]
+        attributes |= {"tailport": leaving} if tail.form is Form.WIRE else {}
+        attributes |= {"headport": entering} if head.form is Form.WIRE else {}
+        attributes |= {"ltail": gate_cluster(self.names[tail])} if is_gate(tail) else {}
+        attributes |= {"lhead": gate_cluster(self.names[head])} if is_gate(head) else {}
+        return statement(f"{self.names[tail]} -> {self.names[head]}", **attributes)
+
+
+def lower_end(edge: Edge) -> Vertex:
+    """Which vertex Graphviz puts below the other: gradients run up."""
+    return edge.source if _COURSES[edge.course].get("dir") == "back" else edge.target
+
+
+def _cluster(path: Path, members: Iterable[Vertex]) -> str:
+    updates = all(vertex.kind in (Kind.UPDATE, Kind.STATE) for vertex in members)
+    kind = Kind.GRADIENT if path[-1].order else Kind.UPDATE if updates else Kind.FORWARD
+    stroke = _LOOKS[kind].colours[1]
+    look = {"style": "rounded", "color": stroke, "fontcolor": stroke, "fontsize": "11"}
+    name, tooltip = (
+        label_text([path[-1].label]),
+        tooltip_text(" / ".join(box.label for box in path)),
+    )
+    return statement("graph", label=name, tooltip=tooltip, labeljust="l", margin="9", **look)
+
+
+# What the legend explains, by the shape of its sample.
+_EXPLAINED: Mapping[Kind, str] = {
+    Kind.FORWARD: "box",
+    Kind.GRADIENT: "octagon",
+    Kind.FAN_OUT_SUM: "ellipse",
+    Kind.UPDATE: "box",
+    Kind.PARAMETER: "cylinder",
+    Kind.STATE: "cylinder",
+}
+
+
+def _legend(kinds: set[Kind], above: Iterable[str]) -> Iterator[str]:
+    """Small samples in a row at the end, where forward and gradient nodes are told apart."""
+    if Kind.GRADIENT not in kinds:
+        return
+    yield "subgraph cluster_legend {"
+    yield statement("graph", label="", style="rounded", color="#BBBBBB", margin="6")
+    small = {"margin": "0.06,0.03", "height": "0.22", "fontsize": "9"}
+    names: list[str] = []
+    for kind, shape in _EXPLAINED.items():
+        if kind in kinds:
+            names.append(f"legend{len(names)}")
+            fill, stroke = _LOOKS[kind].colours
+            look = {"shape": shape, "style": _LOOKS[kind].style, "fillcolor": fill, "color": stroke}
+            yield statement(names[-1], label=kind.value, **look, **small)
+    yield f"{{ rank=same; {'; '.join(names)} }}"
+    yield statement(" -> ".join(names), style="invis")
+    yield "}"
+    for name in above:
+        yield statement(f"{name} -> {names[0]}", style="invis", weight="0")

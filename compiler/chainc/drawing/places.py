@@ -1,0 +1,198 @@
+"""Where each node of a graph stands in its picture.
+
+What it is, which pass it belongs to, and the boxes around it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+
+from chainc.formulas import notation
+from chainc.ir import Graph, Node, Scope
+from chainc.ir.leaves import Input, Leaf, State
+from chainc.ops.contract import FusedContract
+from chainc.ops.formula import Region
+
+DEEPEST = 10  # scopes nested deeper share the box of this depth
+CROWDED = 2  # readers beyond which a hyperparameter is named in their labels, without edges
+
+
+class Kind(Enum):
+    """What a vertex is, which decides its colour and shape."""
+
+    INPUT = "input"
+    HYPERPARAMETER = "hyperparameter"
+    PARAMETER = "parameter"
+    STATE = "state"
+    CONSTANT = "constant"
+    FORWARD = "forward"
+    GRADIENT = "gradient"
+    FAN_OUT_SUM = "fan-out sum"
+    UPDATE = "update"
+    OUTPUT = "output"
+
+
+@dataclass(frozen=True)
+class Box:
+    """A scope, or the part of the gradient that belongs to it: order 1 for ∂, 2 for ∂²."""
+
+    scope: Scope
+    order: int
+
+    @property
+    def label(self) -> str:
+        power = str(self.order).translate(_SUPERSCRIPTS) if self.order > 1 else ""
+        return f"∂{power} {self.scope.name}" if self.order else self.scope.name
+
+
+_SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+Path = tuple[Box, ...]
+
+
+@dataclass(frozen=True)
+class Places:
+    """What every node of a graph is, whichever boxes are open."""
+
+    graph: Graph
+
+    @cached_property
+    def absorbed(self) -> Mapping[Node, Node | None]:
+        """Nodes without a vertex: constants (None), and inner additions of one fan-out sum."""
+        roots = set(self.graph.roots)
+        absorbed: dict[Node, Node | None] = {}
+        for node in reversed(self.graph.nodes):
+            users = self.graph.users[node]
+            if node in roots or not users:
+                continue
+            if notation.literal(node) is not None and not is_seed(node):
+                absorbed[node] = None
+            elif len(users) == 1 and _same_sum(node, users[0]):
+                absorbed[node] = absorbed.get(users[0], users[0])
+        return absorbed
+
+    def constants(self, node: Node) -> dict[int, str]:
+        """Texts of the operands that stand in the node's own label, by their positions."""
+        texts: dict[int, str] = {}
+        for position, operand in enumerate(node.inputs):
+            text = notation.literal(operand) if operand in self.absorbed else None
+            if self.is_named_by_readers(operand):
+                text = operand.op.label
+            if text is not None:
+                texts[position] = text
+        return texts
+
+    def is_named_by_readers(self, node: Node) -> bool:
+        """A hyperparameter with so many readers that its edges would hide the others."""
+        if not isinstance(node.op, Input) or node.op.default is None:
+            return False
+        return node.ndim == 0 and len(self.graph.users[node]) > CROWDED
+
+    @cached_property
+    def for_updates(self) -> frozenset[Node]:
+        """The declared nodes that are computed for nothing but new values of state."""
+        values, outputs = set(self.graph.updates.values()), set(self.graph.outputs)
+        found: set[Node] = set()
+        for node in reversed(self.graph.nodes):
+            if node in outputs or differentiations(node) or isinstance(node.op, Leaf):
+                continue
+            users = self.graph.users[node]
+            if all(user in found for user in users) and (users or node in values):
+                found.add(node)
+        return frozenset(found)
+
+    @cached_property
+    def order(self) -> Mapping[Node, int]:
+        """0 for what runs forward, odd for what runs back, even again for a second gradient."""
+        order: dict[Node, int] = {}
+        for node in self.graph.nodes:
+            own = max(differentiations(node), int(node in self.for_updates))
+            order[node] = max([own, *(order[operand] for operand in node.inputs)])
+        return order
+
+    @cached_property
+    def heights(self) -> Mapping[Node, int]:
+        """Of each node, how many steps lead to it from the farthest leaf."""
+        heights: dict[Node, int] = {}
+        for node in self.graph.nodes:
+            heights[node] = 1 + max((heights[operand] for operand in node.inputs), default=-1)
+        return heights
+
+    @cached_property
+    def paths(self) -> Mapping[Node, Path]:
+        """The boxes around each node; a parameter stands beside what reads it."""
+        paths: dict[Node, Path] = {}
+        for node in reversed(self.graph.nodes):
+            if isinstance(node.op, Leaf):
+                paths[node] = () if isinstance(node.op, Input) else self._beside(node, paths)
+                continue
+            paths[node] = _path(node)
+        return paths
+
+    def _beside(self, leaf: Node, paths: Mapping[Node, Path]) -> Path:
+        users = self.graph.users[leaf]
+        least = min((self.order[user] for user in users), default=0)
+        return common([paths[user] for user in users if self.order[user] == least])
+
+    def kind(self, node: Node) -> Kind:
+        if isinstance(node.op, Input):
+            return Kind.INPUT if node.op.default is None else Kind.HYPERPARAMETER
+        if isinstance(node.op, State):
+            return Kind.PARAMETER if node.op.trainable else Kind.STATE
+        if differentiations(node):
+            return Kind.FAN_OUT_SUM if notation.is_fan_out_sum(node) else Kind.GRADIENT
+        if isinstance(node.op, Leaf):
+            return Kind.CONSTANT
+        return Kind.UPDATE if node in self.for_updates else Kind.FORWARD
+
+
+def fused_parts(node: Node) -> list[Node]:
+    """The ops that a kernel fuses, its contraction first; of another node itself."""
+    if not isinstance(node.op, Region | FusedContract):
+        return [node]
+    contraction = "0" if isinstance(node.op, FusedContract) else None
+    inputs = node.op.body.leaves("input")
+    parts = [part for part in inputs if isinstance(part.op, Input) and part.op.key == contraction]
+    return parts + [part for part in node.op.body.nodes if not isinstance(part.op, Leaf)]
+
+
+def _path(node: Node) -> Path:
+    """The boxes of a node; of a kernel those of its contraction, or the innermost ones it has."""
+    parts = fused_parts(node)
+    contracts = isinstance(node.op, FusedContract)
+    part = parts[0] if contracts else max(parts, key=lambda part: len(part.origin.scopes))
+    order = differentiations(part)
+    return tuple(Box(scope, order) for scope in part.origin.scopes[:DEEPEST])
+
+
+def differentiations(node: Node) -> int:
+    """How often one has to differentiate to get this node: 0 for a declared one."""
+    count = 0
+    while node.origin.derivative is not None:
+        node = node.origin.derivative.forward
+        count += 1
+    return count
+
+
+def is_seed(node: Node) -> bool:
+    return node.origin.derivative is not None and node.origin.derivative.rule == "seed"
+
+
+def _same_sum(inner: Node, outer: Node) -> bool:
+    if not notation.is_fan_out_sum(inner) or not notation.is_fan_out_sum(outer):
+        return False
+    first, second = inner.origin.derivative, outer.origin.derivative
+    return first is not None and second is not None and first.forward is second.forward
+
+
+def common(paths: Sequence[Path]) -> Path:
+    """The boxes that all paths begin with."""
+    if not paths:
+        return ()
+    length = 0
+    while all(len(path) > length and path[length] == paths[0][length] for path in paths):
+        length += 1
+    return paths[0][:length]

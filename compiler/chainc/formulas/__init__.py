@@ -1,0 +1,1 @@
+"""Formulas and derivatives as one writes them on a blackboard."""

@@ -1,0 +1,1 @@
+"""The meanings of an op: NumPy arrays, sympy, counts of work, the float64 reference."""

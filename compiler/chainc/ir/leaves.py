@@ -1,0 +1,260 @@
+"""Leaves: inputs, constants, state slots, and the value of a named size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+
+from chainc.ir import Graph, Node, Op, Operand, Sample, apply, describe, originating
+from chainc.ir.errors import DTypeError, GraphError
+from chainc.ir.kernels import Kernels
+from chainc.ir.types import (
+    BY_NAME,
+    UNKNOWN,
+    Array,
+    Dim,
+    DType,
+    TensorType,
+    bool_,
+    float32,
+    int64,
+    named,
+)
+
+T = TypeVar("T")
+
+
+class Literal:
+    """A constant's value: an immutable array, compared by dtype, shape and bytes."""
+
+    __slots__ = ("array",)
+
+    def __init__(self, array: Array) -> None:
+        self.array = np.ascontiguousarray(array).reshape(array.shape)
+        self.array.setflags(write=False)
+
+    def _key(self) -> tuple[str, tuple[int, ...], bytes]:
+        return self.array.dtype.str, self.array.shape, self.array.tobytes()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Literal) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def __repr__(self) -> str:
+        return f"Literal({self.array!r})"
+
+
+@dataclass(frozen=True)
+class Leaf(Op):
+    """An op without operands: nothing flows into it, so it has no local derivative."""
+
+    def vjp(self, cotangent: Node, output: Node) -> Sequence[Node | None]:
+        return ()
+
+
+@dataclass(frozen=True)
+class Constant(Leaf):
+    """A value known when the graph is declared."""
+
+    name = "constant"
+    value: Literal
+
+    def infer(self) -> TensorType:
+        return TensorType(self.value.array.shape, BY_NAME[self.value.array.dtype.name])
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        return [Sample(cls(Literal(np.linspace(0, 1, 3, dtype=np.float32))), ())]
+
+    @property
+    def label(self) -> str:
+        return f"{self.value.array.item():g}" if self.value.array.ndim == 0 else self.name
+
+
+@dataclass(frozen=True)
+class Input(Leaf):
+    """A value given at each call; one with a default is a hyperparameter of the program."""
+
+    name = "input"
+    key: str
+    type: TensorType
+    default: float | int | None = None
+
+    def infer(self) -> TensorType:
+        return self.type
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        return [Sample(cls("x", TensorType((2, 3), float32)), ())]
+
+    @property
+    def label(self) -> str:
+        return self.key
+
+
+class Label:
+    """The name of a state slot or a layer: its own part, below the part of what contains it.
+
+    A container adopts its parts when it is built, so the whole path is known only then; a
+    part that is adopted once keeps that place.
+    """
+
+    def __init__(self, text: str, parent: Label | None = None) -> None:
+        self.text = text
+        self.parent = parent
+
+    def adopt(self, parent: Label, text: str | None = None) -> None:
+        if self.parent is None:
+            self.parent = parent
+            self.text = text or self.text
+
+    def __str__(self) -> str:
+        return self.text if self.parent is None else f"{self.parent}/{self.text}"
+
+
+# (the slot's type, seed, stream) -> a node of that type: the first value, as a graph. It is called
+# when a program is compiled; a slot's name, which chooses its random stream, is not final before.
+Initializer = Callable[[TensorType, Node, str], Node]
+
+
+@dataclass(frozen=True, eq=False)
+class State(Leaf):
+    """A named slot whose value outlives a run: a parameter, an optimizer slot, a counter.
+
+    `initial` builds the graph of the first value. Two slots are the same only if they are one
+    object.
+    """
+
+    name = "state"
+    key: Label
+    type: TensorType
+    initial: Initializer | None = field(default=None, repr=False)
+    trainable: bool = False
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def infer(self) -> TensorType:
+        return self.type
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        return [Sample(cls(Label("w"), TensorType((2, 3), float32)), ())]
+
+    @property
+    def label(self) -> str:
+        return str(self.key)
+
+
+def initial_graph(slots: Sequence[Node]) -> Graph:
+    """The first values of state slots, in their order, as a graph over the int64 input "seed".
+
+    The same seed and the same name give the same numbers, whatever other slots there are.
+
+    Raises:
+        GraphError: a slot has no initialiser, or one that gives another type.
+    """
+    seed = apply(Input("seed", TensorType((), int64)))
+    values = tuple(_first_value(slot, seed) for slot in slots)
+    return Graph(values, names=tuple(slot.op.label for slot in slots))
+
+
+def _first_value(slot: Node, seed: Node) -> Node:
+    assert isinstance(slot.op, State)
+    if slot.op.initial is None:
+        raise GraphError(
+            f"{describe(slot)} has no initialiser",
+            hint="declare it with one, such as cr.init.zeros(), or give its value",
+        )
+    with originating(slot.origin):
+        value = slot.op.initial(slot.type, seed, f"initial/{slot.op.key}")
+    if value.type != slot.type:
+        raise GraphError(
+            f"the initialiser of {describe(slot)} gives {value.type}",
+            hint=f"make it return a node of type {slot.type}",
+        )
+    return value
+
+
+@dataclass(frozen=True)
+class SizeOf(Leaf):
+    """The number that a named size, or a product of them, stands for."""
+
+    name = "size"
+    dim: Dim
+
+    def infer(self) -> TensorType:
+        return TensorType((), int64)
+
+    def kernel(self, k: Kernels[T], result: TensorType) -> T:
+        return k.size(result, self.dim)
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        return [Sample(cls(3), ())]
+
+    @property
+    def label(self) -> str:
+        return f"size({self.dim})"
+
+
+def constant(value: Operand, dtype: DType | None = None) -> Node:
+    """A constant node; Python numbers become `dtype`, by default float32, int64 or bool."""
+    if isinstance(value, Node):
+        return value
+    if isinstance(value, np.ma.MaskedArray):
+        raise DTypeError(
+            "constant: a masked array, whose mask would be lost",
+            hint="fill the masked elements first, with .filled(...)",
+        )
+    array = np.asarray(value)
+    target = dtype or BY_NAME.get(array.dtype.name)
+    if isinstance(value, float) and dtype is None:
+        target = float32
+    if target is None:
+        raise DTypeError(
+            f"constant: element type {array.dtype} is none of Chainrule's",
+            hint="convert the array with .astype(numpy.float32) or .astype(numpy.int32)",
+        )
+    return apply(Constant(Literal(array.astype(target.numpy))))
+
+
+def as_nodes(*operands: Operand) -> tuple[Node, ...]:
+    """Operands as nodes; a Python number takes the element type of the nodes beside it."""
+    nodes = [operand for operand in operands if isinstance(operand, Node)]
+    if any(node.type is UNKNOWN for node in nodes):
+        return tuple(_pattern_constant(operand) for operand in operands)
+    like = next((node.type.dtype for node in nodes if node.type.dtype is not bool_), None)
+    return tuple(_as_node(operand, like) for operand in operands)
+
+
+def _pattern_constant(operand: Operand) -> Node:
+    if isinstance(operand, Node):
+        return operand
+    return Node(Constant(Literal(np.asarray(operand))), (), UNKNOWN)
+
+
+def _as_node(operand: Operand, like: DType | None) -> Node:
+    weak = isinstance(operand, (int, float)) and not isinstance(operand, (bool, np.generic))
+    if not weak or like is None:
+        return constant(operand)
+    if isinstance(operand, float) and not like.is_float:
+        raise DTypeError(
+            f"the number {operand} does not fit an operand of element type {like}",
+            hint="convert the operand with cr.astype(x, cr.float32) first",
+        )
+    return constant(operand, like)
+
+
+def size(dim: Dim | str) -> Node:
+    """The value of a named size, such as `size("batch")`, as an int64 scalar."""
+    wanted = named(dim) if isinstance(dim, str) else dim
+    return constant(wanted) if isinstance(wanted, int) else apply(SizeOf(wanted))

@@ -1,0 +1,133 @@
+"""Python's operators on nodes, bound to the functions that the op files define.
+
+The table keeps the direction of imports: nodes come first, ops later; an op file says
+`@operator("+")` beside the function that the operator stands for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NoReturn, TypeVar
+
+from chainc.ir.errors import GraphError
+
+if TYPE_CHECKING:
+    from chainc.ir import Node, Operand
+
+F = TypeVar("F", bound=Callable[..., "Node"])
+
+OPERATORS: dict[str, Callable[..., Node]] = {}
+
+
+def operator(symbol: str) -> Callable[[F], F]:
+    """Bind a function to an operator symbol."""
+
+    def bind(function: F) -> F:
+        OPERATORS[symbol] = function
+        return function
+
+    return bind
+
+
+class Operators:
+    """What a node answers to `+`, `@`, `<`, `[...]` and their reflections."""
+
+    __slots__ = ()
+
+    # NumPy arrays on the left hand side must defer to the node.
+    __array_ufunc__ = None
+
+    def __add__(self, other: Operand) -> Node:
+        return OPERATORS["+"](self, other)
+
+    def __radd__(self, other: Operand) -> Node:
+        return OPERATORS["+"](other, self)
+
+    def __sub__(self, other: Operand) -> Node:
+        return OPERATORS["-"](self, other)
+
+    def __rsub__(self, other: Operand) -> Node:
+        return OPERATORS["-"](other, self)
+
+    def __mul__(self, other: Operand) -> Node:
+        return OPERATORS["*"](self, other)
+
+    def __rmul__(self, other: Operand) -> Node:
+        return OPERATORS["*"](other, self)
+
+    def __truediv__(self, other: Operand) -> Node:
+        return OPERATORS["/"](self, other)
+
+    def __rtruediv__(self, other: Operand) -> Node:
+        return OPERATORS["/"](other, self)
+
+    def __floordiv__(self, other: Operand) -> Node:
+        return OPERATORS["//"](self, other)
+
+    def __rfloordiv__(self, other: Operand) -> Node:
+        return OPERATORS["//"](other, self)
+
+    def __mod__(self, other: Operand) -> Node:
+        return OPERATORS["%"](self, other)
+
+    def __rmod__(self, other: Operand) -> Node:
+        return OPERATORS["%"](other, self)
+
+    def __pow__(self, other: Operand) -> Node:
+        return OPERATORS["**"](self, other)
+
+    def __rpow__(self, other: Operand) -> Node:
+        return OPERATORS["**"](other, self)
+
+    def __matmul__(self, other: Operand) -> Node:
+        return OPERATORS["@"](self, other)
+
+    def __rmatmul__(self, other: Operand) -> Node:
+        return OPERATORS["@"](other, self)
+
+    def __neg__(self) -> Node:
+        return OPERATORS["neg"](self)
+
+    def __abs__(self) -> Node:
+        return OPERATORS["abs"](self)
+
+    def __lt__(self, other: Operand) -> Node:
+        return OPERATORS["<"](self, other)
+
+    def __le__(self, other: Operand) -> Node:
+        return OPERATORS["<="](self, other)
+
+    def __gt__(self, other: Operand) -> Node:
+        return OPERATORS["<"](other, self)
+
+    def __ge__(self, other: Operand) -> Node:
+        return OPERATORS["<="](other, self)
+
+    def __and__(self, other: Operand) -> Node:
+        return OPERATORS["&"](self, other)
+
+    def __or__(self, other: Operand) -> Node:
+        return OPERATORS["|"](self, other)
+
+    def __invert__(self) -> Node:
+        return OPERATORS["~"](self)
+
+    def __getitem__(self, key: object) -> Node:
+        return OPERATORS["[]"](self, key)
+
+    @property
+    def T(self) -> Node:
+        """The matrix transpose: the last two axes exchanged."""
+        return OPERATORS[".T"](self)
+
+    def __bool__(self) -> bool:
+        raise GraphError(
+            "a node has no truth value: its numbers exist only when the graph runs",
+            hint="choose inside the graph with cr.where(condition, a, b)",
+        )
+
+    def __iter__(self) -> NoReturn:
+        raise GraphError(
+            "a node cannot be unpacked or looped over",
+            hint="take its parts by index, such as node[0], or reduce it with cr.sum(node)",
+        )

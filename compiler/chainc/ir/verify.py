@@ -1,0 +1,149 @@
+"""The invariants of the IR, in one function that runs between passes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence, Set
+
+from chainc.ir import Graph, Node, Op, describe
+from chainc.ir.errors import GraphError, MisfitError, VerifyError
+from chainc.ir.leaves import Input, State
+from chainc.ir.types import DTYPES, TensorType
+
+HINT = "this is a defect of the pass that built the node: please report it"
+
+
+def verify(graph: Graph, known: Set[Node] = frozenset()) -> None:
+    """Return when the graph is sound, and the graphs inside its ops too.
+
+    Nodes in `known` were verified before; they never change.
+
+    Sound is: no node depends on itself; every node has the type that its op infers from its
+    operands; an update binds a state slot, once, to a node of the slot's type; outputs have no
+    names or one each; a name stands for one state slot or one input.
+
+    Raises:
+        VerifyError: an invariant does not hold; it names the node, its op, operands and line.
+        GraphError: two state slots, or two different inputs, were declared with one name.
+    """
+    _refuse_cycles(graph.roots)
+    for node in graph.nodes:
+        if node not in known:
+            for body in graphs_of(node.op):
+                _verify_body(node, body)
+            _verify_type(node)
+    _verify_updates(graph)
+    if graph.names and len(graph.names) != len(graph.outputs):
+        raise VerifyError(
+            f"{len(graph.outputs)} outputs have {len(graph.names)} names", where="-", hint=HINT
+        )
+    _refuse_shared_names(graph)
+
+
+def inferred(op: Op, operands: Sequence[TensorType]) -> TensorType:
+    """The type of `op` over `operands`; attributes that mean nothing are a misfit as well."""
+    try:
+        return op.infer(*operands)
+    except (ArithmeticError, AssertionError, LookupError, TypeError, ValueError) as error:
+        types = ", ".join(str(operand) for operand in operands) or "no operands"
+        raise MisfitError(
+            VerifyError,
+            f"the attributes do not fit {types}: {error}",
+            "give attributes and operands that the op admits",
+        ) from error
+
+
+def graphs_of(op: Op) -> Iterator[Graph]:
+    """The graphs among an op's attributes."""
+    for field in dataclasses.fields(op):
+        value = getattr(op, field.name)
+        for part in value if isinstance(value, tuple) else (value,):
+            if isinstance(part, Graph):
+                yield part
+
+
+def _refuse_cycles(roots: Iterable[Node]) -> None:
+    done: set[Node] = set()
+    for root in roots:
+        path: dict[Node, Iterator[Node]] = {} if root in done else {root: iter(root.inputs)}
+        while path:
+            node = next(reversed(path))
+            operand = next((operand for operand in path[node] if operand not in done), None)
+            if operand is None:
+                del path[node]
+                done.add(node)
+            elif operand in path:
+                raise _fault(node, "is an operand of itself, by way of others")
+            else:
+                path[operand] = iter(operand.inputs)
+
+
+def _verify_type(node: Node) -> None:
+    if node.type.dtype not in DTYPES:
+        raise _fault(node, "belongs to a pattern and has no type")
+    try:
+        expected = inferred(node.op, [operand.type for operand in node.inputs])
+    except MisfitError as misfit:
+        raise _fault(node, f"cannot stand: {misfit}") from misfit
+    if expected != node.type:
+        raise _fault(node, f"should have the type {expected}")
+
+
+def _verify_body(node: Node, body: Graph) -> None:
+    if len(body.outputs) != 1 or body.updates:
+        found = f"{len(body.outputs)} outputs and {len(body.updates)} updates"
+        raise _fault(node, f"has a body of {found}, not of one value")
+    try:
+        verify(body)
+    except VerifyError as error:
+        raise _fault(node, f"has a defect inside: {error.what}") from error
+
+
+def _verify_updates(graph: Graph) -> None:
+    slots: set[Op] = set()
+    for slot, value in graph.updates.items():
+        if not isinstance(slot.op, State):
+            raise _fault(slot, "is updated and is no state slot")
+        if slot.op in slots:
+            raise _fault(slot, "is updated twice")
+        if value.type != slot.type:
+            raise _fault(slot, f"is updated with another type, by {describe(value)}")
+        slots.add(slot.op)
+
+
+def _refuse_shared_names(graph: Graph) -> None:
+    states: dict[str, Node] = {}
+    inputs: dict[str, Node] = {}
+    for node in graph.nodes:
+        if isinstance(node.op, State) and _first(states, node).op is not node.op:
+            raise GraphError(
+                f"two state slots have the name {node.op.label!r}",
+                where=_both_lines(_first(states, node), node),
+                hint='give one layer a name of its own, with name="..."',
+            )
+        if isinstance(node.op, Input) and _first(inputs, node).op != node.op:
+            raise GraphError(
+                f"two different inputs have the name {node.op.label!r}",
+                where=_both_lines(_first(inputs, node), node),
+                hint="declare it once and use it twice, or rename one of them",
+            )
+
+
+def _first(seen: dict[str, Node], node: Node) -> Node:
+    return seen.setdefault(node.op.label, node)
+
+
+def _both_lines(first: Node, second: Node) -> str:
+    return f"{describe(first)}\n         {describe(second)}"
+
+
+def _fault(node: Node, what: str) -> VerifyError:
+    operands = "".join(
+        f"\n         operand {position}: {describe(operand)}"
+        for position, operand in enumerate(node.inputs, start=1)
+    )
+    return VerifyError(
+        f"{node.op.label} {node.type} {what}",
+        where=f"{node.origin.location or 'unknown line'}{operands}",
+        hint=HINT,
+    )

@@ -1,0 +1,1 @@
+"""The loop language: its statements, its builder and its text."""

@@ -1,0 +1,225 @@
+"""Writes nests: each method appends a statement and returns what it computes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from chainc.ir.types import DType, bool_, int64, promote
+from chainc.loops.language import (
+    Across,
+    Address,
+    Affine,
+    Bound,
+    Call,
+    Carried,
+    Compute,
+    Constant,
+    Constants,
+    Fail,
+    Index,
+    Kind,
+    Lane,
+    Load,
+    Loop,
+    Nest,
+    Parameter,
+    Positions,
+    Prefetch,
+    Register,
+    RowCount,
+    Share,
+    Shuffle,
+    Splat,
+    Statement,
+    Store,
+    Transpose,
+    affine,
+)
+
+
+@dataclass(eq=False)
+class OpenLoop:
+    """A loop whose body is being written."""
+
+    index: Index
+    values: tuple[Register, ...]  # the carried registers, as this pass sees them
+    results: tuple[Register, ...]  # the same after the loop
+    following: tuple[Register, ...] = ()
+
+    def carry(self, *following: Register) -> None:
+        """What the next pass gets, in the order of `values`."""
+        if len(following) != len(self.values):
+            raise ValueError(f"{len(self.values)} registers are carried, not {len(following)}")
+        self.following = following
+
+
+@dataclass
+class NestBuilder:
+    """Appends statements to the innermost open loop.
+
+    `part` is the number of the part of the kernel that is being written.
+    """
+
+    bodies: list[list[Statement]] = field(default_factory=lambda: [[]])
+    shared: bool = False
+    part: int | None = None
+
+    def nest(self, name: str, note: str, parameters: Sequence[Parameter]) -> Nest:
+        (body,) = self.bodies
+        return Nest(name, note, tuple(parameters), tuple(body), self.shared)
+
+    @contextmanager
+    def loop(
+        self,
+        name: str,
+        start: Bound,
+        stop: Bound,
+        step: int = 1,
+        carried: Sequence[Register] = (),
+    ) -> Iterator[OpenLoop]:
+        """A loop around what is written inside; `carry` says what the next pass gets."""
+        values = tuple(map(_another, carried))
+        results = tuple(map(_another, carried))
+        opened = OpenLoop(Index(name), values, results)
+        self.bodies.append([])
+        yield opened
+        body = tuple(self.bodies.pop())
+        if len(opened.following) != len(values):
+            raise ValueError(f"loop {name}: say what the next pass gets, with carry(...)")
+        pairs = zip(values, carried, opened.following, results, strict=True)
+        handed = tuple(Carried(*registers) for registers in pairs)
+        self._append(Loop(opened.index, start, stop, step, handed, body))
+
+    @contextmanager
+    def writing(self, part: int | None) -> Iterator[None]:
+        """What is written inside is for this part of the kernel."""
+        before, self.part = self.part, part
+        yield
+        self.part = before
+
+    def share(self, stop: Bound, grain: int = 1) -> tuple[Index, Index]:
+        """This thread's part of 0..stop."""
+        low, high = Index("low"), Index("high")
+        self._append(Share(low, high, stop, grain))
+        self.shared = True
+        return low, high
+
+    def load(self, address: Address, lanes: int = 1) -> Register:
+        out = self._register(Kind(address.parameter.dtype, lanes), address.parameter.name)
+        self._append(Load(out, address))
+        return out
+
+    def store(self, value: Register, address: Address) -> None:
+        if value.kind.dtype != address.parameter.dtype:
+            value = self.cast(value, address.parameter.dtype)
+        self._append(Store(value, address))
+
+    def prefetch(self, address: Address) -> None:
+        """Soon the cache line at this address will be read."""
+        self._append(Prefetch(address))
+
+    def constant(self, value: float | int | bool, kind: Kind) -> Register:
+        out = self._register(kind)
+        self._append(Constant(out, value))
+        return out
+
+    def constants(self, values: Sequence[float | int | bool], dtype: DType) -> Register:
+        """A number for each lane."""
+        out = self._register(Kind(dtype, len(values)))
+        self._append(Constants(out, tuple(values)))
+        return out
+
+    def compute(self, primitive: str, *operands: Register, dtype: DType | None = None) -> Register:
+        """A primitive in every lane; scalars are splat where another operand is a vector.
+
+        Numbers of different precision are converted to the higher one.
+        """
+        lanes = max(operand.kind.lanes for operand in operands)
+        wide = tuple(self.splat(each, lanes) for each in self._promoted(operands))
+        out = self._register(Kind(dtype or wide[-1].kind.dtype, lanes), primitive)
+        self._append(Compute(out, primitive, wide))
+        return out
+
+    def _promoted(self, operands: Sequence[Register]) -> Sequence[Register]:
+        """A select's condition stays as it is."""
+        dtypes = [each.kind.dtype for each in operands if each.kind.dtype != bool_]
+        common = dtypes[0] if dtypes else bool_
+        for dtype in dtypes[1:]:
+            common = promote(common, dtype) or common
+        return [each if each.kind.dtype == bool_ else self.cast(each, common) for each in operands]
+
+    def compare(self, primitive: str, a: Register, b: Register) -> Register:
+        return self.compute(primitive, a, b, dtype=bool_)
+
+    def cast(self, value: Register, dtype: DType) -> Register:
+        return value if value.kind.dtype == dtype else self.compute("cast", value, dtype=dtype)
+
+    def fma(self, a: Register, b: Register, c: Register) -> Register:
+        return self.compute("fma", a, b, c)
+
+    def splat(self, value: Register, lanes: int) -> Register:
+        if value.kind.lanes == lanes:
+            return value
+        out = self._register(Kind(value.kind.dtype, lanes), value.name)
+        self._append(Splat(out, value))
+        return out
+
+    def lane(self, value: Register, lane: int) -> Register:
+        out = self._register(Kind(value.kind.dtype), value.name)
+        self._append(Lane(out, value, lane))
+        return out
+
+    def shuffle(self, values: Sequence[Register], picked: Sequence[int]) -> Register:
+        """Lanes of one vector, or of two of the same kind; -1 where any will do."""
+        if len(picked) == 1:
+            value, lane = divmod(max(picked[0], 0), values[0].kind.lanes)
+            return self.lane(values[value], lane)
+        out = self._register(Kind(values[0].kind.dtype, len(picked)), values[0].name)
+        self._append(Shuffle(out, tuple(values), tuple(picked)))
+        return out
+
+    def across(self, primitive: str, value: Register) -> Register:
+        if value.kind.lanes == 1:
+            return value
+        out = self._register(Kind(value.kind.dtype), primitive)
+        self._append(Across(out, primitive, value))
+        return out
+
+    def transpose(self, values: Sequence[Register]) -> tuple[Register, ...]:
+        outs = tuple(self._register(value.kind, value.name) for value in values)
+        self._append(Transpose(outs, tuple(values)))
+        return outs
+
+    def positions(self, position: Affine | Index, lanes: int, dtype: DType = int64) -> Register:
+        """`position` + 0, 1, …: where each lane stands."""
+        out = self._register(Kind(dtype, lanes), "position")
+        self._append(Positions(out, affine(position)))
+        return out
+
+    def row_count(self, dtype: DType, multiple: int = 1) -> Register:
+        out = self._register(Kind(dtype), "rows")
+        self._append(RowCount(out, multiple))
+        return out
+
+    def call(
+        self, function: str, operands: Sequence[Register], kinds: Sequence[Kind]
+    ) -> tuple[Register, ...]:
+        outs = tuple(self._register(kind, function) for kind in kinds)
+        self._append(Call(outs, function, tuple(operands)))
+        return outs
+
+    def fail(self, condition: Register, number: int = 0) -> None:
+        """Where some lane is true, the call reports an index out of range."""
+        self._append(Fail(condition, number))
+
+    def _register(self, kind: Kind, name: str = "") -> Register:
+        return Register(kind, name, self.part)
+
+    def _append(self, statement: Statement) -> None:
+        self.bodies[-1].append(statement)
+
+
+def _another(register: Register) -> Register:
+    return Register(register.kind, register.name, register.part)

@@ -1,0 +1,206 @@
+"""Maps join the kernel whose elements they go on with: the results stay in registers.
+
+    d_w = x.T @ d_z              group(d_w = x.T @ d_z,
+    new_v = m * v + d_w     →          new_v = m * v + d_w,
+    new_w = w - lr * new_v             new_w = w - lr * new_v)
+
+So an optimizer's update is done on the tile of the gradient, which is never stored. Whether that
+is legal is a matter of order alone: a map that needs more of the result than its own element, or
+waits for a kernel that does (a norm for clipping, say), stays outside.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from chainc.lowering.program import (
+    Buffer,
+    Contract,
+    Group,
+    Kernel,
+    Map,
+    Operand,
+    Program,
+    Reduce,
+    View,
+)
+
+MOST_MEMBERS = 32  # in a group, so that kernels stay of a size that compiles quickly
+
+Roots = Contract | Map | Reduce
+
+
+@dataclass(eq=False)
+class Unit:
+    """Kernels that are done together, by their positions in the program.
+
+    `horizon` is the last position in it and in all that it waits for, directly or not.
+    """
+
+    members: list[int] = field(default_factory=list)
+    after: set[Unit] = field(default_factory=set)  # units that must come first
+    before: set[Unit] = field(default_factory=set)  # the reverse
+    horizon: int = -1
+
+    def wait_for(self, other: Unit) -> None:
+        self.after.add(other)
+        other.before.add(self)
+        self.extend_horizon(other.horizon)
+
+    def extend_horizon(self, position: int) -> None:
+        """Of this unit and of all that wait for it."""
+        waiting = [self]
+        while waiting:
+            unit = waiting.pop()
+            if unit.horizon < position:
+                unit.horizon = position
+                waiting.extend(unit.before)
+
+    def reaches(self, other: Unit) -> bool:
+        """Does this unit wait for the other, directly or not?"""
+        seen = {self}
+        waiting = [self]
+        while waiting:
+            unit = waiting.pop()
+            if unit is other:
+                return True
+            if unit.horizon < other.members[-1]:
+                continue
+            new = unit.after - seen
+            seen |= new
+            waiting.extend(new)
+        return False
+
+
+def group(program: Program) -> Program:
+    """Groups wherever a map can follow; kernels that replace a slot come after its readers."""
+    grouping = _Grouping(program)
+    for position, kernel in enumerate(program.body):
+        grouping.add(position, kernel)
+    for slot, value in program.updates:
+        grouping.order_update(slot, value.buffer)
+    body = tuple(grouping.kernel(unit) for unit in grouping.ordered())
+    return replace(program, body=body)
+
+
+class _Grouping:
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        counts = Counter(kernel.out for kernel in program.body)
+        self.once = {buffer for buffer, count in counts.items() if count == 1}
+        self.unit_of: dict[Buffer, Unit] = {}  # that wrote a buffer last
+        self.units: list[Unit] = []
+        self.readers: dict[Buffer, list[Unit]] = {}
+
+    def add(self, position: int, kernel: Kernel) -> None:
+        unit = self._leader(kernel)
+        if unit is None:
+            unit = Unit()
+            self.units.append(unit)
+        unit.members.append(position)
+        unit.extend_horizon(position)
+        written = [view.buffer for view in kernel.reads]
+        if kernel.out not in self.once:
+            written.append(kernel.out)  # a part of it; the parts keep their order
+        for buffer in written:
+            self.readers.setdefault(buffer, []).append(unit)
+            source = self.unit_of.get(buffer)
+            if source is not None and source is not unit:
+                unit.wait_for(source)
+        self.unit_of[kernel.out] = unit
+
+    def _leader(self, kernel: Kernel) -> Unit | None:
+        """The unit that a map can follow: the last one that gives it an element."""
+        if not isinstance(kernel, Map) or kernel.out not in self.once:
+            return None
+        sources = {view.buffer: self.unit_of.get(view.buffer) for view in kernel.reads}
+        found = {unit for unit in sources.values() if unit is not None}
+        for unit in sorted(found, key=lambda unit: unit.members[-1], reverse=True):
+            if self._can_follow(kernel, unit, found):
+                return unit
+        return None
+
+    def _can_follow(self, kernel: Map, unit: Unit, sources: set[Unit]) -> bool:
+        if len(unit.members) == MOST_MEMBERS:
+            return False
+        members = [self.program.body[position] for position in unit.members]
+        results = {member.out for member in members}
+        if not isinstance(members[0], Roots) or not results <= self.once:
+            return False
+        if any(result.type.shape != kernel.out.type.shape for result in results):
+            return False
+        reads = [view for view in kernel.reads if view.buffer in results]
+        if not all(view.whole for view in reads):
+            return False
+        return not any(other.reaches(unit) for other in sources if other is not unit)
+
+    def order_update(self, slot: Buffer, value: Buffer) -> None:
+        """A slot's new value is computed once all others have read the old one."""
+        writer = self.unit_of.get(value)
+        if writer is None:
+            return
+        for reader in self.readers.get(slot, ()):
+            if reader is not writer and not reader.reaches(writer):
+                writer.wait_for(reader)
+
+    def ordered(self) -> Iterator[Unit]:
+        """Every unit after those that it waits for, else by its last member."""
+        done: set[Unit] = set()
+        for unit in sorted(self.units, key=lambda unit: unit.members[-1]):
+            yield from _with_predecessors(unit, done)
+
+    def kernel(self, unit: Unit) -> Kernel:
+        members = [self.program.body[position] for position in unit.members]
+        if len(members) == 1:
+            return members[0]
+        own = {member.out: replace(member.out) for member in members}
+        inside = set(unit.members)
+        kept = tuple((own[m.out], m.out) for m in members if self._is_needed(m.out, inside))
+        private = tuple(_renamed(member, own) for member in members)
+        outside = (o for m in members for o in m.operands if not _is_of(o, own))
+        target = kept[-1][1] if kept else members[-1].out
+        origin = members[0].origin
+        return Group(target, tuple(_unique(outside)), private, kept, origin=origin)
+
+    def _is_needed(self, buffer: Buffer, inside: set[int]) -> bool:
+        """Is the buffer read outside the unit whose members are at these positions?"""
+        results = (*self.program.outputs, *(value for _, value in self.program.updates))
+        if buffer.role == "output" or any(_is_of(result, (buffer,)) for result in results):
+            return True
+        readers = self.readers.get(buffer, ())
+        return any(not inside >= set(reader.members) for reader in readers)
+
+
+def _with_predecessors(unit: Unit, done: set[Unit]) -> Iterator[Unit]:
+    """Depth first, without recursion."""
+    waiting = [unit]
+    while waiting:
+        top = waiting[-1]
+        missing = sorted(top.after - done, key=lambda other: other.members[-1])
+        if missing and top not in done:
+            waiting.extend(missing[:1])
+            continue
+        waiting.pop()
+        if top not in done:
+            done.add(top)
+            yield top
+
+
+def _is_of(operand: Operand, buffers: Iterable[Buffer] | Mapping[Buffer, Buffer]) -> bool:
+    return isinstance(operand, View) and operand.buffer in buffers
+
+
+def _renamed(kernel: Kernel, names: Mapping[Buffer, Buffer]) -> Kernel:
+    operands = tuple(
+        replace(operand, buffer=names[operand.buffer])
+        if isinstance(operand, View) and operand.buffer in names
+        else operand
+        for operand in kernel.operands
+    )
+    return replace(kernel, out=names[kernel.out], operands=operands)
+
+
+def _unique(operands: Iterable[Operand]) -> Sequence[Operand]:
+    return list(dict.fromkeys(operands))

@@ -1,0 +1,58 @@
+"""The parts of a kernel: the ops that it computes, each known by a number in the kernel's code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from chainc.ir import Node
+from chainc.lowering.program import Buffer, Contract, Group, Instruction, Kernel, Map
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One op of one kernel.
+
+    Attributes:
+        kernel: no group, but a member where it is one.
+        node: of a fused body; None for what the kernel is without one, such as its product.
+        target: what the kernel's result is written to, if it is.
+    """
+
+    kernel: Kernel
+    node: Node | None
+    target: Buffer
+
+    @property
+    def key(self) -> tuple[Buffer, Node | None]:
+        """What tells it from the other parts of a group."""
+        return self.kernel.out, self.node
+
+
+def parts_of(kernel: Kernel) -> tuple[Part, ...]:
+    """The parts in order; their positions are the numbers by which registers name them."""
+    if not isinstance(kernel, Group):
+        return tuple(_parts(kernel, kernel.out))
+    kept = dict(kernel.kept)
+    return tuple(
+        part for each in kernel.members for part in _parts(each, kept.get(each.out, each.out))
+    )
+
+
+def parts_of_all(kernels: Iterable[Kernel]) -> tuple[Part, ...]:
+    """The parts of kernels that are done by one function."""
+    return tuple(part for kernel in kernels for part in parts_of(kernel))
+
+
+def _parts(kernel: Kernel, target: Buffer) -> Iterator[Part]:
+    if not isinstance(kernel, Map):
+        yield Part(kernel, None, target)
+    for node in dict.fromkeys(instruction.node for instruction in instructions_of(kernel)):
+        yield Part(kernel, node, target)
+
+
+def instructions_of(kernel: Kernel) -> Sequence[Instruction]:
+    """What is done element by element."""
+    if isinstance(kernel, Map):
+        return kernel.instructions
+    return kernel.epilogue if isinstance(kernel, Contract) else ()

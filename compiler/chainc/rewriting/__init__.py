@@ -1,0 +1,1 @@
+"""Rules as equations, how they are matched and applied, and what they did."""

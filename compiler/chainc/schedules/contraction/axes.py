@@ -1,0 +1,113 @@
+"""The axes of a contraction, named by letters, and loops over them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from chainc.ir.types import Dim
+from chainc.loops.builder import NestBuilder
+from chainc.loops.language import Affine, Bound, Register, affine
+from chainc.schedules.layout.access import Split, bound_of
+
+Position = Affine | Split
+Positions = Mapping[str, Position]  # where each letter stands
+Values = Sequence[Register]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One letter: its extent, the most that it can be, and the lanes of its panels, if any."""
+
+    letter: str
+    extent: Dim
+    most: int
+    lanes: int = 0
+
+    @property
+    def dynamic(self) -> bool:
+        return not isinstance(self.extent, int)
+
+    @property
+    def stretches(self) -> tuple[Stretch, ...]:
+        """Whole panels, then the rest of the last; without panels all in one."""
+        if not self.lanes:
+            return (Stretch(self, 0, bound_of(self.extent)),)
+        panels, rest = divmod(self.most, self.lanes)
+        whole = (Stretch(self, 0, panels, inside=self.lanes),) if panels else ()
+        last = (Stretch(self, 0, 1, offset=panels, inside=rest),) if rest else ()
+        return whole + last
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Neighbouring positions of an axis.
+
+    In panels, low … high count panels from the panel `offset` on, and `inside` of the lanes of
+    each are meant; else they count positions.
+    """
+
+    axis: Axis
+    low: Bound
+    high: Bound
+    offset: int = 0
+    inside: int = 0
+
+    @property
+    def extent(self) -> int:
+        """Positions that lie side by side, at most."""
+        return self.inside or self.axis.most
+
+    @property
+    def times(self) -> int:
+        """How often: the number of panels."""
+        if not self.inside:
+            return 1
+        return self.axis.most // self.axis.lanes if self.inside == self.axis.lanes else 1
+
+    def between(self, low: Bound, high: Bound) -> Stretch:
+        return replace(self, low=low, high=high)
+
+
+def chain(
+    builder: NestBuilder,
+    name: str,
+    bounds: tuple[Bound, Bound],
+    sizes: Sequence[int],
+    values: Values,
+    body: Callable[[Affine, int, Values], Values],
+) -> Values:
+    """Loops one after another, each going on where the last one ended, in smaller steps."""
+    start, stop = bounds
+    for size in sizes:
+        with builder.loop(name, start, stop, size, carried=values) as loop:
+            loop.carry(*body(affine(loop.index), size, loop.values))
+        start, values = loop.index, loop.results
+    return values
+
+
+def walk(
+    builder: NestBuilder,
+    stretch: Stretch,
+    sizes: Sequence[int],
+    values: Values,
+    body: Callable[[Sequence[Position], Values], Values],
+) -> Values:
+    """The body for so many neighbours at a time; none of them straddle a panel."""
+    axis = stretch.axis
+    bounds = stretch.low, stretch.high
+    if not axis.lanes:
+
+        def positions(index: Affine, size: int, values: Values) -> Values:
+            return body([index + i for i in range(size)], values)
+
+        return chain(builder, axis.letter, bounds, sizes, values, positions)
+
+    def panel(index: Affine, _: int, values: Values) -> Values:
+        def lanes(lane: Affine, size: int, values: Values) -> Values:
+            split = [Split(index + stretch.offset, lane + i, axis.lanes) for i in range(size)]
+            return body(split, values)
+
+        return chain(builder, f"{axis.letter}_lane", (0, stretch.inside), sizes, values, lanes)
+
+    return chain(builder, f"{axis.letter}_panel", bounds, (1,), values, panel)

@@ -1,0 +1,141 @@
+"""How the work of a contraction is cut: into panels, register tiles, and parts for threads."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from chainc.loops.builder import NestBuilder
+from chainc.lowering.program import Contract
+from chainc.schedules.contraction.axes import Axis, Stretch
+from chainc.schedules.contraction.roles import Factor, Roles
+from chainc.schedules.contraction.tiles import Tiling, Work, tiling
+from chainc.schedules.frame import Frame
+from chainc.schedules.layout.access import Access
+
+WORTH_SHARING = 1 << 14  # products from which on several threads gain more than they wait
+ENOUGH_PARTS = 4  # of a loop, to be dealt out evenly
+
+
+@dataclass(eq=False)
+class Partition:
+    """The stretches of each axis of the result, and the steps in which they are gone through.
+
+    Columns that lie in panels are counted in panels if their lanes are those of the vectors.
+    """
+
+    roles: Roles
+    tiling: Tiling
+    stretches: dict[Axis, tuple[Stretch, ...]]
+    shared: Axis | None = None  # whose loop is dealt out
+
+    def column_steps(self, stretch: Stretch) -> tuple[int, ...]:
+        """What the loops over columns go on by: positions, or panels where lanes are columns."""
+        axis, widths, lanes = stretch.axis, self.tiling.widths, self.roles.lanes
+        if axis != self.roles.vector:
+            return _down_to_one(widths)
+        if axis.lanes:
+            return widths if stretch.inside == axis.lanes else (1,)
+        steps = tuple(width * lanes for width in widths if width * lanes <= axis.most)
+        if axis.dynamic:
+            return _down_to_one(tuple(dict.fromkeys((*steps, lanes))))
+        return (*steps, axis.most % lanes) if axis.most % lanes else steps
+
+    def heights(self, stretch: Stretch, columns: int) -> tuple[int, ...]:
+        """How many rows a tile takes that is so many columns wide."""
+        known = self.tiling.heights
+        heights = known[min(columns, max(known))][stretch.extent]
+        dealt_out = known[self.tiling.widths[0]][stretch.extent]
+        uneven = stretch.axis == self.shared and heights != dealt_out
+        return _down_to_one(heights) if uneven or stretch.axis.dynamic else heights
+
+    def share(self, builder: NestBuilder) -> None:
+        """Deals out the outermost loop that has enough parts, else the one with the most."""
+        roles = self.roles
+        axes = [axis for axis in (*roles.outer, roles.column, roles.row) if axis is not None]
+        if not axes or math.prod(axis.most for axis in (*axes, *roles.inner)) < WORTH_SHARING:
+            return
+        chosen = max(axes, key=lambda axis: min(self._parts(axis), ENOUGH_PARTS))
+        self.shared = chosen
+        self.stretches[chosen] = tuple(
+            stretch.between(*builder.share(stretch.high, self._grain(stretch)))
+            for stretch in self.stretches[chosen]
+        )
+
+    def _parts(self, axis: Axis) -> int:
+        first = self.stretches[axis][0]
+        extent = first.high if isinstance(first.high, int) else axis.most
+        return -(-extent // self._grain(first))
+
+    def _grain(self, stretch: Stretch) -> int:
+        """Positions, or panels, that one pass of the loop takes."""
+        axis = stretch.axis
+        if axis == self.roles.column:
+            single = axis != self.roles.vector and axis.lanes
+            return 1 if single else self.column_steps(stretch)[0]
+        if axis == self.roles.row and not axis.lanes:
+            return self.heights(stretch, self.tiling.widths[0])[0]
+        return 1
+
+
+def partition(
+    frame: Frame, root: Contract, factors: tuple[Factor, Factor], roles: Roles
+) -> Partition:
+    stretches = {axis: axis.stretches for axis in (*roles.outer, roles.row) if axis is not None}
+    if roles.column is not None:
+        roomy = roles.column == roles.vector and _has_room(frame, root, factors, roles.column)
+        stretches[roles.column] = _columns(roles.column, roomy)
+    rows = [(1, 1)]
+    if roles.row is not None:
+        rows = [(stretch.extent, stretch.times) for stretch in stretches[roles.row]]
+    depth = math.prod(axis.most for axis in roles.inner)
+    if roles.across:
+        depth = -(-depth // roles.lanes)
+    width = -(-roles.lanes * roles.dtype.itemsize // frame.machine.vector_bytes)
+    work = Work(rows, _vectors(roles, stretches), depth, width)
+    return Partition(roles, tiling(frame.machine, work), stretches)
+
+
+def _columns(column: Axis, roomy: bool) -> tuple[Stretch, ...]:
+    if not roomy:
+        return column.stretches
+    return (Stretch(column, 0, -(-column.most // column.lanes), inside=column.lanes),)
+
+
+def _has_room(frame: Frame, root: Contract, factors: tuple[Factor, Factor], column: Axis) -> bool:
+    """May the lanes past the last column be computed too?"""
+    if not column.lanes:
+        return False
+    position = root.letters[2].index(column.letter)
+    others = frame.accesses(root.out.type.shape)
+    written = others[len(others) - len(frame.stored) :]
+    read = [(each.found, each.letters.find(column.letter)) for each in factors]
+    read += [(found, position) for found in others]
+    return all(found.panels == position for found in written) and all(
+        _can_be_read_past(found, axis) for found, axis in read if axis >= 0
+    )
+
+
+def _can_be_read_past(found: Access, axis: int) -> bool:
+    """In panels there are lanes past the end; else the storage goes on by a vector."""
+    if found.panels == axis or found.strides[axis] == 0:
+        return True
+    return found.strides[axis] == 1 and found.parameter.padded
+
+
+def _vectors(roles: Roles, stretches: dict[Axis, tuple[Stretch, ...]]) -> int:
+    """The columns of a tile can be so many at most."""
+    column = roles.column
+    if column is None:
+        return 1
+    first = stretches[column][0]
+    if column != roles.vector:
+        return first.extent
+    if column.lanes:
+        assert isinstance(first.high, int)
+        return first.high
+    return max(column.most // roles.lanes, 1)
+
+
+def _down_to_one(sizes: tuple[int, ...]) -> tuple[int, ...]:
+    return sizes if sizes[-1:] == (1,) else (*sizes, 1)

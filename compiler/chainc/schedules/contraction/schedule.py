@@ -1,0 +1,161 @@
+"""Contractions: sums of products, tile by tile in registers.
+
+    for the other axes of the result:
+        for column in vectors, some at a time:
+            for row in rows, some at a time:
+                for each axis that is summed over:
+                    sum[row, column] += a[row, …] · b[…, column]
+                the epilogue, and what follows
+
+Nothing is copied and nothing is masked: operands are read where they lie, and an extent that is
+no multiple of a tile ends in smaller tiles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chainc.loops.language import Affine, Register
+from chainc.lowering.program import Contract, View
+from chainc.schedules.contraction.axes import (
+    Axis,
+    Position,
+    Positions,
+    Stretch,
+    Values,
+    chain,
+    walk,
+)
+from chainc.schedules.contraction.partition import Partition, partition
+from chainc.schedules.contraction.products import Column, Products, Tile
+from chainc.schedules.contraction.roles import Factor, Roles, roles
+from chainc.schedules.frame import Frame, Place
+from chainc.schedules.layout.access import Split
+
+
+def schedule_contract(frame: Frame) -> None:
+    """A contraction, its epilogue and its followers."""
+    root = frame.root
+    assert isinstance(root, Contract)
+    if 0 in root.out.type.shape:
+        return
+    a, b = root.operands[:2]
+    assert isinstance(a, View)
+    assert isinstance(b, View)
+    factors = Factor(frame.access(a), root.letters[0]), Factor(frame.access(b), root.letters[1])
+    parts = roles(frame, root, factors)
+    cut = partition(frame, root, factors, parts)
+    cut.share(frame.builder)
+    _Loops(frame, root, parts, cut, Products(frame.builder, factors, parts)).outer(parts.outer, {})
+
+
+@dataclass(frozen=True)
+class _Loops:
+    """The loops over the result."""
+
+    frame: Frame
+    root: Contract
+    roles: Roles
+    cut: Partition
+    products: Products
+
+    def outer(self, axes: Sequence[Axis], at: Positions) -> None:
+        """Axes that are neither rows nor columns."""
+        if not axes:
+            self._columns(at)
+            return
+        axis, further = axes[0], axes[1:]
+
+        def body(positions: Sequence[Position], values: Values) -> Values:
+            self.outer(further, {**at, axis.letter: positions[0]})
+            return values
+
+        for stretch in self.cut.stretches[axis]:
+            walk(self.frame.builder, stretch, (1,), (), body)
+
+    def _columns(self, at: Positions) -> None:
+        column = self.roles.column
+        if column is None:
+            self._rows(at, [Column({}, self.roles.lanes)])
+            return
+        for stretch in self.cut.stretches[column]:
+            if column != self.roles.vector:
+                self._single_columns(stretch, at)
+            else:
+                self._vectors(stretch, at)
+
+    def _single_columns(self, stretch: Stretch, at: Positions) -> None:
+        """The lanes of a sum are added up in the end, they are no columns."""
+        letter, lanes = stretch.axis.letter, self.roles.lanes
+
+        def body(positions: Sequence[Position], values: Values) -> Values:
+            self._rows(at, [Column({letter: position}, lanes) for position in positions])
+            return values
+
+        walk(self.frame.builder, stretch, self.cut.column_steps(stretch), (), body)
+
+    def _vectors(self, stretch: Stretch, at: Positions) -> None:
+        """The lanes of a sum are columns; whole panels, or neighbours of any number."""
+        axis, lanes = stretch.axis, self.roles.lanes
+
+        def in_panels(index: Affine, panels: int) -> list[Column]:
+            return [
+                Column({axis.letter: Split(index + panel, Affine(start), lanes)}, width)
+                for panel in range(panels)
+                for start, width in _vectors_in(stretch.inside, lanes)
+            ]
+
+        def side_by_side(index: Affine, columns: int) -> list[Column]:
+            parts = _vectors_in(columns, lanes)
+            return [Column({axis.letter: index + start}, width) for start, width in parts]
+
+        def body(index: Affine, size: int, values: Values) -> Values:
+            columns = in_panels if axis.lanes else side_by_side
+            self._rows(at, columns(index + stretch.offset, size))
+            return values
+
+        name = f"{axis.letter}_panel" if axis.lanes else axis.letter
+        steps = self.cut.column_steps(stretch)
+        chain(self.frame.builder, name, (stretch.low, stretch.high), steps, (), body)
+
+    def _rows(self, at: Positions, columns: Sequence[Column]) -> None:
+        row = self.roles.row
+        if row is None:
+            self._tile(Tile(at, [{}], columns))
+            return
+
+        def body(positions: Sequence[Position], values: Values) -> Values:
+            self._tile(Tile(at, [{row.letter: position} for position in positions], columns))
+            return values
+
+        for stretch in self.cut.stretches[row]:
+            walk(self.frame.builder, stretch, self.cut.heights(stretch, len(columns)), (), body)
+
+    def _tile(self, tile: Tile) -> None:
+        sums = self.products.summed(tile)
+        for (row, column), value in zip(tile.cells, sums, strict=True):
+            lanes = 1 if self.roles.across else column.lanes
+            self._finish(value, {**tile.at, **row, **column.at}, lanes)
+
+    def _finish(self, value: Register, at: Positions, lanes: int) -> None:
+        """The epilogue and the followers of a vector of sums."""
+        result, vector = self.root.letters[2], self.roles.vector
+        axis = None if vector is None or lanes == 1 else result.index(vector.letter)
+        point = tuple(at[letter] for letter in result)
+        place = Place(self.root.out.type.shape, point, lanes, axis)
+        self.frame.finish(self.frame.epilogue(self.root, value, place), place)
+
+
+def _vectors_in(size: int, lanes: int) -> list[tuple[int, int]]:
+    """Starts and widths of the vectors that cover a size: whole ones, then powers of two.
+
+    28 by 16   →   16 from 0, 8 from 16, 4 from 24
+    """
+    found, start = [], 0
+    while start < size:
+        while start + lanes > size:
+            lanes //= 2
+        found.append((start, lanes))
+        start += lanes
+    return found

@@ -1,0 +1,191 @@
+"""Register tiles of a contraction: which fit a machine, what they cost, and how they cover.
+
+A tile holds rows × vectors sums in registers. One step of the reduction loads a vector for each
+column and a scalar for each row, and multiplies and adds each pair of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from chainc.schedules.layout.machine import AVX2, AVX512, NEON, SSE, Machine
+
+FMA_PER_CYCLE = 2
+LOADS_PER_CYCLE = 2
+FMA_LATENCY = 4  # cycles until a sum can be added to again
+LOAD_WEIGHT = 0.1  # of a load that hides behind arithmetic: fewer of them are better
+NEAR_BYTES = 1 << 14  # vectors that are read again for each tile are near if they take no more
+FAR_BYTES_PER_CYCLE = 20.0  # what comes from the second-level cache without being waited for
+TILE_OVERHEAD = 40.0  # cycles around a tile's reduction
+SUM_COST = 150.0  # cycles worth spending to have one sum less in the tiles to compile
+IMBALANCE_WEIGHT = 0.15  # how much two threads count against one
+MOST_VECTORS = 8
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Tiles up to which LLVM keeps everything in registers, found by looking at its code.
+
+    Attributes:
+        sums: registers that hold sums.
+        rows: of any tile.
+        vectors: side by side in a tile of more than two rows.
+    """
+
+    sums: int
+    rows: int
+    vectors: int
+
+
+_LIMITS: Mapping[Machine, Limits] = {
+    AVX512: Limits(sums=24, rows=24, vectors=4),
+    AVX2: Limits(sums=12, rows=8, vectors=3),
+    NEON: Limits(sums=20, rows=16, vectors=4),
+    SSE: Limits(sums=8, rows=8, vectors=2),  # a product needs a register before it is added
+}
+
+Cost = Callable[[int], float]
+
+
+def fits(machine: Machine, rows: int, vectors: int, width: int = 1) -> bool:
+    """Can a tile live in registers? `width` registers make one vector."""
+    most = _LIMITS.get(machine, _LIMITS[SSE])
+    sums = rows * vectors * width
+    if sums > most.sums or rows > most.rows:
+        return False
+    if rows == 1:
+        return sums <= MOST_VECTORS
+    if rows > 2 and vectors > most.vectors:
+        return False
+    return sums + vectors * width + 1 <= machine.registers
+
+
+def cycles(machine: Machine, rows: int, vectors: int, depth: int, width: int = 1) -> float:
+    """Of one of the `depth` steps of the reduction."""
+    arithmetic = rows * vectors * width / FMA_PER_CYCLE
+    loads = (rows + vectors * width) / LOADS_PER_CYCLE
+    nbytes = vectors * width * machine.vector_bytes
+    far = nbytes / FAR_BYTES_PER_CYCLE if nbytes * depth > NEAR_BYTES else 0.0
+    return max(arithmetic, loads, far, FMA_LATENCY) + LOAD_WEIGHT * loads
+
+
+def cover(extent: int, largest: int, cost: Cost, first_cost: Cost) -> tuple[int, ...]:
+    """The cheapest sizes of tiles, by dynamic programming over what is left.
+
+    As many tiles of the first size are used as fit, then of the next. Each tile costs `cost`, and
+    the first of its size `first_cost` more.
+
+    64 by at most 6   →   6, 4:   ten tiles of 6 and one of 4
+    """
+
+    @cache
+    def best(left: int) -> tuple[float, tuple[int, ...]]:
+        if left == 0:
+            return 0.0, ()
+        return min(led(left, size) for size in range(1, min(left, largest) + 1))
+
+    def led(left: int, size: int) -> tuple[float, tuple[int, ...]]:
+        rest, sizes = best(left % size)
+        return left // size * cost(size) + first_cost(size) + rest, (size, *sizes)
+
+    return best(extent)[1]
+
+
+def covered(extent: int, sizes: Sequence[int], cost: Cost) -> float:
+    """What all tiles of a cover cost."""
+    total = 0.0
+    for size in sizes:
+        total += extent // size * cost(size)
+        extent %= size
+    return total
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How many vectors wide tiles are to be, and for any width the heights that cover an extent."""
+
+    widths: tuple[int, ...]
+    heights: Mapping[int, Mapping[int, tuple[int, ...]]]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be covered.
+
+    Attributes:
+        rows: extents, and how often each occurs.
+        vectors: of columns.
+        depth: steps of the reduction.
+        width: registers that make one vector.
+    """
+
+    rows: Sequence[tuple[int, int]]
+    vectors: int
+    depth: int
+    width: int = 1
+
+
+def tiling(machine: Machine, work: Work) -> Tiling:
+    """The tiles that take the fewest cycles, and few shapes of them."""
+    heights = {wide: _heights(machine, work, wide) for wide in _widths(machine, work.width)}
+
+    def cost(wide: int) -> float:
+        tile = _tile_cost(machine, work, wide)
+        return sum(n * covered(extent, heights[wide][extent], tile) for extent, n in work.rows)
+
+    def code(wide: int) -> float:
+        return sum(_code_cost(work, wide, size) for e, _ in work.rows for size in heights[wide][e])
+
+    candidates = []
+    for first in range(1, min(work.vectors, max(heights)) + 1):
+        rest = work.vectors % first
+        widths = (first, *cover(rest, first, cost, code))
+        total = covered(work.vectors, widths, cost) * _imbalance(work.vectors, first)
+        candidates.append((total + sum(map(code, widths)), widths))
+    return Tiling(min(candidates)[1], heights)
+
+
+def _widths(machine: Machine, width: int) -> list[int]:
+    found = [n for n in range(1, MOST_VECTORS + 1) if fits(machine, 1, n, width)]
+    return found or [1]
+
+
+def _heights(machine: Machine, work: Work, wide: int) -> dict[int, tuple[int, ...]]:
+    """For tiles of one width, each extent's cover."""
+    high = 1
+    while fits(machine, high + 1, wide, work.width):
+        high += 1
+    tile, groups = _tile_cost(machine, work, wide), -(-work.vectors // wide)
+
+    def heights(extent: int, times: int) -> tuple[int, ...]:
+        return cover(
+            extent,
+            high,
+            lambda size: times * groups * tile(size),
+            lambda size: _code_cost(work, wide, size),
+        )
+
+    return {extent: heights(extent, times) for extent, times in work.rows}
+
+
+def _code_cost(work: Work, wide: int, high: int) -> float:
+    return SUM_COST * high * wide * work.width
+
+
+def _tile_cost(machine: Machine, work: Work, wide: int) -> Cost:
+    """Cycles of a tile of one width, by its height."""
+
+    def cost(size: int) -> float:
+        reduction = work.depth * cycles(machine, size, wide, work.depth, work.width)
+        return reduction + TILE_OVERHEAD + size * wide * work.width
+
+    return cost
+
+
+def _imbalance(vectors: int, first: int) -> float:
+    """What two threads lose when columns are dealt out in groups of `first` vectors."""
+    groups = -(-vectors // first)
+    less = groups // 2 * first
+    return 1 + IMBALANCE_WEIGHT * (2 * max(less, vectors - less) / vectors - 1)

@@ -1,0 +1,1 @@
+"""How buffers lie in memory, and at which address an element is."""

@@ -1,0 +1,30 @@
+"""What code generation must know of a processor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chainc.ir.types import DType
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The vectors of a processor.
+
+    Attributes:
+        vector_bytes: width of a vector register: 64, 32 or 16.
+        registers: how many of them there are.
+    """
+
+    vector_bytes: int
+    registers: int
+
+    def lanes(self, dtype: DType) -> int:
+        """Elements of a floating-point vector; of others, as many as of float32."""
+        return self.vector_bytes // (dtype.itemsize if dtype.is_float else 4)
+
+
+AVX512 = Machine(64, 32)
+AVX2 = Machine(32, 16)
+NEON = Machine(16, 32)
+SSE = Machine(16, 16)

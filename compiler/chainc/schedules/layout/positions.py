@@ -1,0 +1,40 @@
+"""Positions as integers, as panel and lane, and sizes as values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chainc.ir.types import Dim, Size, int64
+from chainc.loops.builder import NestBuilder
+from chainc.loops.language import Affine, Kind, Register, affine
+from chainc.schedules.layout.access import Access, Split
+
+
+def located(
+    builder: NestBuilder, position: Affine, axis: int, accesses: Sequence[Access]
+) -> Affine | Split:
+    """A position along an axis, split where some access has the axis in panels."""
+    panels = [found.lanes for found in accesses if found.splits(axis)]
+    return split(builder, position, panels[0]) if panels else position
+
+
+def split(builder: NestBuilder, position: Affine, lanes: int) -> Split:
+    """A position as panel and lane; computed at run time unless it is known now."""
+    if not position.terms:
+        panel, lane = divmod(position.constant, lanes)
+        return Split(Affine(panel), Affine(lane), lanes)
+    width = builder.constant(lanes, Kind(int64))
+    quotient = affine(builder.compute("divide", builder.positions(position, 1), width))
+    return Split(quotient, position + quotient * -lanes, lanes)
+
+
+def element(place: Affine | Split) -> Affine:
+    """The position that a split one stands for."""
+    return place.panel * place.lanes + place.lane if isinstance(place, Split) else place
+
+
+def extent(builder: NestBuilder, dim: Dim) -> Register:
+    """A size as an int64."""
+    if isinstance(dim, Size):
+        return builder.row_count(int64, dim.coefficient)
+    return builder.constant(dim, Kind(int64))

@@ -1,0 +1,1 @@
+"""Folds along axes."""

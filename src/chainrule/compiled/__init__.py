@@ -1,0 +1,1 @@
+"""What `cr.compile` gives: graphs, functions, trainings, results and state."""

@@ -1,0 +1,140 @@
+"""A compiled training loop as files that need no Python: `TrainingProgram.export`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from chainc import driver, ir
+from chainc.backends.standalone.artifacts import artifacts, check_name, processor_named
+from chainc.backends.standalone.library import Wanted
+from chainc.ir import Node, describe
+from chainc.ir.binding import bind_graph
+from chainc.ir.errors import ExportError, GraphError
+from chainc.ir.leaves import Input, initial_graph
+from chainc.ir.types import Size, named
+from chainc.lowering.lower import lower
+from chainc.lowering.program import Program, TrainingLoop
+from chainc.passes import pipeline
+from chainrule.writing.atomic import write_atomically
+
+
+def export(
+    folder: str | os.PathLike[str],
+    *,
+    name: str,
+    declared: ir.Graph,
+    loop: TrainingLoop,
+    epochs: int,
+    seed: int,
+    predict: Node | None,
+    processor: str,
+) -> tuple[Path, ...]:
+    """Compile a loop for C, and write the files; see `TrainingProgram.export`."""
+    wanted = Wanted(
+        name=check_name(name),
+        loop=loop,
+        initial=_initial(declared.leaves("state")),
+        predict=None if predict is None else _prediction(predict, declared, loop),
+        defaults=_defaults(declared if predict is None else ir.Graph((*declared.roots, predict))),
+        epochs=epochs,
+        seed=seed,
+    )
+    return _write(Path(folder), artifacts(wanted, processor_named(processor)))
+
+
+def _initial(slots: Sequence[Node]) -> Program:
+    """Every slot's first value as its update."""
+    values = initial_graph(slots).outputs
+    return lower(ir.Graph((), dict(zip(slots, values, strict=True))))
+
+
+def _defaults(graph: ir.Graph) -> Mapping[str, float | int]:
+    inputs = [node.op for node in graph.leaves("input") if isinstance(node.op, Input)]
+    return {op.key: op.default for op in inputs if op.default is not None}
+
+
+def _prediction(node: Node, declared: ir.Graph, loop: TrainingLoop) -> Program:
+    """The program of a node, whose sizes and slots are those of the training.
+
+    Raises:
+        GraphError: it is no node, has no rows, or needs what the training does not have.
+    """
+    if not isinstance(node, Node):
+        raise GraphError(
+            f"export: predict is {node!r}, which is no node",
+            hint="give the node itself, such as the logits",
+        )
+    graph = ir.Graph((node,), names=("results",))
+    trained = {slot.op for slot in declared.leaves("state")}
+    for slot in graph.leaves("state"):
+        if slot.op not in trained:
+            raise GraphError(
+                f"export: predict needs {describe(slot)}, which this training does not have",
+                hint="predict from the parameters that are trained",
+            )
+    graph = bind_graph(graph, _sizes(graph, declared))
+    (name,) = loop.step.size_names
+    _check_inputs(graph, declared, name)
+    (result,) = graph.outputs
+    if not _made_of_rows(result, name):
+        raise GraphError(
+            f"export: predict gives {describe(result)}, not a result for each row",
+            hint=f"give a node whose first axis is {name!r}, such as the logits",
+        )
+    return lower(driver.optimize(graph, pipeline())[-1].graph)
+
+
+def _sizes(graph: ir.Graph, declared: ir.Graph) -> Mapping[str, int]:
+    """Named sizes that were bound when the training was compiled, from inputs of both."""
+    bound = {node.op.label: node.shape for node in declared.leaves("input")}
+    return {
+        dim.names[0]: known
+        for node in graph.leaves("input")
+        for dim, known in zip(node.shape, bound.get(node.op.label, ()), strict=False)
+        if isinstance(dim, Size) and isinstance(known, int) and dim == named(dim.names[0])
+    }
+
+
+def _check_inputs(graph: ir.Graph, declared: ir.Graph, batch: str) -> None:
+    known = {node.op.label: node.type for node in declared.leaves("input")}
+    for node in graph.leaves("input"):
+        if known.get(node.op.label, node.type) != node.type:
+            raise GraphError(
+                f"export: predict has the input {describe(node)}, the training one of type "
+                f"{known[node.op.label]}",
+                hint="give the inputs other names, or use the same one",
+            )
+        if any(isinstance(dim, Size) for dim in node.shape) and not _made_of_rows(node, batch):
+            raise GraphError(
+                f"export: predict has the input {describe(node)}, which is not made of rows",
+                hint=f"let {batch!r} be the first axis, and the only one without a number",
+            )
+
+
+def _made_of_rows(node: Node, batch: str) -> bool:
+    """Is the batch the first axis, and are all others numbers?"""
+    first, others = node.shape[:1], node.shape[1:]
+    return first == (named(batch),) and all(isinstance(dim, int) for dim in others)
+
+
+def _write(folder: Path, files: Mapping[str, bytes]) -> tuple[Path, ...]:
+    """Each file whole or not at all; the folder is made.
+
+    Raises:
+        ExportError: the folder or a file cannot be written.
+    """
+    paths = []
+    for name, content in files.items():
+        path = folder / name
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, content, durable=False)
+        except OSError as error:
+            raise ExportError(
+                f"export: cannot write {path}: {error.strerror or error}",
+                hint="choose a folder that is yours to write, on a disk that has room",
+            ) from error
+        paths.append(path)
+    return tuple(paths)

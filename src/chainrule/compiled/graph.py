@@ -1,0 +1,80 @@
+"""Graphs as users see them: what computes some nodes, as text, as a picture, with its cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from chainc import ir
+from chainc.drawing.folding import Detail, Folded
+from chainc.ir import Node
+from chainc.ir.text import parse as parse_text
+from chainc.ir.text import to_text
+from chainrule.drawing.drawing import Drawing, draw
+from chainrule.evaluation.cost import Cost, cost
+from chainrule.evaluation.values import Values
+
+__all__ = ["Graph", "parse"]
+
+
+class Graph(ir.Graph):
+    """The graph that computes some nodes and the new values of some states; a notebook draws it.
+
+    Attributes:
+        outputs: the nodes it computes.
+        updates: states and their new values; all read the values from before the step.
+        names: what the outputs are called.
+        nodes: every node, operands before users.
+    """
+
+    def __init__(
+        self,
+        outputs: Sequence[Node],
+        updates: Mapping[Node, Node] | None = None,
+        names: Sequence[str] = (),
+    ) -> None:
+        super().__init__(tuple(outputs), dict(updates or {}), tuple(names))
+
+    @classmethod
+    def of(cls, graph: ir.Graph) -> Graph:
+        """The same graph, with the methods of this class."""
+        return cls(graph.outputs, graph.updates, graph.names)
+
+    def text(self) -> str:
+        """One line a node, with the line of the program it comes from."""
+        return to_text(self)
+
+    def draw(
+        self,
+        *,
+        title: str | None = None,
+        values: Values | None = None,
+        detail: Detail | None = None,
+        fold: Folded = (),
+        direction: str | None = None,
+    ) -> Drawing:
+        """The picture; the arguments are those of `chainrule.draw`."""
+        return draw(
+            self,
+            title=title,
+            values=values,
+            detail=detail,
+            fold=fold,
+            direction=direction,
+        )
+
+    def cost(self, **sizes: int) -> Cost:
+        """Floating-point operations, bytes and parameters of one run, with `batch=32` and such."""
+        return cost(self, **sizes)
+
+    def _repr_svg_(self) -> str:
+        return self.draw().svg()
+
+
+def parse(text: str) -> Graph:
+    """The graph that `Graph.text` wrote; nothing in the text is run.
+
+    Raises:
+        ParseError: the text is not a graph; with the line, and a caret below the place.
+        GraphError: two state slots, or two different inputs, have one name.
+    """
+    return Graph.of(parse_text(text))

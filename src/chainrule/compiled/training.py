@@ -1,0 +1,394 @@
+"""Training: a step, the loop around it, and what a run of the compiled loop returns."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from chainc import driver, ir
+from chainc.backends.epochs import MOST_STEPS
+from chainc.ir import Node, describe
+from chainc.ir.errors import GraphError, InputError, StateError
+from chainc.ir.leaves import Input
+from chainc.ir.types import Array, Size
+from chainc.lowering.lower import lower
+from chainc.lowering.program import TrainingLoop
+from chainc.ops.random import stream_of
+from chainc.passes import Pass
+from chainrule.compiled.function import Compiled, arrays_for, initial_state
+from chainrule.compiled.history import History
+from chainrule.compiled.state import State
+from chainrule.declare.arguments import count, number, part_name
+from chainrule.declare.leaves import step_counter
+from chainrule.evaluation.values import (
+    Values,
+    as_arrays,
+    by_key,
+    check_indices,
+    sizes_from,
+    warn_of_nan,
+)
+from chainrule.optim import Step
+from chainrule.writing.terminal import progress_bar, stop_on_interrupt
+
+if TYPE_CHECKING:
+    from chainrule.views.native_view import NativeView
+
+
+@dataclass(frozen=True)
+class Training:
+    """A declared training loop: compile it with `cr.compile`."""
+
+    step: Step
+    epochs: int
+    batch_size: int
+    shuffle: bool
+    seed: int
+    metrics: Mapping[str, Node] = field(default_factory=dict)
+    watch: bool = False
+
+    @property
+    def graph(self) -> ir.Graph:
+        """One step: the loss, the metrics, and the updates."""
+        return ir.Graph((self.step.loss, *self.metrics.values()), self.step.updates, self.names)
+
+    @property
+    def evaluation(self) -> ir.Graph:
+        """The loss and the metrics alone."""
+        return ir.Graph((self.step.loss, *self.metrics.values()), {}, self.names)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return ("loss", *self.metrics)
+
+
+def training(
+    step: Step,
+    *,
+    epochs: int,
+    batch_size: int,
+    shuffle: bool = True,
+    seed: int = 0,
+    metrics: Mapping[str, Node] | None = None,
+    watch: bool = False,
+) -> Training:
+    """A loop over minibatches around a step.
+
+    Args:
+        step: from an optimizer's `minimize`.
+        epochs: passes over the data that one run makes.
+        batch_size: rows a step; the last batch of an epoch may be smaller, and is exact.
+        shuffle: visit the rows in a new order each epoch.
+        seed: of the initial values, the order and all random ops.
+        metrics: further scalars to report beside the loss, by name.
+        watch: look through every result for NaN and infinities: a run stops at the first one,
+            with a `NonFiniteError` that names the step, the node and its line. It takes longer,
+            and needs machine code.
+
+    Raises:
+        InputError: a number is out of range, or a metric has a name that is taken.
+        GraphError: a metric is no scalar, or the step does not count steps.
+    """
+    if step_counter() not in step.updates:
+        raise GraphError(
+            "training: the step does not update the step counter",
+            hint="let updates hold cr.step_counter(): cr.step_counter() + 1, as minimize does",
+        )
+    count("training", "epochs", epochs, hint="run at least one epoch")
+    count("training", "batch_size", batch_size, hint="take at least one row a step")
+    count("training", "seed", seed, at_least=0, hint="give a seed such as 0")
+    chosen = dict(metrics or {})
+    for name, node in chosen.items():
+        _check_metric(name, node)
+    return Training(step, epochs, batch_size, shuffle, seed, chosen, watch)
+
+
+def _check_metric(name: str, node: Node) -> None:
+    part_name("training: metric", name)
+    if name == "loss" or name.startswith("val_"):
+        raise InputError(
+            f"training: the metric name {name!r} is taken",
+            hint='choose a name other than "loss" that does not start with "val_"',
+        )
+    if node.shape != ():
+        raise GraphError(
+            f"training: the metric {name!r} is no scalar: {describe(node)}",
+            hint="reduce it first, such as cr.mean(metric)",
+        )
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run leaves: the state, and each value's history, one number an epoch."""
+
+    state: State
+    history: History
+    interrupted: bool = False  # Ctrl-C ended it; the state is that after the last whole step
+
+    def _repr_html_(self) -> str:
+        ended = ", ended by Ctrl-C" if self.interrupted else ""
+        return self.history.table(f"a state of {len(self.state)} values{ended}; its history:")
+
+
+class TrainingProgram(Compiled):
+    """A compiled training loop."""
+
+    _compiled: driver.CompiledTraining
+
+    def __init__(self, declared: Training, compiled: driver.CompiledTraining) -> None:
+        super().__init__(compiled.stages, compiled.source)
+        self._training = declared
+        self._compiled = compiled
+
+    def _native_view(self) -> NativeView | None:
+        return self._view
+
+    @cached_property
+    def _view(self) -> NativeView | None:
+        native = self._compiled.native
+        if native is None:
+            return None
+        from chainrule.views.native_view import view_of_training
+
+        return view_of_training(native)
+
+    def shown_sizes(self) -> Mapping[str, int]:
+        """A whole batch."""
+        loop = self._compiled.loop
+        return dict.fromkeys(loop.step.size_names, loop.batch_size)
+
+    @property
+    def slots(self) -> tuple[Node, ...]:
+        """Parameters, optimizer slots and counters."""
+        return self.declared.leaves("state")
+
+    def initial_state(self, seed: int | None = None) -> State:
+        """The values before the first step."""
+        chosen = self._training.seed if seed is None else seed
+        values = initial_state(self.slots, chosen, native=self._compiled.native is not None)
+        return State({**values, "seed": np.asarray(chosen, np.int64)})
+
+    def run(
+        self,
+        data: Values,
+        *,
+        validation: Values | None = None,
+        state: State | None = None,
+        epochs: int | None = None,
+        progress: bool = True,
+        **hyperparameters: float,
+    ) -> Result:
+        """Train.
+
+        Args:
+            data: an array for every input, by node or name; rows along the first axis.
+            validation: other data on which the loss and metrics are computed after each epoch.
+            state: continue from these values, step counter and randomness included: the bits
+                are those of one long run. By default the initial state.
+            epochs: another number of epochs than declared. A state from the middle of an epoch
+                first finishes that epoch.
+            progress: show a bar on a terminal when the run takes longer than a second.
+            hyperparameters: other values for the scalar inputs with defaults, such as lr=0.01.
+
+        Raises:
+            InputError: data that does not fit; nothing has been computed then.
+            StateError: a state that does not fit.
+        """
+        rows = self._check(data, hyperparameters)
+        held_out = None if validation is None else self._check(validation, hyperparameters)
+        values = self._starting_values(state)
+        total = self._training.epochs if epochs is None else epochs
+        count("run", "epochs", total, hint="run at least one epoch")
+        self._check_batch(rows)
+        history: dict[str, list[float]] = {}
+        interrupted = False
+        with (
+            np.errstate(all="ignore"),
+            stop_on_interrupt() as stop,
+            progress_bar(total, progress) as tick,
+        ):
+            for finished in self._compiled.runner.run(rows, held_out, values, total, stop):
+                _record(history, self._training.names, finished.means)
+                if finished.validation is not None:
+                    names = [f"val_{name}" for name in self._training.names]
+                    _record(history, names, finished.validation)
+                latest = {name: numbers[-1] for name, numbers in history.items()}
+                tick(len(finished.means), latest)
+            interrupted = stop()
+        kept = History({name: tuple(numbers) for name, numbers in history.items()})
+        return Result(State(values), kept, interrupted)
+
+    def evaluate(self, data: Values, state: State, **hyperparameters: float) -> dict[str, float]:
+        """The loss and metrics on data, nothing updated."""
+        rows = self._check(data, hyperparameters)
+        values = self._starting_values(state)
+        with np.errstate(all="ignore"):
+            means = self._compiled.runner.evaluate(rows, values)
+        return dict(zip(self._training.names, map(float, means), strict=True))
+
+    def export(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        name: str,
+        predict: Node | None = None,
+        processor: str = "portable",
+    ) -> tuple[Path, ...]:
+        """Write the training loop as files that need no Python.
+
+        `NAME.o` and `libNAME.so` hold machine code that takes no memory and calls no library;
+        `NAME.h` says what they offer, and `main.c` trains with them on a data file. With
+        processor="native" a run leaves the same bits as one of target "llvm".
+
+        Args:
+            folder: made if it does not exist; files of these names are replaced.
+            name: an identifier of C, with which every name in it begins.
+            predict: a node with a result for each row, such as the logits, to be computed from
+                the parameters.
+            processor: "portable" for any x86-64 processor with AVX2 and FMA under Linux, or
+                "native" for the one of this process.
+
+        Returns:
+            The files' paths.
+
+        Raises:
+            InputError: the name is no identifier, or there is no such processor.
+            GraphError: `predict` needs what the training does not have, or the training cannot
+                be native code.
+            LinkingError: there is no linker; install a C compiler or the extra "aot".
+            ExportError: a file cannot be written.
+        """
+        from chainrule.compiled.exporting import export
+
+        return export(
+            folder,
+            name=name,
+            declared=self.declared,
+            loop=self._compiled.loop,
+            epochs=self._training.epochs,
+            seed=self._training.seed,
+            predict=predict,
+            processor=processor,
+        )
+
+    def _check(self, data: Values, hyperparameters: Mapping[str, float]) -> dict[str, Array]:
+        _check_hyperparameters(self.declared, hyperparameters)
+        given = by_key(self.declared, data, hyperparameters)
+        arrays = as_arrays(self.declared, given, self._compiled.runner.byte_inputs)
+        sizes = sizes_from(self.declared, arrays)
+        check_indices(self._compiled.loop.step.index_bounds, arrays, sizes)
+        warn_of_nan(arrays)
+        return arrays
+
+    def _check_batch(self, rows: Mapping[str, Array]) -> None:
+        loop = self._compiled.loop
+        found = len(rows[loop.batch_inputs[0]])
+        if found < loop.batch_size:
+            raise InputError(
+                f"the data has {found} rows, fewer than one batch of {loop.batch_size}",
+                hint=f"declare the training with batch_size={found} or less",
+            )
+
+    def _starting_values(self, state: State | None) -> dict[str, Array]:
+        if state is None:
+            return {name: np.array(array) for name, array in self.initial_state().items()}
+        values = {**arrays_for(self.slots, state), "seed": _seed_of(state, self._training.seed)}
+        _check_counter("step", values["step"], MOST_STEPS)
+        return values
+
+
+def _seed_of(state: State, default: int) -> Array:
+    if "seed" not in state:
+        return np.asarray(default, np.int64)
+    _check_counter("seed", state["seed"], np.iinfo(np.int64).max)
+    return np.array(state["seed"], np.int64)
+
+
+def _check_counter(name: str, value: Array, most: int) -> None:
+    """Refuse what no run leaves in a state."""
+    if value.shape != () or value.dtype.kind not in "iu" or not 0 <= int(value) <= most:
+        raise StateError(
+            f"the state's {name!r} is no whole number from 0 to {most}",
+            hint="give a state that a run or initial_state has returned",
+        )
+
+
+def _check_hyperparameters(graph: ir.Graph, given: Mapping[str, float]) -> None:
+    known = [node.op.key for node in graph.leaves("input") if isinstance(node.op, Input)
+             and node.op.default is not None]  # fmt: skip
+    for name, value in given.items():
+        if name not in known:
+            raise InputError(
+                f"there is no hyperparameter {name!r}",
+                hint=f"this program has {', '.join(known) or 'none'}",
+            )
+        above = 0.0 if name == "lr" else -math.inf
+        number("run", name, value, above=above, hint="give a finite number; a positive one for lr")
+
+
+def _record(history: dict[str, list[float]], names: Sequence[str], means: Array) -> None:
+    """A number for each epoch, in the column of each name."""
+    for name, values in zip(names, means.T, strict=True):
+        history.setdefault(name, []).extend(values.tolist())
+
+
+def compile_training(
+    declared: Training,
+    graph: ir.Graph,
+    evaluation: ir.Graph,
+    passes: Sequence[Pass],
+    target: str = "numpy",
+    threads: int | None = None,
+) -> TrainingProgram:
+    """Optimise and lower the step and the evaluation, and put the loop around them."""
+    if declared.watch and target != "llvm":
+        raise GraphError(
+            f"a training that is watched cannot be compiled for {target!r}",
+            hint='compile it with target="llvm", or declare it without watch=True',
+        )
+    inputs = _batch_inputs(graph)
+    stages = driver.optimize(graph, passes)
+    loop = TrainingLoop(
+        step=lower(stages[-1].graph),
+        evaluate=lower(driver.optimize(evaluation, passes)[-1].graph),
+        batch_inputs=inputs,
+        batch_size=declared.batch_size,
+        shuffle=declared.shuffle,
+        order_stream=stream_of("training/order"),
+        watch=declared.watch,
+    )
+    return TrainingProgram(declared, driver.compile_training(loop, stages, target, threads))
+
+
+def _batch_inputs(graph: ir.Graph) -> tuple[str, ...]:
+    """The inputs whose first axis is the batch: the one named size there is."""
+    found: dict[str, list[str]] = {}
+    for node in graph.leaves("input"):
+        assert isinstance(node.op, Input)
+        for axis, dim in enumerate(node.shape):
+            if isinstance(dim, Size):
+                _check_batch_axis(node, axis, dim)
+                found.setdefault(dim.names[0], []).append(node.op.key)
+    if len(found) != 1:
+        raise GraphError(
+            f"training needs one named size, the batch; the inputs have {sorted(found) or 'none'}",
+            hint='declare inputs as cr.input("x", ("batch", 64)), and bind other named sizes '
+            "when compiling, such as cr.compile(training, time=32)",
+        )
+    (inputs,) = found.values()
+    return tuple(inputs)
+
+
+def _check_batch_axis(node: Node, axis: int, dim: Size) -> None:
+    if axis > 0 or dim.coefficient != 1 or len(dim.names) != 1:
+        raise GraphError(
+            f"{describe(node)} has the named size {dim} on axis {axis}; a batch is the first axis",
+            hint="bind this size when compiling, such as cr.compile(training, time=32)",
+        )

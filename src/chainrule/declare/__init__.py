@@ -1,0 +1,1 @@
+"""What declares a graph: leaves, functions, losses, metrics, first values."""

@@ -1,0 +1,105 @@
+"""Checks of the arguments that declare a model: refused before anything is built on them."""
+
+from __future__ import annotations
+
+import math
+import operator
+from numbers import Real
+from typing import SupportsIndex
+
+import numpy as np
+
+from chainc.ir.errors import DTypeError, InputError
+from chainc.ir.types import BY_NAME, Array
+
+
+def number(
+    function: str,
+    name: str,
+    value: object,
+    *,
+    above: float = -math.inf,
+    at_least: float = -math.inf,
+    below: float = math.inf,
+    hint: str,
+) -> float:
+    """A finite real number in the given range, as a float.
+
+    Raises:
+        InputError: it is not; the message says `function: name must be ...`.
+    """
+    converted = _as_float(value)
+    if not (math.isfinite(converted) and above < converted < below and at_least <= converted):
+        bounds = {"above": above, "at least": at_least, "below": below}
+        told = [f"{word} {bound:g}" for word, bound in bounds.items() if math.isfinite(bound)]
+        wanted = " and ".join(["a finite number", *told])
+        raise InputError(f"{function}: {name} must be {wanted}, got {value!r}", hint=hint)
+    return converted
+
+
+def _as_float(value: object) -> float:
+    """NaN for what is no real number, or none that a float can hold."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.nan
+
+
+def count(function: str, name: str, value: object, *, at_least: int = 1, hint: str) -> int:
+    """A whole number, at least `at_least`.
+
+    Raises:
+        InputError: it is not; the message says `function: name must be ...`.
+    """
+    whole = isinstance(value, SupportsIndex) and not isinstance(value, bool)
+    converted = operator.index(value) if isinstance(value, SupportsIndex) and whole else -1
+    if not whole or converted < at_least:
+        raise InputError(
+            f"{function}: {name} must be a whole number, at least {at_least}, got {value!r}",
+            hint=hint,
+        )
+    return converted
+
+
+def part_name(function: str, value: object) -> str:
+    """One part of a path such as `model/linear1/weight`.
+
+    Raises:
+        InputError: it is no string, empty, or holds a slash or a character that does not print.
+    """
+    if not isinstance(value, str) or not value or "/" in value or not value.isprintable():
+        raise InputError(
+            f"{function}: {value!r} is no name",
+            hint='give a word such as "weight"; slashes are put between the names of parts',
+        )
+    return value
+
+
+def array(function: str, name: str, value: object) -> Array:
+    """A read-only, contiguous copy in the machine's byte order, of one of Chainrule's types.
+
+    Raises:
+        InputError: it is masked, or a nested list whose rows differ in length.
+        DTypeError: its element type is none of Chainrule's.
+    """
+    if isinstance(value, np.ma.MaskedArray):
+        raise InputError(
+            f"{function}: {name} is a masked array, whose mask would be lost",
+            hint="fill it first, such as array.filled(0)",
+        )
+    try:
+        given = np.asarray(value)
+    except ValueError as error:
+        raise InputError(
+            f"{function}: {name} is no array: {error}", hint="give rows of equal length"
+        ) from None
+    if given.dtype.name not in BY_NAME:
+        raise DTypeError(
+            f"{function}: {name} has element type {given.dtype}, which is none of Chainrule's",
+            hint="convert it with .astype(numpy.float32) or .astype(numpy.int32)",
+        )
+    copy = np.array(given, dtype=given.dtype.newbyteorder("="), order="C", copy=True)
+    copy.flags.writeable = False
+    return copy

@@ -1,0 +1,143 @@
+"""Pictures of graphs: as SVG in a notebook or a file, as DOT text, as PNG or PDF."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from chainc.drawing.diagram import output_names
+from chainc.drawing.dot import to_dot
+from chainc.drawing.folding import Detail, Folded, check_detail
+from chainc.ir import Graph, Node
+from chainc.ir.errors import InputError
+from chainrule.drawing.circuit import Circuit, circuit_of_graph, circuit_of_nodes
+from chainrule.drawing.rendering import render_file, render_svg
+from chainrule.evaluation.values import Values
+
+__all__ = ["Drawing", "draw"]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A picture as a value; a notebook shows it.
+
+    Attributes:
+        dot: its text in the DOT language.
+    """
+
+    dot: str
+
+    def svg(self) -> str:
+        """The picture as one `<svg>` element, laid out in this process.
+
+        Raises:
+            RenderingError: it is too large to lay out within 10 seconds.
+        """
+        return self._svg
+
+    @cached_property
+    def _svg(self) -> str:
+        return render_svg(self.dot)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the picture; the suffix decides the format.
+
+        Args:
+            path: ends in `.svg` or `.dot`, or in `.png` or `.pdf`, which an installed Graphviz
+                draws.
+
+        Raises:
+            RenderingError: another suffix, no Graphviz, a folder that cannot be written, or a
+                picture too large to lay out.
+        """
+        return render_file(self.dot, path)
+
+    def _repr_svg_(self) -> str:
+        return self.svg()
+
+
+def draw(
+    *what: Node | Sequence[Node] | Graph,
+    title: str | None = None,
+    values: Values | None = None,
+    detail: Detail | None = None,
+    fold: Folded = (),
+    direction: str | None = None,
+) -> Drawing:
+    """The picture of a graph, or of the graph that computes some nodes.
+
+    Forward nodes run down as blue boxes, gradient nodes run back up as orange octagons.
+
+    With `values` it is a circuit: `cr.draw(loss, grads, values={x: -2.0})` draws what the loss is
+    computed from, with the value above and the gradient below each wire, the local derivatives
+    below the ops, and the sum of its parts where a value has several readers. Other nodes, or a
+    graph at any stage, are drawn as they are: values in green, what belongs to gradients in red.
+
+    Args:
+        what: one graph, or the nodes to compute, also as lists.
+        title: a line above the picture.
+        values: for inputs and states, by node or name; states that are not given have their
+            first values. All is computed in float64.
+        detail: "layers" draws the innermost layers as closed boxes, "ops" every op, and "kernels"
+            the graph after the default passes, with its ops fused into kernels; by default as few
+            layers are closed as keep the picture small.
+        fold: scopes to draw as closed boxes as well, each by its name or path, such as "encoder" or
+            ["encoder/layer1", "decoder"].
+        direction: "TB" for top to bottom or "LR" for left to right; by default "LR" for a graph
+            with values, else "TB".
+
+    Raises:
+        InputError: there is nothing to draw, a graph beside other things, an option that is none,
+            or a scope that the graph has not.
+    """
+    check_detail(detail)
+    nodes = what[0] if len(what) == 1 and isinstance(what[0], Graph) else _nodes(what)
+    circuit = _circuit(nodes, values, detail)
+    return Drawing(
+        to_dot(
+            circuit.graph,
+            title=title,
+            wires=circuit.wires,
+            small_print=circuit.small_print,
+            detail=detail,
+            fold=fold,
+            direction=direction,
+        )
+    )
+
+
+def _circuit(what: Graph | Sequence[Node], values: Values | None, detail: Detail | None) -> Circuit:
+    if values is not None and not isinstance(values, Mapping):
+        raise InputError(
+            f"draw: values= is {type(values).__name__}, which does not say whose values they are",
+            hint="give them by node or name, such as values={x: 2.0}",
+        )
+    if values is not None and detail != "kernels" and not isinstance(what, Graph):
+        return circuit_of_nodes(what, values)
+    graph = _at_detail(what if isinstance(what, Graph) else Graph(tuple(what)), detail)
+    return Circuit(graph, {}) if values is None else circuit_of_graph(graph, values)
+
+
+def _nodes(what: Sequence[object]) -> tuple[Node, ...]:
+    given = [x for each in what for x in (each if isinstance(each, list | tuple) else [each])]
+    nodes = tuple(node for node in given if isinstance(node, Node))
+    if not given or len(nodes) < len(given):
+        other = next((type(x).__name__ for x in given if not isinstance(x, Node)), "nothing")
+        raise InputError(
+            f"draw: got {other}, which is no node to draw",
+            hint="give nodes, such as cr.draw(loss, cr.grad(loss, weight)), or one graph",
+        )
+    return nodes
+
+
+def _at_detail(graph: Graph, detail: Detail | None) -> Graph:
+    """The graph itself, or for "kernels" the one that the default passes make of it."""
+    if detail != "kernels":
+        return graph
+    from chainc.driver import optimize
+    from chainc.passes import PIPELINE
+
+    named = Graph(graph.outputs, graph.updates, tuple(output_names(graph)))
+    return optimize(named, PIPELINE)[-1].graph

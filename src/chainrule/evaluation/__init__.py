@@ -1,0 +1,1 @@
+"""All values and gradients of a graph at a point, and what they cost."""

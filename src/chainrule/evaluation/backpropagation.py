@@ -1,0 +1,92 @@
+"""Backpropagation at a point, every number of it kept: what the teaching views show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from chainc.autodiff import pull_back, require_scalar, seed
+from chainc.ir import Graph, Node, describe
+from chainc.ir.errors import GradientError
+from chainc.ir.types import Array
+from chainrule.evaluation.point import complete, evaluate_at
+from chainrule.evaluation.values import Values
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one reader of a node adds to the node's gradient.
+
+    Attributes:
+        value: of the node's shape.
+        reader: who reads; None for the 1 that the loss starts with.
+        position: which operand of the reader it is.
+    """
+
+    value: Array
+    reader: Node | None
+    position: int
+
+
+@dataclass(frozen=True)
+class Backpropagation:
+    """One forward and one backward pass in float64.
+
+    Attributes:
+        loss: the scalar that is differentiated.
+        nodes: all that the loss is computed from, operands before readers, the loss last.
+        values: of every node.
+        gradients: ∂loss/∂node for every node on a path from `wrt` to the loss, in the order of
+            the backward pass: the loss first.
+        parts: what each gradient is the sum of, one part for each reader of the node.
+    """
+
+    loss: Node
+    nodes: tuple[Node, ...]
+    values: Mapping[Node, Array]
+    gradients: Mapping[Node, Array]
+    parts: Mapping[Node, tuple[Part, ...]]
+
+
+def backpropagate(
+    loss: Node, values: Values, wrt: Sequence[Node] | None = None, *, function: str, seeded: int = 0
+) -> Backpropagation:
+    """Compute the loss at a point and its gradient with respect to every node on the way.
+
+    Args:
+        loss: a floating-point scalar.
+        values: by node or name; states that are not given have their first values.
+        wrt: where the backward pass ends; by default at all inputs and states of floating-point
+            type.
+        function: whom an error names.
+        seeded: the seed of first values.
+
+    Raises:
+        GradientError: the loss is no scalar, or does not depend on a node of `wrt`.
+        InputError: a value is missing, unknown, or does not fit.
+    """
+    require_scalar(function, loss)
+    graph = Graph((loss,))
+    leaves = (*graph.leaves("input"), *graph.leaves("state"))
+    targets = list(leaves if wrt is None else wrt)
+    pulled = pull_back([loss], targets, [seed(loss)])
+    _require_reached(loss, wrt or (), pulled.totals)
+    parts = [(node, part) for node, parts in pulled.contributions.items() for part in parts]
+    asked = Graph((*graph.nodes, *pulled.totals.values(), *(p.cotangent for _, p in parts)))
+    found = iter(evaluate_at(asked, complete(function, asked, values, seeded)))
+    forward = {node: next(found) for node in graph.nodes}
+    gradients = {node: next(found) for node in pulled.totals}
+    numbers: dict[Node, list[Part]] = {node: [] for node in gradients}
+    for node, part in parts:
+        numbers[node].append(Part(next(found), part.reader, part.position))
+    sums = {node: tuple(each) for node, each in numbers.items()}
+    return Backpropagation(loss, graph.nodes, forward, gradients, sums)
+
+
+def _require_reached(loss: Node, wrt: Sequence[Node], totals: Mapping[Node, Node]) -> None:
+    for node in wrt:
+        if node not in totals:
+            raise GradientError(
+                f"{describe(loss)} does not depend on {describe(node)}",
+                hint="differentiate with respect to something the loss is computed from",
+            )

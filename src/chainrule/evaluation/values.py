@@ -1,0 +1,138 @@
+"""Values on their way into a compiled program: checked and converted before anything runs."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+
+from chainc.ir import Graph, Node, describe
+from chainc.ir.binding import sizes_of
+from chainc.ir.errors import InputError
+from chainc.ir.leaves import Input
+from chainc.ir.types import Array, bind
+from chainc.lowering.program import IndexBound
+
+Values = Mapping[Node, object] | Mapping[str, object] | Mapping[Node | str, object]
+
+
+def by_key(graph: Graph, *groups: Values) -> dict[str, object]:
+    """Given values by input name; a name that the graph does not have is refused."""
+    known = {node.op.label for node in graph.leaves("input")}
+    values: dict[str, object] = {}
+    for group in groups:
+        for key, value in group.items():
+            name = _name(key)
+            if name not in known:
+                raise InputError(
+                    f"there is no input {name!r}",
+                    hint=f"give values for {', '.join(map(repr, sorted(known))) or 'nothing'}; an "
+                    "input that no output depends on is not part of the graph",
+                )
+            values[name] = value
+    return values
+
+
+def _name(key: Node | str) -> str:
+    if isinstance(key, str):
+        return key
+    if isinstance(key.op, Input):
+        return key.op.key
+    raise InputError(
+        f"{describe(key)} is not an input, so it cannot be given a value",
+        hint="give values for nodes made by cr.input, or for their names",
+    )
+
+
+def as_arrays(
+    graph: Graph, values: Mapping[str, object], keep_bytes: Collection[str] = ()
+) -> dict[str, Array]:
+    """Arrays of exactly the declared types, contiguous, aligned and in the machine's byte order.
+
+    Inputs named in `keep_bytes` may also stay uint8, for programs that convert them row by row.
+
+    Raises:
+        InputError: a value is missing, or has another rank, size or element type.
+    """
+    arrays: dict[str, Array] = {}
+    for node in graph.leaves("input"):
+        assert isinstance(node.op, Input)
+        if node.op.key not in values and node.op.default is None:
+            raise InputError(
+                f"no value for the input {describe(node)}",
+                hint=f"pass {node.op.key}=..., an array of type {node.type}",
+            )
+        value = values.get(node.op.key, node.op.default)
+        arrays[node.op.key] = _as_array(node, value, node.op.key in keep_bytes)
+    return arrays
+
+
+def _as_array(node: Node, value: object, keep_bytes: bool) -> Array:
+    if isinstance(value, np.ma.MaskedArray):
+        raise _misfit(node, "a masked array", "fill the masked elements first, with .filled(...)")
+    weak = not isinstance(value, (np.ndarray, np.generic))
+    array = np.asarray(value)
+    wanted = node.type.dtype.numpy
+    if array.dtype == object or array.dtype.kind not in "fiub":
+        raise _misfit(
+            node, f"element type {array.dtype}", f"convert it with .astype(numpy.{wanted})"
+        )
+    if not np.can_cast(array.dtype, wanted, "safe") and not (weak and _fits(array, wanted)):
+        raise _misfit(
+            node, f"element type {array.dtype}", f"convert it with .astype(numpy.{wanted})"
+        )
+    kept = array.dtype if keep_bytes and array.dtype == np.uint8 else wanted
+    return np.require(array, kept, ["C", "A"])
+
+
+def _fits(array: Array, wanted: np.dtype[np.generic]) -> bool:
+    """Python's own numbers become the declared type where they keep their kind and value."""
+    if wanted.kind == "f":
+        return array.dtype.kind in "fi"
+    return array.dtype.kind == wanted.kind and bool(np.all(array.astype(wanted) == array))
+
+
+def _misfit(node: Node, got: str, hint: str) -> InputError:
+    return InputError(f"input {describe(node)} cannot take {got}", hint=hint)
+
+
+def check_indices(
+    bounds: Sequence[IndexBound], arrays: Mapping[str, Array], sizes: Mapping[str, int]
+) -> None:
+    """Refuse labels and other indices that are out of range, before anything runs."""
+    for index in bounds:
+        array, limit = arrays[index.key], bind(index.bound, sizes)
+        if not isinstance(limit, int) or array.size == 0:
+            continue
+        low, high = array.min(), array.max()
+        if low < 0 or high >= limit:
+            raise InputError(
+                f"input {index.key!r} holds the index {low if low < 0 else high}, "
+                f"out of range for an axis of size {limit}",
+                where=f"{index.origin.location}, where it is used as an index",
+                hint=f"give values from 0 to {limit - 1}",
+            )
+
+
+def warn_of_nan(arrays: Mapping[str, Array]) -> None:
+    """NaN in training data spoils every parameter: worth a warning, not an error."""
+    for key, array in arrays.items():
+        if array.dtype.kind == "f" and np.isnan(array).any():
+            warnings.warn(
+                f"input {key!r} holds NaN, which will spread to every parameter",
+                RuntimeWarning,
+                stacklevel=4,
+            )
+
+
+def sizes_from(graph: Graph, arrays: Mapping[str, Array]) -> dict[str, int]:
+    """The named sizes that the arrays' shapes give; an empty one is refused."""
+    sizes = sizes_of(graph, {key: array.shape for key, array in arrays.items()})
+    empty = [name for name, size in sizes.items() if size == 0]
+    if empty:
+        raise InputError(
+            f"the size {empty[0]!r} is 0: the arrays given are empty",
+            hint="give at least one row",
+        )
+    return sizes

@@ -1,0 +1,3 @@
+"""Optimizers: how a gradient changes a parameter."""
+
+from chainrule.optim.optimizers import *

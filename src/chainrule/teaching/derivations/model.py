@@ -1,0 +1,175 @@
+"""The user's model as a list of equations, each quantity by a name of the field."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+
+from chainc.formulas import blackboard, notation
+from chainc.formulas.blackboard import Written
+from chainc.formulas.local_derivative import local_derivative
+from chainc.ir import Graph, Node
+from chainc.ir.leaves import Leaf, State
+from chainc.ops.contract import Contract
+from chainc.ops.elementwise import Elementwise
+from chainrule.teaching.derivations.formulas import write_op
+from chainrule.teaching.derivations.known_losses import LossBox, loss_boxes
+
+LETTERS = {"weight": "W", "bias": "b", "scale": "γ", "shift": "β"}
+SHORT_NAME = re.compile(r"[^\W\d_]\d*")  # a scope of such a name names its result
+
+
+@dataclass(frozen=True)
+class Model:
+    """The equations of a loss.
+
+    Attributes:
+        graph: all that the loss is computed from.
+        names: of the nodes that have equations, and of the leaves.
+        heads: for a node without an equation of its own, the node in whose equation it stands.
+        boxes: known losses by their last node.
+    """
+
+    graph: Graph
+    names: Mapping[Node, Written]
+    heads: Mapping[Node, Node]
+    boxes: Mapping[Node, LossBox]
+
+    @property
+    def equations(self) -> list[Node]:
+        """The nodes that have equations, operands first."""
+        return [n for n in self.graph.nodes if n in self.names and not isinstance(n.op, Leaf)]
+
+    @property
+    def leaves(self) -> list[Node]:
+        return [n for n in self.graph.nodes if n in self.names and isinstance(n.op, Leaf)]
+
+    def write(self, node: Node) -> Written:
+        """The node's name, or its formula where it has none."""
+        if node in self.names:
+            return self.names[node]
+        literal = notation.literal(node)
+        if literal is not None:
+            return blackboard.literal(literal)
+        return self.right_side(node)
+
+    def right_side(self, node: Node) -> Written:
+        if node in self.boxes:
+            box = self.boxes[node]
+            return box.write(self.write(box.prediction), self.write(box.target))
+        return write_op(node, [self.write(operand) for operand in node.inputs])
+
+    def head(self, node: Node) -> Node:
+        """The node whose equation says how this one is computed."""
+        while node in self.heads:
+            node = self.heads[node]
+        return node
+
+
+def model_of(
+    loss: Node, flowing: Mapping[Node, object], wanted: Sequence[Node], names: Mapping[Node, str]
+) -> Model:
+    """Choose what is an equation, and what each quantity is called.
+
+    Args:
+        loss: the last node.
+        flowing: nodes through which a derivative flows.
+        wanted: the nodes whose derivative is asked for.
+        names: the user's own names.
+    """
+    graph = Graph((loss,))
+    kept = [loss, *wanted, *names]
+    boxes = {box.root: box for box in loss_boxes(graph, flowing, kept)}
+    kept += [entry for box in boxes.values() for entry in (box.prediction, box.target)]
+    heads = {node: box.root for box in boxes.values() for node in box.inside - {box.root}}
+    for node in reversed(graph.nodes):
+        users = graph.users[node]
+        if node in heads or node in kept or len(users) != 1 or isinstance(node.op, Leaf):
+            continue
+        if _is_inside(node, users[0], flowing):
+            heads[node] = users[0]
+    chosen = _Naming(graph, heads, dict(names)).names()
+    return Model(graph, chosen, heads, boxes)
+
+
+def _is_inside(node: Node, user: Node, flowing: Mapping[Node, object]) -> bool:
+    """Products in a sum (x W + b), the terms of one neuron, and small side calculations."""
+    if node not in flowing:
+        return all(notation.literal(operand) is not None for operand in node.inputs)
+    if user.shape != node.shape or not _passes_unchanged(user, user.inputs.index(node)):
+        return False
+    together = bool(node.origin.scopes) and node.origin.scopes == user.origin.scopes
+    return isinstance(node.op, Contract) or (together and isinstance(node.op, Elementwise))
+
+
+def _passes_unchanged(node: Node, position: int) -> bool:
+    return isinstance(node.op, Elementwise) and local_derivative(node, position).text == "1"
+
+
+@dataclass(frozen=True)
+class _Naming:
+    graph: Graph
+    heads: Mapping[Node, Node]
+    given: dict[Node, str]
+    taken: set[str] = field(default_factory=set)
+
+    def names(self) -> dict[Node, Written]:
+        chosen = dict(self.given)
+        self.taken.update(chosen.values())
+        leaves = [n for n in self.graph.nodes if isinstance(n.op, Leaf)]
+        for node, name in self._leaf_names([n for n in leaves if notation.literal(n) is None]):
+            free = next(name + "'" * k for k in count() if name + "'" * k not in self.taken)
+            chosen.setdefault(node, free)
+            self.taken.add(chosen[node])
+        others = [n for n in self.graph.nodes if not isinstance(n.op, Leaf)]
+        z, h = self._numbered("z"), self._numbered("h")
+        for node in others:
+            if node not in chosen and node not in self.heads:
+                chosen[node] = self._name(node, chosen, z, h)
+                self.taken.add(chosen[node])
+        return {node: blackboard.name_of(name) for node, name in chosen.items()}
+
+    def _numbered(self, letter: str) -> Callable[[], str]:
+        names = (f"{letter}{number}" for number in count(1))
+        return lambda: next(name for name in names if name not in self.taken)
+
+    def _name(
+        self, node: Node, chosen: Mapping[Node, str], z: Callable[[], str], h: Callable[[], str]
+    ) -> str:
+        if node is self.graph.outputs[0]:
+            return next(name for name in ("L", "loss", "L0") if name not in self.taken)
+        scope = node.origin.scopes[-1] if node.origin.scopes else None
+        if scope is not None and SHORT_NAME.fullmatch(scope.name) and scope.name not in self.taken:
+            users = self.graph.users[node]
+            if all(scope not in user.origin.scopes for user in users):
+                return scope.name
+        before = chosen.get(node.inputs[0], "") if node.inputs else ""
+        activates = isinstance(node.op, Elementwise) and len(node.inputs) == 1
+        return h() if activates and node.ndim and before.startswith("z") else z()
+
+    def _leaf_names(self, leaves: Sequence[Node]) -> Iterator[tuple[Node, str]]:
+        """The last part of each name, numbered layer by layer where several share it."""
+        letters = {node: _letter(node) for node in leaves}
+        shared = [node for node in leaves if list(letters.values()).count(letters[node]) > 1]
+        layers = list(dict.fromkeys(_layer(node) for node in shared))
+        constants = count(1)
+        for node in leaves:
+            if not letters[node]:
+                yield node, f"C{next(constants)}"
+            elif node in shared:
+                yield node, f"{letters[node]}{layers.index(_layer(node)) + 1}"
+            else:
+                yield node, letters[node]
+
+
+def _letter(node: Node) -> str:
+    if node.op.name == "constant":
+        return ""
+    last = node.op.label.rpartition("/")[2]
+    return LETTERS.get(last, last) if isinstance(node.op, State) else last
+
+
+def _layer(node: Node) -> str:
+    return node.op.label.rpartition("/")[0]

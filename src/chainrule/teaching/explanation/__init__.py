@@ -1,0 +1,1 @@
+"""The story of a compile, as a page."""

@@ -1,0 +1,188 @@
+"""Compiled functions: calls, states, sizes, stages, threads."""
+
+from __future__ import annotations
+
+import gc
+import resource
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainc.passes import PIPELINE
+from chainrule import init, nn
+from chainrule.compiled.function import SIZES_KEPT
+
+
+def test_one_function_serves_every_batch_size() -> None:
+    x = cr.input("x", ("batch", 3))
+    run = cr.compile(cr.mean(x, axis=0))
+    for size in (1, 2, 7, 2):
+        array = np.random.default_rng(size).standard_normal((size, 3)).astype(np.float32)
+        np.testing.assert_allclose(run(x=array), array.mean(0), rtol=1e-5)
+
+
+def test_the_buffers_of_few_sizes_are_kept() -> None:
+    x = cr.input("x", ("batch",))
+    run = cr.compile(cr.sum(x))
+    for size in [*range(1, 40), 1]:
+        assert float(run(x=np.ones(size, np.float32))) == size
+    assert len(run._bound) == SIZES_KEPT
+
+
+def test_results_belong_to_the_caller() -> None:
+    x = cr.input("x", (2,))
+    run = cr.compile(x * 2.0)
+    first = run(x=np.ones(2, np.float32))
+    run(x=np.full(2, 9.0, np.float32))
+    np.testing.assert_array_equal(first, [2, 2])
+
+
+def test_values_are_given_by_node_or_by_name() -> None:
+    x = cr.input("x", (2,))
+    run = cr.compile([x + 1.0])
+    (by_node,), (by_name,) = run({x: [1.0, 2.0]}), run(x=[1.0, 2.0])
+    np.testing.assert_array_equal(by_node, by_name)
+
+
+def test_a_step_updates_the_state_that_it_was_bound_to() -> None:
+    count = cr.parameter("count", (), init.zeros(), dtype="int32")
+    graph = cr.Graph([count], {count: count + 1})
+    start = cr.State({"count": np.asarray(5, np.int32)})
+    run = cr.compile(graph).bind(start)
+    assert [int(run()[0]) for _ in range(3)] == [5, 6, 7]
+    assert int(run.state["count"]) == 8
+    assert int(start["count"]) == 5
+
+
+def test_initial_values_follow_from_seed_and_name() -> None:
+    x = cr.input("x", ("batch", 3))
+    one = cr.compile(nn.Linear(3, 4, name="layer")(x))
+    two = cr.compile(nn.Linear(4, 4, name="other")(nn.Linear(3, 4, name="layer")(x)))
+    same = one.initial_state(3)["layer/weight"]
+    np.testing.assert_array_equal(same, two.initial_state(3)["layer/weight"])
+    assert not np.array_equal(same, one.initial_state(4)["layer/weight"])
+
+
+def test_every_pass_is_a_stage_in_order() -> None:
+    x = cr.input("x", (3,))
+    run = cr.compile(cr.exp(x) * 1.0 + 0.0)
+    assert [stage.name for stage in run.stages] == ["declared", *(p.name for p in PIPELINE)]
+    assert len(run.stages[0].graph.nodes) > len(run.graph.nodes)
+    assert run.trace
+    assert all(str(entry).startswith(entry.stage) for entry in run.trace)
+    assert any(HERE in str(entry) for entry in run.trace)
+
+
+HERE = "test_program.py"
+
+
+def test_a_named_size_can_be_bound_when_compiling() -> None:
+    x = cr.input("x", ("batch", 2))
+    run = cr.compile(x * 2.0, batch=3)
+    assert "[3,2]" in run.text()
+    with pytest.raises(cr.InputError, match="x"):
+        run(x=np.ones((2, 2), np.float32))
+
+
+def test_no_passes_give_the_same_numbers() -> None:
+    x = cr.input("x", ("batch", 3))
+    y = cr.logsumexp(nn.Linear(3, 3, name="layer")(x), axis=1)
+    run, plain = cr.compile(y), cr.compile(y, passes=())
+    state = run.initial_state()
+    array = np.random.default_rng(0).standard_normal((5, 3)).astype(np.float32)
+    np.testing.assert_allclose(run.bind(state)(x=array), plain.bind(state)(x=array), rtol=1e-6)
+
+
+def test_threads_may_call_one_function() -> None:
+    x = cr.input("x", (64, 64))
+    run = cr.compile(cr.tanh(x @ x))
+    arrays = [np.random.default_rng(i).standard_normal((64, 64)).astype(np.float32) / 8
+              for i in range(8)]  # fmt: skip
+    expected = [run(x=array) for array in arrays]
+    wrong: list[int] = []
+
+    def work(index: int) -> None:
+        for _ in range(50):
+            if not np.array_equal(run(x=arrays[index]), expected[index]):
+                wrong.append(index)
+
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_special_values_behave_as_ieee_says() -> None:
+    x = cr.input("x", (6,))
+    values = np.array([np.nan, np.inf, -np.inf, -0.0, 1e-45, 3e38], np.float32)
+    run = cr.compile([x * 2.0, cr.relu(x), cr.sigmoid(x), cr.softplus(x), cr.maximum(x, 0.0), -x])
+    before = np.geterr()
+    with np.errstate(all="raise"):
+        doubled, relu, sigmoid, softplus, largest, negative = run(x=values)
+    assert np.geterr() == before
+    expected = np.array([np.nan, np.inf, -np.inf, -0.0, 2 * 1.4e-45, np.inf], np.float32)
+    np.testing.assert_array_equal(doubled, expected)
+    assert np.signbit(doubled[3])
+    np.testing.assert_array_equal(relu, np.where(values < 0, np.float32(0), values))
+    np.testing.assert_allclose(sigmoid, [np.nan, 1, 0, 0.5, 0.5, 1], rtol=1e-6)
+    np.testing.assert_allclose(softplus[:4], [np.nan, np.inf, 0, np.log(2)], rtol=1e-6)
+    assert np.isnan(largest[0])
+    assert not np.signbit(negative[3])
+
+
+def test_stable_activations_have_finite_gradients() -> None:
+    x = cr.input("x")
+    for function, at, value in [
+        (cr.softplus, 1000.0, 1000.0),
+        (cr.softplus, -1000.0, 0.0),
+        (cr.sigmoid, -1000.0, 0.0),
+        (cr.sigmoid, 1000.0, 1.0),
+    ]:
+        y = function(x)
+        run = cr.compile([y, cr.grad(y, x)])
+        got, slope = run(x=at)
+        assert float(got) == value
+        assert np.isfinite(slope)
+
+
+def test_a_chain_of_ten_thousand_nodes_differentiates_and_compiles() -> None:
+    x = cr.input("x", (4,))
+    y = x
+    for _ in range(10_000):
+        y = cr.sin(y)
+    run = cr.compile([cr.sum(y), cr.grad(cr.sum(y), x)])
+    value = np.full(4, 1.0)
+    slope = np.ones(4)
+    for _ in range(10_000):
+        slope *= np.cos(value)
+        value = np.sin(value)
+    total, gradient = run(x=np.ones(4, np.float32))
+    np.testing.assert_allclose(total, value.sum(), rtol=1e-3)
+    np.testing.assert_allclose(gradient, slope, rtol=0.05)
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc to read memory use")
+def test_a_thousand_compilations_leave_no_memory_behind() -> None:
+    def compile_and_close() -> None:
+        x = cr.input("x", ("batch", 4))
+        w = cr.parameter("w", (4, 3), 0.0)
+        loss = cr.mean(cr.tanh(x @ w))
+        run = cr.compile([loss, cr.grad(loss, w)])
+        run.bind(run.initial_state())(x=[[1.0, 2.0, 3.0, 4.0]])
+
+    def megabytes() -> float:
+        gc.collect()
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return pages * resource.getpagesize() / 2**20
+
+    for _ in range(50):
+        compile_and_close()
+    before = megabytes()
+    for _ in range(1000):
+        compile_and_close()
+    assert megabytes() - before < 5

@@ -1,0 +1,138 @@
+"""Machine code kept between processes: only what this user alone could have written is used."""
+
+import logging
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from chainc.backends import compiled_cache
+from chainrule.drawing.rendering import render_svg
+
+GRAPH = "digraph { a -> b }"
+
+posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX owners and modes")
+
+
+@pytest.fixture
+def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "chainrule"
+
+
+def render_in_a_new_process() -> str:
+    program = (
+        f"from chainrule.drawing.rendering import render_svg; print(render_svg({GRAPH!r}), end='')"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, check=True, text=True
+    )
+    return finished.stdout
+
+
+@posix
+def test_compiled_graphviz_is_kept_for_its_owner_only(cache_folder: Path) -> None:
+    first = render_in_a_new_process()
+    (kept,) = cache_folder.iterdir()
+    assert stat.S_IMODE(cache_folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    written = kept.stat().st_mtime_ns
+    assert render_in_a_new_process() == first
+    assert kept.stat().st_mtime_ns == written  # read, not compiled again
+
+
+@posix
+def test_a_damaged_file_is_not_run_but_replaced(cache_folder: Path) -> None:
+    first = render_in_a_new_process()
+    (kept,) = cache_folder.iterdir()
+    good = kept.read_bytes()
+    kept.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+    assert render_in_a_new_process() == first
+    assert compiled_cache.load(kept.name) is not None
+
+
+@posix
+def test_kept_bytes_that_are_not_machine_code_are_replaced(cache_folder: Path) -> None:
+    first = render_in_a_new_process()
+    (kept,) = cache_folder.iterdir()
+    compiled_cache.store(kept.name, b"whole, but made for another processor")
+    assert render_in_a_new_process() == first
+    assert len(kept.read_bytes()) > 1_000_000
+
+
+@posix
+def test_rendering_works_where_nothing_can_be_kept(cache_folder: Path) -> None:
+    cache_folder.write_text("a file where the folder should be", encoding="utf-8")
+    assert render_in_a_new_process() == render_svg(GRAPH)
+
+
+@posix
+def test_keeps_and_returns_content(cache_folder: Path) -> None:
+    assert compiled_cache.folder() == cache_folder
+    assert compiled_cache.load("name") is None
+    compiled_cache.store("name", b"code")
+    compiled_cache.store("name", b"newer code")
+    assert compiled_cache.load("name") == b"newer code"
+    assert [path.name for path in cache_folder.iterdir()] == ["name"]
+
+
+@posix
+@pytest.mark.parametrize("mode", [0o755, 0o770, 0o701])
+def test_a_folder_open_to_others_is_not_used(
+    mode: int, cache_folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    compiled_cache.store("name", b"code")
+    cache_folder.chmod(mode)
+    caplog.set_level(logging.INFO)
+    assert compiled_cache.load("name") is None
+    compiled_cache.store("other", b"code")
+    assert [path.name for path in cache_folder.iterdir()] == ["name"]
+    assert "open to other users" in caplog.text
+
+
+@posix
+def test_a_file_open_to_others_is_not_used(cache_folder: Path) -> None:
+    compiled_cache.store("name", b"code")
+    (cache_folder / "name").chmod(0o644)
+    assert compiled_cache.load("name") is None
+
+
+@posix
+def test_what_belongs_to_somebody_else_is_not_used(
+    cache_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled_cache.store("name", b"code")
+    somebody = cache_folder.stat().st_uid + 1
+    monkeypatch.setattr(os, "getuid", lambda: somebody)
+    assert compiled_cache.load("name") is None
+
+
+@posix
+def test_symbolic_links_are_not_followed(cache_folder: Path, tmp_path: Path) -> None:
+    compiled_cache.store("name", b"code")
+    (cache_folder / "link").symlink_to("name")
+    assert compiled_cache.load("link") is None
+    cache_folder.rename(tmp_path / "elsewhere")
+    cache_folder.symlink_to(tmp_path / "elsewhere")
+    assert compiled_cache.load("name") is None
+
+
+def test_a_user_without_a_home_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    monkeypatch.setattr(Path, "home", no_home)
+    compiled_cache.store("name", b"code")
+    assert compiled_cache.load("name") is None
+
+
+def test_the_key_depends_on_every_part_and_on_their_bounds() -> None:
+    keys = {
+        compiled_cache.key(*parts) for parts in [("ab", "c"), ("a", "bc"), ("ab",), ("c", "ab")]
+    }
+    assert len(keys) == 4
+    assert compiled_cache.key(b"ab", "c") == compiled_cache.key("ab", b"c")

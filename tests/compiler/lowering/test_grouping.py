@@ -1,0 +1,257 @@
+"""Which maps join the kernel before them, in what order, and that the numbers stay the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from tests.graphs import Case, cases
+
+import chainrule as cr
+from chainc.ir import Graph, Node
+from chainc.ir.types import coefficient_of, float32
+from chainc.lowering.grouping import group
+from chainc.lowering.lower import lower
+from chainc.lowering.program import Buffer, Contract, Group, Kernel, Map, Program, Reduce, View
+from chainc.passes import pipeline
+from chainrule import optim
+from chainrule.optim import Step
+
+
+def lowered(graph: Graph) -> Program:
+    """After the passes."""
+    for each in pipeline(False):
+        graph = each.run(graph)
+    return lower(graph)
+
+
+def perceptron(optimizer: optim.Optimizer) -> Step:
+    x, y = cr.input("x", ("batch", 6)), cr.input("y", ("batch", 4))
+    hidden = cr.tanh(x @ cr.parameter("first", (6, 5), 0.3))
+    out = hidden @ cr.parameter("second", (5, 4), 0.2)
+    return optimizer.minimize(cr.mean(cr.square(out - y)))
+
+
+def updates(program: Program) -> Mapping[str, Kernel]:
+    """The kernel that computes each slot's new value."""
+    writers = {out: kernel for kernel in program.body for out in kernel.outs}
+    return {slot.key: writers[value.buffer] for slot, value in program.updates}
+
+
+def members(kernel: Kernel) -> Sequence[Kernel]:
+    return kernel.members if isinstance(kernel, Group) else (kernel,)
+
+
+WEIGHTS = ("first", "second")
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "slots"),
+    [
+        (optim.SGD(lr=0.1), 0),
+        (optim.SGD(lr=0.1, momentum=0.9), 1),
+        (optim.SGD(lr=0.1, momentum=0.9, nesterov=True), 1),
+        (optim.Adam(lr=0.01), 2),
+    ],
+    ids=["sgd", "momentum", "nesterov", "adam"],
+)
+def test_an_update_joins_the_weights_gradient(optimizer: optim.Optimizer, slots: int) -> None:
+    program = group(lowered(perceptron(optimizer).graph))
+    found = updates(program)
+    for weight in WEIGHTS:
+        kernel = found[weight]
+        if isinstance(kernel, Contract):  # the passes have put it into the epilogue
+            assert slots == 0
+            continue
+        assert isinstance(kernel, Group)
+        assert isinstance(kernel.members[0], Contract)
+        replaced = [key for key, writer in found.items() if writer is kernel]
+        assert weight in replaced
+        assert len(replaced) == 1 + slots
+
+
+def shared(weight_name: str) -> Step:
+    x = cr.input("x", ("batch", 5))
+    w = cr.parameter(weight_name, (5, 5), 0.2)
+    return optim.SGD(lr=0.1, momentum=0.9).minimize(cr.mean(cr.square(cr.tanh(x @ w) @ w)))
+
+
+def test_a_shared_weight_is_updated_once_both_parts_of_its_gradient_are_there() -> None:
+    """The gradient is a sum of two contractions: the update can follow the later of them only."""
+    program = group(lowered(shared("w").graph))
+    order = [out for kernel in program.body for out in kernel.outs]
+    kernel = updates(program)["w"]
+    for view in kernel.reads:
+        if view.buffer in order:
+            assert order.index(view.buffer) < order.index(kernel.outs[0])
+    readers = [each for each in program.body if _reads(each, "w") and each is not kernel]
+    assert all(program.body.index(each) < program.body.index(kernel) for each in readers)
+
+
+def _reads(kernel: Kernel, key: str) -> bool:
+    return any(view.buffer.key == key for view in kernel.reads)
+
+
+def test_clipping_by_the_norm_of_all_gradients_keeps_updates_apart() -> None:
+    """The norm needs every element of the gradients before the first can be scaled."""
+    program = group(lowered(clipped()))
+    for weight in WEIGHTS:
+        assert not any(isinstance(each, Contract) for each in members(updates(program)[weight]))
+    assert any(isinstance(member, Reduce) for each in program.body for member in members(each))
+
+
+def clipped() -> Graph:
+    x = cr.input("x", ("batch", 6))
+    weights = [cr.parameter(name, (6, 6), 0.3) for name in WEIGHTS]
+    loss = cr.mean(cr.square(cr.tanh(x @ weights[0]) @ weights[1]))
+    gradients = cr.grad(loss, weights)
+    norm = cr.sqrt(sum((cr.sum(cr.square(g)) for g in gradients[1:]), cr.sum(gradients[0] ** 2)))
+    scale = 0.1 / cr.maximum(norm, 1.0)
+    updates = {w: w - scale * g for w, g in zip(weights, gradients, strict=True)}
+    return Graph((loss,), updates, ("loss",))
+
+
+def test_a_gradient_that_is_also_an_output_is_kept() -> None:
+    x = cr.input("x", ("batch", 6))
+    w = cr.parameter("w", (6, 5), 0.3)
+    loss = cr.mean(cr.square(x @ w))
+    d_w = cr.grad(loss, w)
+    graph = Graph((loss, d_w), {w: w - 0.1 * cr.tanh(d_w)}, ("loss", "d_w"))
+    program = group(lowered(graph))
+    kernel = updates(program)["w"]
+    assert isinstance(kernel, Group)
+    (gradient,) = (view.buffer for view in program.outputs[1:] if isinstance(view, View))
+    assert gradient in kernel.outs
+    assert len(kernel.outs) == 2
+
+
+def chain(*shape: int) -> tuple[Node, Node]:
+    x = cr.input("x", shape)
+    return x, cr.matmul(x, cr.input("w", (shape[1], 6)))
+
+
+def test_a_map_that_needs_another_element_stays_outside() -> None:
+    _, product = chain(4, 6)
+    program = group(lower(Graph((product + cr.flip(product),))))
+    assert not any(isinstance(kernel, Group) for kernel in program.body)
+
+
+def test_a_map_that_waits_for_a_reduction_of_the_result_stays_outside() -> None:
+    _, product = chain(4, 6)
+    largest = cr.max(product, axis=1, keepdims=True)
+    program = group(lower(Graph((product - largest,))))
+    assert [type(kernel) for kernel in program.body] == [Contract, Reduce, Map]
+
+
+def test_a_broadcast_of_the_result_stays_outside() -> None:
+    x = cr.input("x", (1, 3))
+    product = x @ cr.input("w", (3, 6))
+    program = group(lower(Graph((product + cr.input("y", (4, 6)),))))
+    assert not any(isinstance(kernel, Group) for kernel in program.body)
+
+
+def test_what_nobody_else_reads_is_not_stored() -> None:
+    _, product = chain(4, 5)
+    out = cr.exp(cr.tanh(product))
+    (kernel,) = group(lower(Graph((out,)))).body
+    assert isinstance(kernel, Group)
+    assert len(kernel.members) == 3
+    assert len(kernel.outs) == 1
+
+
+def test_what_another_kernel_reads_is_stored() -> None:
+    _, product = chain(4, 5)
+    first = cr.tanh(product)
+    program = group(lower(Graph((cr.exp(first), cr.sum(first)))))
+    (kernel,) = (each for each in program.body if isinstance(each, Group))
+    assert len(kernel.outs) == 2
+
+
+def test_accumulating_kernels_lead_no_group() -> None:
+    """A buffer that is written in parts is complete only after the last of them."""
+    x = cr.input("x", (4, 5))
+    joined = cr.concat([cr.exp(x), cr.tanh(x)], axis=0)
+    program = group(lower(Graph((joined * 2.0,))))
+    for kernel in program.body:
+        if isinstance(kernel, Group):
+            (first, *_) = kernel.members
+            assert sum(each.out is first.out for each in program.body) <= 1
+    values = np.random.default_rng(0).standard_normal((4, 5)).astype(np.float32)
+    found = cr.compile(joined * 2.0, passes=())(x=values)
+    wanted = np.concatenate([np.exp(values), np.tanh(values)]) * 2
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)
+
+
+def test_updates_that_wait_for_each_other_in_a_ring_are_put_in_order() -> None:
+    """`first` waits for its old value's reader, `second`, which waits for a reader of `first`."""
+    first, second, third = (cr.parameter(name, (3, 3), 0.5) for name in ("a", "b", "c"))
+    new_first = third @ third
+    reader = new_first @ second
+    program = group(lower(Graph((reader,), {first: new_first, second: first @ first})))
+    assert len(program.body) == 3
+    function = cr.compile(Graph((reader,), {first: new_first, second: first @ first}))
+    function = function.bind(function.initial_state())
+    np.testing.assert_allclose(function()[0], np.full((3, 3), 1.125), rtol=1e-6)
+    np.testing.assert_allclose(
+        np.asarray(function.state["b"], np.float64), np.full((3, 3), 0.75), rtol=1e-6
+    )
+    np.testing.assert_allclose(
+        np.asarray(function.state["a"], np.float64), np.full((3, 3), 0.75), rtol=1e-6
+    )
+
+
+@given(case=cases(dtype=float32))
+@settings(max_examples=150)
+def test_every_kernel_comes_after_those_that_it_waits_for(case: Case) -> None:
+    plain = lower(case.graph)
+    grouped = group(plain)
+    assert _flat(grouped) == len(plain.body)
+    known = {kernel.out for kernel in grouped.prologue} | {*grouped.inputs, *grouped.states}
+    slots = {value.buffer: slot for slot, value in grouped.updates}
+    replaced: set[Buffer] = set()
+    for kernel in grouped.body:
+        own = {member.out for member in members(kernel)}
+        for view in kernel.reads:
+            assert view.buffer.role == "constant" or view.buffer in known | own | set(kernel.outs)
+            others = {slots[out] for out in kernel.outs if out in slots}
+            assert view.buffer not in replaced - others
+        known |= set(kernel.outs)
+        replaced |= {slots[out] for out in kernel.outs if out in slots and _is_group(kernel)}
+
+
+def _is_group(kernel: Kernel) -> bool:
+    return isinstance(kernel, Group)
+
+
+def _flat(program: Program) -> int:
+    return sum(len(members(kernel)) for kernel in program.body)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: perceptron(optim.SGD(lr=0.1)),
+        lambda: perceptron(optim.SGD(lr=0.1, momentum=0.9)),
+        lambda: perceptron(optim.Adam(lr=0.01)),
+        lambda: shared("w"),
+    ],
+    ids=["sgd", "momentum", "adam", "shared"],
+)
+def test_grouped_steps_train_as_numpy_does(make: Callable[[], Step]) -> None:
+    step = make()
+    native, plain = cr.compile(step), cr.compile(step, target="numpy")
+    state = native.initial_state(3)
+    native, plain = native.bind(state), plain.bind(state)
+    random = np.random.default_rng(0)
+    widths = {node.op.label: node.shape[1] for node in step.graph.leaves("input") if node.shape}
+    for rows in (8, 8, 3):
+        data = {
+            name: random.standard_normal((rows, coefficient_of(width))).astype(np.float32)
+            for name, width in widths.items()
+        }
+        np.testing.assert_allclose(native(data)[0], plain(data)[0], rtol=1e-5)
+    for name, value in plain.state.items():
+        found, wanted = native.state[name].astype(np.float64), value.astype(np.float64)
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)

@@ -1,0 +1,169 @@
+"""What the code of a contraction does to memory, registers and threads."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tests.compiler.schedules.contraction.contractions import (
+    BATCH,
+    FORWARD,
+    INPUTS,
+    LAYERS,
+    WEIGHTS,
+    Case,
+)
+from tests.compiler.schedules.traced import Call, Touch, loops_of, touches
+from tests.native import nest_of, unpacked
+
+from chainc.backends.llvm.machine_code.jit import assembly, host
+from chainc.backends.llvm.printing.module import Module
+from chainc.ir.types import Dim, DType, float32, float64
+from chainc.loops.language import Loop, Nest, Statement
+from chainc.schedules.contraction.schedule import schedule_contract
+from chainc.schedules.layout.access import Capacity, storage_size
+from chainc.schedules.layout.machine import AVX2, AVX512
+
+FLOATS = pytest.mark.parametrize("dtype", [float32, float64], ids=str)
+
+
+def test_a_row_does_not_depend_on_the_number_of_rows() -> None:
+    case = Case(FORWARD, {"n": BATCH, "k": 45, "c": 29}, "kcc", capacity=40)
+    a, b = case.operands(40)
+    whole = case(a, b, 40)
+    for rows in (1, 7, 12, 39):
+        np.testing.assert_array_equal(case(a[:rows], b, rows), whole[:rows])
+
+
+CUTS = [
+    Case(FORWARD, {"n": BATCH, "k": 37, "c": 61}, "kcc", capacity=13),
+    Case(FORWARD, {"n": BATCH, "k": 37, "c": 61}, role="input", capacity=13),
+    Case(FORWARD, {"n": 70, "k": 37, "c": 40}, role="input"),
+    Case(FORWARD, {"n": BATCH, "k": 300, "c": 10}, "kc.", role="input", capacity=64),
+    Case(FORWARD, {"n": BATCH, "k": 37, "c": 29}, "k.c", role="input", capacity=64),
+    Case(WEIGHTS, {"n": BATCH, "k": 37, "c": 61}, "kcc", capacity=40),
+    Case(WEIGHTS, {"n": BATCH, "k": 73, "c": 10}, "kcc", capacity=40),
+    Case(INPUTS, {"n": BATCH, "k": 37, "c": 61}, "kcc", capacity=40),
+    Case(INPUTS, {"n": BATCH, "k": 37, "c": 61}, role="input", capacity=40),
+    Case(INPUTS, {"n": 33, "k": 37, "c": 61}, "kk.", role="input", capacity=40),
+    Case("abc,cd->abd", {"a": BATCH, "b": 9, "c": 17, "d": 35}, "..d", role="input"),
+]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("case", CUTS, ids=lambda case: f"{case.equation} {case.panels}")
+def test_every_element_is_stored_once(case: Case, threads: int) -> None:
+    capacity, out = Capacity({"batch": case.capacity}), case.buffers[2]
+    for rows in {1, case.capacity - 1, case.capacity}:
+        stored = Counter(
+            p for each in _touches(case, rows, threads) if each.stored for p in each.positions
+        )
+        marks = np.arange(storage_size(out, capacity))
+        wanted = unpacked(out, marks, case.shape(case.letters[2], rows), case.capacity)
+        assert set(wanted.ravel().tolist()) <= set(stored)
+        assert max(stored.values()) == 1
+        if out.panels is None:
+            assert len(stored) == wanted.size
+
+
+@pytest.mark.parametrize("case", CUTS, ids=lambda case: f"{case.equation} {case.panels}")
+def test_nothing_is_touched_outside(case: Case) -> None:
+    """Storage of the program goes on by a vector, which may be read; arrays of the caller end."""
+    nest, parameters = case.scheduled
+    capacity = Capacity({"batch": case.capacity})
+    for touch in _touches(case, case.capacity, 1):
+        buffer = parameters[nest.parameters.index(touch.parameter)]
+        readable = touch.parameter.padded and not touch.stored
+        padding = case.machine.lanes(case.dtype) if readable else 0
+        limit = storage_size(buffer, capacity) + padding
+        assert all(0 <= position < limit for position in touch.positions)
+
+
+def _touches(case: Case, rows: int, threads: int) -> Iterator[Touch]:
+    """Of all threads."""
+    nest, _ = case.scheduled
+    threads = threads if nest.shared else 1
+    for thread in range(threads):
+        yield from touches(nest, Call(rows, thread, threads))
+
+
+@pytest.mark.parametrize(
+    ("equation", "batch", "k", "c", "most"),
+    [
+        (FORWARD, 64, 784, 256, 0.5),
+        (WEIGHTS, 64, 784, 256, 0.5),
+        (INPUTS, 64, 128, 256, 0.5),
+        (FORWARD, 64, 128, 10, 0.5),
+        (FORWARD, 50, 617, 300, 0.6),
+        (WEIGHTS, 50, 617, 300, 0.6),
+    ],
+)
+def test_two_threads_do_about_the_same(
+    equation: str, batch: int, k: int, c: int, most: float
+) -> None:
+    case = Case(equation, {"n": BATCH, "k": k, "c": c}, "kcc", capacity=batch)
+    nest, _ = case.scheduled
+    work = [_stores(nest, Call(batch, thread, 2)) for thread in range(2)]
+    assert max(work) <= most * sum(work)
+
+
+def _stores(nest: Nest, call: Call) -> int:
+    results = replace(nest, body=_without_sums(nest.body))
+    return sum(touch.stored for touch in touches(results, call))
+
+
+def _without_sums(body: tuple[Statement, ...]) -> tuple[Statement, ...]:
+    """Loops that carry registers read operands only."""
+    return tuple(
+        replace(each, body=_without_sums(each.body)) if isinstance(each, Loop) else each
+        for each in body
+        if not (isinstance(each, Loop) and each.carried)
+    )
+
+
+def test_the_loops_of_a_layer() -> None:
+    case = Case(FORWARD, {"n": BATCH, "k": 784, "c": 256}, "kcc", capacity=64)
+    nest, _ = case.scheduled
+    assert "\n".join(loops_of(nest.body)) == (
+        "for c_panel in low..high by 2\n"
+        "  for n in 0..rows by 8\n"
+        "    for k_panel in 0..49 carrying 16\n"
+        "      for k_lane in 0..16 by 8 carrying 16\n"
+        "  for n in n..rows\n"
+        "    for k_panel in 0..49 carrying 2\n"
+        "      for k_lane in 0..16 by 8 carrying 2"
+    )
+
+
+@FLOATS
+@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("extents", [(64, 784, 256), (50, 617, 300)])
+def test_vectors_stay_in_registers(layer: str, dtype: DType, extents: tuple[int, int, int]) -> None:
+    """No vector is moved to the stack or back."""
+    batch, k, c = extents
+    processor, (equation, _) = host(), LAYERS[layer]
+    if processor.machine not in (AVX512, AVX2):
+        pytest.skip("looks for the registers of x86 processors")
+    sizes: Mapping[str, Dim] = {"n": BATCH, "k": k, "c": c}
+    case = Case(equation, sizes, "kcc", dtype, processor.machine, batch)
+    module = Module(processor.machine)
+    module.add(_entry(module.kernel(case.scheduled[0]).name))
+    text = assembly(module.text(), processor)
+    assert "vfmadd" in text
+    assert not re.search(r"%[xyz]mm\d+.*%rsp|%rsp.*%[xyz]mm\d+", text)
+
+
+def _entry(name: str) -> str:
+    arguments = "ptr %a, ptr %b, ptr %c, i64 %rows, i64 %thread, i64 %threads"
+    return f'define void @run({arguments}) {{\n  call void @"{name}"({arguments})\n  ret void\n}}\n'
+
+
+def test_rows_of_a_batch_cannot_lie_in_panels() -> None:
+    with pytest.raises(ValueError, match="rows of a batch cannot lie in panels"):
+        nest_of(
+            Case(FORWARD, {"n": BATCH, "k": 3, "c": 4}, "n..").kernel, schedule_contract, AVX512
+        )

@@ -1,0 +1,96 @@
+"""The tile table and the cover, against a search through all covers."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import pytest
+
+from chainc.schedules.contraction.tiles import Work, cover, covered, cycles, fits, tiling
+from chainc.schedules.layout.machine import AVX2, AVX512, NEON, SSE, Machine
+
+ALL = [AVX512, AVX2, NEON, SSE]
+
+
+@pytest.mark.parametrize(
+    ("machine", "rows", "vectors"),
+    [
+        (AVX512, 12, 2),
+        (AVX512, 8, 3),
+        (AVX512, 6, 4),
+        (AVX2, 6, 2),
+        (AVX2, 4, 3),
+        (AVX2, 8, 1),
+        (SSE, 4, 2),
+    ],
+)
+def test_the_largest_tiles(machine: Machine, rows: int, vectors: int) -> None:
+    assert fits(machine, rows, vectors)
+    assert not fits(machine, rows + 1, vectors)
+
+
+@pytest.mark.parametrize("machine", ALL)
+def test_sums_vectors_and_a_scalar_share_the_registers(machine: Machine) -> None:
+    for rows, vectors, width in itertools.product(range(2, 30), range(1, 12), (1, 2)):
+        if fits(machine, rows, vectors, width):
+            assert (rows * vectors + vectors) * width + 1 <= machine.registers
+
+
+def test_a_step_costs_what_its_scarcest_resource_does() -> None:
+    assert cycles(AVX512, 8, 2, 64) == pytest.approx(8 + 0.1 * 5)  # 16 multiply-adds, 2 a cycle
+    assert cycles(AVX512, 1, 1, 64) == pytest.approx(4 + 0.1 * 1)  # the latency of one
+    assert cycles(AVX512, 20, 1, 64) == pytest.approx(10.5 + 0.1 * 10.5)  # 21 loads
+    assert cycles(AVX512, 4, 4, 64) < cycles(AVX512, 4, 4, 784)  # vectors from further away
+
+
+def _sizes(extent: int, largest: int) -> Iterator[tuple[int, ...]]:
+    """Every descending chain of sizes, each used as often as it fits."""
+    if extent == 0:
+        yield ()
+    for size in range(1, min(extent, largest) + 1):
+        yield from ((size, *rest) for rest in _sizes(extent % size, size))
+
+
+@pytest.mark.parametrize("extent", [0, 1, 5, 16, 50, 64, 77, 1000])
+def test_the_cheapest_cover(extent: int) -> None:
+    def cost(size: int) -> float:
+        return 5000 + 700 * max(size, 4.5) + 300 * (size % 3)
+
+    def total(sizes: tuple[int, ...]) -> float:
+        left, sum = extent, 0.0
+        for size in sizes:
+            sum += left // size * cost(size) + 1000 * size
+            left %= size
+        return sum
+
+    found = cover(extent, 7, cost, lambda size: 1000 * size)
+    assert total(found) == pytest.approx(min(total(sizes) for sizes in _sizes(extent, 7)))
+    assert covered(extent, found, cost) == pytest.approx(total(found) - 1000 * sum(found))
+
+
+@pytest.mark.parametrize("machine", ALL)
+def test_a_tiling_covers_every_extent(machine: Machine) -> None:
+    for rows, vectors, depth in itertools.product(
+        (1, 10, 16, 50, 64), (1, 7, 16, 38), (1, 50, 784)
+    ):
+        found = tiling(machine, Work([(rows, 3), (5, 1)], vectors, depth))
+        assert _rest(vectors, found.widths) == 0
+        for width in found.widths:
+            for extent in (rows, 5):
+                heights = found.heights[width][extent]
+                assert _rest(extent, heights) == 0
+                assert all(fits(machine, height, width) for height in heights)
+
+
+def _rest(extent: int, sizes: tuple[int, ...]) -> int:
+    for size in sizes:
+        extent %= size
+    return extent
+
+
+def test_the_tiles_of_a_layer() -> None:
+    """64 rows and 16 vectors: full tiles of one shape, and groups that two threads share evenly."""
+    found = tiling(AVX512, Work([(64, 1)], 16, 784))
+    assert found.widths == (2,)
+    assert found.heights[2][64] == (8,)
