@@ -124,7 +124,7 @@ def vocabularies() -> str:
     (kernel,) = lower(cr.Graph([total])).body
     nodes = {
         "kernel": (BLUE, _source(Sum.kernel)),
-        "array": (GREY, f"NumPy, for x =\n{rows}\nthe sum {evaluate.evaluate(total, [rows])}"),
+        "array": (GREY, f"NumPy, for x =\n{rows}\nthe sum {evaluate.evaluate_node(total, [rows])}"),
         "lowered": (GREY, f"a kernel\n{_kernel(kernel)}"),
         "scalar": (BLUE, _source(Sigmoid.scalar)),
         "number": (GREY, f"NumPy, for x = 1\n{number:.4f}"),
@@ -231,12 +231,12 @@ def kernels(program: loops.Program, title: str) -> str:
 def _kernel(kernel: loops.Kernel) -> str:
     """What a kernel writes, from what, and how."""
     parts = [type(kernel).__name__]
-    if isinstance(kernel, loops.Contract):
+    if isinstance(kernel, loops.Contraction):
         parts.append("{},{}->{}".format(*kernel.letters))
         parts += _numbered(kernel.epilogue)
     if isinstance(kernel, loops.Map):
         parts += _numbered(kernel.instructions)
-    if isinstance(kernel, loops.Reduce):
+    if isinstance(kernel, loops.Reduction):
         parts.append(f"{kernel.primitive} over axes {kernel.axes}")
     return "\n".join(parts)
 

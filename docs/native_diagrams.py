@@ -10,9 +10,9 @@ from docs.layouts import BLUE, GREEN, GREY, ORANGE, YELLOW, beside, boxes, label
 
 import chainrule as cr
 from chainc import driver
+from chainc.backends.llvm.host.function import function_code
 from chainc.backends.llvm.machine_code.jit import portable
 from chainc.backends.llvm.printing.nest import print_function
-from chainc.backends.llvm.running.function import function_code
 from chainc.backends.llvm.training.code import TrainingCode, training_code
 from chainc.ir.types import TensorType, float32
 from chainc.loops.language import Affine, Loop, Parameter, statements
@@ -22,7 +22,7 @@ from chainc.lowering.grouping import group
 from chainc.lowering.lower import lower
 from chainc.passes import pipeline
 from chainc.schedules import schedule
-from chainc.schedules.contraction.tiles import Work, tiling
+from chainc.schedules.contraction.tiles import TiledArea, tiling
 from chainc.schedules.layout import access
 from chainc.schedules.layout.machine import AVX2, AVX512, Machine
 from chainrule import losses, nn, optim
@@ -98,7 +98,11 @@ def _grid(buffer: loops.Buffer, title: str) -> str:
     content = [label(8, 18, title, size=12)]
     for row, column in product(range(3), range(8)):
         panel, lane = divmod(column, 4)
-        place = access.Split(Affine(panel), Affine(lane), 4) if found.splits(1) else Affine(column)
+        place = (
+            access.PanelPosition(Affine(panel), Affine(lane), 4)
+            if found.splits(1)
+            else Affine(column)
+        )
         position = found.address((Affine(row), place)).position.constant
         x, y = 8 + 34 * column, 28 + 26 * row
         fill = BLUE if position < 12 else GREEN
@@ -116,7 +120,7 @@ def tiles() -> str:
 
 def _tiles(machine: Machine, title: str) -> str:
     vectors = -(-300 // machine.lanes(float32))
-    chosen = tiling(machine, Work(rows=[(50, 1)], vectors=vectors, depth=617))
+    chosen = tiling(machine, TiledArea(rows=[(50, 1)], vectors=vectors, depth=617))
     across, down = 380 / vectors, 5.6
     content = [label(8, 18, title, size=12)]
     for left, wide in _covered(vectors, chosen.widths):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chainc import ops
 from chainc.ir import Graph, Node, apply, topological
-from chainc.ir.leaves import Input, Label, State
+from chainc.ir.leaves import Input, Label, Slot
 from chainc.ir.text import to_text
 from chainc.ir.types import (
     Array,
@@ -225,7 +225,7 @@ def _random(g: Growing) -> None:
 
 def _state(g: Growing) -> None:
     key = Label(f"layer/w{len(g.nodes)}")
-    g.add(apply(State(key, TensorType((2, 3), g.dtype), trainable=True)), tame=True)
+    g.add(apply(Slot(key, TensorType((2, 3), g.dtype), trainable=True)), tame=True)
 
 
 def _steps(g: Growing) -> None:
@@ -267,7 +267,7 @@ def cases(
         step(g)
     used = {operand for node in topological(g.nodes) for operand in node.inputs}
     outputs = tuple(node for node in g.nodes if node not in used)
-    slots = [node for node in g.nodes if isinstance(node.op, State)]
+    slots = [node for node in g.nodes if isinstance(node.op, Slot)]
     graph = Graph(outputs, {slot: ops.tanh(slot) * 0.5 for slot in slots})
     return _with_values(draw, graph, largest)
 

@@ -14,11 +14,10 @@ from chainc.loops.language import (
     Address,
     Affine,
     Bound,
-    Call,
     Compute,
-    Constant,
-    Constants,
     Fail,
+    Immediate,
+    Immediates,
     Index,
     Lane,
     Load,
@@ -29,6 +28,7 @@ from chainc.loops.language import (
     Register,
     RowCount,
     Rows,
+    RuntimeCall,
     Share,
     Shuffle,
     Splat,
@@ -39,7 +39,7 @@ from chainc.loops.language import (
 )
 
 Definition = (
-    Load | Constant | Constants | Compute | Splat | Lane | Shuffle | Across | Positions | RowCount
+    Load | Immediate | Immediates | Compute | Splat | Lane | Shuffle | Across | Positions | RowCount
 )
 Value = npt.NDArray[Any]  # a register: one number a lane
 
@@ -105,7 +105,7 @@ class Interpreter:
                 pass
             case Fail(condition=condition):
                 self.failed |= bool(self.values[condition].any())
-            case Call():
+            case RuntimeCall():
                 raise TypeError("a function of the runtime has a text of its own")
             case _:
                 out = statement.out
@@ -126,17 +126,17 @@ class Interpreter:
                 return np.concatenate([self.values[each] for each in values])[list(picked)]
             case Across(primitive=primitive, value=vector):
                 return _across(PRIMITIVES[primitive], self.values[vector])
-            case Load() | Constant() | Constants() | Positions() | RowCount():
+            case Load() | Immediate() | Immediates() | Positions() | RowCount():
                 return self.source(statement)
 
-    def source(self, statement: Load | Constant | Constants | Positions | RowCount) -> Value:
+    def source(self, statement: Load | Immediate | Immediates | Positions | RowCount) -> Value:
         """What does not come from a register."""
         match statement:
             case Load(out=out, address=address):
                 return self.arrays[address.parameter][self.lanes(address, out.kind.lanes)]
-            case Constant(value=number):
+            case Immediate(value=number):
                 return np.asarray(number)
-            case Constants(values=numbers):
+            case Immediates(values=numbers):
                 return np.asarray(numbers)
             case Positions(out=out, position=position):
                 return self.position(position) + np.arange(out.kind.lanes)

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 from chainc import ops
 from chainc.ir import Node, apply, scope
-from chainc.ir.leaves import Input, Label, State
+from chainc.ir.leaves import Input, Label, Slot
 from chainc.ir.types import DType, TensorType, float32, named
 from chainrule.drawing.rendering import render_svg
 
@@ -27,7 +27,7 @@ def hyperparameter(name: str, default: float) -> Node:
 
 
 def state(name: str, *shape: int, trainable: bool = True) -> Node:
-    return apply(State(Label(name), TensorType(shape, float32), None, trainable))
+    return apply(Slot(Label(name), TensorType(shape, float32), None, trainable))
 
 
 Attributes = Mapping[str, str]

@@ -12,11 +12,11 @@ from typing import get_type_hints
 import numpy as np
 
 from chainc import passes
-from chainc.interpreters.evaluate import evaluate
+from chainc.interpreters.evaluate import evaluate_node
 from chainc.ir import Derivative, Graph, Node, Origin, apply, originating, topological
 from chainc.ir.binding import bind_graph
 from chainc.ir.errors import ChainruleError
-from chainc.ir.leaves import Constant, Input, Literal, constant
+from chainc.ir.leaves import Constant, ConstantArray, Input, constant
 from chainc.ir.types import Array, TensorType, bool_, float32, float64, int32, static
 from chainc.rewriting.patterns import Found, Operands
 from chainc.rewriting.rewrite import Rule, RuleSet
@@ -110,7 +110,7 @@ def _argument(key: str, hint: object, argument: object, wide: bool) -> object:
     if hint == Operands and isinstance(argument, tuple):
         return tuple(_node(f"{key}{i}", part, wide) for i, part in enumerate(argument))
     if hint is Constant and isinstance(argument, float):
-        return Constant(Literal(np.asarray(argument, (float64 if wide else float32).numpy)))
+        return Constant(ConstantArray(np.asarray(argument, (float64 if wide else float32).numpy)))
     return argument
 
 
@@ -183,5 +183,5 @@ def compute(roots: Sequence[Node], values: Mapping[str, Array]) -> list[Array]:
         if isinstance(node.op, Input):
             known[node] = values[node.op.key]
         else:
-            known[node] = evaluate(node, [known[operand] for operand in node.inputs])
+            known[node] = evaluate_node(node, [known[operand] for operand in node.inputs])
     return [known[root] for root in graph.outputs]

@@ -42,14 +42,14 @@ class Stage:
     meaning: str = ""  # what the pass does, in words
 
 
-State = Mapping[str, Array]
+SlotArrays = Mapping[str, Array]
 Run = Callable[..., tuple[Array, ...]]
 
 
 class Bind(Protocol):
     """Lays out the buffers for given sizes, over state arrays that are updated in place."""
 
-    def __call__(self, state: State, *sizes: int) -> Run: ...
+    def __call__(self, state: SlotArrays, *sizes: int) -> Run: ...
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from tests.conformance.harness import BACKENDS
 from tests.graphs import Case, cases
 from tests.guarded import Guarded, in_a_child
 
-from chainc.backends.llvm.running.function import ENTRIES, SIGNATURE
+from chainc.backends.llvm.host.function import ENTRIES, SIGNATURE
 from chainc.driver import compile_function
 from chainc.interpreters import reference
 from chainc.ir.binding import sizes_of

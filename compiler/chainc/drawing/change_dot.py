@@ -13,7 +13,7 @@ from chainc.drawing.change_picture import change_picture
 from chainc.drawing.diagram import Form, Vertex
 from chainc.drawing.dot import Printer, lower_end
 from chainc.drawing.dot_text import headed_list, label_text, statement, tooltip_text
-from chainc.drawing.places import Box, Kind, Path
+from chainc.drawing.node_roles import Box, Kind, Path
 from chainc.rewriting.change import Change, Mark, Rewriting
 
 NAMED = 3  # rules that one vertex names

@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from chainc.drawing.detail import keys_with
 from chainc.drawing.diagram import Diagram, Vertex, assemble, diagram
-from chainc.drawing.folding import keys_with
-from chainc.drawing.places import Box, Path, Places, differentiations
-from chainc.drawing.runs import Key, Keys, Run, fold_repeats, fold_stretches, order_of, path_of
+from chainc.drawing.node_roles import Box, NodeRoles, Path, differentiations
+from chainc.drawing.stretches import Key, Keys, Run, fold_repeats, fold_stretches, order_of, path_of
 from chainc.ir import Graph, Node, Scope
 from chainc.rewriting.change import Change, Mark, Rewriting
 
@@ -78,7 +78,7 @@ def _changed(marks: Marks) -> set[Node]:
 
 
 def _side(name: str, graph: Graph, marks: Marks, near: set[Node]) -> Diagram:
-    places = Places(graph)
+    places = NodeRoles(graph)
     keys = keys_with(places, set())
     if len(graph.nodes) > SMALL:
         keys = _folded(places, near, marks)
@@ -86,7 +86,7 @@ def _side(name: str, graph: Graph, marks: Marks, near: set[Node]) -> Diagram:
     return _inside(picture, Box(Scope(name), 0))
 
 
-def _folded(places: Places, near: set[Node], marks: Marks) -> Keys:
+def _folded(places: NodeRoles, near: set[Node], marks: Marks) -> Keys:
     """Far from changes, layers closed and other nodes in runs; then what repeats, then anything."""
     open_ = {places.paths[node][:n] for node in near for n in range(len(places.paths[node]) + 1)}
     closed = {path[:n] for path in places.paths.values() for n in range(1, len(path) + 1)} - open_
@@ -95,7 +95,7 @@ def _folded(places: Places, near: set[Node], marks: Marks) -> Keys:
     return keys if len(set(keys.values())) <= CUT else fold_stretches(places, keys)
 
 
-def _with_runs(places: Places, keys: Keys, near: set[Node]) -> Keys:
+def _with_runs(places: NodeRoles, keys: Keys, near: set[Node]) -> Keys:
     """Neighbours far from changes, in the same boxes and of the same pass, as one vertex."""
     runs: dict[Key, Run] = {}
     stretch: list[Key] = []
@@ -113,11 +113,11 @@ def _is_open(key: Key, near: set[Node]) -> bool:
     return not isinstance(key, Node) or key in near
 
 
-def _place(places: Places, key: Key) -> tuple[Path, int]:
+def _place(places: NodeRoles, key: Key) -> tuple[Path, int]:
     return path_of(places, key), differentiations(key) if isinstance(key, Node) else 0
 
 
-def _one_run(places: Places, stretch: list[Key]) -> Mapping[Key, Run]:
+def _one_run(places: NodeRoles, stretch: list[Key]) -> Mapping[Key, Run]:
     if len(stretch) < 2:
         return {}
     return dict.fromkeys(stretch, Run(Mark.UNCHANGED.value, "", path_of(places, stretch[0])))

@@ -13,12 +13,20 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property
 
-from chainc.drawing.folding import Detail, Folded, keys_of
-from chainc.drawing.places import Box, Kind, Path, Places, differentiations, fused_parts, is_seed
-from chainc.drawing.runs import Key, Keys, Run
+from chainc.drawing.detail import Detail, Folded, keys_of
+from chainc.drawing.node_roles import (
+    Box,
+    Kind,
+    NodeRoles,
+    Path,
+    differentiations,
+    fused_parts,
+    is_seed,
+)
+from chainc.drawing.stretches import Key, Keys, Run
 from chainc.formulas import notation
 from chainc.ir import Graph, Node
-from chainc.ir.leaves import Input, Leaf, State
+from chainc.ir.leaves import Input, Leaf, Slot
 from chainc.ops.contract import FusedContract
 from chainc.ops.formula import Region
 
@@ -101,12 +109,12 @@ def diagram(
     small_print: Mapping[Node, Lines] | None = None,
 ) -> Diagram:
     """The picture's contents; the arguments are those of `dot.to_dot`."""
-    places = Places(graph)
+    places = NodeRoles(graph)
     return assemble(places, *keys_of(places, detail, fold), small_print)
 
 
 def assemble(
-    places: Places, keys: Keys, note: str, small_print: Mapping[Node, Lines] | None = None
+    places: NodeRoles, keys: Keys, note: str, small_print: Mapping[Node, Lines] | None = None
 ) -> Diagram:
     """The picture in which `keys` says what stands for each node."""
     return _Assembly(places, keys, small_print or {}).diagram(note)
@@ -116,7 +124,7 @@ def assemble(
 class _Assembly:
     """A graph whose nodes are given to vertices: `keys` says to which."""
 
-    places: Places
+    places: NodeRoles
     keys: Keys
     small_print: Mapping[Node, Lines]
     vertices: dict[Key, Vertex] = field(default_factory=dict)
@@ -166,7 +174,7 @@ class _Assembly:
     def _lines(self, node: Node, kind: Kind) -> tuple[str, ...]:
         if kind is Kind.FAN_OUT_SUM:
             return ("+",)
-        if isinstance(node.op, State):
+        if isinstance(node.op, Slot):
             return (_within(self.places.paths[node], node.op.label),)
         if isinstance(node.op, Input) and node.op.default is not None:
             return (f"{node.op.label} = {node.op.default:g}",)
@@ -325,21 +333,21 @@ def _within(path: Sequence[Box], name: str) -> str:
 def _own_name(node: Node) -> str:
     """`∂ weight` for the derivative with respect to a leaf, `cross_entropy` for what that gave."""
     derivative = node.origin.derivative
-    if isinstance(node.op, Input | State):
+    if isinstance(node.op, Input | Slot):
         return node.op.label
     if derivative is None:
         return node.origin.scopes[0].name if node.origin.scopes else ""
     target = derivative.forward
     if derivative.rule != "fan-out sum" and derivative.operand is not None:
         target = target.inputs[derivative.operand]
-    return f"∂ {target.op.label}" if isinstance(target.op, Input | State) else ""
+    return f"∂ {target.op.label}" if isinstance(target.op, Input | Slot) else ""
 
 
 def _tooltip(node: Node) -> str:
     """`add f32[batch,32] · model/linear1 · digits.py:12 · local derivative of relu`."""
     origin = node.origin
     parts = [f"{node.op.name} {node.type}"]
-    if isinstance(node.op, Input | State):
+    if isinstance(node.op, Input | Slot):
         parts.append(node.op.label)
     parts += [origin.scope, origin.location.short if origin.location else ""]
     if origin.derivative is not None:

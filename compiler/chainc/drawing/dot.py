@@ -12,10 +12,10 @@ from itertools import count
 
 from chainc.drawing import circuit_dot
 from chainc.drawing.circuit_dot import gate_cluster, is_gate
+from chainc.drawing.detail import Detail, Folded, check_detail
 from chainc.drawing.diagram import Course, Diagram, Edge, Form, Lines, Vertex, diagram
 from chainc.drawing.dot_text import headed_list, label_text, least_width, statement, tooltip_text
-from chainc.drawing.folding import Detail, Folded, check_detail
-from chainc.drawing.places import Box, Kind, Path
+from chainc.drawing.node_roles import Box, Kind, Path
 from chainc.drawing.wires import Wire, with_wires
 from chainc.ir import Graph, Node
 from chainc.ir.errors import InputError

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from chainc.drawing.diagram import Course, Diagram, Edge, Form, Lines, Reads, Vertex
-from chainc.drawing.places import Kind
+from chainc.drawing.node_roles import Kind
 from chainc.formulas import notation
 from chainc.ir import Node
 

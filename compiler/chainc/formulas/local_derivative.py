@@ -37,7 +37,7 @@ class LocalDerivative:
 
 
 @dataclass(frozen=True)
-class Use:
+class Application:
     """An elementwise op over certain operands: all that its local derivative depends on.
 
     Attributes:
@@ -103,7 +103,7 @@ def _elementwise(
     node: Node, op: Elementwise, position: int, operands: Sequence[Written], output: Written
 ) -> Written:
     numbers = tuple(_number(operand) for operand in node.inputs)
-    use = Use(op, numbers, tuple(operand.type.dtype for operand in node.inputs))
+    use = Application(op, numbers, tuple(operand.type.dtype for operand in node.inputs))
     plain = _as_polynomial(use, position)
     if plain is not None:
         names = {f"x{i}": operand for i, operand in enumerate(operands)}
@@ -163,7 +163,7 @@ def transposed(x: Written) -> Written:
 
 
 @lru_cache(maxsize=512)
-def _as_polynomial(use: Use, position: int) -> polynomial.Polynomial | None:
+def _as_polynomial(use: Application, position: int) -> polynomial.Polynomial | None:
     """The declared derivative where it is made of sums and products, and not the output alone.
 
     It spares small circuits the time that sympy takes to start.
@@ -184,7 +184,7 @@ def _as_polynomial(use: Use, position: int) -> polynomial.Polynomial | None:
 
 
 @lru_cache(maxsize=512)
-def _through_sympy(use: Use, position: int) -> sympy.Basic:
+def _through_sympy(use: Application, position: int) -> sympy.Basic:
     """The derivative of the meaning, or the declared one where that is clearly shorter."""
     import sympy
 
@@ -198,7 +198,7 @@ def _through_sympy(use: Use, position: int) -> sympy.Basic:
     return declared if declared.count_ops() + SAVED <= plain.count_ops() else plain
 
 
-def _as_expression(cotangent: Node, use: Use) -> sympy.Basic:
+def _as_expression(cotangent: Node, use: Application) -> sympy.Basic:
     """The cotangent for g = 1; a function that is no primitive stays a name: σ, softplus."""
     import sympy
 
@@ -225,19 +225,19 @@ def _applied(op: Elementwise, operands: Sequence[sympy.Basic]) -> sympy.Basic:
     return formula(op, operands)
 
 
-def _stand_ins(use: Use) -> Mapping[str, Node]:
+def _stand_ins(use: Application) -> Mapping[str, Node]:
     """Scalars in place of the gradient from above, the output, and each operand."""
     kinds = {"g": float64, "y": float64}
     kinds |= {f"x{i}": float64 if dtype.is_float else dtype for i, dtype in enumerate(use.dtypes)}
     return {name: apply(Input(name, TensorType((), dtype))) for name, dtype in kinds.items()}
 
 
-def _declared(use: Use, stand_ins: Mapping[str, Node]) -> Sequence[Node | None]:
+def _declared(use: Application, stand_ins: Mapping[str, Node]) -> Sequence[Node | None]:
     g, y, *operands = stand_ins.values()
     return use.op.vjp(g, y, *operands)
 
 
-def _symbols(use: Use) -> list[sympy.Basic]:
+def _symbols(use: Application) -> list[sympy.Basic]:
     import sympy
 
     return [
@@ -246,7 +246,7 @@ def _symbols(use: Use) -> list[sympy.Basic]:
     ]
 
 
-def _values(use: Use) -> dict[sympy.Basic, sympy.Basic]:
+def _values(use: Application) -> dict[sympy.Basic, sympy.Basic]:
     builder, symbols = SympyBuilder(), _symbols(use)
     return {
         symbol: builder.const(number)

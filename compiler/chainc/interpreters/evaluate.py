@@ -28,7 +28,7 @@ def as_declared(dtype: DType) -> np.dtype[np.generic]:
     return dtype.numpy
 
 
-def evaluate(node: Node, operands: Sequence[Array], held: Held = as_declared) -> Array:
+def evaluate_node(node: Node, operands: Sequence[Array], held: Held = as_declared) -> Array:
     """The node's value for its operands' values; its sizes are bound.
 
     `held` gives the NumPy element type in which values of a declared one are kept: by default

@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from chainc.interpreters.evaluate import evaluate as evaluate_node
+from chainc.interpreters.evaluate import evaluate_node
 from chainc.ir import Graph, Node, describe
 from chainc.ir.binding import bind_graph, sizes_of
 from chainc.ir.errors import InputError
-from chainc.ir.leaves import Input, State
+from chainc.ir.leaves import Input, Slot
 from chainc.ir.types import Array, DType, Size, format_shape, static
 
 
 @dataclass(frozen=True)
-class Result:
+class Evaluation:
     """What one evaluation of a graph gives; `updates` holds new values by state name."""
 
     outputs: tuple[Array, ...]
@@ -31,7 +31,7 @@ def evaluate(
     graph: Graph,
     inputs: Mapping[str, npt.ArrayLike],
     states: Mapping[str, npt.ArrayLike] | None = None,
-) -> Result:
+) -> Evaluation:
     """Compute the graph for input values by key and state values by name.
 
     Floating-point values are computed and returned in float64, whatever their declared type;
@@ -48,7 +48,7 @@ def evaluate(
     for node in bound.nodes:
         _refuse_named_sizes(node)
         values[node] = _compute(node, [values[operand] for operand in node.inputs], given, slots)
-    return Result(
+    return Evaluation(
         tuple(values[node] for node in bound.outputs),
         {slot.op.label: values[value] for slot, value in bound.updates.items()},
     )
@@ -74,7 +74,7 @@ def _compute(
 ) -> Array:
     if isinstance(node.op, Input):
         return _given(node, node.op.key, given, node.op.default)
-    if isinstance(node.op, State):
+    if isinstance(node.op, Slot):
         return _given(node, str(node.op.key), slots, None)
     return evaluate_node(node, operands, held_as)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from chainc.ir import Node, describe, topological
 from chainc.ir.errors import GradientError, GraphError
-from chainc.ir.leaves import Constant, Input, State, as_nodes
+from chainc.ir.leaves import Constant, Input, Slot, as_nodes
 from chainc.ir.types import DType
 from chainc.ops import arithmetic, functions, logic
 from chainc.ops.elementwise import Elementwise
@@ -145,7 +145,7 @@ def expression(node: Node) -> sympy.Basic:
     for part in topological([node]):
         if isinstance(part.op, Constant) and part.shape == ():
             values[part] = builder.const(part.op.value.array.item())
-        elif isinstance(part.op, (Input, State)):
+        elif isinstance(part.op, (Input, Slot)):
             values[part] = sympy.Symbol(part.op.label, real=True)
         elif isinstance(part.op, Elementwise):
             values[part] = part.op.interpret(builder, [values[i] for i in part.inputs])

@@ -27,7 +27,7 @@ from chainc.ir.types import (
 T = TypeVar("T")
 
 
-class Literal:
+class ConstantArray:
     """A constant's value: an immutable array, compared by dtype, shape and bytes."""
 
     __slots__ = ("array",)
@@ -40,7 +40,7 @@ class Literal:
         return self.array.dtype.str, self.array.shape, self.array.tobytes()
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Literal) and self._key() == other._key()
+        return isinstance(other, ConstantArray) and self._key() == other._key()
 
     def __hash__(self) -> int:
         return hash(self._key())
@@ -62,14 +62,14 @@ class Constant(Leaf):
     """A value known when the graph is declared."""
 
     name = "constant"
-    value: Literal
+    value: ConstantArray
 
     def infer(self) -> TensorType:
         return TensorType(self.value.array.shape, BY_NAME[self.value.array.dtype.name])
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
-        return [Sample(cls(Literal(np.linspace(0, 1, 3, dtype=np.float32))), ())]
+        return [Sample(cls(ConstantArray(np.linspace(0, 1, 3, dtype=np.float32))), ())]
 
     @property
     def label(self) -> str:
@@ -123,7 +123,7 @@ Initializer = Callable[[TensorType, Node, str], Node]
 
 
 @dataclass(frozen=True, eq=False)
-class State(Leaf):
+class Slot(Leaf):
     """A named slot whose value outlives a run: a parameter, an optimizer slot, a counter.
 
     `initial` builds the graph of the first value. Two slots are the same only if they are one
@@ -168,7 +168,7 @@ def initial_graph(slots: Sequence[Node]) -> Graph:
 
 
 def _first_value(slot: Node, seed: Node) -> Node:
-    assert isinstance(slot.op, State)
+    assert isinstance(slot.op, Slot)
     if slot.op.initial is None:
         raise GraphError(
             f"{describe(slot)} has no initialiser",
@@ -224,7 +224,7 @@ def constant(value: Operand, dtype: DType | None = None) -> Node:
             f"constant: element type {array.dtype} is none of Chainrule's",
             hint="convert the array with .astype(numpy.float32) or .astype(numpy.int32)",
         )
-    return apply(Constant(Literal(array.astype(target.numpy))))
+    return apply(Constant(ConstantArray(array.astype(target.numpy))))
 
 
 def as_nodes(*operands: Operand) -> tuple[Node, ...]:
@@ -239,7 +239,7 @@ def as_nodes(*operands: Operand) -> tuple[Node, ...]:
 def _pattern_constant(operand: Operand) -> Node:
     if isinstance(operand, Node):
         return operand
-    return Node(Constant(Literal(np.asarray(operand))), (), UNKNOWN)
+    return Node(Constant(ConstantArray(np.asarray(operand))), (), UNKNOWN)
 
 
 def _as_node(operand: Operand, like: DType | None) -> Node:

@@ -19,7 +19,7 @@ import numpy as np
 
 from chainc.ir import REGISTRY, Graph, Node, Op, Origin
 from chainc.ir.errors import Location, MisfitError, ParseError, VerifyError
-from chainc.ir.leaves import Label, Literal, State
+from chainc.ir.leaves import ConstantArray, Label, Slot
 from chainc.ir.tokens import Token, Tokens
 from chainc.ir.types import BY_NAME, Array, Dim, DType, Size, TensorType, named, product
 from chainc.ir.verify import inferred, verify
@@ -153,7 +153,7 @@ class _Reader:
         slot = self._defined(values)
         self.tokens.take("sign", "=")
         value = self._defined(values)
-        if not isinstance(slot.op, State) or slot in updates or slot.type != value.type:
+        if not isinstance(slot.op, Slot) or slot in updates or slot.type != value.type:
             raise self.tokens.error(
                 f"{token.text} cannot be updated so",
                 "update a state slot once, with a node of its type",
@@ -217,7 +217,7 @@ class _Reader:
         alternatives = _alternatives(hint)
         if NoneType in alternatives and self.tokens.take_if("word", "none"):
             return None
-        if Literal in alternatives and type is not None:
+        if ConstantArray in alternatives and type is not None:
             return self._literal(type)
         if get_origin(hint) is tuple:
             part = get_args(hint)[0]
@@ -317,7 +317,7 @@ class _Reader:
     def _element(self) -> str:
         return self.tokens.take("word" if self.tokens.next.kind == "word" else "number").text
 
-    def _literal(self, type: TensorType) -> Literal:
+    def _literal(self, type: TensorType) -> ConstantArray:
         at = self.tokens.next
         shape = tuple(dim for dim in type.shape if isinstance(dim, int))
         with self._expecting(f"the elements of {type}, or base64 and their bytes", at):
@@ -325,9 +325,9 @@ class _Reader:
                 raise ValueError("a constant has no named sizes")
             if self.tokens.take_if("word", "base64"):
                 data = base64.b64decode(self.tokens.take("string").text[1:-1], validate=True)
-                return Literal(_array_of_bytes(data, type.dtype, shape))
+                return ConstantArray(_array_of_bytes(data, type.dtype, shape))
             numbers = self._bracketed(self._element) if shape else [self._element()]
-            return Literal(array_of(numbers, type.dtype.numpy, shape))
+            return ConstantArray(array_of(numbers, type.dtype.numpy, shape))
 
     @contextmanager
     def _expecting(self, what: str, at: Token) -> Iterator[None]:
@@ -354,7 +354,7 @@ def _alternatives(hint: object) -> tuple[object, ...]:
 def _is_readable(hint: object) -> bool:
     if get_origin(hint) is tuple:
         return _is_readable(get_args(hint)[0])
-    known = {*_READERS, Literal}
+    known = {*_READERS, ConstantArray}
     return any(kind in known for kind in _alternatives(hint)) or (
         isinstance(hint, type) and issubclass(hint, Op)
     )

@@ -17,7 +17,7 @@ import json
 from collections.abc import Iterator
 
 from chainc.ir import Graph, Op, Origin
-from chainc.ir.leaves import Label, Literal
+from chainc.ir.leaves import ConstantArray, Label
 from chainc.ir.reading import array_of, parse
 from chainc.ir.tokens import IDENTIFIER
 from chainc.ir.types import Array, Dim, DType, Size, TensorType
@@ -89,7 +89,7 @@ def _value(value: object, comments: bool) -> str:
         return f"{value.name}({_attributes(value, None, comments).lstrip()})"
     if isinstance(value, tuple):
         return f"[{','.join(_value(part, comments) for part in value)}]"
-    if isinstance(value, Literal):
+    if isinstance(value, ConstantArray):
         return _literal(value.array)
     return _atom(value)
 

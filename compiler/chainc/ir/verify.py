@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 
 from chainc.ir import Graph, Node, Op, describe
 from chainc.ir.errors import GraphError, MisfitError, VerifyError
-from chainc.ir.leaves import Input, State
+from chainc.ir.leaves import Input, Slot
 from chainc.ir.types import DTYPES, TensorType
 
 HINT = "this is a defect of the pass that built the node: please report it"
@@ -102,7 +102,7 @@ def _verify_body(node: Node, body: Graph) -> None:
 def _verify_updates(graph: Graph) -> None:
     slots: set[Op] = set()
     for slot, value in graph.updates.items():
-        if not isinstance(slot.op, State):
+        if not isinstance(slot.op, Slot):
             raise _fault(slot, "is updated and is no state slot")
         if slot.op in slots:
             raise _fault(slot, "is updated twice")
@@ -115,7 +115,7 @@ def _refuse_shared_names(graph: Graph) -> None:
     states: dict[str, Node] = {}
     inputs: dict[str, Node] = {}
     for node in graph.nodes:
-        if isinstance(node.op, State) and _first(states, node).op is not node.op:
+        if isinstance(node.op, Slot) and _first(states, node).op is not node.op:
             raise GraphError(
                 f"two state slots have the name {node.op.label!r}",
                 where=_both_lines(_first(states, node), node),

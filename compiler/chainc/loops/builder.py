@@ -12,12 +12,11 @@ from chainc.loops.language import (
     Address,
     Affine,
     Bound,
-    Call,
     Carried,
     Compute,
-    Constant,
-    Constants,
     Fail,
+    Immediate,
+    Immediates,
     Index,
     Kind,
     Lane,
@@ -29,6 +28,7 @@ from chainc.loops.language import (
     Prefetch,
     Register,
     RowCount,
+    RuntimeCall,
     Share,
     Shuffle,
     Splat,
@@ -122,13 +122,13 @@ class NestBuilder:
 
     def constant(self, value: float | int | bool, kind: Kind) -> Register:
         out = self._register(kind)
-        self._append(Constant(out, value))
+        self._append(Immediate(out, value))
         return out
 
     def constants(self, values: Sequence[float | int | bool], dtype: DType) -> Register:
         """A number for each lane."""
         out = self._register(Kind(dtype, len(values)))
-        self._append(Constants(out, tuple(values)))
+        self._append(Immediates(out, tuple(values)))
         return out
 
     def compute(self, primitive: str, *operands: Register, dtype: DType | None = None) -> Register:
@@ -207,7 +207,7 @@ class NestBuilder:
         self, function: str, operands: Sequence[Register], kinds: Sequence[Kind]
     ) -> tuple[Register, ...]:
         outs = tuple(self._register(kind, function) for kind in kinds)
-        self._append(Call(outs, function, tuple(operands)))
+        self._append(RuntimeCall(outs, function, tuple(operands)))
         return outs
 
     def fail(self, condition: Register, number: int = 0) -> None:

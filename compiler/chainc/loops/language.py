@@ -140,7 +140,7 @@ class Prefetch:
 
 
 @dataclass(frozen=True)
-class Constant:
+class Immediate:
     """A number in every lane."""
 
     out: Register
@@ -148,7 +148,7 @@ class Constant:
 
 
 @dataclass(frozen=True)
-class Constants:
+class Immediates:
     """A number of its own in each lane."""
 
     out: Register
@@ -230,7 +230,7 @@ class RowCount:
 
 
 @dataclass(frozen=True)
-class Call:
+class RuntimeCall:
     """A function of the runtime, such as Philox; the printer knows its text."""
 
     outs: tuple[Register, ...]
@@ -285,8 +285,8 @@ Statement = (
     Load
     | Store
     | Prefetch
-    | Constant
-    | Constants
+    | Immediate
+    | Immediates
     | Compute
     | Splat
     | Lane
@@ -295,7 +295,7 @@ Statement = (
     | Transpose
     | Positions
     | RowCount
-    | Call
+    | RuntimeCall
     | Fail
     | Share
     | Loop
@@ -318,7 +318,7 @@ def part_of(statement: Statement) -> int | None:
     match statement:
         case Store():
             return statement.value.part
-        case Transpose() | Call():
+        case Transpose() | RuntimeCall():
             return statement.outs[0].part
         case Prefetch() | Fail() | Share() | Loop():
             return None

@@ -21,11 +21,10 @@ from chainc.loops.language import (
     Across,
     Affine,
     Bound,
-    Call,
     Compute,
-    Constant,
-    Constants,
     Fail,
+    Immediate,
+    Immediates,
     Index,
     Lane,
     Load,
@@ -35,6 +34,7 @@ from chainc.loops.language import (
     Prefetch,
     Register,
     RowCount,
+    RuntimeCall,
     Share,
     Shuffle,
     Splat,
@@ -122,7 +122,7 @@ def literals(body: Iterable[Statement]) -> Mapping[Register, float | int | bool]
     """Registers that hold one number in every lane."""
     found: dict[Register, float | int | bool] = {}
     for statement in statements(body):
-        if isinstance(statement, Constant):
+        if isinstance(statement, Immediate):
             found[statement.out] = statement.value
         elif isinstance(statement, Splat) and statement.value in found:
             found[statement.out] = found[statement.value]
@@ -134,7 +134,7 @@ def written(statement: Statement) -> Sequence[Variable]:
     match statement:
         case Store() | Prefetch() | Fail():
             return ()
-        case Transpose() | Call():
+        case Transpose() | RuntimeCall():
             return statement.outs
         case Share():
             return (statement.low, statement.high)
@@ -147,7 +147,7 @@ def written(statement: Statement) -> Sequence[Variable]:
 def _read(statement: Statement) -> Iterable[Variable]:
     """The variables whose values a statement needs; of a loop, at its beginning."""
     match statement:
-        case Compute() | Call():
+        case Compute() | RuntimeCall():
             return statement.operands
         case Splat() | Lane() | Across():
             return (statement.value,)
@@ -165,7 +165,7 @@ def _read(statement: Statement) -> Iterable[Variable]:
 
 
 def _positioned(
-    statement: Load | Store | Prefetch | Positions | Constant | Constants | RowCount,
+    statement: Load | Store | Prefetch | Positions | Immediate | Immediates | RowCount,
 ) -> Iterable[Variable]:
     match statement:
         case Load() | Prefetch():
@@ -174,7 +174,7 @@ def _positioned(
             return (statement.value, *_of(statement.address.position))
         case Positions():
             return _of(statement.position)
-        case Constant() | Constants() | RowCount():
+        case Immediate() | Immediates() | RowCount():
             return ()
 
 

@@ -52,7 +52,7 @@ class Steady:
 
 
 @dataclass(frozen=True)
-class Mark:
+class PartMark:
     """For which part of a kernel a line is; that is not printed."""
 
     part: int | None
@@ -61,7 +61,7 @@ class Mark:
         return ""
 
 
-Piece = str | Name | Offset | Steady | Mark
+Piece = str | Name | Offset | Steady | PartMark
 Line = tuple[Piece, ...]
 
 
@@ -90,7 +90,7 @@ def rendered(lines: Sequence[Line | Block], indent: str = "") -> Iterator[Render
             yield Rendered(_text(line.head, indent), parts.pop() if len(parts) == 1 else None)
             yield from body
         else:
-            marks = [piece.part for piece in line if isinstance(piece, Mark)]
+            marks = [piece.part for piece in line if isinstance(piece, PartMark)]
             yield Rendered(_text(line, indent), marks[0] if marks else None)
 
 
@@ -168,7 +168,7 @@ def _steady(a: Line, b: Line, counter: str) -> Line:
 
 
 def _moving(piece: Piece, step: int, counter: str) -> Piece:
-    if step == 0 or isinstance(piece, str | Mark):
+    if step == 0 or isinstance(piece, str | PartMark):
         return piece
     if isinstance(piece, Steady):
         return Steady(piece.first, (*piece.steps, (counter, step)))

@@ -24,12 +24,11 @@ from chainc.loops.language import (
     Address,
     Affine,
     Bound,
-    Call,
     Carried,
     Compute,
-    Constant,
-    Constants,
     Fail,
+    Immediate,
+    Immediates,
     Index,
     Lane,
     Load,
@@ -40,6 +39,7 @@ from chainc.loops.language import (
     Prefetch,
     Register,
     RowCount,
+    RuntimeCall,
     Share,
     Shuffle,
     Splat,
@@ -51,7 +51,7 @@ from chainc.loops.language import (
     statements,
 )
 from chainc.loops.names import Name, literals, names
-from chainc.loops.repetition import Block, Line, Mark, Offset, Piece, Rendered, folded, rendered
+from chainc.loops.repetition import Block, Line, Offset, PartMark, Piece, Rendered, folded, rendered
 
 _INFIX: Mapping[str, str] = {
     "add": "+",
@@ -106,7 +106,7 @@ class _Printer:
         for straight, run in groupby(body, lambda each: not isinstance(each, Loop)):
             if straight:
                 marked = [
-                    (*line, Mark(part_of(each))) for each in run for line in self._lines(each)
+                    (*line, PartMark(part_of(each))) for each in run for line in self._lines(each)
                 ]
                 lines += folded(marked, self.counters)
             else:
@@ -200,7 +200,7 @@ class _Printer:
                 yield ("fail where ", *self._value(statement.condition))
             case Share():
                 yield self._share(statement)
-            case Transpose() | Call():
+            case Transpose() | RuntimeCall():
                 yield (*self._list(statement.outs), " = ", *self._several(statement))
             case Loop():
                 raise TypeError("a loop is no line")
@@ -215,7 +215,7 @@ class _Printer:
         grain = f" in steps of {share.grain}" if share.grain != 1 else ""
         return (*bounds, " = this thread's part of 0..", *self._bound(share.stop), grain)
 
-    def _several(self, statement: Transpose | Call) -> Sequence[Piece]:
+    def _several(self, statement: Transpose | RuntimeCall) -> Sequence[Piece]:
         if isinstance(statement, Transpose):
             return ("transpose(", *self._list(statement.values), ")")
         return (f"{statement.function}(", *self._list(statement.operands), ")")
@@ -223,8 +223,8 @@ class _Printer:
     def _definition(
         self,
         statement: Load
-        | Constant
-        | Constants
+        | Immediate
+        | Immediates
         | Compute
         | Lane
         | Shuffle
@@ -238,9 +238,9 @@ class _Printer:
         match statement:
             case Load(address=address):
                 return (*head, "load ", *self._place(address, out.kind.lanes))
-            case Constant(value=value):
+            case Immediate(value=value):
                 return (*head, _number(value))
-            case Constants(values=values):
+            case Immediates(values=values):
                 return (*head, f"[{', '.join(map(_number, values))}]")
             case Compute():
                 return (*head, *self._compute(statement))

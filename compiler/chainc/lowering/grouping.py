@@ -17,19 +17,19 @@ from dataclasses import dataclass, field, replace
 
 from chainc.lowering.program import (
     Buffer,
-    Contract,
+    Contraction,
     Group,
     Kernel,
     Map,
     Operand,
     Program,
-    Reduce,
+    Reduction,
     View,
 )
 
 MOST_MEMBERS = 32  # in a group, so that kernels stay of a size that compiles quickly
 
-Roots = Contract | Map | Reduce
+Roots = Contraction | Map | Reduction
 
 
 @dataclass(eq=False)

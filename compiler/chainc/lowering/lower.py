@@ -12,19 +12,19 @@ from dataclasses import dataclass, field, replace
 
 from chainc.ir import Graph, Node, Origin
 from chainc.ir.kernels import interpret
-from chainc.ir.leaves import Constant, Input, State
+from chainc.ir.leaves import Constant, Input, Slot
 from chainc.ir.types import Dim, Shape, TensorType, static
 from chainc.lowering.instructions import InstructionBuilder
 from chainc.lowering.naming import has_own_name, name_of, named_buffer
 from chainc.lowering.program import (
-    Arange,
     Buffer,
-    Contract,
+    Contraction,
     Copy,
     Fill,
     Gather,
     IndexBound,
     IndexOf,
+    Iota,
     Kernel,
     Literal,
     Map,
@@ -33,8 +33,8 @@ from chainc.lowering.program import (
     Operand,
     Permutation,
     Program,
-    RandomBits,
-    Reduce,
+    RandomWords,
+    Reduction,
     Reference,
     ScatterAdd,
     SizeValue,
@@ -133,7 +133,7 @@ class Lowering:
         if isinstance(op, Input):
             buffer = Buffer(self.name, node.type, "input", op.key, origin=node.origin)
             return View(self.inputs.setdefault(op.key, buffer), node.type)
-        if isinstance(op, State):
+        if isinstance(op, Slot):
             buffer = Buffer(self.name, node.type, "state", op.label, origin=node.origin)
             self.states[node] = buffer
             return View(buffer, node.type)
@@ -195,7 +195,7 @@ class Lowering:
         out, epilogue = self._work(type), tuple(builder.instructions)
         origin = _product_origin(op)
         kept = named_buffer(origin, "product", product)
-        return self._emit(Contract(out, (a, b, *extra), letters, epilogue, kept, origin=origin))
+        return self._emit(Contraction(out, (a, b, *extra), letters, epilogue, kept, origin=origin))
 
     def _viewed(self, operand: Operand) -> View:
         """A scalar constant as storage, for kernels that read tensors."""
@@ -223,7 +223,7 @@ class Lowering:
         self, result: TensorType, letters: tuple[str, str, str], a: Operand, b: Operand
     ) -> Operand:
         a, b = self._viewed(a), self._viewed(b)
-        return self._emit(Contract(self._work(result), (a, b), letters, origin=self.origin))
+        return self._emit(Contraction(self._work(result), (a, b), letters, origin=self.origin))
 
     def reduce(
         self,
@@ -234,7 +234,7 @@ class Lowering:
         x: Operand,
     ) -> Operand:
         out, x = self._work(result), self._viewed(x)
-        return self._emit(Reduce(out, (x,), primitive, axes, keepdims, origin=self.origin))
+        return self._emit(Reduction(out, (x,), primitive, axes, keepdims, origin=self.origin))
 
     def index_of(self, result: TensorType, primitive: str, axis: int, x: Operand) -> Operand:
         out, x = self._work(result), self._viewed(x)
@@ -305,16 +305,16 @@ class Lowering:
     def one_hot(self, result: TensorType, indices: Operand) -> Operand:
         checked = self._checked(indices)
         positions = TensorType(result.shape[-1:], indices.type.dtype)
-        classes = self._emit(Arange(Buffer("classes", positions), (), origin=self.origin))
+        classes = self._emit(Iota(Buffer("classes", positions), (), origin=self.origin))
         operands = (self._viewed(indices), classes)
         return self._emit(OneHot(self._work(result), operands, checked, origin=self.origin))
 
     def arange(self, result: TensorType) -> Operand:
-        return self._emit(Arange(self._work(result), (), origin=self.origin))
+        return self._emit(Iota(self._work(result), (), origin=self.origin))
 
     def random_bits(self, result: TensorType, stream: int, seed: Operand, step: Operand) -> Operand:
         out = self._work(result)
-        return self._emit(RandomBits(out, (seed, step), stream, origin=self.origin))
+        return self._emit(RandomWords(out, (seed, step), stream, origin=self.origin))
 
     def permutation(self, result: TensorType, stream: int, seed: Operand, step: Operand) -> Operand:
         out = self._work(result)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from chainc.ir.types import Dim, coefficient_of, names_of
-from chainc.lowering.program import Buffer, Contract, Group, Kernel, Map, Operand, Program, View
+from chainc.lowering.program import Buffer, Contraction, Group, Kernel, Map, Operand, Program, View
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 FOREVER = math.inf
@@ -86,7 +86,9 @@ def _reads(kernel: Kernel) -> Iterator[tuple[View, bool]]:
         return
     for position, operand in enumerate(kernel.operands):
         if isinstance(operand, View):
-            at_element = isinstance(kernel, Map) or (isinstance(kernel, Contract) and position > 1)
+            at_element = isinstance(kernel, Map) or (
+                isinstance(kernel, Contraction) and position > 1
+            )
             yield operand, at_element
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from chainc.ir import Node, Origin
-from chainc.ir.leaves import Input, State
+from chainc.ir.leaves import Input, Slot
 from chainc.ir.types import TensorType
 from chainc.lowering.program import Buffer
 
 
 def name_of(node: Node) -> str:
     """`linear1`, `d_linear1_weight`, `exp`: the layer, what is differentiated, or the op."""
-    if isinstance(node.op, (Input, State)):
+    if isinstance(node.op, (Input, Slot)):
         return node.op.label.split("/", 1)[-1]
     return name_from(node.origin, _op_name(node))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from chainc.ir import Node
-from chainc.lowering.program import Buffer, Contract, Group, Instruction, Kernel, Map
+from chainc.lowering.program import Buffer, Contraction, Group, Instruction, Kernel, Map
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,4 +55,4 @@ def instructions_of(kernel: Kernel) -> Sequence[Instruction]:
     """What is done element by element."""
     if isinstance(kernel, Map):
         return kernel.instructions
-    return kernel.epilogue if isinstance(kernel, Contract) else ()
+    return kernel.epilogue if isinstance(kernel, Contraction) else ()

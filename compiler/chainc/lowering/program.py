@@ -161,7 +161,7 @@ class Map(Kernel):
 
 
 @dataclass(frozen=True)
-class Contract(Kernel):
+class Contraction(Kernel):
     """A two-operand einsum over operands 0 and 1, with an optional epilogue.
 
     The epilogue's argument 0 is the sum of products, the others are operands 2, 3, ….
@@ -173,7 +173,7 @@ class Contract(Kernel):
 
 
 @dataclass(frozen=True)
-class Reduce(Kernel):
+class Reduction(Kernel):
     """Folds operand 0 along `axes` with a scalar primitive."""
 
     primitive: str
@@ -228,12 +228,12 @@ class OneHot(Kernel):
 
 
 @dataclass(frozen=True)
-class Arange(Kernel):
+class Iota(Kernel):
     """0, 1, … along the only axis."""
 
 
 @dataclass(frozen=True)
-class RandomBits(Kernel):
+class RandomWords(Kernel):
     """Philox bits; operands are seed and step."""
 
     stream: int

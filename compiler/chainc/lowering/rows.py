@@ -6,18 +6,18 @@ from dataclasses import replace
 
 from chainc.ir.types import Shape, Size, TensorType, named, names_of
 from chainc.lowering.program import (
-    Arange,
     Buffer,
-    Contract,
+    Contraction,
     Gather,
     Group,
     IndexOf,
+    Iota,
     Kernel,
     Operand,
     Permutation,
     Program,
-    RandomBits,
-    Reduce,
+    RandomWords,
+    Reduction,
     ScatterAdd,
     SizeValue,
     View,
@@ -50,15 +50,15 @@ def _keeps_rows_apart(kernel: Kernel) -> bool:
         return all(_keeps_rows_apart(member) for member in kernel.members)
     if any(isinstance(operand, SizeValue) for operand in kernel.operands):
         return False
-    if isinstance(kernel, Contract):
+    if isinstance(kernel, Contraction):
         return _contracts_within_rows(kernel)
-    if isinstance(kernel, Reduce | IndexOf):
+    if isinstance(kernel, Reduction | IndexOf):
         (operand,) = kernel.operands
-        axes = kernel.axes if isinstance(kernel, Reduce) else (kernel.axis,)
+        axes = kernel.axes if isinstance(kernel, Reduction) else (kernel.axis,)
         return not set(axes) & set(_named_axes(operand.type.shape))
     if isinstance(kernel, Gather):
         return not _is_named(kernel.operands[0].type)
-    if isinstance(kernel, RandomBits | Permutation | Arange | ScatterAdd):
+    if isinstance(kernel, RandomWords | Permutation | Iota | ScatterAdd):
         return not _is_named(kernel.out.type)
     return True
 
@@ -88,7 +88,7 @@ def _is_named(type: TensorType) -> bool:
     return bool(_named_axes(type.shape))
 
 
-def _contracts_within_rows(kernel: Contract) -> bool:
+def _contracts_within_rows(kernel: Contraction) -> bool:
     result = kernel.letters[2]
     for operand, letters in zip(kernel.operands[:2], kernel.letters[:2], strict=True):
         for axis in _named_axes(operand.type.shape):

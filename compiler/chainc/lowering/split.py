@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from chainc.lowering.naming import named_buffer
 from chainc.lowering.program import (
-    Contract,
+    Contraction,
     Instruction,
     Kernel,
     Map,
@@ -45,10 +45,10 @@ def split_large(program: Program, instructions: int) -> Program:
 def _split(kernel: Kernel) -> Iterator[Kernel]:
     if isinstance(kernel, Map):
         yield from _single(kernel, kernel.operands, kernel.instructions)
-    elif isinstance(kernel, Contract) and kernel.product is not None:
+    elif isinstance(kernel, Contraction) and kernel.product is not None:
         product = kernel.product
         operands, origin = kernel.operands[:2], kernel.origin
-        yield Contract(product, operands, kernel.letters, origin=origin, node=kernel.node)
+        yield Contraction(product, operands, kernel.letters, origin=origin, node=kernel.node)
         arguments = (View(product, product.type), *kernel.operands[2:])
         yield from _single(kernel, arguments, kernel.epilogue)
     else:

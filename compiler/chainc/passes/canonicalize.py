@@ -16,9 +16,9 @@ import math
 
 import numpy as np
 
-from chainc.interpreters.evaluate import evaluate
+from chainc.interpreters.evaluate import evaluate_node
 from chainc.ir import Graph, Node, apply
-from chainc.ir.leaves import Constant, Literal
+from chainc.ir.leaves import Constant, ConstantArray
 from chainc.ir.types import DType, TensorType, float32, float64, int32, promote, uint8
 from chainc.ops import maximum, negative, relu, stop_gradient
 from chainc.ops.arithmetic import Add, Multiply, Negative
@@ -69,7 +69,7 @@ def arithmetic_of_numbers(f: Binary, c: Constant, d: Constant) -> Equation:
 def _number(y: Node, *operands: Constant) -> Node | None:
     if y.ndim:
         return None
-    return apply(Constant(Literal(evaluate(y, [c.value.array for c in operands]))))
+    return apply(Constant(ConstantArray(evaluate_node(y, [c.value.array for c in operands]))))
 
 
 @rule.exact(at=[(Add(), 2.0, F32), (Multiply(), 2.0, F32), (Equal(), 2.0, F32)])
@@ -99,7 +99,7 @@ def _is_negative(c: Constant) -> bool:
 
 
 def _opposite(c: Constant) -> Node:
-    return apply(Constant(Literal(np.negative(c.value.array))))
+    return apply(Constant(ConstantArray(np.negative(c.value.array))))
 
 
 # ----- one op for one idea

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chainc.interpreters.evaluate import evaluate
+from chainc.interpreters.evaluate import evaluate_node
 from chainc.ir import Graph, Node, apply, originating, rebuild, with_inputs
 from chainc.ir.errors import InputError
-from chainc.ir.leaves import Constant, Input, Literal, SizeOf, State
+from chainc.ir.leaves import Constant, ConstantArray, Input, SizeOf, Slot
 from chainc.ir.types import TensorType, coefficient_of, float32, names_of, static
 from chainc.ops.contract import Contract
 from chainc.ops.movement import BroadcastTo
@@ -68,18 +68,18 @@ def _folded(node: Node, inputs: tuple[Node, ...], budget: Budget) -> Node:
     if not _is_constant(new) or not budget.affords(new):
         return new
     try:
-        value = evaluate(new, [x.op.value.array for x in inputs if isinstance(x.op, Constant)])
+        value = evaluate_node(new, [x.op.value.array for x in inputs if isinstance(x.op, Constant)])
     except InputError:  # an index out of range: an error of the program, not of compiling it
         return new
     with originating(replacing(new, "fold")):
-        result = apply(Constant(Literal(value)))
+        result = apply(Constant(ConstantArray(value)))
     note("fold", new, result)
     return result
 
 
 def _is_constant(node: Node) -> bool:
     """Does it compute something, of a known size, from constants only?"""
-    if isinstance(node.op, Constant | Input | State | BroadcastTo):  # to repeat is not to compute
+    if isinstance(node.op, Constant | Input | Slot | BroadcastTo):  # to repeat is not to compute
         return False
     dims = (*node.shape, node.op.dim) if isinstance(node.op, SizeOf) else node.shape
     if any(names_of(dim) for dim in dims) or node.type.size == 0:
@@ -106,4 +106,4 @@ def minus_into_numerator(c: Constant, x: Node) -> Equation:
 
 
 def _opposite(c: Constant) -> Node:
-    return apply(Constant(Literal(np.negative(c.value.array))))
+    return apply(Constant(ConstantArray(np.negative(c.value.array))))

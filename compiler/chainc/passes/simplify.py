@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from chainc.ir import Graph, Node, apply
-from chainc.ir.leaves import Constant, Literal, constant
+from chainc.ir.leaves import Constant, ConstantArray, constant
 from chainc.ir.types import TensorType, float32, named
 from chainc.ops import (
     abs,
@@ -175,7 +175,7 @@ def over_number(x: Node, c: Constant) -> Equation:
 
 
 def _reciprocal(c: Constant) -> Node:
-    return apply(Constant(Literal(np.reciprocal(c.value.array))))
+    return apply(Constant(ConstantArray(np.reciprocal(c.value.array))))
 
 
 def _is_power_of_two(c: Constant) -> bool:

@@ -6,20 +6,20 @@ from collections.abc import Callable, Mapping
 
 from chainc.loops.language import Nest
 from chainc.lowering.program import (
-    Arange,
     Buffer,
-    Contract,
+    Contraction,
     Copy,
     Fill,
     Gather,
     Group,
     IndexOf,
+    Iota,
     Kernel,
     Map,
     OneHot,
     Permutation,
-    RandomBits,
-    Reduce,
+    RandomWords,
+    Reduction,
     ScatterAdd,
 )
 from chainc.schedules.contraction.schedule import schedule_contract
@@ -40,14 +40,14 @@ SCHEDULES: Mapping[type[Kernel], Callable[[Frame], None]] = {
     Map: schedule_map,
     Copy: schedule_copy,
     Fill: schedule_fill,
-    Contract: schedule_contract,
-    Reduce: schedule_reduce,
+    Contraction: schedule_contract,
+    Reduction: schedule_reduce,
     IndexOf: schedule_index_of,
     Gather: schedule_gather,
     ScatterAdd: schedule_scatter_add,
     OneHot: schedule_one_hot,
-    Arange: schedule_arange,
-    RandomBits: schedule_random_bits,
+    Iota: schedule_arange,
+    RandomWords: schedule_random_bits,
     Permutation: schedule_permutation,
 }
 

@@ -10,7 +10,7 @@ from chainc.ir.types import Dim, Shape, product
 from chainc.loops.language import Affine, Bound, Index, Kind, affine
 from chainc.lowering.program import Copy, Fill, Map, View
 from chainc.schedules.frame import Frame, Place
-from chainc.schedules.layout.access import Access, Point, Split, bound_of, moved
+from chainc.schedules.layout.access import Access, PanelPosition, Point, bound_of, moved
 from chainc.schedules.layout.positions import split
 from chainc.schedules.transposition import Transposition
 
@@ -114,7 +114,7 @@ class Sweep:
         others = [other for other in range(len(self.shape)) if other != axis]
         builder = self.frame.builder
 
-        def panel(split: Split, width: int) -> None:
+        def panel(split: PanelPosition, width: int) -> None:
             self._nested(
                 others,
                 (Affine(),) * len(self.shape),
@@ -124,14 +124,14 @@ class Sweep:
         if extent % lanes == 0 or self._overruns(axis):
             low, high = self._shared(-(-extent // lanes))
             with builder.loop("panel", low, high) as loop:
-                panel(Split(affine(loop.index), Affine(), lanes), lanes)
+                panel(PanelPosition(affine(loop.index), Affine(), lanes), lanes)
             return
         low, high = self._shared(extent, lanes)
         with builder.loop("first", low, high, lanes) as loop:
             panel(split(builder, affine(loop.index), lanes), lanes)
         with builder.loop("rest", loop.index, high) as loop:
             count = extent // lanes
-            panel(Split(Affine(count), affine(loop.index) + -count * lanes, lanes), 1)
+            panel(PanelPosition(Affine(count), affine(loop.index) + -count * lanes, lanes), 1)
 
     def _overruns(self, axis: int) -> bool:
         """May the last panel be done whole? Its lanes past the end are read, and written."""
@@ -143,7 +143,7 @@ class Sweep:
             return False
         return lone or all(found.splits(axis) for found in written)
 
-    def _place(self, point: Point, axis: int, split: Split, lanes: int) -> Place:
+    def _place(self, point: Point, axis: int, split: PanelPosition, lanes: int) -> Place:
         return Place(self.shape, moved(point, axis, split), lanes, axis if lanes > 1 else None)
 
     def _nested(self, axes: Sequence[int], point: Point, body: Callable[[Point], None]) -> None:
@@ -179,7 +179,7 @@ class Sweep:
         body: Callable[[Point], None],
     ) -> None:
         with self.frame.builder.loop("lane", 0, count) as loop:
-            split = Split(panel, affine(loop.index), lanes)
+            split = PanelPosition(panel, affine(loop.index), lanes)
             self._nested(rest, moved(point, axis, split), body)
 
     def _shared(self, extent: Bound, grain: int = 1) -> tuple[Bound, Bound]:

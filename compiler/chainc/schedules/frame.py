@@ -11,7 +11,7 @@ from chainc.loops.language import Kind, Parameter, Register
 from chainc.lowering.parts import instructions_of, parts_of
 from chainc.lowering.program import (
     Buffer,
-    Contract,
+    Contraction,
     Group,
     Kernel,
     Literal,
@@ -92,7 +92,7 @@ class Frame:
         members = [member for member in (self.root, *self.followers) if isinstance(member, Map)]
         inside = {member.out for member in (self.root, *self.followers)}
         views = [view for member in members for view in member.reads]
-        if isinstance(self.root, Contract):
+        if isinstance(self.root, Contraction):
             views.extend(view for view in self.root.operands[2:] if isinstance(view, View))
         outside = [self.access(view) for view in views if view.buffer not in inside]
         written = [self.whole(target) for _, target in self.stored]
@@ -129,7 +129,7 @@ class Frame:
         arguments = [self._read(kernel, i, operand, place, known) for i, operand in operands]
         return self.expression(kernel, arguments)
 
-    def epilogue(self, kernel: Contract, value: Register, place: Place) -> Register:
+    def epilogue(self, kernel: Contraction, value: Register, place: Place) -> Register:
         """What a contraction's epilogue makes of a sum of products at a place."""
         if not kernel.epilogue:
             return value

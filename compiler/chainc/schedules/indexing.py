@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from chainc.ir.types import Dim, Shape, bool_, int32, int64, product
 from chainc.loops.language import Affine, Bound, Kind, Register, affine
-from chainc.lowering.program import Arange, Gather, OneHot, ScatterAdd
+from chainc.lowering.program import Gather, Iota, OneHot, ScatterAdd
 from chainc.schedules.elementwise import WORTH_SHARING, Sweep
 from chainc.schedules.frame import Frame, Place
 from chainc.schedules.layout.access import Access, Point, bound_of
@@ -97,7 +97,7 @@ def schedule_one_hot(frame: Frame) -> None:
 def schedule_arange(frame: Frame) -> None:
     """0, 1, … along the only axis."""
     root = frame.root
-    assert isinstance(root, Arange)
+    assert isinstance(root, Iota)
     type = root.out.type
 
     def body(place: Place) -> None:

@@ -8,10 +8,10 @@ from itertools import pairwise
 
 from chainc.ir.types import Shape, TensorType, int32, int64, product
 from chainc.loops.language import Affine, Bound, Kind, Register, affine
-from chainc.lowering.program import Buffer, Operand, Permutation, RandomBits, View
+from chainc.lowering.program import Buffer, Operand, Permutation, RandomWords, View
 from chainc.schedules.elementwise import WORTH_SHARING, Sweep
 from chainc.schedules.frame import Frame, Place
-from chainc.schedules.layout.access import Access, Point, Split, bound_of
+from chainc.schedules.layout.access import Access, PanelPosition, Point, bound_of
 from chainc.schedules.layout.positions import element, extent
 
 WORDS = 4  # of a block of Philox
@@ -21,7 +21,7 @@ COST = 8  # elements of other kernels that take as long as one here
 def schedule_random_bits(frame: Frame) -> None:
     """Philox words, and the maps that go on with them."""
     root = frame.root
-    assert isinstance(root, RandomBits)
+    assert isinstance(root, RandomWords)
     shape = root.out.type.shape
     if 0 in shape:
         return
@@ -151,7 +151,7 @@ class _Words:
         return self.frame.builder.share(stop, grain)
 
 
-def _words(frame: Frame, root: RandomBits) -> _Words:
+def _words(frame: Frame, root: RandomWords) -> _Words:
     builder = frame.builder
     seed, step = (_integer(frame, operand) for operand in root.operands)
     counter = [_stream(frame, root.stream)]
@@ -205,7 +205,7 @@ def _rows_of_panel(words: _Words, shape: Shape, panel: Affine, outer: tuple[Affi
         return
 
     def finish(value: Register, row: Affine) -> None:
-        point: Point = (*outer, row, Split(panel, Affine(), lanes))
+        point: Point = (*outer, row, PanelPosition(panel, Affine(), lanes))
         frame.finish(value, Place(shape, point, lanes, axis + 1))
 
     rows, blocks = bound_of(shape[axis]), _blocks_of_rows(shape)

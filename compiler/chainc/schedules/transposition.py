@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from chainc.ir.types import Shape
 from chainc.loops.language import Affine, Bound, Kind, Register, affine
 from chainc.schedules.frame import Frame
-from chainc.schedules.layout.access import Access, Point, Split, bound_of, moved
+from chainc.schedules.layout.access import Access, PanelPosition, Point, bound_of, moved
 
 
 @dataclass(frozen=True)
@@ -78,12 +78,12 @@ class Transposition:
         assert along is not None
         loaded: list[Register] = []
         for column in range(columns):
-            place = moved(point, across, Split(block, Affine(), lanes))
+            place = moved(point, across, PanelPosition(block, Affine(), lanes))
             place = moved(place, along, panel * lanes + column)
             loaded.append(builder.load(self.source.address(place, across), lanes))
         kind = Kind(self.target.parameter.dtype, lanes)
         loaded += [builder.constant(0, kind) for _ in range(lanes - columns)]
         for row, value in enumerate(builder.transpose(loaded)[:rows]):
             place = moved(point, across, block * lanes + row)
-            place = moved(place, along, Split(panel, Affine(), lanes))
+            place = moved(place, along, PanelPosition(panel, Affine(), lanes))
             builder.store(value, self.target.address(place, along))

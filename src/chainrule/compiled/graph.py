@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from chainc import ir
-from chainc.drawing.folding import Detail, Folded
+from chainc.drawing.detail import Detail, Folded
 from chainc.ir import Node
 from chainc.ir.text import parse as parse_text
 from chainc.ir.text import to_text

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from chainc.ir import Node
 from chainc.ir.errors import InputError, StateError
-from chainc.ir.leaves import State as Slot
+from chainc.ir.leaves import Slot
 from chainc.ir.types import Array, format_shape
 from chainrule.declare.arguments import array
 from chainrule.writing.array_text import array_lines

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from chainc.ir import Node, Origin, apply, originating
 from chainc.ir import leaves as state
 from chainc.ir.errors import InputError, ShapeError
-from chainc.ir.leaves import Input, Label, State
+from chainc.ir.leaves import Input, Label, Slot
 from chainc.ir.types import (
     Array,
     Dim,
@@ -94,7 +94,7 @@ def parameter(
             hint="give numbers: a parameter keeps its shape whatever the batch is",
         )
     type = TensorType(sizes, as_dtype(dtype))
-    slot = State(Label(name), type, init.as_initializer(initializer), trainable)
+    slot = Slot(Label(name), type, init.as_initializer(initializer), trainable)
     node = apply(slot)
     state.initial_graph([node])
     return node
@@ -129,7 +129,7 @@ def size(name: str) -> Node:
 def step_counter() -> Node:
     """The number of steps done before this one, the int64 scalar state "step": one a process."""
     with originating(Origin()):  # it belongs to no line or box of the first program that asks
-        return apply(State(Label("step"), TensorType((), int64), init.zeros()))
+        return apply(Slot(Label("step"), TensorType((), int64), init.zeros()))
 
 
 def _check_keyword(function: str, name: object) -> None:

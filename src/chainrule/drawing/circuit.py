@@ -9,7 +9,7 @@ import numpy as np
 
 from chainc.autodiff import pull_back, seed
 from chainc.drawing.diagram import Lines, Reads
-from chainc.drawing.places import differentiations
+from chainc.drawing.node_roles import differentiations
 from chainc.drawing.wires import Wire
 from chainc.formulas import notation
 from chainc.formulas.blackboard import name_of
@@ -18,7 +18,7 @@ from chainc.ir import Graph, Node, rebuild
 from chainc.ir.leaves import Leaf
 from chainc.ops.contract import Contract
 from chainc.ops.elementwise import Elementwise
-from chainrule.evaluation.backpropagation import Backpropagation, Part, backpropagate
+from chainrule.evaluation.backpropagation import Backpropagation, Contribution, backpropagate
 from chainrule.evaluation.point import complete, evaluate_at
 from chainrule.evaluation.values import Values
 from chainrule.writing.array_text import array_lines
@@ -106,7 +106,7 @@ def _wire(node: Node, point: Backpropagation) -> Wire:
     return Wire(above, _sum_of_parts(parts), part)
 
 
-def _sum_of_parts(parts: Sequence[Part]) -> Lines:
+def _sum_of_parts(parts: Sequence[Contribution]) -> Lines:
     """`4 + (−2) = 2`; what is too long by the sum alone."""
     if not parts:
         return ()

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from chainc.drawing.detail import Detail, Folded, check_detail
 from chainc.drawing.diagram import output_names
 from chainc.drawing.dot import to_dot
-from chainc.drawing.folding import Detail, Folded, check_detail
 from chainc.ir import Graph, Node
 from chainc.ir.errors import InputError
 from chainrule.drawing.circuit import Circuit, circuit_of_graph, circuit_of_nodes

@@ -14,7 +14,7 @@ from chainrule.evaluation.values import Values
 
 
 @dataclass(frozen=True)
-class Part:
+class Contribution:
     """What one reader of a node adds to the node's gradient.
 
     Attributes:
@@ -45,7 +45,7 @@ class Backpropagation:
     nodes: tuple[Node, ...]
     values: Mapping[Node, Array]
     gradients: Mapping[Node, Array]
-    parts: Mapping[Node, tuple[Part, ...]]
+    parts: Mapping[Node, tuple[Contribution, ...]]
 
 
 def backpropagate(
@@ -76,9 +76,9 @@ def backpropagate(
     found = iter(evaluate_at(asked, complete(function, asked, values, seeded)))
     forward = {node: next(found) for node in graph.nodes}
     gradients = {node: next(found) for node in pulled.totals}
-    numbers: dict[Node, list[Part]] = {node: [] for node in gradients}
+    numbers: dict[Node, list[Contribution]] = {node: [] for node in gradients}
     for node, part in parts:
-        numbers[node].append(Part(next(found), part.reader, part.position))
+        numbers[node].append(Contribution(next(found), part.reader, part.position))
     sums = {node: tuple(each) for node, each in numbers.items()}
     return Backpropagation(loss, graph.nodes, forward, gradients, sums)
 

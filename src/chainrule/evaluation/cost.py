@@ -13,7 +13,7 @@ from functools import partial
 
 from chainc.ir import Graph, Node, describe, kernels
 from chainc.ir.errors import InputError
-from chainc.ir.leaves import Leaf, State
+from chainc.ir.leaves import Leaf, Slot
 from chainc.ir.scalar import Scalar
 from chainc.ir.types import Dim, DType, Shape, TensorType, bind_shape, names_of, static
 from chainc.ops.contract import FusedContract
@@ -82,7 +82,7 @@ def cost_of(nodes: Iterable[Node], sizes: Mapping[str, int]) -> Cost:
 
 def _cost_of_node(node: Node, sizes: Mapping[str, int]) -> Cost:
     result = _bound(node, sizes)
-    if isinstance(node.op, State) and node.op.trainable:
+    if isinstance(node.op, Slot) and node.op.trainable:
         elements = math.prod(static(result.shape))
         return Cost(parameters=elements, parameter_bytes=elements * result.dtype.itemsize)
     if isinstance(node.op, Leaf):

@@ -9,7 +9,7 @@ import numpy as np
 from chainc.interpreters.reference import evaluate
 from chainc.ir import Graph, Node, describe
 from chainc.ir.errors import InputError
-from chainc.ir.leaves import Input, State, initial_graph
+from chainc.ir.leaves import Input, Slot, initial_graph
 from chainc.ir.types import Array
 from chainrule.declare.arguments import array
 from chainrule.evaluation.values import Values
@@ -45,7 +45,7 @@ def _as_values(function: str, node: Node, value: object) -> Array:
 
 
 def _first_value(function: str, node: Node, seed: int) -> object:
-    if isinstance(node.op, State):
+    if isinstance(node.op, Slot):
         graph = initial_graph([node])
         return evaluate(graph, {"seed": seed} if graph.leaves("input") else {}).outputs[0]
     assert isinstance(node.op, Input)
@@ -60,5 +60,5 @@ def _first_value(function: str, node: Node, seed: int) -> object:
 def evaluate_at(graph: Graph, point: Point) -> tuple[Array, ...]:
     """The graph's outputs in float64."""
     inputs = {n.op.label: value for n, value in point.items() if isinstance(n.op, Input)}
-    states = {n.op.label: value for n, value in point.items() if isinstance(n.op, State)}
+    states = {n.op.label: value for n, value in point.items() if isinstance(n.op, Slot)}
     return evaluate(graph, inputs, states).outputs

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeGuard
 
 from chainc.ir import Node, scope
 from chainc.ir.errors import GraphError, InputError, Location
-from chainc.ir.leaves import Label, State
+from chainc.ir.leaves import Label, Slot
 from chainc.ops.movement import DimLike
 from chainrule.declare.arguments import part_name
 from chainrule.nn.assignment import variable_assigned_from
@@ -112,7 +112,7 @@ class Module:
     def parameters(self) -> tuple[Node, ...]:
         """The trainable ones among `states()`."""
         return tuple(
-            node for node in self.states() if isinstance(node.op, State) and node.op.trainable
+            node for node in self.states() if isinstance(node.op, Slot) and node.op.trainable
         )
 
     def input_shape(self) -> tuple[DimLike, ...] | None:
@@ -160,13 +160,13 @@ class Module:
 
 
 def _is_part(value: object) -> TypeGuard[Module | Node]:
-    return isinstance(value, Module) or (isinstance(value, Node) and isinstance(value.op, State))
+    return isinstance(value, Module) or (isinstance(value, Node) and isinstance(value.op, Slot))
 
 
 def _label_of(part: Module | Node) -> Label:
     if isinstance(part, Module):
         return part.label
-    assert isinstance(part.op, State)
+    assert isinstance(part.op, Slot)
     return part.op.key
 
 

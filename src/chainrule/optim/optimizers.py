@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from chainc.autodiff import grad
 from chainc.ir import Graph, Node, apply, describe, scope, topological
 from chainc.ir.errors import GradientError, GraphError, InputError
-from chainc.ir.leaves import Input, Label, State
+from chainc.ir.leaves import Input, Label, Slot
 from chainc.ir.types import DType, TensorType, float32, float64
 from chainc.ops import astype, sqrt, square
 from chainrule.declare import init
@@ -88,9 +88,9 @@ class SlotLabel(Label):
 
 def slot(prefix: str, parameter: Node) -> Node:
     """A state of the parameter's type, first 0, kept beside it under `prefix`."""
-    assert isinstance(parameter.op, State)
+    assert isinstance(parameter.op, Slot)
     label = SlotLabel(prefix, parameter.op.key)
-    return apply(State(label, parameter.type, init.zeros()))
+    return apply(Slot(label, parameter.type, init.zeros()))
 
 
 @dataclass(frozen=True)
@@ -239,7 +239,7 @@ class Adam(Optimizer):
 def _parameters(loss: Node, given: Sequence[Node] | None) -> tuple[Node, ...]:
     if given is None:
         reached = topological([loss])
-        chosen = [n for n in reached if isinstance(n.op, State) and n.op.trainable]
+        chosen = [n for n in reached if isinstance(n.op, Slot) and n.op.trainable]
     else:
         chosen = [_require_parameter(node) for node in given]
     if not chosen:
@@ -256,7 +256,7 @@ def _require_parameter(node: object) -> Node:
             f"minimize: a {type(node).__name__} is no parameter",
             hint="give nodes, such as model.parameters()",
         )
-    if not isinstance(node.op, State) or not node.type.dtype.is_float:
+    if not isinstance(node.op, Slot) or not node.type.dtype.is_float:
         raise GraphError(
             f"minimize: {describe(node)} is no parameter",
             hint="give floating-point parameters, such as model.parameters(); "
@@ -279,7 +279,7 @@ def _check_names(updates: Mapping[Node, Node]) -> None:
     """Two slots of one name could not both be kept in a state."""
     named: dict[str, Node] = {}
     for node in updates:
-        assert isinstance(node.op, State)
+        assert isinstance(node.op, Slot)
         other = named.setdefault(str(node.op.key), node)
         if other is not node:
             raise GraphError(

@@ -23,7 +23,7 @@ Schedule = Callable[[Node], Node]
 
 
 @dataclass(frozen=True)
-class Constant:
+class ConstantRate:
     """Always `rate`."""
 
     rate: float
@@ -90,7 +90,7 @@ def constant(rate: float) -> Schedule:
     Raises:
         InputError: it is not a positive number.
     """
-    return Constant(_rate("constant", "rate", rate))
+    return ConstantRate(_rate("constant", "rate", rate))
 
 
 def step_decay(initial: float, factor: float = 0.1, every: int = 1000) -> Schedule:

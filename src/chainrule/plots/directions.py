@@ -9,7 +9,7 @@ import numpy as np
 
 from chainc.ir import Graph, Node, describe
 from chainc.ir.errors import InputError, StateError
-from chainc.ir.leaves import State as Slot
+from chainc.ir.leaves import Slot
 from chainrule.compiled.state import State
 from chainrule.plots.given import Floats
 from chainrule.plots.style import label

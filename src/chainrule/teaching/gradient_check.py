@@ -12,7 +12,7 @@ import numpy.typing as npt
 from chainc.autodiff import grad
 from chainc.ir import Graph, Node, describe
 from chainc.ir.errors import GradientError
-from chainc.ir.leaves import Input, State
+from chainc.ir.leaves import Input, Slot
 from chainc.ir.types import Array
 from chainrule.declare.arguments import count, number
 from chainrule.evaluation.point import Point, complete, evaluate_at
@@ -130,7 +130,7 @@ def check_grad(
 
 
 def _require_leaf(node: Node) -> None:
-    if not isinstance(node.op, (Input, State)):
+    if not isinstance(node.op, (Input, Slot)):
         raise GradientError(
             f"check_grad: {describe(node)} is computed, so it has no value of its own to vary",
             hint="check the gradient for inputs and parameters",

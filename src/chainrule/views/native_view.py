@@ -11,8 +11,8 @@ from chainrule.views.plan import Plan, plan_of_function, plan_of_training
 
 if TYPE_CHECKING:
     from chainc.backends.listing import Listing
-    from chainc.backends.llvm.program import Use
-    from chainc.backends.llvm.running.function import FunctionCode
+    from chainc.backends.llvm.host.function import FunctionCode
+    from chainc.backends.llvm.program import KernelUse
     from chainc.backends.llvm.training.code import TrainingCode
     from chainc.loops.language import Nest
 
@@ -26,7 +26,7 @@ class NativeView:
     llvm: str
     nests: tuple[Nest, ...]
     plan: Plan
-    uses: Mapping[str, Sequence[Use]]  # what each function computes
+    uses: Mapping[str, Sequence[KernelUse]]  # what each function computes
 
     @cached_property
     def loops(self) -> str:
@@ -51,7 +51,7 @@ class NativeView:
     def listing(self, code: str) -> Listing:
         """One of `CODES` line by line."""
         from chainc.backends.llvm.machine_code.jit import host
-        from chainc.backends.llvm.machine_code.listing import list_assembly, list_loops
+        from chainc.backends.llvm.machine_code.listings import list_assembly, list_loops
         from chainc.backends.llvm.machine_code.locations import llvm_lines
 
         if code == "loops":
@@ -63,7 +63,7 @@ class NativeView:
 
     @cached_property
     def _llvm_listing(self) -> Listing:
-        from chainc.backends.llvm.machine_code.listing import list_llvm
+        from chainc.backends.llvm.machine_code.listings import list_llvm
 
         return list_llvm(self.llvm, self.uses)
 

@@ -11,8 +11,8 @@ from chainc.lowering.program import Buffer, Program
 from chainrule.views.plan_drawing import Band, PlanDrawing, draw_bands
 
 if TYPE_CHECKING:
+    from chainc.backends.llvm.host.function import FunctionCode
     from chainc.backends.llvm.program import Memory
-    from chainc.backends.llvm.running.function import FunctionCode
     from chainc.backends.llvm.training.code import TrainingCode
 
 HEADER = ("buffer", "type", "layout", "offset", "bytes", "first", "last", "in place of")
@@ -137,9 +137,9 @@ def plan_of_training(code: TrainingCode) -> Plan:
 
 
 def _header_bytes() -> int:
-    from chainc.backends.llvm.runtime.header import HEADER_BYTES
+    from chainc.backends.llvm.runtime.control_block import CONTROL_BYTES
 
-    return HEADER_BYTES
+    return CONTROL_BYTES
 
 
 def _runtime(name: str, offset: int, nbytes: int) -> Allocation:

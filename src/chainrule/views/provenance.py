@@ -12,7 +12,7 @@ from chainc.ir import Graph, Node, Origin, describe
 from chainc.ir.errors import GraphError, InputError, Location
 from chainc.ir.leaves import Leaf
 from chainc.lowering.parts import Part
-from chainc.lowering.program import Contract, Kernel
+from chainc.lowering.program import Contraction, Kernel
 from chainc.ops.contract import FusedContract
 from chainc.ops.formula import Region
 
@@ -272,7 +272,7 @@ def _computed(part: Part, node: Node) -> tuple[str, Origin]:
     """The op that a part of a kernel computes for a node, and its origin."""
     if part.node is not None:
         return part.node.op.name, part.node.origin
-    if isinstance(part.kernel, Contract):
+    if isinstance(part.kernel, Contraction):
         op = node.op.contract if isinstance(node.op, FusedContract) else node.op
         return op.name, part.kernel.origin
     return node.op.name, node.origin

@@ -9,7 +9,7 @@ import pytest
 from chainc.interpreters.reference import evaluate
 from chainc.ir import Graph, Node
 from chainc.ir.errors import DTypeError, GraphError, InputError, ShapeError
-from chainc.ir.leaves import Constant, Input, State, initial_graph
+from chainc.ir.leaves import Constant, Input, Slot, initial_graph
 from chainc.ir.types import TensorType, float32, int32, int64, named
 from chainrule import init
 from chainrule.declare import leaves as declare
@@ -73,13 +73,13 @@ def values(node: Node, seed: int = 0) -> npt.NDArray[np.float64]:
 
 def test_parameter_is_a_trainable_state_with_a_first_value() -> None:
     weight = declare.parameter("weight", (2, 3), "he_normal")
-    assert isinstance(weight.op, State)
+    assert isinstance(weight.op, Slot)
     assert weight.op.trainable
     assert str(weight.op.key) == "weight"
     assert weight.type == TensorType((2, 3), float32)
     assert np.unique(values(weight)).size == 6
     frozen = declare.parameter("mean", (3,), 0.5, trainable=False, dtype="float64")
-    assert isinstance(frozen.op, State)
+    assert isinstance(frozen.op, Slot)
     assert not frozen.op.trainable
     assert values(frozen).tolist() == [0.5, 0.5, 0.5]
 
@@ -173,13 +173,13 @@ def test_step_counter_is_one_state() -> None:
     assert counter.type == TensorType((), int64)
     assert counter.origin.scope == ""
     assert values(counter) == 0
-    assert isinstance(counter.op, State)
+    assert isinstance(counter.op, Slot)
     assert not counter.op.trainable
 
 
 def test_a_state_without_initialiser_has_no_first_value() -> None:
     node = declare.parameter("w", (2,), init.zeros())
-    assert isinstance(node.op, State)
-    bare = Node(State(node.op.key, node.type), (), node.type)
+    assert isinstance(node.op, Slot)
+    bare = Node(Slot(node.op.key, node.type), (), node.type)
     with pytest.raises(GraphError, match=r"^w f32\[2\] .* has no initialiser"):
         initial_graph([bare])

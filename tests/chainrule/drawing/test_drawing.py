@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 import chainrule as cr
-from chainc.drawing.folding import Detail
+from chainc.drawing.detail import Detail
 from chainrule.compiled.graph import Graph
 from chainrule.drawing.drawing import Drawing, draw
 

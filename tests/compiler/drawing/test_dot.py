@@ -28,8 +28,8 @@ from tests.pictures import (
 
 from chainc import ops
 from chainc.autodiff import grad
+from chainc.drawing.detail import Detail
 from chainc.drawing.dot import to_dot
-from chainc.drawing.folding import Detail
 from chainc.drawing.wires import Wire
 from chainc.ir import Graph, Origin, originating, scope
 from chainc.ir.errors import InputError, Location

@@ -11,7 +11,7 @@ from chainc import ops
 from chainc.interpreters.reference import evaluate
 from chainc.ir import Graph, Node, apply
 from chainc.ir.errors import InputError
-from chainc.ir.leaves import Input, Label, State, constant, size
+from chainc.ir.leaves import Input, Label, Slot, constant, size
 from chainc.ir.types import (
     DType,
     Shape,
@@ -101,7 +101,7 @@ def test_named_sizes_are_those_of_the_inputs() -> None:
 
 
 def test_updates_read_the_values_from_before_the_step() -> None:
-    a, b = (apply(State(Label(name), TensorType((), float64))) for name in "ab")
+    a, b = (apply(Slot(Label(name), TensorType((), float64))) for name in "ab")
     graph = Graph((a + b,), {a: b, b: a})
     result = evaluate(graph, {}, {"a": 1.0, "b": 2.0})
     assert result.outputs[0] == 3.0
@@ -156,7 +156,7 @@ def test_inputs_that_do_not_fit_are_errors() -> None:
         evaluate(graph, {"x": [1.0, 2.0], "n": 0.5})
     with pytest.raises(InputError, match=r"input 'x' is declared f32\[2\] and got size 3"):
         evaluate(graph, {"x": [1.0, 2.0, 3.0], "n": 1})
-    slot = apply(State(Label("w"), TensorType((2,), float32)))
+    slot = apply(Slot(Label("w"), TensorType((2,), float32)))
     with pytest.raises(InputError, match="no value for state 'w'"):
         evaluate(Graph((slot,)), {})
     with pytest.raises(InputError, match=r"state 'w' is declared f32\[2\] and got float64 \[3\]"):

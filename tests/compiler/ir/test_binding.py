@@ -4,7 +4,7 @@ from chainc import ops
 from chainc.ir import Graph, Node, apply, scope
 from chainc.ir.binding import bind_graph, sizes_of
 from chainc.ir.errors import InputError, ShapeError
-from chainc.ir.leaves import Input, Label, SizeOf, State, size
+from chainc.ir.leaves import Input, Label, SizeOf, Slot, size
 from chainc.ir.types import DType, Shape, Size, TensorType, float32, int32, multiply, named
 from chainc.ops.contract import Contract, FusedContract
 from chainc.ops.formula import Region, scalar_input
@@ -38,7 +38,7 @@ def test_unknown_names_stay() -> None:
 
 
 def test_origins_output_names_and_update_slots_stay() -> None:
-    w = apply(State(Label("w"), TensorType((4,), float32)))
+    w = apply(Slot(Label("w"), TensorType((4,), float32)))
     with scope("model"):
         y = ops.sum(declare("x", "batch", 4) * w, 0)
     graph = Graph((y,), {w: w - y}, ("y",))

@@ -24,7 +24,7 @@ from chainc.ir import (
     with_inputs,
 )
 from chainc.ir.errors import DTypeError, GraphError, Location, ShapeError
-from chainc.ir.leaves import Constant, Input, Label, Literal, State, constant
+from chainc.ir.leaves import Constant, ConstantArray, Input, Label, Slot, constant
 from chainc.ir.types import DType, Shape, TensorType, bool_, float32, int32, named
 
 batch = named("batch")
@@ -143,7 +143,7 @@ def test_topological_order_does_not_recurse() -> None:
 
 
 def test_graph_lists_nodes_users_and_leaves() -> None:
-    x, w = declare("x", 2), apply(State(Label("w"), TensorType((2,), float32)))
+    x, w = declare("x", 2), apply(Slot(Label("w"), TensorType((2,), float32)))
     y = x * w
     loss = ops.sum(y * y)
     graph = Graph((loss,), {w: w - y}, ("loss",))
@@ -164,7 +164,7 @@ def test_rebuild_keeps_what_does_not_change() -> None:
 
 def test_rebuild_replaces_bottom_up_and_infers_types_again() -> None:
     x, wide = declare("x", 2), declare("wide", 5)
-    w = apply(State(Label("w"), TensorType((), float32)))
+    w = apply(Slot(Label("w"), TensorType((), float32)))
     graph = Graph((ops.tanh(x) + 1,), {w: ops.sum(x) * w})
 
     def widen(node: Node, inputs: tuple[Node, ...]) -> Node:
@@ -197,7 +197,7 @@ def test_merge_keeps_different_attributes_apart() -> None:
 
 
 def test_two_slots_are_the_same_only_if_they_are_one_object() -> None:
-    first, second = (apply(State(Label("w"), TensorType((), float32))) for _ in range(2))
+    first, second = (apply(Slot(Label("w"), TensorType((), float32))) for _ in range(2))
     assert len(set(rebuild(Graph((first, second)), merge=True).outputs)) == 2
 
 
@@ -213,13 +213,13 @@ def test_networkx_form_has_one_edge_an_operand() -> None:
 
 def test_literals_are_immutable_and_compared_by_their_bits() -> None:
     nan, zero = np.array(np.nan, np.float32), np.array(0.0, np.float32)
-    assert Literal(nan) == Literal(nan.copy())
-    assert Literal(zero) != Literal(-zero)
-    assert Literal(zero) != Literal(zero.astype(np.float64))
-    assert Literal(np.zeros((2, 1))) != Literal(np.zeros((1, 2)))
-    assert hash(Literal(nan)) == hash(Literal(nan.copy()))
+    assert ConstantArray(nan) == ConstantArray(nan.copy())
+    assert ConstantArray(zero) != ConstantArray(-zero)
+    assert ConstantArray(zero) != ConstantArray(zero.astype(np.float64))
+    assert ConstantArray(np.zeros((2, 1))) != ConstantArray(np.zeros((1, 2)))
+    assert hash(ConstantArray(nan)) == hash(ConstantArray(nan.copy()))
     with pytest.raises(ValueError, match="read-only"):
-        Literal(np.zeros(2)).array[0] = 1
+        ConstantArray(np.zeros(2)).array[0] = 1
 
 
 def test_a_literal_does_not_follow_changes_of_the_array_it_came_from() -> None:

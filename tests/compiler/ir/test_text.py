@@ -12,7 +12,7 @@ from chainc import ops
 from chainc.autodiff import grad
 from chainc.ir import REGISTRY, Graph, Node, Op, apply, reading, scope, tokens
 from chainc.ir.errors import GraphError, ParseError
-from chainc.ir.leaves import Constant, Input, Label, Literal, State, constant
+from chainc.ir.leaves import Constant, ConstantArray, Input, Label, Slot, constant
 from chainc.ir.text import parse, same, to_text
 from chainc.ir.types import DType, Shape, TensorType, float32, float64, int32, multiply, named
 from chainc.ops.contract import Contract, FusedContract
@@ -26,7 +26,7 @@ def declare(key: str, *shape: int | str, dtype: DType = float32) -> Node:
 
 
 def parameter(key: str, *shape: int) -> Node:
-    return apply(State(Label(key), TensorType(shape, float32), trainable=True))
+    return apply(Slot(Label(key), TensorType(shape, float32), trainable=True))
 
 
 def perceptron() -> Graph:
@@ -93,7 +93,7 @@ float_bits = st.sampled_from([np.float32, np.float64]).flatmap(
 def test_constants_keep_every_bit(array: np.typing.NDArray[np.floating]) -> None:
     (node,) = parse(to_text(Graph((constant(array),)))).outputs
     assert isinstance(node.op, Constant)
-    assert node.op.value == Literal(array)
+    assert node.op.value == ConstantArray(array)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_state_slots_keep_name_type_and_updates() -> None:
     slots = {str(slot.op.label): slot for slot in parsed.updates}
     assert set(slots) == {"linear/weight", "linear/bias"}
     weight = slots["linear/weight"].op
-    assert isinstance(weight, State)
+    assert isinstance(weight, Slot)
     assert weight.trainable
     assert parsed.names == ("loss", "logits")
 

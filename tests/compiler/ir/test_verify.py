@@ -5,7 +5,7 @@ from tests.graphs import Case, cases
 from chainc import ops
 from chainc.ir import Graph, Node, Op, apply
 from chainc.ir.errors import GraphError, VerifyError
-from chainc.ir.leaves import Input, Label, State
+from chainc.ir.leaves import Input, Label, Slot
 from chainc.ir.types import UNKNOWN, DType, Shape, TensorType, float32, int32
 from chainc.ir.verify import verify
 from chainc.ops.contract import Contract, FusedContract
@@ -20,7 +20,7 @@ def declare(key: str, *shape: int, dtype: DType = float32) -> Node:
 
 
 def slot(key: str, *shape: int) -> Node:
-    return apply(State(Label(key), TensorType(shape, float32)))
+    return apply(Slot(Label(key), TensorType(shape, float32)))
 
 
 @given(cases(jumps=True))

@@ -13,12 +13,12 @@ from chainc.loops.repetition import Block, Line, Offset, folded, rendered
 from chainc.loops.text import print_nest
 from chainc.lowering.program import (
     Buffer,
-    Contract,
+    Contraction,
     Instruction,
     Kernel,
     Map,
     Panels,
-    Reduce,
+    Reduction,
     Reference,
     View,
 )
@@ -60,13 +60,13 @@ def test_a_small_contraction(golden: Callable[[str, str], None]) -> None:
     panels = Panels(1, 16)
     x, w = view("x", BATCH, 24), view("w", 24, 32, panels=panels)
     out = Buffer("y", TensorType((BATCH, 32), float32), panels=panels)
-    golden("contraction.loops", text_of(Contract(out, (x, w), ("ab", "bc", "ac"))))
+    golden("contraction.loops", text_of(Contraction(out, (x, w), ("ab", "bc", "ac"))))
 
 
 def test_a_reduction(golden: Callable[[str, str], None]) -> None:
     x = view("x", BATCH)
     out = Buffer("total", TensorType((), float32))
-    golden("reduction.loops", text_of(Reduce(out, (x,), "add", (0,), False)))
+    golden("reduction.loops", text_of(Reduction(out, (x,), "add", (0,), False)))
 
 
 def test_what_is_carried_is_one_variable() -> None:
@@ -243,7 +243,7 @@ def test_folding_loses_nothing() -> None:
     """Every kernel of a tile says as many multiplications as it has."""
     x, w = view("x", BATCH, 8), view("w", 8, 8, panels=Panels(1, 4))
     out = Buffer("y", TensorType((BATCH, 8), float32), panels=Panels(1, 4))
-    kernel = Contract(out, (x, w), ("ab", "bc", "ac"))
+    kernel = Contraction(out, (x, w), ("ab", "bc", "ac"))
     found, _ = schedule(kernel, Capacity({"batch": 8}), SSE)
     assert _weighted(print_nest(found), "fma(") == str(found).count("primitive='fma'")
 

@@ -14,7 +14,16 @@ from chainc.ir import Graph, Node
 from chainc.ir.types import coefficient_of, float32
 from chainc.lowering.grouping import group
 from chainc.lowering.lower import lower
-from chainc.lowering.program import Buffer, Contract, Group, Kernel, Map, Program, Reduce, View
+from chainc.lowering.program import (
+    Buffer,
+    Contraction,
+    Group,
+    Kernel,
+    Map,
+    Program,
+    Reduction,
+    View,
+)
 from chainc.passes import pipeline
 from chainrule import optim
 from chainrule.optim import Step
@@ -62,11 +71,11 @@ def test_an_update_joins_the_weights_gradient(optimizer: optim.Optimizer, slots:
     found = updates(program)
     for weight in WEIGHTS:
         kernel = found[weight]
-        if isinstance(kernel, Contract):  # the passes have put it into the epilogue
+        if isinstance(kernel, Contraction):  # the passes have put it into the epilogue
             assert slots == 0
             continue
         assert isinstance(kernel, Group)
-        assert isinstance(kernel.members[0], Contract)
+        assert isinstance(kernel.members[0], Contraction)
         replaced = [key for key, writer in found.items() if writer is kernel]
         assert weight in replaced
         assert len(replaced) == 1 + slots
@@ -98,8 +107,8 @@ def test_clipping_by_the_norm_of_all_gradients_keeps_updates_apart() -> None:
     """The norm needs every element of the gradients before the first can be scaled."""
     program = group(lowered(clipped()))
     for weight in WEIGHTS:
-        assert not any(isinstance(each, Contract) for each in members(updates(program)[weight]))
-    assert any(isinstance(member, Reduce) for each in program.body for member in members(each))
+        assert not any(isinstance(each, Contraction) for each in members(updates(program)[weight]))
+    assert any(isinstance(member, Reduction) for each in program.body for member in members(each))
 
 
 def clipped() -> Graph:
@@ -142,7 +151,7 @@ def test_a_map_that_waits_for_a_reduction_of_the_result_stays_outside() -> None:
     _, product = chain(4, 6)
     largest = cr.max(product, axis=1, keepdims=True)
     program = group(lower(Graph((product - largest,))))
-    assert [type(kernel) for kernel in program.body] == [Contract, Reduce, Map]
+    assert [type(kernel) for kernel in program.body] == [Contraction, Reduction, Map]
 
 
 def test_a_broadcast_of_the_result_stays_outside() -> None:

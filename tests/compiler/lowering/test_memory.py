@@ -15,7 +15,7 @@ from chainc.backends.llvm.program import Memory
 from chainc.backends.numpy.module import assemble, prepare, print_function
 from chainc.ir import Graph, Node, apply
 from chainc.ir.binding import bind_graph
-from chainc.ir.leaves import Input, Label, State
+from chainc.ir.leaves import Input, Label, Slot
 from chainc.ir.types import Array, TensorType, coefficient_of, float32, named, names_of
 from chainc.lowering.grouping import group
 from chainc.lowering.lower import lower
@@ -96,13 +96,13 @@ def test_a_broadcast_operand_is_not_overwritten() -> None:
 
 def test_inputs_and_state_that_is_not_updated_are_never_written() -> None:
     x = input("x", 4)
-    w = apply(State(Label("w"), TensorType((4,), float32)))
+    w = apply(Slot(Label("w"), TensorType((4,), float32)))
     program = prepare(lower(Graph((ops.exp(x), ops.exp(w)))))
     assert all(kernel.out.role == "work" for kernel in program.body)
 
 
 def test_a_new_value_is_computed_in_its_slot() -> None:
-    w = apply(State(Label("w"), TensorType((4,), float32)))
+    w = apply(Slot(Label("w"), TensorType((4,), float32)))
     program = prepare(lower(Graph((), {w: w * 0.5 + 1.0})))
     assert not program.updates
     assert {kernel.out.role for kernel in program.body} == {"state"}
@@ -128,7 +128,7 @@ def test_memory_is_used_again() -> None:
 @given(st.lists(st.tuples(st.integers(0, 7), st.integers(0, 30), st.integers(0, 30)), max_size=40))
 def test_no_two_living_values_share_bytes(steps: list[tuple[int, int, int]]) -> None:
     nodes = [input("x", 4, 4), input("z", "batch", 4)]
-    w = apply(State(Label("w"), TensorType((4, 4), float32)))
+    w = apply(Slot(Label("w"), TensorType((4, 4), float32)))
     nodes.append(w)
     for kind, i, j in steps:
         a, b = nodes[i % len(nodes)], nodes[j % len(nodes)]
@@ -190,8 +190,8 @@ def native(graph: Graph, machine: Machine = AVX512) -> Program:
 def momentum() -> Graph:
     """W and v are replaced by one kernel, which reads both."""
     x, y = input("x", "batch", 24), input("y", "batch", 32)
-    w = apply(State(Label("w"), TensorType((24, 32), float32)))
-    v = apply(State(Label("v"), TensorType((24, 32), float32)))
+    w = apply(Slot(Label("w"), TensorType((24, 32), float32)))
+    v = apply(Slot(Label("v"), TensorType((24, 32), float32)))
     gradient = ops.permute_dims(x, (1, 0)) @ ops.tanh(x @ w + y)
     new_v = v * 0.9 + gradient
     return Graph((ops.sum(x @ w),), {v: new_v, w: w - new_v * 0.1})
@@ -211,7 +211,7 @@ def test_a_group_replaces_all_its_slots_in_place() -> None:
 def test_a_group_does_not_write_over_what_its_contraction_reads() -> None:
     """A row of the result is written while others still need whole rows of the operand."""
     x = input("x", "batch", 24)
-    w = apply(State(Label("w"), TensorType((24, 24), float32)))
+    w = apply(Slot(Label("w"), TensorType((24, 24), float32)))
     first = ops.exp(x @ w)
     program = reuse_in_place(native(Graph((ops.tanh(first @ w) * 2.0,))))
     for kernel in program.body:
@@ -220,7 +220,7 @@ def test_a_group_does_not_write_over_what_its_contraction_reads() -> None:
 
 def test_a_group_writes_over_what_a_follower_reads_at_its_element() -> None:
     x = input("x", "batch", 24)
-    w = apply(State(Label("w"), TensorType((24, 24), float32)))
+    w = apply(Slot(Label("w"), TensorType((24, 24), float32)))
     other = ops.exp(x)
     program = reuse_in_place(native(Graph((ops.sum(ops.tanh(x @ w) + other, 0),))))
     groups = [each for each in program.body if isinstance(each, Group)]

@@ -15,7 +15,7 @@ from chainc.passes import pipeline
 from chainc.schedules import schedule
 from chainc.schedules.layout.access import Capacity
 from chainc.schedules.layout.machine import AVX512, SSE, Machine
-from chainc.schedules.unrolled.program import unrolled
+from chainc.schedules.unrolled.schedule import unrolled
 from chainrule.optim import SGD
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from tests.graphs import Case, cases
 
 import chainrule as cr
-from chainc.backends.llvm.running.function import BLOCK
+from chainc.backends.llvm.host.function import BLOCK
 from chainc.ir import Graph, Node
 from chainc.ir.binding import bind_graph
 from chainc.ir.types import Array, Size, float64

@@ -3,14 +3,14 @@
 from tests.two_sided import declare
 
 from chainc.ir import Graph, Node, apply
-from chainc.ir.leaves import Label, State
+from chainc.ir.leaves import Label, Slot
 from chainc.ir.types import TensorType, float32
 from chainc.ops import exp
 from chainc.passes.dce import dce
 
 
 def slot(name: str) -> Node:
-    return apply(State(Label(name), TensorType((3,), float32)))
+    return apply(Slot(Label(name), TensorType((3,), float32)))
 
 
 def test_an_update_that_changes_nothing_goes_with_its_slot() -> None:

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from tests.graphs import Case, cases
 
 from chainc.autodiff import grad
-from chainc.interpreters.reference import Result, evaluate
+from chainc.interpreters.reference import Evaluation, evaluate
 from chainc.ir import Graph, Node, apply
 from chainc.ir.binding import bind_graph, sizes_of
-from chainc.ir.leaves import Input, Label, State
+from chainc.ir.leaves import Input, Label, Slot
 from chainc.ir.text import same, to_text
 from chainc.ir.types import Array, Shape, TensorType, float32, float64, int32, named
 from chainc.ir.verify import verify
@@ -97,7 +97,7 @@ def training_step() -> Graph:
 
 
 def slot(name: str, shape: Shape) -> Node:
-    return apply(State(Label(name), TensorType(shape, float32), trainable="/" not in name))
+    return apply(Slot(Label(name), TensorType(shape, float32), trainable="/" not in name))
 
 
 def run_step(graph: Graph) -> tuple[list[Numbers], dict[str, Numbers]]:
@@ -111,7 +111,7 @@ def run_step(graph: Graph) -> tuple[list[Numbers], dict[str, Numbers]]:
     return numbers(evaluate(graph, inputs, states))
 
 
-def numbers(result: Result) -> tuple[list[Numbers], dict[str, Numbers]]:
+def numbers(result: Evaluation) -> tuple[list[Numbers], dict[str, Numbers]]:
     outputs = [np.asarray(value, np.float64) for value in result.outputs]
     return outputs, {key: np.asarray(x, np.float64) for key, x in result.updates.items()}
 

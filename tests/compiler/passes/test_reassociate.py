@@ -9,7 +9,7 @@ import pytest
 from tests.two_sided import check, check_numbers, check_unchanged, declare
 
 from chainc.ir import Graph, Node, Rewrite, apply
-from chainc.ir.leaves import Label, State, constant
+from chainc.ir.leaves import Label, Slot, constant
 from chainc.ir.text import same
 from chainc.ir.types import TensorType, coefficient_of, float32, named
 from chainc.ops import einsum, linear, permute_dims, relu
@@ -177,7 +177,7 @@ def weights(*sizes: int) -> list[tuple[Node, Node]]:
 
 
 def slot(name: str, *shape: int) -> Node:
-    return apply(State(Label(name), TensorType(shape, float32), trainable=True))
+    return apply(Slot(Label(name), TensorType(shape, float32), trainable=True))
 
 
 def rows_times_matrix(graph: Graph) -> int:

@@ -22,11 +22,11 @@ from chainc.ir.types import (
     uint8,
 )
 from chainc.lowering.program import (
-    Arange,
     Buffer,
     Gather,
     Group,
     Instruction,
+    Iota,
     Kernel,
     Map,
     Movement,
@@ -401,7 +401,7 @@ def test_one_hot_refuses_an_index_out_of_range(wrong: int, position: int) -> Non
 @pytest.mark.parametrize("count", [0, 1, 16, 100])
 @pytest.mark.parametrize("panels", [None, Panels(0, 16)], ids=["plain", "panels"])
 def test_arange(dtype: DType, count: int, panels: Panels | None) -> None:
-    kernel = Arange(buffer("y", (count,), dtype, panels=panels), ())
+    kernel = Iota(buffer("y", (count,), dtype, panels=panels), ())
     found, _ = run(kernel, schedule_arange, {})
     np.testing.assert_array_equal(found, np.arange(count))
 
@@ -409,6 +409,6 @@ def test_arange(dtype: DType, count: int, panels: Panels | None) -> None:
 @pytest.mark.parametrize("rows", [1, 16, 5000])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_arange_of_rows(rows: int, threads: int) -> None:
-    kernel = Arange(buffer("y", (BATCH,), int64), ())
+    kernel = Iota(buffer("y", (BATCH,), int64), ())
     found, _ = run(kernel, schedule_arange, {}, rows=rows, capacity=5000, threads=threads)
     np.testing.assert_array_equal(found, np.arange(rows))

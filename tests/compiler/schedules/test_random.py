@@ -19,7 +19,7 @@ from chainc.lowering.program import (
     Operand,
     Panels,
     Permutation,
-    RandomBits,
+    RandomWords,
     Reference,
     View,
 )
@@ -53,7 +53,7 @@ def bits(
     threads: int = 1,
 ) -> Array:
     out = Buffer("y", TensorType(shape, int32), panels=panels)
-    kernel = RandomBits(out, (Literal(seed, SCALAR), Literal(step, SCALAR)), stream)
+    kernel = RandomWords(out, (Literal(seed, SCALAR), Literal(step, SCALAR)), stream)
     nest, buffers = nest_of(kernel, schedule_random_bits, machine, capacity)
     result = storage(out, capacity)
     call(nest, given(buffers, {out: result}), machine, rows, threads)
@@ -129,7 +129,7 @@ def test_followers(panels: Panels | None, rows: int, spread: bool) -> None:
     below = Instruction("less", (a, b), TensorType(shape, bool_))
     cast = Instruction("cast", (Reference("instruction", 0, below.type),), mask.type)
     seeds: tuple[Operand, ...] = (Literal(3, SCALAR), Literal(4, SCALAR))
-    members = (RandomBits(words, seeds, 9), Map(mask, operands, (below, cast)))
+    members = (RandomWords(words, seeds, 9), Map(mask, operands, (below, cast)))
     kernel = Group(mask, (*seeds, operands[1]), members, ((mask, mask),))
     nest, buffers = nest_of(kernel, schedule_random_bits, AVX512, 50)
     limits = np.linspace(-(2**31), 2**31 - 1, 40).astype(np.int32) if spread else np.int32(12345)
@@ -146,7 +146,7 @@ def test_seed_and_step_in_memory() -> None:
         Buffer(name, TensorType(shape, dtype))
         for name, shape, dtype in (("y", (100,), int32), ("seed", (), int64), ("step", (), int32))
     )
-    kernel = RandomBits(out, (View(seed, seed.type), View(step, step.type)), 7)
+    kernel = RandomWords(out, (View(seed, seed.type), View(step, step.type)), 7)
     nest, buffers = nest_of(kernel, schedule_random_bits, AVX512)
     arrays = {each: storage(each) for each in (out, seed, step)}
     arrays[seed][0], arrays[step][0] = -5, -6

@@ -11,10 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from chainc.backends.llvm.printing.module import Kernel as Function
-from chainc.backends.llvm.printing.module import Module
+from chainc.backends.llvm.printing.module import KernelFunction, Module
+from chainc.backends.llvm.runtime.control_block import CONTROL_BYTES, FAILURE
 from chainc.backends.llvm.runtime.failures import Failures, Watched
-from chainc.backends.llvm.runtime.header import FAILURE, HEADER_BYTES
 from chainc.ir import Origin
 from chainc.loops.language import Nest
 from chainc.lowering.grouping import group
@@ -27,7 +26,7 @@ from chainc.schedules import schedule
 from chainc.schedules.layout.access import Capacity, storage_size
 from chainc.schedules.layout.machine import Machine
 from chainc.schedules.layout.panels import Layouts, lay_out
-from chainc.schedules.unrolled.program import Unrolled
+from chainc.schedules.unrolled.schedule import Unrolled
 from chainc.schedules.watching import watching_nest
 
 ARGUMENTS = "ptr noalias %arena, ptr noalias %table, i64 %rows, i64 %thread, i64 %threads"
@@ -91,7 +90,7 @@ class Memory:
     """Where every buffer is: an offset in the arena, a place in the table, or a constant."""
 
     capacity: Capacity
-    size: int = HEADER_BYTES
+    size: int = CONTROL_BYTES
     shared: dict[tuple[str, str], int] = field(default_factory=dict)  # by role and key
     offsets: dict[Buffer, int] = field(default_factory=dict)
     table: dict[Buffer, int] = field(default_factory=dict)
@@ -145,17 +144,17 @@ class Memory:
 
 
 @dataclass(frozen=True)
-class Call:
+class KernelCall:
     """A kernel's function, the buffers it is given, and which of them it writes."""
 
-    function: Function
+    function: KernelFunction
     buffers: tuple[Buffer, ...]
     written: frozenset[Buffer]
     code: int
 
 
 @dataclass(frozen=True)
-class Use:
+class KernelUse:
     """What a function computes where it is called: equal kernels share one.
 
     Attributes:
@@ -164,7 +163,7 @@ class Use:
         parts: all that is computed.
     """
 
-    function: Function
+    function: KernelFunction
     nest: Nest
     parts: tuple[Part, ...]
 
@@ -176,19 +175,19 @@ class ProgramPrinter:
     module: Module
     memory: Memory
     failures: Failures = field(default_factory=Failures)
-    uses: dict[str, list[Use]] = field(default_factory=dict)  # by function
+    uses: dict[str, list[KernelUse]] = field(default_factory=dict)  # by function
 
-    def kernel(self, kernel: Kernel) -> Call:
+    def kernel(self, kernel: Kernel) -> KernelCall:
         """A kernel's function in the module."""
         nest, buffers = schedule(kernel, self.memory.capacity, self.module.machine)
         function = self._function_of(nest, parts_of(kernel))
         self._constants(buffers)
         code = self.failures.add_kernel(kernel)
-        return Call(function, buffers, frozenset(kernel.outs), code)
+        return KernelCall(function, buffers, frozenset(kernel.outs), code)
 
-    def _function_of(self, nest: Nest, parts: tuple[Part, ...]) -> Function:
+    def _function_of(self, nest: Nest, parts: tuple[Part, ...]) -> KernelFunction:
         function = self.module.kernel(nest)
-        self.uses.setdefault(function.name, []).append(Use(function, nest, parts))
+        self.uses.setdefault(function.name, []).append(KernelUse(function, nest, parts))
         return function
 
     def unrolled(self, name: str, small: Unrolled) -> None:
@@ -198,7 +197,7 @@ class ProgramPrinter:
         code = self.failures.add_kernels(checked)
         body = _Body(self.memory)
         self._constants(buffers)
-        body.call(Call(function, tuple(buffers), frozenset(), code))
+        body.call(KernelCall(function, tuple(buffers), frozenset(), code))
         self._function(name, body)
 
     def sequence(
@@ -233,7 +232,7 @@ class ProgramPrinter:
             return
         nest, buffers = watching_nest(buffer, self.memory.capacity, self.module.machine)
         code = self.failures.add_watched(watched)
-        body.call(Call(self.module.kernel(nest), buffers, frozenset(), code))
+        body.call(KernelCall(self.module.kernel(nest), buffers, frozenset(), code))
 
     def _function(self, name: str, body: _Body) -> None:
         head = f"define internal void @{name}({ARGUMENTS}) nounwind {{\nentry:\n"
@@ -291,12 +290,12 @@ class _Body:
             self.lines.append(f"  call void @{after}({given})")
             self.lines.append(BARRIER)
         self.values = 0
-        self.touched: list[Call] = []  # since the last barrier
-        self.touched_by_all: list[Call] = []  # the shared ones of them
+        self.touched: list[KernelCall] = []  # since the last barrier
+        self.touched_by_all: list[KernelCall] = []  # the shared ones of them
         self.count = 0
         self.alone = False  # inside a block that only the first thread enters
 
-    def call(self, call: Call) -> None:
+    def call(self, call: KernelCall) -> None:
         others = self.touched if call.function.shared else self.touched_by_all
         if any(self._conflict(earlier, call) for earlier in others):
             self._together()
@@ -320,7 +319,7 @@ class _Body:
         self._together()
         return self.lines
 
-    def _conflict(self, earlier: Call, later: Call) -> bool:
+    def _conflict(self, earlier: KernelCall, later: KernelCall) -> bool:
         """Does the later one touch what another thread may have written, or the reverse?"""
         return any(
             self._overlap(a, b)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chainc.backends.numpy.expressions import Scope, permuted
+from chainc.backends.numpy.expressions import SourceNames, permuted
 from chainc.ir.types import Dim, Shape, product
-from chainc.lowering.program import Contract, View
+from chainc.lowering.program import Contraction, View
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Axes:
     column: str  # in the right operand and the result
 
 
-def contraction(scope: Scope, kernel: Contract) -> list[str]:
+def contraction(scope: SourceNames, kernel: Contraction) -> list[str]:
     """The statement that writes the sum of products into the kernel's buffer."""
     (a, b), letters = kernel.reads[:2], kernel.letters
     swapped = _right_comes_first(letters)
@@ -55,7 +55,7 @@ def _axes(left: str, right: str, result: str) -> Axes:
     )
 
 
-def _arranged(scope: Scope, view: View, letters: str, order: str) -> str:
+def _arranged(scope: SourceNames, view: View, letters: str, order: str) -> str:
     axes = [letters.index(letter) for letter in order]
     return scope.view(view) + permuted(axes)
 
@@ -65,7 +65,7 @@ def _flat(text: str, letters: str) -> str:
 
 
 def _outer(
-    scope: Scope, left: View, right: View, names: tuple[str, str], result: str, out: str
+    scope: SourceNames, left: View, right: View, names: tuple[str, str], result: str, out: str
 ) -> str:
     """No axis is summed over: each operand spread along the axes it lacks."""
     parts = []
@@ -78,7 +78,7 @@ def _outer(
 
 
 def _matrix(
-    scope: Scope,
+    scope: SourceNames,
     view: View,
     letters: str,
     groups: tuple[str, str, str],
@@ -99,7 +99,7 @@ def _size(letters: str, sizes: dict[str, Dim]) -> Dim:
 
 
 def _matmul(
-    scope: Scope, x: str, y: str, kernel: Contract, axes: Axes, sizes: dict[str, Dim]
+    scope: SourceNames, x: str, y: str, kernel: Contraction, axes: Axes, sizes: dict[str, Dim]
 ) -> list[str]:
     result = kernel.letters[2]
     order = axes.batch + axes.row + axes.column

@@ -14,7 +14,7 @@ from chainc.lowering.program import Buffer, Literal, Movement, Operand, SizeValu
 
 
 @dataclass(frozen=True)
-class Scope:
+class SourceNames:
     """The source names of buffers and of named sizes."""
 
     names: dict[Buffer, str]

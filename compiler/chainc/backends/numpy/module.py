@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from chainc.backends.listing import Line, Listing, text_of
-from chainc.backends.numpy.expressions import Scope, quoted
+from chainc.backends.numpy.expressions import SourceNames, quoted
 from chainc.backends.numpy.statements import Statements
 from chainc.ir import Origin
 from chainc.ir.types import Dim, Size, TensorType, names_of
@@ -59,7 +59,7 @@ def listed(parts: Sequence[Sequence[Line]]) -> Listing:
 
 
 @dataclass
-class Names:
+class Identifiers:
     """Gives each buffer and named size an identifier that nothing else has."""
 
     used: set[str] = field(default_factory=lambda: set(RESERVED))
@@ -84,10 +84,10 @@ class FunctionPrinter:
         self.program = program
         self.name = name
         self.arena: Arena = plan(program)
-        names = Names({*RESERVED, name})
+        names = Identifiers({*RESERVED, name})
         sizes = {size: names.unique(size) for size in program.size_names}
         self.buffers = self._buffers()
-        self.scope = Scope(self._named(names), sizes)
+        self.scope = SourceNames(self._named(names), sizes)
         self.arenas = {key: names.unique("_".join(("arena", *key))) for key in self.arena.sizes}
         self.statements = Statements(self.scope)
 
@@ -100,7 +100,7 @@ class FunctionPrinter:
                 found[operand.buffer] = None
         return list(found)
 
-    def _named(self, names: Names) -> dict[Buffer, str]:
+    def _named(self, names: Identifiers) -> dict[Buffer, str]:
         """One name a buffer; those that are alike and have the same place share it."""
         named: dict[Buffer, str] = {}
         shared: dict[tuple[str, TensorType, int], str] = {}

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 from chainc.backends.numpy.contraction import contraction
-from chainc.backends.numpy.expressions import Scope, literal, quoted
+from chainc.backends.numpy.expressions import SourceNames, literal, quoted
 from chainc.ir.types import Dim
 from chainc.lowering import program as loops
 from chainc.lowering.program import Kernel, Literal, Map, Operand, View
@@ -45,22 +45,22 @@ FUNCTIONS: Mapping[str, str] = {
 class Statements:
     """Prints kernels in one scope of names."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: SourceNames) -> None:
         self.scope = scope
 
     def of(self, kernel: Kernel) -> list[str]:
         printers: Mapping[type[Kernel], Callable[..., list[str]]] = {
             loops.Map: self._map,
-            loops.Contract: self._contract,
-            loops.Reduce: self._reduce,
+            loops.Contraction: self._contract,
+            loops.Reduction: self._reduce,
             loops.IndexOf: self._index_of,
             loops.Copy: self._copy,
             loops.Fill: self._fill,
             loops.Gather: self._gather,
             loops.ScatterAdd: self._scatter_add,
             loops.OneHot: self._one_hot,
-            loops.Arange: self._arange,
-            loops.RandomBits: self._random_bits,
+            loops.Iota: self._arange,
+            loops.RandomWords: self._random_bits,
             loops.Permutation: self._permutation,
         }
         return printers[type(kernel)](kernel)
@@ -96,10 +96,10 @@ class Statements:
             return [f"np.copyto({out}, np.where({condition}, {chosen}, {other}))"]
         return [f"np.copyto({out}, {other})", f"np.copyto({out}, {chosen}, where={condition})"]
 
-    def _contract(self, kernel: loops.Contract) -> list[str]:
+    def _contract(self, kernel: loops.Contraction) -> list[str]:
         return contraction(self.scope, kernel)
 
-    def _reduce(self, kernel: loops.Reduce) -> list[str]:
+    def _reduce(self, kernel: loops.Reduction) -> list[str]:
         (x,) = kernel.reads
         everything = len(kernel.axes) == x.type.ndim
         axes = kernel.axes[0] if len(kernel.axes) == 1 else kernel.axes
@@ -170,11 +170,11 @@ class Statements:
         )
         return [f"require_indices({', '.join(arguments)})"]
 
-    def _arange(self, kernel: loops.Arange) -> list[str]:
+    def _arange(self, kernel: loops.Iota) -> list[str]:
         out = self._out(kernel)
         return [f"np.copyto({out}, np.arange({out}.size))"]
 
-    def _random_bits(self, kernel: loops.RandomBits) -> list[str]:
+    def _random_bits(self, kernel: loops.RandomWords) -> list[str]:
         return self._random(kernel, "random_bits", f"{self._out(kernel)}.shape", kernel.stream)
 
     def _permutation(self, kernel: loops.Permutation) -> list[str]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chainc.backends.llvm.printing.spelling import element, number
-from chainc.backends.llvm.runtime import header
+from chainc.backends.llvm.runtime import control_block
 from chainc.backends.llvm.training.code import TrainingCode
 from chainc.backends.standalone import entry_templates as templates
 from chainc.backends.standalone.guards import Body, store
@@ -32,7 +32,7 @@ COPY = "ptr %arena, i32 %tensor, ptr %values"
 
 
 @dataclass(frozen=True)
-class Places:
+class EntryContext:
     """What the functions must know beside the interface."""
 
     code: TrainingCode
@@ -59,7 +59,7 @@ def internal(name: str, arguments: str, body: str) -> str:
     return templates.INTERNAL.substitute(name=name, arguments=arguments, body=body)
 
 
-def checks(interface: Interface, places: Places) -> Sequence[str]:
+def checks(interface: Interface, places: EntryContext) -> Sequence[str]:
     """Functions that look at what is given: an arena, the arrays of a data set."""
     prediction = interface.prediction
     rows = (*interface.inputs, *(prediction.inputs if prediction else ()))
@@ -97,11 +97,11 @@ def _data_check(interface: Interface) -> str:
     return body.text
 
 
-def state_functions(interface: Interface, places: Places) -> Sequence[str]:
+def state_functions(interface: Interface, places: EntryContext) -> Sequence[str]:
     """`version`, `init`, `get`, `set`, `stop` and `records`."""
     length, text = len(places.version) + 1, places.version
-    stop = templates.STOP.substitute(offset=header.STOP)
-    records = templates.RECORDS.substitute(offset=header.EPOCHS)
+    stop = templates.STOP.substitute(offset=control_block.STOP)
+    records = templates.RECORDS.substitute(offset=control_block.EPOCHS)
     return [
         templates.CLEAR,
         templates.VERSION.substitute(length=length, text=text),
@@ -114,7 +114,7 @@ def state_functions(interface: Interface, places: Places) -> Sequence[str]:
     ]
 
 
-def _init(interface: Interface, places: Places) -> str:
+def _init(interface: Interface, places: EntryContext) -> str:
     body = Body()
     body.passes("arena.aligned", "%arena")
     stores = [

@@ -7,7 +7,7 @@ from string import Template
 
 from chainc.backends.llvm.printing.spelling import element
 from chainc.backends.standalone import entry_templates as templates
-from chainc.backends.standalone.interface import BAD_ARGUMENT, BAD_INDEX, Rows
+from chainc.backends.standalone.interface import BAD_ARGUMENT, BAD_INDEX, RowArray
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Body:
         result = f"%result.{self.count + 1}"
         self._guard(templates.CHECKED, result, function=function, pointer=pointer)
 
-    def indices(self, rows: Rows, pointer: str) -> None:
+    def indices(self, rows: RowArray, pointer: str) -> None:
         """The values of an array with `%rows` rows lie within its bound, if it has one."""
         if rows.bound is None:
             return

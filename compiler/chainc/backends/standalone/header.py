@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from string import Template
 
-from chainc.backends.llvm.runtime.header import MAX_THREADS
+from chainc.backends.llvm.runtime.control_block import MAX_THREADS
 from chainc.backends.standalone.interface import (
     BAD_ARENA,
     BAD_ARGUMENT,
@@ -17,7 +17,7 @@ from chainc.backends.standalone.interface import (
     OK,
     Interface,
     Prediction,
-    Rows,
+    RowArray,
     Tensor,
     words,
 )
@@ -232,13 +232,13 @@ def _enumerated(interface: Interface, kind: str, names: Sequence[str], count: st
     yield f"    {interface.prefix}_{count} /* how many there are */"
 
 
-def _field(interface: Interface, rows: Rows) -> str:
+def _field(interface: Interface, rows: RowArray) -> str:
     """`const int32_t *y_data; /* int32_t[rows], from 0 to 9 */`."""
     kind = "void" if rows.may_be_bytes else C_TYPES[rows.dtype]
     return f"    const {kind} *{rows.word}_data; /* {_rows(interface, rows)} */"
 
 
-def _rows(interface: Interface, rows: Rows) -> str:
+def _rows(interface: Interface, rows: RowArray) -> str:
     told = f"{C_TYPES[rows.dtype]}[rows]{_dimensions(rows.row_shape)}"
     if rows.may_be_bytes:
         flag = f"{interface.prefix}_UINT8_{rows.word.upper()}"

@@ -43,7 +43,7 @@ class Tensor:
 
 
 @dataclass(frozen=True)
-class Rows:
+class RowArray:
     """An array of the caller's: rows of a data set."""
 
     key: str
@@ -69,8 +69,8 @@ class Rows:
 class Prediction:
     """A function of rows that gives a result for each."""
 
-    inputs: tuple[Rows, ...]
-    output: Rows
+    inputs: tuple[RowArray, ...]
+    output: RowArray
     by_row: bool  # each row stands for itself, so there may be more than a batch of them
 
 
@@ -80,7 +80,7 @@ class Interface:
 
     name: str
     tensors: tuple[Tensor, ...]
-    inputs: tuple[Rows, ...]
+    inputs: tuple[RowArray, ...]
     outputs: tuple[str, ...]  # loss, then the metrics
     prediction: Prediction | None
     batch_size: int

@@ -18,11 +18,11 @@ from chainc.backends.llvm.training.code import training_code
 from chainc.backends.standalone.entry_points import (
     OWN_BYTES,
     SEED,
-    Places,
+    EntryContext,
     checks,
     state_functions,
 )
-from chainc.backends.standalone.interface import Interface, Prediction, Rows, Tensor, words
+from chainc.backends.standalone.interface import Interface, Prediction, RowArray, Tensor, words
 from chainc.backends.standalone.run_entries import run_functions
 from chainc.ir.errors import GraphError
 from chainc.ir.types import Size, TensorType, int64
@@ -93,7 +93,7 @@ class _Writer:
         for i, tensor in enumerate(interface.tensors):
             self.printer.exchange(f"tensor.{i}", [tensor.buffer], {tensor.key: 0})
         version = self._version(interface)
-        places = Places(self.code, self.own, self.prepare, version)
+        places = EntryContext(self.code, self.own, self.prepare, version)
         functions = [
             *checks(interface, places),
             *state_functions(interface, places),
@@ -194,7 +194,7 @@ def _has_rows(buffer: Buffer) -> bool:
     return bool(buffer.type.shape) and isinstance(buffer.type.shape[0], Size)
 
 
-def _rows(buffer: Buffer, word: str, bounds: Sequence[IndexBound]) -> Rows:
+def _rows(buffer: Buffer, word: str, bounds: Sequence[IndexBound]) -> RowArray:
     found = [bound.bound for bound in bounds if bound.key == buffer.key]
     numbers = [bound for bound in found if isinstance(bound, int)]
     if len(numbers) < len(found):
@@ -205,4 +205,4 @@ def _rows(buffer: Buffer, word: str, bounds: Sequence[IndexBound]) -> Rows:
     dtype = buffer.type.dtype
     most = 2 ** (8 * dtype.itemsize)
     bound = min(numbers, default=most)
-    return Rows(buffer.key, word, buffer.type, bound if bound < most else None)
+    return RowArray(buffer.key, word, buffer.type, bound if bound < most else None)

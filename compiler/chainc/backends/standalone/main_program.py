@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from string import Template
 
 from chainc.backends.standalone.header import inert
-from chainc.backends.standalone.interface import C_TYPES, Interface, Rows, words
+from chainc.backends.standalone.interface import C_TYPES, Interface, RowArray, words
 
 MAGIC = "CHAINDAT"
 
@@ -176,36 +176,36 @@ def print_main(interface: Interface) -> str:
     )
 
 
-def _in_file(interface: Interface, rows: Rows) -> str:
+def _in_file(interface: Interface, rows: RowArray) -> str:
     """A line of the description of the file, and of the arrays in it."""
     shape = ", ".join(map(str, ("rows", *rows.row_shape)))
     other = f", or uint8_t with {_flag(interface, rows)} in bytes" if rows.may_be_bytes else ""
     return f"{rows.word}: {C_TYPES[rows.dtype]} ({shape}){other}"
 
 
-def _written(rows: Rows) -> str:
+def _written(rows: RowArray) -> str:
     """In Python, with the array of that name."""
     code = f"{rows.dtype.numpy.kind}{rows.dtype.itemsize}".replace("b1", "u1")
     return f'file.write({rows.word}.astype("<{code}").tobytes())'
 
 
-def _read(interface: Interface, rows: Rows) -> str:
+def _read(interface: Interface, rows: RowArray) -> str:
     size = _element_bytes(interface, rows, "data->bytes")
     word, constant = rows.word, rows.word.upper()
     return READ.substitute(word=word, WORD=constant, NAME=interface.prefix, size=size)
 
 
-def _row_bytes(interface: Interface, rows: Rows) -> str:
+def _row_bytes(interface: Interface, rows: RowArray) -> str:
     size = _element_bytes(interface, rows, "bytes")
     return f"(int64_t)({interface.prefix}_ROW_{rows.word.upper()} * ({size}))"
 
 
-def _element_bytes(interface: Interface, rows: Rows, given: str) -> str:
+def _element_bytes(interface: Interface, rows: RowArray, given: str) -> str:
     size = f"sizeof({C_TYPES[rows.dtype]})"
     return f"{given} & {_flag(interface, rows)} ? 1 : {size}" if rows.may_be_bytes else size
 
 
-def _flag(interface: Interface, rows: Rows) -> str:
+def _flag(interface: Interface, rows: RowArray) -> str:
     return f"{interface.prefix}_UINT8_{rows.word.upper()}"
 
 

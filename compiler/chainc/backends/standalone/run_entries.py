@@ -9,11 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chainc.backends.epochs import MOST_STEPS
-from chainc.backends.llvm.runtime import header
+from chainc.backends.llvm.runtime import control_block
 from chainc.backends.llvm.training import text as training
 from chainc.backends.llvm.training.text import Visit
 from chainc.backends.standalone import entry_templates as templates
-from chainc.backends.standalone.entry_points import ARENA, PLAN, SEED, Places, function, internal
+from chainc.backends.standalone.entry_points import (
+    ARENA,
+    PLAN,
+    SEED,
+    EntryContext,
+    function,
+    internal,
+)
 from chainc.backends.standalone.guards import Body, store
 from chainc.backends.standalone.interface import (
     BAD_INDEX,
@@ -21,17 +28,17 @@ from chainc.backends.standalone.interface import (
     MOST_ROWS,
     Interface,
     Prediction,
-    Rows,
+    RowArray,
 )
 
 JOB = "ptr %arena, ptr %job"
 THREAD = f"{JOB}, i64 %thread, i64 %threads"
 DATA = "ptr %arena, ptr %data, ptr %outputs"
 
-FAILURE = templates.FAILURE.substitute(offset=header.FAILURE, bad_index=BAD_INDEX)
+FAILURE = templates.FAILURE.substitute(offset=control_block.FAILURE, bad_index=BAD_INDEX)
 
 
-def run_functions(interface: Interface, places: Places) -> Sequence[str]:
+def run_functions(interface: Interface, places: EntryContext) -> Sequence[str]:
     """`train`, `begin` and `train_thread`, `step`, `evaluate`, and `predict` if there is one."""
     run = _Run(interface, places)
     forward = templates.FORWARD.substitute
@@ -56,7 +63,7 @@ def run_functions(interface: Interface, places: Places) -> Sequence[str]:
 class _Run:
     """Functions over the struct of a data set, or of a job, which holds two of them."""
 
-    def __init__(self, interface: Interface, places: Places) -> None:
+    def __init__(self, interface: Interface, places: EntryContext) -> None:
         self.interface = interface
         self.own = places.own
         self.code = places.code
@@ -95,7 +102,7 @@ class _Run:
             guards=body.text,
             last_row=self.interface.batch_size - 1,
             batch=self.interface.batch_size,
-            header_bytes=header.HEADER_BYTES,
+            header_bytes=control_block.CONTROL_BYTES,
             stores="\n".join([*self._planned(plan), *self._no_totals()]),
         )
 
@@ -104,7 +111,7 @@ class _Run:
         body = Body()
         body.passes("arena.check", "%arena")
         body.not_null("%job")
-        body.within("%threads", 1, header.MAX_THREADS)
+        body.within("%threads", 1, control_block.MAX_THREADS)
         body.below("%thread", "%threads")
         self._arrays(body, "%job", "data")
         body.lines.append(f"  %validation = getelementptr i64, ptr %job, i64 {self.words}")
@@ -142,14 +149,14 @@ class _Run:
         bits = self._bits(body, "bits", "%data", self.layout.evaluate)
         body.lines.append(_placed(self.code.table["history"], "%history"))
         plan = self._planned({training.HELD_OUT: "%rows", training.HELD_OUT_BYTES: bits})
-        none = store("epochs", header.EPOCHS, "0")
+        none = store("epochs", control_block.EPOCHS, "0")
         return templates.EVALUATE.substitute(
             places=len(self.code.table),
             columns=self.layout.columns,
             guards=body.text,
             stores="\n".join([_no_failure(), none, *plan, *self._no_totals()]),
             plan=self.own + PLAN,
-            none=store("epochs.after", header.EPOCHS, "0"),
+            none=store("epochs.after", control_block.EPOCHS, "0"),
             bad_index=BAD_INDEX,
             results="\n".join(
                 templates.MEAN.substitute(i=i, column=2 + outputs + i) for i in range(outputs)
@@ -225,7 +232,7 @@ def _predict(interface: Interface, prediction: Prediction) -> str:
     )
 
 
-def _part(place: int, rows: Rows, pointer: str) -> str:
+def _part(place: int, rows: RowArray, pointer: str) -> str:
     """The table's entry: an array from the row on that is next."""
     row_bytes = rows.row_elements * rows.dtype.itemsize
     start = templates.FROM_ROW.substitute(place=place, row_bytes=row_bytes, pointer=pointer)
@@ -241,4 +248,4 @@ def _loaded(name: str, offset: int) -> str:
 
 
 def _no_failure() -> str:
-    return store("failure.before", header.FAILURE, "0")
+    return store("failure.before", control_block.FAILURE, "0")

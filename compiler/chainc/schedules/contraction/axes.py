@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from chainc.ir.types import Dim
 from chainc.loops.builder import NestBuilder
 from chainc.loops.language import Affine, Bound, Register, affine
-from chainc.schedules.layout.access import Split, bound_of
+from chainc.schedules.layout.access import PanelPosition, bound_of
 
-Position = Affine | Split
+Position = Affine | PanelPosition
 Positions = Mapping[str, Position]  # where each letter stands
 Values = Sequence[Register]
 
@@ -105,7 +105,9 @@ def walk(
 
     def panel(index: Affine, _: int, values: Values) -> Values:
         def lanes(lane: Affine, size: int, values: Values) -> Values:
-            split = [Split(index + stretch.offset, lane + i, axis.lanes) for i in range(size)]
+            split = [
+                PanelPosition(index + stretch.offset, lane + i, axis.lanes) for i in range(size)
+            ]
             return body(split, values)
 
         return chain(builder, f"{axis.letter}_lane", (0, stretch.inside), sizes, values, lanes)

@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass
 
 from chainc.loops.builder import NestBuilder
-from chainc.lowering.program import Contract
+from chainc.lowering.program import Contraction
 from chainc.schedules.contraction.axes import Axis, Stretch
 from chainc.schedules.contraction.roles import Factor, Roles
-from chainc.schedules.contraction.tiles import Tiling, Work, tiling
+from chainc.schedules.contraction.tiles import TiledArea, Tiling, tiling
 from chainc.schedules.frame import Frame
 from chainc.schedules.layout.access import Access
 
@@ -79,7 +79,7 @@ class Partition:
 
 
 def partition(
-    frame: Frame, root: Contract, factors: tuple[Factor, Factor], roles: Roles
+    frame: Frame, root: Contraction, factors: tuple[Factor, Factor], roles: Roles
 ) -> Partition:
     stretches = {axis: axis.stretches for axis in (*roles.outer, roles.row) if axis is not None}
     if roles.column is not None:
@@ -92,7 +92,7 @@ def partition(
     if roles.across:
         depth = -(-depth // roles.lanes)
     width = -(-roles.lanes * roles.dtype.itemsize // frame.machine.vector_bytes)
-    work = Work(rows, _vectors(roles, stretches), depth, width)
+    work = TiledArea(rows, _vectors(roles, stretches), depth, width)
     return Partition(roles, tiling(frame.machine, work), stretches)
 
 
@@ -102,7 +102,9 @@ def _columns(column: Axis, roomy: bool) -> tuple[Stretch, ...]:
     return (Stretch(column, 0, -(-column.most // column.lanes), inside=column.lanes),)
 
 
-def _has_room(frame: Frame, root: Contract, factors: tuple[Factor, Factor], column: Axis) -> bool:
+def _has_room(
+    frame: Frame, root: Contraction, factors: tuple[Factor, Factor], column: Axis
+) -> bool:
     """May the lanes past the last column be computed too?"""
     if not column.lanes:
         return False

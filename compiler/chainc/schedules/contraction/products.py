@@ -17,7 +17,7 @@ from chainc.schedules.contraction.axes import (
     walk,
 )
 from chainc.schedules.contraction.roles import Factor, Roles
-from chainc.schedules.layout.access import Split
+from chainc.schedules.layout.access import PanelPosition
 
 FIRST = Affine()  # lane of a vector
 UNROLLED = 4  # steps of the innermost loop in one pass
@@ -123,7 +123,7 @@ class Products:
 
     def _vector(self, axis: Axis, vector: Affine, lane: Affine = FIRST) -> Position:
         lanes = self.roles.lanes
-        return Split(vector, lane, lanes) if axis.lanes else vector * lanes + lane
+        return PanelPosition(vector, lane, lanes) if axis.lanes else vector * lanes + lane
 
     def _step(self, tile: Tile, sums: Values) -> Values:
         """A product for each sum, at one position of the axes that are summed over."""

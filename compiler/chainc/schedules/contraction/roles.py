@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from chainc.ir.types import Dim, DType, promote
-from chainc.lowering.program import Contract
+from chainc.lowering.program import Contraction
 from chainc.schedules.contraction.axes import Axis
 from chainc.schedules.frame import Frame
 from chainc.schedules.layout.access import Access
@@ -51,7 +51,7 @@ class Roles:
         return self.vector is not None and self.vector in self.inner
 
 
-def roles(frame: Frame, root: Contract, factors: tuple[Factor, Factor]) -> Roles:
+def roles(frame: Frame, root: Contraction, factors: tuple[Factor, Factor]) -> Roles:
     result = root.letters[2]
     others = frame.accesses(root.out.type.shape)
     axes = _axes(frame, root, factors, others)
@@ -76,7 +76,7 @@ def roles(frame: Frame, root: Contract, factors: tuple[Factor, Factor]) -> Roles
 
 
 def _axes(
-    frame: Frame, root: Contract, factors: Sequence[Factor], others: Sequence[Access]
+    frame: Frame, root: Contraction, factors: Sequence[Factor], others: Sequence[Access]
 ) -> Mapping[str, Axis]:
     """Every letter's axis; it lies in panels if it does so in anything that is read or written."""
     result = root.letters[2]

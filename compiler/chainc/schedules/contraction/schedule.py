@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chainc.loops.language import Affine, Register
-from chainc.lowering.program import Contract, View
+from chainc.lowering.program import Contraction, View
 from chainc.schedules.contraction.axes import (
     Axis,
     Position,
@@ -31,13 +31,13 @@ from chainc.schedules.contraction.partition import Partition, partition
 from chainc.schedules.contraction.products import Column, Products, Tile
 from chainc.schedules.contraction.roles import Factor, Roles, roles
 from chainc.schedules.frame import Frame, Place
-from chainc.schedules.layout.access import Split
+from chainc.schedules.layout.access import PanelPosition
 
 
 def schedule_contract(frame: Frame) -> None:
     """A contraction, its epilogue and its followers."""
     root = frame.root
-    assert isinstance(root, Contract)
+    assert isinstance(root, Contraction)
     if 0 in root.out.type.shape:
         return
     a, b = root.operands[:2]
@@ -55,7 +55,7 @@ class _Loops:
     """The loops over the result."""
 
     frame: Frame
-    root: Contract
+    root: Contraction
     roles: Roles
     cut: Partition
     products: Products
@@ -101,7 +101,7 @@ class _Loops:
 
         def in_panels(index: Affine, panels: int) -> list[Column]:
             return [
-                Column({axis.letter: Split(index + panel, Affine(start), lanes)}, width)
+                Column({axis.letter: PanelPosition(index + panel, Affine(start), lanes)}, width)
                 for panel in range(panels)
                 for start, width in _vectors_in(stretch.inside, lanes)
             ]

@@ -111,7 +111,7 @@ class Tiling:
 
 
 @dataclass(frozen=True)
-class Work:
+class TiledArea:
     """What is to be covered.
 
     Attributes:
@@ -127,7 +127,7 @@ class Work:
     width: int = 1
 
 
-def tiling(machine: Machine, work: Work) -> Tiling:
+def tiling(machine: Machine, work: TiledArea) -> Tiling:
     """The tiles that take the fewest cycles, and few shapes of them."""
     heights = {wide: _heights(machine, work, wide) for wide in _widths(machine, work.width)}
 
@@ -152,7 +152,7 @@ def _widths(machine: Machine, width: int) -> list[int]:
     return found or [1]
 
 
-def _heights(machine: Machine, work: Work, wide: int) -> dict[int, tuple[int, ...]]:
+def _heights(machine: Machine, work: TiledArea, wide: int) -> dict[int, tuple[int, ...]]:
     """For tiles of one width, each extent's cover."""
     high = 1
     while fits(machine, high + 1, wide, work.width):
@@ -170,11 +170,11 @@ def _heights(machine: Machine, work: Work, wide: int) -> dict[int, tuple[int, ..
     return {extent: heights(extent, times) for extent, times in work.rows}
 
 
-def _code_cost(work: Work, wide: int, high: int) -> float:
+def _code_cost(work: TiledArea, wide: int, high: int) -> float:
     return SUM_COST * high * wide * work.width
 
 
-def _tile_cost(machine: Machine, work: Work, wide: int) -> Cost:
+def _tile_cost(machine: Machine, work: TiledArea, wide: int) -> Cost:
     """Cycles of a tile of one width, by its height."""
 
     def cost(size: int) -> float:

@@ -59,7 +59,7 @@ def _panel_size(buffer: Buffer, shape: Sequence[int]) -> int:
 
 
 @dataclass(frozen=True)
-class Split:
+class PanelPosition:
     """A position along an axis in panels: panel · lanes + lane."""
 
     panel: Affine
@@ -67,10 +67,12 @@ class Split:
     lanes: int
 
 
-Point = tuple[Affine | Split, ...]  # a position along each axis; of vectors, of their first lane
+Point = tuple[
+    Affine | PanelPosition, ...
+]  # a position along each axis; of vectors, of their first lane
 
 
-def moved(point: Point, axis: int, to: Affine | Split) -> Point:
+def moved(point: Point, axis: int, to: Affine | PanelPosition) -> Point:
     """The point with another position along one axis."""
     return (*point[:axis], to, *point[axis + 1 :])
 
@@ -114,13 +116,13 @@ class Access:
         stride = 1 if vector_axis is None else self.strides[vector_axis]
         return Address(self.parameter, position, stride)
 
-    def _along(self, axis: int, place: Affine | Split) -> Affine:
+    def _along(self, axis: int, place: Affine | PanelPosition) -> Affine:
         stride = self.strides[axis]
         if self.panels != axis:
-            if isinstance(place, Split):
+            if isinstance(place, PanelPosition):
                 place = place.panel * place.lanes + place.lane
             return place * stride
-        if isinstance(place, Split):
+        if isinstance(place, PanelPosition):
             if place.lanes != self.lanes:
                 raise ValueError(f"panels of {place.lanes}, not of {self.lanes}")
             return place.panel * self.panel_stride + place.lane * stride

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from chainc.lowering.memory import substitute
 from chainc.lowering.program import (
     Buffer,
-    Contract,
+    Contraction,
     Copy,
     Group,
     IndexOf,
@@ -28,7 +28,7 @@ from chainc.lowering.program import (
     Operand,
     Panels,
     Program,
-    Reduce,
+    Reduction,
     View,
 )
 from chainc.schedules.layout.access import Capacity
@@ -79,7 +79,7 @@ class _Choice:
         wanted: set[Buffer] = set()
         kernels = [member for kernel in self.program.body for member in _members(kernel)]
         for kernel in kernels:
-            if isinstance(kernel, Contract):
+            if isinstance(kernel, Contraction):
                 wanted |= {kernel.out, *(view.buffer for view in kernel.reads)}
         targets = _targets(self.program)
         wanted |= {targets[buffer] for buffer in wanted if buffer in targets}
@@ -166,7 +166,7 @@ def _targets(program: Program) -> dict[Buffer, Buffer]:
 def _takes_panels(kernel: Kernel) -> bool:
     if isinstance(kernel, Copy):
         return not kernel.starts
-    return isinstance(kernel, Map | Contract | Reduce | IndexOf | OneHot)
+    return isinstance(kernel, Map | Contraction | Reduction | IndexOf | OneHot)
 
 
 def _keeps_panels(view: View) -> bool:
@@ -212,7 +212,7 @@ def _converted(body: Sequence[Kernel], machine: Machine, capacity: Capacity) -> 
 def _misfits(kernel: Kernel) -> Iterator[tuple[View, int]]:
     """Operands of a contraction, and the axis of their buffers along which vectors should lie."""
     root = _members(kernel)[0]
-    if not isinstance(root, Contract):
+    if not isinstance(root, Contraction):
         return
     first, second, result = root.letters
     vectors = result[-1:]

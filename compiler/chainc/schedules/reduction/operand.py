@@ -9,9 +9,9 @@ from itertools import pairwise
 
 from chainc.ir.types import Dim, DType, Shape, Size, int32, int64, multiply
 from chainc.loops.language import Affine, Register
-from chainc.lowering.program import IndexOf, Reduce
+from chainc.lowering.program import IndexOf, Reduction
 from chainc.schedules.frame import Frame, Place
-from chainc.schedules.layout.access import Access, Point, Split, moved
+from chainc.schedules.layout.access import Access, PanelPosition, Point, moved
 
 SHORT = 4  # vectors in a row up to which rows are transposed, not folded across
 
@@ -104,7 +104,7 @@ class ReducedOperand:
 
     def start(self, place: Place) -> Point:
         """The first of the elements that are folded into the one at a place."""
-        point: list[Affine | Split] = [Affine()] * len(self.access.shape)
+        point: list[Affine | PanelPosition] = [Affine()] * len(self.access.shape)
         for position, axis in zip(place.point, self.kept, strict=True):
             if axis is not None:
                 point[axis] = position
@@ -171,11 +171,11 @@ class ReducedOperand:
 def reduced_operand(frame: Frame) -> ReducedOperand:
     """Of the reduction that the frame is about."""
     root = frame.root
-    assert isinstance(root, Reduce | IndexOf)
+    assert isinstance(root, Reduction | IndexOf)
     (view,) = root.reads
     rank = view.type.ndim
-    reduced = tuple(sorted(root.axes)) if isinstance(root, Reduce) else (root.axis,)
-    if isinstance(root, Reduce) and root.keepdims:
+    reduced = tuple(sorted(root.axes)) if isinstance(root, Reduction) else (root.axis,)
+    if isinstance(root, Reduction) and root.keepdims:
         kept: tuple[int | None, ...] = tuple(
             None if axis in reduced else axis for axis in range(rank)
         )
@@ -186,6 +186,6 @@ def reduced_operand(frame: Frame) -> ReducedOperand:
 
 def _shifted(point: Point, axis: int, by: int) -> Point:
     place = point[axis]
-    if isinstance(place, Split):
-        return moved(point, axis, Split(place.panel, place.lane + by, place.lanes))
+    if isinstance(place, PanelPosition):
+        return moved(point, axis, PanelPosition(place.panel, place.lane + by, place.lanes))
     return moved(point, axis, place + by)

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from chainc.ir.types import DType, Size, int64, uint8
 from chainc.loops.builder import OpenLoop
 from chainc.loops.language import Affine, Bound, Index, Kind, Register, affine
-from chainc.lowering.program import IndexOf, Reduce
+from chainc.lowering.program import IndexOf, Reduction
 from chainc.schedules.elementwise import Sweep
 from chainc.schedules.frame import Frame, Place
-from chainc.schedules.layout.access import Point, Split, bound_of, moved
+from chainc.schedules.layout.access import PanelPosition, Point, bound_of, moved
 from chainc.schedules.layout.positions import located
 from chainc.schedules.reduction.operand import Leg, ReducedOperand, reduced_operand
 
@@ -28,7 +28,7 @@ ACCUMULATORS = 4  # so many partial results hide the latency of one operation
 def schedule_reduce(frame: Frame) -> None:
     """A reduction and the maps that go on with its results."""
     root = frame.root
-    assert isinstance(root, Reduce)
+    assert isinstance(root, Reduction)
     operand = reduced_operand(frame)
     if operand.weight == 0:
         empty = 0 if root.primitive == "add" else identity(root.primitive, operand.dtype)
@@ -288,7 +288,9 @@ class _Along:
     def _moved(self, index: Affine) -> Point:
         operand = self.fold.operand
         if self.panels:
-            return moved(self.point, self.leg.axis, Split(index, Affine(), self.lanes.count))
+            return moved(
+                self.point, self.leg.axis, PanelPosition(index, Affine(), self.lanes.count)
+            )
         builder = operand.frame.builder
         return moved(
             self.point, self.leg.axis, located(builder, index, self.leg.axis, [operand.access])

@@ -14,7 +14,7 @@ import numpy as np
 
 from chainc.ir.types import Dim, DType, Shape, Size, promote
 from chainc.loops.language import Register
-from chainc.lowering.program import Contract, Reduce
+from chainc.lowering.program import Contraction, Reduction
 from chainc.schedules.unrolled.elements import ANY, Numbers, power_of_two
 from chainc.schedules.unrolled.straight_line import (
     Packing,
@@ -130,7 +130,7 @@ class Fold:
         return result
 
 
-def product(code: StraightLine, kernel: Contract) -> Numbers:
+def product(code: StraightLine, kernel: Contraction) -> Numbers:
     """A contraction's sums of products."""
     a, b = kernel.reads[:2]
     left, right, letters = kernel.letters
@@ -158,7 +158,7 @@ def product(code: StraightLine, kernel: Contract) -> Numbers:
     return Fold(code, kept, apart, "add", term, lanes).of(tensors, zeros)
 
 
-def sizes_of(kernel: Contract) -> Mapping[str, Dim]:
+def sizes_of(kernel: Contraction) -> Mapping[str, Dim]:
     """The extent of every axis letter."""
     a, b = kernel.reads[:2]
     left, right, _ = kernel.letters
@@ -176,7 +176,7 @@ def _ordered(numbers: Numbers, letters: str, order: Sequence[str]) -> Numbers:
     )
 
 
-def reduction(code: StraightLine, kernel: Reduce) -> Numbers:
+def reduction(code: StraightLine, kernel: Reduction) -> Numbers:
     (x,) = kernel.reads
     axes = [axis % x.type.ndim for axis in kernel.axes]
     others = [axis for axis in range(x.type.ndim) if axis not in axes]

@@ -20,7 +20,7 @@ from chainrule.teaching.derivations.document import (
 )
 from chainrule.teaching.derivations.model import Model, model_of
 from chainrule.teaching.derivations.numbers import Numbers
-from chainrule.teaching.derivations.steps import Backward, Step
+from chainrule.teaching.derivations.steps import Backward, DerivationStep
 from chainrule.teaching.derivations.writing import Blanks, Writing
 from chainrule.writing.atomic import write_atomically
 
@@ -187,7 +187,7 @@ def _check(loss: Node, wanted: Sequence[object], names: Mapping[Node, str]) -> N
         )
 
 
-def _require_readable(model: Model, steps: Sequence[Step]) -> None:
+def _require_readable(model: Model, steps: Sequence[DerivationStep]) -> None:
     if max(len(steps), len(model.equations)) <= MOST_STEPS:
         return
     nearer = steps[min(MOST_STEPS, len(steps)) // 2].node

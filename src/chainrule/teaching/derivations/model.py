@@ -11,7 +11,7 @@ from chainc.formulas import blackboard, notation
 from chainc.formulas.blackboard import Written
 from chainc.formulas.local_derivative import local_derivative
 from chainc.ir import Graph, Node
-from chainc.ir.leaves import Leaf, State
+from chainc.ir.leaves import Leaf, Slot
 from chainc.ops.contract import Contract
 from chainc.ops.elementwise import Elementwise
 from chainrule.teaching.derivations.formulas import write_op
@@ -168,7 +168,7 @@ def _letter(node: Node) -> str:
     if node.op.name == "constant":
         return ""
     last = node.op.label.rpartition("/")[2]
-    return LETTERS.get(last, last) if isinstance(node.op, State) else last
+    return LETTERS.get(last, last) if isinstance(node.op, Slot) else last
 
 
 def _layer(node: Node) -> str:

@@ -16,7 +16,7 @@ from chainrule.evaluation.backpropagation import Backpropagation
 from chainrule.evaluation.point import evaluate_at
 from chainrule.teaching.derivations.formulas import shape_latex
 from chainrule.teaching.derivations.model import Model
-from chainrule.teaching.derivations.steps import Step, Term
+from chainrule.teaching.derivations.steps import DerivationStep, Term
 
 ROWS, COLUMNS = 4, 6  # of a matrix that is written in full
 
@@ -77,7 +77,7 @@ class Numbers:
         point = {x: value for x, value in zip(operands, repeated, strict=True) if x in read}
         return evaluate_at(graph, point)[0]
 
-    def part(self, step: Step, term: Term) -> Array:
+    def part(self, step: DerivationStep, term: Term) -> Array:
         """What the term adds to the gradient."""
         box = self.model.boxes.get(term.node)
         readers = {term.node} if box is None else box.inside
@@ -88,7 +88,7 @@ class Numbers:
         ]
         return sum(parts[1:], start=parts[0])
 
-    def lines(self, step: Step, gradient: Mapping[Node, str]) -> Sequence[str]:
+    def lines(self, step: DerivationStep, gradient: Mapping[Node, str]) -> Sequence[str]:
         """The step with numbers: for scalars the sum of products, for arrays each value."""
         name = gradient[step.node]
         total = array_latex(self.found.gradients[step.node])
@@ -99,7 +99,7 @@ class Numbers:
         lines = [line for term in step.terms for line in self._factor_line(step, term)]
         return [*lines, f"{name} &= {total}"]
 
-    def _product(self, step: Step, term: Term) -> str:
+    def _product(self, step: DerivationStep, term: Term) -> str:
         above, factor = self.found.gradients[term.reader], self.factor(term)
         if factor is None:
             return _in_brackets(array_latex(self.part(step, term)))
@@ -107,7 +107,7 @@ class Numbers:
             return _in_brackets(array_latex(factor)) if len(step.terms) > 1 else array_latex(factor)
         return rf"{_in_brackets(array_latex(above))} \cdot {_in_brackets(array_latex(factor))}"
 
-    def _factor_line(self, step: Step, term: Term) -> Sequence[str]:
+    def _factor_line(self, step: DerivationStep, term: Term) -> Sequence[str]:
         names = self.model.names
         factor = self.factor(term)
         lines = []

@@ -43,7 +43,7 @@ class Term:
 
 
 @dataclass(frozen=True)
-class Step:
+class DerivationStep:
     """∂L/∂node as the sum of its terms.
 
     Attributes:
@@ -65,9 +65,9 @@ class Backward:
     pulled: Pullback
     wanted: Sequence[Node]
 
-    def steps(self) -> list[Step]:
+    def steps(self) -> list[DerivationStep]:
         results: dict[Node, Written] = {}
-        steps: list[Step] = []
+        steps: list[DerivationStep] = []
         leading = self._leading()
         for node, contributions in self.pulled.contributions.items():
             if node not in leading or node not in self.model.names:
@@ -76,7 +76,7 @@ class Backward:
             result = blackboard.total([term.substituted for term in terms])
             short = len(result.text) <= LONGEST
             results[node] = result if short else self.gradient(node)
-            steps.append(Step(node, terms, result))
+            steps.append(DerivationStep(node, terms, result))
         return steps
 
     def _leading(self) -> set[Node]:
@@ -100,7 +100,7 @@ class Backward:
             return blackboard.number(1)
         return blackboard.partial(self.model.names[loss], self.model.names[node])
 
-    def with_factor(self, step: Step, term: Term, factor: Written) -> Written:
+    def with_factor(self, step: DerivationStep, term: Term, factor: Written) -> Written:
         """The term with something else in place of its local derivative."""
         product = _times(self.gradient(term.reader), factor, term.entrywise)
         axes = _repeated_axes(step.node, term.node) if term.positions else ()

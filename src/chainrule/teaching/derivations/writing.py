@@ -10,13 +10,13 @@ from chainc.formulas import blackboard
 from chainc.formulas.blackboard import Written
 from chainc.formulas.local_derivative import handed_back
 from chainc.ir import Node
-from chainc.ir.leaves import State
+from chainc.ir.leaves import Slot
 from chainc.ops.contract import Contract
 from chainrule.teaching.derivations.document import Block, Equations, Heading, Paragraph, Table
 from chainrule.teaching.derivations.formulas import shape_latex
 from chainrule.teaching.derivations.model import Model
 from chainrule.teaching.derivations.numbers import Numbers, array_latex
-from chainrule.teaching.derivations.steps import Backward, Step, Term
+from chainrule.teaching.derivations.steps import Backward, DerivationStep, Term
 
 MOST_PATHS = 4  # that are written out factor by factor
 
@@ -41,7 +41,7 @@ class Writing:
 
     model: Model
     backward: Backward
-    steps: Sequence[Step]
+    steps: Sequence[DerivationStep]
     wanted: Sequence[Node]
     numbers: Numbers | None
     blanks: Blanks
@@ -111,7 +111,7 @@ class Writing:
         lines = [f"{self._gradient(node)} &= {products[0]}", *(f"&+ {p}" for p in products[1:])]
         return [Equations(tuple(lines))] if len(paths[0]) > 2 or len(paths) > 1 else []
 
-    def _lines(self, step: Step) -> list[str]:
+    def _lines(self, step: DerivationStep) -> list[str]:
         readers = _readers(step)
         chains = [self._symbolic(step.node, reader) for reader in readers]
         if len(chains) > 1:
@@ -140,7 +140,7 @@ class Writing:
     def _with_detours(self) -> set[Node]:
         return {step.node for step in self.steps if len(_readers(step)) > 1}
 
-    def _blanked(self, step: Step, term: Term) -> Written:
+    def _blanked(self, step: DerivationStep, term: Term) -> Written:
         if not self.blanks.leaving:
             return term.written
         if term.factor is None:
@@ -148,7 +148,7 @@ class Writing:
         gap = Written("blank", self.blanks.of(term.factor.latex))
         return self.backward.with_factor(step, term, gap)
 
-    def _explanation(self, step: Step) -> list[str]:
+    def _explanation(self, step: DerivationStep) -> list[str]:
         name = f"${self._name(step.node)}$"
         readers = [f"${self._name(reader)}$" for reader in _readers(step)]
         found = []
@@ -165,7 +165,7 @@ class Writing:
                 found += self._shapes(step, term, term.node.op)
         return found if self.blanks.leaving else [*found, *self._local_derivatives(step)]
 
-    def _local_derivatives(self, step: Step) -> list[str]:
+    def _local_derivatives(self, step: DerivationStep) -> list[str]:
         """In words before the equations, unless the equation says nothing else."""
         factors: dict[Node, list[Written]] = {}
         for term in step.terms:
@@ -180,7 +180,7 @@ class Writing:
             return []
         return [f"Local derivative{'s' if len(known) > 1 else ''}: {', '.join(known)}."]
 
-    def _shapes(self, step: Step, term: Term, op: Contract) -> list[str]:
+    def _shapes(self, step: DerivationStep, term: Term, op: Contract) -> list[str]:
         (position,) = term.positions
         product = handed_back(op, position)
         turned = product.as_matrices()
@@ -222,7 +222,7 @@ class Writing:
                 Paragraph("", "Backward:"), Equations(tuple(lines))]  # fmt: skip
 
 
-def _readers(step: Step) -> list[Node]:
+def _readers(step: DerivationStep) -> list[Node]:
     return list(dict.fromkeys(term.reader for term in step.terms))
 
 
@@ -236,7 +236,7 @@ def _space(node: Node) -> str:
 
 def _meaning(node: Node) -> str:
     kind = "input"
-    if isinstance(node.op, State):
+    if isinstance(node.op, Slot):
         kind = "parameter" if node.op.trainable else "state"
     elif node.op.name == "constant":
         return "constant"

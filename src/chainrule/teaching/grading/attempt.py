@@ -12,7 +12,7 @@ from chainrule.teaching.grading.steps import Floats, Steps
 
 
 @dataclass(frozen=True)
-class Part:
+class Addend:
     """What one reader of a node adds to the node's gradient; None for the 1 of the loss."""
 
     value: Floats
@@ -34,12 +34,12 @@ class Attempt:
         self.given = given
         self._segments: dict[Node, tuple[Node, ...]] = {}
         passed = steps.passed
-        start = Part(np.ones(passed.values[passed.loss].shape), None, 0)
-        self.parts: dict[Node, list[Part]] = {node: [] for node in passed.gradients}
+        start = Addend(np.ones(passed.values[passed.loss].shape), None, 0)
+        self.parts: dict[Node, list[Addend]] = {node: [] for node in passed.gradients}
         self.parts[passed.loss].append(start)
         for node in passed.gradients:
             for position, value in steps.pull(node, self.used(node)).items():
-                self.parts[node.inputs[position]].append(Part(value, node, position))
+                self.parts[node.inputs[position]].append(Addend(value, node, position))
 
     def expected(self, node: Node) -> Floats:
         """The sum of the node's parts."""
@@ -88,6 +88,6 @@ class Attempt:
         return self.expected(node) + difference.get(node, np.zeros(()))
 
 
-def total(parts: Sequence[Part]) -> Floats:
+def total(parts: Sequence[Addend]) -> Floats:
     """The sum of the parts, in float64."""
     return np.asarray(sum((part.value for part in parts[1:]), start=parts[0].value))

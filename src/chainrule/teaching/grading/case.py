@@ -9,7 +9,7 @@ from functools import cached_property
 from chainc.ir import Node
 from chainc.ir.leaves import Input
 from chainc.ops.contract import Contract
-from chainrule.teaching.grading.attempt import Attempt, Part, total
+from chainrule.teaching.grading.attempt import Addend, Attempt, total
 from chainrule.teaching.grading.steps import Floats
 
 NEAREST = 28  # nodes above a gradient at which mistakes are looked for
@@ -60,7 +60,7 @@ class Site:
 
     operand: Node
     index: int
-    part: Part
+    part: Addend
     reader: Node
     above: Floats
 
@@ -131,11 +131,11 @@ class Case:
         parts = self.attempt.parts[site.operand]
         if value.shape != site.part.value.shape:
             return value if site.operand is self.node and len(parts) == 1 else None
-        new = Part(value, site.reader, site.part.position)
+        new = Addend(value, site.reader, site.part.position)
         changed = [new if i == site.index else part for i, part in enumerate(parts)]
         return self.carried(site.operand, changed)
 
-    def carried(self, operand: Node, parts: list[Part]) -> Floats:
+    def carried(self, operand: Node, parts: list[Addend]) -> Floats:
         """The gradient, had the one of a node above it been the sum of these parts."""
         return self.attempt.carried(operand, total(parts), self.node)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from chainc.ir import Graph, Node
 from chainc.ir.errors import InputError
-from chainc.ir.leaves import Input, State
+from chainc.ir.leaves import Input, Slot
 from chainc.ir.types import Array
 from chainrule.declare.arguments import number
 from chainrule.evaluation.backpropagation import Backpropagation, backpropagate
@@ -21,7 +21,7 @@ from chainrule.teaching.grading.steps import Floats
 from chainrule.teaching.grading.student import (
     BackwardPass,
     Gradients,
-    Names,
+    NodeNames,
     gradients_of,
     names_for,
 )
@@ -91,10 +91,10 @@ def _loss_of(graph: Node | Graph) -> Node:
 def _missing(
     passed: Backpropagation,
     given: Mapping[Node, Floats],
-    names: Names,
+    names: NodeNames,
     wrt: Sequence[Node] | None,
 ) -> Iterator[Finding]:
-    trainable = [n for n in passed.gradients if isinstance(n.op, State) and n.op.trainable]
+    trainable = [n for n in passed.gradients if isinstance(n.op, Slot) and n.op.trainable]
     for node in trainable if wrt is None else wrt:
         if node not in passed.gradients:
             raise InputError(
@@ -184,7 +184,7 @@ def _elsewhere(passed: Backpropagation, seed: int) -> dict[Node | str, object]:
     random = np.random.default_rng(seed)
     point: dict[Node | str, object] = {}
     for node in passed.nodes:
-        if not isinstance(node.op, (Input, State)):
+        if not isinstance(node.op, (Input, Slot)):
             continue
         fixed = isinstance(node.op, Input) and node.op.default is not None
         moves = node.type.dtype.is_float and not fixed
@@ -198,7 +198,7 @@ def _moved(value: Array, random: np.random.Generator) -> Floats:
     return np.where(exact == 0, noise, exact * (1 + noise))
 
 
-def _name(node: Node, names: Names) -> str:
+def _name(node: Node, names: NodeNames) -> str:
     return names.of.get(node, node.op.label)
 
 

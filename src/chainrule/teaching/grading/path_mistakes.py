@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from chainc.ir import Node
-from chainrule.teaching.grading.attempt import Part
+from chainrule.teaching.grading.attempt import Addend
 from chainrule.teaching.grading.case import Case, Suspect
 from chainrule.teaching.grading.mistakes import Mistake
 
@@ -23,7 +23,7 @@ def missing_path(case: Case) -> Iterator[Suspect]:
                 yield _only(case, operand, reader, path)
 
 
-Paths = Mapping[Node, list[Part]]  # the terms of a gradient, by the node they come back through
+Paths = Mapping[Node, list[Addend]]  # the terms of a gradient, by the node they come back through
 
 
 def _fan_outs(case: Case) -> Iterator[tuple[Node, Paths]]:
@@ -35,14 +35,14 @@ def _fan_outs(case: Case) -> Iterator[tuple[Node, Paths]]:
 
 
 def _paths(case: Case, operand: Node) -> Paths:
-    paths: dict[Node, list[Part]] = {}
+    paths: dict[Node, list[Addend]] = {}
     for part in case.attempt.parts[operand]:
         reader = operand if part.reader is None else part.reader  # the loss starts with a 1
         paths.setdefault(reader, []).append(part)
     return paths
 
 
-def _missing(case: Case, operand: Node, reader: Node, rest: list[Part]) -> Suspect:
+def _missing(case: Case, operand: Node, reader: Node, rest: list[Addend]) -> Suspect:
     gradient = case.carried(operand, rest)
     variant = case.called(operand)
     loss = _softmax_loss(operand, reader)
@@ -63,7 +63,7 @@ def _missing(case: Case, operand: Node, reader: Node, rest: list[Part]) -> Suspe
 _ADD_UP = "one path, one term, and they add up; is there an = where += belongs?"
 
 
-def _only(case: Case, operand: Node, reader: Node, path: list[Part]) -> Suspect:
+def _only(case: Case, operand: Node, reader: Node, path: list[Addend]) -> Suspect:
     what = (
         f"{case.called(operand)} is used more than twice in the forward pass, and only the term "
         f"that comes back through {case.called(reader)} is there"

@@ -19,7 +19,7 @@ BackwardPass = Callable[[Mapping[str, Array]], Gradients]
 
 
 @dataclass(frozen=True)
-class Names:
+class NodeNames:
     """What the nodes of a backward pass are called, both ways."""
 
     nodes: Mapping[str, Node]
@@ -29,7 +29,7 @@ class Names:
         return {node: name for name, node in self.nodes.items()}
 
 
-def names_for(passed: Backpropagation, given: Mapping[str, Node]) -> Names:
+def names_for(passed: Backpropagation, given: Mapping[str, Node]) -> NodeNames:
     """Inputs and parameters by their own names, other nodes by the names given.
 
     Raises:
@@ -50,16 +50,16 @@ def names_for(passed: Backpropagation, given: Mapping[str, Node]) -> Names:
                 hint="choose another name",
             )
         named[name] = node
-    return Names(named)
+    return NodeNames(named)
 
 
-def values_at(passed: Backpropagation, names: Names) -> dict[str, Array]:
+def values_at(passed: Backpropagation, names: NodeNames) -> dict[str, Array]:
     """The values that a student's function takes, in copies that it may change."""
     return {name: np.array(passed.values[node]) for name, node in names.nodes.items()}
 
 
 def gradients_of(
-    student: BackwardPass | Gradients, passed: Backpropagation, names: Names
+    student: BackwardPass | Gradients, passed: Backpropagation, names: NodeNames
 ) -> tuple[dict[Node, Floats], bool]:
     """What the student returns, by node, and whether all of it is as exact as float64.
 
@@ -88,7 +88,7 @@ def gradients_of(
     return found, exact
 
 
-def _call(student: object, passed: Backpropagation, names: Names) -> object:
+def _call(student: object, passed: Backpropagation, names: NodeNames) -> object:
     if not callable(student):
         raise InputError(
             f"check_backward: {_described(student)} is no backward pass",
@@ -101,7 +101,7 @@ def _described(given: object) -> str:
     return "nothing" if given is None or given == {} else f"a value of type {type(given).__name__}"
 
 
-def _node(key: object, passed: Backpropagation, names: Names) -> Node:
+def _node(key: object, passed: Backpropagation, names: NodeNames) -> Node:
     node = key if isinstance(key, Node) else names.nodes.get(str(key))
     if node in passed.gradients and node is not None:
         return node

@@ -25,7 +25,7 @@ from chainrule.teaching.grading.path_mistakes import PATHS
 from chainrule.teaching.grading.product_mistakes import PRODUCTS
 from chainrule.teaching.grading.step_mistakes import LOCAL
 from chainrule.teaching.grading.steps import Floats, Steps, agree
-from chainrule.teaching.grading.student import Names
+from chainrule.teaching.grading.student import NodeNames
 
 STEPS: tuple[Mistake, ...] = (*PATHS, *LOCAL, *PRODUCTS)
 SECOND_MISTAKES: tuple[Mistake, ...] = (missing_sum, transposed, sign, factor)
@@ -38,7 +38,7 @@ class Trial:
 
     passed: Backpropagation
     given: Mapping[Node, Floats]
-    names: Names
+    names: NodeNames
     tolerance: float
 
     @cached_property

@@ -9,14 +9,14 @@ from functools import cached_property
 
 import numpy as np
 
-from chainc.drawing.places import Path, Places, is_seed
+from chainc.drawing.node_roles import NodeRoles, Path, is_seed
 from chainc.formulas import notation
 from chainc.ir import Graph, Node
-from chainc.ir.leaves import Input, State
+from chainc.ir.leaves import Input, Slot
 from chainc.ir.types import Array, format_shape
 from chainc.ops.elementwise import Elementwise
 from chainc.ops.formula import Formula, Region
-from chainrule.evaluation.backpropagation import Backpropagation, Part
+from chainrule.evaluation.backpropagation import Backpropagation, Contribution
 from chainrule.writing.array_text import array_lines, histogram, number_text
 
 LONGEST = 24  # characters of a value that stands in the picture as it is
@@ -53,8 +53,8 @@ class _Builder:
         }
 
     @cached_property
-    def places(self) -> Places:
-        return Places(Graph((self.found.loss,)))
+    def places(self) -> NodeRoles:
+        return NodeRoles(Graph((self.found.loss,)))
 
     @cached_property
     def numbers(self) -> Mapping[Node, int]:
@@ -100,7 +100,7 @@ class _Builder:
         return self.layers.get(path, -1)
 
     def _label(self, node: Node) -> str:
-        if isinstance(node.op, State):
+        if isinstance(node.op, Slot):
             names = "".join(f"{box.scope.name}/" for box in self.places.paths[node])
             return node.op.label.removeprefix(names)
         if isinstance(node.op, Input):
@@ -140,7 +140,7 @@ class _Builder:
             entry |= self._local(node, position, part)
         return entry
 
-    def _local(self, node: Node, position: int, part: Part) -> Entry:
+    def _local(self, node: Node, position: int, part: Contribution) -> Entry:
         """The local derivative as a formula and, between scalars, as a number."""
         from chainc.formulas.local_derivative import local_derivative
 
@@ -167,7 +167,7 @@ class _Builder:
             )
         return entries
 
-    def _when(self, part: Part) -> tuple[int, int]:
+    def _when(self, part: Contribution) -> tuple[int, int]:
         return (-1 if part.reader is None else self.step_back[part.reader], part.position)
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from chainc.backends.llvm.machine_code.jit import Library, compile_object, host
 from chainc.backends.llvm.printing.module import Module
 from chainc.backends.llvm.program import Memory
-from chainc.backends.llvm.runtime import header
+from chainc.backends.llvm.runtime import control_block
 from chainc.backends.llvm.runtime.entry import environment, exported
 from chainc.backends.llvm.runtime.failures import Failures
 from chainc.backends.llvm.runtime.threads import barrier
@@ -196,7 +196,7 @@ def visiting(batch_size: int, shuffle: bool) -> Visiting:
         order_stream=STREAM,
         step=_visit("step", "data", table, offsets),
         evaluate=_visit("evaluate", "validation", table, offsets),
-        orders=memory.take(header.MAX_THREADS * order_bytes(batch_size)),
+        orders=memory.take(control_block.MAX_THREADS * order_bytes(batch_size)),
         totals=memory.take(totals_bytes(2 * len(OUTPUTS))),
         history=table["history"],
     )
@@ -236,7 +236,7 @@ def _visit(name: str, source: str, table: Mapping[str, int], offsets: Mapping[st
 def _module(layout: TrainingLayout, table: Mapping[str, int], offsets: Mapping[str, int]) -> Module:
     module = Module(host().machine)
     parts = [training_text(layout), environment(host()), barrier(host())]
-    parts.append(STEP.substitute(offsets, failure=header.FAILURE, last_place=ROOM - 1))
+    parts.append(STEP.substitute(offsets, failure=control_block.FAILURE, last_place=ROOM - 1))
     for name, kind, batch_kind, conversion in (
         ("f32", "float", "float", "fadd float %value, -0.0"),
         ("i32", "i32", "i32", "add i32 %value, 0"),

@@ -14,7 +14,7 @@ from chainc import ops
 from chainc.backends.numpy.module import assemble, prepare, print_function
 from chainc.ir import Graph, Node, apply, scope
 from chainc.ir.errors import InputError
-from chainc.ir.leaves import Input, Label, State, constant
+from chainc.ir.leaves import Input, Label, Slot, constant
 from chainc.ir.types import Array, TensorType, float32, int32, named
 from chainc.lowering.lower import lower
 from chainc.lowering.program import Program
@@ -28,7 +28,7 @@ def given(name: str, *shape: int | str, dtype: str = "float32") -> Node:
 
 
 def slot(name: str, *shape: int) -> Node:
-    return apply(State(Label(name), TensorType(shape, float32)))
+    return apply(Slot(Label(name), TensorType(shape, float32)))
 
 
 def source_of(graph: Graph) -> tuple[str, Program]:

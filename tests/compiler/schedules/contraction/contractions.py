@@ -13,7 +13,7 @@ from tests.native import call, nest_of, packed, storage, unpacked
 
 from chainc.ir.types import Array, Dim, DType, TensorType, float32, named, promote
 from chainc.loops.language import Nest
-from chainc.lowering.program import Buffer, Contract, Panels, View
+from chainc.lowering.program import Buffer, Contraction, Panels, View
 from chainc.schedules.contraction.schedule import schedule_contract
 from chainc.schedules.layout.access import Capacity
 from chainc.schedules.layout.machine import AVX512, Machine
@@ -72,9 +72,9 @@ class Case:
         return Buffer(name or "abc"[position], TensorType(shape, dtype), role, panels=panels)
 
     @cached_property
-    def kernel(self) -> Contract:
+    def kernel(self) -> Contraction:
         a, b, out = self.buffers
-        return Contract(out, (View(a, a.type), View(b, b.type)), self.letters)
+        return Contraction(out, (View(a, a.type), View(b, b.type)), self.letters)
 
     @cached_property
     def scheduled(self) -> tuple[Nest, tuple[Buffer, ...]]:

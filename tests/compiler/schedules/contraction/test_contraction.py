@@ -24,7 +24,7 @@ from tests.native import call, nest_of, packed, storage, unpacked
 from chainc.ir.types import Dim, DType, Size, TensorType, float32, float64, int32, int64, uint8
 from chainc.lowering.program import (
     Buffer,
-    Contract,
+    Contraction,
     Group,
     Instruction,
     Literal,
@@ -141,7 +141,7 @@ def test_views() -> None:
     cut = flipped.moved(Movement("slice", (9, 10), starts=(0, 2), stops=(9, 32), steps=(1, 3)))
     every = View(w, w.type).moved(Movement("slice", (20,), starts=(1,), stops=(40,), steps=(2,)))
     spread = every.moved(Movement("broadcast", (10, 20)))
-    kernel = Contract(out, (cut, spread), ("ab", "bc", "ac"))
+    kernel = Contraction(out, (cut, spread), ("ab", "bc", "ac"))
     nest, parameters = nest_of(kernel, schedule_contract, AVX512)
     generator = np.random.default_rng(1)
     values = {x: random(generator, (30, 9), float32), w: random(generator, (40,), float32)}
@@ -171,7 +171,7 @@ def test_an_epilogue(panels: str, dtype: DType) -> None:
     result = Reference("instruction", 0, out.type)
     epilogue = (added, Instruction("maximum", (result, zero), out.type))
     views = tuple(View(buffer, buffer.type) for buffer in (a, b, bias))
-    kernel = Contract(out, views, case.letters, epilogue)
+    kernel = Contraction(out, views, case.letters, epilogue)
     nest, parameters = nest_of(kernel, schedule_contract, AVX512, ROWS)
     x, w = case.operands(5)
     offset = np.linspace(-1, 1, 29).astype(dtype.numpy)
@@ -191,7 +191,7 @@ def test_an_update_in_place(panels: str, threads: int) -> None:
     a, b, _ = case.buffers
     w = case.buffer(2, float32, "state", "w")
     gradient, updated = (case.buffer(2, float32, "work", name) for name in ("dw", "new_w"))
-    contract = Contract(gradient, (View(a, a.type), View(b, b.type)), case.letters)
+    contract = Contraction(gradient, (View(a, a.type), View(b, b.type)), case.letters)
     rate = Literal(0.5, TensorType((), float32))
     scaled = Instruction("multiply", (_argument(1, w.type), rate), w.type)
     step = Reference("instruction", 0, w.type)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from chainc.schedules.contraction.tiles import Work, cover, covered, cycles, fits, tiling
+from chainc.schedules.contraction.tiles import TiledArea, cover, covered, cycles, fits, tiling
 from chainc.schedules.layout.machine import AVX2, AVX512, NEON, SSE, Machine
 
 ALL = [AVX512, AVX2, NEON, SSE]
@@ -74,7 +74,7 @@ def test_a_tiling_covers_every_extent(machine: Machine) -> None:
     for rows, vectors, depth in itertools.product(
         (1, 10, 16, 50, 64), (1, 7, 16, 38), (1, 50, 784)
     ):
-        found = tiling(machine, Work([(rows, 3), (5, 1)], vectors, depth))
+        found = tiling(machine, TiledArea([(rows, 3), (5, 1)], vectors, depth))
         assert _rest(vectors, found.widths) == 0
         for width in found.widths:
             for extent in (rows, 5):
@@ -91,6 +91,6 @@ def _rest(extent: int, sizes: tuple[int, ...]) -> int:
 
 def test_the_tiles_of_a_layer() -> None:
     """64 rows and 16 vectors: full tiles of one shape, and groups that two threads share evenly."""
-    found = tiling(AVX512, Work([(64, 1)], 16, 784))
+    found = tiling(AVX512, TiledArea([(64, 1)], 16, 784))
     assert found.widths == (2,)
     assert found.heights[2][64] == (8,)

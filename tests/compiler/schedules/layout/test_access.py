@@ -18,7 +18,7 @@ from chainc.lowering.program import Buffer, Movement, Panels, View
 from chainc.schedules.layout.access import (
     Access,
     Capacity,
-    Split,
+    PanelPosition,
     UnboundError,
     access,
     bound_of,
@@ -52,10 +52,10 @@ def addresses(of: Access, shape: tuple[int, ...]) -> Integers:
     return result
 
 
-def _place(of: Access, axis: int, i: int) -> Affine | Split:
+def _place(of: Access, axis: int, i: int) -> Affine | PanelPosition:
     """Along panels a position is split, every other time."""
     if of.splits(axis) and i % 2:
-        return Split(affine(i // of.lanes), affine(i % of.lanes), of.lanes)
+        return PanelPosition(affine(i // of.lanes), affine(i % of.lanes), of.lanes)
     return affine(i)
 
 
@@ -276,13 +276,13 @@ def test_a_position_along_panels_must_be_split_like_them() -> None:
     with pytest.raises(ValueError, match="must be split"):
         of.address((Affine(), affine(Index("i"))))
     with pytest.raises(ValueError, match="panels of 8, not of 4"):
-        of.address((Affine(), Split(affine(Index("i")), Affine(), 8)))
+        of.address((Affine(), PanelPosition(affine(Index("i")), Affine(), 8)))
 
 
 def test_a_split_position_of_an_axis_without_panels_is_put_together() -> None:
     of = found(whole(buffer(3, 6)))
     panel = Index("panel")
-    at = of.address((Affine(), Split(affine(panel), affine(2), 4)))
+    at = of.address((Affine(), PanelPosition(affine(panel), affine(2), 4)))
     assert at.position == Affine(2, ((panel, 4),))
 
 

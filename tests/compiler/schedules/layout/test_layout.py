@@ -10,7 +10,7 @@ from chainc.ir import Graph, Node
 from chainc.ir.types import TensorType, float32, float64, named
 from chainc.lowering.grouping import group
 from chainc.lowering.lower import lower
-from chainc.lowering.program import Buffer, Contract, Copy, Group, Kernel, Panels, Program
+from chainc.lowering.program import Buffer, Contraction, Copy, Group, Kernel, Panels, Program
 from chainc.schedules.layout.access import Capacity
 from chainc.schedules.layout.machine import AVX2, AVX512, SSE, Machine
 from chainc.schedules.layout.panels import CACHE_SETS_BYTES, lay_out, layouts, panels
@@ -121,7 +121,7 @@ def test_vectors_along_the_other_axis_get_a_copy() -> None:
     assert source.buffer.key == "w"
     assert (source.buffer.panels or Panels(9, 9)).axis == 1
     assert (copy.out.panels or Panels(9, 9)).axis == 0
-    contractions = [root(k) for k in program.body if isinstance(root(k), Contract)]
+    contractions = [root(k) for k in program.body if isinstance(root(k), Contraction)]
     assert copy.out in [view.buffer for view in contractions[1].reads]
     assert copy.out not in [view.buffer for view in contractions[0].reads]
 

@@ -32,7 +32,7 @@ from chainc.lowering.program import (
     Map,
     Movement,
     Panels,
-    Reduce,
+    Reduction,
     Reference,
     View,
 )
@@ -82,7 +82,7 @@ class Run:
         keepdims: bool = False,
     ) -> Array:
         out = result_of(x, axes, keepdims)
-        kernel = Reduce(out, (View(x, x.type),), primitive, axes, keepdims)
+        kernel = Reduction(out, (View(x, x.type),), primitive, axes, keepdims)
         return self(kernel, schedule_reduce, {x: values}, out)
 
     def index_of(self, x: Buffer, values: Array, primitive: str, axis: int) -> Array:
@@ -222,7 +222,7 @@ def test_nothing_past_the_end_of_the_callers_arrays(
     shape: tuple[int, ...], axes: tuple[int, ...]
 ) -> None:
     x = operand(shape, role="input")
-    kernel = Reduce(result_of(x, axes), (View(x, x.type),), "add", axes, False)
+    kernel = Reduction(result_of(x, axes), (View(x, x.type),), "add", axes, False)
     nest, buffers = nest_of(kernel, schedule_reduce, AVX512)
     of_x = nest.parameters[buffers.index(x)]
     read = [
@@ -290,7 +290,7 @@ def test_through_movements(primitive: str, axes: tuple[int, ...]) -> None:
     )
     moved = values.T[::2][::-1]
     out = Buffer("y", TensorType(expected(moved, primitive, axes).shape, float32))
-    kernel = Reduce(out, (view,), primitive, axes, False)
+    kernel = Reduction(out, (view,), primitive, axes, False)
     found = Run(AVX512)(kernel, schedule_reduce, {x: values}, out)
     assert_reduced(found, moved, primitive, axes)
 
@@ -301,7 +301,9 @@ def test_broadcast_operand(axes: tuple[int, ...]) -> None:
     view = View(x, x.type).moved(Movement("broadcast", (24, 40)))
     wide = np.broadcast_to(values, (24, 40))
     out = Buffer("y", TensorType(expected(wide, "add", axes).shape, float32))
-    found = Run(AVX512)(Reduce(out, (view,), "add", axes, False), schedule_reduce, {x: values}, out)
+    found = Run(AVX512)(
+        Reduction(out, (view,), "add", axes, False), schedule_reduce, {x: values}, out
+    )
     assert_reduced(found, wide, "add", axes)
 
 
@@ -320,7 +322,7 @@ def update_of_a_bias(batch: int, width: int, panelled: bool) -> tuple[Group, Buf
         (View(bias, bias.type), View(total, total.type), View(half, half.type)),
         (product, step),
     )
-    reduction = Reduce(total, (View(gradient, gradient.type),), "add", (0,), False)
+    reduction = Reduction(total, (View(gradient, gradient.type),), "add", (0,), False)
     operands = (View(gradient, gradient.type), View(bias, bias.type), View(half, half.type))
     return Group(bias, operands, (reduction, follower), ((new, bias),)), gradient, bias
 

@@ -26,7 +26,7 @@ from chainc.lowering.program import Buffer, Literal, Movement, Operand, Program,
 from chainc.passes import pipeline
 from chainc.schedules.layout.access import Capacity
 from chainc.schedules.layout.machine import AVX2, AVX512, SSE, Machine
-from chainc.schedules.unrolled.program import unrolled
+from chainc.schedules.unrolled.schedule import unrolled
 from chainrule import losses, metrics, optim
 
 MACHINES = pytest.mark.parametrize("machine", [AVX512, AVX2, SSE], ids=["512", "256", "128"])

@@ -17,17 +17,17 @@ from chainc.backends.llvm.math.floating import (
     nearest,
     power_of_two,
 )
-from chainc.backends.llvm.math.lanes import Function, Value
+from chainc.backends.llvm.math.lanes import LaneFunction, Value
 
 # the format in which a quotient of two such integers, cut to an integer, is exact
 DIVIDED_IN: Mapping[str, str] = {"i8": "float", "i32": "double"}
 
 
-def floor_divide(f: Function, a: Value, b: Value) -> Value:
+def floor_divide(f: LaneFunction, a: Value, b: Value) -> Value:
     return _divided(f, a, b).quotient
 
 
-def remainder(f: Function, a: Value, b: Value) -> Value:
+def remainder(f: LaneFunction, a: Value, b: Value) -> Value:
     return _divided(f, a, b).remainder
 
 
@@ -37,13 +37,13 @@ class _Division:
     remainder: Value
 
 
-def _divided(f: Function, a: Value, b: Value) -> _Division:
+def _divided(f: LaneFunction, a: Value, b: Value) -> _Division:
     if a.is_float:
         return _floats(f, a, b)
     return _bytes(f, a, b) if a.element == "i8" else _integers(f, a, b)
 
 
-def _bytes(f: Function, a: Value, b: Value) -> _Division:
+def _bytes(f: LaneFunction, a: Value, b: Value) -> _Division:
     """Of integers without sign."""
     zero = b.equals(0)
     divisor = f.select(zero, 1, b)
@@ -54,7 +54,7 @@ def _bytes(f: Function, a: Value, b: Value) -> _Division:
     return _Division(f.select(zero, 0, quotient), f.select(zero, 0, rest))
 
 
-def _integers(f: Function, a: Value, b: Value) -> _Division:
+def _integers(f: LaneFunction, a: Value, b: Value) -> _Division:
     """Of integers with sign: towards zero first, and one less where the rest has the wrong sign."""
     zero, negated = b.equals(0), b.equals(-1)
     divisor = f.select(zero | negated, 1, b)
@@ -75,7 +75,7 @@ def _towards_zero(a: Value, b: Value) -> Value:
     )
 
 
-def _floats(f: Function, a: Value, b: Value) -> _Division:
+def _floats(f: LaneFunction, a: Value, b: Value) -> _Division:
     """From C's fmod, which is exact, with the rounding that NumPy gives the quotient."""
     cut = _truncated_remainder(f, a, b)
     opposite = cut.differs(0.0) & ((b < 0.0) ^ (cut < 0.0))
@@ -90,7 +90,7 @@ def _floats(f: Function, a: Value, b: Value) -> _Division:
     return _Division(f.select(b.equals(0.0), plain, quotient), rest)
 
 
-def _truncated_remainder(f: Function, a: Value, b: Value) -> Value:
+def _truncated_remainder(f: LaneFunction, a: Value, b: Value) -> Value:
     """C's fmod: a minus the multiple of b that is next towards zero, with the sign of a."""
     infinity = float("inf")
     defined = (a.absolute() < infinity) & b.differs(0.0)
@@ -102,7 +102,7 @@ def _truncated_remainder(f: Function, a: Value, b: Value) -> Value:
     return size.with_sign_of(a)
 
 
-def _reduced(f: Function, dividend: Value, divisor: Value) -> Value:
+def _reduced(f: LaneFunction, dividend: Value, divisor: Value) -> Value:
     """What differs from the dividend by a multiple of the divisor, and is smaller than it.
 
     The largest numbers are halved, so that no multiple in use overflows, and doubled at the end.
@@ -121,7 +121,7 @@ def _reduced(f: Function, dividend: Value, divisor: Value) -> Value:
     return f.select(rest.absolute() >= divisor, rest - divisor.with_sign_of(rest), rest)
 
 
-def _subtracted(f: Function, rest: Value, divisor: Value) -> Value:
+def _subtracted(f: LaneFunction, rest: Value, divisor: Value) -> Value:
     """The rest minus the nearest multiple of divisor 2ᵏ, where k leaves a short quotient.
 
     All is exact: the quotient is so short that its product with either half of the bits of
@@ -136,7 +136,7 @@ def _subtracted(f: Function, rest: Value, divisor: Value) -> Value:
     return (rest - quotient * first) - quotient * (multiple - first)
 
 
-def _exponent(f: Function, x: Value, binary: Format) -> Value:
+def _exponent(f: LaneFunction, x: Value, binary: Format) -> Value:
     """The biased exponent of x > 0, less than 1 for a subnormal number."""
     subnormal = x < binary.smallest_normal
     field = f.select(subnormal, x * 2.0**binary.precision, x).bits() >> binary.fraction

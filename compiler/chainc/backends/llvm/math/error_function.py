@@ -6,13 +6,13 @@ from collections.abc import Mapping
 
 from chainc.backends.llvm.math.exponential import reduced
 from chainc.backends.llvm.math.floating import format_of, power_of_two
-from chainc.backends.llvm.math.lanes import Function, Value
+from chainc.backends.llvm.math.lanes import LaneFunction, Value
 from chainc.backends.llvm.math.polynomials import ERF_NEAR, ERFC_LOGARITHM, polynomial
 
 ONE_FROM: Mapping[str, float] = {"float": 3.95, "double": 5.95}  # erf rounds to 1 from here on
 
 
-def erf(f: Function, x: Value) -> Value:
+def erf(f: LaneFunction, x: Value) -> Value:
     near = f.fma(x, polynomial(f, x * x, ERF_NEAR[x.element]), x)
     size = x.absolute()
     beyond = size.at_most(ONE_FROM[x.element]) - 1.0

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from chainc.backends.llvm.math.floating import format_of, power_of_two, scaled
-from chainc.backends.llvm.math.lanes import Function, Value
+from chainc.backends.llvm.math.lanes import LaneFunction, Value
 from chainc.backends.llvm.math.polynomials import EXP_TAIL, polynomial
 
 LOG2_E = 1.4426950408889634
@@ -37,13 +37,13 @@ LIMITS: Mapping[str, Limits] = {
 }
 
 
-def exp(f: Function, x: Value) -> Value:
+def exp(f: LaneFunction, x: Value) -> Value:
     limits = LIMITS[x.element]
     n, tail = reduced(f, x.at_least(limits.zero).at_most(limits.infinite))
     return scaled(tail + 1.0, n)
 
 
-def expm1(f: Function, x: Value) -> Value:
+def expm1(f: LaneFunction, x: Value) -> Value:
     """2 (2ⁿ⁻¹ (eʳ - 1) + (2ⁿ⁻¹ - 1/2)): the power stays finite where the result is."""
     limits = LIMITS[x.element]
     n, tail = reduced(f, x.at_least(limits.minus_one).at_most(limits.infinite))
@@ -53,7 +53,7 @@ def expm1(f: Function, x: Value) -> Value:
     return f.select(tiny, x, half + half)
 
 
-def tanh(f: Function, x: Value) -> Value:
+def tanh(f: LaneFunction, x: Value) -> Value:
     """For x ≥ 0 it is t / (t + 2) of t = e²ˣ - 1; tanh is odd."""
     size = x.absolute().at_most(LIMITS[x.element].one)
     n, tail = reduced(f, size + size)
@@ -62,7 +62,7 @@ def tanh(f: Function, x: Value) -> Value:
     return (t / (t + 2.0)).with_sign_of(x)
 
 
-def reduced(f: Function, x: Value) -> tuple[Value, Value]:
+def reduced(f: LaneFunction, x: Value) -> tuple[Value, Value]:
     """The integer n nearest to x / ln 2, and eʳ - 1 of what remains, r."""
     binary = format_of(x)
     lifted = f.fma(x, LOG2_E, binary.rounder)
@@ -72,6 +72,6 @@ def reduced(f: Function, x: Value) -> tuple[Value, Value]:
     return lifted.bits() - binary.rounder_bits, exp_minus_one(f, r)
 
 
-def exp_minus_one(f: Function, r: Value) -> Value:
+def exp_minus_one(f: LaneFunction, r: Value) -> Value:
     """For |r| ≤ ln 2 / 2."""
     return f.fma(r * r, polynomial(f, r, EXP_TAIL[r.element]), r)

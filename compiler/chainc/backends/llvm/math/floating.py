@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chainc.backends.llvm.math.lanes import Function, Value
+from chainc.backends.llvm.math.lanes import LaneFunction, Value
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,9 @@ def exponent_and_significand(x: Value, centre_bits: int) -> tuple[Value, Value]:
     return e, m.as_float()
 
 
-def any_exponent_and_significand(f: Function, x: Value, centre_bits: int) -> tuple[Value, Value]:
+def any_exponent_and_significand(
+    f: LaneFunction, x: Value, centre_bits: int
+) -> tuple[Value, Value]:
     """The same for any finite x > 0."""
     binary = format_of(x)
     subnormal = x < binary.smallest_normal
@@ -121,7 +123,7 @@ def two_sum(a: Value, b: Value) -> tuple[Value, Value]:
     return total, (a - (total - from_b)) + (b - from_b)
 
 
-def floor(f: Function, x: Value) -> Value:
+def floor(f: LaneFunction, x: Value) -> Value:
     """The largest integer that is not above x; -0, infinities and NaN stay what they are."""
     binary = format_of(x)
     unit = x.constant(binary.unit).with_sign_of(x)

@@ -18,12 +18,12 @@ from chainc.backends.llvm.math import (
     power,
     trigonometric,
 )
-from chainc.backends.llvm.math.lanes import Function, Value
+from chainc.backends.llvm.math.lanes import LaneFunction, Value
 from chainc.ir.types import DType, float32, float64, int32, int64, uint8
 
 Request = tuple[str, DType, int]  # a primitive of chainc.ir.scalar, an element type, lanes
-Unary = Callable[[Function, Value], Value]
-Binary = Callable[[Function, Value, Value], Value]
+Unary = Callable[[LaneFunction, Value], Value]
+Binary = Callable[[LaneFunction, Value, Value], Value]
 
 ELEMENTS: Mapping[DType, str] = {
     float32: "float",
@@ -88,8 +88,8 @@ def definitions(requests: Iterable[Request]) -> str:
     return "\n\n".join(["\n".join(sorted(declares)), *functions]) + "\n"
 
 
-def _built(primitive: str, dtype: DType, lanes: int) -> tuple[Function, str]:
-    f = Function(lanes)
+def _built(primitive: str, dtype: DType, lanes: int) -> tuple[LaneFunction, str]:
+    f = LaneFunction(lanes)
     x, y = (f.parameter(ELEMENTS[dtype], name) for name in "xy")
     name = function_name(primitive, dtype, lanes)
     if primitive in UNARY:

@@ -22,7 +22,7 @@ SHORT = {"float": "f32", "double": "f64"}
 class Value:
     """An operand: the type of one lane in LLVM's words, how many lanes, and its text."""
 
-    function: Function
+    function: LaneFunction
     element: str
     text: str
     lanes: int
@@ -152,7 +152,7 @@ class Value:
 
 
 @dataclass
-class Function:
+class LaneFunction:
     """An LLVM function while it is being built."""
 
     lanes: int

@@ -19,18 +19,18 @@ from chainc.backends.llvm.math.floating import (
     format_of,
     two_sum,
 )
-from chainc.backends.llvm.math.lanes import Function, Value
+from chainc.backends.llvm.math.lanes import LaneFunction, Value
 from chainc.backends.llvm.math.polynomials import LOG_TAIL, polynomial
 
 SQRT_HALF_BITS: Mapping[str, int] = {"float": 0x3F3504F3, "double": 0x3FE6A09E667F3BCD}
 
 
-def log(f: Function, x: Value) -> Value:
+def log(f: LaneFunction, x: Value) -> Value:
     e, m = any_exponent_and_significand(f, x, SQRT_HALF_BITS[x.element])
     return _with_edges(f, x, _sum(f, e, m - 1.0))
 
 
-def log1p(f: Function, x: Value) -> Value:
+def log1p(f: LaneFunction, x: Value) -> Value:
     """As ln of u = 1 + x rounded, whose rounding error, exactly known, goes back into f."""
     binary = format_of(x)
     u, error = two_sum(x.constant(1.0), x)
@@ -42,7 +42,7 @@ def log1p(f: Function, x: Value) -> Value:
     return f.select(x.equals(0.0), x, found)
 
 
-def _sum(f: Function, e: Value, fraction: Value) -> Value:
+def _sum(f: LaneFunction, e: Value, fraction: Value) -> Value:
     """E ln 2 + ln(1 + fraction)."""
     high, low = LN2[e.element]
     s = fraction / (fraction + 2.0)
@@ -53,7 +53,7 @@ def _sum(f: Function, e: Value, fraction: Value) -> Value:
     return f.fma(e, high, fraction - correction)
 
 
-def _with_edges(f: Function, x: Value, found: Value) -> Value:
+def _with_edges(f: LaneFunction, x: Value, found: Value) -> Value:
     """Infinity and NaN give themselves, 0 gives -infinity, and what is below 0 gives NaN."""
     infinity = float("inf")
     found = f.select(x < infinity, found, x)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from chainc.backends.llvm.math.lanes import Function, Value
+from chainc.backends.llvm.math.lanes import LaneFunction, Value
 
 Coefficients = Mapping[str, tuple[float, ...]]
 
 
-def polynomial(f: Function, x: Value, coefficients: Sequence[float]) -> Value:
+def polynomial(f: LaneFunction, x: Value, coefficients: Sequence[float]) -> Value:
     """c₀ + x (c₁ + x (c₂ + …)), Horner's rule."""
     value = x.constant(coefficients[-1])
     for coefficient in reversed(coefficients[:-1]):

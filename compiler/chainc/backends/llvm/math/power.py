@@ -22,7 +22,7 @@ from chainc.backends.llvm.math.floating import (
     nearest,
     scaled,
 )
-from chainc.backends.llvm.math.lanes import Function, Value
+from chainc.backends.llvm.math.lanes import LaneFunction, Value
 from chainc.backends.llvm.math.logarithm import SQRT_HALF_BITS
 from chainc.backends.llvm.math.polynomials import ARTANH_TAIL, EXP2_TAIL, LOG2, polynomial
 
@@ -33,7 +33,7 @@ SCALE = 0.9617966939259756  # 2 / (3 ln 2)
 SCALE_PARTS = (0.9617966860532761, 7.872699542894897e-09)
 
 
-def power(f: Function, x: Value, y: Value) -> Value:
+def power(f: LaneFunction, x: Value, y: Value) -> Value:
     if not x.is_float:
         return _integer_power(f, x, y)
     size = x.absolute()
@@ -41,7 +41,7 @@ def power(f: Function, x: Value, y: Value) -> Value:
     return _with_edges(f, x, y, magnitude)
 
 
-def _integer_power(f: Function, x: Value, y: Value) -> Value:
+def _integer_power(f: LaneFunction, x: Value, y: Value) -> Value:
     """By squaring, modulo 2 to the bits of the type; NumPy refuses a negative exponent."""
 
     def step(carried: Sequence[Value]) -> tuple[Sequence[Value], Value]:
@@ -53,7 +53,7 @@ def _integer_power(f: Function, x: Value, y: Value) -> Value:
     return f.repeat((x.constant(1), x, y), step)[0]
 
 
-def _of_float(f: Function, size: Value, y: Value) -> Value:
+def _of_float(f: LaneFunction, size: Value, y: Value) -> Value:
     """For 0 < size < infinity, in double."""
     wide = size.convert("fpext", "double")
     e, m = exponent_and_significand(wide, SQRT_HALF_BITS["double"])
@@ -67,7 +67,7 @@ def _of_float(f: Function, size: Value, y: Value) -> Value:
     return scaled(root, integer(n)).convert("fptrunc", "float")
 
 
-def _of_double(f: Function, size: Value, y: Value) -> Value:
+def _of_double(f: LaneFunction, size: Value, y: Value) -> Value:
     """For 0 < size < infinity."""
     high, low = _log2(f, size)
     exponent = y.at_least(-FINITE).at_most(FINITE)
@@ -79,7 +79,7 @@ def _of_double(f: Function, size: Value, y: Value) -> Value:
     return scaled(exp_minus_one(f, r) + 1.0, integer(n))
 
 
-def _log2(f: Function, x: Value) -> tuple[Value, Value]:
+def _log2(f: LaneFunction, x: Value) -> tuple[Value, Value]:
     """log2 x as a sum of two doubles, the first with half of the bits."""
     e, m = any_exponent_and_significand(f, x, SQRT_HALF_BITS[x.element])
     s, s_high, s_low = _ratio(m)
@@ -110,7 +110,7 @@ def _ratio(m: Value) -> tuple[Value, Value, Value]:
     return s, high, rest / above
 
 
-def _with_edges(f: Function, x: Value, y: Value, magnitude: Value) -> Value:
+def _with_edges(f: LaneFunction, x: Value, y: Value, magnitude: Value) -> Value:
     size, infinity = x.absolute(), float("inf")
     without_end = size.equals(infinity)
     grows = (y > 0.0) ^ size.equals(0.0)
@@ -123,7 +123,7 @@ def _with_edges(f: Function, x: Value, y: Value, magnitude: Value) -> Value:
     return f.select(x.equals(1.0) | y.equals(0.0), 1.0, found)
 
 
-def _parity(f: Function, y: Value) -> tuple[Value, Value]:
+def _parity(f: LaneFunction, y: Value) -> tuple[Value, Value]:
     """Whether y is an integer, and whether it is an odd one."""
     unit, size = format_of(y).unit, y.absolute()
     large = size >= unit

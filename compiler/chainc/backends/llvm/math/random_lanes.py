@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from chainc.backends.llvm.math.lanes import Function, Value
+from chainc.backends.llvm.math.lanes import LaneFunction, Value
 from chainc.interpreters import philox
 
 KEYS = 12
@@ -36,7 +36,7 @@ def definitions(lanes: Iterable[int]) -> str:
 
 
 def _philox(lanes: int) -> str:
-    f = Function(lanes)
+    f = LaneFunction(lanes)
     names = ("stream", "step_low", "step_high", "key_low", "key_high")
     parameters = [f.parameter("i32", "block"), *(f.parameter("i32", name, 1) for name in names)]
     words = _rounds(f, parameters)
@@ -48,7 +48,7 @@ def _philox(lanes: int) -> str:
     return f.returning(f"philox.v{lanes}", parameters, kind, aggregate)
 
 
-def _rounds(f: Function, parameters: Sequence[Value]) -> list[Value]:
+def _rounds(f: LaneFunction, parameters: Sequence[Value]) -> list[Value]:
     """The four result words of a block, its three other counter words and the key.
 
     Words are held in 64 bits whose upper half is ignored, so a round is two products of 32 bits.
@@ -69,7 +69,7 @@ def _rounds(f: Function, parameters: Sequence[Value]) -> list[Value]:
 
 def _keys() -> str:
     """The twelve words of the last three blocks, from one call of four lanes."""
-    f = Function(4)
+    f = LaneFunction(4)
     seed, stream, step = (
         f.parameter(element, name, 1)
         for element, name in (("i64", "seed"), ("i32", "stream"), ("i64", "step"))
@@ -86,14 +86,14 @@ def _keys() -> str:
     return f.text("permutation.keys", [seed, stream, step], keys)
 
 
-def _shuffled(f: Function, a: Value, b: Value, order: Sequence[int]) -> Value:
+def _shuffled(f: LaneFunction, a: Value, b: Value, order: Sequence[int]) -> Value:
     places = ", ".join(f"i32 {place}" for place in order)
     line = f"shufflevector {a.type} {a.text}, {b.type} {b.text}, <{len(order)} x i32> <{places}>"
     return f.append(a.element, line, len(order))
 
 
 def _permuted(lanes: int) -> str:
-    f = Function(lanes)
+    f = LaneFunction(lanes)
     index, count = f.parameter("i64", "index"), f.parameter("i64", "count", 1)
     keys = Value(f, "i32", "%keys", KEYS)
     last = count - 1
@@ -117,7 +117,7 @@ def _permuted(lanes: int) -> str:
 class _Network:
     """The balanced Feistel network of `philox.permutation`, for values of 32 bits."""
 
-    def __init__(self, f: Function, last: Value, keys: Value) -> None:
+    def __init__(self, f: LaneFunction, last: Value, keys: Value) -> None:
         self.function = f
         half = _half(f, last)
         self.half = f.splat(half.convert("trunc", "i32"))
@@ -137,7 +137,7 @@ class _Network:
         return self.function.select(permuted.unsigned_less(2), exchanged, permuted)
 
 
-def _half(f: Function, last: Value) -> Value:
+def _half(f: LaneFunction, last: Value) -> Value:
     """How many bits each half has: the least, but 1, with 4^half > last."""
     zeros = f.append("i64", f"call i64 @llvm.ctlz.i64(i64 {last.text}, i1 false)", 1)
     half = (65 - zeros) >> 1

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from chainc.backends.llvm.math.floating import format_of, two_sum
-from chainc.backends.llvm.math.lanes import Function, Value
+from chainc.backends.llvm.math.lanes import LaneFunction, Value
 from chainc.backends.llvm.math.polynomials import COS_TAIL, SIN_TAIL, polynomial
 
 TWO_OVER_PI = 0.6366197723675814
@@ -47,30 +47,30 @@ class Reduced:
     error: Value | None
 
 
-def sin(f: Function, x: Value) -> Value:
+def sin(f: LaneFunction, x: Value) -> Value:
     reduced = _reduced(f, x)
     return f.select(x.equals(0.0), x, _quadrant(f, reduced, reduced.k))
 
 
-def cos(f: Function, x: Value) -> Value:
+def cos(f: LaneFunction, x: Value) -> Value:
     reduced = _reduced(f, x)
     return _quadrant(f, reduced, reduced.k + 1)
 
 
-def _quadrant(f: Function, reduced: Reduced, k: Value) -> Value:
+def _quadrant(f: LaneFunction, reduced: Reduced, k: Value) -> Value:
     """The sine of k π/2 + r."""
     value = f.select((k & 1).differs(0), _cosine(f, reduced), _sine(f, reduced))
     return f.select((k & 2).differs(0), -value, value)
 
 
-def _sine(f: Function, reduced: Reduced) -> Value:
+def _sine(f: LaneFunction, reduced: Reduced) -> Value:
     r, error = reduced.r, reduced.error
     z = r * r
     tail = r * z * polynomial(f, z, SIN_TAIL[r.element])
     return r + (tail if error is None else f.fma(error, 1.0 - z * 0.5, tail))
 
 
-def _cosine(f: Function, reduced: Reduced) -> Value:
+def _cosine(f: LaneFunction, reduced: Reduced) -> Value:
     r, error = reduced.r, reduced.error
     z = r * r
     half = z * 0.5
@@ -80,11 +80,11 @@ def _cosine(f: Function, reduced: Reduced) -> Value:
     return first + (((1.0 - first) - half) + tail)
 
 
-def _reduced(f: Function, x: Value) -> Reduced:
+def _reduced(f: LaneFunction, x: Value) -> Reduced:
     return _of_float(f, x) if x.element == "float" else _of_double(f, x)
 
 
-def _of_double(f: Function, x: Value) -> Reduced:
+def _of_double(f: LaneFunction, x: Value) -> Reduced:
     """Products of the parts but the last with a k below 2²⁰ are exact; infinity becomes NaN."""
     binary = format_of(x)
     x = f.select(x.absolute() < DOUBLE_LIMIT, x, x - x)
@@ -99,7 +99,7 @@ def _of_double(f: Function, x: Value) -> Reduced:
     return Reduced(lifted.bits(), inside, small - (r - rest))
 
 
-def _of_float(f: Function, x: Value) -> Reduced:
+def _of_float(f: LaneFunction, x: Value) -> Reduced:
     wide = x.convert("fpext", DOUBLE)
     rounder = format_of(wide).rounder
     lifted = f.fma(wide, TWO_OVER_PI, rounder)
@@ -113,7 +113,7 @@ def _of_float(f: Function, x: Value) -> Reduced:
     return Reduced(quarter, r.convert("fptrunc", "float"), None)
 
 
-def _far(f: Function, x: Value) -> tuple[Value, Value]:
+def _far(f: LaneFunction, x: Value) -> tuple[Value, Value]:
     """(k, r) for 2²⁴ ≤ |x| < infinity: the fraction of |x| / 2π, in 64 bits, as M G.
 
     |x| = M 2ᵉ, and G is the fraction of 2ᵉ / 2π: 96 digits of 1 / 2π, from the digit e on.
@@ -133,7 +133,7 @@ def _far(f: Function, x: Value) -> tuple[Value, Value]:
     return f.select(negative, -k, k), f.select(negative, -angle, angle)
 
 
-def _word(f: Function, at: Value, offset: int) -> Value:
+def _word(f: LaneFunction, at: Value, offset: int) -> Value:
     """The word of 1 / 2π at a place from 0 to 3, plus the offset."""
     word = at.constant(TURN_WORDS[offset + 3])
     for place in (2, 1, 0):

@@ -20,7 +20,7 @@ MOST_COPIES = 256  # of elementary functions in kernels; further kernels call th
 
 
 @dataclass(frozen=True)
-class Kernel:
+class KernelFunction:
     """A function that is in the module."""
 
     name: str
@@ -35,7 +35,7 @@ class Module:
     """LLVM text in the making."""
 
     machine: Machine
-    kernels: dict[tuple[str, str], Kernel] = field(default_factory=dict)
+    kernels: dict[tuple[str, str], KernelFunction] = field(default_factory=dict)
     texts: list[str] = field(default_factory=list)
     declared: set[str] = field(default_factory=set)
     called: set[tuple[str, DType, int]] = field(default_factory=set)
@@ -43,7 +43,7 @@ class Module:
     names: set[str] = field(default_factory=lambda: set(RESERVED))
     copies: int = 0  # of elementary functions
 
-    def kernel(self, nest: Nest) -> Kernel:
+    def kernel(self, nest: Nest) -> KernelFunction:
         """The function of a nest; nests that differ in nothing but names share one."""
         copies = elementary_calls(nest)
         inlines = self.copies + copies <= MOST_COPIES
@@ -54,13 +54,13 @@ class Module:
             self.kernels[key] = self._added(nest, printed, inlines=inlines)
         return self.kernels[key]
 
-    def _added(self, nest: Nest, printed: Function, *, inlines: bool) -> Kernel:
+    def _added(self, nest: Nest, printed: Function, *, inlines: bool) -> KernelFunction:
         name = self.unique(nest.name)
         self.texts.append(printed.text(name, _inert(nest.note)))
         self.declared |= printed.declared
         self.called |= printed.called
         self.runtime |= printed.runtime
-        return Kernel(name, nest.shared, printed.fails, replace(nest, name=name), inlines)
+        return KernelFunction(name, nest.shared, printed.fails, replace(nest, name=name), inlines)
 
     def unique(self, wanted: str) -> str:
         base = re.sub(r"[^\w.]+", "_", wanted, flags=re.ASCII) or "kernel"

@@ -8,18 +8,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chainc.backends.llvm.printing.marks import Marks, common_part, marked, marks
+from chainc.backends.llvm.printing.annotated import Marks, common_part, marked, marks
 from chainc.backends.llvm.printing.primitives import is_call
 from chainc.backends.llvm.printing.spelling import spelled
 from chainc.backends.llvm.printing.statements import StatementPrinter
 from chainc.ir.types import DType
 from chainc.loops.language import (
     Across,
-    Call,
     Compute,
-    Constant,
-    Constants,
     Fail,
+    Immediate,
+    Immediates,
     Kind,
     Lane,
     Load,
@@ -28,6 +27,7 @@ from chainc.loops.language import (
     Positions,
     Prefetch,
     RowCount,
+    RuntimeCall,
     Share,
     Shuffle,
     Splat,
@@ -108,7 +108,7 @@ class _Printer(StatementPrinter):
                 self.store(statement)
             case Prefetch():
                 self.prefetch(statement)
-            case Constant():
+            case Immediate():
                 self.constant(statement)
             case Compute():
                 self.compute(statement)
@@ -116,14 +116,14 @@ class _Printer(StatementPrinter):
                 self.loop(statement)
             case Share():
                 self.share(statement)
-            case Constants() | Splat() | Lane() | Shuffle() | Across() | Transpose():
+            case Immediates() | Splat() | Lane() | Shuffle() | Across() | Transpose():
                 self._lanes(statement)
             case _:
                 self._call(statement)
 
-    def _lanes(self, statement: Constants | Splat | Lane | Shuffle | Across | Transpose) -> None:
+    def _lanes(self, statement: Immediates | Splat | Lane | Shuffle | Across | Transpose) -> None:
         match statement:
-            case Constants():
+            case Immediates():
                 self.constants(statement)
             case Shuffle():
                 self.shuffle(statement)
@@ -136,13 +136,13 @@ class _Printer(StatementPrinter):
             case Transpose():
                 self.transpose(statement)
 
-    def _call(self, statement: Positions | RowCount | Call | Fail) -> None:
+    def _call(self, statement: Positions | RowCount | RuntimeCall | Fail) -> None:
         match statement:
             case Positions():
                 self.positions(statement)
             case RowCount():
                 self.row_count(statement)
-            case Call():
+            case RuntimeCall():
                 self.call(statement)
             case Fail():
                 self.fail(statement)

@@ -24,11 +24,10 @@ from chainc.loops.language import (
     Address,
     Affine,
     Bound,
-    Call,
     Compute,
-    Constant,
-    Constants,
     Fail,
+    Immediate,
+    Immediates,
     Index,
     Kind,
     Lane,
@@ -39,6 +38,7 @@ from chainc.loops.language import (
     Prefetch,
     Register,
     RowCount,
+    RuntimeCall,
     Shuffle,
     Splat,
     Store,
@@ -199,13 +199,13 @@ class StatementPrinter:
         pointer = self._pointer(statement.address)
         self.to.lines.append(f"  call void @llvm.prefetch.p0(ptr {pointer}, i32 0, i32 3, i32 1)")
 
-    def constant(self, statement: Constant) -> None:
+    def constant(self, statement: Immediate) -> None:
         name = constant(statement.value, statement.out.kind)
         if not math.isnan(statement.value):
             self.known.add(name)
         self._define(statement.out, name)
 
-    def constants(self, statement: Constants) -> None:
+    def constants(self, statement: Immediates) -> None:
         name = constants(statement.values, statement.out.kind)
         if not any(math.isnan(value) for value in statement.values):
             self.known.add(name)
@@ -307,7 +307,7 @@ class StatementPrinter:
         name = emit(self.to, "cast", kind, Kind(int64), (count,), self.known)
         self._define(statement.out, name)
 
-    def call(self, statement: Call) -> None:
+    def call(self, statement: RuntimeCall) -> None:
         """Of a runtime function; several results come as a structure."""
         lanes = statement.operands[0].kind.lanes
         self.runtime.add((statement.function, lanes))

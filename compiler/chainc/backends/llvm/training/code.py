@@ -14,16 +14,16 @@ from functools import cached_property
 from chainc.backends.llvm.machine_code.fingerprint import fingerprint
 from chainc.backends.llvm.machine_code.jit import Processor
 from chainc.backends.llvm.printing.module import Module
-from chainc.backends.llvm.program import ARGUMENTS, Memory, ProgramPrinter, Use
+from chainc.backends.llvm.program import ARGUMENTS, KernelUse, Memory, ProgramPrinter
+from chainc.backends.llvm.runtime.control_block import MAX_THREADS
 from chainc.backends.llvm.runtime.entry import environment, exported
 from chainc.backends.llvm.runtime.failures import Failures
-from chainc.backends.llvm.runtime.header import MAX_THREADS
 from chainc.backends.llvm.runtime.threads import barrier
 from chainc.backends.llvm.training.placement import batches, placement
 from chainc.backends.llvm.training.text import TrainingLayout, Visit, training_text
 from chainc.ir.errors import GraphError
 from chainc.ir.types import DType, TensorType, int64, uint8
-from chainc.lowering.program import Buffer, Contract, Gather, Group, Program, TrainingLoop, View
+from chainc.lowering.program import Buffer, Contraction, Gather, Group, Program, TrainingLoop, View
 from chainc.schedules.layout.access import Capacity, UnboundError
 
 ENTRIES = ("bind", "train", "validate", "store")
@@ -138,7 +138,7 @@ class TrainingCode:
         return self.printer.module
 
     @property
-    def uses(self) -> Mapping[str, Sequence[Use]]:
+    def uses(self) -> Mapping[str, Sequence[KernelUse]]:
         """What each function of the module computes."""
         return self.printer.uses
 
@@ -218,7 +218,7 @@ def products(program: Program, capacity: Capacity) -> int:
     count = 0
     for kernel in program.body:
         root = kernel.members[0] if isinstance(kernel, Group) else kernel
-        if isinstance(root, Contract):
+        if isinstance(root, Contraction):
             sizes = {
                 letter: capacity.dim(dim)
                 for letters, view in zip(root.letters[:2], root.reads[:2], strict=True)

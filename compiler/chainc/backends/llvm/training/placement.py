@@ -18,7 +18,7 @@ from chainc.lowering.program import Buffer, Copy, Kernel, Operand, Program, Trai
 from chainc.schedules.layout.access import Capacity
 from chainc.schedules.layout.machine import Machine
 from chainc.schedules.layout.panels import Layouts, layouts
-from chainc.schedules.unrolled.program import Unrolled, unrolled
+from chainc.schedules.unrolled.schedule import Unrolled, unrolled
 
 KEPT = ("state", "batch", "scalar")  # roles of buffers that outlive a step
 

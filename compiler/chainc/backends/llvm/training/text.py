@@ -33,7 +33,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chainc.backends.llvm.printing.spelling import element
-from chainc.backends.llvm.runtime import header
+from chainc.backends.llvm.runtime import control_block
 from chainc.backends.llvm.training.shuffling import KEYS_BYTES, LANES, shuffling
 from chainc.backends.llvm.training.templates import (
     ADD,
@@ -155,7 +155,7 @@ def training_text(layout: TrainingLayout) -> str:
     rows = _order_rows(layout.batch_size)
     return "\n".join([
         _train(layout),
-        LEADING.substitute(stop=header.STOP, go=header.GO, steps=header.STEPS),
+        LEADING.substitute(stop=control_block.STOP, go=control_block.GO, steps=control_block.STEPS),
         shuffling(layout.order_stream, rows) if layout.shuffle else "",
         GIVEN_ORDER.substitute(rows=rows),
         _gather("step", layout.step),
@@ -177,10 +177,10 @@ def _train(layout: TrainingLayout) -> str:
         make=_make(layout),
         slot=_slot(layout),
         apart="%slot" if layout.shuffle else 0,
-        go=GO.substitute(go=header.GO),
+        go=GO.substitute(go=control_block.GO),
         step=layout.step.function,
-        failure=FAILURE.substitute(failure=header.FAILURE),
-        failed_step=header.FAILED_STEP,
+        failure=FAILURE.substitute(failure=control_block.FAILURE),
+        failed_step=control_block.FAILED_STEP,
     )
 
 
@@ -191,8 +191,8 @@ def _record(layout: TrainingLayout) -> str:
         order=_own_order(layout, layout.orders + _order_room(layout.batch_size)),
         batch=layout.batch_size,
         evaluate=layout.evaluate.function,
-        failure=FAILURE.substitute(failure=header.FAILURE),
-        epochs=header.EPOCHS,
+        failure=FAILURE.substitute(failure=control_block.FAILURE),
+        epochs=control_block.EPOCHS,
         history=layout.history,
         columns=layout.columns,
         columns_written="\n".join(_columns(layout)),

@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from tests.graphs import Case, cases
 
 import chainrule as cr
-from chainc.backends.llvm.running import function
-from chainc.backends.llvm.running import training as running
+from chainc.backends.llvm.host import function
+from chainc.backends.llvm.host import training as native_training
 from chainc.ir.types import DType, float32, float64
 
 GUARD = 4096  # bytes
 GUARDED = 0xAB
 
-RUNNER = running.NativeTraining  # has its own memory, imported before that is replaced
+RUNNER = native_training.NativeTraining  # has its own memory, imported before that is replaced
 Bytes = npt.NDArray[np.uint8]
 
 

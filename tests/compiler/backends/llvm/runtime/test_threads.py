@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from chainc.backends.llvm.host.arena import aligned_bytes
 from chainc.backends.llvm.machine_code.jit import Library, assembly, compile_object, host
-from chainc.backends.llvm.running.arena import aligned_bytes
+from chainc.backends.llvm.runtime.control_block import CONTROL_BYTES, MAX_THREADS
 from chainc.backends.llvm.runtime.entry import environment, exported
-from chainc.backends.llvm.runtime.header import HEADER_BYTES, MAX_THREADS
 from chainc.backends.llvm.runtime.threads import barrier
 
 # Every thread writes the round's number in its cell; after the barrier it counts the cells that
@@ -86,7 +86,7 @@ def stale_cells(threads: int, count: int) -> list[int]:
     function = rounds().function(
         "rounds", None, [ctypes.c_void_p, ctypes.c_void_p] + [ctypes.c_int64] * 3
     )
-    arena, cells = aligned_bytes(HEADER_BYTES), np.zeros(2 * threads, np.int64)
+    arena, cells = aligned_bytes(CONTROL_BYTES), np.zeros(2 * threads, np.int64)
     calls = [
         threading.Thread(target=function, args=(arena.ctypes.data, cells.ctypes.data, count, n,
                                                 threads))

@@ -20,9 +20,9 @@ from tests.compiler.backends.llvm.visiting import (
 )
 
 from chainc.backends.epochs import Epochs
+from chainc.backends.llvm.host import training as native_training
+from chainc.backends.llvm.host.training import NativeTraining, threads_for
 from chainc.backends.llvm.machine_code.jit import Library, compile_object, host
-from chainc.backends.llvm.running import training as running
-from chainc.backends.llvm.running.training import NativeTraining, threads_for
 from chainc.interpreters.philox import permutation
 from chainc.ir.errors import InputError
 from chainc.ir.types import Array
@@ -129,7 +129,7 @@ def test_many_epochs_leave_what_one_history_of_them_all_would(
 ) -> None:
     data, whole, parts = rows_of_data(50), starting_state(step=5), starting_state(step=5)
     expected = joined(list(native(4).run(data, data, whole, 5, never)))
-    monkeypatch.setattr(running, "MOST_EPOCHS", 2)
+    monkeypatch.setattr(native_training, "MOST_EPOCHS", 2)
     found = joined(list(native(4).run(data, data, parts, 5, never)))
     assert found[0] == expected[0]
     np.testing.assert_array_equal(found[1], expected[1])
@@ -337,9 +337,9 @@ def test_the_floating_point_environment_of_the_caller_is_left_alone(entry: str) 
     library = Library(compile_object(FLUSH, host()), ["exchange"])
     exchange = library.function("exchange", None, [ctypes.c_void_p])
     made, data = visiting(4, True), rows_of_data(8)
-    memory = running._Memory(made.code, data, data, starting_state(), 1)
+    memory = native_training._Memory(made.code, data, data, starting_state(), 1)
     memory.plan_steps(0, 1, 0)
-    function = made.library.function(entry, None, running.JOB)
+    function = made.library.function(entry, None, native_training.JOB)
     word = ctypes.c_uint32(0x9FC0)  # subnormals are flushed and read as zero
     exchange(ctypes.addressof(word))
     function(*memory.addresses, memory.job.ctypes.data, 0, 1)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chainc.drawing.places import Path, Places, common, differentiations
+from chainc.drawing.node_roles import NodeRoles, Path, common, differentiations
 from chainc.formulas import notation
 from chainc.ir import Node
 from chainc.ir.leaves import Leaf
@@ -60,7 +60,7 @@ class _Repeat:
         return range(self.start + self.period, self.start + (self.times - 1) * self.period)
 
 
-def vertex_count(places: Places, keys: Keys) -> int:
+def vertex_count(places: NodeRoles, keys: Keys) -> int:
     """How many vertices a picture has, the names of the outputs among them."""
     results = [keys[output] for output in places.graph.outputs]
     alone = sum(isinstance(key, Node) for key in results)
@@ -70,7 +70,7 @@ def vertex_count(places: Places, keys: Keys) -> int:
 
 
 def fold_repeats(
-    places: Places, keys: Keys, limit: int, told_apart: Mapping[Node, object] | None = None
+    places: NodeRoles, keys: Keys, limit: int, told_apart: Mapping[Node, object] | None = None
 ) -> Keys:
     """Fold repeated structure until there are no more than `limit` vertices, or none repeats.
 
@@ -96,7 +96,7 @@ def fold_repeats(
         keys = {node: runs.get(key, key) for node, key in keys.items()}
 
 
-def fold_stretches(places: Places, keys: Keys) -> Keys:
+def fold_stretches(places: NodeRoles, keys: Keys) -> Keys:
     """All but the ends as a few boxes, none of which holds more than one pass."""
     order = order_of(places, keys)
     members = _members(keys)
@@ -117,7 +117,7 @@ def fold_stretches(places: Places, keys: Keys) -> Keys:
     return {node: runs.get(key, key) for node, key in keys.items()}
 
 
-def order_of(places: Places, keys: Keys) -> list[Key]:
+def order_of(places: NodeRoles, keys: Keys) -> list[Key]:
     """The vertices, each close before those that read it, so that what belongs together is so.
 
     Where vertices form no cycle, none comes before what it reads.
@@ -179,7 +179,7 @@ def _repeats(signatures: Sequence[object]) -> list[_Repeat]:
 
 
 def _signatures(
-    places: Places, order: Sequence[Key], told_apart: Mapping[Node, object]
+    places: NodeRoles, order: Sequence[Key], told_apart: Mapping[Node, object]
 ) -> list[object]:
     """Equal for vertices that look alike, in boxes of the same names, with such neighbours."""
     signatures: list[object] = []
@@ -195,7 +195,7 @@ def _signatures(
 
 
 def _repeated_run(
-    places: Places,
+    places: NodeRoles,
     folded: Sequence[Key],
     repeat: _Repeat,
     members: Mapping[Key | None, Sequence[Node]],
@@ -216,7 +216,7 @@ def _is_leaf(key: Key) -> bool:
     return isinstance(key, Node) and isinstance(key.op, Leaf)
 
 
-def _name(places: Places, key: Key) -> str:
+def _name(places: NodeRoles, key: Key) -> str:
     """What a vertex is called, whichever of many it is: `tanh`, `linear`."""
     if isinstance(key, Run):
         return f"({key.title or key.place})"
@@ -231,7 +231,7 @@ def _without_number(name: str) -> str:
     return re.sub(r"[\s_.-]*\d+$", "", name) or name
 
 
-def _span(places: Places, folded: Sequence[Key]) -> str:
+def _span(places: NodeRoles, folded: Sequence[Key]) -> str:
     """The first and the last of layers that are folded: `linear2 … linear49`."""
     depth = len(path_around(places, folded))
     boxes = dict.fromkeys(
@@ -241,18 +241,18 @@ def _span(places: Places, folded: Sequence[Key]) -> str:
     return f"{names[0]} … {names[-1]}" if len(names) > 1 else ""
 
 
-def _inside(places: Places, key: Key) -> Path:
+def _inside(places: NodeRoles, key: Key) -> Path:
     return key if isinstance(key, tuple) else path_of(places, key)
 
 
-def path_of(places: Places, key: Key) -> Path:
+def path_of(places: NodeRoles, key: Key) -> Path:
     """The boxes around a vertex."""
     if isinstance(key, Node):
         return places.paths[key]
     return key.path if isinstance(key, Run) else key[:-1]
 
 
-def path_around(places: Places, keys: Iterable[Key]) -> Path:
+def path_around(places: NodeRoles, keys: Iterable[Key]) -> Path:
     return common([path_of(places, key) for key in keys])
 
 

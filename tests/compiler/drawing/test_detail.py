@@ -13,8 +13,8 @@ from tests.pictures import Picture, count, declare, layer, perceptron, state, te
 
 from chainc import ops
 from chainc.autodiff import grad
+from chainc.drawing.detail import SMALL, Detail
 from chainc.drawing.dot import to_dot
-from chainc.drawing.folding import SMALL, Detail
 from chainc.driver import optimize
 from chainc.ir import Graph, Node, scope
 from chainc.ir.errors import InputError

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from chainc.backends.llvm.host.arena import aligned_bytes
 from chainc.backends.llvm.machine_code.jit import Library, Processor, compile_object
 from chainc.backends.llvm.printing.module import Module
-from chainc.backends.llvm.program import Memory, ProgramPrinter, Use, prepare, with_outputs
-from chainc.backends.llvm.running.arena import aligned_bytes
+from chainc.backends.llvm.program import KernelUse, Memory, ProgramPrinter, prepare, with_outputs
+from chainc.backends.llvm.runtime.control_block import FAILURE
 from chainc.backends.llvm.runtime.entry import environment, exported
 from chainc.backends.llvm.runtime.failures import Failures
-from chainc.backends.llvm.runtime.header import FAILURE
 from chainc.backends.llvm.runtime.threads import barrier
 from chainc.ir.types import Array, Dim
 from chainc.loops.language import Nest
@@ -44,7 +44,7 @@ class FunctionCode:
     updates: bool
     block: int | None  # rows at once; None: all of a call
     nests: tuple[Nest, ...]
-    uses: Mapping[str, Sequence[Use]]  # what each function of the module computes
+    uses: Mapping[str, Sequence[KernelUse]]  # what each function of the module computes
 
 
 def function_code(program: Program, capacity: Capacity, processor: Processor) -> FunctionCode:

@@ -105,10 +105,10 @@ def work(kernel: Kernel, capacity: Capacity, machine: Machine) -> int:
     match kernel:
         case loops.Map():
             return out * (len(kernel.operands) + _work(kernel.instructions))
-        case loops.Contract():
+        case loops.Contraction():
             terms = vectors(tuple(sizes_of(kernel).values()))
             return 3 * terms + out * (len(kernel.operands) + _work(kernel.epilogue))
-        case loops.Reduce():
+        case loops.Reduction():
             return 3 * inside
         case loops.IndexOf():
             return 6 * inside
@@ -128,7 +128,7 @@ def _map(code: StraightLine, kernel: loops.Map) -> Numbers:
     return _expression(code, kernel, operands)
 
 
-def _contract(code: StraightLine, kernel: loops.Contract) -> Numbers:
+def _contract(code: StraightLine, kernel: loops.Contraction) -> Numbers:
     sums = product(code, kernel)
     if not kernel.epilogue:
         return sums
@@ -192,7 +192,7 @@ def _fill(code: StraightLine, kernel: loops.Fill) -> Numbers:
     return np.broadcast_to(value, code.capacity.shape(kernel.out.type.shape))
 
 
-def _arange(code: StraightLine, kernel: loops.Arange) -> Numbers:
+def _arange(code: StraightLine, kernel: loops.Iota) -> Numbers:
     dtype = kernel.out.type.dtype
     return _positions(code, code.capacity.dim(kernel.out.type.shape[0]), dtype)
 
@@ -287,13 +287,13 @@ def _check(code: StraightLine, kernel: Indexing, indices: View, bound: Dim) -> N
 # How each kernel is written; what is not here has no straight-line form.
 _WRITERS: Mapping[type[Kernel], Callable[..., Numbers]] = {
     loops.Map: _map,
-    loops.Contract: _contract,
-    loops.Reduce: reduction,
+    loops.Contraction: _contract,
+    loops.Reduction: reduction,
     loops.IndexOf: _index_of,
     loops.Copy: _copy,
     loops.Fill: _fill,
     loops.Gather: _gather,
     loops.ScatterAdd: _scatter_add,
     loops.OneHot: _one_hot,
-    loops.Arange: _arange,
+    loops.Iota: _arange,
 }

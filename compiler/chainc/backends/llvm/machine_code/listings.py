@@ -8,14 +8,14 @@ from functools import cached_property
 
 from chainc.backends.listing import Line, Listing
 from chainc.backends.llvm.machine_code.texts import defined, labelled
-from chainc.backends.llvm.printing.marks import Marks
+from chainc.backends.llvm.printing.annotated import Marks
 from chainc.backends.llvm.printing.nest import line_marks
-from chainc.backends.llvm.program import Use
+from chainc.backends.llvm.program import KernelUse
 from chainc.loops.language import Nest
 from chainc.loops.text import nest_lines
 from chainc.lowering.parts import Part
 
-Uses = Mapping[str, Sequence[Use]]  # by function
+Uses = Mapping[str, Sequence[KernelUse]]  # by function
 
 _CLOSING = re.compile("}")
 _END_LABEL = re.compile(r"\.Lfunc_end")
@@ -24,7 +24,7 @@ _END_LABEL = re.compile(r"\.Lfunc_end")
 class _Function:
     """The parts for which lines of one function are; equal ones are one tuple."""
 
-    def __init__(self, uses: Sequence[Use]) -> None:
+    def __init__(self, uses: Sequence[KernelUse]) -> None:
         self._uses = uses
         self._known: dict[tuple[int | None, ...], tuple[Part, ...]] = {}
 

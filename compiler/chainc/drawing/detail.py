@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Literal, get_args
 
-from chainc.drawing.places import Path, Places
-from chainc.drawing.runs import Key, Keys, fold_repeats, fold_stretches, vertex_count
+from chainc.drawing.node_roles import NodeRoles, Path
+from chainc.drawing.stretches import Key, Keys, fold_repeats, fold_stretches, vertex_count
 from chainc.ir import Node
 from chainc.ir.errors import InputError
 
@@ -35,7 +35,7 @@ def check_detail(detail: object) -> None:
         )
 
 
-def keys_of(places: Places, detail: Detail | None, fold: Folded) -> tuple[Keys, str]:
+def keys_of(places: NodeRoles, detail: Detail | None, fold: Folded) -> tuple[Keys, str]:
     """The vertex that stands for each node, and in words what is closed or folded."""
     named = _named(places, fold)
     limit = LARGEST if detail in ("ops", "kernels") else SMALL
@@ -55,7 +55,7 @@ def _joined(*notes: str) -> str:
     return " · ".join(filter(None, notes))
 
 
-def _choices(places: Places, detail: Detail | None) -> Iterator[tuple[set[Path], str, bool]]:
+def _choices(places: NodeRoles, detail: Detail | None) -> Iterator[tuple[set[Path], str, bool]]:
     """What to close, in words, and whether to fold repetition then; the best choice first."""
     deepest = max((len(path) for path in places.paths.values()), default=0)
     opened = detail in ("ops", "kernels") or not deepest
@@ -68,7 +68,7 @@ def _choices(places: Places, detail: Detail | None) -> Iterator[tuple[set[Path],
         yield _at_depth(places, depth), f"layers closed at depth {depth}", True
 
 
-def _named(places: Places, fold: Folded) -> set[Path]:
+def _named(places: NodeRoles, fold: Folded) -> set[Path]:
     """The boxes of the scopes that are to be closed, each given by its name or its path."""
     given = [fold] if isinstance(fold, str) else list(fold)
     boxes = {path[:length] for path in places.paths.values() for length in range(1, len(path) + 1)}
@@ -96,17 +96,17 @@ def _no_such_scope(name: object, boxes: set[Path]) -> InputError:
     )
 
 
-def _at_depth(places: Places, depth: int) -> set[Path]:
+def _at_depth(places: NodeRoles, depth: int) -> set[Path]:
     outer = {path[:depth] for path in places.paths.values() if len(path) >= depth}
     return outer | _innermost(places)
 
 
-def _innermost(places: Places) -> set[Path]:
+def _innermost(places: NodeRoles) -> set[Path]:
     paths = set(places.paths.values()) - {()}
     return paths - {path[:length] for path in paths for length in range(len(path))}
 
 
-def keys_with(places: Places, closed: set[Path]) -> Keys:
+def keys_with(places: NodeRoles, closed: set[Path]) -> Keys:
     """What stands for each node where these boxes are closed."""
     keys: dict[Node, Key] = {}
     for node in places.graph.nodes:

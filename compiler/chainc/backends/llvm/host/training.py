@@ -17,10 +17,10 @@ from typing import Protocol
 import numpy as np
 
 from chainc.backends.epochs import Arrays, Epochs
+from chainc.backends.llvm.host.arena import aligned_bytes
 from chainc.backends.llvm.machine_code.jit import Library
 from chainc.backends.llvm.program import Memory
-from chainc.backends.llvm.running.arena import aligned_bytes
-from chainc.backends.llvm.runtime import header
+from chainc.backends.llvm.runtime import control_block
 from chainc.backends.llvm.runtime.failures import Failures
 from chainc.backends.llvm.training import text as training
 from chainc.ir.errors import InputError
@@ -43,7 +43,7 @@ def threads_for(wanted: int | None) -> int:
     Without a wish, one a core.
     """
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    return min(wanted or cores, cores, header.MAX_THREADS)
+    return min(wanted or cores, cores, control_block.MAX_THREADS)
 
 
 class LoopCode(Protocol):
@@ -215,7 +215,7 @@ class _Memory:
         self._arrays = self._placed(data, held_out)
         self._table = np.array([array.ctypes.data for array in self._arrays], np.uint64)
         self._arena = aligned_bytes(code.memory.arena_bytes)
-        self._words = self._arena[: header.BARRIERS].view(np.int64)
+        self._words = self._arena[: control_block.BARRIERS].view(np.int64)
         self._write_scalars(data, held_out)
         self.job = np.zeros(training.JOB_WORDS, np.int64)
         self.job[training.COUNT] = self._rows(data)
@@ -237,11 +237,11 @@ class _Memory:
 
     def ask_to_stop(self, stop: bool) -> None:
         if stop:
-            self._words[header.STOP // 8] = 1
+            self._words[control_block.STOP // 8] = 1
 
     def finished(self) -> Iterator[Epochs]:
         """The epochs that have been finished since the last call, if any."""
-        done = int(self._words[header.EPOCHS // 8])
+        done = int(self._words[control_block.EPOCHS // 8])
         if done == self._taken:
             return
         records = self._history[self._taken : done]
@@ -263,9 +263,11 @@ class _Memory:
 
     def check(self) -> None:
         """Raise if a kernel has failed."""
-        failure = int(self._words[header.FAILURE // 8])
+        failure = int(self._words[control_block.FAILURE // 8])
         if failure:
-            raise self._code.failures.error(failure, int(self._words[header.FAILED_STEP // 8]))
+            raise self._code.failures.error(
+                failure, int(self._words[control_block.FAILED_STEP // 8])
+            )
 
     def _placed(self, data: Arrays, held_out: Arrays) -> Sequence[Array]:
         """The arrays in the order of the table, contiguous and aligned."""

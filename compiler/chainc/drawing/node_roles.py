@@ -12,7 +12,7 @@ from functools import cached_property
 
 from chainc.formulas import notation
 from chainc.ir import Graph, Node, Scope
-from chainc.ir.leaves import Input, Leaf, State
+from chainc.ir.leaves import Input, Leaf, Slot
 from chainc.ops.contract import FusedContract
 from chainc.ops.formula import Region
 
@@ -54,7 +54,7 @@ Path = tuple[Box, ...]
 
 
 @dataclass(frozen=True)
-class Places:
+class NodeRoles:
     """What every node of a graph is, whichever boxes are open."""
 
     graph: Graph
@@ -140,7 +140,7 @@ class Places:
     def kind(self, node: Node) -> Kind:
         if isinstance(node.op, Input):
             return Kind.INPUT if node.op.default is None else Kind.HYPERPARAMETER
-        if isinstance(node.op, State):
+        if isinstance(node.op, Slot):
             return Kind.PARAMETER if node.op.trainable else Kind.STATE
         if differentiations(node):
             return Kind.FAN_OUT_SUM if notation.is_fan_out_sum(node) else Kind.GRADIENT
