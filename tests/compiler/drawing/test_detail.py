@@ -99,7 +99,7 @@ def test_a_path_closes_one_of_several_scopes() -> None:
 
 def test_scopes_and_levels_that_are_not_there() -> None:
     y = layer("dense", declare("x", 2, 3), 3, 4)
-    with pytest.raises(InputError, match=r"no scope 'encodr'[\s\S]*test_folding.py[\s\S]*'dense'"):
+    with pytest.raises(InputError, match=r"no scope 'encodr'[\s\S]*test_detail.py[\s\S]*'dense'"):
         to_dot(Graph((y,)), fold="encodr")
     with pytest.raises(InputError, match=r"no scope 'model'[\s\S]*cr\.scope"):
         to_dot(Graph((declare("x"),)), fold=["model"])
@@ -145,7 +145,7 @@ def test_a_chain_without_scopes_is_told_by_its_line() -> None:
     assert len(drawn.labels()) == 5
     (folded,) = [label.split("\\n") for label in drawn.labels() if "\\n" in label]
     assert folded[0] == "4,998 × tanh"
-    assert re.fullmatch(r"test_folding\.py:\d+", folded[1])
+    assert re.fullmatch(r"test_detail\.py:\d+", folded[1])
     assert folded[2] == "4,998 ops"
     assert drawn.labels().count("tanh") == 2
     assert count(drawn.dot, "node") == len(drawn.labels())

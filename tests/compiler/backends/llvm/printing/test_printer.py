@@ -271,7 +271,7 @@ def test_random_nests_mean_what_they_say(
 def test_the_random_nests_use_the_whole_language(nests: list[Nest]) -> None:
     kinds = {type(each).__name__ for nest in nests for each in statements(nest.body)}
     assert kinds == {
-        "Load", "Store", "Constant", "Constants", "Compute", "Splat", "Lane", "Shuffle",
+        "Load", "Store", "Immediate", "Immediates", "Compute", "Splat", "Lane", "Shuffle",
         "Across", "Transpose", "Positions", "Prefetch", "RowCount", "Fail", "Share", "Loop",
     }  # fmt: skip
 
