@@ -11,8 +11,8 @@ from docs.layouts import BLUE, GREEN, GREY, ORANGE, YELLOW, beside, boxes, label
 import chainrule as cr
 from chainc import driver
 from chainc.backends.llvm.host.function import function_code
-from chainc.backends.llvm.machine_code.jit import portable
 from chainc.backends.llvm.printing.nest import print_function
+from chainc.backends.llvm.processor import portable
 from chainc.backends.llvm.training.code import TrainingCode, training_code
 from chainc.ir.types import TensorType, float32
 from chainc.loops.language import Affine, Loop, Parameter, statements

@@ -37,22 +37,24 @@ class NativeView:
 
     @cached_property
     def assembly(self) -> str:
-        from chainc.backends.llvm.machine_code.jit import assembly, host
+        from chainc.backends.llvm.machine_code.jit import assembly
+        from chainc.backends.llvm.processor import host
 
         return assembly(self.llvm, host())
 
     @cached_property
     def code_bytes(self) -> int:
         """Of the object file."""
-        from chainc.backends.llvm.machine_code.jit import compile_object, host
+        from chainc.backends.llvm.machine_code.jit import compile_object
+        from chainc.backends.llvm.processor import host
 
         return len(compile_object(self.llvm, host()))
 
     def listing(self, code: str) -> Listing:
         """One of `CODES` line by line."""
-        from chainc.backends.llvm.machine_code.jit import host
         from chainc.backends.llvm.machine_code.listings import list_assembly, list_loops
         from chainc.backends.llvm.machine_code.locations import llvm_lines
+        from chainc.backends.llvm.processor import host
 
         if code == "loops":
             return list_loops(self.nests, self.uses)
@@ -69,13 +71,13 @@ class NativeView:
 
     @property
     def processor(self) -> str:
-        from chainc.backends.llvm.machine_code.jit import host
+        from chainc.backends.llvm.processor import host
 
         return host().name
 
     @property
     def vector_bits(self) -> int:
-        from chainc.backends.llvm.machine_code.jit import host
+        from chainc.backends.llvm.processor import host
 
         return 8 * host().machine.vector_bytes
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from chainc.backends.llvm.host.function import NativeFunction
 from chainc.backends.llvm.host.training import NativeTraining, threads_for
-from chainc.backends.llvm.machine_code.jit import Library, host, kept_object, machine_code
+from chainc.backends.llvm.machine_code.jit import Library, kept_object, machine_code
+from chainc.backends.llvm.processor import host
 from chainc.backends.llvm.training.code import ENTRIES, TrainingCode, training_code, worth_sharing
 from chainc.ir import Graph
 from chainc.ir.binding import bind_graph

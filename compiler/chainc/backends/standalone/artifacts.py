@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from chainc.backends.llvm.machine_code.jit import Processor, host, portable
+from chainc.backends.llvm.processor import Processor, host, portable
 from chainc.backends.standalone.header import print_header
 from chainc.backends.standalone.library import Wanted, standalone
 from chainc.backends.standalone.linking import linked
@@ -14,6 +14,7 @@ from chainc.ir.errors import InputError
 
 MAIN = "main.c"
 LONGEST_NAME = 64
+PROCESSORS: Mapping[str, Callable[[], Processor]] = {"portable": portable, "native": host}
 
 
 def check_name(name: object) -> str:
@@ -38,14 +39,12 @@ def processor_named(name: object) -> Processor:
     Raises:
         InputError: there is no such choice.
     """
-    if name == "portable":
-        return portable()
-    if name == "native":
-        return host()
-    raise InputError(
-        f"export: there is no processor {name!r}",
-        hint='use "portable" for any x86-64 processor with AVX2, or "native" for this one',
-    )
+    if not isinstance(name, str) or name not in PROCESSORS:
+        raise InputError(
+            f"export: there is no processor {name!r}",
+            hint='use "portable" for any x86-64 processor with AVX2, or "native" for this one',
+        )
+    return PROCESSORS[name]()
 
 
 def artifacts(wanted: Wanted, processor: Processor) -> Mapping[str, bytes]:

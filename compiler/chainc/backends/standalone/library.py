@@ -12,7 +12,8 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from chainc.backends.llvm.machine_code.jit import Processor, compile_object
+from chainc.backends.llvm.machine_code.jit import compile_object
+from chainc.backends.llvm.processor import Processor
 from chainc.backends.llvm.program import prepare, with_outputs, with_roles
 from chainc.backends.llvm.training.code import training_code
 from chainc.backends.standalone.entry_points import (

@@ -10,8 +10,9 @@ from string import Template
 import numpy as np
 import numpy.typing as npt
 
-from chainc.backends.llvm.machine_code.jit import Library, compile_object, host
+from chainc.backends.llvm.machine_code.jit import Library, compile_object
 from chainc.backends.llvm.printing.module import Module
+from chainc.backends.llvm.processor import host
 from chainc.backends.llvm.program import Memory
 from chainc.backends.llvm.runtime import control_block
 from chainc.backends.llvm.runtime.entry import environment, exported

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from chainc.backends.llvm.host.arena import aligned_bytes
-from chainc.backends.llvm.machine_code.jit import Library, Processor, compile_object
+from chainc.backends.llvm.machine_code.jit import Library, compile_object
 from chainc.backends.llvm.printing.module import Module
+from chainc.backends.llvm.processor import Processor
 from chainc.backends.llvm.program import KernelUse, Memory, ProgramPrinter, prepare, with_outputs
 from chainc.backends.llvm.runtime.control_block import FAILURE
 from chainc.backends.llvm.runtime.entry import environment, exported

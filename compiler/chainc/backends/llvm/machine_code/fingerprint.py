@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from chainc.backends.llvm.machine_code.jit import Processor, identity
+from chainc.backends.llvm.machine_code.jit import identity
+from chainc.backends.llvm.processor import Processor
 from chainc.backends.llvm.program import Memory
 from chainc.ir import Node, Origin
 from chainc.lowering.program import Buffer

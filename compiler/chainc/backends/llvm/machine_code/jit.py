@@ -5,46 +5,17 @@ from __future__ import annotations
 import ctypes
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 from chainc.backends import compiled_cache
-from chainc.schedules.layout.machine import AVX2, AVX512, NEON, SSE, Machine
+from chainc.backends.llvm.processor import Processor
 
 if TYPE_CHECKING:
     import llvmlite.binding as llvm
 
 CODE_VERSION = "1"  # part of every cache key: to be raised when the calling convention changes
 _library_names = itertools.count()
-
-
-@dataclass(frozen=True)
-class Processor:
-    """What code is generated for."""
-
-    triple: str
-    name: str
-    features: str
-    machine: Machine
-
-
-@cache
-def host() -> Processor:
-    """The processor of this process."""
-    llvm = _initialized()
-    features = llvm.get_host_cpu_features()
-    triple = llvm.get_process_triple()
-    if "x86_64" in triple:
-        machine = AVX512 if features.get("avx512f") else AVX2 if features.get("avx2") else SSE
-    else:
-        machine = NEON
-    return Processor(triple, llvm.get_host_cpu_name(), features.flatten(), machine)
-
-
-def portable() -> Processor:
-    """Any x86-64 processor with AVX2 and FMA, for objects that leave this machine."""
-    return Processor("x86_64-unknown-linux-gnu", "x86-64-v3", "", AVX2)
 
 
 def compile_object(text: str, processor: Processor, entries: Sequence[str] = ()) -> bytes:

@@ -10,8 +10,9 @@ import re
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from chainc.backends.llvm.machine_code.jit import Processor, assembly
+from chainc.backends.llvm.machine_code.jit import assembly
 from chainc.backends.llvm.machine_code.texts import defined, labelled
+from chainc.backends.llvm.processor import Processor
 
 _LOCATION = re.compile(r"\s*\.loc\s+\d+\s+(?P<line>\d+)")
 _HEAD = """\

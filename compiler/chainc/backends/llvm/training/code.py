@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from chainc.backends.llvm.machine_code.fingerprint import fingerprint
-from chainc.backends.llvm.machine_code.jit import Processor
 from chainc.backends.llvm.printing.module import Module
+from chainc.backends.llvm.processor import Processor
 from chainc.backends.llvm.program import ARGUMENTS, KernelUse, Memory, ProgramPrinter
 from chainc.backends.llvm.runtime.control_block import MAX_THREADS
 from chainc.backends.llvm.runtime.entry import environment, exported

@@ -6,9 +6,10 @@ import re
 
 import pytest
 
-from chainc.backends.llvm.machine_code.jit import assembly, host
+from chainc.backends.llvm.machine_code.jit import assembly
 from chainc.backends.llvm.machine_code.locations import llvm_lines, with_locations
 from chainc.backends.llvm.machine_code.texts import labelled
+from chainc.backends.llvm.processor import host
 
 MODULE = """\
 define void @"kernel"(ptr %x, ptr %y) #0 {

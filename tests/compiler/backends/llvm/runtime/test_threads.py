@@ -12,7 +12,8 @@ import numpy.typing as npt
 import pytest
 
 from chainc.backends.llvm.host.arena import aligned_bytes
-from chainc.backends.llvm.machine_code.jit import Library, assembly, compile_object, host
+from chainc.backends.llvm.machine_code.jit import Library, assembly, compile_object
+from chainc.backends.llvm.processor import host
 from chainc.backends.llvm.runtime.control_block import CONTROL_BYTES, MAX_THREADS
 from chainc.backends.llvm.runtime.entry import environment, exported
 from chainc.backends.llvm.runtime.threads import barrier

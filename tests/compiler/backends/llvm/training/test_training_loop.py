@@ -22,7 +22,8 @@ from tests.compiler.backends.llvm.visiting import (
 from chainc.backends.epochs import Epochs
 from chainc.backends.llvm.host import training as native_training
 from chainc.backends.llvm.host.training import NativeTraining, threads_for
-from chainc.backends.llvm.machine_code.jit import Library, compile_object, host
+from chainc.backends.llvm.machine_code.jit import Library, compile_object
+from chainc.backends.llvm.processor import host
 from chainc.interpreters.philox import permutation
 from chainc.ir.errors import InputError
 from chainc.ir.types import Array
