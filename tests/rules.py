@@ -19,7 +19,7 @@ from chainc.ir.errors import ChainruleError
 from chainc.ir.leaves import Constant, ConstantArray, Input, constant
 from chainc.ir.types import Array, TensorType, bool_, float32, float64, int32, static
 from chainc.rewriting.patterns import Found, Operands
-from chainc.rewriting.rewrite import Rule, RuleSet
+from chainc.rewriting.rules import Rule, RuleSet
 
 SIZES = {"batch": 4}
 ELEMENTS = 1600  # of an operand of an elementwise rule: so many cases at once

@@ -24,7 +24,7 @@ from chainc.ir.verify import verify
 from chainc.lowering.lower import lower
 from chainc.lowering.program import Program, TrainingLoop
 from chainc.passes import Pass
-from chainc.rewriting.rewrite import Fired, tracing
+from chainc.rewriting.trace import Fired, tracing
 
 if TYPE_CHECKING:
     from chainc.backends.llvm.target import NativeFunction, TrainingCode

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 from chainc.ir.errors import GraphError
 
 if TYPE_CHECKING:
-    from chainc.ir import Node, Operand
+    from chainc.ir.node import Node, Operand
 
 F = TypeVar("F", bound=Callable[..., "Node"])
 

@@ -27,7 +27,9 @@ from chainc.ops.elementwise import Binary, Unary
 from chainc.ops.functions import Exp
 from chainc.ops.logic import Cast, Equal, Less
 from chainc.passes import movement
-from chainc.rewriting.rewrite import Equation, Operands, Rule, RuleSet, rewrite
+from chainc.rewriting.patterns import Operands
+from chainc.rewriting.rewrite import rewrite
+from chainc.rewriting.rules import Equation, Rule, RuleSet
 
 rule = RuleSet()
 

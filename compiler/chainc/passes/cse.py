@@ -12,7 +12,7 @@ from __future__ import annotations
 from chainc.ir import Graph, Node, apply, originating, rebuild, with_inputs
 from chainc.ops.movement import Reshape
 from chainc.ops.reduce import Reduce
-from chainc.rewriting.rewrite import note, replacing
+from chainc.rewriting.trace import note, replacing
 
 
 def cse(graph: Graph) -> Graph:

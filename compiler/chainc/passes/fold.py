@@ -21,7 +21,9 @@ from chainc.ir.leaves import Constant, ConstantArray, Input, SizeOf, Slot
 from chainc.ir.types import TensorType, coefficient_of, float32, names_of, static
 from chainc.ops.contract import Contract
 from chainc.ops.movement import BroadcastTo
-from chainc.rewriting.rewrite import Equation, RuleSet, note, replacing, rewrite
+from chainc.rewriting.rewrite import rewrite
+from chainc.rewriting.rules import Equation, RuleSet
+from chainc.rewriting.trace import note, replacing
 
 SMALL = 1 << 12  # bytes of a result that may be much larger than its operands
 GROWTH = 4  # how much larger others may be

@@ -14,7 +14,7 @@ from chainc.ir.leaves import Constant, Input, SizeOf
 from chainc.ops.contract import Contract, FusedContract
 from chainc.ops.elementwise import Elementwise
 from chainc.ops.formula import Region
-from chainc.rewriting.rewrite import note, replacing
+from chainc.rewriting.trace import note, replacing
 
 
 def fuse(graph: Graph) -> Graph:

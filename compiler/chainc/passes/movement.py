@@ -17,7 +17,8 @@ from chainc.ops.functions import Exp
 from chainc.ops.movement import BroadcastTo, Flip, PermuteDims, Reshape
 from chainc.ops.reduce import Extremum, Max, Min, Reduce, Sum
 from chainc.ops.slicing import Concat, Pad, Slice
-from chainc.rewriting.rewrite import Equation, Operands, RuleSet
+from chainc.rewriting.patterns import Operands
+from chainc.rewriting.rules import Equation, RuleSet
 
 rule = RuleSet()
 

@@ -22,7 +22,9 @@ from chainc.ir import Graph, Node, apply, originating, rebuild, with_inputs
 from chainc.ir.leaves import Constant
 from chainc.ir.types import Dim, coefficient_of, names_of, product
 from chainc.ops.contract import Contract
-from chainc.rewriting.rewrite import Equation, RuleSet, note, replacing, rewrite
+from chainc.rewriting.rewrite import rewrite
+from chainc.rewriting.rules import Equation, RuleSet
+from chainc.rewriting.trace import note, replacing
 
 MAX_FACTORS = 6  # of one chain; a longer one is cut
 TRIED_SIZES = (1, 64, 4096)  # of every named size, for which the cheapest orders are found

@@ -32,7 +32,8 @@ from chainc.ops import (
 )
 from chainc.passes import sums
 from chainc.passes.canonicalize import canonical
-from chainc.rewriting.rewrite import Equation, RuleSet, rewrite
+from chainc.rewriting.rewrite import rewrite
+from chainc.rewriting.rules import Equation, RuleSet
 
 rule = RuleSet()
 

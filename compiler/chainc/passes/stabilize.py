@@ -29,7 +29,9 @@ from chainc.ops.logic import Cast, Where
 from chainc.ops.movement import Reshape, broadcast_to, reshape
 from chainc.ops.reduce import Max, Sum
 from chainc.passes.canonicalize import canonical
-from chainc.rewriting.rewrite import Equation, RuleSet, in_gradient, rewrite
+from chainc.rewriting.rewrite import rewrite
+from chainc.rewriting.rules import Equation, RuleSet
+from chainc.rewriting.trace import in_gradient
 
 rule = RuleSet()
 

@@ -11,7 +11,7 @@ from chainc.ops import broadcast_to, scatter_add, take
 from chainc.ops.contract import Contract
 from chainc.ops.index import OneHot
 from chainc.ops.reduce import Extremum, Max, Sum
-from chainc.rewriting.rewrite import Equation, RuleSet
+from chainc.rewriting.rules import Equation, RuleSet
 
 rule = RuleSet()
 

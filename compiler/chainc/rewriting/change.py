@@ -14,7 +14,7 @@ from enum import Enum
 from chainc.ir import Graph, Node
 from chainc.ops.contract import FusedContract
 from chainc.ops.formula import Region
-from chainc.rewriting.rewrite import Fired
+from chainc.rewriting.trace import Fired
 
 
 class Mark(Enum):

@@ -10,7 +10,7 @@ from chainc.drawing.change_dot import change_to_dot
 from chainc.ir import Node, describe
 from chainc.ir.errors import GraphError, InputError, Location
 from chainc.rewriting.change import change
-from chainc.rewriting.rewrite import Fired
+from chainc.rewriting.trace import Fired
 from chainrule.compiled.graph import Graph
 from chainrule.drawing.drawing import Drawing
 

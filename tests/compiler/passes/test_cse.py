@@ -8,7 +8,7 @@ from chainc.ir.leaves import constant
 from chainc.ir.types import named
 from chainc.ops import exp, less, max, mean, random_bits, reshape, subtract, sum, tanh
 from chainc.passes.cse import cse
-from chainc.rewriting.rewrite import tracing
+from chainc.rewriting.trace import tracing
 
 x = declare("x", "batch", 3)
 y = declare("y", "batch", 3)

@@ -21,7 +21,7 @@ from chainc.ops import (
 )
 from chainc.ops.contract import Contract
 from chainc.passes.fold import Budget, fold
-from chainc.rewriting.rewrite import tracing
+from chainc.rewriting.trace import tracing
 
 x = declare("x", 2, 3)
 row = np.array([0.1, 0.2, 0.3], np.float32)

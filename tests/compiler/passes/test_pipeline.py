@@ -20,7 +20,7 @@ from chainc.ir.types import Array, Shape, TensorType, float32, float64, int32, n
 from chainc.ir.verify import verify
 from chainc.ops import argmax, astype, equal, linear, logsumexp, mean, one_hot, relu, sum, tanh
 from chainc.passes import PIPELINE, Pass, pipeline
-from chainc.rewriting.rewrite import tracing
+from chainc.rewriting.trace import tracing
 
 Numbers = npt.NDArray[np.float64]
 

@@ -17,7 +17,7 @@ from chainc.ops.contract import Contract
 from chainc.passes.canonicalize import canonicalize
 from chainc.passes.fold import fold
 from chainc.passes.reassociate import MAX_FACTORS, merge_linear, reassociate
-from chainc.rewriting.rewrite import tracing
+from chainc.rewriting.trace import tracing
 
 
 def run(graph: Graph) -> Graph:

@@ -29,7 +29,9 @@ from chainc.passes.simplify import rule as simplifying_rules
 from chainc.passes.simplify import simplify_fast
 from chainc.passes.stabilize import rule as stabilizing_rules
 from chainc.passes.stabilize import stabilize
-from chainc.rewriting.rewrite import Rule, rewrite, tracing
+from chainc.rewriting.rewrite import rewrite
+from chainc.rewriting.rules import Rule
+from chainc.rewriting.trace import tracing
 
 if TYPE_CHECKING:
     import sympy

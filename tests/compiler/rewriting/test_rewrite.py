@@ -14,17 +14,10 @@ from chainc.ops.arithmetic import Add, Multiply
 from chainc.ops.elementwise import Binary
 from chainc.ops.movement import PermuteDims
 from chainc.ops.reduce import Sum
-from chainc.rewriting.patterns import equals, holes, match, orders
-from chainc.rewriting.rewrite import (
-    Equation,
-    Operands,
-    Rule,
-    RuleSet,
-    in_gradient,
-    note,
-    rewrite,
-    tracing,
-)
+from chainc.rewriting.patterns import Operands, equals, holes, match, orders
+from chainc.rewriting.rewrite import rewrite
+from chainc.rewriting.rules import Equation, Rule, RuleSet
+from chainc.rewriting.trace import in_gradient, note, tracing
 
 rule = RuleSet()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from chainc.ir import Graph, Node
 from chainc.ir.errors import InputError, Location
 from chainc.rewriting.change import Change
-from chainc.rewriting.rewrite import Fired
+from chainc.rewriting.trace import Fired
 from chainrule.compiled.function import Compiled
 from chainrule.compiled.stages import Stage, spelled
 from chainrule.evaluation.cost import cost

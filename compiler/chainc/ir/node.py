@@ -1,0 +1,131 @@
+"""Ops, and the nodes that apply them."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from chainc.ir.errors import MisfitError
+from chainc.ir.operators import Operators
+from chainc.ir.origin import Origin, current_origin
+from chainc.ir.types import UNKNOWN, Array, Dim, Shape, TensorType
+
+
+@dataclass(frozen=True)
+class Op:
+    """A primitive operation. Subclasses are frozen dataclasses whose fields are its attributes.
+
+    A subclass says in one place: `infer`, the type of its result; `vjp`, its local derivative;
+    and, by the family it belongs to, what it computes. An instance is called to make a node.
+    """
+
+    name: ClassVar[str] = ""
+    commutative: ClassVar[bool] = False
+    symbol: ClassVar[str] = ""  # the sign for it in a picture, where mathematics has one
+    roles: ClassVar[Sequence[str]] = string.ascii_lowercase  # what a picture calls the operands
+
+    # how each operand gets its gradient from {G}, the output's, where no formula of one element
+    # says it; the last holds for all further operands
+    backward_rules: ClassVar[Sequence[str]] = ()
+
+    def __init_subclass__(cls) -> None:
+        if "name" in cls.__dict__:
+            REGISTRY[cls.name] = cls
+
+    # (*operand types) -> the result's type; raises `MisfitError` when the operands do not fit.
+    infer: ClassVar[Callable[..., TensorType]]
+
+    # (cotangent, output, *operands) -> one cotangent per operand, None where none flows.
+    vjp: ClassVar[Callable[..., Sequence[Node | None]]]
+
+    # (builder, result type, *values) -> value: what a structural op computes, in the
+    # vocabulary of `kernels.py`. An elementwise op states its scalar meaning instead.
+    kernel: ClassVar[Callable[..., object]]
+
+    def index_bound(self, operands: Sequence[TensorType]) -> tuple[int, Dim] | None:
+        """Which operand holds indices, and the bound that they must stay below."""
+        return None
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        """Instances with operand types, at which the conformance tests try this op."""
+        raise NotImplementedError
+
+    @property
+    def label(self) -> str:
+        """What a picture or a message calls this op."""
+        return self.name
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An op and the operand types to try it at; `domain` bounds the drawn floating values."""
+
+    op: Op
+    operands: tuple[TensorType, ...]
+    domain: tuple[float, float] = (-2.0, 2.0)
+
+
+# Every op class by its name, filled as the op files are read; text is parsed against it.
+REGISTRY: dict[str, type[Op]] = {}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Node(Operators):
+    """One operation applied to operands: immutable, and compared by identity.
+
+    Nodes are not merged when built: two lines of the user's program stay two nodes.
+    """
+
+    op: Op
+    inputs: tuple[Node, ...]
+    type: TensorType
+    origin: Origin = field(default_factory=current_origin)
+
+    @property
+    def shape(self) -> Shape:
+        return self.type.shape
+
+    @property
+    def ndim(self) -> int:
+        return self.type.ndim
+
+    def __repr__(self) -> str:
+        return f"<{describe(self)}>"
+
+
+Operand = Node | float | int | bool | Array
+
+
+def describe(node: Node, *, short: bool = False) -> str:
+    """`relu f32[batch,32] (models/digits.py:9)`: how messages speak of a node.
+
+    A `short` one leaves out the folder: pages and pictures are handed on.
+    """
+    location = node.origin.location
+    where = f" ({location.short if short else location})" if location else ""
+    path = f" in {node.origin.scope}" if node.origin.scope else ""
+    return f"{node.op.label} {node.type}{path}{where}"
+
+
+def apply(op: Op, *operands: Node) -> Node:
+    """The node of `op` over `operands`; a misfit names both operands and their lines."""
+    types = [operand.type for operand in operands]
+    if any(type is UNKNOWN for type in types):
+        return Node(op, operands, UNKNOWN)
+    try:
+        return Node(op, operands, op.infer(*types))
+    except MisfitError as misfit:
+        origin = current_origin()
+        inside = f" in {origin.scope}" if origin.scope else ""
+        declared = "".join(
+            f"\n         operand {position}: {describe(operand)}"
+            for position, operand in enumerate(operands, start=1)
+        )
+        raise misfit.error(
+            f"{op.label}{inside}: {misfit}",
+            where=f"{origin.location}{declared}",
+            hint=misfit.hint,
+        ) from None
