@@ -20,15 +20,13 @@ from chainc.drawing.node_roles import (
     NodeRoles,
     Path,
     differentiations,
-    fused_parts,
     is_seed,
+    parts_of,
 )
 from chainc.drawing.stretches import Key, Keys, Run
 from chainc.formulas import notation
 from chainc.ir import Graph, Node
 from chainc.ir.leaves import Input, Leaf, Slot
-from chainc.ops.contract import FusedContract
-from chainc.ops.formula import Region
 
 MARKED_TOGETHER = 3  # outputs that one marker names
 
@@ -161,7 +159,7 @@ class _Assembly:
 
     def _node(self, node: Node) -> Vertex:
         kind, path = self.places.kind(node), self.places.paths[node]
-        fused = isinstance(node.op, Region | FusedContract)
+        fused = node.op.fused_body is not None
         return Vertex(
             kind,
             Form.KERNEL if fused else Form.OP,
@@ -184,7 +182,7 @@ class _Assembly:
         first, *others = notation.lines(node, self.places.constants(node))
         names = dict.fromkeys(
             Box(part.origin.scopes[-1], differentiations(part)).label
-            for part in fused_parts(node)
+            for part in parts_of(node)
             if part.origin.scopes
         )
         return (f"{first}: {', '.join(names)}" if len(names) > 1 else first, *others)

@@ -13,8 +13,7 @@ from functools import cached_property
 from chainc.formulas import notation
 from chainc.ir import Graph, Node, Scope
 from chainc.ir.leaves import Input, Leaf, Slot
-from chainc.ops.contract import FusedContract
-from chainc.ops.formula import Region
+from chainc.ops.formula import fused_parts
 
 DEEPEST = 10  # scopes nested deeper share the box of this depth
 CROWDED = 2  # readers beyond which a hyperparameter is named in their labels, without edges
@@ -149,20 +148,15 @@ class NodeRoles:
         return Kind.UPDATE if node in self.for_updates else Kind.FORWARD
 
 
-def fused_parts(node: Node) -> list[Node]:
+def parts_of(node: Node) -> Sequence[Node]:
     """The ops that a kernel fuses, its contraction first; of another node itself."""
-    if not isinstance(node.op, Region | FusedContract):
-        return [node]
-    contraction = "0" if isinstance(node.op, FusedContract) else None
-    inputs = node.op.body.leaves("input")
-    parts = [part for part in inputs if isinstance(part.op, Input) and part.op.key == contraction]
-    return parts + [part for part in node.op.body.nodes if not isinstance(part.op, Leaf)]
+    return fused_parts(node) or (node,)
 
 
 def _path(node: Node) -> Path:
     """The boxes of a node; of a kernel those of its contraction, or the innermost ones it has."""
-    parts = fused_parts(node)
-    contracts = isinstance(node.op, FusedContract)
+    parts = parts_of(node)
+    contracts = node.op.fused_contraction is not None
     part = parts[0] if contracts else max(parts, key=lambda part: len(part.origin.scopes))
     order = differentiations(part)
     return tuple(Box(scope, order) for scope in part.origin.scopes[:DEEPEST])

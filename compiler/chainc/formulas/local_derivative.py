@@ -20,7 +20,6 @@ from chainc.ir.leaves import Constant, Input
 from chainc.ir.types import DType, TensorType, bool_, float64
 from chainc.ops.contract import Contract
 from chainc.ops.elementwise import Elementwise
-from chainc.ops.formula import Region
 
 if TYPE_CHECKING:
     import sympy
@@ -89,7 +88,7 @@ def written_derivative(
 ) -> Written:
     """∂node/∂operand in given names of the operands, the output and the gradient from above."""
     op = node.op
-    if isinstance(op, Elementwise) and not isinstance(op, Region):
+    if isinstance(op, Elementwise) and op.fused_body is None:
         return _elementwise(node, op, position, operands, output)
     if isinstance(op, Contract):
         return _of_product(op, position, operands, above)

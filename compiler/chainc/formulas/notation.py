@@ -8,8 +8,7 @@ from chainc.ir import Graph, Node, Op
 from chainc.ir.leaves import Constant, Input, SizeOf
 from chainc.ir.types import TensorType, float32, format_shape
 from chainc.ops.arithmetic import add
-from chainc.ops.contract import FusedContract
-from chainc.ops.formula import Formula, Region
+from chainc.ops.formula import Formula
 
 LONGEST_FORMULA = 40  # nodes; a longer one is shown by its name alone
 
@@ -83,10 +82,11 @@ def lines(node: Node, constants: Mapping[int, str]) -> tuple[str, ...]:
     """
     op = node.op
     names = [constants.get(i) or role(op, i) for i in range(len(node.inputs))]
-    if isinstance(op, Region):
-        return ("fused kernel", *_steps(op.body, names))
-    if isinstance(op, FusedContract):
-        return ("fused kernel", *_steps(op.body, ["(1)", *names[2:]], op.contract.label))
+    if op.fused_body is not None and op.fused_contraction is not None:
+        first = op.fused_contraction.label
+        return ("fused kernel", *_steps(op.fused_body, ["(1)", *names[2:]], first))
+    if op.fused_body is not None:
+        return ("fused kernel", *_steps(op.fused_body, names))
     if isinstance(op, Formula):
         return (op.title, *_formula(op, constants))
     return (caption(op, _arguments(node, constants)),)

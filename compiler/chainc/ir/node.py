@@ -5,12 +5,15 @@ from __future__ import annotations
 import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from chainc.ir.errors import MisfitError
 from chainc.ir.operators import Operators
 from chainc.ir.origin import Origin, current_origin
 from chainc.ir.types import UNKNOWN, Array, Dim, Shape, TensorType
+
+if TYPE_CHECKING:
+    from chainc.ir.graph import Graph
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,16 @@ class Op:
 
     def index_bound(self, operands: Sequence[TensorType]) -> tuple[int, Dim] | None:
         """Which operand holds indices, and the bound that they must stay below."""
+        return None
+
+    @property
+    def fused_body(self) -> Graph | None:
+        """What a fused op does at each element, over inputs "0", "1", …; None of an op alone."""
+        return None
+
+    @property
+    def fused_contraction(self) -> Op | None:
+        """The contraction whose sums of products are the fused body's input "0"."""
         return None
 
     @classmethod

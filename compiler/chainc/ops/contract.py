@@ -152,6 +152,14 @@ class FusedContract(Op):
     contract: Contract
     body: Graph
 
+    @property
+    def fused_body(self) -> Graph:
+        return self.body
+
+    @property
+    def fused_contraction(self) -> Contract:
+        return self.contract
+
     def infer(self, a: TensorType, b: TensorType, *extra: TensorType) -> TensorType:
         return infer_body(self.body, (self.contract.infer(a, b), *extra))
 

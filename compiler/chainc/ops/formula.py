@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from chainc.ir import Graph, Node, Op, Operand, Sample, apply
 from chainc.ir.errors import GradientError
-from chainc.ir.leaves import Constant, Input, as_nodes
+from chainc.ir.leaves import Constant, Input, Leaf, as_nodes
 from chainc.ir.scalar import Scalar
 from chainc.ir.types import DType, TensorType, float32, float64
 from chainc.ops.arithmetic import multiply
@@ -85,6 +85,10 @@ class Region(Elementwise):
     name = "region"
     body: Graph
 
+    @property
+    def fused_body(self) -> Graph:
+        return self.body
+
     def arity(self) -> int:
         return len(self.body.leaves("input"))
 
@@ -105,6 +109,20 @@ class Region(Elementwise):
         x, y = (Node(Input(str(i), TensorType((2, 3), float32)), (), TensorType((2, 3), float32))
                 for i in range(2))  # fmt: skip
         return [Sample(cls(Graph((exp(x * y) + x,))), (x.type, y.type))]
+
+
+def fused_parts(node: Node) -> tuple[Node, ...]:
+    """The ops that are fused into a node, the product of its contraction first; none of one op."""
+    body = node.op.fused_body
+    if body is None:
+        return ()
+    product = () if node.op.fused_contraction is None else (product_of(body),)
+    return *product, *(part for part in body.nodes if not isinstance(part.op, Leaf))
+
+
+def product_of(body: Graph) -> Node:
+    """The input of an epilogue that stands for the sum of products."""
+    return next(leaf for leaf in body.leaves("input") if leaf.op.label == "0")
 
 
 def infer_body(body: Graph, operands: Sequence[TensorType]) -> TensorType:

@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from chainc.ir import Graph, Node
-from chainc.ops.contract import FusedContract
-from chainc.ops.formula import Region
 from chainc.rewriting.trace import Fired
 
 
@@ -154,7 +152,7 @@ class _Following:
         for node, image in self.same.items():
             before[node] = after[image] = Mark.MERGED if often[image] > 1 else Mark.UNCHANGED
         for kernel in (node for node in self.after.nodes if after[node] is Mark.APPEARED):
-            if isinstance(kernel.op, Region | FusedContract):
+            if kernel.op.fused_body is not None:
                 after[kernel] = Mark.FUSED
         for root, rewriting in self.replaced.items():
             if after[rewriting.replacement] is Mark.FUSED:

@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, TypeVar
 from chainc.backends.listing import Listing
 from chainc.ir import Graph, Node, Origin, describe
 from chainc.ir.errors import GraphError, InputError, Location
-from chainc.ir.leaves import Leaf
 from chainc.lowering.parts import Part
 from chainc.lowering.program import Contraction, Kernel
-from chainc.ops.contract import FusedContract
-from chainc.ops.formula import Region
+from chainc.ops.formula import fused_parts
 
 if TYPE_CHECKING:
     from chainc.driver import CompiledFunction, CompiledTraining
@@ -273,7 +271,7 @@ def _computed(part: Part, node: Node) -> tuple[str, Origin]:
     if part.node is not None:
         return part.node.op.name, part.node.origin
     if isinstance(part.kernel, Contraction):
-        op = node.op.contract if isinstance(node.op, FusedContract) else node.op
+        op = node.op.fused_contraction or node.op
         return op.name, part.kernel.origin
     return node.op.name, node.origin
 
@@ -304,14 +302,15 @@ def rewrites_of(origin: Origin) -> tuple[tuple[str, Node], ...]:
 
 def families(node: Node) -> tuple[Mark, ...]:
     """What stays the same of a node through all passes; a fused one has those of its ops."""
-    if isinstance(node.op, Region | FusedContract):
-        parts = [part for part in node.op.body.nodes if not isinstance(part.op, Leaf)]
-        marks = [family(part.op.name, part.origin) for part in parts]
-        if isinstance(node.op, FusedContract):
-            product = next(leaf for leaf in node.op.body.leaves("input") if leaf.op.label == "0")
-            marks.append(family(node.op.contract.name, product.origin))
-        return tuple(dict.fromkeys(marks))
-    return (family(node.op.name, node.origin),)
+    parts, contraction = fused_parts(node) or (node,), node.op.fused_contraction
+    if contraction is None:
+        return _families(parts)
+    product, *epilogue = parts
+    return tuple(dict.fromkeys((*_families(epilogue), family(contraction.name, product.origin))))
+
+
+def _families(parts: Iterable[Node]) -> tuple[Mark, ...]:
+    return tuple(dict.fromkeys(family(part.op.name, part.origin) for part in parts))
 
 
 def family(op: str, origin: Origin) -> Mark:

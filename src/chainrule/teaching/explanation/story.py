@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from html import escape
@@ -14,8 +14,7 @@ from chainc.drawing.diagram import Vertex, diagram
 from chainc.drawing.dot import to_dot
 from chainc.ir import Graph, Node, Origin, describe
 from chainc.ir.leaves import Leaf
-from chainc.ops.contract import FusedContract
-from chainc.ops.formula import Region
+from chainc.ops.formula import fused_parts
 from chainc.rewriting.change import Change, Rewriting, change
 from chainrule.compiled.function import Compiled
 from chainrule.drawing.rendering import render_svg
@@ -107,7 +106,7 @@ class Story:
             "rules": [self._rule(rule, old) for rule, old in rewrites_of(node.origin)],
             "becomes": self._becomes(node),
             "operands": [self._numbers[operand] for operand in node.inputs],
-            "parts": [_part(part) for part in _parts(node)],
+            "parts": [_part(part) for part in fused_parts(node)],
             "families": [self._family(mark) for mark in families(node)],
             "lines": {code.code: self._span(code.lines_of(node)) for code in self.codes},
             "value": list(self.values.get(node, ())),
@@ -208,16 +207,6 @@ def _formula(origin: Origin) -> str:
     from chainc.formulas.local_derivative import local_derivative
 
     return local_derivative(derivative.forward, derivative.operand).text
-
-
-def _parts(node: Node) -> Iterable[Node]:
-    """The ops of a fused node, in order; the product that an epilogue goes on with comes first."""
-    if not isinstance(node.op, Region | FusedContract):
-        return
-    for part in node.op.body.nodes:
-        product = isinstance(node.op, FusedContract) and part.op.label == "0"
-        if product or not isinstance(part.op, Leaf):
-            yield part
 
 
 def _part(part: Node) -> Record:

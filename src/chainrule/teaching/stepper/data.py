@@ -15,7 +15,7 @@ from chainc.ir import Graph, Node
 from chainc.ir.leaves import Input, Slot
 from chainc.ir.types import Array, format_shape
 from chainc.ops.elementwise import Elementwise
-from chainc.ops.formula import Formula, Region
+from chainc.ops.formula import Formula
 from chainrule.evaluation.backpropagation import Backpropagation, Contribution
 from chainrule.writing.array_text import array_lines, histogram, number_text
 
@@ -112,14 +112,14 @@ class _Builder:
         if not node.inputs:
             return ""
         constants = _constants(node)
-        if not isinstance(node.op, Elementwise) or isinstance(node.op, Region | Formula):
+        if not _is_one_step(node):
             return "\n".join(notation.lines(node, constants))
         names = [constants.get(i) or _role(node, i) for i in range(len(node.inputs))]
         return notation.caption(node.op, names)
 
     def _numbers(self, node: Node) -> str:
         """The formula with the operands' numbers put in, where all are scalars."""
-        if not isinstance(node.op, Elementwise) or isinstance(node.op, Region | Formula):
+        if not _is_one_step(node):
             return ""
         if any(x.ndim for x in (node, *node.inputs)):
             return ""
@@ -185,6 +185,12 @@ def _role(node: Node, position: int) -> str:
     """As `local_derivative` calls the operand."""
     flowing = len(node.inputs) - len(_constants(node))
     return "x" if flowing == 1 else notation.role(node.op, position)
+
+
+def _is_one_step(node: Node) -> bool:
+    """Is it one function of its operands' elements, and not made of several?"""
+    op = node.op
+    return isinstance(op, Elementwise) and op.fused_body is None and not isinstance(op, Formula)
 
 
 def _shape(value: Array) -> str:
