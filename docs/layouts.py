@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
+import graphviz
+
 import chainrule as cr
 
 SANS = 'font-family="Helvetica,Arial,Liberation Sans,sans-serif"'
@@ -56,16 +58,18 @@ Arrows = Iterable[tuple[str, str, str]]  # from, to, and what is written beside 
 
 def boxes(nodes: Boxes, arrows: Arrows, direction: str = "TB", title: str = "") -> str:
     """Boxes of text, flush left, with arrows between them."""
-    box = 'shape=box style="filled,rounded" color="#6B6B6B" fontname=Helvetica fontsize=11'
-    arrow = 'fontname=Helvetica fontsize=10 color="#6B6B6B" arrowsize=0.7'
-    ports = "tailport=e headport=w" if direction == "LR" else ""
-    statements = [
-        f'rankdir={direction} ranksep=0.35 label="{title}" labelloc=t fontname=Helvetica',
-        f"node [{box}] edge [{arrow} {ports}]",
-    ]
+    grey, font = {"color": "#6B6B6B"}, {"fontname": "Helvetica"}
+    ports = {"tailport": "e", "headport": "w"} if direction == "LR" else {}
+    heading = {"label": title, "labelloc": "t"}
+    drawn = graphviz.Digraph(
+        graph_attr={"rankdir": direction, "ranksep": "0.35"} | heading | font,
+        node_attr={"shape": "box", "style": "filled,rounded", "fontsize": "11"} | grey | font,
+        edge_attr={"fontsize": "10", "arrowsize": "0.7"} | grey | font | ports,
+    )
     for name, (fill, text) in nodes.items():
-        lines = text.replace("\\", "\\\\").replace('"', '\\"').replace("&", "&amp;").splitlines()
+        lines = [graphviz.escape(line.replace("&", "&amp;")) for line in text.splitlines()]
         content = "".join(f"{line}\\l" for line in lines) if len(lines) > 1 else lines[0]
-        statements.append(f'"{name}" [label="{content}" fillcolor="{fill}"]')
-    statements += [f'"{start}" -> "{end}" [label=" {text}"]' for start, end, text in arrows]
-    return cr.Drawing("digraph {" + "\n".join(statements) + "}").svg()
+        drawn.node(name, label=content, fillcolor=fill)
+    for start, end, text in arrows:
+        drawn.edge(start, end, label=f" {text}")
+    return cr.Drawing(drawn.source).svg()

@@ -32,8 +32,12 @@ def state(name: str, *shape: int, trainable: bool = True) -> Node:
 
 Attributes = Mapping[str, str]
 
-_STATEMENT = re.compile(r"^(\w+)(?: -> (\w+))? \[(.*)\]")
-_ATTRIBUTE = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+_STATEMENT = re.compile(r"^\t*(\w+)(?: -> (\w+))? \[(.*)\]")
+_ATTRIBUTE = re.compile(r'(\w+)=(?:"((?:[^"\\]|\\.)*)"|([\w.]+))')
+
+
+def _attributes(text: str) -> Attributes:
+    return {name: quoted or bare for name, quoted, bare in _ATTRIBUTE.findall(text)}
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class Picture:
 
     def statements(self) -> list[tuple[str, str, Attributes]]:
         matches = [_STATEMENT.match(line) for line in self.dot.splitlines()]
-        return [(m[1], m[2] or "", dict(_ATTRIBUTE.findall(m[3]))) for m in matches if m]
+        return [(m[1], m[2] or "", _attributes(m[3])) for m in matches if m]
 
     def vertices(self) -> dict[str, Attributes]:
         return {a: found for a, b, found in self.statements() if re.fullmatch(r"n\d+", a + b)}
@@ -73,9 +77,9 @@ class Picture:
         """Labels of the clusters of layers, in order."""
         lines = self.dot.splitlines()
         opened = [
-            after for line, after in pairwise(lines) if re.match(r"subgraph cluster_\d", line)
+            after for line, after in pairwise(lines) if re.match(r"\t*subgraph cluster_\d", line)
         ]
-        return [dict(_ATTRIBUTE.findall(line))["label"] for line in opened]
+        return [_attributes(line)["label"] for line in opened]
 
 
 def texts(dot: str) -> list[str]:

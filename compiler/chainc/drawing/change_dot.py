@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from graphviz import Digraph
+
 from chainc.drawing.change_picture import change_picture
 from chainc.drawing.diagram import Form, Vertex
-from chainc.drawing.dot import Printer, lower_end
-from chainc.drawing.dot_text import headed_list, label_text, statement, tooltip_text
+from chainc.drawing.dot import Printer, draw_legend, lower_end
+from chainc.drawing.dot_text import headed_list, label_text, tooltip_text
 from chainc.drawing.node_roles import Box, Kind, Path
 from chainc.rewriting.change import Change, Mark, Rewriting
 
@@ -39,7 +41,7 @@ def change_to_dot(change: Change, *, title: str | None = None) -> str:
         rules=picture.rules,
         counts={mark: _count(mark, change) for mark in Mark},
     )
-    return "\n".join(printer.lines(title)) + "\n"
+    return printer.dot(title)
 
 
 @dataclass(frozen=True)
@@ -72,47 +74,44 @@ class _ChangePrinter(Printer):
             "URL": tooltip_text(f"#{fired[-1].location.short}"),
         }
 
-    def cluster(self, path: Path, members: Iterable[Vertex]) -> str:
+    def open_box(self, cluster: Digraph, path: Path, members: Iterable[Vertex]) -> None:
         if len(path) > 1 or not self.marks:
-            return super().cluster(path, members)
+            super().open_box(cluster, path, members)
+            return
         label = label_text([path[0].label])
         look = {"style": "rounded", "color": "#6B6B6B", "fontsize": "14", "labeljust": "l"}
-        box = statement("graph", label=label, tooltip=label, margin="12", **look)
-        return f"{box}\n{statement(_top(path[0]), shape='point', width='0.01', style='invis')}"
+        cluster.attr("graph", label=label, tooltip=label, margin="12", **look)
+        cluster.node(_top(path[0]), shape="point", width="0.01", style="invis")
 
-    def closing(self) -> Iterator[str]:
+    def close(self, drawn: Digraph) -> None:
         if not self.marks:
-            yield from super().closing()
+            super().close(drawn)
             return
-        yield from self._side_by_side()
-        yield from self._legend()
+        self._put_side_by_side(drawn)
+        draw_legend(drawn, self._samples(), self.lowest())
 
-    def _side_by_side(self) -> Iterator[str]:
+    def _put_side_by_side(self, drawn: Digraph) -> None:
         """Both graphs begin at one height, that before at the left: Graphviz might swap them."""
-        sides = dict.fromkeys(vertex.path[0] for vertex in self.picture.vertices)
-        tops = "; ".join(map(_top, sides))
-        yield f"{{ rank=same; {tops} }}"
+        with drawn.subgraph() as row:
+            row.attr(rank="same")
+            for side in dict.fromkeys(vertex.path[0] for vertex in self.picture.vertices):
+                row.node(_top(side))
         below = {lower_end(edge) for edge in self.picture.edges}
         for vertex in self.picture.vertices:
             if vertex not in below:
-                ends = f"{_top(vertex.path[0])} -> {self.names[vertex]}"
-                yield statement(ends, style="invis", weight="0")
+                top = _top(vertex.path[0])
+                drawn.edge(top, self.names[vertex], style="invis", weight="0")
 
-    def _legend(self) -> Iterator[str]:
+    def _samples(self) -> Iterator[Mapping[str, str]]:
         found = set(self.marks.values())
-        names: list[str] = []
-        yield "subgraph cluster_legend {"
-        yield statement("graph", label="", style="rounded", color="#BBBBBB", margin="6")
-        small = {"shape": "box", "margin": "0.08,0.04", "height": "0.22", "fontsize": "9"}
         for mark in (mark for mark in Mark if mark in found):
-            names.append(f"legend{len(names)}")
             told = f"{mark.value}: {self.counts[mark]}"
-            yield statement(names[-1], label=label_text([told]), **{**small, **_look(mark)})
-        yield f"{{ rank=same; {'; '.join(names)} }}"
-        yield statement(" -> ".join(names), style="invis")
-        yield "}"
-        for name in self.lowest():
-            yield statement(f"{name} -> {names[0]}", style="invis", weight="0")
+            yield {
+                "label": label_text([told]),
+                "shape": "box",
+                "margin": "0.08,0.04",
+                **_look(mark),
+            }
 
 
 def _top(side: Box) -> str:

@@ -7,10 +7,12 @@ like the op.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
-from chainc.drawing.diagram import Form, Vertex
-from chainc.drawing.dot_text import label_text, statement, tooltip_text
+from graphviz import Digraph
+
+from chainc.drawing.diagram import Form, Lines, Vertex
+from chainc.drawing.dot_text import in_a_row, label_text, tooltip_text
 
 VALUE, GRADIENT = "#1B6E30", "#B3261E"
 NUMBERS, SMALL_PRINT = 11, 9  # sizes of text in points
@@ -39,27 +41,29 @@ def gate_cluster(name: str) -> str:
     return f"cluster_{name}"
 
 
-def gate(vertex: Vertex, name: str, colours: tuple[str, str], style: str) -> Iterator[str]:
+def draw_gate(
+    drawn: Digraph, vertex: Vertex, name: str, colours: tuple[str, str], style: str
+) -> None:
     """The op's sign as a node, in a cluster with the small print as its title."""
     told = tooltip_text(vertex.tooltip)
     fill, stroke = colours
     title = {"label": label_text(vertex.below), "labelloc": "b", "labeljust": "c"}
     look = {"style": style, "fillcolor": fill, "color": stroke, "margin": "3", "tooltip": told}
     font = {"fontsize": str(SMALL_PRINT), "fontcolor": "#333333"}
-    yield f"subgraph {gate_cluster(name)} {{"
-    yield statement("graph", **title, **look, **font)
     width = f"{max(_length(vertex.below, SMALL_PRINT), 0.4):.2f}"
     bare = {"shape": "plaintext", "margin": "0.02,0", "height": "0.2", "width": width}
-    yield f"{statement(name, label=label_text(vertex.lines), tooltip=told, **bare)} }}"
+    with drawn.subgraph(name=gate_cluster(name)) as cluster:
+        cluster.attr("graph", **title, **look, **font)
+        cluster.node(name, label=label_text(vertex.lines), tooltip=told, **bare)
 
 
-def wire(vertex: Vertex, name: str, direction: str, colour: str) -> Iterator[str]:
+def draw_wire(drawn: Digraph, vertex: Vertex, name: str, direction: str, colour: str) -> None:
     """A thin bar, as long as the texts beside it."""
     told = {"label": "", "tooltip": tooltip_text(vertex.tooltip)}
     look = {"shape": "box", "style": "filled", "color": colour, "fillcolor": colour}
-    sides = {"fixedsize": "true", **_sides(vertex, direction)}
-    bar = statement(name, **told, **look, **sides)
-    return _above_and_below(vertex, name, bar) if direction == "LR" else _beside(vertex, name, bar)
+    bar = {**told, **look, "fixedsize": "true", **_sides(vertex, direction)}
+    beside = _above_and_below if direction == "LR" else _left_and_right
+    beside(drawn, vertex, name, bar)
 
 
 def _sides(vertex: Vertex, direction: str) -> Mapping[str, str]:
@@ -76,29 +80,33 @@ def _length(lines: Iterable[str], size: int) -> float:
     return (0.56 * max(map(len, lines)) + 0.5) * size / 72
 
 
-def _above_and_below(vertex: Vertex, name: str, bar: str) -> Iterator[str]:
+def _above_and_below(drawn: Digraph, vertex: Vertex, name: str, bar: Mapping[str, str]) -> None:
     """The value and the gradient as titles of two clusters around the wire."""
-    told = tooltip_text(vertex.tooltip)
-    for lines, colour, place in ((vertex.above, VALUE, "t"), (vertex.below, GRADIENT, "b")):
-        yield f"subgraph cluster_{name}{place} {{"
-        look = {"fontcolor": colour, "fontsize": str(NUMBERS), "peripheries": "0", "margin": "1"}
-        title = {"label": label_text(lines), "labelloc": place, "labeljust": "c", "tooltip": told}
-        yield statement("graph", **title, **look)
-    yield f"{bar} }} }}"
+    with drawn.subgraph(name=f"cluster_{name}t") as outer:
+        outer.attr("graph", **_title(vertex, vertex.above, VALUE, "t"))
+        with outer.subgraph(name=f"cluster_{name}b") as inner:
+            inner.attr("graph", **_title(vertex, vertex.below, GRADIENT, "b"))
+            inner.node(name, **bar)
 
 
-def _beside(vertex: Vertex, name: str, bar: str) -> Iterator[str]:
+def _title(vertex: Vertex, lines: Lines, colour: str, side: str) -> Mapping[str, str]:
+    look = {"fontcolor": colour, "fontsize": str(NUMBERS), "peripheries": "0", "margin": "1"}
+    title = {"label": label_text(lines), "labelloc": side, "labeljust": "c"}
+    return {**title, "tooltip": tooltip_text(vertex.tooltip), **look}
+
+
+def _left_and_right(drawn: Digraph, vertex: Vertex, name: str, bar: Mapping[str, str]) -> None:
     """The value and the gradient as neighbours, where edges come from above and leave below."""
     row = [name]
-    yield f"subgraph cluster_{name} {{"
-    yield statement("graph", label="", peripheries="0", margin="0")
-    yield bar
     size = {"margin": "0.04,0", "width": "0", "height": "0.2", "fontsize": str(NUMBERS)}
     plain = {"shape": "plaintext", "tooltip": tooltip_text(vertex.tooltip), **size}
-    if vertex.above:
-        row.insert(0, f"{name}t")
-        yield statement(row[0], label=label_text(vertex.above), fontcolor=VALUE, **plain)
-    if vertex.below:
-        row.append(f"{name}b")
-        yield statement(row[-1], label=label_text(vertex.below), fontcolor=GRADIENT, **plain)
-    yield f"{{ rank=same {statement(' -> '.join(row), style='invis', weight='100')} }} }}"
+    with drawn.subgraph(name=f"cluster_{name}") as cluster:
+        cluster.attr("graph", label="", peripheries="0", margin="0")
+        cluster.node(name, **bar)
+        if vertex.above:
+            row.insert(0, f"{name}t")
+            cluster.node(row[0], label=label_text(vertex.above), fontcolor=VALUE, **plain)
+        if vertex.below:
+            row.append(f"{name}b")
+            cluster.node(row[-1], label=label_text(vertex.below), fontcolor=GRADIENT, **plain)
+        in_a_row(cluster, row, weight="100")

@@ -10,11 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 
+from graphviz import Digraph
+
 from chainc.drawing import circuit_dot
-from chainc.drawing.circuit_dot import gate_cluster, is_gate
+from chainc.drawing.circuit_dot import draw_gate, draw_wire, gate_cluster, is_gate
 from chainc.drawing.detail import Detail, Folded, check_detail
 from chainc.drawing.diagram import Course, Diagram, Edge, Form, Lines, Vertex, diagram
-from chainc.drawing.dot_text import headed_list, label_text, least_width, statement, tooltip_text
+from chainc.drawing.dot_text import headed_list, in_a_row, label_text, least_width, tooltip_text
 from chainc.drawing.node_roles import Box, Kind, Path
 from chainc.drawing.wires import Wire, with_wires
 from chainc.ir import Graph, Node
@@ -115,8 +117,7 @@ def to_dot(
     if wires:
         _require_readable(picture)
         picture = with_wires(picture, wires)
-    printer = Printer(picture, direction or ("LR" if wires else "TB"), bool(wires))
-    return "\n".join(printer.lines(title)) + "\n"
+    return Printer(picture, direction or ("LR" if wires else "TB"), bool(wires)).dot(title)
 
 
 def _require_readable(circuit: Diagram) -> None:
@@ -139,7 +140,7 @@ def _check(detail: Detail | None, direction: str | None) -> None:
 
 @dataclass(frozen=True)
 class Printer:
-    """Writes a diagram as DOT text, a statement a line."""
+    """Writes a diagram in the DOT language."""
 
     picture: Diagram
     direction: str
@@ -147,23 +148,24 @@ class Printer:
     names: dict[Vertex, str] = field(default_factory=dict)
     clusters: Iterator[int] = field(default_factory=count)
 
-    def lines(self, title: str | None) -> Iterator[str]:
+    def dot(self, title: str | None) -> str:
         for number, vertex in enumerate(self.picture.vertices):
             self.names[vertex] = f"{'wire' if vertex.form is Form.WIRE else 'n'}{number}"
-        yield "digraph {"
-        yield from self._defaults()
+        drawn = self._empty()
         heading = [line for line in (title, self.picture.note) if line]
         if heading:
-            yield statement("graph", label=label_text(heading), labelloc="t", fontsize="13")
-        yield from self._inside(self.picture.vertices, 0)
+            drawn.attr("graph", label=label_text(heading), labelloc="t", fontsize="13")
+        self._inside(drawn, self.picture.vertices, 0)
         for edge in self.picture.edges:
-            yield self._edge(edge)
-        yield from self.closing()
-        yield "}"
+            self._edge(drawn, edge)
+        self.close(drawn)
+        return str(drawn.source)
 
-    def closing(self) -> Iterator[str]:
+    def close(self, drawn: Digraph) -> None:
         """The legend."""
-        yield from _legend({vertex.kind for vertex in self.picture.vertices}, self.lowest())
+        kinds = {vertex.kind for vertex in self.picture.vertices}
+        if Kind.GRADIENT in kinds:
+            draw_legend(drawn, _samples(kinds), self.lowest())
 
     def lowest(self) -> list[str]:
         """What stands at the end: the outputs, and the seeds from which the gradient runs back."""
@@ -175,18 +177,21 @@ class Printer:
             or (vertex.kind is Kind.GRADIENT and vertex not in targets)
         ]
 
-    def _defaults(self) -> Iterator[str]:
+    def _empty(self) -> Digraph:
+        """Without a vertex; how all of them look."""
         font = {"fontname": "Helvetica"}
         gap = "0.12" if self.annotated else "0.3"
         layout = {"rankdir": self.direction, "newrank": "true", "nodesep": gap, "ranksep": "0.35"}
         clipped = {"compound": "true"} if self.annotated else {}
-        yield statement("graph", **layout, **clipped, **font)
-        yield statement("node", fontsize="12", fontcolor="#111111", **font)
         edge = {"fontsize": "9", "fontcolor": "#444444", "color": "#333333", "arrowsize": "0.7"}
-        yield statement("edge", **edge, **font)
+        return Digraph(
+            graph_attr={**layout, **clipped, **font},
+            node_attr={"fontsize": "12", "fontcolor": "#111111", **font},
+            edge_attr={**edge, **font},
+        )
 
-    def _inside(self, vertices: Iterable[Vertex], depth: int) -> Iterator[str]:
-        """The statements of the vertices, those in a box at `depth` wrapped in a cluster."""
+    def _inside(self, drawn: Digraph, vertices: Iterable[Vertex], depth: int) -> None:
+        """The vertices, those in a box at `depth` in a cluster of their own."""
         groups: dict[Box | None, list[Vertex]] = {}
         for vertex in vertices:
             box = vertex.path[depth] if depth < len(vertex.path) else None
@@ -194,30 +199,28 @@ class Printer:
         for box, members in groups.items():
             if box is None:
                 for vertex in members:
-                    yield from self._vertex(vertex)
+                    self._vertex(drawn, vertex)
                 continue
-            yield f"subgraph cluster_{next(self.clusters)} {{"
-            yield self.cluster(members[0].path[: depth + 1], members)
-            yield from self._inside(members, depth + 1)
-            yield "}"
+            with drawn.subgraph(name=f"cluster_{next(self.clusters)}") as cluster:
+                self.open_box(cluster, members[0].path[: depth + 1], members)
+                self._inside(cluster, members, depth + 1)
 
-    def _vertex(self, vertex: Vertex) -> Iterator[str]:
+    def _vertex(self, drawn: Digraph, vertex: Vertex) -> None:
         name, look = self.names[vertex], _LOOKS[vertex.kind]
         if vertex.form is Form.WIRE:
             colour = _ORANGE[1] if vertex.kind is Kind.GRADIENT else "#333333"
-            yield from circuit_dot.wire(vertex, name, self.direction, colour)
+            draw_wire(drawn, vertex, name, self.direction, colour)
         elif is_gate(vertex):
-            yield from circuit_dot.gate(vertex, name, look.colours, look.style)
+            draw_gate(drawn, vertex, name, look.colours, look.style)
         else:
-            yield self._box(vertex)
+            drawn.node(name, **self._box(vertex))
 
-    def _box(self, vertex: Vertex) -> str:
+    def _box(self, vertex: Vertex) -> Mapping[str, str]:
         look = _LOOKS[vertex.kind]
         whole = vertex.form in (Form.RUN, Form.LAYER) and look.shape == "cylinder"
-        attributes = {
-            "label": headed_list(vertex.lines)
-            if vertex.form is Form.KERNEL
-            else label_text(vertex.lines),
+        written = headed_list if vertex.form is Form.KERNEL else label_text
+        return {
+            "label": written(vertex.lines),
             "tooltip": tooltip_text(vertex.tooltip),
             "shape": "box" if whole else look.shape,
             "style": look.style,
@@ -229,17 +232,16 @@ class Printer:
             **_FORMS[vertex.form],
             **self.emphasis(vertex),
         }
-        return statement(self.names[vertex], **attributes)
 
-    def cluster(self, path: Path, members: Iterable[Vertex]) -> str:
+    def open_box(self, cluster: Digraph, path: Path, members: Iterable[Vertex]) -> None:
         """How the box at the end of a path looks."""
-        return _cluster(path, members)
+        cluster.attr("graph", **_box_look(path, members))
 
     def emphasis(self, vertex: Vertex) -> Mapping[str, str]:
         """Attributes in place of those that vertices of its kind have."""
         return {}
 
-    def _edge(self, edge: Edge) -> str:
+    def _edge(self, drawn: Digraph, edge: Edge) -> None:
         tail, head = edge.source, edge.target
         attributes = {**_COURSES[edge.course], "tooltip": tooltip_text(edge.tooltip)}
         if edge.label and is_gate(head):
@@ -256,7 +258,7 @@ class Printer:
         attributes |= {"headport": entering} if head.form is Form.WIRE else {}
         attributes |= {"ltail": gate_cluster(self.names[tail])} if is_gate(tail) else {}
         attributes |= {"lhead": gate_cluster(self.names[head])} if is_gate(head) else {}
-        return statement(f"{self.names[tail]} -> {self.names[head]}", **attributes)
+        drawn.edge(self.names[tail], self.names[head], **attributes)
 
 
 def lower_end(edge: Edge) -> Vertex:
@@ -264,16 +266,20 @@ def lower_end(edge: Edge) -> Vertex:
     return edge.source if _COURSES[edge.course].get("dir") == "back" else edge.target
 
 
-def _cluster(path: Path, members: Iterable[Vertex]) -> str:
+def _box_look(path: Path, members: Iterable[Vertex]) -> Mapping[str, str]:
     updates = all(vertex.kind in (Kind.UPDATE, Kind.STATE) for vertex in members)
     kind = Kind.GRADIENT if path[-1].order else Kind.UPDATE if updates else Kind.FORWARD
     stroke = _LOOKS[kind].colours[1]
-    look = {"style": "rounded", "color": stroke, "fontcolor": stroke, "fontsize": "11"}
-    name, tooltip = (
-        label_text([path[-1].label]),
-        tooltip_text(" / ".join(box.label for box in path)),
-    )
-    return statement("graph", label=name, tooltip=tooltip, labeljust="l", margin="9", **look)
+    return {
+        "label": label_text([path[-1].label]),
+        "tooltip": tooltip_text(" / ".join(box.label for box in path)),
+        "labeljust": "l",
+        "margin": "9",
+        "style": "rounded",
+        "color": stroke,
+        "fontcolor": stroke,
+        "fontsize": "11",
+    }
 
 
 # What the legend explains, by the shape of its sample.
@@ -287,22 +293,24 @@ _EXPLAINED: Mapping[Kind, str] = {
 }
 
 
-def _legend(kinds: set[Kind], above: Iterable[str]) -> Iterator[str]:
-    """Small samples in a row at the end, where forward and gradient nodes are told apart."""
-    if Kind.GRADIENT not in kinds:
-        return
-    yield "subgraph cluster_legend {"
-    yield statement("graph", label="", style="rounded", color="#BBBBBB", margin="6")
-    small = {"margin": "0.06,0.03", "height": "0.22", "fontsize": "9"}
-    names: list[str] = []
+def _samples(kinds: set[Kind]) -> Iterator[Mapping[str, str]]:
     for kind, shape in _EXPLAINED.items():
         if kind in kinds:
+            look = _LOOKS[kind]
+            fill, stroke = look.colours
+            colours = {"fillcolor": fill, "color": stroke}
+            small = {"shape": shape, "style": look.style, "margin": "0.06,0.03"}
+            yield {"label": kind.value, **colours, **small}
+
+
+def draw_legend(drawn: Digraph, samples: Iterable[Mapping[str, str]], above: Iterable[str]) -> None:
+    """Small samples in a row at the end, where kinds or changes are told apart."""
+    names: list[str] = []
+    with drawn.subgraph(name="cluster_legend") as legend:
+        legend.attr("graph", label="", style="rounded", color="#BBBBBB", margin="6")
+        for sample in samples:
             names.append(f"legend{len(names)}")
-            fill, stroke = _LOOKS[kind].colours
-            look = {"shape": shape, "style": _LOOKS[kind].style, "fillcolor": fill, "color": stroke}
-            yield statement(names[-1], label=kind.value, **look, **small)
-    yield f"{{ rank=same; {'; '.join(names)} }}"
-    yield statement(" -> ".join(names), style="invis")
-    yield "}"
+            legend.node(names[-1], height="0.22", fontsize="9", **sample)
+        in_a_row(legend, names)
     for name in above:
-        yield statement(f"{name} -> {names[0]}", style="invis", weight="0")
+        drawn.edge(name, names[0], style="invis", weight="0")

@@ -1,34 +1,31 @@
-"""Statements and labels of the DOT language."""
+"""Texts of the DOT language as Graphviz shows them, and vertices beside one another."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from unicodedata import east_asian_width
+
+from graphviz import Digraph, escape, nohtml
 
 LONGEST_LINE = 60  # characters
 LONGEST_TOOLTIP = 240
 
 
-def statement(subject: str, **attributes: str) -> str:
-    if not attributes:
-        return subject
-    pairs = " ".join(f'{name}="{value}"' for name, value in attributes.items())
-    return f"{subject} [{pairs}]"
-
-
 def label_text(lines: Iterable[str]) -> str:
-    return "\\n".join(_escaped(line, LONGEST_LINE) for line in lines)
+    return _no_markup("\\n".join(_escaped(line, LONGEST_LINE) for line in lines))
 
 
 def tooltip_text(text: str) -> str:
     """As `label_text`; Graphviz takes the escapes out of a tooltip twice."""
-    return _escaped(text, LONGEST_TOOLTIP).replace("\\\\", "\\\\\\\\")
+    return _no_markup(escape(_escaped(text, LONGEST_TOOLTIP)))
 
 
 def headed_list(lines: Sequence[str]) -> str:
     """A heading in the middle, the entries below it flush left."""
-    return label_text(lines[:1]) + "\\n" + "".join(f"{label_text([line])}\\l" for line in lines[1:])
+    entries = "".join(f"{label_text([line])}\\l" for line in lines[1:])
+    return _no_markup(f"{label_text(lines[:1])}\\n{entries}")
 
 
 def least_width(lines: Iterable[str]) -> str:
@@ -41,7 +38,21 @@ _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 
 def _escaped(text: str, longest: int) -> str:
-    """Plain text inside a DOT string: nothing in it is an escape, an entity or markup."""
+    """Plain text: nothing in it is an escape or an entity; `graphviz` quotes it."""
     plain = _UNPRINTABLE.sub(" ", text)
     cut = plain if len(plain) <= longest else f"{plain[: longest - 1]}…"
-    return cut.replace("\\", "\\\\").replace("&", "&amp;").replace('"', '\\"')
+    return str(escape(cut.replace("&", "&amp;")))
+
+
+def _no_markup(text: str) -> str:
+    """Text that `graphviz` does not take for HTML where it stands between < and >."""
+    marked: str = nohtml(text)
+    return marked
+
+
+def in_a_row(drawn: Digraph, names: Sequence[str], **attributes: str) -> None:
+    """Vertices at one height, the first at the left; invisible edges hold them."""
+    with drawn.subgraph() as row:
+        row.attr(rank="same")
+        for left, right in pairwise(names):
+            row.edge(left, right, style="invis", **attributes)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chainc import driver
-from chainc.drawing.change_dot import change_to_dot
 from chainc.ir import Node, describe
 from chainc.ir.errors import GraphError, InputError, Location
 from chainc.rewriting.change import change
@@ -42,6 +41,8 @@ class Stage:
         Raises:
             GraphError: it is the declared graph, which no pass has changed.
         """
+        from chainc.drawing.change_dot import change_to_dot
+
         if self.before is None:
             raise GraphError(
                 "draw_change: the declared graph comes before every pass",

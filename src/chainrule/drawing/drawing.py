@@ -6,15 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from chainc.drawing.detail import Detail, Folded, check_detail
 from chainc.drawing.diagram import output_names
-from chainc.drawing.dot import to_dot
 from chainc.ir import Graph, Node
 from chainc.ir.errors import InputError
 from chainrule.drawing.circuit import Circuit, circuit_of_graph, circuit_of_nodes
 from chainrule.drawing.rendering import render_file, render_svg
 from chainrule.evaluation.values import Values
+
+if TYPE_CHECKING:
+    import graphviz
 
 __all__ = ["Drawing", "draw"]
 
@@ -28,6 +31,17 @@ class Drawing:
     """
 
     dot: str
+
+    @property
+    def source(self) -> graphviz.Source:
+        """The text as an object of the package `graphviz`.
+
+        It lays the picture out with an installed Graphviz: by other engines, in other formats,
+        `drawing.source.render("picture", engine="neato", format="pdf")`.
+        """
+        from graphviz import Source
+
+        return Source(self.dot)
 
     def svg(self) -> str:
         """The picture as one `<svg>` element, laid out in this process.
@@ -92,6 +106,8 @@ def draw(
         InputError: there is nothing to draw, a graph beside other things, an option that is none,
             or a scope that the graph has not.
     """
+    from chainc.drawing.dot import to_dot
+
     check_detail(detail)
     nodes = what[0] if len(what) == 1 and isinstance(what[0], Graph) else _nodes(what)
     circuit = _circuit(nodes, values, detail)

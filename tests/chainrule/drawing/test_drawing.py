@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import cast
 from xml.etree import ElementTree
 
+import graphviz
 import pytest
 
 import chainrule as cr
@@ -80,8 +81,8 @@ def test_saving(tmp_path: Path) -> None:
 def test_options_reach_the_picture() -> None:
     with cr.scope("layer"):
         y = cr.exp(cr.sin(cr.input("x")))
-    assert 'rankdir="LR"' in draw(y, direction="LR").dot
-    assert 'rankdir="TB"' in draw(y).dot
+    assert "rankdir=LR" in draw(y, direction="LR").dot
+    assert "rankdir=TB" in draw(y).dot
     assert {"layer", "2 ops", "layers closed"} <= set(texts(draw(y, detail="layers").svg()))
     assert "sin" in texts(draw(y, detail="ops").svg())
 
@@ -156,10 +157,17 @@ def test_the_training_step_of_a_network_shows_layers_gradients_and_updates() -> 
     assert {"lr = 0.1", "momentum = 0.9", "× lr", "ReLU", "loss", "[64,32]"} <= set(found)
 
 
+def test_the_source_is_for_the_package_graphviz() -> None:
+    drawing = draw(cr.exp(cr.input("x")), title="<b>x</b>")
+    assert isinstance(drawing.source, graphviz.Source)
+    assert drawing.source.source == drawing.dot
+    assert 'label="<b>x</b>"' in drawing.dot  # as text; without the quotes it were markup
+
+
 def test_drawing_needs_no_heavy_library() -> None:
     program = (
         "import sys, chainrule as cr; cr.draw(cr.exp(cr.input('x')));"
-        "print([m for m in ('sympy', 'wasmtime', 'networkx', 'graphviz') if m in sys.modules])"
+        "print([m for m in ('sympy', 'wasmtime', 'networkx') if m in sys.modules])"
     )
     finished = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, check=True, timeout=60, text=True

@@ -47,6 +47,9 @@ HOSTILE = [
     "{a|b} &lt; &amp; & &#65; &nosuch;",
     "<<table><tr><td>x</td></tr></table>>",
     "// comment /* */ # -> --",
+    "<b>\\",
+    "subgraph",
+    "-1.50",
     "ελ → ∂ 学习",
 ]
 
