@@ -19,8 +19,8 @@ from chainrule.declare.arguments import number
 from chainrule.declare.leaves import input
 from chainrule.nn.module import Module
 from chainrule.plots.given import Floats, at_most
-from chainrule.plots.plot import Plot, paper
-from chainrule.plots.style import (
+from chainrule.plots.paper.plot import Plot, paper
+from chainrule.plots.paper.style import (
     BLUE,
     PALE_GREY,
     VERMILLION,

@@ -16,8 +16,8 @@ from chainrule.compiled.function import Function, Numbers
 from chainrule.datasets.dataset import Dataset, Split
 from chainrule.declare.arguments import array, number
 from chainrule.plots.given import Floats, at_most, numbers
-from chainrule.plots.plot import Plot, paper
-from chainrule.plots.style import (
+from chainrule.plots.paper.plot import Plot, paper
+from chainrule.plots.paper.style import (
     BLUE,
     COLOURS,
     INK,

@@ -16,8 +16,15 @@ from chainrule.declare.leaves import input
 from chainrule.nn.linear import Linear
 from chainrule.nn.sequential import Sequential
 from chainrule.plots.given import Floats, at_most, numbers
-from chainrule.plots.plot import Plot, paper
-from chainrule.plots.style import BLUE, INK, VERMILLION, label, legend_below, require_matplotlib
+from chainrule.plots.paper.plot import Plot, paper
+from chainrule.plots.paper.style import (
+    BLUE,
+    INK,
+    VERMILLION,
+    label,
+    legend_below,
+    require_matplotlib,
+)
 from chainrule.writing.array_text import number_text
 
 if TYPE_CHECKING:

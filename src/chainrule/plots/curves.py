@@ -10,9 +10,8 @@ import numpy as np
 from chainc.ir.errors import InputError
 from chainrule.compiled.training import Result
 from chainrule.plots.given import Floats, at_most
-from chainrule.plots.plot import Plot, paper
-from chainrule.plots.recording import Recording
-from chainrule.plots.style import (
+from chainrule.plots.paper.plot import Plot, paper
+from chainrule.plots.paper.style import (
     BLUE,
     INK,
     PALE_GREY,
@@ -23,6 +22,7 @@ from chainrule.plots.style import (
     look,
     require_matplotlib,
 )
+from chainrule.plots.recording import Recording
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

@@ -15,8 +15,8 @@ from chainrule.compiled.compilation import compile
 from chainrule.compiled.state import State
 from chainrule.evaluation.values import Values
 from chainrule.plots.given import Floats, as_states, at_most
-from chainrule.plots.plot import Plot, paper
-from chainrule.plots.style import VERMILLION, label, legend_below, require_matplotlib, shades
+from chainrule.plots.paper.plot import Plot, paper
+from chainrule.plots.paper.style import VERMILLION, label, legend_below, require_matplotlib, shades
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

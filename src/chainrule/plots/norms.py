@@ -15,8 +15,8 @@ from chainrule.compiled.state import State
 from chainrule.evaluation.values import Values
 from chainrule.plots.directions import parameters
 from chainrule.plots.given import Floats, as_states, at_most
-from chainrule.plots.plot import Plot, paper
-from chainrule.plots.style import DASHES, label, legend_below, logarithmic, require_matplotlib
+from chainrule.plots.paper.plot import Plot, paper
+from chainrule.plots.paper.style import DASHES, label, legend_below, logarithmic, require_matplotlib
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

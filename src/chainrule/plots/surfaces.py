@@ -16,8 +16,8 @@ from chainrule.declare.arguments import count
 from chainrule.evaluation.values import Values
 from chainrule.plots.directions import Coordinate, Plane, along_coordinates, along_path, parameters
 from chainrule.plots.given import Floats, as_states
-from chainrule.plots.plot import Plot, paper
-from chainrule.plots.style import (
+from chainrule.plots.paper.plot import Plot, paper
+from chainrule.plots.paper.style import (
     GREY,
     INK,
     VERMILLION,

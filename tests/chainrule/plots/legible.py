@@ -13,7 +13,7 @@ from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
 from chainrule.plots import Plot
-from chainrule.plots.style import styled
+from chainrule.plots.paper.style import styled
 
 SMALLEST = 9.9  # points
 LARGEST_FIGURE = 17  # inches: on a projector, letters of a wider one are too small

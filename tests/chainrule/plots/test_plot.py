@@ -18,7 +18,7 @@ from tests.chainrule.plots.legible import assert_legible
 from tests.chainrule.plots.problems import ROWS, trained
 
 import chainrule as cr
-from chainrule.plots.inert_svg import inert
+from chainrule.plots.paper.inert_svg import inert
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = [

@@ -14,7 +14,7 @@ from tests.chainrule.plots.problems import forward, trained, weights
 
 import chainrule as cr
 from chainrule import nn
-from chainrule.plots.style import BLUE, VERMILLION
+from chainrule.plots.paper.style import BLUE, VERMILLION
 
 
 def test_each_unit_has_an_image_on_one_scale_about_0() -> None:

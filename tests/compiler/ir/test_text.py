@@ -10,10 +10,10 @@ from tests.graphs import Case, cases
 
 from chainc import ops
 from chainc.autodiff import grad
-from chainc.ir import REGISTRY, Graph, Node, Op, apply, reading, scope, tokens
+from chainc.ir import REGISTRY, Graph, Node, Op, apply, scope
 from chainc.ir.errors import GraphError, ParseError
 from chainc.ir.leaves import Constant, ConstantArray, Input, Label, Slot, constant
-from chainc.ir.text import parse, same, to_text
+from chainc.ir.text import parse, reading, same, to_text, tokens
 from chainc.ir.types import DType, Shape, TensorType, float32, float64, int32, multiply, named
 from chainc.ops.contract import Contract, FusedContract
 from chainc.ops.formula import Formula, Region, scalar_input

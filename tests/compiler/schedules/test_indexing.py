@@ -1,24 +1,28 @@
-"""Gathering, scattering, one-hot codes and ranges as machine code, against NumPy."""
+"""Gathering and scattering as machine code, against NumPy."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
 import numpy as np
-import numpy.typing as npt
 import pytest
-from tests.native import call, nest_of, packed, storage, unpacked
+from tests.compiler.schedules.indexed import (
+    BATCH,
+    MACHINES,
+    buffer,
+    numbers,
+    run,
+    some_indices,
+    view,
+)
+from tests.native import nest_of
 
 from chainc.ir.types import (
     Array,
     DType,
-    Shape,
     TensorType,
     float32,
     float64,
     int32,
     int64,
-    named,
     uint8,
 )
 from chainc.lowering.program import (
@@ -26,83 +30,18 @@ from chainc.lowering.program import (
     Gather,
     Group,
     Instruction,
-    Iota,
-    Kernel,
     Map,
     Movement,
-    OneHot,
     Panels,
     Reference,
     ScatterAdd,
     View,
 )
-from chainc.schedules.frame import Frame
 from chainc.schedules.indexing import (
-    schedule_arange,
     schedule_gather,
-    schedule_one_hot,
     schedule_scatter_add,
 )
-from chainc.schedules.layout.machine import AVX2, AVX512, SSE, Machine
-
-BATCH = named("batch")
-Indices = npt.NDArray[np.integer]
-MACHINES = pytest.mark.parametrize("machine", [AVX512, AVX2, SSE], ids=["avx512", "avx2", "sse"])
-
-
-def buffer(
-    name: str,
-    shape: Shape,
-    dtype: DType = float32,
-    panels: Panels | None = None,
-    role: str = "work",
-) -> Buffer:
-    return Buffer(name, TensorType(shape, dtype), role, panels=panels)
-
-
-def view(of: Buffer) -> View:
-    return View(of, of.type)
-
-
-def run(
-    kernel: Kernel,
-    schedule: Callable[[Frame], None],
-    given: Mapping[Buffer, Array],
-    machine: Machine = AVX512,
-    rows: int = 1,
-    capacity: int = 1,
-    threads: int = 1,
-) -> tuple[Array, int]:
-    """The result, and the code of a failure."""
-    nest, buffers = nest_of(kernel, schedule, machine, capacity)
-    arrays = {each: _stored(each, values, capacity) for each, values in given.items()}
-    (out,) = kernel.outs
-    arrays.setdefault(out, storage(out, capacity))
-    code = call(nest, [arrays[each] for each in buffers], machine, rows, threads)
-    shape = tuple(d if isinstance(d, int) else d.coefficient * rows for d in out.type.shape)
-    result = unpacked(out, arrays[out], shape, capacity) if shape else arrays[out][0]
-    return result, code
-
-
-def _stored(of: Buffer, values: Array, capacity: int) -> Array:
-    if of.role == "input":
-        return values
-    if values.ndim:
-        return packed(of, values, capacity)
-    stored = storage(of)
-    stored[0] = values
-    return stored
-
-
-def numbers(shape: tuple[int, ...], dtype: DType = float32, seed: int = 0) -> Array:
-    rng = np.random.default_rng(seed)
-    if dtype.is_float:
-        return rng.standard_normal(shape).astype(dtype.numpy)
-    return rng.integers(0, 200, shape).astype(dtype.numpy)
-
-
-def some_indices(bound: int, shape: tuple[int, ...], dtype: DType = int32) -> Indices:
-    return np.random.default_rng(5).integers(0, bound, shape).astype(dtype.numpy)
+from chainc.schedules.layout.machine import AVX512, Machine
 
 
 def gather(
@@ -355,60 +294,3 @@ def test_scatter_add_refuses_an_index_out_of_range(wrong: int) -> None:
     listed = kernel.reads[0].buffer
     given[listed] = np.array([1, wrong, 2, 3, 4], np.int32)
     assert run(kernel, schedule_scatter_add, given)[1] == 7
-
-
-@MACHINES
-@pytest.mark.parametrize("dtype", [float32, float64, int32, uint8], ids=str)
-@pytest.mark.parametrize("indices", [(50,), (3, 5), (), (0,)], ids=str)
-@pytest.mark.parametrize("depth", [1, 10, 40])
-def test_one_hot(machine: Machine, dtype: DType, indices: tuple[int, ...], depth: int) -> None:
-    listed, classes = buffer("index", indices, int32), buffer("classes", (depth,), int32)
-    picked = some_indices(depth, indices)
-    kernel = OneHot(buffer("y", (*indices, depth), dtype), (view(listed), view(classes)), True)
-    found, code = run(kernel, schedule_one_hot, {listed: picked}, machine)
-    assert code == 0
-    np.testing.assert_array_equal(found, np.eye(depth)[picked])
-
-
-@pytest.mark.parametrize("rows", [1, 33, 64])
-@pytest.mark.parametrize("dtype", [int32, int64, uint8], ids=str)
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("width", [1, 10, 100])
-def test_one_hot_of_rows_in_panels(rows: int, dtype: DType, threads: int, width: int) -> None:
-    """Rows that are not there hold anything; no index among them is refused."""
-    listed, classes = buffer("index", (BATCH,), dtype), buffer("classes", (width,), dtype)
-    out = buffer("y", (BATCH, width), panels=Panels(1, 16))
-    picked = some_indices(width, (rows,), dtype)
-    kernel = OneHot(out, (view(listed), view(classes)), True)
-    found, code = run(
-        kernel, schedule_one_hot, {listed: picked}, rows=rows, capacity=64, threads=threads
-    )
-    assert code == 0
-    np.testing.assert_array_equal(found, np.eye(width)[picked])
-
-
-@pytest.mark.parametrize("wrong", [-1, 10, 1 << 32])
-@pytest.mark.parametrize("position", [0, 18, 19])
-def test_one_hot_refuses_an_index_out_of_range(wrong: int, position: int) -> None:
-    listed, classes = buffer("index", (20,), int64), buffer("classes", (10,), int64)
-    picked = some_indices(10, (20,), int64)
-    picked[position] = wrong
-    kernel = OneHot(buffer("y", (20, 10)), (view(listed), view(classes)), True)
-    assert run(kernel, schedule_one_hot, {listed: picked})[1] == 7
-
-
-@pytest.mark.parametrize("dtype", [float32, int32, int64, uint8], ids=str)
-@pytest.mark.parametrize("count", [0, 1, 16, 100])
-@pytest.mark.parametrize("panels", [None, Panels(0, 16)], ids=["plain", "panels"])
-def test_arange(dtype: DType, count: int, panels: Panels | None) -> None:
-    kernel = Iota(buffer("y", (count,), dtype, panels=panels), ())
-    found, _ = run(kernel, schedule_arange, {})
-    np.testing.assert_array_equal(found, np.arange(count))
-
-
-@pytest.mark.parametrize("rows", [1, 16, 5000])
-@pytest.mark.parametrize("threads", [1, 2])
-def test_arange_of_rows(rows: int, threads: int) -> None:
-    kernel = Iota(buffer("y", (BATCH,), int64), ())
-    found, _ = run(kernel, schedule_arange, {}, rows=rows, capacity=5000, threads=threads)
-    np.testing.assert_array_equal(found, np.arange(rows))

@@ -20,7 +20,7 @@ import numpy as np
 from chainc.ir import REGISTRY, Graph, Node, Op, Origin
 from chainc.ir.errors import Location, MisfitError, ParseError, VerifyError
 from chainc.ir.leaves import ConstantArray, Label, Slot
-from chainc.ir.tokens import Token, Tokens
+from chainc.ir.text.tokens import Token, Tokens
 from chainc.ir.types import BY_NAME, Array, Dim, DType, Size, TensorType, named, product
 from chainc.ir.verify import inferred, verify
 

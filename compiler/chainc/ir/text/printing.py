@@ -1,13 +1,4 @@
-"""Graphs as text, one line a node, and back.
-
-    %0: f32[batch,64] = input() key="x"  # digits.py:5
-    %1: f32[64,10] = state() key="linear/weight" trainable=true  # digits.py:7 linear
-    %2: f32[batch,10] = contract(%0, %1) a="ik" b="kj" result="ij"  # digits.py:8 linear
-    return logits=%2
-
-Attributes are the fields of the op's class, without those that have their default or repeat the
-node's type. A graph inside an op is a block of such lines in braces.
-"""
+"""A graph printed as text, one line a node."""
 
 from __future__ import annotations
 
@@ -18,11 +9,9 @@ from collections.abc import Iterator
 
 from chainc.ir import Graph, Op, Origin
 from chainc.ir.leaves import ConstantArray, Label
-from chainc.ir.reading import array_of, parse
-from chainc.ir.tokens import IDENTIFIER
+from chainc.ir.text.reading import array_of
+from chainc.ir.text.tokens import IDENTIFIER
 from chainc.ir.types import Array, Dim, DType, Size, TensorType
-
-__all__ = ["parse", "same", "to_text"]
 
 WRITTEN_IN_FULL = 16  # elements; a larger constant is written as its bytes
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chainrule.drawing.rendering import RenderingError, write_picture
-from chainrule.plots.inert_svg import inert
-from chainrule.plots.style import printable, styled
+from chainrule.plots.paper.inert_svg import inert
+from chainrule.plots.paper.style import printable, styled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -1,0 +1,90 @@
+"""One-hot codes and ranges as machine code, against NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tests.compiler.schedules.indexed import (
+    BATCH,
+    MACHINES,
+    buffer,
+    run,
+    some_indices,
+    view,
+)
+
+from chainc.ir.types import (
+    DType,
+    float32,
+    float64,
+    int32,
+    int64,
+    uint8,
+)
+from chainc.lowering.program import (
+    Iota,
+    OneHot,
+    Panels,
+)
+from chainc.schedules.indexing import (
+    schedule_arange,
+    schedule_one_hot,
+)
+from chainc.schedules.layout.machine import Machine
+
+
+@MACHINES
+@pytest.mark.parametrize("dtype", [float32, float64, int32, uint8], ids=str)
+@pytest.mark.parametrize("indices", [(50,), (3, 5), (), (0,)], ids=str)
+@pytest.mark.parametrize("depth", [1, 10, 40])
+def test_one_hot(machine: Machine, dtype: DType, indices: tuple[int, ...], depth: int) -> None:
+    listed, classes = buffer("index", indices, int32), buffer("classes", (depth,), int32)
+    picked = some_indices(depth, indices)
+    kernel = OneHot(buffer("y", (*indices, depth), dtype), (view(listed), view(classes)), True)
+    found, code = run(kernel, schedule_one_hot, {listed: picked}, machine)
+    assert code == 0
+    np.testing.assert_array_equal(found, np.eye(depth)[picked])
+
+
+@pytest.mark.parametrize("rows", [1, 33, 64])
+@pytest.mark.parametrize("dtype", [int32, int64, uint8], ids=str)
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("width", [1, 10, 100])
+def test_one_hot_of_rows_in_panels(rows: int, dtype: DType, threads: int, width: int) -> None:
+    """Rows that are not there hold anything; no index among them is refused."""
+    listed, classes = buffer("index", (BATCH,), dtype), buffer("classes", (width,), dtype)
+    out = buffer("y", (BATCH, width), panels=Panels(1, 16))
+    picked = some_indices(width, (rows,), dtype)
+    kernel = OneHot(out, (view(listed), view(classes)), True)
+    found, code = run(
+        kernel, schedule_one_hot, {listed: picked}, rows=rows, capacity=64, threads=threads
+    )
+    assert code == 0
+    np.testing.assert_array_equal(found, np.eye(width)[picked])
+
+
+@pytest.mark.parametrize("wrong", [-1, 10, 1 << 32])
+@pytest.mark.parametrize("position", [0, 18, 19])
+def test_one_hot_refuses_an_index_out_of_range(wrong: int, position: int) -> None:
+    listed, classes = buffer("index", (20,), int64), buffer("classes", (10,), int64)
+    picked = some_indices(10, (20,), int64)
+    picked[position] = wrong
+    kernel = OneHot(buffer("y", (20, 10)), (view(listed), view(classes)), True)
+    assert run(kernel, schedule_one_hot, {listed: picked})[1] == 7
+
+
+@pytest.mark.parametrize("dtype", [float32, int32, int64, uint8], ids=str)
+@pytest.mark.parametrize("count", [0, 1, 16, 100])
+@pytest.mark.parametrize("panels", [None, Panels(0, 16)], ids=["plain", "panels"])
+def test_arange(dtype: DType, count: int, panels: Panels | None) -> None:
+    kernel = Iota(buffer("y", (count,), dtype, panels=panels), ())
+    found, _ = run(kernel, schedule_arange, {})
+    np.testing.assert_array_equal(found, np.arange(count))
+
+
+@pytest.mark.parametrize("rows", [1, 16, 5000])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_arange_of_rows(rows: int, threads: int) -> None:
+    kernel = Iota(buffer("y", (BATCH,), int64), ())
+    found, _ = run(kernel, schedule_arange, {}, rows=rows, capacity=5000, threads=threads)
+    np.testing.assert_array_equal(found, np.arange(rows))
