@@ -11,6 +11,7 @@ from docs.layouts import BLUE, GREEN, GREY, ORANGE, YELLOW, beside, boxes, label
 import chainrule as cr
 from chainc import driver
 from chainc.backends.llvm.host.function import function_code
+from chainc.backends.llvm.host.storage import storage_of_function
 from chainc.backends.llvm.printing.nest import print_function
 from chainc.backends.llvm.processor import portable
 from chainc.backends.llvm.training.code import TrainingCode, training_code
@@ -26,7 +27,7 @@ from chainc.schedules.contraction.tiles import TiledArea, tiling
 from chainc.schedules.layout import access
 from chainc.schedules.layout.machine import AVX2, AVX512, Machine
 from chainrule import losses, nn, optim
-from chainrule.views.plan import plan_of_function
+from chainrule.views.plan import Plan
 
 
 def _digits() -> optim.Step:
@@ -57,7 +58,8 @@ def plan() -> str:
     """Every buffer of the step, for 512 rows."""
     program = lower(cr.compile(_digits()).graph)
     capacity = access.Capacity({"batch": 512})
-    return plan_of_function(function_code(program, capacity, portable())).draw().svg()
+    code = function_code(program, capacity, portable())
+    return Plan.of(storage_of_function(code.program, code.memory)).draw().svg()
 
 
 def grouping() -> str:

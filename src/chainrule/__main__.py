@@ -11,7 +11,7 @@ from pathlib import Path
 from chainc import ir
 from chainc.ir import Node
 from chainc.ir.errors import ChainruleError, InputError
-from chainrule.compiled.function import Compiled
+from chainrule.compiled.compiled import Compiled
 from chainrule.compiled.graph import Graph
 from chainrule.compiled.training import Training
 

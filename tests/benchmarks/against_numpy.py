@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import gzip
-import inspect
 import json
 import statistics
 import time
@@ -27,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 import chainrule as cr
-from chainc.driver import compile_function
+from chainc.driver import TARGETS, compile_function
 from chainc.passes import PIPELINE
 from chainrule import losses, nn, optim
 
@@ -104,8 +103,9 @@ def generated_step(workload: Workload, weights: Weights) -> Step:
     for index, (w, b) in enumerate(weights, start=1):
         state[f"model/linear{index}/weight"] = w.copy()
         state[f"model/linear{index}/bias"] = b.copy()
-    run = compile_function(step.graph, PIPELINE).bind(state, workload.batch)
-    order = list(inspect.signature(run).parameters)
+    compiled = compile_function(step.graph, PIPELINE, TARGETS["numpy"])
+    run = compiled.executable.bind(state, workload.batch)
+    order = [buffer.key for buffer in compiled.program.inputs]
     rate = np.asarray(RATE)
 
     def call(rows: Floats, labels: Labels) -> float:

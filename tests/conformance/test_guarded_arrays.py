@@ -12,8 +12,8 @@ from tests.conformance.harness import BACKENDS
 from tests.graphs import Case, cases
 from tests.guarded import Guarded, in_a_child
 
-from chainc.backends.llvm.host.function import ENTRIES, SIGNATURE
-from chainc.driver import compile_function
+from chainc.backends.llvm.host.function import ENTRIES, SIGNATURE, NativeFunction
+from chainc.driver import TARGETS, compile_function
 from chainc.interpreters import reference
 from chainc.ir.binding import sizes_of
 from chainc.ir.types import Array, DType, bind_shape, float32, float64, static
@@ -25,11 +25,11 @@ LLVM = next(backend for backend in BACKENDS if backend.name == "llvm")
 
 def run_guarded(case: Case, passes: Sequence[Pass], *, last: bool) -> list[Array]:
     """The outputs, with guards before or behind inputs, states, outputs and the arena."""
-    compiled = compile_function(case.graph, passes, "llvm")
-    assert compiled.native is not None
+    compiled = compile_function(case.graph, passes, TARGETS["llvm"])
+    assert isinstance(compiled.executable, NativeFunction)
     sizes = sizes_of(case.graph, {key: array.shape for key, array in case.inputs.items()})
     given_sizes = [sizes[name] for name in compiled.program.size_names]
-    code, library = compiled.native.code(*given_sizes)
+    code, library = compiled.executable.code(*given_sizes)
     guarded = Guarded(last=last)
     outputs = [
         guarded.array(static(bind_shape(buffer.type.shape, sizes)), buffer.type.dtype.numpy)

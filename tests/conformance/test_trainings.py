@@ -14,7 +14,7 @@ from tests.guarded import Guarded, in_a_child
 from tests.trainings import Case, digest, random_training
 
 import chainrule as cr
-from chainc.backends.llvm import target as native
+from chainc.backends.llvm.host import training as host
 from chainc.ir.types import Array
 from chainrule import losses, metrics, nn, optim, schedules
 
@@ -25,7 +25,7 @@ BOUNDS = {np.dtype(np.float32): 1e-4, np.dtype(np.float64): 1e-11}
 @pytest.fixture(autouse=True)
 def more_threads_than_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     """As many threads as wanted, on any machine."""
-    monkeypatch.setattr(native, "threads_for", lambda wanted: wanted or 1)
+    monkeypatch.setattr(host, "threads_for", lambda wanted: wanted or 1)
 
 
 def close(found: Array, expected: Array) -> None:
@@ -213,7 +213,8 @@ def test_a_state_from_the_middle_of_an_epoch_goes_on_as_with_numpy(shuffle: bool
     values = {name: np.array(value) for name, value in numpy_program.initial_state().items()}
     polls = iter([False, False, False, True])  # before each of the first steps
     arrays = numpy_program._check(data, {})
-    list(numpy_program._compiled.runner.run(arrays, None, values, 1, polls.__next__))
+    runner = numpy_program._compiled.executable.runner
+    list(runner.run(arrays, None, values, 1, polls.__next__))
     assert int(values["step"]) == 3
     state = cr.State(values)
     found = cr.compile(declared).run(data, epochs=2, state=state)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import overload
 
 from chainc import driver, ir
+from chainc.backends.target import Target
 from chainc.ir import Node, rebuild, with_inputs
 from chainc.ir.binding import bind_graph
 from chainc.ir.errors import GraphError, InputError
@@ -24,7 +25,7 @@ Compilable = Node | Sequence[Node] | ir.Graph | Step
 def compile(
     what: Training,
     *,
-    target: str = "llvm",
+    target: str | Target = "llvm",
     threads: int | None = None,
     fast_math: bool = False,
     passes: Sequence[Pass] | None = None,
@@ -35,7 +36,7 @@ def compile(
 def compile(
     what: Node,
     *,
-    target: str = "llvm",
+    target: str | Target = "llvm",
     fast_math: bool = False,
     passes: Sequence[Pass] | None = None,
     bake_in: Sequence[str] | bool = False,
@@ -45,7 +46,7 @@ def compile(
 def compile(
     what: Sequence[Node] | ir.Graph | Step,
     *,
-    target: str = "llvm",
+    target: str | Target = "llvm",
     fast_math: bool = False,
     passes: Sequence[Pass] | None = None,
     bake_in: Sequence[str] | bool = False,
@@ -54,7 +55,7 @@ def compile(
 def compile(
     what: Compilable | Training,
     *,
-    target: str = "llvm",
+    target: str | Target = "llvm",
     threads: int | None = None,
     fast_math: bool = False,
     passes: Sequence[Pass] | None = None,
@@ -65,7 +66,7 @@ def compile(
 
     Args:
         what: a node, several nodes, a graph, an optimizer's step, or a training.
-        target: "llvm" for machine code, "numpy" for NumPy source.
+        target: "llvm" for machine code, "numpy" for NumPy source, or a target of your own.
         threads: of a native training, at most; by default one a core, and a single one where a
             step is too small to share. The results do not depend on it.
         fast_math: also use rewrite rules that hold over the real numbers but may differ for NaN,
@@ -78,16 +79,16 @@ def compile(
         GraphError: the graph cannot be compiled, or there is no such target.
         InputError: a named size or hyperparameter does not exist, or `threads` cannot be used.
     """
-    driver.check_target(target)
+    chosen_target = driver.target_named(target)
     _check_threads(what, threads)
-    chosen = pipeline(fast_math) if passes is None else tuple(passes)
+    chosen_passes = pipeline(fast_math) if passes is None else tuple(passes)
     if isinstance(what, Training):
         step, evaluation = (
             _bake(_bound(graph, sizes), bake_in) for graph in (what.graph, what.evaluation)
         )
-        return compile_training(what, step, evaluation, chosen, target, threads)
+        return compile_training(what, step, evaluation, chosen_passes, chosen_target, threads)
     graph = _bake(_bound(_as_graph(what), sizes), bake_in)
-    compiled = driver.compile_function(graph, chosen, target)
+    compiled = driver.compile_function(graph, chosen_passes, chosen_target)
     if isinstance(what, Node):
         return Function[Numbers](compiled, single=True)
     return Function[tuple[Numbers, ...]](compiled, single=False)

@@ -6,24 +6,23 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from chainc import driver, ir
-from chainc.backends.epochs import MOST_STEPS
+from chainc.backends.target import GeneratedCode, Target
 from chainc.ir import Node, describe
-from chainc.ir.errors import GraphError, InputError, StateError
+from chainc.ir.errors import GraphError, InputError
 from chainc.ir.leaves import Input
 from chainc.ir.types import Array, Size
 from chainc.lowering.lower import lower
 from chainc.lowering.program import TrainingLoop
 from chainc.ops.random import stream_of
 from chainc.passes import Pass
-from chainrule.compiled.function import Compiled, arrays_for, initial_state
+from chainrule.compiled.compiled import Compiled
 from chainrule.compiled.history import History
+from chainrule.compiled.starting import initial_state, values_to_continue
 from chainrule.compiled.state import State
 from chainrule.declare.arguments import count, number, part_name
 from chainrule.declare.leaves import step_counter
@@ -37,9 +36,6 @@ from chainrule.evaluation.values import (
 )
 from chainrule.optim import Step
 from chainrule.writing.terminal import progress_bar, stop_on_interrupt
-
-if TYPE_CHECKING:
-    from chainrule.views.native_view import NativeView
 
 
 @dataclass(frozen=True)
@@ -140,24 +136,13 @@ class Result:
 class TrainingProgram(Compiled):
     """A compiled training loop."""
 
-    _compiled: driver.CompiledTraining
-
     def __init__(self, declared: Training, compiled: driver.CompiledTraining) -> None:
-        super().__init__(compiled.stages, compiled.source)
+        super().__init__(compiled.target, compiled.stages)
         self._training = declared
         self._compiled = compiled
 
-    def _native_view(self) -> NativeView | None:
-        return self._view
-
-    @cached_property
-    def _view(self) -> NativeView | None:
-        native = self._compiled.native
-        if native is None:
-            return None
-        from chainrule.views.native_view import view_of_training
-
-        return view_of_training(native)
+    def _generated(self) -> GeneratedCode:
+        return self._compiled.executable.generated
 
     def shown_sizes(self) -> Mapping[str, int]:
         """A whole batch."""
@@ -172,7 +157,7 @@ class TrainingProgram(Compiled):
     def initial_state(self, seed: int | None = None) -> State:
         """The values before the first step."""
         chosen = self._training.seed if seed is None else seed
-        values = initial_state(self.slots, chosen, native=self._compiled.native is not None)
+        values = initial_state(self.slots, chosen, self.target)
         return State({**values, "seed": np.asarray(chosen, np.int64)})
 
     def run(
@@ -207,6 +192,7 @@ class TrainingProgram(Compiled):
         total = self._training.epochs if epochs is None else epochs
         count("run", "epochs", total, hint="run at least one epoch")
         self._check_batch(rows)
+        runner = self._compiled.executable.runner
         history: dict[str, list[float]] = {}
         interrupted = False
         with (
@@ -214,7 +200,7 @@ class TrainingProgram(Compiled):
             stop_on_interrupt() as stop,
             progress_bar(total, progress) as tick,
         ):
-            for finished in self._compiled.runner.run(rows, held_out, values, total, stop):
+            for finished in runner.run(rows, held_out, values, total, stop):
                 _record(history, self._training.names, finished.means)
                 if finished.validation is not None:
                     names = [f"val_{name}" for name in self._training.names]
@@ -230,7 +216,7 @@ class TrainingProgram(Compiled):
         rows = self._check(data, hyperparameters)
         values = self._starting_values(state)
         with np.errstate(all="ignore"):
-            means = self._compiled.runner.evaluate(rows, values)
+            means = self._compiled.executable.runner.evaluate(rows, values)
         return dict(zip(self._training.names, map(float, means), strict=True))
 
     def export(
@@ -281,7 +267,7 @@ class TrainingProgram(Compiled):
     def _check(self, data: Values, hyperparameters: Mapping[str, float]) -> dict[str, Array]:
         _check_hyperparameters(self.declared, hyperparameters)
         given = by_key(self.declared, data, hyperparameters)
-        arrays = as_arrays(self.declared, given, self._compiled.runner.byte_inputs)
+        arrays = as_arrays(self.declared, given, self._compiled.executable.runner.byte_inputs)
         sizes = sizes_from(self.declared, arrays)
         check_indices(self._compiled.loop.step.index_bounds, arrays, sizes)
         warn_of_nan(arrays)
@@ -299,25 +285,7 @@ class TrainingProgram(Compiled):
     def _starting_values(self, state: State | None) -> dict[str, Array]:
         if state is None:
             return {name: np.array(array) for name, array in self.initial_state().items()}
-        values = {**arrays_for(self.slots, state), "seed": _seed_of(state, self._training.seed)}
-        _check_counter("step", values["step"], MOST_STEPS)
-        return values
-
-
-def _seed_of(state: State, default: int) -> Array:
-    if "seed" not in state:
-        return np.asarray(default, np.int64)
-    _check_counter("seed", state["seed"], np.iinfo(np.int64).max)
-    return np.array(state["seed"], np.int64)
-
-
-def _check_counter(name: str, value: Array, most: int) -> None:
-    """Refuse what no run leaves in a state."""
-    if value.shape != () or value.dtype.kind not in "iu" or not 0 <= int(value) <= most:
-        raise StateError(
-            f"the state's {name!r} is no whole number from 0 to {most}",
-            hint="give a state that a run or initial_state has returned",
-        )
+        return values_to_continue(self.slots, state, self._training.seed)
 
 
 def _check_hyperparameters(graph: ir.Graph, given: Mapping[str, float]) -> None:
@@ -344,13 +312,13 @@ def compile_training(
     graph: ir.Graph,
     evaluation: ir.Graph,
     passes: Sequence[Pass],
-    target: str = "numpy",
-    threads: int | None = None,
+    target: Target,
+    threads: int | None,
 ) -> TrainingProgram:
     """Optimise and lower the step and the evaluation, and put the loop around them."""
-    if declared.watch and target != "llvm":
+    if declared.watch and not target.can_watch:
         raise GraphError(
-            f"a training that is watched cannot be compiled for {target!r}",
+            f"a training that is watched cannot be compiled for {target.name!r}",
             hint='compile it with target="llvm", or declare it without watch=True',
         )
     inputs = _batch_inputs(graph)

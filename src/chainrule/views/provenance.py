@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from chainc.backends.listing import Listing
+from chainc.backends.target import GeneratedCode
 from chainc.ir import Graph, Node, Origin, describe
 from chainc.ir.errors import GraphError, InputError, Location
 from chainc.lowering.parts import Part
 from chainc.lowering.program import Contraction, Kernel
 from chainc.ops.formula import fused_parts
-
-if TYPE_CHECKING:
-    from chainc.driver import CompiledFunction, CompiledTraining
-    from chainrule.views.native_view import NativeView
 
 LINES_NAMED = 6  # in the hint of an error
 
@@ -215,27 +212,17 @@ class Provenance:
 
 
 def provenance_of(
-    compiled: CompiledFunction | CompiledTraining, native: NativeView | None, code: str | None
+    graphs: Sequence[Graph], generated: GeneratedCode, code: str | None
 ) -> Provenance:
     """The provenance of one of a program's codes, by default of the one nearest to its graph."""
-    known = codes_of(native)
+    known = generated.codes
     chosen = known[0] if code is None else code
     if chosen not in known:
         raise GraphError(
             f"provenance: the program has no code {code!r}",
             hint=f"ask for {' or '.join(map(repr, known))}, or compile for another target",
         )
-    listing = compiled.listing() if native is None else native.listing(chosen)
-    return Provenance(chosen, listing, [stage.graph for stage in compiled.stages])
-
-
-def codes_of(native: NativeView | None) -> tuple[str, ...]:
-    """The texts of generated code that a program has, the one nearest to its graph first."""
-    if native is None:
-        return ("numpy",)
-    from chainrule.views.native_view import CODES
-
-    return CODES
+    return Provenance(chosen, generated.listing(chosen), graphs)
 
 
 class _Parts:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from chainc.backends.target import Figures
 from chainrule.evaluation.cost import Cost
-from chainrule.views.native_view import NativeView
 from chainrule.writing.html_table import html_table
 
 
@@ -63,18 +63,18 @@ class ProgramSummary:
 
 
 def summarize_program(
-    cost: Cost, sizes: Mapping[str, int], native: NativeView | None
+    target: str, cost: Cost, sizes: Mapping[str, int], figures: Figures
 ) -> ProgramSummary:
     """The figures of a program with a given cost, for given sizes."""
-    counted = (cost.parameters, cost.parameter_bytes, cost.flops, dict(sizes))
-    if native is None:
-        return ProgramSummary("numpy", *counted)
     return ProgramSummary(
-        "llvm",
-        *counted,
-        kernels=len(native.nests),
-        arena_bytes=native.plan.arena_bytes,
-        code_bytes=native.code_bytes,
-        processor=native.processor,
-        vector_bits=native.vector_bits,
+        target,
+        cost.parameters,
+        cost.parameter_bytes,
+        cost.flops,
+        dict(sizes),
+        kernels=figures.kernels,
+        arena_bytes=figures.arena_bytes,
+        code_bytes=figures.code_bytes,
+        processor=figures.processor,
+        vector_bits=figures.vector_bits,
     )

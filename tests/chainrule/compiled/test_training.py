@@ -134,7 +134,8 @@ def test_a_run_stopped_within_an_epoch_goes_on_where_it_was() -> None:
     polls = iter([False, False, True])
     arrays = {"x": x, "y": y, "lr": np.asarray(0.1, np.float32),
               "momentum": np.asarray(0.9, np.float32)}  # fmt: skip
-    epochs = list(program._compiled.runner.run(arrays, None, values, 2, lambda: next(polls)))
+    runner = program._compiled.executable.runner
+    epochs = list(runner.run(arrays, None, values, 2, lambda: next(polls)))
     assert [finished.seen.tolist() for finished in epochs] == [[32]]
     assert int(values["step"]) == 2
     resumed = program.run({"x": x, "y": y}, state=cr.State(values), epochs=2)

@@ -1,32 +1,40 @@
-"""Machine code for this processor: what the driver needs of the LLVM backend."""
+"""Machine code for this processor as a target; what makes it is imported when it is first used."""
 
 from __future__ import annotations
 
-from chainc.backends.llvm.host.function import NativeFunction
-from chainc.backends.llvm.host.training import NativeTraining, threads_for
-from chainc.backends.llvm.machine_code.jit import Library, kept_object, machine_code
-from chainc.backends.llvm.processor import host
-from chainc.backends.llvm.training.code import ENTRIES, TrainingCode, training_code, worth_sharing
+from chainc.backends.target import ExecutableFunction, ExecutableTraining
 from chainc.ir import Graph
 from chainc.ir.binding import bind_graph
 from chainc.lowering.lower import lower
 from chainc.lowering.program import Program, TrainingLoop
 
-__all__ = ["NativeFunction", "TrainingCode", "native_function", "native_training"]
 
+class NativeTarget:
+    """Machine code for the processor of this process, made by LLVM and run in this process."""
 
-def native_function(graph: Graph, program: Program) -> NativeFunction:
-    """A graph and what it was lowered to as machine code, made when it is first called."""
-    return NativeFunction(program, lambda sizes: lower(bind_graph(graph, sizes)), host())
+    name = "llvm"
+    language = "machine code"
+    can_watch = True
 
+    def compile_function(self, graph: Graph, program: Program) -> ExecutableFunction:
+        """See `Target`; the code for given sizes is made when it is first called with them."""
+        from chainc.backends.llvm.host.function import NativeFunction
+        from chainc.backends.llvm.processor import host
 
-def native_training(loop: TrainingLoop, threads: int | None) -> tuple[NativeTraining, TrainingCode]:
-    """A training loop as machine code, and what there is to see of it.
+        return NativeFunction(program, lambda sizes: lower(bind_graph(graph, sizes)), host())
 
-    One thread runs it where a step is not worth sharing.
-    """
-    used = threads_for(threads if threads is not None or worth_sharing(loop) else 1)
-    code = training_code(loop, host(), used)
-    made = kept_object(code.fingerprint, lambda: machine_code(code.text, host()))
-    library = Library(made, ENTRIES)
-    return NativeTraining(code, library, used), code
+    def compile_training(self, loop: TrainingLoop, threads: int | None) -> ExecutableTraining:
+        """See `Target`; one thread runs it where a step is not worth sharing."""
+        from chainc.backends.llvm.host.storage import storage_of_training
+        from chainc.backends.llvm.host.training import NativeTraining, threads_for
+        from chainc.backends.llvm.machine_code.code import NativeCode
+        from chainc.backends.llvm.machine_code.jit import Library, kept_object, machine_code
+        from chainc.backends.llvm.processor import host
+        from chainc.backends.llvm.training.code import ENTRIES, training_code, worth_sharing
+
+        used = threads_for(threads if threads is not None or worth_sharing(loop) else 1)
+        code = training_code(loop, host(), used)
+        made = kept_object(code.fingerprint, lambda: machine_code(code.text, host()))
+        runner = NativeTraining(code, Library(made, ENTRIES), used)
+        shown = NativeCode(code, lambda: storage_of_training(code), host())
+        return ExecutableTraining(runner, shown)

@@ -1,15 +1,23 @@
-"""The generated NumPy loop behind the interface that every target has."""
+"""The generated NumPy behind the interfaces that every target has."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from chainc.backends.epochs import Arrays, Epochs
+from chainc.backends.numpy.code import NumpyCode
+from chainc.backends.target import Run
 from chainc.ir.types import Array
+
+
+class Bind(Protocol):
+    """The generated `bind_run`: a function whose results are its buffers."""
+
+    def __call__(self, state: Mapping[str, Array], *sizes: int) -> Run: ...
 
 
 class Train(Protocol):
@@ -24,6 +32,28 @@ class Validate(Protocol):
     """The generated evaluation: the mean of each output over the rows."""
 
     def __call__(self, data: Arrays, state: Arrays) -> Array: ...
+
+
+@dataclass(frozen=True)
+class NumpyFunction:
+    """The function of a generated module, and its code."""
+
+    bind_run: Bind
+    code: NumpyCode
+
+    def bind(self, state: Mapping[str, Array], *sizes: int) -> Run:
+        """See `ExecutableFunction`."""
+        run = self.bind_run(state, *sizes)
+
+        def copied(*inputs: Array) -> tuple[Array, ...]:
+            with np.errstate(all="ignore"):  # the results are buffers of the next call
+                return tuple(np.array(result) for result in run(*inputs))
+
+        return copied
+
+    def generated(self, *sizes: int) -> NumpyCode:
+        """See `ExecutableFunction`; it is the same for all sizes."""
+        return self.code
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from chainc.ir import Graph, Node
 from chainc.ir.errors import InputError, Location
 from chainc.rewriting.change import Change
 from chainc.rewriting.trace import Fired
-from chainrule.compiled.function import Compiled
+from chainrule.compiled.compiled import Compiled
 from chainrule.compiled.stages import Stage, spelled
 from chainrule.evaluation.cost import cost
 from chainrule.evaluation.point import complete, evaluate_at
@@ -110,8 +110,8 @@ def _body(story: Story) -> Iterator[str]:
     program = story.program
     names = ", ".join(name for name in program.graph.names if name)
     yield '<header><h1>The story of a compile</h1><button type="button" id="theme">Theme</button>'
-    target = "NumPy" if program.codes == ("numpy",) else "machine code"
-    yield f"<p>{escape(names or 'outputs')}, compiled to {target}: pass by pass, down to the code."
+    code = escape(program.target.language)
+    yield f"<p>{escape(names or 'outputs')}, compiled to {code}: pass by pass, down to the code."
     yield "Choose a node to see where it comes from and what has become of it.</p>"
     yield from _contents(program.stages)
     yield "</header>\n<main>"
@@ -119,7 +119,7 @@ def _body(story: Story) -> Iterator[str]:
         yield from _stage(story, f"stage-{position}", stage, story.changes[position])
     tabs = "".join(
         f'<button type="button" role="tab" id="tab-{code}" aria-controls="listing" '
-        f'aria-selected="false">{CODES[code]}</button>'
+        f'aria-selected="false">{escape(CODES.get(code, code))}</button>'
         for code in program.codes
     )
     yield CODE.format(tabs=tabs)

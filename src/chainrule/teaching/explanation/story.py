@@ -16,7 +16,7 @@ from chainc.ir import Graph, Node, Origin, describe
 from chainc.ir.leaves import Leaf
 from chainc.ops.formula import fused_parts
 from chainc.rewriting.change import Change, Rewriting, change
-from chainrule.compiled.function import Compiled
+from chainrule.compiled.compiled import Compiled
 from chainrule.drawing.rendering import render_svg
 from chainrule.views.provenance import (
     Computed,

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from chainc.backends.llvm.host.arena import aligned_bytes
+from chainc.backends.llvm.host.storage import storage_of_function
+from chainc.backends.llvm.machine_code.code import NativeCode
 from chainc.backends.llvm.machine_code.jit import Library, compile_object
 from chainc.backends.llvm.printing.module import Module
 from chainc.backends.llvm.processor import Processor
@@ -18,7 +20,8 @@ from chainc.backends.llvm.runtime.control_block import FAILURE
 from chainc.backends.llvm.runtime.entry import environment, exported
 from chainc.backends.llvm.runtime.failures import Failures
 from chainc.backends.llvm.runtime.threads import barrier
-from chainc.ir.types import Array, Dim
+from chainc.backends.target import Run
+from chainc.ir.types import Array, Dim, bind_shape, static
 from chainc.loops.language import Nest
 from chainc.lowering.program import Buffer, Program
 from chainc.lowering.rows import rows_are_independent
@@ -27,8 +30,6 @@ from chainc.schedules.layout.access import Capacity, UnboundError
 BLOCK = 256  # rows that are done at once where each row stands for itself
 ENTRIES = ("bind", "run", "store")
 SIGNATURE = [ctypes.c_void_p, ctypes.c_void_p] + [ctypes.c_int64] * 3
-
-Run = Callable[..., tuple[Array, ...]]
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,13 @@ class NativeFunction:
         """The function over state arrays, which updates change in place."""
         code, library = self.code(*sizes)
         return _Binding(code, library, state, sizes).run
+
+    def generated(self, *sizes: int) -> NativeCode:
+        """What there is to see of the code for given sizes."""
+        code, _ = self.code(*sizes)
+        return NativeCode(
+            code, lambda: storage_of_function(code.program, code.memory), self._processor
+        )
 
     def code(self, *sizes: int) -> tuple[FunctionCode, Library]:
         """The code for given sizes: one for all numbers of rows up to the next power of two."""
@@ -200,6 +208,4 @@ class _Binding:
 
 
 def _shape(shape: Sequence[Dim], sizes: Mapping[str, int]) -> tuple[int, ...]:
-    from chainc.ir.types import bind_shape, static
-
     return static(bind_shape(tuple(shape), sizes))

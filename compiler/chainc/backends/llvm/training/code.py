@@ -23,6 +23,7 @@ from chainc.backends.llvm.training.placement import batches, placement
 from chainc.backends.llvm.training.text import TrainingLayout, Visit, training_text
 from chainc.ir.errors import GraphError
 from chainc.ir.types import DType, TensorType, int64, uint8
+from chainc.loops.language import Nest
 from chainc.lowering.program import Buffer, Contraction, Gather, Group, Program, TrainingLoop, View
 from chainc.schedules.layout.access import Capacity, UnboundError
 
@@ -136,6 +137,11 @@ class TrainingCode:
     def module(self) -> Module:
         """The printed module."""
         return self.printer.module
+
+    @property
+    def nests(self) -> Sequence[Nest]:
+        """The kernels of the module, in order of first use."""
+        return self.module.nests
 
     @property
     def uses(self) -> Mapping[str, Sequence[KernelUse]]:

@@ -12,14 +12,17 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainc.backends.llvm.processor import host
+from chainc.backends.llvm.training.code import training_code
+from chainc.backends.storage import Allocation
 from chainrule import losses, nn, optim
 from chainrule.compiled.training import TrainingProgram
 from chainrule.drawing.rendering import RenderingError, _require_inert
-from chainrule.views.plan import Allocation, Plan
+from chainrule.views.plan import Plan
 from chainrule.views.plan_drawing import Band, draw_bands
 
 VIEWS = ("loops", "llvm", "assembly", "plan")
-HERE = "test_native_view.py"
+HERE = "test_plan.py"
 
 
 @cache
@@ -98,9 +101,8 @@ def test_no_two_buffers_that_live_at_once_overlap() -> None:
 def test_the_plan_accounts_for_the_whole_arena() -> None:
     """No gap is larger than what alignment asks for, except where buffers have gone."""
     plan = program().plan
-    native = program()._compiled.native
-    assert native is not None
-    assert plan.arena_bytes == native.memory.arena_bytes
+    loop = program()._compiled.loop
+    assert plan.arena_bytes == training_code(loop, host(), threads=1).memory.arena_bytes
     end = 0
     for each in sorted(arena(plan), key=lambda each: each.offset or 0):
         assert each.offset is not None

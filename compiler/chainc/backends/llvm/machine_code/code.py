@@ -1,0 +1,96 @@
+"""What there is to see of machine code: loops, LLVM text, assembly, memory, size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Protocol
+
+from chainc.backends.listing import Listing
+from chainc.backends.llvm.machine_code.jit import assembly, compile_object
+from chainc.backends.llvm.machine_code.listings import list_assembly, list_llvm, list_loops
+from chainc.backends.llvm.machine_code.locations import llvm_lines
+from chainc.backends.llvm.processor import Processor
+from chainc.backends.llvm.program import KernelUse
+from chainc.backends.storage import Storage
+from chainc.backends.target import Figures
+from chainc.loops.language import Nest
+from chainc.loops.text import print_nest
+
+
+class PrintedModule(Protocol):
+    """A module as it was printed."""
+
+    @property
+    def text(self) -> str:
+        """LLVM text."""
+
+    @property
+    def nests(self) -> Sequence[Nest]:
+        """Its kernels, in order of first use."""
+
+    @property
+    def uses(self) -> Mapping[str, Sequence[KernelUse]]:
+        """What each function computes."""
+
+
+class NativeCode:
+    """One module of machine code for a processor; each text is made when it is first asked for."""
+
+    codes = ("loops", "llvm", "assembly")
+
+    def __init__(
+        self, module: PrintedModule, storage: Callable[[], Storage], processor: Processor
+    ) -> None:
+        self._module = module
+        self._storage = storage
+        self._processor = processor
+
+    @property
+    def source(self) -> str:
+        """LLVM text."""
+        return self._module.text
+
+    @cached_property
+    def storage(self) -> Storage:
+        """Where the buffers lie."""
+        return self._storage()
+
+    @cached_property
+    def figures(self) -> Figures:
+        """What it takes, in this process."""
+        return Figures(
+            kernels=len(self._module.nests),
+            arena_bytes=self.storage.arena_bytes,
+            code_bytes=len(compile_object(self.source, self._processor)),
+            processor=self._processor.name,
+            vector_bits=8 * self._processor.machine.vector_bytes,
+        )
+
+    def text(self, code: str) -> str:
+        """One of `codes`; the loops are called as in the module."""
+        if code == "loops":
+            return self._loops
+        return self.source if code == "llvm" else self._assembly
+
+    def listing(self, code: str) -> Listing:
+        """One of `codes` line by line."""
+        if code == "loops":
+            return list_loops(self._module.nests, self._module.uses)
+        if code == "llvm":
+            return self._llvm_listing
+        uses = self._module.uses
+        sources = llvm_lines(self.source, self._assembly, uses, self._processor)
+        return list_assembly(self._assembly, self._llvm_listing, sources, uses)
+
+    @cached_property
+    def _loops(self) -> str:
+        return "\n".join(map(print_nest, self._module.nests))
+
+    @cached_property
+    def _assembly(self) -> str:
+        return assembly(self.source, self._processor)
+
+    @cached_property
+    def _llvm_listing(self) -> Listing:
+        return list_llvm(self.source, self._module.uses)

@@ -1,0 +1,102 @@
+"""What a target is: the protocol behind which a program runs and shows its code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from chainc.backends.epochs import TrainingRunner
+from chainc.backends.listing import Listing
+from chainc.backends.storage import Storage
+from chainc.ir import Graph
+from chainc.ir.types import Array
+from chainc.lowering.program import Program, TrainingLoop
+
+Run = Callable[..., tuple[Array, ...]]  # inputs in the program's order to arrays of their own
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What generated code takes; None stands for what is not known before it runs.
+
+    Attributes:
+        kernels: how many functions compute something.
+        arena_bytes: all memory that a run allocates beside the arrays it is given.
+        code_bytes: size of the object file.
+        processor: what the code is for.
+        vector_bits: width of its vectors.
+    """
+
+    kernels: int | None = None
+    arena_bytes: int | None = None
+    code_bytes: int | None = None
+    processor: str | None = None
+    vector_bits: int | None = None
+
+
+class GeneratedCode(Protocol):
+    """What there is to see of the code that a target makes of a program."""
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The names of its texts, that of the one nearest to the graph first."""
+
+    @property
+    def source(self) -> str:
+        """The text that was generated, which all others are made from."""
+
+    @property
+    def storage(self) -> Storage | None:
+        """Where its buffers lie; None if that is not known before it runs."""
+
+    @property
+    def figures(self) -> Figures:
+        """What it takes."""
+
+    def text(self, code: str) -> str:
+        """The text of a name in `codes`."""
+
+    def listing(self, code: str) -> Listing:
+        """The same line by line, with what each line is for."""
+
+
+class ExecutableFunction(Protocol):
+    """A program that is bound to states and sizes, and then called with arrays."""
+
+    def bind(self, state: Mapping[str, Array], *sizes: int) -> Run:
+        """Lays out the buffers for given sizes, over state arrays that are updated in place."""
+
+    def generated(self, *sizes: int) -> GeneratedCode:
+        """The code that runs for given sizes."""
+
+
+@dataclass(frozen=True)
+class ExecutableTraining:
+    """A training loop that runs, and its code."""
+
+    runner: TrainingRunner
+    generated: GeneratedCode
+
+
+@runtime_checkable
+class Target(Protocol):
+    """What programs are compiled for."""
+
+    @property
+    def name(self) -> str:
+        """What a user calls it: `cr.compile(..., target=name)`."""
+
+    @property
+    def language(self) -> str:
+        """What its code is called in a sentence."""
+
+    @property
+    def can_watch(self) -> bool:
+        """Can a training look through every result for NaN and infinities?"""
+
+    def compile_function(self, graph: Graph, program: Program) -> ExecutableFunction:
+        """A graph after all passes, and what it was lowered to, as a function."""
+
+    def compile_training(self, loop: TrainingLoop, threads: int | None) -> ExecutableTraining:
+        """A training loop on so many threads at most; by default as many as are of use."""

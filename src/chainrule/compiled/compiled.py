@@ -1,0 +1,179 @@
+"""What every compiled thing shows: its stages, its code, what it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from chainc import driver
+from chainc.backends.target import GeneratedCode, Target
+from chainc.ir.errors import GraphError
+from chainrule.compiled.graph import Graph
+from chainrule.compiled.stages import Rewritten, Stage, stage_named, stages_of
+from chainrule.drawing.drawing import Drawing
+from chainrule.evaluation.cost import Cost
+
+if TYPE_CHECKING:
+    from chainrule.views.plan import Plan
+    from chainrule.views.provenance import Provenance
+    from chainrule.views.summary import ProgramSummary
+
+
+class Compiled:
+    """What every compiled thing shows: its stages, the rules that fired, its source."""
+
+    def __init__(self, target: Target, stages: Sequence[driver.Stage]) -> None:
+        self._target = target
+        self._stages = stages
+
+    @property
+    def target(self) -> Target:
+        """What it was compiled for."""
+        return self._target
+
+    @cached_property
+    def stages(self) -> tuple[Stage, ...]:
+        """The declared graph and the graph after each pass."""
+        return stages_of(self._stages)
+
+    def stage(self, name: str) -> Stage:
+        """The stage after one pass, such as "fuse".
+
+        Raises:
+            InputError: there was no such pass.
+        """
+        return stage_named(self.stages, name)
+
+    @cached_property
+    def trace(self) -> tuple[Rewritten, ...]:
+        """Every rule that fired, in order, with the nodes it replaced."""
+        return tuple(
+            Rewritten(
+                stage.name,
+                fired.rule,
+                fired.kind,
+                fired.replaced,
+                fired.replacement,
+                fired.location,
+            )
+            for stage in self._stages
+            for fired in stage.fired
+        )
+
+    @property
+    def graph(self) -> Graph:
+        """The graph after all passes."""
+        return self.stages[-1].graph
+
+    @property
+    def declared(self) -> Graph:
+        """The graph before the first pass."""
+        return self.stages[0].graph
+
+    @property
+    def source(self) -> str:
+        """The generated NumPy; of machine code, its LLVM text."""
+        return self._generated().source
+
+    @property
+    def loops(self) -> str:
+        """The kernels of the machine code as loops over vectors.
+
+        Raises:
+            GraphError: it was compiled for another target than "llvm".
+        """
+        return self._text("loops")
+
+    @property
+    def llvm(self) -> str:
+        """The LLVM text of the machine code.
+
+        Raises:
+            GraphError: it was compiled for another target than "llvm".
+        """
+        return self._text("llvm")
+
+    @property
+    def assembly(self) -> str:
+        """The machine code as assembly, with the names of `loops`.
+
+        Raises:
+            GraphError: it was compiled for another target than "llvm".
+        """
+        return self._text("assembly")
+
+    @property
+    def plan(self) -> Plan:
+        """Where the machine code keeps its buffers.
+
+        Raises:
+            GraphError: it was compiled for another target than "llvm".
+        """
+        storage = self._generated().storage
+        if storage is None:
+            raise self._no_machine_code("plan")
+        from chainrule.views.plan import Plan
+
+        return Plan.of(storage)
+
+    def summary(self) -> ProgramSummary:
+        """Parameters, arithmetic, memory and size of the code; prints as a table."""
+        sizes = self.shown_sizes()
+        from chainrule.views.summary import summarize_program
+
+        figures = self._generated().figures
+        return summarize_program(self.target.name, self.cost(**sizes), sizes, figures)
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The generated texts there are: what `provenance` can be asked for."""
+        return self._generated().codes
+
+    def provenance(self, code: str | None = None) -> Provenance:
+        """Which line of the generated code is for which node, and back.
+
+        Args:
+            code: one of `codes`; by default the first.
+
+        Raises:
+            GraphError: the program has no such code.
+        """
+        from chainrule.views.provenance import provenance_of
+
+        return provenance_of([stage.graph for stage in self._stages], self._generated(), code)
+
+    def _text(self, code: str) -> str:
+        generated = self._generated()
+        if code not in generated.codes:
+            raise self._no_machine_code(code)
+        return generated.text(code)
+
+    def _no_machine_code(self, wanted: str) -> GraphError:
+        return GraphError(
+            f"{wanted}: a program for the target {self.target.name!r} has no machine code",
+            hint=f'compile it with target="llvm"; its {self.target.language} is program.source',
+        )
+
+    def _generated(self) -> GeneratedCode:
+        """What there is to see of its code."""
+        raise NotImplementedError
+
+    def shown_sizes(self) -> Mapping[str, int]:
+        """The named sizes that the figures of a summary hold for."""
+        raise NotImplementedError
+
+    def text(self) -> str:
+        """The optimised graph as text."""
+        return self.graph.text()
+
+    def draw(self) -> Drawing:
+        """The optimised graph as a picture."""
+        return self.graph.draw()
+
+    def cost(self, **sizes: int) -> Cost:
+        """Floating-point operations, bytes and parameters of one call."""
+        return self.graph.cost(**sizes)
+
+    def _repr_svg_(self) -> str:
+        return self.draw().svg()

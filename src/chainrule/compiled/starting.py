@@ -1,0 +1,85 @@
+"""What a program starts from: first values of its slots, or those of a state that is given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from chainc import driver
+from chainc.backends.epochs import MOST_STEPS
+from chainc.backends.target import Target
+from chainc.ir import Node, describe
+from chainc.ir.errors import StateError
+from chainc.ir.leaves import initial_graph
+from chainc.ir.types import Array
+from chainrule.compiled.state import State
+from chainrule.declare.arguments import count
+
+
+def initial_state(slots: Sequence[Node], seed: int, target: Target) -> State:
+    """First values of state slots; the same seed and names give the same numbers.
+
+    Machine code may round some in another way than NumPy; a program starts from its own target's,
+    which are those of an exported program too.
+
+    Raises:
+        InputError: the seed is no whole number that is not negative.
+    """
+    count("initial_state", "seed", seed, at_least=0, hint="give a seed such as 0")
+    compiled = driver.compile_function(initial_graph(slots), (), target)
+    arguments = [np.asarray(seed, np.int64) for _ in compiled.program.inputs]
+    values = compiled.executable.bind({})(*arguments)
+    return State({slot.op.label: value for slot, value in zip(slots, values, strict=True)})
+
+
+def arrays_for(slots: Sequence[Node], state: State) -> dict[str, Array]:
+    """Writable copies of the slots' values.
+
+    Raises:
+        StateError: a slot has no value, or one of another type.
+    """
+    arrays: dict[str, Array] = {}
+    for slot in slots:
+        name, wanted = slot.op.label, slot.type
+        if name not in state:
+            known = ", ".join(map(repr, list(state)[:6]))
+            raise StateError(
+                f"the state has no value for {describe(slot)}",
+                hint=f"give a state of this program; this one holds {known or 'nothing'}",
+            )
+        value = state[name]
+        if value.shape != wanted.shape or value.dtype != wanted.dtype.numpy:
+            raise StateError(
+                f"the state's value for {describe(slot)} is {value.dtype}{list(value.shape)}",
+                hint=f"give an array of type {wanted}",
+            )
+        arrays[name] = np.array(value)
+    return arrays
+
+
+def values_to_continue(slots: Sequence[Node], state: State, seed: int) -> dict[str, Array]:
+    """Writable copies of what a training continues from; `seed` is for a state without one.
+
+    Raises:
+        StateError: a value is missing, or is none that a run leaves.
+    """
+    values = {**arrays_for(slots, state), "seed": _seed_of(state, seed)}
+    _check_counter("step", values["step"], MOST_STEPS)
+    return values
+
+
+def _seed_of(state: State, default: int) -> Array:
+    if "seed" not in state:
+        return np.asarray(default, np.int64)
+    _check_counter("seed", state["seed"], np.iinfo(np.int64).max)
+    return np.array(state["seed"], np.int64)
+
+
+def _check_counter(name: str, value: Array, most: int) -> None:
+    """Refuse what no run leaves in a state."""
+    if value.shape != () or value.dtype.kind not in "iu" or not 0 <= int(value) <= most:
+        raise StateError(
+            f"the state's {name!r} is no whole number from 0 to {most}",
+            hint="give a state that a run or initial_state has returned",
+        )
