@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 import chainrule as cr
 from chainc.passes import Pass
 from chainc.passes.canonicalize import canonicalize
-from chainc.passes.reassociate import merge_linear
+from chainc.passes.merge_linear import merge_linear
 from chainrule import nn
 
 Array = NDArray[np.generic]
@@ -42,7 +42,7 @@ def main(folder: Path) -> Results:
     model = nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 6), nn.Linear(6, 3))
     declared = cr.compile(model(x), passes=())
     frozen = model.parameters()  # no longer trained, so their products can be computed once
-    merging = Pass("merge_linear", lambda graph: merge_linear(graph, frozen))
+    merging = Pass("merge_linear", merge_linear(frozen))
     merged = cr.compile(model(x), passes=(Pass("canonicalize", canonicalize), merging))
 
     # the biases start at 0, so all parameters are moved a little

@@ -81,6 +81,23 @@ class Graph:
             self.names,
         )
 
+    def to_networkx(self) -> networkx.MultiDiGraph[int]:
+        """The graph in the form that the algorithms of networkx read.
+
+        Vertices are the positions in `nodes`, by which the text of the graph numbers them too,
+        each with the `op`, `type` and `scope` of its node. An edge runs from an operand to its
+        reader; its `operand` says at which position it is read.
+        """
+        import networkx
+
+        result: networkx.MultiDiGraph[int] = networkx.MultiDiGraph()
+        number = {node: position for position, node in enumerate(self.nodes)}
+        for node, position in number.items():
+            result.add_node(position, op=node.op.name, type=str(node.type), scope=node.origin.scope)
+            for place, operand in enumerate(node.inputs):
+                result.add_edge(number[operand], position, operand=place)
+        return result
+
 
 Transform = Callable[[Node, tuple[Node, ...]], Node]
 
@@ -105,16 +122,3 @@ def rebuild(graph: Graph, transform: Transform = with_inputs, *, merge: bool = F
             new = seen.setdefault((new.op, *map(id, new.inputs), new.type), new)
         mapping[node] = new
     return graph.replace(mapping)
-
-
-def to_networkx(graph: Graph) -> networkx.MultiDiGraph[int]:
-    """Nodes numbered in topological order, edges labelled with the operand position."""
-    import networkx
-
-    result: networkx.MultiDiGraph[int] = networkx.MultiDiGraph()
-    number = {node: index for index, node in enumerate(graph.nodes)}
-    for node, index in number.items():
-        result.add_node(index, op=node.op.name, type=str(node.type), scope=node.origin.scope)
-        for position, operand in enumerate(node.inputs):
-            result.add_edge(number[operand], index, operand=position)
-    return result

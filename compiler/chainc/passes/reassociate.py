@@ -1,7 +1,6 @@
-"""The order of a chain of contractions: the cheapest one, and the product of linear layers.
+"""The order of a chain of contractions: the cheapest one.
 
-    (A @ B) @ v                  →   A @ (B @ v)
-    (x @ V + a) @ W + b          →   x @ (V @ W) + (a @ W + b)     merge_linear, frozen weights
+    (A @ B) @ v   →   A @ (B @ v)
 
 Costs are polynomials in the named sizes. An order is taken only if it is cheaper for every value
 of every size from 1 on: with 1 + k in place of each size, no coefficient of what it saves is
@@ -19,11 +18,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from chainc.ir import Graph, Node, apply, originating, rebuild, with_inputs
-from chainc.ir.leaves import Constant
 from chainc.ir.types import Dim, coefficient_of, names_of, product
 from chainc.ops.contract import Contract
-from chainc.rewriting.rewrite import rewrite
-from chainc.rewriting.rules import Equation, RuleSet
 from chainc.rewriting.trace import note, replacing
 
 MAX_FACTORS = 6  # of one chain; a longer one is cut
@@ -226,69 +222,3 @@ def _from_one(polynomial: Polynomial) -> Polynomial:
             for chosen in itertools.combinations(names, size):
                 result[chosen] += coefficient
     return result
-
-
-def merge_linear(graph: Graph, frozen: Collection[Node]) -> Graph:
-    """Make one linear layer of two: x @ (V @ W) + (a @ W + b) for (x @ V + a) @ W + b.
-
-    The merged weights are computed from the old ones, which must not be trained on: they are
-    constants, or nodes that `frozen` lists. Without an activation in between, a second layer
-    adds nothing to what the first can say.
-
-    Needs: the canonical form. Leaves: the canonical form.
-    """
-    rule = RuleSet()
-
-    @rule.fast
-    def layer_of_product(f: Contract, g: Contract, x: Node, v: Node, w: Node) -> Equation:
-        return (
-            apply(g, apply(f, x, v), w),
-            lambda: (
-                apply(f, x, apply(MATRIX, v, w))
-                if _is_layer(f) and _is_layer(g) and known(v) and known(w)
-                else None
-            ),
-        )
-
-    @rule.fast
-    def layer_of_layer(f: Contract, g: Contract, x: Node, v: Node, a: Node, w: Node) -> Equation:
-        return (
-            apply(g, apply(f, x, v) + a, w),
-            lambda: (
-                apply(f, x, apply(MATRIX, v, w)) + apply(VECTOR, a, w)
-                if _is_layer(f)
-                and _is_layer(g)
-                and known(v)
-                and known(w)
-                and known(a)
-                and a.ndim == 1
-                else None
-            ),
-        )
-
-    @rule.fast
-    def sum_of_biases(x: Node, a: Node, b: Node) -> Equation:
-        return x + a + b, lambda: x + (a + b) if known(a) and known(b) and not known(x) else None
-
-    def known(node: Node) -> bool:
-        """Is it computed from what is frozen only?"""
-        waiting = [node]
-        while waiting:
-            part = waiting.pop()
-            if part in frozen or isinstance(part.op, Constant):
-                continue
-            if not part.inputs:
-                return False
-            waiting.extend(part.inputs)
-        return True
-
-    return rewrite(graph, rule, fast_math=True)
-
-
-MATRIX = Contract("ab", "bc", "ac")
-VECTOR = Contract("a", "ab", "b")
-
-
-def _is_layer(f: Contract) -> bool:
-    """Rows times a matrix of (in, out): the last axis of the left, the first of the right."""
-    return len(f.b) == 2 and f.a[-1] == f.b[0] and f.result == f.a[:-1] + f.b[1]

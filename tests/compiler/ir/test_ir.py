@@ -19,7 +19,6 @@ from chainc.ir import (
     originating,
     rebuild,
     scope,
-    to_networkx,
     topological,
     with_inputs,
 )
@@ -205,7 +204,7 @@ def test_networkx_form_has_one_edge_an_operand() -> None:
     with scope("model"):
         x = declare("x", "batch")
         y = x * x
-    picture = to_networkx(Graph((y,)))
+    picture = Graph((y,)).to_networkx()
     assert picture.nodes[0] == {"op": "input", "type": "f32[batch]", "scope": "model"}
     assert picture.nodes[1] == {"op": "multiply", "type": "f32[batch]", "scope": "model"}
     assert sorted(d["operand"] for _, _, d in picture.edges(data=True)) == [0, 1]

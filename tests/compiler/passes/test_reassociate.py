@@ -1,22 +1,18 @@
-"""The order of chained contractions, and merged linear layers."""
+"""The order of chained contractions."""
 
 import itertools
 import math
 from functools import reduce
 
-import numpy as np
 import pytest
 from tests.two_sided import check, check_numbers, check_unchanged, declare
 
 from chainc.ir import Graph, Node, Rewrite, apply
-from chainc.ir.leaves import Label, Slot, constant
-from chainc.ir.text import same
-from chainc.ir.types import TensorType, coefficient_of, float32, named
-from chainc.ops import einsum, linear, permute_dims, relu
+from chainc.ir.types import coefficient_of
+from chainc.ops import einsum, permute_dims, relu
 from chainc.ops.contract import Contract
 from chainc.passes.canonicalize import canonicalize
-from chainc.passes.fold import fold
-from chainc.passes.reassociate import MAX_FACTORS, merge_linear, reassociate
+from chainc.passes.reassociate import MAX_FACTORS, reassociate
 from chainc.rewriting.trace import tracing
 
 
@@ -163,86 +159,3 @@ def test_the_trace_and_the_origin_tell() -> None:
     ]
     for node in (result, result.inputs[1]):
         assert node.origin.rewrite == Rewrite("cheapest_order", root)
-
-
-# ----- linear layers
-
-
-def weights(*sizes: int) -> list[tuple[Node, Node]]:
-    """Weight and bias of layers between these sizes, as state slots."""
-    return [
-        (slot(f"w{i}", inner, outer), slot(f"b{i}", outer))
-        for i, (inner, outer) in enumerate(itertools.pairwise(sizes))
-    ]
-
-
-def slot(name: str, *shape: int) -> Node:
-    return apply(Slot(Label(name), TensorType(shape, float32), trainable=True))
-
-
-def rows_times_matrix(graph: Graph) -> int:
-    """How many contractions run over the batch."""
-    return sum(n.op.name == "contract" and named("batch") in n.shape for n in graph.nodes)
-
-
-def test_two_linear_layers_are_one() -> None:
-    x = declare("x", "batch", 4)
-    (v, a), (w, b) = weights(4, 5, 3)
-    before = canonicalize(Graph((linear(linear(x, v, a), w, b),)))
-    after = merge_linear(before, [v, a, w, b])
-    merged = times(x, times(v, w)) + (apply(Contract("a", "ab", "b"), a, w) + b)
-    assert same(after, Graph((merged,)))
-    assert (rows_times_matrix(before), rows_times_matrix(after)) == (2, 1)
-
-
-def constants(*shapes: tuple[int, ...]) -> list[Node]:
-    random = np.random.default_rng(0)
-    return [constant(random.normal(size=shape).astype(np.float32)) for shape in shapes]
-
-
-def test_merged_layers_compute_the_same() -> None:
-    v, a, w, b, u = constants((4, 5), (5,), (5, 3), (3,), (3, 2))
-    x = declare("x", "batch", 4)
-    before = canonicalize(Graph((linear(linear(x, v, a), w, b) @ u,)))
-    after = check_numbers(lambda graph: merge_linear(graph, []), before)
-    assert rows_times_matrix(after) == 1
-    (root,) = fold(after).outputs
-    assert [node.op.name for node in Graph((root,)).nodes] == [
-        "input",
-        "constant",
-        "contract",
-        "constant",
-        "add",
-    ]
-
-
-def test_layers_without_bias_and_with_more_axes() -> None:
-    v, w = constants((4, 5), (5, 3))
-    x = declare("x", 2, "batch", 4)
-    letters = Contract("abc", "cd", "abd")
-    before = canonicalize(Graph((apply(letters, apply(letters, x, v), w),)))
-    (after,) = check_numbers(lambda graph: merge_linear(graph, []), before).outputs
-    assert same(Graph((after,)), Graph((apply(letters, x, times(v, w)),)))
-
-
-def test_weights_that_are_trained_are_not_merged() -> None:
-    x = declare("x", "batch", 4)
-    (v, a), (w, b) = weights(4, 5, 3)
-    graph = canonicalize(Graph((linear(linear(x, v, a), w, b),)))
-    assert merge_linear(graph, []) is graph
-    assert merge_linear(graph, [v, w]) is graph
-
-
-def test_an_activation_keeps_layers_apart() -> None:
-    x = declare("x", "batch", 4)
-    (v, a), (w, b) = weights(4, 5, 3)
-    graph = canonicalize(Graph((linear(relu(linear(x, v, a)), w, b),)))
-    assert merge_linear(graph, [v, a, w, b]) is graph
-
-
-def test_a_product_with_a_transposed_weight_is_not_taken_for_a_layer() -> None:
-    v, w = constants((5, 4), (3, 5))
-    x = declare("x", "batch", 4)
-    transposed = Contract("ab", "cb", "ac")
-    graph = Graph((apply(transposed, apply(transposed, x, v), w),))
-    assert merge_linear(graph, []) is graph
