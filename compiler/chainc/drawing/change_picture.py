@@ -13,7 +13,15 @@ from dataclasses import dataclass, replace
 from chainc.drawing.detail import keys_with
 from chainc.drawing.diagram import Diagram, Vertex, assemble, diagram
 from chainc.drawing.node_roles import Box, NodeRoles, Path, differentiations
-from chainc.drawing.stretches import Key, Keys, Run, fold_repeats, fold_stretches, order_of, path_of
+from chainc.drawing.stretches import (
+    Key,
+    Keys,
+    Stretch,
+    fold_repeats,
+    fold_stretches,
+    order_of,
+    path_of,
+)
 from chainc.ir import Graph, Node, Scope
 from chainc.rewriting.change import Change, Mark, Rewriting
 
@@ -78,49 +86,49 @@ def _changed(marks: Marks) -> set[Node]:
 
 
 def _side(name: str, graph: Graph, marks: Marks, near: set[Node]) -> Diagram:
-    places = NodeRoles(graph)
-    keys = keys_with(places, set())
+    roles = NodeRoles(graph)
+    keys = keys_with(roles, set())
     if len(graph.nodes) > SMALL:
-        keys = _folded(places, near, marks)
-    picture = assemble(places, keys, "")
+        keys = _folded(roles, near, marks)
+    picture = assemble(roles, keys, "")
     return _inside(picture, Box(Scope(name), 0))
 
 
-def _folded(places: NodeRoles, near: set[Node], marks: Marks) -> Keys:
-    """Far from changes, layers closed and other nodes in runs; then what repeats, then anything."""
-    open_ = {places.paths[node][:n] for node in near for n in range(len(places.paths[node]) + 1)}
-    closed = {path[:n] for path in places.paths.values() for n in range(1, len(path) + 1)} - open_
-    keys = _with_runs(places, keys_with(places, closed), near)
-    keys = fold_repeats(places, keys, LARGEST, marks)
-    return keys if len(set(keys.values())) <= CUT else fold_stretches(places, keys)
+def _folded(roles: NodeRoles, near: set[Node], marks: Marks) -> Keys:
+    """Far from changes, layers closed and the rest in stretches; then what repeats; then all."""
+    open_ = {roles.paths[node][:n] for node in near for n in range(len(roles.paths[node]) + 1)}
+    closed = {path[:n] for path in roles.paths.values() for n in range(1, len(path) + 1)} - open_
+    keys = _with_stretches(roles, keys_with(roles, closed), near)
+    keys = fold_repeats(roles, keys, LARGEST, marks)
+    return keys if len(set(keys.values())) <= CUT else fold_stretches(roles, keys)
 
 
-def _with_runs(places: NodeRoles, keys: Keys, near: set[Node]) -> Keys:
+def _with_stretches(roles: NodeRoles, keys: Keys, near: set[Node]) -> Keys:
     """Neighbours far from changes, in the same boxes and of the same pass, as one vertex."""
-    runs: dict[Key, Run] = {}
-    stretch: list[Key] = []
-    for key in order_of(places, keys):
-        if stretch and (_is_open(key, near) or _place(places, key) != _place(places, stretch[0])):
-            runs.update(_one_run(places, stretch))
-            stretch = []
+    stretches: dict[Key, Stretch] = {}
+    gathered: list[Key] = []
+    for key in order_of(roles, keys):
+        if gathered and (_is_open(key, near) or _place(roles, key) != _place(roles, gathered[0])):
+            stretches.update(_stretch(roles, gathered))
+            gathered = []
         if not _is_open(key, near):
-            stretch.append(key)
-    runs.update(_one_run(places, stretch))
-    return {node: runs.get(key, key) for node, key in keys.items()}
+            gathered.append(key)
+    stretches.update(_stretch(roles, gathered))
+    return {node: stretches.get(key, key) for node, key in keys.items()}
 
 
 def _is_open(key: Key, near: set[Node]) -> bool:
     return not isinstance(key, Node) or key in near
 
 
-def _place(places: NodeRoles, key: Key) -> tuple[Path, int]:
-    return path_of(places, key), differentiations(key) if isinstance(key, Node) else 0
+def _place(roles: NodeRoles, key: Key) -> tuple[Path, int]:
+    return path_of(roles, key), differentiations(key) if isinstance(key, Node) else 0
 
 
-def _one_run(places: NodeRoles, stretch: list[Key]) -> Mapping[Key, Run]:
-    if len(stretch) < 2:
+def _stretch(roles: NodeRoles, gathered: list[Key]) -> Mapping[Key, Stretch]:
+    if len(gathered) < 2:
         return {}
-    return dict.fromkeys(stretch, Run(Mark.UNCHANGED.value, "", path_of(places, stretch[0])))
+    return dict.fromkeys(gathered, Stretch(Mark.UNCHANGED.value, "", path_of(roles, gathered[0])))
 
 
 def _inside(picture: Diagram, box: Box) -> Diagram:

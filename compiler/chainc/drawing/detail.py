@@ -35,43 +35,43 @@ def check_detail(detail: object) -> None:
         )
 
 
-def keys_of(places: NodeRoles, detail: Detail | None, fold: Folded) -> tuple[Keys, str]:
+def keys_of(roles: NodeRoles, detail: Detail | None, fold: Folded) -> tuple[Keys, str]:
     """The vertex that stands for each node, and in words what is closed or folded."""
-    named = _named(places, fold)
+    named = _named(roles, fold)
     limit = LARGEST if detail in ("ops", "kernels") else SMALL
-    keys, note = keys_with(places, named), ""
-    for closed, words, foldable in _choices(places, detail):
-        keys, note = keys_with(places, named | closed), words
-        if vertex_count(places, keys) > limit and foldable:
-            folded = fold_repeats(places, keys, limit)
+    keys, note = keys_with(roles, named), ""
+    for closed, words, foldable in _choices(roles, detail):
+        keys, note = keys_with(roles, named | closed), words
+        if vertex_count(roles, keys) > limit and foldable:
+            folded = fold_repeats(roles, keys, limit)
             note = words if folded is keys else _joined(words, "repeated parts folded")
             keys = folded
-        if vertex_count(places, keys) <= limit:
+        if vertex_count(roles, keys) <= limit:
             return keys, note
-    return fold_stretches(places, keys), _joined(note, "long parts folded")
+    return fold_stretches(roles, keys), _joined(note, "long parts folded")
 
 
 def _joined(*notes: str) -> str:
     return " · ".join(filter(None, notes))
 
 
-def _choices(places: NodeRoles, detail: Detail | None) -> Iterator[tuple[set[Path], str, bool]]:
+def _choices(roles: NodeRoles, detail: Detail | None) -> Iterator[tuple[set[Path], str, bool]]:
     """What to close, in words, and whether to fold repetition then; the best choice first."""
-    deepest = max((len(path) for path in places.paths.values()), default=0)
+    deepest = max((len(path) for path in roles.paths.values()), default=0)
     opened = detail in ("ops", "kernels") or not deepest
     if opened or detail is None:
         yield set(), "ops fused into kernels" if detail == "kernels" else "", opened
     if opened:
         return
-    yield _innermost(places), "layers closed", True
+    yield _innermost(roles), "layers closed", True
     for depth in range(deepest - 1, 0, -1):
-        yield _at_depth(places, depth), f"layers closed at depth {depth}", True
+        yield _at_depth(roles, depth), f"layers closed at depth {depth}", True
 
 
-def _named(places: NodeRoles, fold: Folded) -> set[Path]:
+def _named(roles: NodeRoles, fold: Folded) -> set[Path]:
     """The boxes of the scopes that are to be closed, each given by its name or its path."""
     given = [fold] if isinstance(fold, str) else list(fold)
-    boxes = {path[:length] for path in places.paths.values() for length in range(1, len(path) + 1)}
+    boxes = {path[:length] for path in roles.paths.values() for length in range(1, len(path) + 1)}
     found: set[Path] = set()
     for name in given:
         matching = {path for path in boxes if _is_called(path, name)}
@@ -96,23 +96,23 @@ def _no_such_scope(name: object, boxes: set[Path]) -> InputError:
     )
 
 
-def _at_depth(places: NodeRoles, depth: int) -> set[Path]:
-    outer = {path[:depth] for path in places.paths.values() if len(path) >= depth}
-    return outer | _innermost(places)
+def _at_depth(roles: NodeRoles, depth: int) -> set[Path]:
+    outer = {path[:depth] for path in roles.paths.values() if len(path) >= depth}
+    return outer | _innermost(roles)
 
 
-def _innermost(places: NodeRoles) -> set[Path]:
-    paths = set(places.paths.values()) - {()}
+def _innermost(roles: NodeRoles) -> set[Path]:
+    paths = set(roles.paths.values()) - {()}
     return paths - {path[:length] for path in paths for length in range(len(path))}
 
 
-def keys_with(places: NodeRoles, closed: set[Path]) -> Keys:
+def keys_with(roles: NodeRoles, closed: set[Path]) -> Keys:
     """What stands for each node where these boxes are closed."""
     keys: dict[Node, Key] = {}
-    for node in places.graph.nodes:
-        drawn = places.absorbed.get(node, node)
+    for node in roles.graph.nodes:
+        drawn = roles.absorbed.get(node, node)
         if drawn is not None:
-            path = places.paths[drawn]
+            path = roles.paths[drawn]
             prefixes = (path[:length] for length in range(1, len(path) + 1))
             keys[node] = next((prefix for prefix in prefixes if prefix in closed), drawn)
     return keys

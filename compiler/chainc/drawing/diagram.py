@@ -1,6 +1,6 @@
 """What a picture of a graph shows: vertices, edges and nested boxes, before any layout.
 
-A vertex stands for one node, for a closed layer, or for a run of a huge graph. Scalar
+A vertex stands for one node, for a closed layer, or for a stretch of a huge graph. Scalar
 constants are written into the op that uses them, and the chain of additions at one fan-out
 becomes one sum.
 """
@@ -23,7 +23,7 @@ from chainc.drawing.node_roles import (
     is_seed,
     parts_of,
 )
-from chainc.drawing.stretches import Key, Keys, Run
+from chainc.drawing.stretches import Key, Keys, Stretch
 from chainc.formulas import notation
 from chainc.ir import Graph, Node
 from chainc.ir.leaves import Input, Leaf, Slot
@@ -35,12 +35,12 @@ Reads = tuple[tuple[Node, int], ...]  # readers, each with the operand that it r
 
 
 class Form(Enum):
-    """One op, a kernel fused of several, a closed layer, a run of a huge graph, or a wire."""
+    """One op, a kernel fused of several, a closed layer, a stretch of a huge graph, or a wire."""
 
     OP = "op"
     KERNEL = "kernel"
     LAYER = "layer"
-    RUN = "run"
+    STRETCH = "stretch"
     WIRE = "wire"
 
 
@@ -107,22 +107,22 @@ def diagram(
     small_print: Mapping[Node, Lines] | None = None,
 ) -> Diagram:
     """The picture's contents; the arguments are those of `dot.to_dot`."""
-    places = NodeRoles(graph)
-    return assemble(places, *keys_of(places, detail, fold), small_print)
+    roles = NodeRoles(graph)
+    return assemble(roles, *keys_of(roles, detail, fold), small_print)
 
 
 def assemble(
-    places: NodeRoles, keys: Keys, note: str, small_print: Mapping[Node, Lines] | None = None
+    roles: NodeRoles, keys: Keys, note: str, small_print: Mapping[Node, Lines] | None = None
 ) -> Diagram:
     """The picture in which `keys` says what stands for each node."""
-    return _Assembly(places, keys, small_print or {}).diagram(note)
+    return _Assembly(roles, keys, small_print or {}).diagram(note)
 
 
 @dataclass(frozen=True)
 class _Assembly:
     """A graph whose nodes are given to vertices: `keys` says to which."""
 
-    places: NodeRoles
+    roles: NodeRoles
     keys: Keys
     small_print: Mapping[Node, Lines]
     vertices: dict[Key, Vertex] = field(default_factory=dict)
@@ -141,7 +141,7 @@ class _Assembly:
     def _vertex(self, key: Key, members: Sequence[Node]) -> Vertex:
         if isinstance(key, Node):
             return self._node(key)
-        kinds = Counter(self.places.kind(node) for node in members)
+        kinds = Counter(self.roles.kind(node) for node in members)
         leaves = {
             "input": kinds[Kind.INPUT] + kinds[Kind.HYPERPARAMETER],
             "parameter": kinds[Kind.PARAMETER],
@@ -150,15 +150,15 @@ class _Assembly:
         counts = {"op": len(members) - sum(leaves.values()), **leaves}
         contents = ", ".join(_count(number, noun) for noun, number in counts.items() if number)
         ops = [node for node in members if not isinstance(node.op, Leaf)] or members
-        kind = Kind.GRADIENT if differentiations(ops[0]) else self.places.kind(ops[0])
-        if isinstance(key, Run):
-            lines = tuple(filter(None, (key.title, key.place, contents)))
-            return Vertex(kind, Form.RUN, lines, " · ".join(lines), key.path)
+        kind = Kind.GRADIENT if differentiations(ops[0]) else self.roles.kind(ops[0])
+        if isinstance(key, Stretch):
+            lines = tuple(filter(None, (key.title, key.where, contents)))
+            return Vertex(kind, Form.STRETCH, lines, " · ".join(lines), key.path)
         tooltip = " / ".join(box.label for box in key)
         return Vertex(kind, Form.LAYER, (key[-1].label, contents), tooltip, key[:-1])
 
     def _node(self, node: Node) -> Vertex:
-        kind, path = self.places.kind(node), self.places.paths[node]
+        kind, path = self.roles.kind(node), self.roles.paths[node]
         fused = node.op.fused_body is not None
         return Vertex(
             kind,
@@ -173,13 +173,13 @@ class _Assembly:
         if kind is Kind.FAN_OUT_SUM:
             return ("+",)
         if isinstance(node.op, Slot):
-            return (_within(self.places.paths[node], node.op.label),)
+            return (_within(self.roles.paths[node], node.op.label),)
         if isinstance(node.op, Input) and node.op.default is not None:
             return (f"{node.op.label} = {node.op.default:g}",)
         text = notation.literal(node)
         if text is not None:
             return (f"seed {text}" if is_seed(node) else text,)
-        first, *others = notation.lines(node, self.places.constants(node))
+        first, *others = notation.lines(node, self.roles.constants(node))
         names = dict.fromkeys(
             Box(part.origin.scopes[-1], differentiations(part)).label
             for part in parts_of(node)
@@ -190,7 +190,7 @@ class _Assembly:
     def _operands(self) -> Iterable[Edge]:
         """The edges between vertices that stand for one node each."""
         for node, key in self.keys.items():
-            constants = self.places.constants(node)
+            constants = self.roles.constants(node)
             told_apart = notation.distinguished(node, constants)
             for operand, position in notation.flowing(node, constants).items():
                 if self._is_bundled(operand, node):
@@ -203,13 +203,13 @@ class _Assembly:
                 yield Edge(source, target, course, str(operand.type), label, operand, reads)
 
     def _is_bundled(self, operand: Node, node: Node) -> bool:
-        """Does the edge join a closed layer or a run, or lie inside one sum?"""
+        """Does the edge join a closed layer or a stretch, or lie inside one sum?"""
         source, target = self.keys[operand], self.keys[node]
         return source == target or not (isinstance(source, Node) and isinstance(target, Node))
 
     def _told_elsewhere(self, operand: Node, course: Course) -> bool:
         """Is the type written on an edge to a reader in the same pass?"""
-        users = self.places.graph.users[operand]
+        users = self.roles.graph.users[operand]
         return course is Course.ACROSS and any(
             self._course(operand, user) is not Course.ACROSS for user in users
         )
@@ -218,7 +218,7 @@ class _Assembly:
         """One edge for all values between two vertices of which one stands for several nodes."""
         bundles: dict[tuple[Key, Key], list[tuple[Node, Node]]] = {}
         for node, target in self.keys.items():
-            for operand in notation.flowing(node, self.places.constants(node)):
+            for operand in notation.flowing(node, self.roles.constants(node)):
                 if self._is_bundled(operand, node):
                     bundles.setdefault((self.keys[operand], target), []).append((operand, node))
         for (source, target), pairs in bundles.items():
@@ -235,8 +235,8 @@ class _Assembly:
             yield Edge(*ends, course, types, label, value, reads)
 
     def _course(self, operand: Node, node: Node) -> Course:
-        order = self.places.order[node]
-        return Course.ACROSS if self.places.order[operand] < order else _course(order)
+        order = self.roles.order[node]
+        return Course.ACROSS if self.roles.order[operand] < order else _course(order)
 
     def _turns(self) -> Iterable[Edge]:
         for node, key in self.keys.items():
@@ -248,7 +248,7 @@ class _Assembly:
     @cached_property
     def _written(self) -> Mapping[tuple[Key, Key], Node]:
         """Pairs of the vertex with a new value and the one with its slot, and the last such."""
-        updates = self.places.graph.updates.items()
+        updates = self.roles.graph.updates.items()
         return {(self.keys[value], self.keys[slot]): value for slot, value in updates}
 
     def _updates(self) -> Iterable[Edge]:
@@ -260,8 +260,8 @@ class _Assembly:
                 yield Edge(*ends, course, "the new value", value=carried)
 
     def _results(self) -> Iterable[Edge]:
-        """To each output from its node; to all outputs together from a closed layer or a run."""
-        graph = self.places.graph
+        """To each output from its node; to all together from a closed layer or a stretch."""
+        graph = self.roles.graph
         found: dict[Key | tuple[Node, int], list[tuple[Node, str]]] = {}
         for position, (node, name) in enumerate(
             zip(graph.outputs, output_names(graph), strict=True)
@@ -282,7 +282,7 @@ class _Assembly:
             lines = (f"{len(lines):,} outputs", f"{lines[0]} … {lines[-1]}")
         label = _type(node) if len(results) == 1 else f"{len(results):,} values"
         marker = Vertex(Kind.OUTPUT, Form.OP, lines, text, path)
-        course, value = _course(self.places.order[node]), node if len(results) == 1 else None
+        course, value = _course(self.roles.order[node]), node if len(results) == 1 else None
         return Edge(source, marker, course, str(node.type), label, value)
 
 

@@ -68,7 +68,7 @@ _FORMS: Mapping[Form, Mapping[str, str]] = {
     Form.OP: {},
     Form.KERNEL: {"penwidth": "2.2"},
     Form.LAYER: {"peripheries": "2"},
-    Form.RUN: {"peripheries": "3"},
+    Form.STRETCH: {"peripheries": "3"},
 }
 
 _COURSES: Mapping[Course, Mapping[str, str]] = {
@@ -217,7 +217,7 @@ class Printer:
 
     def _box(self, vertex: Vertex) -> Mapping[str, str]:
         look = _LOOKS[vertex.kind]
-        whole = vertex.form in (Form.RUN, Form.LAYER) and look.shape == "cylinder"
+        whole = vertex.form in (Form.STRETCH, Form.LAYER) and look.shape == "cylinder"
         written = headed_list if vertex.form is Form.KERNEL else label_text
         return {
             "label": written(vertex.lines),

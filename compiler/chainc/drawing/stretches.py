@@ -20,7 +20,7 @@ from chainc.ir import Node
 from chainc.ir.leaves import Leaf
 
 LONGEST_PERIOD = 256  # vertices of the structure that repeats
-FEWEST_FOLDED = 3  # vertices that a box takes the place of
+FEWEST_FOLDED = 3  # vertices that a box replaces
 SHOWN_AT_ENDS = 20  # vertices that stay open at either end of what does not repeat
 STRETCHES = 12  # boxes for what does not repeat
 NAMES_SHOWN = 4  # of the structure that repeats
@@ -28,21 +28,21 @@ ROOTS_KEPT = 20  # outputs and updates that stay open beside the ends
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
+class Stretch:
     """Neighbouring vertices drawn as one box.
 
     Attributes:
         title: what repeats and how often, `46 × (linear, ReLU)`; empty where nothing does.
-        place: `linear3 … linear48`, or the lines of the program.
+        where: `linear3 … linear48`, or the lines of the program.
         path: the boxes around all of it.
     """
 
     title: str
-    place: str
+    where: str
     path: Path
 
 
-Key = Node | Path | Run  # what a vertex stands for: a node, a closed box, or a run of vertices
+Key = Node | Path | Stretch  # what a vertex stands for: a node, a closed box, or a stretch
 Keys = Mapping[Node, Key]
 
 
@@ -60,9 +60,9 @@ class _Repeat:
         return range(self.start + self.period, self.start + (self.times - 1) * self.period)
 
 
-def vertex_count(places: NodeRoles, keys: Keys) -> int:
+def vertex_count(roles: NodeRoles, keys: Keys) -> int:
     """How many vertices a picture has, the names of the outputs among them."""
-    results = [keys[output] for output in places.graph.outputs]
+    results = [keys[output] for output in roles.graph.outputs]
     alone = sum(isinstance(key, Node) for key in results)
     return (
         len(set(keys.values())) + alone + len({key for key in results if not isinstance(key, Node)})
@@ -70,59 +70,59 @@ def vertex_count(places: NodeRoles, keys: Keys) -> int:
 
 
 def fold_repeats(
-    places: NodeRoles, keys: Keys, limit: int, told_apart: Mapping[Node, object] | None = None
+    roles: NodeRoles, keys: Keys, limit: int, told_apart: Mapping[Node, object] | None = None
 ) -> Keys:
     """Fold repeated structure until there are no more than `limit` vertices, or none repeats.
 
     Args:
-        places: of the nodes.
+        roles: of the nodes.
         keys: what stands for each node by now.
         limit: how many vertices may stay.
         told_apart: of nodes, what must be equal for them to repeat.
     """
     while True:
-        if vertex_count(places, keys) <= limit:
+        if vertex_count(roles, keys) <= limit:
             return keys
-        order = order_of(places, keys)
-        repeats = _repeats(_signatures(places, order, told_apart or {}))
+        order = order_of(roles, keys)
+        repeats = _repeats(_signatures(roles, order, told_apart or {}))
         if not repeats:
             return keys
         members = _members(keys)
-        runs: dict[Key, Run] = {}
+        stretches: dict[Key, Stretch] = {}
         for repeat in repeats:
             folded = [order[position] for position in repeat.folded]
-            run = _repeated_run(places, folded, repeat, members)
-            runs.update(dict.fromkeys(folded, run))
-        keys = {node: runs.get(key, key) for node, key in keys.items()}
+            stretch = _repeated(roles, folded, repeat, members)
+            stretches.update(dict.fromkeys(folded, stretch))
+        keys = {node: stretches.get(key, key) for node, key in keys.items()}
 
 
-def fold_stretches(places: NodeRoles, keys: Keys) -> Keys:
+def fold_stretches(roles: NodeRoles, keys: Keys) -> Keys:
     """All but the ends as a few boxes, none of which holds more than one pass."""
-    order = order_of(places, keys)
+    order = order_of(roles, keys)
     members = _members(keys)
-    roots = [keys[root] for root in places.graph.roots[:ROOTS_KEPT]]
+    roots = [keys[root] for root in roles.graph.roots[:ROOTS_KEPT]]
     kept = {*order[:SHOWN_AT_ENDS], *order[-SHOWN_AT_ENDS:], *roots}
     size = -(-(len(order) - len(kept)) // STRETCHES)
-    runs: dict[Key, Run] = {}
-    stretch: list[Key] = []
+    stretches: dict[Key, Stretch] = {}
+    gathered: list[Key] = []
     for key, after in zip(order, [*order[1:], None], strict=True):
         if key not in kept:
-            stretch.append(key)
-        full = len(stretch) == size or after is None
-        if stretch and (full or _pass(members[stretch[-1]]) != _pass(members.get(after, []))):
-            nodes = [node for part in stretch for node in members[part]]
-            run = Run("", _lines_of(nodes), path_around(places, stretch))
-            runs.update(dict.fromkeys(stretch, run))
-            stretch = []
-    return {node: runs.get(key, key) for node, key in keys.items()}
+            gathered.append(key)
+        full = len(gathered) == size or after is None
+        if gathered and (full or _pass(members[gathered[-1]]) != _pass(members.get(after, []))):
+            nodes = [node for part in gathered for node in members[part]]
+            stretch = Stretch("", _lines_of(nodes), path_around(roles, gathered))
+            stretches.update(dict.fromkeys(gathered, stretch))
+            gathered = []
+    return {node: stretches.get(key, key) for node, key in keys.items()}
 
 
-def order_of(places: NodeRoles, keys: Keys) -> list[Key]:
+def order_of(roles: NodeRoles, keys: Keys) -> list[Key]:
     """The vertices, each close before those that read it, so that what belongs together is so.
 
     Where vertices form no cycle, none comes before what it reads.
     """
-    heights = places.heights
+    heights = roles.heights
     highest: dict[Key, int] = {}
     operands: dict[Key, dict[Key, None]] = {}
     for node, key in keys.items():
@@ -131,7 +131,7 @@ def order_of(places: NodeRoles, keys: Keys) -> list[Key]:
         read.update((keys[operand], None) for operand in node.inputs if operand in keys)
     order: dict[Key, None] = {}
     entered: set[Key] = set()
-    stack = [(key, False) for key in reversed([keys[root] for root in places.graph.roots])]
+    stack = [(key, False) for key in reversed([keys[root] for root in roles.graph.roots])]
     while stack:
         key, finished = stack.pop()
         if finished:
@@ -179,81 +179,81 @@ def _repeats(signatures: Sequence[object]) -> list[_Repeat]:
 
 
 def _signatures(
-    places: NodeRoles, order: Sequence[Key], told_apart: Mapping[Node, object]
+    roles: NodeRoles, order: Sequence[Key], told_apart: Mapping[Node, object]
 ) -> list[object]:
     """Equal for vertices that look alike, in boxes of the same names, with such neighbours."""
     signatures: list[object] = []
     before: Path = ()
     for key in order:
-        path = path_of(places, key)
+        path = path_of(roles, key)
         names = tuple(_without_number(box.label) for box in path)
-        inside = _inside(places, key)
+        inside = _inside(roles, key)
         apart = told_apart.get(key) if isinstance(key, Node) else None
-        signatures.append((_name(places, key), names, inside == before, apart))
+        signatures.append((_name(roles, key), names, inside == before, apart))
         before = inside
     return signatures
 
 
-def _repeated_run(
-    places: NodeRoles,
+def _repeated(
+    roles: NodeRoles,
     folded: Sequence[Key],
     repeat: _Repeat,
     members: Mapping[Key | None, Sequence[Node]],
-) -> Run:
+) -> Stretch:
     once = folded[: repeat.period]
     computed = [key for key in once if not _is_leaf(key)] or once
-    names = [_name(places, key) for key in computed]
+    names = [_name(roles, key) for key in computed]
     shown = ", ".join(names[:NAMES_SHOWN])
     if len(names) > NAMES_SHOWN:
         shown += f", … {len(names) - NAMES_SHOWN} more"
     title = f"{repeat.times - 2:,} × " + (f"({shown})" if len(names) > 1 else shown)
     nodes = [node for key in folded for node in members[key]]
-    place = _span(places, folded) or _lines_of(nodes)
-    return Run(title, place, path_around(places, folded))
+    where = _span(roles, folded) or _lines_of(nodes)
+    return Stretch(title, where, path_around(roles, folded))
 
 
 def _is_leaf(key: Key) -> bool:
     return isinstance(key, Node) and isinstance(key.op, Leaf)
 
 
-def _name(places: NodeRoles, key: Key) -> str:
+def _name(roles: NodeRoles, key: Key) -> str:
     """What a vertex is called, whichever of many it is: `tanh`, `linear`."""
-    if isinstance(key, Run):
-        return f"({key.title or key.place})"
+    if isinstance(key, Stretch):
+        return f"({key.title or key.where})"
     if isinstance(key, tuple):
         return _without_number(key[-1].label)
     if isinstance(key.op, Leaf):
         return _without_number(key.op.label.rpartition("/")[2])
-    return notation.lines(key, places.constants(key))[0]
+    return notation.lines(key, roles.constants(key))[0]
 
 
 def _without_number(name: str) -> str:
     return re.sub(r"[\s_.-]*\d+$", "", name) or name
 
 
-def _span(places: NodeRoles, folded: Sequence[Key]) -> str:
+def _span(roles: NodeRoles, folded: Sequence[Key]) -> str:
     """The first and the last of layers that are folded: `linear2 … linear49`."""
-    depth = len(path_around(places, folded))
+    depth = len(path_around(roles, folded))
     boxes = dict.fromkeys(
-        inside[depth].label for inside in (_inside(places, key) for key in folded) if inside[depth:]
+        inside[depth].label for inside in (_inside(roles, key) for key in folded) if inside[depth:]
     )
     names = list(boxes)
     return f"{names[0]} … {names[-1]}" if len(names) > 1 else ""
 
 
-def _inside(places: NodeRoles, key: Key) -> Path:
-    return key if isinstance(key, tuple) else path_of(places, key)
+def _inside(roles: NodeRoles, key: Key) -> Path:
+    return key if isinstance(key, tuple) else path_of(roles, key)
 
 
-def path_of(places: NodeRoles, key: Key) -> Path:
+def path_of(roles: NodeRoles, key: Key) -> Path:
     """The boxes around a vertex."""
     if isinstance(key, Node):
-        return places.paths[key]
-    return key.path if isinstance(key, Run) else key[:-1]
+        return roles.paths[key]
+    return key.path if isinstance(key, Stretch) else key[:-1]
 
 
-def path_around(places: NodeRoles, keys: Iterable[Key]) -> Path:
-    return common([path_of(places, key) for key in keys])
+def path_around(roles: NodeRoles, keys: Iterable[Key]) -> Path:
+    return common([path_of(roles, key) for key in keys])
 
 
 def _lines_of(nodes: Iterable[Node]) -> str:

@@ -15,7 +15,7 @@ from chainc.formulas import notation
 from chainc.ir import Node
 
 
-def _no_part(_: Reads) -> Lines:
+def _nothing(_: Reads) -> Lines:
     return ()
 
 
@@ -26,12 +26,12 @@ class Wire:
     Attributes:
         above: its value.
         below: its gradient.
-        part: what some readers, each with the operand position, add to the gradient together.
+        contribution: what some readers, each with the operand position, add to the gradient.
     """
 
     above: Lines = ()
     below: Lines = ()
-    part: Callable[[Reads], Lines] = _no_part
+    contribution: Callable[[Reads], Lines] = _nothing
 
 
 def with_wires(picture: Diagram, wires: Mapping[Node, Wire]) -> Diagram:
@@ -58,9 +58,9 @@ def _wired(node: Node, wire: Wire, group: Sequence[Edge]) -> Iterator[Edge]:
     yield Edge(source, trunk, _own_course(group), str(node.type))
     for edge in group:
         start = trunk
-        part, role = wire.part(edge.reads), _role(edge)
-        if len(group) > 1 and (part or (role and edge.target.below)):
-            start = Vertex(kind, Form.WIRE, (), f"branch of {name}", edge.target.path, below=part)
+        below, role = wire.contribution(edge.reads), _role(edge)
+        if len(group) > 1 and (below or (role and edge.target.below)):
+            start = Vertex(kind, Form.WIRE, (), f"branch of {name}", edge.target.path, below=below)
             yield Edge(trunk, start, edge.course, edge.tooltip)
         yield Edge(start, edge.target, edge.course, edge.tooltip, role)
 

@@ -97,26 +97,26 @@ def _wire(node: Node, point: Backpropagation) -> Wire:
     above = array_lines(point.values[node])
     if node not in point.gradients:
         return Wire(above)
-    parts = point.parts[node]
+    contributions = point.contributions[node]
 
-    def part(reads: Reads) -> Lines:
-        chosen = [each for each in parts if (each.reader, each.position) in reads]
-        return _sum_of_parts(chosen)
+    def contribution(reads: Reads) -> Lines:
+        chosen = [each for each in contributions if (each.reader, each.position) in reads]
+        return _sum_of(chosen)
 
-    return Wire(above, _sum_of_parts(parts), part)
+    return Wire(above, _sum_of(contributions), contribution)
 
 
-def _sum_of_parts(parts: Sequence[Contribution]) -> Lines:
+def _sum_of(contributions: Sequence[Contribution]) -> Lines:
     """`4 + (−2) = 2`; what is too long by the sum alone."""
-    if not parts:
+    if not contributions:
         return ()
-    result = array_lines(np.asarray(sum(part.value for part in parts)))
-    if len(parts) < 2:
+    result = array_lines(np.asarray(sum(each.value for each in contributions)))
+    if len(contributions) < 2:
         return result
-    terms = [array_lines(part.value) for part in parts]
+    terms = [array_lines(each.value) for each in contributions]
     text = " + ".join([terms[0][0], *(_in_brackets(term[0]) for term in terms[1:])])
     if any(len(lines) > 1 for lines in (*terms, result)) or len(text) > LONGEST_SUM:
-        return (f"sum of {len(parts)} parts", *result)
+        return (f"sum of {len(contributions)} parts", *result)
     return (f"{text} = {result[0]}",)
 
 
@@ -126,8 +126,8 @@ def _in_brackets(number: str) -> str:
 
 def _local_derivatives(node: Node, point: Backpropagation) -> Lines:
     """`∂/∂a = b`, a line for each operand through which a gradient flows back."""
-    parts = [part for operand in set(node.inputs) for part in point.parts.get(operand, ())]
-    positions = sorted(part.position for part in parts if part.reader is node)
+    added = [each for operand in set(node.inputs) for each in point.contributions.get(operand, ())]
+    positions = sorted(each.position for each in added if each.reader is node)
     if len(positions) > 1 and len(set(node.inputs)) == 1:
         return (_of_repeated(node, positions),)
     names: dict[str, list[str]] = {}

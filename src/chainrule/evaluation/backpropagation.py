@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from chainc.autodiff import pull_back, require_scalar, seed
 from chainc.ir import Graph, Node, describe
 from chainc.ir.errors import GradientError
 from chainc.ir.types import Array
 from chainrule.evaluation.point import complete, evaluate_at
-from chainrule.evaluation.values import Values
+from chainrule.evaluation.values import Floats, Values
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Contribution:
         position: which operand of the reader it is.
     """
 
-    value: Array
+    value: Floats
     reader: Node | None
     position: int
 
@@ -38,14 +40,14 @@ class Backpropagation:
         values: of every node.
         gradients: ∂loss/∂node for every node on a path from `wrt` to the loss, in the order of
             the backward pass: the loss first.
-        parts: what each gradient is the sum of, one part for each reader of the node.
+        contributions: what each gradient is the sum of, one for each reader of the node.
     """
 
     loss: Node
     nodes: tuple[Node, ...]
     values: Mapping[Node, Array]
     gradients: Mapping[Node, Array]
-    parts: Mapping[Node, tuple[Contribution, ...]]
+    contributions: Mapping[Node, tuple[Contribution, ...]]
 
 
 def backpropagate(
@@ -71,15 +73,17 @@ def backpropagate(
     targets = list(leaves if wrt is None else wrt)
     pulled = pull_back([loss], targets, [seed(loss)])
     _require_reached(loss, wrt or (), pulled.totals)
-    parts = [(node, part) for node, parts in pulled.contributions.items() for part in parts]
-    asked = Graph((*graph.nodes, *pulled.totals.values(), *(p.cotangent for _, p in parts)))
+    added = [(node, each) for node, several in pulled.contributions.items() for each in several]
+    cotangents = (each.cotangent for _, each in added)
+    asked = Graph((*graph.nodes, *pulled.totals.values(), *cotangents))
     found = iter(evaluate_at(asked, complete(function, asked, values, seeded)))
     forward = {node: next(found) for node in graph.nodes}
     gradients = {node: next(found) for node in pulled.totals}
     numbers: dict[Node, list[Contribution]] = {node: [] for node in gradients}
-    for node, part in parts:
-        numbers[node].append(Contribution(next(found), part.reader, part.position))
-    sums = {node: tuple(each) for node, each in numbers.items()}
+    for node, each in added:
+        value = next(found).astype(np.float64)
+        numbers[node].append(Contribution(value, each.reader, each.position))
+    sums = {node: tuple(several) for node, several in numbers.items()}
     return Backpropagation(loss, graph.nodes, forward, gradients, sums)
 
 

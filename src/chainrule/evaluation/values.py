@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chainc.ir import Graph, Node, describe
 from chainc.ir.binding import sizes_of
@@ -14,6 +15,7 @@ from chainc.ir.leaves import Input
 from chainc.ir.types import Array, bind
 from chainc.lowering.program import IndexBound
 
+Floats = NDArray[np.float64]
 Values = Mapping[Node, object] | Mapping[str, object] | Mapping[Node | str, object]
 
 

@@ -17,8 +17,9 @@ from chainrule.compiled.compilation import compile
 from chainrule.declare import functional
 from chainrule.declare.arguments import number
 from chainrule.declare.leaves import input
+from chainrule.evaluation.values import Floats
 from chainrule.nn.module import Module
-from chainrule.plots.given import Floats, at_most
+from chainrule.plots.given import at_most
 from chainrule.plots.paper.plot import Plot, paper
 from chainrule.plots.paper.style import (
     BLUE,

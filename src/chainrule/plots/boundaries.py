@@ -15,7 +15,8 @@ from chainc.ir.types import Array
 from chainrule.compiled.function import Function, Numbers
 from chainrule.datasets.dataset import Dataset, Split
 from chainrule.declare.arguments import array, number
-from chainrule.plots.given import Floats, at_most, numbers
+from chainrule.evaluation.values import Floats
+from chainrule.plots.given import at_most, numbers
 from chainrule.plots.paper.plot import Plot, paper
 from chainrule.plots.paper.style import (
     BLUE,

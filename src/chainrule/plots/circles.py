@@ -13,9 +13,10 @@ from chainrule.compiled.compilation import compile
 from chainrule.compiled.state import State
 from chainrule.declare.arguments import count
 from chainrule.declare.leaves import input
+from chainrule.evaluation.values import Floats
 from chainrule.nn.linear import Linear
 from chainrule.nn.sequential import Sequential
-from chainrule.plots.given import Floats, at_most, numbers
+from chainrule.plots.given import at_most, numbers
 from chainrule.plots.paper.plot import Plot, paper
 from chainrule.plots.paper.style import (
     BLUE,

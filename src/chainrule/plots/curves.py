@@ -9,7 +9,8 @@ import numpy as np
 
 from chainc.ir.errors import InputError
 from chainrule.compiled.training import Result
-from chainrule.plots.given import Floats, at_most
+from chainrule.evaluation.values import Floats
+from chainrule.plots.given import at_most
 from chainrule.plots.paper.plot import Plot, paper
 from chainrule.plots.paper.style import (
     BLUE,

@@ -11,7 +11,7 @@ from chainc.ir import Graph, Node, describe
 from chainc.ir.errors import InputError, StateError
 from chainc.ir.leaves import Slot
 from chainrule.compiled.state import State
-from chainrule.plots.given import Floats
+from chainrule.evaluation.values import Floats
 from chainrule.plots.paper.style import label
 
 # A parameter of one element, or a parameter and the index of an element.

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from chainc.ir.errors import InputError
 from chainrule.compiled.state import State
 from chainrule.declare.arguments import array
-
-Floats = NDArray[np.float64]
+from chainrule.evaluation.values import Floats
 
 
 def numbers(function: str, name: str, value: object, *, rank: int, hint: str) -> Floats:

@@ -13,8 +13,8 @@ from chainc.ir.errors import InputError
 from chainc.ir.types import Array
 from chainrule.compiled.compilation import compile
 from chainrule.compiled.state import State
-from chainrule.evaluation.values import Values
-from chainrule.plots.given import Floats, as_states, at_most
+from chainrule.evaluation.values import Floats, Values
+from chainrule.plots.given import as_states, at_most
 from chainrule.plots.paper.plot import Plot, paper
 from chainrule.plots.paper.style import VERMILLION, label, legend_below, require_matplotlib, shades
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from chainc.ir.errors import InputError
 from chainrule.declare.arguments import count
-from chainrule.plots.given import Floats, numbers
+from chainrule.evaluation.values import Floats
+from chainrule.plots.given import numbers
 from chainrule.plots.paper.plot import Plot, paper
 from chainrule.plots.paper.style import require_matplotlib, two_sided
 from chainrule.writing.array_text import number_text

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from chainc.autodiff import grad
 from chainc.ir import Graph, Node, describe
@@ -16,15 +15,13 @@ from chainc.ir.leaves import Input, Slot
 from chainc.ir.types import Array
 from chainrule.declare.arguments import count, number
 from chainrule.evaluation.point import Point, complete, evaluate_at
-from chainrule.evaluation.values import Values
+from chainrule.evaluation.values import Floats, Values
 from chainrule.writing.html_table import html_table
 
 __all__ = ["GradientCheck", "check_grad"]
 
 STEP = float(np.finfo(np.float64).eps) ** (1 / 3)  # balances rounding and curvature
 NOISE = 1e-4  # of the loss: derivatives below it drown in the rounding of the differences
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

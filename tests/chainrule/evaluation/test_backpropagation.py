@@ -26,7 +26,7 @@ def test_a_product_of_a_sum() -> None:
     assert next(iter(found.gradients)) is f
 
 
-def test_a_fan_out_is_the_sum_of_its_parts() -> None:
+def test_a_fan_out_is_the_sum_of_what_its_readers_add() -> None:
     """The circuit y = z1 (z2 − 2 z1), where z1 = x1²: ∂z1 = 4 + (−1)·2 = 2."""
     x1, x2, x3 = (cr.input(f"x{i}") for i in (1, 2, 3))
     z1, z2 = cr.square(x1), x2 * x3
@@ -34,11 +34,13 @@ def test_a_fan_out_is_the_sum_of_its_parts() -> None:
     z4 = z2 - z3
     y = z1 * z4
     found = backpropagate(y, {x1: 1.0, x2: 2.0, x3: 3.0}, function="test")
-    parts = {(part.reader, part.position): float(part.value) for part in found.parts[z1]}
-    assert parts == {(y, 0): 4.0, (z3, 1): -2.0}
+    contributions = {
+        (each.reader, each.position): float(each.value) for each in found.contributions[z1]
+    }
+    assert contributions == {(y, 0): 4.0, (z3, 1): -2.0}
     assert float(found.gradients[z1]) == 2.0
     assert [float(found.gradients[x]) for x in (x1, x2, x3)] == [4.0, 3.0, 2.0]
-    assert found.parts[y][0].reader is None
+    assert found.contributions[y][0].reader is None
 
 
 def test_the_backward_pass_ends_where_it_is_told_to() -> None:
@@ -50,17 +52,19 @@ def test_the_backward_pass_ends_where_it_is_told_to() -> None:
     assert float(found.gradients[w]) == pytest.approx(0.5 * (1 - np.tanh(1.0) ** 2))
 
 
-def test_the_parts_of_an_array_have_its_shape_and_add_up() -> None:
+def test_contributions_to_an_array_have_its_shape_and_add_up() -> None:
     x = cr.input("x", ("batch", 3))
     w, b = cr.parameter("w", (3, 3), "xavier_normal"), cr.parameter("b", (3,), 0.1)
     hidden = cr.tanh(x @ w + b)
     loss = losses.squared_error(cr.tanh(hidden @ w + b), x)
     values = {x: np.linspace(-1, 1, 12, dtype=np.float32).reshape(4, 3)}
     found = backpropagate(loss, values, function="test")
-    assert {w, b} <= {node for node, parts in found.parts.items() if len(parts) == 2}
-    for node, parts in found.parts.items():
-        assert all(part.value.shape == found.values[node].shape for part in parts)
-        summed = np.sum([np.asarray(part.value, np.float64) for part in parts], axis=0)
+    assert {w, b} <= {
+        node for node, contributions in found.contributions.items() if len(contributions) == 2
+    }
+    for node, contributions in found.contributions.items():
+        assert all(each.value.shape == found.values[node].shape for each in contributions)
+        summed = np.sum([np.asarray(each.value, np.float64) for each in contributions], axis=0)
         total = np.asarray(found.gradients[node], np.float64)
         np.testing.assert_allclose(np.asarray(summed, np.float64), total, atol=1e-15)
 

@@ -77,16 +77,16 @@ class Numbers:
         point = {x: value for x, value in zip(operands, repeated, strict=True) if x in read}
         return evaluate_at(graph, point)[0]
 
-    def part(self, step: DerivationStep, term: Term) -> Array:
+    def contribution(self, step: DerivationStep, term: Term) -> Array:
         """What the term adds to the gradient."""
         box = self.model.boxes.get(term.node)
         readers = {term.node} if box is None else box.inside
-        parts = [
-            part.value
-            for part in self.found.parts[step.node]
-            if part.reader in readers and (box is not None or part.position in term.positions)
+        values = [
+            each.value
+            for each in self.found.contributions[step.node]
+            if each.reader in readers and (box is not None or each.position in term.positions)
         ]
-        return sum(parts[1:], start=parts[0])
+        return sum(values[1:], start=values[0])
 
     def lines(self, step: DerivationStep, gradient: Mapping[Node, str]) -> Sequence[str]:
         """The step with numbers: for scalars the sum of products, for arrays each value."""
@@ -102,7 +102,7 @@ class Numbers:
     def _product(self, step: DerivationStep, term: Term) -> str:
         above, factor = self.found.gradients[term.reader], self.factor(term)
         if factor is None:
-            return _in_brackets(array_latex(self.part(step, term)))
+            return _in_brackets(array_latex(self.contribution(step, term)))
         if term.reader is self.model.graph.outputs[0]:
             return _in_brackets(array_latex(factor)) if len(step.terms) > 1 else array_latex(factor)
         return rf"{_in_brackets(array_latex(above))} \cdot {_in_brackets(array_latex(factor))}"
@@ -117,7 +117,7 @@ class Numbers:
             lines.append(f"{local} &= {array_latex(factor)}")
         if len(step.terms) > 1:
             path = rf"\text{{by way of }} {names[term.reader].latex}"
-            lines.append(rf"{path}\text{{:}} &\quad {array_latex(self.part(step, term))}")
+            lines.append(rf"{path}\text{{:}} &\quad {array_latex(self.contribution(step, term))}")
         return lines
 
 

@@ -84,7 +84,7 @@ class Backward:
         leading = set(self.wanted)
         for node, contributions in reversed(list(self.pulled.contributions.items())):
             if node in leading:
-                leading.update(part.reader for part in contributions if part.reader is not None)
+                leading.update(each.reader for each in contributions if each.reader is not None)
         return leading - {self.model.graph.outputs[0]}
 
     def _place(self, term: Term) -> tuple[int, int]:
@@ -111,11 +111,11 @@ class Backward:
     ) -> list[Term]:
         """Operands of one op that have the same derivative become one term: x·x gives 2·x."""
         groups: dict[Node, list[int]] = {}
-        for part in contributions:
-            assert part.reader is not None
-            box = self.model.boxes.get(self.model.head(part.reader))
-            reader = part.reader if box is None or part.reader not in box.inside else box.root
-            groups.setdefault(reader, []).append(part.position)
+        for each in contributions:
+            assert each.reader is not None
+            box = self.model.boxes.get(self.model.head(each.reader))
+            reader = each.reader if box is None or each.reader not in box.inside else box.root
+            groups.setdefault(reader, []).append(each.position)
         terms: list[Term] = []
         for reader, positions in groups.items():
             if reader in self.model.boxes:

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from chainc.ir import Node
-from chainrule.teaching.grading.steps import Floats, Steps
-
-
-@dataclass(frozen=True)
-class Addend:
-    """What one reader of a node adds to the node's gradient; None for the 1 of the loss."""
-
-    value: Floats
-    reader: Node | None
-    position: int
+from chainrule.evaluation.backpropagation import Contribution
+from chainrule.evaluation.values import Floats
+from chainrule.teaching.grading.steps import Steps
 
 
 class Attempt:
@@ -26,7 +18,7 @@ class Attempt:
     Attributes:
         steps: the chain-rule steps.
         given: gradients that are taken as they are; all others are computed.
-        parts: what each gradient should be the sum of, given what is above it.
+        contributions: what each gradient should be the sum of, given what is above it.
     """
 
     def __init__(self, steps: Steps, given: Mapping[Node, Floats]) -> None:
@@ -34,16 +26,18 @@ class Attempt:
         self.given = given
         self._segments: dict[Node, tuple[Node, ...]] = {}
         passed = steps.passed
-        start = Addend(np.ones(passed.values[passed.loss].shape), None, 0)
-        self.parts: dict[Node, list[Addend]] = {node: [] for node in passed.gradients}
-        self.parts[passed.loss].append(start)
+        start = Contribution(np.ones(passed.values[passed.loss].shape), None, 0)
+        self.contributions: dict[Node, list[Contribution]] = {node: [] for node in passed.gradients}
+        self.contributions[passed.loss].append(start)
         for node in passed.gradients:
             for position, value in steps.pull(node, self.used(node)).items():
-                self.parts[node.inputs[position]].append(Addend(value, node, position))
+                self.contributions[node.inputs[position]].append(
+                    Contribution(value, node, position)
+                )
 
     def expected(self, node: Node) -> Floats:
-        """The sum of the node's parts."""
-        return total(self.parts[node])
+        """The sum of what the node's readers add."""
+        return total(self.contributions[node])
 
     def used(self, node: Node) -> Floats:
         """The gradient with which nodes below go on."""
@@ -51,7 +45,9 @@ class Attempt:
 
     def scale(self, node: Node) -> float:
         """A hundredth of what comes from above: far below it, a difference is rounding."""
-        above = [self.used(part.reader) for part in self.parts[node] if part.reader is not None]
+        above = [
+            self.used(each.reader) for each in self.contributions[node] if each.reader is not None
+        ]
         largest = [float(np.max(np.abs(each), initial=0.0)) for each in above]
         return 0.01 * max((each for each in largest if np.isfinite(each)), default=0.0)
 
@@ -65,8 +61,8 @@ class Attempt:
         found = {node: None}
         waiting = [node]
         while waiting:
-            for part in self.parts[waiting.pop(0)]:
-                reader = part.reader
+            for each in self.contributions[waiting.pop(0)]:
+                reader = each.reader
                 if reader is not None and reader not in self.given and reader not in found:
                     found[reader] = None
                     waiting.append(reader)
@@ -78,7 +74,7 @@ class Attempt:
             return gradient
         segment = set(self.segment(node))
         difference = {changed: gradient - self.expected(changed)}
-        for above in self.parts:
+        for above in self.contributions:
             if above not in difference or above is node:
                 continue
             for position, value in self.steps.pull(above, difference[above]).items():
@@ -88,6 +84,6 @@ class Attempt:
         return self.expected(node) + difference.get(node, np.zeros(()))
 
 
-def total(parts: Sequence[Addend]) -> Floats:
-    """The sum of the parts, in float64."""
-    return np.asarray(sum((part.value for part in parts[1:]), start=parts[0].value))
+def total(contributions: Sequence[Contribution]) -> Floats:
+    """Their sum, in float64."""
+    return np.asarray(sum((each.value for each in contributions[1:]), start=contributions[0].value))

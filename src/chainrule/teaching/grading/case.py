@@ -9,8 +9,9 @@ from functools import cached_property
 from chainc.ir import Node
 from chainc.ir.leaves import Input
 from chainc.ops.contract import Contract
-from chainrule.teaching.grading.attempt import Addend, Attempt, total
-from chainrule.teaching.grading.steps import Floats
+from chainrule.evaluation.backpropagation import Contribution
+from chainrule.evaluation.values import Floats
+from chainrule.teaching.grading.attempt import Attempt, total
 
 NEAREST = 28  # nodes above a gradient at which mistakes are looked for
 FARTHEST = 12  # and those at the loss
@@ -52,15 +53,15 @@ class Site:
 
     Attributes:
         operand: the node whose gradient the step adds to.
-        index: which of the operand's parts it makes.
-        part: what it adds.
+        index: which of the contributions to the operand it makes.
+        added: the contribution itself.
         reader: the node that the step goes through.
         above: the gradient of the reader.
     """
 
     operand: Node
     index: int
-    part: Addend
+    added: Contribution
     reader: Node
     above: Floats
 
@@ -121,23 +122,23 @@ class Case:
     def sites(self) -> Iterator[Site]:
         """The steps by which the gradient is computed, the nearest first."""
         for operand in self.examined:
-            for index, part in enumerate(self.attempt.parts[operand]):
-                if part.reader is not None:
-                    above = self.attempt.used(part.reader)
-                    yield Site(operand, index, part, part.reader, above)
+            for index, contribution in enumerate(self.attempt.contributions[operand]):
+                if contribution.reader is not None:
+                    above = self.attempt.used(contribution.reader)
+                    yield Site(operand, index, contribution, contribution.reader, above)
 
     def instead(self, site: Site, value: Floats) -> Floats | None:
         """The gradient, had the step given this value; None if the value does not fit in."""
-        parts = self.attempt.parts[site.operand]
-        if value.shape != site.part.value.shape:
-            return value if site.operand is self.node and len(parts) == 1 else None
-        new = Addend(value, site.reader, site.part.position)
-        changed = [new if i == site.index else part for i, part in enumerate(parts)]
+        contributions = self.attempt.contributions[site.operand]
+        if value.shape != site.added.value.shape:
+            return value if site.operand is self.node and len(contributions) == 1 else None
+        new = Contribution(value, site.reader, site.added.position)
+        changed = [new if i == site.index else each for i, each in enumerate(contributions)]
         return self.carried(site.operand, changed)
 
-    def carried(self, operand: Node, parts: list[Addend]) -> Floats:
-        """The gradient, had the one of a node above it been the sum of these parts."""
-        return self.attempt.carried(operand, total(parts), self.node)
+    def carried(self, operand: Node, contributions: list[Contribution]) -> Floats:
+        """The gradient, had the one of a node above it been the sum of these."""
+        return self.attempt.carried(operand, total(contributions), self.node)
 
 
 def op_word(node: Node) -> str:

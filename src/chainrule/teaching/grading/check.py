@@ -14,10 +14,9 @@ from chainc.ir.leaves import Input, Slot
 from chainc.ir.types import Array
 from chainrule.declare.arguments import number
 from chainrule.evaluation.backpropagation import Backpropagation, backpropagate
-from chainrule.evaluation.values import Values
+from chainrule.evaluation.values import Floats, Values
 from chainrule.teaching.grading.case import Key, Suspect, op_word
 from chainrule.teaching.grading.report import BackwardCheck, Cause, Finding, Verdict
-from chainrule.teaching.grading.steps import Floats
 from chainrule.teaching.grading.student import (
     BackwardPass,
     Gradients,

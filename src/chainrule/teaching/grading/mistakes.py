@@ -8,8 +8,8 @@ from itertools import combinations
 import numpy as np
 
 from chainc.ir.types import format_shape
+from chainrule.evaluation.values import Floats
 from chainrule.teaching.grading.case import Case, Suspect
-from chainrule.teaching.grading.steps import Floats
 from chainrule.writing.array_text import number_text
 
 Mistake = Callable[[Case], Iterator[Suspect]]
@@ -111,7 +111,9 @@ def reshaped(case: Case) -> Iterator[Suspect]:
 
 
 def of_another_node(case: Case) -> Iterator[Suspect]:
-    named = [node for node in case.attempt.parts if node in case.names and node is not case.node]
+    named = [
+        node for node in case.attempt.contributions if node in case.names and node is not case.node
+    ]
     for other in named:
         yield Suspect(
             "of another node",

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from chainc.ir import Node
-from chainrule.teaching.grading.attempt import Addend
+from chainrule.evaluation.backpropagation import Contribution
 from chainrule.teaching.grading.case import Case, Suspect
 from chainrule.teaching.grading.mistakes import Mistake
 
@@ -17,13 +17,14 @@ def missing_path(case: Case) -> Iterator[Suspect]:
     """One term of a sum at a fan-out left out, or all but one."""
     for operand, paths in _fan_outs(case):
         for reader, path in paths.items():
-            rest = [part for other, parts in paths.items() if other is not reader for part in parts]
+            rest = _others(paths, reader)
             yield _missing(case, operand, reader, rest)
             if len(paths) > 2:
                 yield _only(case, operand, reader, path)
 
 
-Paths = Mapping[Node, list[Addend]]  # the terms of a gradient, by the node they come back through
+# the contributions to a gradient, by the node that they come back through
+Paths = Mapping[Node, list[Contribution]]
 
 
 def _fan_outs(case: Case) -> Iterator[tuple[Node, Paths]]:
@@ -35,14 +36,18 @@ def _fan_outs(case: Case) -> Iterator[tuple[Node, Paths]]:
 
 
 def _paths(case: Case, operand: Node) -> Paths:
-    paths: dict[Node, list[Addend]] = {}
-    for part in case.attempt.parts[operand]:
-        reader = operand if part.reader is None else part.reader  # the loss starts with a 1
-        paths.setdefault(reader, []).append(part)
+    paths: dict[Node, list[Contribution]] = {}
+    for each in case.attempt.contributions[operand]:
+        reader = operand if each.reader is None else each.reader  # the loss starts with a 1
+        paths.setdefault(reader, []).append(each)
     return paths
 
 
-def _missing(case: Case, operand: Node, reader: Node, rest: list[Addend]) -> Suspect:
+def _others(paths: Paths, reader: Node) -> list[Contribution]:
+    return [each for node, path in paths.items() if node is not reader for each in path]
+
+
+def _missing(case: Case, operand: Node, reader: Node, rest: list[Contribution]) -> Suspect:
     gradient = case.carried(operand, rest)
     variant = case.called(operand)
     loss = _softmax_loss(operand, reader)
@@ -63,7 +68,7 @@ def _missing(case: Case, operand: Node, reader: Node, rest: list[Addend]) -> Sus
 _ADD_UP = "one path, one term, and they add up; is there an = where += belongs?"
 
 
-def _only(case: Case, operand: Node, reader: Node, path: list[Addend]) -> Suspect:
+def _only(case: Case, operand: Node, reader: Node, path: list[Contribution]) -> Suspect:
     what = (
         f"{case.called(operand)} is used more than twice in the forward pass, and only the term "
         f"that comes back through {case.called(reader)} is there"
@@ -86,10 +91,10 @@ def missing_two_of_a_square(case: Case) -> Iterator[Suspect]:
     for operand in case.examined:
         for reader, path in _paths(case, operand).items():
             for left_out in path if len(path) > 1 else ():
-                parts = case.attempt.parts[operand]
+                contributions = case.attempt.contributions[operand]
                 yield Suspect(
                     "missing factor 2",
-                    case.carried(operand, [part for part in parts if part is not left_out]),
+                    case.carried(operand, [each for each in contributions if each is not left_out]),
                     f"{case.called(operand)} stands twice in {case.called(reader)}, and only one "
                     "of the two counts: for a square, the 2 is missing",
                     reader,
@@ -103,7 +108,7 @@ def counted_twice(case: Case) -> Iterator[Suspect]:
         for reader, path in paths.items():
             yield Suspect(
                 "term counted twice",
-                case.carried(operand, [*case.attempt.parts[operand], *path]),
+                case.carried(operand, [*case.attempt.contributions[operand], *path]),
                 f"the term that comes back to {case.called(operand)} through "
                 f"{case.called(reader)} is added twice",
                 reader,
@@ -116,8 +121,8 @@ def lost_minus(case: Case) -> Iterator[Suspect]:
     """One path of several with the wrong sign."""
     for operand, paths in _fan_outs(case):
         for reader, path in paths.items():
-            rest = [part for other, parts in paths.items() if other is not reader for part in parts]
-            negated = [replace(part, value=-part.value) for part in path]
+            rest = _others(paths, reader)
+            negated = [replace(each, value=-each.value) for each in path]
             yield Suspect(
                 "sign",
                 case.carried(operand, [*rest, *negated]),
@@ -150,12 +155,12 @@ def softmax_by_elements(case: Case) -> Iterator[Suspect]:
 
 def _softmax_outputs(case: Case, inside: Node) -> Iterator[Node]:
     """The results of the softmax boxes that read this node from outside."""
-    for part in case.attempt.parts[inside]:
-        scopes = () if part.reader is None else part.reader.origin.scopes
+    for each in case.attempt.contributions[inside]:
+        scopes = () if each.reader is None else each.reader.origin.scopes
         box = next((scope for scope in scopes if scope.name == "softmax"), None)
         if box is None or box in inside.origin.scopes:
             continue
-        yield next(node for node in case.attempt.parts if box in node.origin.scopes)
+        yield next(node for node in case.attempt.contributions if box in node.origin.scopes)
 
 
 PATHS: tuple[Mistake, ...] = (

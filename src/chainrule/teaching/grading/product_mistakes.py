@@ -9,9 +9,9 @@ import numpy as np
 
 from chainc.ir import Node
 from chainc.ops.contract import Contract
+from chainrule.evaluation.values import Floats
 from chainrule.teaching.grading.case import Case, Suspect
 from chainrule.teaching.grading.mistakes import Mistake
-from chainrule.teaching.grading.steps import Floats
 
 MOST_FACTORS = 12  # values that are tried in place of a factor
 
@@ -21,7 +21,7 @@ def wrong_product(case: Case) -> Iterator[Suspect]:
     for site in case.sites():
         if not isinstance(site.reader.op, Contract) or len(site.reader.inputs) != 2:
             continue
-        other = site.reader.inputs[1 - site.part.position]
+        other = site.reader.inputs[1 - site.added.position]
         if case.value(other).ndim != 2 or site.above.ndim != 2:
             continue
         for formula, value in _products(site.above, case.value(other), case.called(other)):
@@ -54,11 +54,11 @@ def wrong_operand(case: Case) -> Iterator[Suspect]:
         reader = site.reader
         if len(reader.inputs) != 2 or reader.inputs[0] is reader.inputs[1]:
             continue
-        other = reader.inputs[1 - site.part.position]
+        other = reader.inputs[1 - site.added.position]
         for put in _of_shape(case, other):
             values = {other: case.value(put)}
-            part = case.attempt.steps.pull(reader, site.above, values)[site.part.position]
-            gradient = case.instead(site, part)
+            added = case.attempt.steps.pull(reader, site.above, values)[site.added.position]
+            gradient = case.instead(site, added)
             if gradient is not None:
                 yield Suspect(
                     "another factor",
@@ -88,9 +88,9 @@ def one_row_only(case: Case) -> Iterator[Suspect]:
             continue
         for word, row in (("last", rows - 1), ("first", 0)):
             alone = _row_alone(site.above, row)
-            part = case.attempt.steps.pull(site.reader, alone)[site.part.position]
-            gradient = case.instead(site, part)
-            if gradient is not None and site.part.value.shape[:1] != (rows,):
+            added = case.attempt.steps.pull(site.reader, alone)[site.added.position]
+            gradient = case.instead(site, added)
+            if gradient is not None and site.added.value.shape[:1] != (rows,):
                 yield Suspect(
                     "one row only",
                     gradient,
@@ -110,7 +110,7 @@ def _row_alone(value: Floats, row: int) -> Floats:
 def wrong_axis(case: Case) -> Iterator[Suspect]:
     """The gradient of something added to each row, summed over another axis than the rows."""
     for site in case.sites():
-        above, value = site.above, site.part.value
+        above, value = site.above, site.added.value
         if above.ndim <= value.ndim or site.operand is not case.node:
             continue
         for axis in range(above.ndim):

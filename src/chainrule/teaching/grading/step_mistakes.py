@@ -11,9 +11,9 @@ from chainc.ops.arithmetic import Divide
 from chainc.ops.contract import Contract
 from chainc.ops.elementwise import Binary, Unary
 from chainc.ops.reduce import Sum
+from chainrule.evaluation.values import Floats
 from chainrule.teaching.grading.case import Case, Site, Suspect
 from chainrule.teaching.grading.mistakes import Mistake
-from chainrule.teaching.grading.steps import Floats
 from chainrule.writing.array_text import number_text
 
 
@@ -21,10 +21,10 @@ def missing_step(case: Case) -> Iterator[Suspect]:
     """What comes from above handed on unchanged."""
     for site in case.sites():
         above, reader = site.above, site.reader
-        gradient = case.instead(site, above) if above.shape == site.part.value.shape else None
+        gradient = case.instead(site, above) if above.shape == site.added.value.shape else None
         if gradient is not None and isinstance(reader.op, (Unary, Binary)):
             kind, what, hint = _about_missing_step(case, site)
-            yield Suspect(kind, gradient, what, reader, hint, str(site.part.position))
+            yield Suspect(kind, gradient, what, reader, hint, str(site.added.position))
 
 
 def _about_missing_step(case: Case, site: Site) -> tuple[str, str, str]:
@@ -36,14 +36,14 @@ def _about_missing_step(case: Case, site: Site) -> tuple[str, str, str]:
             "handed on unchanged",
             "the chain rule multiplies by the local derivative at every node on the way back",
         )
-    if np.allclose(site.part.value, -site.above):
+    if np.allclose(site.added.value, -site.above):
         return (
             "sign",
             f"a minus sign is lost at {case.called(reader)}",
             "what is the derivative of a − b with respect to b?",
         )
-    other = reader.inputs[1 - site.part.position]
-    if other in case.attempt.parts or case.value(other).size > 1:
+    other = reader.inputs[1 - site.added.position]
+    if other in case.attempt.contributions or case.value(other).size > 1:
         return (
             "missing factor",
             f"at {case.called(reader)} the gradient from above is handed on unchanged",
@@ -65,13 +65,13 @@ def _about_missing_step(case: Case, site: Site) -> tuple[str, str, str]:
 
 def constant_twice(case: Case) -> Iterator[Suspect]:
     for site in case.sites():
-        reader, part = site.reader, site.part
-        if not isinstance(reader.op, Binary) or part.value.shape != case.value(reader).shape:
+        reader, added = site.reader, site.added
+        if not isinstance(reader.op, Binary) or added.value.shape != case.value(reader).shape:
             continue
-        other = reader.inputs[1 - part.position]
-        if other in case.attempt.parts or case.value(other).size > 1:
+        other = reader.inputs[1 - added.position]
+        if other in case.attempt.contributions or case.value(other).size > 1:
             continue
-        again = case.attempt.steps.pull(reader, part.value)[part.position]
+        again = case.attempt.steps.pull(reader, added.value)[added.position]
         gradient = case.instead(site, again)
         if gradient is not None:
             number = number_text(case.value(other).item())
@@ -82,7 +82,7 @@ def constant_twice(case: Case) -> Iterator[Suspect]:
                 reader,
                 "it comes in once, where the forward pass has it: is it in the gradient from "
                 "above already?",
-                str(part.position),
+                str(added.position),
             )
 
 
@@ -92,7 +92,7 @@ def missing_upstream(case: Case) -> Iterator[Suspect]:
         if not isinstance(site.reader.op, (Unary, Binary, Contract)):
             continue
         alone = case.attempt.steps.pull(site.reader, np.ones(site.above.shape))
-        gradient = case.instead(site, alone[site.part.position])
+        gradient = case.instead(site, alone[site.added.position])
         if gradient is not None:
             yield Suspect(
                 "missing upstream gradient",
@@ -101,7 +101,7 @@ def missing_upstream(case: Case) -> Iterator[Suspect]:
                 "gradient that comes from above",
                 site.reader,
                 "chain rule: upstream gradient times local derivative",
-                str(site.part.position),
+                str(site.added.position),
             )
 
 
@@ -124,8 +124,8 @@ def _at_another_point(case: Case, site: Site) -> Iterator[Suspect]:
         "its input instead of its output": {reader: x},
     }
     for words, values in points.items():
-        part = steps.pull(reader, site.above, values)[site.part.position]
-        gradient = case.instead(site, part)
+        added = steps.pull(reader, site.above, values)[site.added.position]
+        gradient = case.instead(site, added)
         if gradient is not None:
             yield Suspect(
                 "derivative at the wrong place",
@@ -168,7 +168,7 @@ def _of_another_form(case: Case, site: Site) -> Iterator[Suspect]:
 def inverted_mask(case: Case) -> Iterator[Suspect]:
     """Gradients that pass where they should stop, and stop where they should pass."""
     for site in case.sites():
-        value, above = site.part.value, site.above
+        value, above = site.added.value, site.above
         if value.shape != above.shape or not np.all((value == 0) | (value == above)):
             continue
         gradient = case.instead(site, above - value)

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from chainc.autodiff import pull_back
 from chainc.interpreters.reference import evaluate
@@ -14,8 +13,7 @@ from chainc.ir import Graph, Node, rebuild, with_inputs
 from chainc.ir.binding import bind_graph, sizes_of
 from chainc.ir.leaves import Input
 from chainrule.evaluation.backpropagation import Backpropagation
-
-Floats = npt.NDArray[np.float64]
+from chainrule.evaluation.values import Floats
 
 _FROM_ABOVE = "gradient"  # the stand-in for the gradient of the step's own node
 
@@ -66,8 +64,8 @@ class Steps:
         inputs = {key: values[read] for key, read in step.reads.items()}
         if any(leaf.op.label == _FROM_ABOVE for leaf in step.graph.leaves("input")):
             inputs[_FROM_ABOVE] = gradient
-        parts = [part.astype(np.float64) for part in evaluate(step.graph, inputs).outputs]
-        return dict(zip(step.positions, parts, strict=True))
+        found = [value.astype(np.float64) for value in evaluate(step.graph, inputs).outputs]
+        return dict(zip(step.positions, found, strict=True))
 
     def value(self, node: Node) -> Floats:
         """Of the forward pass."""
@@ -87,18 +85,18 @@ class Steps:
         operands = [each for each in dict.fromkeys(node.inputs) if each in self.passed.gradients]
         above = Node(Input(_FROM_ABOVE, node.type), (), node.type, node.origin)
         contributions = pull_back([node], operands, [above]).contributions
-        parts = {
-            part.position: part.cotangent
+        cotangents = {
+            each.position: each.cotangent
             for operand in operands
-            for part in contributions.get(operand, ())
-            if part.reader is node
+            for each in contributions.get(operand, ())
+            if each.reader is node
         }
-        declared = Graph(tuple(parts.values()))
+        declared = Graph(tuple(cotangents.values()))
         graph = bind_graph(rebuild(declared, self._cut), self.sizes)
         labels = {leaf.op.label for leaf in graph.leaves("input")}
         named = {self._stand_ins[each].op.label: each for each in self.passed.nodes}
         reads = {label: named[label] for label in labels if label in named}
-        return _Step(graph, tuple(parts), reads)
+        return _Step(graph, tuple(cotangents), reads)
 
     def _cut(self, node: Node, inputs: tuple[Node, ...]) -> Node:
         """Values of the forward pass come from outside: before x·w → y, after input y."""

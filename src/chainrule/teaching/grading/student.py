@@ -12,7 +12,7 @@ from chainc.ir.errors import InputError
 from chainc.ir.types import Array
 from chainrule.declare.arguments import array
 from chainrule.evaluation.backpropagation import Backpropagation
-from chainrule.teaching.grading.steps import Floats
+from chainrule.evaluation.values import Floats
 
 Gradients = Mapping[str, object] | Mapping[Node, object] | Mapping[Node | str, object]
 BackwardPass = Callable[[Mapping[str, Array]], Gradients]

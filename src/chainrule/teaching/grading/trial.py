@@ -10,6 +10,7 @@ import numpy as np
 
 from chainc.ir import Node
 from chainrule.evaluation.backpropagation import Backpropagation
+from chainrule.evaluation.values import Floats
 from chainrule.teaching.grading.attempt import Attempt
 from chainrule.teaching.grading.case import Case, Key, Suspect
 from chainrule.teaching.grading.mistakes import (
@@ -24,7 +25,7 @@ from chainrule.teaching.grading.mistakes import (
 from chainrule.teaching.grading.path_mistakes import PATHS
 from chainrule.teaching.grading.product_mistakes import PRODUCTS
 from chainrule.teaching.grading.step_mistakes import LOCAL
-from chainrule.teaching.grading.steps import Floats, Steps, agree
+from chainrule.teaching.grading.steps import Steps, agree
 from chainrule.teaching.grading.student import NodeNames
 
 STEPS: tuple[Mistake, ...] = (*PATHS, *LOCAL, *PRODUCTS)
@@ -93,7 +94,9 @@ class Trial:
         return self.agrees(node, self.own.expected(node))
 
     def below_wrong_shape(self, node: Node) -> bool:
-        above = {part.reader for n in self.true.segment(node) for part in self.true.parts[n]}
+        above = {
+            each.reader for n in self.true.segment(node) for each in self.true.contributions[n]
+        }
         return any(
             reader in self.given and self.given[reader].shape != self.passed.values[reader].shape
             for reader in above

@@ -33,7 +33,7 @@ def page_data(found: Backpropagation) -> Entry:
 
 @dataclass(frozen=True)
 class _Builder:
-    """Texts are numbered: many gradients are equal to the one part that they are the sum of."""
+    """Texts are numbered: many gradients are equal to the one contribution that they are."""
 
     found: Backpropagation
     texts: dict[tuple[str, ...], int] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class _Builder:
         }
 
     @cached_property
-    def places(self) -> NodeRoles:
+    def roles(self) -> NodeRoles:
         return NodeRoles(Graph((self.found.loss,)))
 
     @cached_property
@@ -71,8 +71,8 @@ class _Builder:
         entry: Entry = {
             "label": self._label(node),
             "op": node.op.name,
-            "kind": self.places.kind(node).value,
-            "layer": self._layer(self.places.paths[node]),
+            "kind": self.roles.kind(node).value,
+            "layer": self._layer(self.roles.paths[node]),
             "formula": self._formula(node),
             "numbers": self._numbers(node),
             "shape": _shape(self.found.values[node]),
@@ -82,7 +82,7 @@ class _Builder:
         }
         if node in self.found.gradients:
             entry |= self._written(self.found.gradients[node], "gradient", "gradientShort")
-            entry["parts"] = self._parts(node)
+            entry["parts"] = self._contributions(node)
         return entry
 
     def _written(self, value: Array, in_full: str, short: str) -> Entry:
@@ -101,7 +101,7 @@ class _Builder:
 
     def _label(self, node: Node) -> str:
         if isinstance(node.op, Slot):
-            names = "".join(f"{box.scope.name}/" for box in self.places.paths[node])
+            names = "".join(f"{box.scope.name}/" for box in self.roles.paths[node])
             return node.op.label.removeprefix(names)
         if isinstance(node.op, Input):
             return node.op.label
@@ -134,41 +134,46 @@ class _Builder:
         if operand not in self.numbers:
             return entry
         entry["node"] = self.numbers[operand]
-        parts = self.found.parts.get(operand, ())
-        part = next((p for p in parts if p.reader is node and p.position == position), None)
-        if part is not None:
-            entry |= self._local(node, position, part)
+        contributions = self.found.contributions.get(operand, ())
+        added = next(
+            (p for p in contributions if p.reader is node and p.position == position), None
+        )
+        if added is not None:
+            entry |= self._local(node, position, added)
         return entry
 
-    def _local(self, node: Node, position: int, part: Contribution) -> Entry:
+    def _local(self, node: Node, position: int, added: Contribution) -> Entry:
         """The local derivative as a formula and, between scalars, as a number."""
         from chainc.formulas.local_derivative import local_derivative
 
         entry: Entry = {"local": local_derivative(node, position).text}
         upstream = self.found.gradients[node]
-        if node.ndim == 0 and part.value.ndim == 0 and upstream.item() != 0:
-            entry["localNumber"] = number_text(part.value.item() / upstream.item())
+        if node.ndim == 0 and added.value.ndim == 0 and upstream.item() != 0:
+            entry["localNumber"] = number_text(added.value.item() / upstream.item())
         return entry
 
-    def _parts(self, node: Node) -> list[Entry]:
+    def _contributions(self, node: Node) -> list[Entry]:
         """What each reader adds, in the order of the backward pass, with the sum so far."""
-        parts = sorted(self.found.parts[node], key=self._when)
+        contributions = sorted(self.found.contributions[node], key=self._when)
         total = np.zeros(self.found.gradients[node].shape)
         entries: list[Entry] = []
-        for part in parts:
-            total = total + part.value.astype(np.float64)
+        for added in contributions:
+            total = total + added.value
             entries.append(
                 {
-                    "reader": -1 if part.reader is None else self.numbers[part.reader],
-                    "operand": part.position,
-                    **self._written(part.value, "value", "short"),
+                    "reader": -1 if added.reader is None else self.numbers[added.reader],
+                    "operand": added.position,
+                    **self._written(added.value, "value", "short"),
                     **self._written(total, "sum", "sumShort"),
                 }
             )
         return entries
 
-    def _when(self, part: Contribution) -> tuple[int, int]:
-        return (-1 if part.reader is None else self.step_back[part.reader], part.position)
+    def _when(self, added: Contribution) -> tuple[int, int]:
+        return (
+            -1 if added.reader is None else self.step_back[added.reader],
+            added.position,
+        )
 
 
 def _is_literal(node: Node) -> bool:

@@ -228,7 +228,7 @@ def test_the_factors_and_the_terms_add_up_to_the_gradient() -> None:
     numbers = Numbers(model, found)
     checked = 0
     for step in Backward(model, pulled, [w, b]).steps():
-        parts = [floats(numbers.part(step, term)) for term in step.terms]
+        parts = [floats(numbers.contribution(step, term)) for term in step.terms]
         np.testing.assert_allclose(
             np.sum(parts, axis=0), floats(found.gradients[step.node]), rtol=1e-12, atol=1e-12
         )
