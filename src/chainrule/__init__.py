@@ -49,9 +49,7 @@ from chainrule.compiled.graph import Graph as Graph
 from chainrule.compiled.graph import parse as parse
 from chainrule.compiled.state import State as State
 from chainrule.compiled.training import Result as Result
-from chainrule.compiled.training import Training as Training
 from chainrule.compiled.training import TrainingProgram as TrainingProgram
-from chainrule.compiled.training import training as training
 from chainrule.declare import init as init
 from chainrule.declare import losses as losses
 from chainrule.declare import metrics as metrics
@@ -70,6 +68,8 @@ from chainrule.drawing.drawing import Drawing as Drawing
 from chainrule.drawing.drawing import draw as draw
 from chainrule.drawing.rendering import RenderingError as RenderingError
 from chainrule.optim import schedules as schedules
+from chainrule.optim.loop import Training as Training
+from chainrule.optim.loop import training as training
 from chainrule.teaching.gradient_check import check_grad as check_grad
 
 # `from chainrule.losses import cross_entropy` works wherever the file lies, as `os.path` does.

@@ -8,12 +8,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from chainc import ir
 from chainc.ir import Node
 from chainc.ir.errors import ChainruleError, InputError
 from chainrule.compiled.compiled import Compiled
 from chainrule.compiled.graph import Graph
-from chainrule.compiled.training import Training
+from chainrule.declare.graphs import Declaration, graph_of
 
 EXAMPLES = """\
 examples:
@@ -101,19 +100,15 @@ def load(what: str) -> tuple[Graph, str]:
 
 
 def _is_graph(value: object) -> bool:
-    return isinstance(value, (Node, ir.Graph, Training, Compiled))
+    return isinstance(value, (Node, Declaration, Compiled))
 
 
 def as_graph(value: object, what: str) -> Graph:
     """Whatever holds a graph, as a graph."""
-    if isinstance(value, Node):
-        return Graph([value])
-    if isinstance(value, Training):
-        return Graph.of(value.graph)
     if isinstance(value, Compiled):
         return value.graph
-    if isinstance(value, ir.Graph):
-        return Graph.of(value)
+    if isinstance(value, (Node, Declaration)):
+        return Graph.of(graph_of(value, "train"))
     raise InputError(
         f"{what} is a {type(value).__name__}, which has no graph",
         where="the command line",

@@ -7,16 +7,16 @@ from typing import overload
 
 from chainc import driver, ir
 from chainc.backends.target import Target
-from chainc.ir import Node, rebuild, with_inputs
-from chainc.ir.binding import bind_graph
+from chainc.ir import Node
 from chainc.ir.errors import GraphError, InputError
-from chainc.ir.leaves import Input, constant
-from chainc.ir.types import names_of
 from chainc.passes import Pass, pipeline
 from chainrule.compiled.function import Function, Numbers
-from chainrule.compiled.training import Training, TrainingProgram, compile_training
+from chainrule.compiled.lowering import training_loop
+from chainrule.compiled.training import TrainingProgram
 from chainrule.declare.arguments import count
-from chainrule.optim import Step
+from chainrule.declare.graphs import Declaration, Mode, graph_of
+from chainrule.optim.loop import Training
+from chainrule.optim.step import Step
 
 Compilable = Node | Sequence[Node] | ir.Graph | Step
 
@@ -83,11 +83,13 @@ def compile(
     _check_threads(what, threads)
     chosen_passes = pipeline(fast_math) if passes is None else tuple(passes)
     if isinstance(what, Training):
-        step, evaluation = (
-            _bake(_bound(graph, sizes), bake_in) for graph in (what.graph, what.evaluation)
-        )
-        return compile_training(what, step, evaluation, chosen_passes, chosen_target, threads)
-    graph = _bake(_bound(_as_graph(what), sizes), bake_in)
+        _check_watched(what, chosen_target)
+        step = graph_of(what, "train", sizes=sizes, bake_in=bake_in)
+        evaluation = graph_of(what, "infer", sizes=sizes, bake_in=bake_in)
+        stages, loop = training_loop(what, step, evaluation, chosen_passes)
+        return TrainingProgram(what, driver.compile_training(loop, stages, chosen_target, threads))
+    mode: Mode = "train" if isinstance(what, Declaration) else "infer"
+    graph = graph_of(what, mode, sizes=sizes, bake_in=bake_in)
     compiled = driver.compile_function(graph, chosen_passes, chosen_target)
     if isinstance(what, Node):
         return Function[Numbers](compiled, single=True)
@@ -105,53 +107,9 @@ def _check_threads(what: Compilable | Training, threads: int | None) -> None:
         )
 
 
-def _as_graph(what: Compilable) -> ir.Graph:
-    if isinstance(what, ir.Graph):
-        return what
-    if isinstance(what, Step):
-        return ir.Graph((what.loss,), what.updates, ("loss",))
-    nodes = (what,) if isinstance(what, Node) else tuple(what)
-    if not nodes or not all(isinstance(node, Node) for node in nodes):
+def _check_watched(what: Training, target: Target) -> None:
+    if what.watch and not target.can_watch:
         raise GraphError(
-            f"compile: {what!r} is nothing that can be compiled",
-            hint="give a node, a list of nodes, a graph, a step or a training",
+            f"a training that is watched cannot be compiled for {target.name!r}",
+            hint='compile it with target="llvm", or declare it without watch=True',
         )
-    return ir.Graph(nodes)
-
-
-def _bound(graph: ir.Graph, sizes: dict[str, int]) -> ir.Graph:
-    known = {
-        name
-        for node in graph.leaves("input")
-        if isinstance(node.op, Input)
-        for dim in node.shape
-        for name in names_of(dim)
-    }
-    for name, value in sizes.items():
-        if name not in known:
-            raise InputError(
-                f"compile: there is no named size {name!r}",
-                hint=f"the inputs have {', '.join(sorted(known)) or 'none'}",
-            )
-        if value < 1:
-            raise InputError(f"compile: the size {name}={value} is empty", hint="give 1 or more")
-    return bind_graph(graph, sizes) if sizes else graph
-
-
-def _bake(graph: ir.Graph, names: Sequence[str] | bool) -> ir.Graph:
-    """Hyperparameters as constants: all of them, or the named ones."""
-    if not names:
-        return graph
-    wanted = None if isinstance(names, bool) else set(names)
-
-    def transform(node: Node, inputs: tuple[Node, ...]) -> Node:
-        op = node.op
-        if (
-            isinstance(op, Input)
-            and op.default is not None
-            and (wanted is None or op.key in wanted)
-        ):
-            return constant(op.default, op.type.dtype)
-        return with_inputs(node, inputs)
-
-    return rebuild(graph, transform)

@@ -17,6 +17,7 @@ from chainc.ir.types import Size, named
 from chainc.lowering.lower import lower
 from chainc.lowering.program import Program, TrainingLoop
 from chainc.passes import pipeline
+from chainrule.declare.graphs import graph_of
 from chainrule.writing.atomic import write_atomically
 
 
@@ -66,7 +67,7 @@ def _prediction(node: Node, declared: ir.Graph, loop: TrainingLoop) -> Program:
             f"export: predict is {node!r}, which is no node",
             hint="give the node itself, such as the logits",
         )
-    graph = ir.Graph((node,), names=("results",))
+    graph = graph_of(ir.Graph((node,), names=("results",)), "infer")
     trained = {slot.op for slot in declared.leaves("state")}
     for slot in graph.leaves("state"):
         if slot.op not in trained:

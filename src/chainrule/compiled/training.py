@@ -1,31 +1,26 @@
-"""Training: a step, the loop around it, and what a run of the compiled loop returns."""
+"""Compiled training loops: what runs them, and what a run returns."""
 
 from __future__ import annotations
 
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from chainc import driver, ir
-from chainc.backends.target import GeneratedCode, Target
-from chainc.ir import Node, describe
-from chainc.ir.errors import GraphError, InputError
+from chainc.backends.target import GeneratedCode
+from chainc.ir import Node
+from chainc.ir.errors import InputError
 from chainc.ir.leaves import Input
-from chainc.ir.types import Array, Size
-from chainc.lowering.lower import lower
-from chainc.lowering.program import TrainingLoop
-from chainc.ops.random import stream_of
-from chainc.passes import Pass
+from chainc.ir.types import Array
 from chainrule.compiled.compiled import Compiled
 from chainrule.compiled.history import History
 from chainrule.compiled.starting import initial_state, values_to_continue
 from chainrule.compiled.state import State
-from chainrule.declare.arguments import count, number, part_name
-from chainrule.declare.leaves import step_counter
+from chainrule.declare.arguments import count, number
 from chainrule.evaluation.values import (
     Values,
     as_arrays,
@@ -34,90 +29,8 @@ from chainrule.evaluation.values import (
     sizes_from,
     warn_of_nan,
 )
-from chainrule.optim import Step
+from chainrule.optim.loop import Training
 from chainrule.writing.terminal import progress_bar, stop_on_interrupt
-
-
-@dataclass(frozen=True)
-class Training:
-    """A declared training loop: compile it with `cr.compile`."""
-
-    step: Step
-    epochs: int
-    batch_size: int
-    shuffle: bool
-    seed: int
-    metrics: Mapping[str, Node] = field(default_factory=dict)
-    watch: bool = False
-
-    @property
-    def graph(self) -> ir.Graph:
-        """One step: the loss, the metrics, and the updates."""
-        return ir.Graph((self.step.loss, *self.metrics.values()), self.step.updates, self.names)
-
-    @property
-    def evaluation(self) -> ir.Graph:
-        """The loss and the metrics alone."""
-        return ir.Graph((self.step.loss, *self.metrics.values()), {}, self.names)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return ("loss", *self.metrics)
-
-
-def training(
-    step: Step,
-    *,
-    epochs: int,
-    batch_size: int,
-    shuffle: bool = True,
-    seed: int = 0,
-    metrics: Mapping[str, Node] | None = None,
-    watch: bool = False,
-) -> Training:
-    """A loop over minibatches around a step.
-
-    Args:
-        step: from an optimizer's `minimize`.
-        epochs: passes over the data that one run makes.
-        batch_size: rows a step; the last batch of an epoch may be smaller, and is exact.
-        shuffle: visit the rows in a new order each epoch.
-        seed: of the initial values, the order and all random ops.
-        metrics: further scalars to report beside the loss, by name.
-        watch: look through every result for NaN and infinities: a run stops at the first one,
-            with a `NonFiniteError` that names the step, the node and its line. It takes longer,
-            and needs machine code.
-
-    Raises:
-        InputError: a number is out of range, or a metric has a name that is taken.
-        GraphError: a metric is no scalar, or the step does not count steps.
-    """
-    if step_counter() not in step.updates:
-        raise GraphError(
-            "training: the step does not update the step counter",
-            hint="let updates hold cr.step_counter(): cr.step_counter() + 1, as minimize does",
-        )
-    count("training", "epochs", epochs, hint="run at least one epoch")
-    count("training", "batch_size", batch_size, hint="take at least one row a step")
-    count("training", "seed", seed, at_least=0, hint="give a seed such as 0")
-    chosen = dict(metrics or {})
-    for name, node in chosen.items():
-        _check_metric(name, node)
-    return Training(step, epochs, batch_size, shuffle, seed, chosen, watch)
-
-
-def _check_metric(name: str, node: Node) -> None:
-    part_name("training: metric", name)
-    if name == "loss" or name.startswith("val_"):
-        raise InputError(
-            f"training: the metric name {name!r} is taken",
-            hint='choose a name other than "loss" that does not start with "val_"',
-        )
-    if node.shape != ():
-        raise GraphError(
-            f"training: the metric {name!r} is no scalar: {describe(node)}",
-            hint="reduce it first, such as cr.mean(metric)",
-        )
 
 
 @dataclass(frozen=True)
@@ -305,58 +218,3 @@ def _record(history: dict[str, list[float]], names: Sequence[str], means: Array)
     """A number for each epoch, in the column of each name."""
     for name, values in zip(names, means.T, strict=True):
         history.setdefault(name, []).extend(values.tolist())
-
-
-def compile_training(
-    declared: Training,
-    graph: ir.Graph,
-    evaluation: ir.Graph,
-    passes: Sequence[Pass],
-    target: Target,
-    threads: int | None,
-) -> TrainingProgram:
-    """Optimise and lower the step and the evaluation, and put the loop around them."""
-    if declared.watch and not target.can_watch:
-        raise GraphError(
-            f"a training that is watched cannot be compiled for {target.name!r}",
-            hint='compile it with target="llvm", or declare it without watch=True',
-        )
-    inputs = _batch_inputs(graph)
-    stages = driver.optimize(graph, passes)
-    loop = TrainingLoop(
-        step=lower(stages[-1].graph),
-        evaluate=lower(driver.optimize(evaluation, passes)[-1].graph),
-        batch_inputs=inputs,
-        batch_size=declared.batch_size,
-        shuffle=declared.shuffle,
-        order_stream=stream_of("training/order"),
-        watch=declared.watch,
-    )
-    return TrainingProgram(declared, driver.compile_training(loop, stages, target, threads))
-
-
-def _batch_inputs(graph: ir.Graph) -> tuple[str, ...]:
-    """The inputs whose first axis is the batch: the one named size there is."""
-    found: dict[str, list[str]] = {}
-    for node in graph.leaves("input"):
-        assert isinstance(node.op, Input)
-        for axis, dim in enumerate(node.shape):
-            if isinstance(dim, Size):
-                _check_batch_axis(node, axis, dim)
-                found.setdefault(dim.names[0], []).append(node.op.key)
-    if len(found) != 1:
-        raise GraphError(
-            f"training needs one named size, the batch; the inputs have {sorted(found) or 'none'}",
-            hint='declare inputs as cr.input("x", ("batch", 64)), and bind other named sizes '
-            "when compiling, such as cr.compile(training, time=32)",
-        )
-    (inputs,) = found.values()
-    return tuple(inputs)
-
-
-def _check_batch_axis(node: Node, axis: int, dim: Size) -> None:
-    if axis > 0 or dim.coefficient != 1 or len(dim.names) != 1:
-        raise GraphError(
-            f"{describe(node)} has the named size {dim} on axis {axis}; a batch is the first axis",
-            hint="bind this size when compiling, such as cr.compile(training, time=32)",
-        )

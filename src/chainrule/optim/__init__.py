@@ -1,3 +1,6 @@
-"""Optimizers: how a gradient changes a parameter."""
+"""Optimizers: learning rules give each parameter a signal, optimizers turn it into an update."""
 
 from chainrule.optim.optimizers import *
+from chainrule.optim.signal import *
+from chainrule.optim.slots import *
+from chainrule.optim.step import *

@@ -9,7 +9,8 @@ import chainrule as cr
 from chainc.ir import Node
 from chainc.ir.errors import GraphError, NonFiniteError
 from chainrule import init, losses, nn, optim
-from chainrule.compiled.training import Training, TrainingProgram
+from chainrule.compiled.training import TrainingProgram
+from chainrule.optim.loop import Training
 
 ROWS, BATCH = 40, 8
 

@@ -17,7 +17,7 @@ from chainc.ops import square, stop_gradient, sum
 from chainrule import losses, nn, optim, schedules
 from chainrule.declare.leaves import input, parameter, step_counter
 
-HERE = r"\n  where: .*test_optim\.py:\d+\n  try: "
+HERE = r"\n  where: .*test_optimizers\.py:\d+\n  try: "
 Values = npt.NDArray[np.float64]
 
 RNG = np.random.default_rng(0)

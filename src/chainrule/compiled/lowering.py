@@ -1,0 +1,65 @@
+"""A declared training as the loop that a target compiles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chainc import driver, ir
+from chainc.ir import Node, describe
+from chainc.ir.errors import GraphError
+from chainc.ir.leaves import Input
+from chainc.ir.types import Size
+from chainc.lowering.lower import lower
+from chainc.lowering.program import TrainingLoop
+from chainc.ops.random import stream_of
+from chainc.passes import Pass
+from chainrule.optim.loop import Training
+
+
+def training_loop(
+    declared: Training, step: ir.Graph, evaluation: ir.Graph, passes: Sequence[Pass]
+) -> tuple[tuple[driver.Stage, ...], TrainingLoop]:
+    """The stages of the step, and the loop around it and the evaluation.
+
+    Raises:
+        GraphError: the batch is not the first axis, or there is another named size.
+    """
+    inputs = _batch_inputs(step)
+    stages = driver.optimize(step, passes)
+    loop = TrainingLoop(
+        step=lower(stages[-1].graph),
+        evaluate=lower(driver.optimize(evaluation, passes)[-1].graph),
+        batch_inputs=inputs,
+        batch_size=declared.batch_size,
+        shuffle=declared.shuffle,
+        order_stream=stream_of("training/order"),
+        watch=declared.watch,
+    )
+    return stages, loop
+
+
+def _batch_inputs(graph: ir.Graph) -> tuple[str, ...]:
+    """The inputs whose first axis is the batch: the one named size there is."""
+    found: dict[str, list[str]] = {}
+    for node in graph.leaves("input"):
+        assert isinstance(node.op, Input)
+        for axis, dim in enumerate(node.shape):
+            if isinstance(dim, Size):
+                _check_batch_axis(node, axis, dim)
+                found.setdefault(dim.names[0], []).append(node.op.key)
+    if len(found) != 1:
+        raise GraphError(
+            f"training needs one named size, the batch; the inputs have {sorted(found) or 'none'}",
+            hint='declare inputs as cr.input("x", ("batch", 64)), and bind other named sizes '
+            "when compiling, such as cr.compile(training, time=32)",
+        )
+    (inputs,) = found.values()
+    return tuple(inputs)
+
+
+def _check_batch_axis(node: Node, axis: int, dim: Size) -> None:
+    if axis > 0 or dim.coefficient != 1 or len(dim.names) != 1:
+        raise GraphError(
+            f"{describe(node)} has the named size {dim} on axis {axis}; a batch is the first axis",
+            hint="bind this size when compiling, such as cr.compile(training, time=32)",
+        )

@@ -1,0 +1,105 @@
+"""Graphs from declarations: the one place where what was declared becomes what is compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol, runtime_checkable
+
+from chainc import ir
+from chainc.ir import Node, rebuild, with_inputs
+from chainc.ir.binding import bind_graph
+from chainc.ir.errors import GraphError, InputError
+from chainc.ir.leaves import Input, constant
+from chainc.ir.types import names_of
+
+Mode = Literal["train", "infer"]  # with the updates of states, or for the outputs alone
+
+
+@runtime_checkable
+class Declaration(Protocol):
+    """What says by itself what is to be computed and updated: a graph, a step, a training."""
+
+    @property
+    def outputs(self) -> tuple[Node, ...]:
+        """What is computed."""
+
+    @property
+    def updates(self) -> Mapping[Node, Node]:
+        """States and their new values."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the outputs are called."""
+
+
+Declared = Node | Sequence[Node] | Declaration
+
+
+def graph_of(
+    what: Declared,
+    mode: Mode,
+    *,
+    sizes: Mapping[str, int] | None = None,
+    bake_in: Sequence[str] | bool = False,
+) -> ir.Graph:
+    """The graph of a declaration in a mode.
+
+    Args:
+        what: a node, several nodes, a graph, a step or a training.
+        mode: what it is for.
+        sizes: values for named sizes.
+        bake_in: hyperparameters (inputs with defaults) to make constants: names, or True for all.
+
+    Raises:
+        GraphError: it is no declaration.
+        InputError: a named size does not exist, or is empty.
+    """
+    graph = _plain(what)
+    if mode == "infer":
+        graph = ir.Graph(graph.outputs, {}, graph.names)
+    return _baked(_bound(graph, sizes or {}), bake_in)
+
+
+def _plain(what: Declared) -> ir.Graph:
+    """All that is declared, in a graph."""
+    if isinstance(what, Declaration):
+        return ir.Graph(what.outputs, what.updates, what.names)
+    nodes = (what,) if isinstance(what, Node) else tuple(what)
+    if not nodes or not all(isinstance(node, Node) for node in nodes):
+        raise GraphError(
+            f"compile: {what!r} is nothing that can be compiled",
+            hint="give a node, a list of nodes, a graph, a step or a training",
+        )
+    return ir.Graph(nodes)
+
+
+def _bound(graph: ir.Graph, sizes: Mapping[str, int]) -> ir.Graph:
+    known = {name for node in graph.leaves("input") for dim in node.shape for name in names_of(dim)}
+    for name, value in sizes.items():
+        if name not in known:
+            raise InputError(
+                f"compile: there is no named size {name!r}",
+                hint=f"the inputs have {', '.join(sorted(known)) or 'none'}",
+            )
+        if value < 1:
+            raise InputError(f"compile: the size {name}={value} is empty", hint="give 1 or more")
+    return bind_graph(graph, sizes) if sizes else graph
+
+
+def _baked(graph: ir.Graph, names: Sequence[str] | bool) -> ir.Graph:
+    """Hyperparameters as constants: all of them, or the named ones."""
+    if not names:
+        return graph
+    wanted = None if isinstance(names, bool) else set(names)
+
+    def transform(node: Node, inputs: tuple[Node, ...]) -> Node:
+        op = node.op
+        if (
+            isinstance(op, Input)
+            and op.default is not None
+            and (wanted is None or op.key in wanted)
+        ):
+            return constant(op.default, op.type.dtype)
+        return with_inputs(node, inputs)
+
+    return rebuild(graph, transform)

@@ -1,0 +1,40 @@
+"""The scalars that an optimizer reads: inputs with defaults, or what a schedule gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from chainc.ir import Node, apply, describe
+from chainc.ir.errors import GraphError
+from chainc.ir.leaves import Input
+from chainc.ir.types import DType, TensorType, float32
+from chainc.ops import astype
+from chainrule.declare.leaves import step_counter
+from chainrule.optim.schedules import Schedule
+
+
+@dataclass(frozen=True, eq=False)
+class Hyperparameters:
+    """The scalars of one step, as nodes: inputs with defaults, or what a schedule gives."""
+
+    dtype: DType
+    inputs: dict[str, Node] = field(default_factory=dict)
+
+    def input(self, name: str, default: float) -> Node:
+        """A scalar input, changed between runs without compiling again."""
+        node = apply(Input(name, TensorType((), self.dtype), default))
+        self.inputs[name] = node
+        return node
+
+    def rate(self, lr: float | Schedule) -> Node:
+        """The learning rate: the input "lr", or the schedule at the number of steps done."""
+        if not callable(lr):
+            return self.input("lr", lr)
+        rate: object = lr(astype(step_counter(), float32))
+        if isinstance(rate, Node) and rate.shape == () and rate.type.dtype.is_float:
+            return rate
+        given = describe(rate) if isinstance(rate, Node) else f"a {type(rate).__name__}"
+        raise GraphError(
+            f"the learning-rate schedule gave {given}, not a floating-point scalar",
+            hint="return a node computed from the step, such as 0.1 / (1 + step / 100)",
+        )

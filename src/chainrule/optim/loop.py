@@ -1,0 +1,106 @@
+"""The loop around a step, as it is declared: epochs, minibatches, metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from chainc.ir import Graph, Node, describe
+from chainc.ir.errors import GraphError, InputError
+from chainrule.declare.arguments import count, part_name
+from chainrule.declare.graphs import graph_of
+from chainrule.declare.leaves import step_counter
+from chainrule.optim.step import Step
+
+
+@dataclass(frozen=True)
+class Training:
+    """A declared training loop: compile it with `cr.compile`."""
+
+    step: Step
+    epochs: int
+    batch_size: int
+    shuffle: bool
+    seed: int
+    metrics: Mapping[str, Node] = field(default_factory=dict)
+    watch: bool = False
+
+    @property
+    def outputs(self) -> tuple[Node, ...]:
+        """The loss and the metrics."""
+        return (self.step.loss, *self.metrics.values())
+
+    @property
+    def updates(self) -> Mapping[Node, Node]:
+        """Those of the step."""
+        return self.step.updates
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the outputs are called."""
+        return ("loss", *self.metrics)
+
+    @property
+    def graph(self) -> Graph:
+        """One step: the loss, the metrics, and the updates."""
+        return graph_of(self, "train")
+
+    @property
+    def evaluation(self) -> Graph:
+        """The loss and the metrics alone."""
+        return graph_of(self, "infer")
+
+
+def training(
+    step: Step,
+    *,
+    epochs: int,
+    batch_size: int,
+    shuffle: bool = True,
+    seed: int = 0,
+    metrics: Mapping[str, Node] | None = None,
+    watch: bool = False,
+) -> Training:
+    """A loop over minibatches around a step.
+
+    Args:
+        step: from an optimizer's `minimize`.
+        epochs: passes over the data that one run makes.
+        batch_size: rows a step; the last batch of an epoch may be smaller, and is exact.
+        shuffle: visit the rows in a new order each epoch.
+        seed: of the initial values, the order and all random ops.
+        metrics: further scalars to report beside the loss, by name.
+        watch: look through every result for NaN and infinities: a run stops at the first one,
+            with a `NonFiniteError` that names the step, the node and its line. It takes longer,
+            and needs machine code.
+
+    Raises:
+        InputError: a number is out of range, or a metric has a name that is taken.
+        GraphError: a metric is no scalar, or the step does not count steps.
+    """
+    if step_counter() not in step.updates:
+        raise GraphError(
+            "training: the step does not update the step counter",
+            hint="let updates hold cr.step_counter(): cr.step_counter() + 1, as minimize does",
+        )
+    count("training", "epochs", epochs, hint="run at least one epoch")
+    count("training", "batch_size", batch_size, hint="take at least one row a step")
+    count("training", "seed", seed, at_least=0, hint="give a seed such as 0")
+    chosen = dict(metrics or {})
+    for name, node in chosen.items():
+        _check_metric(name, node)
+    return Training(step, epochs, batch_size, shuffle, seed, chosen, watch)
+
+
+def _check_metric(name: str, node: Node) -> None:
+    part_name("training: metric", name)
+    if name == "loss" or name.startswith("val_"):
+        raise InputError(
+            f"training: the metric name {name!r} is taken",
+            hint='choose a name other than "loss" that does not start with "val_"',
+        )
+    if node.shape != ():
+        raise GraphError(
+            f"training: the metric {name!r} is no scalar: {describe(node)}",
+            hint="reduce it first, such as cr.mean(metric)",
+        )

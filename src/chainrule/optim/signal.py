@@ -1,0 +1,116 @@
+"""Signals: what tells each parameter how to change. Backpropagation is one rule that gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from chainc.autodiff import grad
+from chainc.ir import Node, describe, topological
+from chainc.ir.errors import GradientError, GraphError
+from chainc.ir.leaves import Slot
+
+__all__ = ["LearningRule", "backprop"]
+
+Signals = Mapping[Node, Node]  # by parameter, each of its parameter's type
+
+# From a loss and the parameters to change, a signal for each of them.
+LearningRule = Callable[[Node, Sequence[Node]], Signals]
+
+
+def backprop(loss: Node, parameters: Sequence[Node]) -> Signals:
+    """The derivative of the loss for each parameter.
+
+    Raises:
+        GradientError: the loss is no scalar, or does not depend on a parameter.
+    """
+    try:
+        return dict(zip(parameters, grad(loss, parameters), strict=True))
+    except GradientError as error:
+        hint = "change others only: minimize(loss, parameters=[...])"
+        raise GradientError(
+            error.what, where=error.where, hint=hint if loss.shape == () else error.hint
+        ) from None
+
+
+def parameters_of(loss: Node, given: Sequence[Node] | None) -> tuple[Node, ...]:
+    """The parameters to change: those given, or every trainable state that the loss reads.
+
+    Raises:
+        GraphError: there are none, or one that is given is no parameter.
+    """
+    if given is None:
+        reached = topological([loss])
+        chosen = [n for n in reached if isinstance(n.op, Slot) and n.op.trainable]
+    else:
+        chosen = [_require_parameter("minimize", node) for node in given]
+    if not chosen:
+        raise GraphError(
+            f"minimize: there is no parameter to change in {describe(loss)}",
+            hint="compute the loss from cr.parameter or a layer such as nn.Linear",
+        )
+    return tuple(dict.fromkeys(chosen))
+
+
+def signals_for(rule: LearningRule, loss: Node, parameters: Sequence[Node]) -> Signals:
+    """What a rule gives, in the order of the parameters.
+
+    Raises:
+        GraphError: it gives something else than a signal for each of them.
+    """
+    given: object = rule(loss, parameters)
+    if not isinstance(given, Mapping):
+        raise GraphError(
+            f"minimize: the learning rule gave a {type(given).__name__}",
+            hint="return the signals by parameter, such as {weight: cr.grad(loss, weight)}",
+        )
+    for parameter in parameters:
+        if parameter not in given:
+            raise GraphError(
+                f"minimize: the learning rule gave no signal for {describe(parameter)}",
+                hint="return one for every parameter that the rule is given",
+            )
+    if len(given) > len(parameters):
+        raise GraphError(
+            f"minimize: the learning rule gave {len(given)} signals for "
+            f"{len(parameters)} parameters",
+            hint="return one for every parameter that the rule is given, and no others",
+        )
+    return {parameter: given[parameter] for parameter in parameters}
+
+
+def check_signals(signals: Signals) -> None:
+    """Every parameter can follow its signal.
+
+    Raises:
+        GraphError: there is none, a key is no parameter, or a signal has another type than its own.
+    """
+    if not signals:
+        raise GraphError("step: there is no signal", hint="give one for each parameter")
+    for parameter, signal in signals.items():
+        _require_parameter("step", parameter)
+        given: object = signal
+        if not isinstance(given, Node):
+            raise GraphError(
+                f"a {type(given).__name__} is no signal for {describe(parameter)}",
+                hint=f"give a node of type {parameter.type}",
+            )
+        if given.type != parameter.type:
+            raise GraphError(
+                f"{describe(given)} is no signal for {describe(parameter)}",
+                hint=f"give a node of the parameter's type, {parameter.type}",
+            )
+
+
+def _require_parameter(function: str, node: object) -> Node:
+    if not isinstance(node, Node):
+        raise GraphError(
+            f"{function}: a {type(node).__name__} is no parameter",
+            hint="give nodes, such as model.parameters()",
+        )
+    if not isinstance(node.op, Slot) or not node.type.dtype.is_float:
+        raise GraphError(
+            f"{function}: {describe(node)} is no parameter",
+            hint="give floating-point parameters, such as model.parameters(); "
+            "the derivative for anything else is cr.grad(loss, node)",
+        )
+    return node

@@ -1,0 +1,27 @@
+"""What an optimizer keeps beside a parameter from step to step."""
+
+from __future__ import annotations
+
+from chainc.ir import Node, apply
+from chainc.ir.leaves import Label, Slot
+from chainrule.declare import init
+
+__all__ = ["slot"]
+
+
+class SlotLabel(Label):
+    """The name of what an optimizer keeps beside a parameter: `sgd/velocity/model/bias`."""
+
+    def __init__(self, text: str, parameter: Label) -> None:
+        super().__init__(text)
+        self.parameter = parameter
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}/{self.parameter}"
+
+
+def slot(prefix: str, parameter: Node) -> Node:
+    """A state of the parameter's type, first 0, kept beside it under `prefix`."""
+    assert isinstance(parameter.op, Slot)
+    label = SlotLabel(prefix, parameter.op.key)
+    return apply(Slot(label, parameter.type, init.zeros()))
