@@ -1,5 +1,6 @@
 # make demo    train on handwritten digits and draw what happens
-# make test    run the checks, then the test suite
+# make test    run the checks, then the test suite on all cores; make test SKIP='browser or documents'
+#              leaves slow groups out: benchmarks, browser, conformance, documents
 # make check   lint, format and types
 # make docs    build the documentation site in build/site
 # make bench   measure training loops, and write docs/benchmarks.md
@@ -20,8 +21,9 @@ PEERS := .venv-peers/bin/python
 demo: .venv/installed
 	$(BIN)/chainrule demo
 
+# Every process takes a stretch of the tests, and when it has done it half of what another has left.
 test: check
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist worksteal $(if $(SKIP),-m 'not exhaustive and not ($(SKIP))')
 
 check: .venv/installed-for-test
 	$(BIN)/ruff check .

@@ -10,7 +10,11 @@ from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["tests.browser"]
 
-GOLDEN = Path(__file__).parent / "golden"
+TESTS = Path(__file__).parent
+GOLDEN = TESTS / "golden"
+
+# slow groups, by the folder of their tests; those in a browser ask for its fixture
+GROUPS = {"benchmarks": "benchmarks", "conformance": "conformance", "docs": "documents"}
 
 # the same cases in every run, however slow the machine
 settings.register_profile(
@@ -28,6 +32,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="write what the tests got into tests/golden, to be reviewed and committed",
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        folder = item.path.relative_to(TESTS).parts[0]
+        if folder in GROUPS:
+            item.add_marker(GROUPS[folder])
+        if isinstance(item, pytest.Function) and "chromium" in item.fixturenames:
+            item.add_marker("browser")
 
 
 @pytest.fixture

@@ -91,6 +91,9 @@ class Own:
     def seconds(self, steps: int) -> float:
         epochs = max(1, steps // self.steps)
         once, more = self._run(1), self._run(1 + epochs)  # what both wait for cancels out
+        while more <= once:  # so few steps are lost in the waiting
+            epochs *= 2
+            once, more = self._run(1), self._run(1 + epochs)
         return (more - once) / (epochs * self.steps)
 
     def _put_off(self) -> float:

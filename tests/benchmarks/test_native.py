@@ -91,6 +91,21 @@ def test_the_declared_program_does_the_work_of_numpy(name: str) -> None:
     assert len(parameters) == 2 * len(workload.layers) * slots
 
 
+def test_steps_that_are_lost_in_the_waiting_become_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run of few steps can look shorter than one of a single epoch; no time is negative."""
+    workload = WORKLOADS["xor"]
+    contender = own.Own("numpy", workload, small_data(workload), threads=1, check=False)
+    times, asked = iter([2.0, 1.0, 1.0, 3.0]), []
+
+    def run(epochs: int) -> float:
+        asked.append(epochs)
+        return next(times)
+
+    monkeypatch.setattr(contender, "_run", run)
+    assert contender.seconds(SMALL) == (3.0 - 1.0) / (2 * SMALL)
+    assert asked == [1, 2, 1, 3]
+
+
 def test_other_work_is_found_out() -> None:
     workload = replace(WORKLOADS["xor"], rate=0.5)
     data = small_data(workload)
