@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import pydoc
 import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -42,6 +43,13 @@ def public_names() -> list[str]:
 def test_every_public_name_is_described(name: str) -> None:
     kind = "module" if isinstance(getattr(cr, name), ModuleType) else "(function|class|data)"
     assert re.search(rf"^\.\. (auto|py:){kind}:: chainrule\.{name}$", REFERENCE, re.M)
+
+
+def test_all_that_is_described_is_there() -> None:
+    named = re.findall(r"^\.\. auto\w+:: (\S+)$", REFERENCE, re.M)
+    assert len(named) > 100
+    assert [name for name in named if pydoc.locate(name) is None] == []
+    assert pydoc.locate("chainrule.program.Compiled") is None
 
 
 def test_lectures_are_linked_in_reading_order() -> None:

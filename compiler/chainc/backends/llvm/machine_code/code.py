@@ -8,14 +8,11 @@ from typing import Protocol
 
 from chainc.backends.listing import Listing
 from chainc.backends.llvm.machine_code.jit import assembly, compile_object
-from chainc.backends.llvm.machine_code.listings import list_assembly, list_llvm, list_loops
-from chainc.backends.llvm.machine_code.locations import llvm_lines
 from chainc.backends.llvm.processor import Processor
 from chainc.backends.llvm.program import KernelUse
 from chainc.backends.storage import Storage
 from chainc.backends.target import Figures
 from chainc.loops.language import Nest
-from chainc.loops.text import print_nest
 
 
 class PrintedModule(Protocol):
@@ -35,7 +32,10 @@ class PrintedModule(Protocol):
 
 
 class NativeCode:
-    """One module of machine code for a processor; each text is made when it is first asked for."""
+    """One module of machine code for a processor.
+
+    A text is made when it is first asked for, and what makes it is imported then.
+    """
 
     codes = ("loops", "llvm", "assembly")
 
@@ -75,6 +75,9 @@ class NativeCode:
 
     def listing(self, code: str) -> Listing:
         """One of `codes` line by line."""
+        from chainc.backends.llvm.machine_code.listings import list_assembly, list_loops
+        from chainc.backends.llvm.machine_code.locations import llvm_lines
+
         if code == "loops":
             return list_loops(self._module.nests, self._module.uses)
         if code == "llvm":
@@ -85,6 +88,8 @@ class NativeCode:
 
     @cached_property
     def _loops(self) -> str:
+        from chainc.loops.text import print_nest
+
         return "\n".join(map(print_nest, self._module.nests))
 
     @cached_property
@@ -93,4 +98,6 @@ class NativeCode:
 
     @cached_property
     def _llvm_listing(self) -> Listing:
+        from chainc.backends.llvm.machine_code.listings import list_llvm
+
         return list_llvm(self.source, self._module.uses)

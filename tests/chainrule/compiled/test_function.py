@@ -32,9 +32,10 @@ def test_the_buffers_of_few_sizes_are_kept() -> None:
     assert len(run._bound) == SIZES_KEPT
 
 
-def test_results_belong_to_the_caller() -> None:
+@pytest.mark.parametrize("target", ["llvm", "numpy"])
+def test_results_belong_to_the_caller(target: str) -> None:
     x = cr.input("x", (2,))
-    run = cr.compile(x * 2.0)
+    run = cr.compile(x * 2.0, target=target)
     first = run(x=np.ones(2, np.float32))
     run(x=np.full(2, 9.0, np.float32))
     np.testing.assert_array_equal(first, [2, 2])
@@ -76,7 +77,7 @@ def test_every_pass_is_a_stage_in_order() -> None:
     assert any(HERE in str(entry) for entry in run.trace)
 
 
-HERE = "test_program.py"
+HERE = "test_function.py"
 
 
 def test_a_named_size_can_be_bound_when_compiling() -> None:
