@@ -24,7 +24,7 @@ from chainrule.datasets.dataset import Dataset, Split, stratified_split
 
 Labels = NDArray[np.int32]
 Points = NDArray[np.float64]
-Shape = Callable[[Labels, np.random.Generator], Points]
+Shape = Callable[[Labels, "np.random.Generator"], Points]  # NumPy loads its generators when asked
 
 
 def xor(n: int | None = None, noise: float | None = None, seed: int = 0) -> Dataset:
