@@ -82,12 +82,6 @@ def parts(requests: Iterable[Request]) -> tuple[list[str], set[str]]:
     return [text for _, text in built], declares
 
 
-def definitions(requests: Iterable[Request]) -> str:
-    """The text of `parts` as one: declarations first."""
-    functions, declares = parts(requests)
-    return "\n\n".join(["\n".join(sorted(declares)), *functions]) + "\n"
-
-
 def _built(primitive: str, dtype: DType, lanes: int) -> tuple[LaneFunction, str]:
     f = LaneFunction(lanes)
     x, y = (f.parameter(ELEMENTS[dtype], name) for name in "xy")

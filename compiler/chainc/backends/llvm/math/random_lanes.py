@@ -29,12 +29,6 @@ def parts(lanes: Iterable[int]) -> tuple[list[str], set[str]]:
     return functions, {"declare i64 @llvm.ctlz.i64(i64, i1 immarg)"}
 
 
-def definitions(lanes: Iterable[int]) -> str:
-    """The text of `parts` as one: declarations first."""
-    functions, declares = parts(lanes)
-    return "\n\n".join([*sorted(declares), *functions]) + "\n"
-
-
 def _philox(lanes: int) -> str:
     f = LaneFunction(lanes)
     names = ("stream", "step_low", "step_high", "key_low", "key_high")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import itertools
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,7 +78,12 @@ class Library:
 
 def module_text(requests: Sequence[Request]) -> str:
     """The functions, and for each a loop that applies it to arrays."""
-    return "\n\n".join([vector_math.definitions(requests), *map(_loop, requests)])
+    return whole(*vector_math.parts(requests), *map(_loop, requests))
+
+
+def whole(functions: Sequence[str], declares: Collection[str], *more: str) -> str:
+    """One text of functions: first what they need, then what calls them."""
+    return "\n\n".join([*sorted(declares), *functions, *more])
 
 
 def vector_functions(

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.compiler.backends.llvm.math.compiled_lanes import Library, host, optimized
+from tests.compiler.backends.llvm.math.compiled_lanes import Library, host, optimized, whole
 
 from chainc.backends.llvm.math import random_lanes
 from chainc.interpreters import philox
@@ -56,7 +56,7 @@ def _permutation_entry(lanes: int) -> str:
 
 def _text() -> str:
     entries = [entry(n) for n in LANES for entry in (_philox_entry, _permutation_entry)]
-    return "\n\n".join([random_lanes.definitions(LANES), *entries])
+    return whole(*random_lanes.parts(LANES), *entries)
 
 
 @cache
