@@ -156,8 +156,8 @@ def _value(value: loops.Value) -> str:
 def op_families() -> str:
     families: dict[str, list[str]] = {}
     for name, op in REGISTRY.items():
-        if op.__module__.startswith("chainc.ops."):
-            families.setdefault(op.__module__.removeprefix("chainc.ops."), []).append(name)
+        if op.__module__.startswith(("chainc.ops.", "chainc.ir.leaves")):
+            families.setdefault(op.__module__.rpartition(".")[2], []).append(name)
     lines: list[str] = []
     fills: dict[int, str] = {}
     for position, (family, names) in enumerate(sorted(families.items())):
