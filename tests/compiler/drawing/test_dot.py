@@ -171,6 +171,15 @@ def test_passes_differ_in_colour_for_the_colour_blind(name: str) -> None:
     assert min(float(np.abs(a - b).max()) for a, b in combinations(seen, 2)) > 0.03
 
 
+def test_the_legend_shows_what_there_is_and_only_beside_a_gradient() -> None:
+    x, y = declare("x"), declare("y")
+    alone = texts(to_dot(Graph((grad(x * y, x),))))
+    assert "gradient" in alone
+    assert "forward" not in alone
+    assert {"forward", "gradient"} <= set(texts(to_dot(Graph((x * y, grad(x * y, x))))))
+    assert "forward" not in texts(to_dot(Graph((x * y,))))
+
+
 # The whole
 
 
