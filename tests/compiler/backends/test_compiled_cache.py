@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -10,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from chainc.backends import compiled_cache
-from chainrule.drawing.rendering import render_svg
 
 GRAPH = "digraph { a -> b }"
 
@@ -33,40 +33,57 @@ def render_in_a_new_process() -> str:
     return finished.stdout
 
 
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """What the first process to draw printed, and the folder that it left behind."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        return render_in_a_new_process(), folder / "chainrule"
+
+
+@pytest.fixture
+def kept(drawn: tuple[str, Path], cache_folder: Path) -> Path:
+    """The file of the first process, in the cache of this test."""
+    shutil.copytree(drawn[1], cache_folder)
+    (file,) = cache_folder.iterdir()
+    return file
+
+
 @posix
-def test_compiled_graphviz_is_kept_for_its_owner_only(cache_folder: Path) -> None:
-    first = render_in_a_new_process()
-    (kept,) = cache_folder.iterdir()
-    assert stat.S_IMODE(cache_folder.stat().st_mode) == 0o700
-    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
-    written = kept.stat().st_mtime_ns
+def test_compiled_graphviz_is_kept_for_its_owner_only(drawn: tuple[str, Path], kept: Path) -> None:
+    first, folder = drawn
+    (written,) = folder.iterdir()
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE(written.stat().st_mode) == 0o600
+    before = kept.stat().st_mtime_ns
     assert render_in_a_new_process() == first
-    assert kept.stat().st_mtime_ns == written  # read, not compiled again
+    assert kept.stat().st_mtime_ns == before  # read, not compiled again
 
 
 @posix
-def test_a_damaged_file_is_not_run_but_replaced(cache_folder: Path) -> None:
-    first = render_in_a_new_process()
-    (kept,) = cache_folder.iterdir()
+def test_a_damaged_file_is_not_run_but_replaced(drawn: tuple[str, Path], kept: Path) -> None:
     good = kept.read_bytes()
     kept.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
-    assert render_in_a_new_process() == first
+    assert render_in_a_new_process() == drawn[0]
     assert compiled_cache.load(kept.name) is not None
 
 
 @posix
-def test_kept_bytes_that_are_not_machine_code_are_replaced(cache_folder: Path) -> None:
-    first = render_in_a_new_process()
-    (kept,) = cache_folder.iterdir()
+def test_kept_bytes_that_are_not_machine_code_are_replaced(
+    drawn: tuple[str, Path], kept: Path
+) -> None:
     compiled_cache.store(kept.name, b"whole, but made for another processor")
-    assert render_in_a_new_process() == first
+    assert render_in_a_new_process() == drawn[0]
     assert len(kept.read_bytes()) > 1_000_000
 
 
 @posix
-def test_rendering_works_where_nothing_can_be_kept(cache_folder: Path) -> None:
+def test_rendering_works_where_nothing_can_be_kept(
+    drawn: tuple[str, Path], cache_folder: Path
+) -> None:
     cache_folder.write_text("a file where the folder should be", encoding="utf-8")
-    assert render_in_a_new_process() == render_svg(GRAPH)
+    assert render_in_a_new_process() == drawn[0]
 
 
 @posix
