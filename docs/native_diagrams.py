@@ -14,10 +14,11 @@ from chainc.backends.llvm.host.function import function_code
 from chainc.backends.llvm.host.storage import storage_of_function
 from chainc.backends.llvm.printing.nest import print_function
 from chainc.backends.llvm.processor import portable
-from chainc.backends.llvm.training.code import TrainingCode, training_code
+from chainc.backends.llvm.training_code import TrainingCode, training_code
 from chainc.ir.types import TensorType, float32
-from chainc.loops.language import Affine, Loop, Parameter, statements
+from chainc.loops.language import Loop, statements
 from chainc.loops.text import print_nest
+from chainc.loops.values import Affine, Parameter
 from chainc.lowering import program as loops
 from chainc.lowering.grouping import group
 from chainc.lowering.lower import lower

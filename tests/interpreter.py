@@ -1,4 +1,4 @@
-"""Runs a nest in NumPy, statement by statement: the meaning of the loop language."""
+"""Runs nests and routines in NumPy, statement by statement: the meaning of the loop language."""
 
 from __future__ import annotations
 
@@ -10,36 +10,52 @@ import numpy.typing as npt
 
 from chainc.ir.types import Array
 from chainc.loops.language import (
+    Acquire,
     Across,
-    Address,
-    Affine,
-    Bound,
+    Barrier,
+    Branch,
+    Call,
     Compute,
+    Data,
+    Entry,
     Fail,
     Immediate,
     Immediates,
-    Index,
     Lane,
     Load,
     Loop,
     Nest,
     Positions,
     Prefetch,
-    Register,
+    Release,
+    Repeat,
+    Routine,
     RowCount,
-    Rows,
     RuntimeCall,
     Share,
     Shuffle,
+    Somewhere,
     Splat,
     Statement,
     Store,
     Transpose,
-    Variable,
+    Within,
 )
+from chainc.loops.values import Address, Affine, Bound, Index, Parameter, Register, Rows, Variable
 
 Definition = (
-    Load | Immediate | Immediates | Compute | Splat | Lane | Shuffle | Across | Positions | RowCount
+    Load
+    | Acquire
+    | Immediate
+    | Immediates
+    | Compute
+    | Splat
+    | Lane
+    | Shuffle
+    | Across
+    | Somewhere
+    | Positions
+    | RowCount
 )
 Value = npt.NDArray[Any]  # a register: one number a lane
 
@@ -62,6 +78,13 @@ PRIMITIVES: Mapping[str, Callable[..., Value]] = {
     "minimum": np.minimum,
     "select": np.where,
     "fma": lambda a, b, c: a * b + c,
+    "bit_and": np.bitwise_and,
+    "bit_or": np.bitwise_or,
+    "bit_xor": np.bitwise_xor,
+    "shift_left": np.left_shift,
+    "shift_right": lambda a, b: _unsigned(a) >> _unsigned(b),
+    "leading_zeros": lambda a: np.array([64 - int(each).bit_length() for each in _unsigned(a)]),
+    "unsigned_less": lambda a, b: _unsigned(a) < _unsigned(b),
 }
 
 
@@ -69,18 +92,52 @@ def interpret(
     nest: Nest, arrays: Sequence[Array], rows: int = 1, thread: int = 0, threads: int = 1
 ) -> bool:
     """Changes the arrays as the nest does; says whether it failed."""
-    interpreter = Interpreter(nest, arrays, rows, thread, threads)
+    interpreter = Interpreter(rows, thread, threads)
+    interpreter.arrays.update(zip(nest.parameters, arrays, strict=True))
     with np.errstate(all="ignore"):
         interpreter.body(nest.body)
     return interpreter.failed
 
 
+def interpret_routine(
+    routine: Routine,
+    arguments: Sequence[Array | Table | int],
+    wait: Callable[[], object] = lambda: None,
+) -> int | None:
+    """Changes the arrays as the routine does, and gives what it returns.
+
+    `wait` is called where threads wait for each other.
+    """
+    interpreter = Interpreter(wait=wait)
+    for parameter, given in zip(routine.parameters, arguments, strict=True):
+        if isinstance(parameter, Register):
+            interpreter.values[parameter] = np.array([given], np.int64)
+        elif isinstance(given, Table):
+            interpreter.tables[parameter] = given
+        else:
+            interpreter.arrays[parameter] = np.asarray(given)
+    with np.errstate(all="ignore"):
+        interpreter.body(routine.body)
+    if routine.result is None:
+        return None
+    return int(interpreter.values[routine.result][0])
+
+
+class Table(tuple[Array, ...]):
+    """Arrays that a table of pointers points to."""
+
+
 class Interpreter:
     def __init__(
-        self, nest: Nest, arrays: Sequence[Array], rows: int, thread: int, threads: int
+        self,
+        rows: int = 1,
+        thread: int = 0,
+        threads: int = 1,
+        wait: Callable[[], object] = lambda: None,
     ) -> None:
-        self.arrays = dict(zip(nest.parameters, arrays, strict=True))
-        self.rows, self.thread, self.threads = rows, thread, threads
+        self.arrays: dict[Parameter, Array] = {}
+        self.tables: dict[Parameter, Table] = {}
+        self.rows, self.thread, self.threads, self.wait = rows, thread, threads, wait
         self.values: dict[Register, Value] = {}
         self.indices: dict[Index, int] = {}
         self.failed = False
@@ -95,7 +152,9 @@ class Interpreter:
                 self.loop(statement)
             case Share():
                 self.share(statement)
-            case Store(value=register, address=address):
+            case Branch() | Repeat() | Barrier() | Call() | Within() | Entry() | Data():
+                self.of_routine(statement)
+            case Store(value=register, address=address) | Release(value=register, address=address):
                 array = self.arrays[address.parameter]
                 array[self.lanes(address, register.kind.lanes)] = self.values[register]
             case Transpose():
@@ -126,13 +185,17 @@ class Interpreter:
                 return np.concatenate([self.values[each] for each in values])[list(picked)]
             case Across(primitive=primitive, value=vector):
                 return _across(PRIMITIVES[primitive], self.values[vector])
-            case Load() | Immediate() | Immediates() | Positions() | RowCount():
+            case Somewhere(value=vector):
+                return np.asarray(self.values[vector].any())
+            case Load() | Acquire() | Immediate() | Immediates() | Positions() | RowCount():
                 return self.source(statement)
 
-    def source(self, statement: Load | Immediate | Immediates | Positions | RowCount) -> Value:
+    def source(
+        self, statement: Load | Acquire | Immediate | Immediates | Positions | RowCount
+    ) -> Value:
         """What does not come from a register."""
         match statement:
-            case Load(out=out, address=address):
+            case Load(out=out, address=address) | Acquire(out=out, address=address):
                 return self.arrays[address.parameter][self.lanes(address, out.kind.lanes)]
             case Immediate(value=number):
                 return np.asarray(number)
@@ -164,12 +227,74 @@ class Interpreter:
         self.indices[share.low] = first * share.grain
         self.indices[share.high] = min(last * share.grain, stop)
 
+    # routines
+
+    def of_routine(
+        self, statement: Branch | Repeat | Barrier | Call | Within | Entry | Data
+    ) -> None:
+        match statement:
+            case Branch():
+                self.branch(statement)
+            case Repeat():
+                self.repeat(statement)
+            case Barrier():
+                self.wait()
+            case Call():
+                self.call(statement)
+            case Within(out=out, base=base, offset=offset):
+                self.arrays[out] = _viewed(self.arrays[base], out, self.position(offset))
+            case Entry(out=out, table=table, position=position):
+                self.arrays[out] = _viewed(self.tables[table][position], out)
+            case Data(out=out, content=content):
+                self.arrays[out] = np.frombuffer(content, out.dtype.numpy)
+
+    def branch(self, branch: Branch) -> None:
+        true = bool(self.values[branch.condition][0])
+        self.body(branch.then if true else branch.otherwise)
+        for merged in branch.merged:
+            self.values[merged.result] = self.values[merged.then if true else merged.otherwise]
+
+    def repeat(self, repeat: Repeat) -> None:
+        self.values |= {c.current: self.values[c.initial] for c in repeat.carried}
+        self.body(repeat.body)
+        while self.values[repeat.again][0]:
+            following = {c.current: self.values[c.following] for c in repeat.carried}
+            self.values |= following
+            self.body(repeat.body)
+        self.values |= {c.result: self.values[c.following] for c in repeat.carried}
+
+    def call(self, call: Call) -> None:
+        if isinstance(call.function, Nest):
+            self.call_nest(call.function, call.arguments)
+            return
+        given = [self.argument(each) for each in call.arguments]
+        result = interpret_routine(call.function, given, self.wait)
+        if call.out is not None:
+            self.values[call.out] = np.array([result]).astype(call.out.kind.dtype.numpy)
+
+    def call_nest(self, nest: Nest, arguments: Sequence[Parameter | Register]) -> None:
+        count = len(nest.parameters)
+        pairs = zip(nest.parameters, arguments, strict=False)
+        arrays = [_viewed(self.arrays[b], a) for a, b in pairs if isinstance(b, Parameter)]
+        rows, thread, threads, *failing = map(self.argument, arguments[count:])
+        if interpret(nest, arrays, _whole(rows), _whole(thread), _whole(threads)):
+            place, code = failing
+            assert isinstance(place, np.ndarray)
+            place[0] = place[0] or code
+
+    def argument(self, argument: Parameter | Register) -> Array | Table | int:
+        if isinstance(argument, Register):
+            return int(self.values[argument][0])
+        if argument in self.tables:
+            return self.tables[argument]
+        return self.arrays[argument]
+
     def bound(self, bound: Bound) -> int:
         match bound:
             case int():
                 return bound
-            case Index():
-                return self.indices[bound]
+            case Index() | Register():
+                return self.number(bound)
             case Rows(multiple=multiple, rounded=rounded):
                 return -(-self.rows * multiple // rounded) * rounded
 
@@ -184,6 +309,22 @@ class Interpreter:
 
     def lanes(self, address: Address, lanes: int) -> npt.NDArray[np.int64]:
         return self.position(address.position) + address.stride * np.arange(lanes)
+
+
+def _unsigned(value: Value) -> Value:
+    return value.view(f"u{value.dtype.itemsize}")
+
+
+def _viewed(array: Array, parameter: Parameter, offset: int = 0) -> Array:
+    """What lies so many bytes behind the start of an array, as elements of a parameter."""
+    found = array.reshape(-1).view(np.uint8)[offset:]
+    size = parameter.dtype.itemsize
+    return found[: len(found) // size * size].view(parameter.dtype.numpy)
+
+
+def _whole(given: Array | Table | int) -> int:
+    assert isinstance(given, int)
+    return given
 
 
 def _across(fold: Callable[..., Value], value: Value) -> Value:

@@ -9,34 +9,28 @@ from dataclasses import dataclass, field
 from chainc.ir.types import DType, bool_, int64, promote
 from chainc.loops.language import (
     Across,
-    Address,
-    Affine,
-    Bound,
     Carried,
     Compute,
     Fail,
     Immediate,
     Immediates,
-    Index,
-    Kind,
     Lane,
     Load,
     Loop,
     Nest,
-    Parameter,
     Positions,
     Prefetch,
-    Register,
     RowCount,
     RuntimeCall,
     Share,
     Shuffle,
+    Somewhere,
     Splat,
     Statement,
     Store,
     Transpose,
-    affine,
 )
+from chainc.loops.values import Address, Affine, Bound, Index, Kind, Parameter, Register, affine
 
 
 @dataclass(eq=False)
@@ -80,17 +74,24 @@ class NestBuilder:
         carried: Sequence[Register] = (),
     ) -> Iterator[OpenLoop]:
         """A loop around what is written inside; `carry` says what the next pass gets."""
-        values = tuple(map(_another, carried))
-        results = tuple(map(_another, carried))
+        values = tuple(map(another, carried))
+        results = tuple(map(another, carried))
         opened = OpenLoop(Index(name), values, results)
-        self.bodies.append([])
-        yield opened
-        body = tuple(self.bodies.pop())
+        with self._body() as body:
+            yield opened
         if len(opened.following) != len(values):
             raise ValueError(f"loop {name}: say what the next pass gets, with carry(...)")
         pairs = zip(values, carried, opened.following, results, strict=True)
         handed = tuple(Carried(*registers) for registers in pairs)
-        self._append(Loop(opened.index, start, stop, step, handed, body))
+        self._append(Loop(opened.index, start, stop, step, handed, tuple(body)))
+
+    @contextmanager
+    def _body(self) -> Iterator[list[Statement]]:
+        """Statements that are inside of another."""
+        body: list[Statement] = []
+        self.bodies.append(body)
+        yield body
+        self.bodies.pop()
 
     @contextmanager
     def writing(self, part: int | None) -> Iterator[None]:
@@ -106,8 +107,9 @@ class NestBuilder:
         self.shared = True
         return low, high
 
-    def load(self, address: Address, lanes: int = 1) -> Register:
-        out = self._register(Kind(address.parameter.dtype, lanes), address.parameter.name)
+    def load(self, address: Address, lanes: int = 1, name: str = "") -> Register:
+        parameter = address.parameter
+        out = self._register(Kind(parameter.dtype, lanes), name or parameter.name)
         self._append(Load(out, address))
         return out
 
@@ -120,8 +122,8 @@ class NestBuilder:
         """Soon the cache line at this address will be read."""
         self._append(Prefetch(address))
 
-    def constant(self, value: float | int | bool, kind: Kind) -> Register:
-        out = self._register(kind)
+    def constant(self, value: float | int | bool, kind: Kind, name: str = "") -> Register:
+        out = self._register(kind, name)
         self._append(Immediate(out, value))
         return out
 
@@ -131,14 +133,16 @@ class NestBuilder:
         self._append(Immediates(out, tuple(values)))
         return out
 
-    def compute(self, primitive: str, *operands: Register, dtype: DType | None = None) -> Register:
+    def compute(
+        self, primitive: str, *operands: Register, dtype: DType | None = None, name: str = ""
+    ) -> Register:
         """A primitive in every lane; scalars are splat where another operand is a vector.
 
         Numbers of different precision are converted to the higher one.
         """
         lanes = max(operand.kind.lanes for operand in operands)
         wide = tuple(self.splat(each, lanes) for each in self._promoted(operands))
-        out = self._register(Kind(dtype or wide[-1].kind.dtype, lanes), primitive)
+        out = self._register(Kind(dtype or wide[-1].kind.dtype, lanes), name or primitive)
         self._append(Compute(out, primitive, wide))
         return out
 
@@ -187,6 +191,14 @@ class NestBuilder:
         self._append(Across(out, primitive, value))
         return out
 
+    def somewhere(self, value: Register) -> Register:
+        """Is it true in any lane?"""
+        if value.kind.lanes == 1:
+            return value
+        out = self._register(Kind(bool_), "any")
+        self._append(Somewhere(out, value))
+        return out
+
     def transpose(self, values: Sequence[Register]) -> tuple[Register, ...]:
         outs = tuple(self._register(value.kind, value.name) for value in values)
         self._append(Transpose(outs, tuple(values)))
@@ -221,5 +233,6 @@ class NestBuilder:
         self.bodies[-1].append(statement)
 
 
-def _another(register: Register) -> Register:
+def another(register: Register) -> Register:
+    """Of the same kind and name."""
     return Register(register.kind, register.name, register.part)

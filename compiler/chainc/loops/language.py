@@ -10,110 +10,18 @@
 Registers are written once. An address is a parameter and an affine position in elements.
 A loop runs while `index + step <= stop`; its index keeps its last value, so that a loop with a
 smaller step can go on where it ended. LLVM text is one printer of this language.
+
+A nest is one kernel. What calls kernels is a routine: it finds buffers in an arena or a table of
+pointers, branches, repeats, and lets threads wait for each other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
-from chainc.ir.types import DType
-
-
-@dataclass(frozen=True, eq=False)
-class Parameter:
-    """A buffer as a kernel sees it: where it starts is an argument."""
-
-    name: str
-    dtype: DType
-    padded: bool = True  # may be read, and written, up to one vector past its elements
-
-
-@dataclass(frozen=True)
-class Kind:
-    """The element type and the number of elements of a register."""
-
-    dtype: DType
-    lanes: int = 1
-
-    def __str__(self) -> str:
-        return self.dtype.short if self.lanes == 1 else f"{self.dtype.short}x{self.lanes}"
-
-    def with_dtype(self, dtype: DType) -> Kind:
-        return Kind(dtype, self.lanes)
-
-
-@dataclass(frozen=True, eq=False)
-class Register:
-    """A value in a machine register, written once.
-
-    `part` is the number of the part of the kernel that needs it, None where no one part does.
-    """
-
-    kind: Kind
-    name: str = ""
-    part: int | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Index:
-    """A loop's position, or a bound that is computed at run time; a 64-bit integer."""
-
-    name: str
-
-
-@dataclass(frozen=True)
-class Rows:
-    """`multiple` × the number of rows of this call, rounded up to a multiple of `rounded`."""
-
-    multiple: int = 1
-    rounded: int = 1
-
-    def __str__(self) -> str:
-        text = "rows" if self.multiple == 1 else f"{self.multiple}*rows"
-        return text if self.rounded == 1 else f"ceil({text}, {self.rounded})"
-
-
-Bound = int | Rows | Index
-Variable = Index | Register  # a register here is a scalar int64
-
-
-@dataclass(frozen=True)
-class Affine:
-    """constant + Σ variable × factor."""
-
-    constant: int = 0
-    terms: tuple[tuple[Variable, int], ...] = ()
-
-    def __add__(self, other: Affine | int) -> Affine:
-        if isinstance(other, int):
-            return Affine(self.constant + other, self.terms)
-        merged: dict[Variable, int] = dict(self.terms)
-        for variable, factor in other.terms:
-            merged[variable] = merged.get(variable, 0) + factor
-        terms = tuple((variable, factor) for variable, factor in merged.items() if factor)
-        return Affine(self.constant + other.constant, terms)
-
-    def __mul__(self, factor: int) -> Affine:
-        if factor == 0:
-            return Affine()
-        terms = tuple((variable, each * factor) for variable, each in self.terms)
-        return Affine(self.constant * factor, terms)
-
-
-def affine(value: int | Variable | Affine) -> Affine:
-    if isinstance(value, Affine):
-        return value
-    return Affine(value) if isinstance(value, int) else Affine(0, ((value, 1),))
-
-
-@dataclass(frozen=True)
-class Address:
-    """Element `position` of a parameter, and the distance of the elements of a vector."""
-
-    parameter: Parameter
-    position: Affine
-    stride: int = 1  # between lanes; 0: one element for all lanes
+from chainc.loops.values import Address, Affine, Bound, Index, Parameter, Register
 
 
 @dataclass(frozen=True)
@@ -159,7 +67,9 @@ class Immediates:
 class Compute:
     """A primitive of the scalar vocabulary in every lane.
 
-    One more is `fma`: a·b + c, rounded once or twice, whichever the machine does.
+    There are some more. `fma`: a·b + c, rounded once or twice, whichever the machine does. Of
+    integers, bit by bit: `bit_and`, `bit_or`, `bit_xor`, `shift_left`, `shift_right` (zeros come
+    in), `leading_zeros`, and `unsigned_less`.
     """
 
     out: Register
@@ -202,6 +112,14 @@ class Across:
 
     out: Register
     primitive: str
+    value: Register
+
+
+@dataclass(frozen=True)
+class Somewhere:
+    """Is it true in any lane?"""
+
+    out: Register
     value: Register
 
 
@@ -281,6 +199,99 @@ class Loop:
     body: tuple[Statement, ...]
 
 
+@dataclass(frozen=True)
+class Within:
+    """A buffer that begins so many bytes behind the start of another."""
+
+    out: Parameter
+    base: Parameter
+    offset: Affine
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A buffer whose start stands in a table of pointers."""
+
+    out: Parameter
+    table: Parameter
+    position: int
+
+
+@dataclass(frozen=True)
+class Data:
+    """A buffer of constants, which has a name in the module."""
+
+    out: Parameter
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Acquire:
+    """A load: what another thread wrote before it released the value is seen from here on."""
+
+    out: Register
+    address: Address
+
+
+@dataclass(frozen=True)
+class Release:
+    """The reverse."""
+
+    value: Register
+    address: Address
+
+
+@dataclass(frozen=True)
+class Barrier:
+    """No thread goes on before all are here; each sees what the others have written."""
+
+    arena: Parameter
+    thread: Register
+    threads: Register
+
+
+@dataclass(frozen=True)
+class Call:
+    """Of a kernel or a routine, which may return a register.
+
+    A kernel takes its buffers, the number of rows, the thread and the number of threads; one that
+    may fail also the place of the failure and the code that stands for it.
+    """
+
+    out: Register | None
+    function: Nest | Routine
+    arguments: tuple[Parameter | Register, ...]
+
+
+@dataclass(frozen=True)
+class Merged:
+    """A register that has one of two values, after a branch."""
+
+    result: Register
+    then: Register
+    otherwise: Register
+
+
+@dataclass(frozen=True)
+class Branch:
+    """One of two bodies."""
+
+    condition: Register
+    then: tuple[Statement, ...]
+    otherwise: tuple[Statement, ...]
+    merged: tuple[Merged, ...]
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """The body, once and then while `again` is true at its end."""
+
+    again: Register
+    carried: tuple[Carried, ...]
+    body: tuple[Statement, ...]
+
+
 Statement = (
     Load
     | Store
@@ -292,6 +303,7 @@ Statement = (
     | Lane
     | Shuffle
     | Across
+    | Somewhere
     | Transpose
     | Positions
     | RowCount
@@ -299,10 +311,19 @@ Statement = (
     | Fail
     | Share
     | Loop
+    | Within
+    | Entry
+    | Data
+    | Acquire
+    | Release
+    | Barrier
+    | Call
+    | Branch
+    | Repeat
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Nest:
     """One kernel: its parameters and statements. Without a `Share` a single thread does it all."""
 
@@ -312,22 +333,54 @@ class Nest:
     body: tuple[Statement, ...]
     shared: bool = False
 
+    @cached_property
+    def fails(self) -> bool:
+        """Does it look for indices out of range?"""
+        return any(isinstance(each, Fail) for each in statements(self.body))
+
+
+@dataclass(frozen=True, eq=False)
+class Routine:
+    """A function that calls kernels and other routines.
+
+    `inlined` says that it becomes a part of its callers.
+    """
+
+    name: str
+    note: str
+    parameters: tuple[Parameter | Register, ...]
+    body: tuple[Statement, ...]
+    result: Register | None = None
+    inlined: bool = False
+
 
 def part_of(statement: Statement) -> int | None:
     """For which part of the kernel a statement is; None for what serves all of it."""
     match statement:
-        case Store():
+        case Store() | Release():
             return statement.value.part
         case Transpose() | RuntimeCall():
             return statement.outs[0].part
-        case Prefetch() | Fail() | Share() | Loop():
+        case Prefetch() | Fail() | Share() | Loop() | Branch() | Repeat() | Barrier() | Call():
+            return None
+        case Within() | Entry() | Data():
             return None
     return statement.out.part
+
+
+def bodies_of(statement: Statement) -> tuple[tuple[Statement, ...], ...]:
+    """The statements inside of a statement."""
+    match statement:
+        case Loop() | Repeat():
+            return (statement.body,)
+        case Branch():
+            return statement.then, statement.otherwise
+    return ()
 
 
 def statements(body: Iterable[Statement]) -> Iterable[Statement]:
     """Every statement, loops before what is in them."""
     for statement in body:
         yield statement
-        if isinstance(statement, Loop):
-            yield from statements(statement.body)
+        for inside in bodies_of(statement):
+            yield from statements(inside)

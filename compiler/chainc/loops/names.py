@@ -18,32 +18,19 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from chainc.loops.language import (
-    Across,
-    Affine,
-    Bound,
+    Branch,
     Compute,
-    Fail,
     Immediate,
-    Immediates,
-    Index,
-    Lane,
     Load,
     Loop,
-    Nest,
-    Positions,
-    Prefetch,
-    Register,
-    RowCount,
-    RuntimeCall,
-    Share,
-    Shuffle,
+    Repeat,
     Splat,
     Statement,
-    Store,
-    Transpose,
-    Variable,
+    bodies_of,
     statements,
 )
+from chainc.loops.uses import read, written
+from chainc.loops.values import Register, Rows, Variable
 
 # What the result of a primitive is called.
 _NOUNS: Mapping[str, str] = {
@@ -54,6 +41,10 @@ _NOUNS: Mapping[str, str] = {
     "divide": "quotient",
     "select": "chosen",
     "cast": "converted",
+    "bit_and": "masked",
+    "bit_xor": "mixed",
+    "shift_left": "shifted",
+    "shift_right": "shifted",
 }
 
 
@@ -99,14 +90,20 @@ def _follow(a: tuple[int, int], b: tuple[int, int]) -> bool:
     return first[0] < second[0] and first[1] <= second[0]
 
 
-def names(nest: Nest) -> Mapping[Variable, Name]:
-    """A name for every variable; those of a scope that is left are used again."""
-    spans = _Spans({each.out: each.value for each in _all(nest.body, Splat)})
-    spans.walk(nest.body)
-    groups = _grouped(nest.body, spans)
-    loaded = {statement.out for statement in _all(nest.body, Load)}
+def names(body: Sequence[Statement], given: Sequence[Register] = ()) -> Mapping[Variable, Name]:
+    """A name for every variable; those of a scope that is left are used again.
+
+    Registers that are given when the body begins have their own.
+    """
+    spans = _Spans({each.out: each.value for each in _all(body, Splat)})
+    spans.begin(given)
+    spans.walk(body)
+    groups = _grouped(body, spans)
+    loaded = {statement.out for statement in _all(body, Load)}
     found: dict[Variable, Name] = {}
-    _Scope(groups, spans, loaded, found).walk(nest.body)
+    scope = _Scope(groups, spans, loaded, found)
+    scope.begin(given)
+    scope.walk(body)
     found.update({each: found[one] for each, one in spans.scalars.items() if one in found})
     return found
 
@@ -129,63 +126,6 @@ def literals(body: Iterable[Statement]) -> Mapping[Register, float | int | bool]
     return found
 
 
-def written(statement: Statement) -> Sequence[Variable]:
-    """The variables that a statement gives a value; of a loop, those it carries and its index."""
-    match statement:
-        case Store() | Prefetch() | Fail():
-            return ()
-        case Transpose() | RuntimeCall():
-            return statement.outs
-        case Share():
-            return (statement.low, statement.high)
-        case Loop():
-            return (statement.index, *(carried.current for carried in statement.carried))
-        case _:
-            return (statement.out,)
-
-
-def _read(statement: Statement) -> Iterable[Variable]:
-    """The variables whose values a statement needs; of a loop, at its beginning."""
-    match statement:
-        case Compute() | RuntimeCall():
-            return statement.operands
-        case Splat() | Lane() | Across():
-            return (statement.value,)
-        case Shuffle() | Transpose():
-            return statement.values
-        case Fail():
-            return (statement.condition,)
-        case Loop():
-            initial = (carried.initial for carried in statement.carried)
-            return (*initial, *_indices(statement.start), *_indices(statement.stop))
-        case Share():
-            return _indices(statement.stop)
-        case _:
-            return _positioned(statement)
-
-
-def _positioned(
-    statement: Load | Store | Prefetch | Positions | Immediate | Immediates | RowCount,
-) -> Iterable[Variable]:
-    match statement:
-        case Load() | Prefetch():
-            return _of(statement.address.position)
-        case Store():
-            return (statement.value, *_of(statement.address.position))
-        case Positions():
-            return _of(statement.position)
-        case Immediate() | Immediates() | RowCount():
-            return ()
-
-
-def _of(position: Affine) -> Iterable[Variable]:
-    return (variable for variable, _ in position.terms)
-
-
-def _indices(bound: Bound) -> Iterable[Variable]:
-    return (bound,) if isinstance(bound, Index) else ()
-
-
 @dataclass
 class _Spans:
     """For each variable, the positions where it is written and where it is needed last."""
@@ -196,25 +136,43 @@ class _Spans:
     ends: dict[Loop, int] = field(default_factory=dict)
     clock: int = 0
 
+    def begin(self, given: Iterable[Register]) -> None:
+        self._write(given)
+
     def walk(self, body: Sequence[Statement]) -> None:
         for statement in body:
             self.clock += 1
-            self._use(_read(statement))
+            self._use(read(statement))
             self._write(written(statement))
-            if isinstance(statement, Loop):
+            if isinstance(statement, Loop | Repeat):
                 self._loop(statement)
+            elif isinstance(statement, Branch):
+                self._branch(statement)
 
-    def _loop(self, loop: Loop) -> None:
+    def _loop(self, loop: Loop | Repeat) -> None:
         head = self.clock
         self.walk(loop.body)
         self.clock += 1
         self._use(carried.following for carried in loop.carried)
+        self._use([loop.again] if isinstance(loop, Repeat) else [])
         for variable, position in self.last.items():
             if position > head and self.first[variable] < head:
                 self.last[variable] = self.clock  # needed by every pass
-        self._use(_indices(loop.stop))
+        if isinstance(loop, Loop):
+            self._use(bound for bound in (loop.stop,) if not isinstance(bound, int | Rows))
+            self.ends[loop] = self.clock
         self._write(carried.result for carried in loop.carried)
-        self.ends[loop] = self.clock
+
+    def _branch(self, branch: Branch) -> None:
+        """A side without statements comes first: it needs what is kept no longer."""
+        thens = (merged.then for merged in branch.merged)
+        others = (merged.otherwise for merged in branch.merged)
+        sides = [(branch.then, thens), (branch.otherwise, others)]
+        for body, values in sorted(sides, key=lambda side: bool(side[0])):
+            self.walk(body)
+            self.clock += 1
+            self._use(values)
+        self._write(merged.result for merged in branch.merged)
 
     def _use(self, variables: Iterable[Variable]) -> None:
         for variable in variables:
@@ -243,10 +201,14 @@ def _grouped(body: Sequence[Statement], spans: _Spans) -> dict[Variable, _Group]
     }
     for known in literals(body):
         groups.pop(known, None)
-    for loop in _all(body, Loop):
-        for carried in loop.carried:
+    for loop in statements(body):
+        for carried in loop.carried if isinstance(loop, Loop | Repeat) else ():
             for other in (carried.result, carried.initial, carried.following):
                 _join(groups, carried.current, spans.source(other))
+    for branch in _all(body, Branch):
+        for merged in branch.merged:
+            for value in (merged.otherwise, merged.then):
+                _join(groups, merged.result, spans.source(value))
     for compute in _all(body, Compute):
         if compute.primitive == "fma":
             _join(groups, spans.source(compute.operands[2]), compute.out)
@@ -275,17 +237,22 @@ class _Scope:
     found: dict[Variable, Name]
     taken: dict[str, int] = field(default_factory=dict)
 
+    def begin(self, given: Iterable[Register]) -> None:
+        self._name(given)
+
     def walk(self, body: Sequence[Statement]) -> None:
         self._name(variable for statement in body for variable in self._own(statement))
         for statement in body:
-            if isinstance(statement, Loop):
+            for inside in bodies_of(statement):
                 inner = _Scope(self.groups, self.spans, self.loaded, self.found, dict(self.taken))
-                if not self.spans.outlives(statement):
+                if isinstance(statement, Loop) and not self.spans.outlives(statement):
                     inner._name([statement.index])
-                inner.walk(statement.body)
+                inner.walk(inside)
 
     def _own(self, statement: Statement) -> Iterable[Variable]:
         """What can be seen after the statement."""
+        if isinstance(statement, Branch):
+            yield from (merged.result for merged in statement.merged)
         for variable in written(statement):
             if (
                 not isinstance(statement, Loop)

@@ -21,37 +21,33 @@ from itertools import groupby
 
 from chainc.loops.language import (
     Across,
-    Address,
-    Affine,
-    Bound,
     Carried,
     Compute,
     Fail,
     Immediate,
     Immediates,
-    Index,
     Lane,
     Load,
     Loop,
     Nest,
-    Parameter,
     Positions,
     Prefetch,
-    Register,
     RowCount,
     RuntimeCall,
     Share,
     Shuffle,
+    Somewhere,
     Splat,
     Statement,
     Store,
     Transpose,
-    Variable,
+    bodies_of,
     part_of,
     statements,
 )
 from chainc.loops.names import Name, literals, names
 from chainc.loops.repetition import Block, Line, Offset, PartMark, Piece, Rendered, folded, rendered
+from chainc.loops.values import Address, Affine, Bound, Parameter, Register, Rows, Variable
 
 _INFIX: Mapping[str, str] = {
     "add": "+",
@@ -65,97 +61,130 @@ _INFIX: Mapping[str, str] = {
     "equal": "==",
     "logical_and": "and",
     "logical_or": "or",
+    "bit_and": "&",
+    "bit_or": "|",
+    "bit_xor": "^",
+    "shift_left": "<<",
+    "shift_right": ">>",
 }
 
 
 def print_nest(nest: Nest) -> str:
     """The nest's note, the parameters it reads and those it writes, and its loops."""
-    return "".join(f"{line.text}\n" for line in nest_lines(nest))
+    return together(nest_lines(nest))
+
+
+def together(lines: Sequence[Rendered]) -> str:
+    """Lines as one text."""
+    return "".join(f"{line.text}\n" for line in lines)
 
 
 def nest_lines(nest: Nest) -> list[Rendered]:
     """The text of a nest line by line."""
-    printer = _Printer(nest)
-    note = "".join(character if character.isprintable() else "?" for character in nest.note)
-    body = Block((printer.signature(),), tuple(printer.body(nest.body)))
-    return [Rendered(f"# {note}", None), *rendered([body])]
+    printer = LoopText(nest.body, nest.parameters)
+    return noted_lines(nest.note, printer.nest_signature(nest), printer.body(nest.body))
 
 
-class _Printer:
-    def __init__(self, nest: Nest) -> None:
-        self.nest = nest
-        self.names = names(nest)
-        self.literals = literals(nest.body)
-        self.parameters = _parameter_names(nest.parameters)
+def noted_lines(note: str, signature: str, body: Sequence[Line | Block]) -> list[Rendered]:
+    """A note, and a signature with what is under it."""
+    printable = "".join(character if character.isprintable() else "?" for character in note)
+    return [Rendered(f"# {printable}", None), *rendered([Block((signature,), body)])]
+
+
+class LoopText:
+    """The text of statements that nests have, with names for what they use."""
+
+    def __init__(
+        self,
+        body: Sequence[Statement],
+        parameters: Sequence[Parameter],
+        given: Sequence[Register] = (),
+    ) -> None:
+        self.everything = list(statements(body))
+        self.names = names(body, given)
+        self.literals = literals(body)
+        self.parameters = _parameter_names(parameters)
         taken = {str(name) for name in self.names.values()}
         self.counters = [letter for letter in "uvwxyz" if letter not in taken]
 
-    def signature(self) -> str:
-        everything = list(statements(self.nest.body))
-        read = {each.address.parameter for each in everything if isinstance(each, Load)}
-        written = {each.address.parameter for each in everything if isinstance(each, Store)}
-        return f"{self.nest.name}({self._typed(read)}) -> {self._typed(written) or 'nothing'}"
+    def nest_signature(self, nest: Nest) -> str:
+        read = {each.address.parameter for each in self.everything if isinstance(each, Load)}
+        written = {each.address.parameter for each in self.everything if isinstance(each, Store)}
+        given = self.typed([each for each in nest.parameters if each in read])
+        left = self.typed([each for each in nest.parameters if each in written])
+        return f"{nest.name}({given}) -> {left or 'nothing'}"
 
-    def _typed(self, wanted: set[Parameter]) -> str:
-        typed = {p: f"{self.parameters[p]}: {p.dtype}" for p in self.nest.parameters}
-        return ", ".join(text for p, text in typed.items() if p in wanted)
+    def typed(self, wanted: Sequence[Parameter | Register]) -> str:
+        return ", ".join(
+            f"{self.parameters[each]}: {each.dtype}"
+            if isinstance(each, Parameter)
+            else f"{self.names[each]}: {each.kind}"
+            for each in wanted
+        )
 
     def body(self, body: Sequence[Statement]) -> list[Line | Block]:
         """One line a statement; runs of lines are folded."""
         lines: list[Line | Block] = []
-        for straight, run in groupby(body, lambda each: not isinstance(each, Loop)):
+        for straight, run in groupby(body, lambda each: not bodies_of(each)):
             if straight:
                 marked = [
-                    (*line, PartMark(part_of(each))) for each in run for line in self._lines(each)
+                    (*line, PartMark(part_of(each))) for each in run for line in self.lines(each)
                 ]
                 lines += folded(marked, self.counters)
             else:
-                lines += [self._loop(each) for each in run if isinstance(each, Loop)]
+                lines += [block for each in run for block in self.blocks(each)]
         return lines
 
-    # loops
+    # loops and branches
+
+    def blocks(self, statement: Statement) -> Iterator[Block]:
+        if isinstance(statement, Loop):
+            yield self._loop(statement)
 
     def _loop(self, loop: Loop) -> Block:
         bounds = (*self._bound(loop.start), "..", *self._bound(loop.stop))
         step = f" by {loop.step}" if loop.step != 1 else ""
         head = ("for ", self.names[loop.index], " in ", *bounds, step)
-        carrying = tuple(self._carrying(loop.carried))
-        body = self.body(loop.body)
-        following = [c for c in loop.carried if not self._alike(c.following, c.current)]
-        if following:
-            targets = self._list([c.current for c in following])
-            body.append(("next ", *targets, " = ", *self._list([c.following for c in following])))
+        carrying = tuple(self.carrying(loop.carried))
+        body = [*self.body(loop.body), *self.following(loop.carried)]
         return Block((*head, *carrying, ":"), tuple(body))
 
-    def _alike(self, a: Register, b: Register) -> bool:
+    def following(self, carried: Sequence[Carried]) -> Iterator[Line]:
+        """`next a, b = b, a`."""
+        following = [c for c in carried if not self.alike(c.following, c.current)]
+        if following:
+            targets = self.listed([c.current for c in following])
+            yield ("next ", *targets, " = ", *self.listed([c.following for c in following]))
+
+    def alike(self, a: Register, b: Register) -> bool:
         return a in self.names and self.names[a] == self.names[b]
 
-    def _carrying(self, carried: Sequence[Carried]) -> Iterator[Piece]:
+    def carrying(self, carried: Sequence[Carried]) -> Iterator[Piece]:
         """` carrying sum0..sum23: f32x16 = 0, count`."""
         for position, (start, part) in enumerate(groupby(carried, self._start)):
             yield ", " if position else " carrying "
             group = list(part)
-            yield from self._list([each.current for each in group])
+            yield from self.listed([each.current for each in group])
             if start is not None:
                 yield f": {group[0].current.kind} = {start}"
 
     def _start(self, carried: Carried) -> str | None:
         """The value that it begins with, unless it has the same name."""
-        if self._alike(carried.initial, carried.current):
+        if self.alike(carried.initial, carried.current):
             return None
-        return str(_Text(self._value(carried.initial)))
+        return str(_Text(self.value(carried.initial)))
 
     def _bound(self, bound: Bound) -> Sequence[Piece]:
-        return (self.names[bound],) if isinstance(bound, Index) else (str(bound),)
+        return (str(bound),) if isinstance(bound, int | Rows) else self.value(bound)
 
     # values
 
-    def _value(self, variable: Variable) -> Sequence[Piece]:
+    def value(self, variable: Variable) -> Sequence[Piece]:
         if isinstance(variable, Register) and variable in self.literals:
             return (_number(self.literals[variable]),)
         return (self.names[variable],)
 
-    def _list(self, registers: Sequence[Register]) -> Sequence[Piece]:
+    def listed(self, registers: Sequence[Register]) -> Sequence[Piece]:
         """`a0..a15`, `a, b`."""
         known = [self.names[each] for each in registers if each not in self.literals]
         if len(known) == len(registers) > 2 and _consecutive(known):
@@ -166,10 +195,10 @@ class _Printer:
         pieces: list[Piece] = []
         for register in registers:
             pieces += [", "] if pieces else []
-            pieces += self._value(register)
+            pieces += self.value(register)
         return pieces
 
-    def _affine(self, position: Affine) -> Iterator[Piece]:
+    def affine(self, position: Affine) -> Iterator[Piece]:
         """`784*row + k + 3`."""
         terms = sorted(position.terms, key=lambda term: -abs(term[1]))
         for count, (variable, factor) in enumerate(terms):
@@ -178,37 +207,39 @@ class _Printer:
             elif factor < 0:
                 yield "-"
             yield f"{abs(factor)}*" if abs(factor) != 1 else ""
-            yield from self._value(variable)
+            yield from self.value(variable)
         yield Offset(position.constant, alone=not position.terms)
 
-    def _place(self, address: Address, lanes: int) -> Iterator[Piece]:
+    def place(self, address: Address, lanes: int) -> Iterator[Piece]:
         yield f"{self.parameters[address.parameter]}["
-        yield from self._affine(address.position)
+        yield from self.affine(address.position)
         yield "]" if lanes == 1 or address.stride == 1 else f", stride {address.stride}]"
 
     # statements
 
-    def _lines(self, statement: Statement) -> Iterator[Line]:
+    def lines(self, statement: Statement) -> Iterator[Line]:
         match statement:
             case Store():
                 lanes = statement.value.kind.lanes
-                place = self._place(statement.address, lanes)
-                yield ("store ", *place, " = ", *self._value(statement.value))
+                place = self.place(statement.address, lanes)
+                yield ("store ", *place, " = ", *self.value(statement.value))
             case Prefetch():
-                yield ("prefetch ", *self._place(statement.address, 1))
+                yield ("prefetch ", *self.place(statement.address, 1))
             case Fail():
-                yield ("fail where ", *self._value(statement.condition))
+                yield ("fail where ", *self.value(statement.condition))
             case Share():
                 yield self._share(statement)
             case Transpose() | RuntimeCall():
-                yield (*self._list(statement.outs), " = ", *self._several(statement))
-            case Loop():
-                raise TypeError("a loop is no line")
+                yield (*self.listed(statement.outs), " = ", *self._several(statement))
             case Splat():
                 return
-            case _:
+            case Immediates() | Lane() | Shuffle() | Across() | Somewhere():
+                yield (*self.head(statement.out), *self._lanes(statement))
+            case Load() | Immediate() | Compute() | Positions() | RowCount():
                 if statement.out not in self.literals:
                     yield self._definition(statement)
+            case _:
+                raise TypeError("only a routine has such a statement, or it is no line")
 
     def _share(self, share: Share) -> Line:
         bounds = (self.names[share.low], "..", self.names[share.high])
@@ -217,53 +248,51 @@ class _Printer:
 
     def _several(self, statement: Transpose | RuntimeCall) -> Sequence[Piece]:
         if isinstance(statement, Transpose):
-            return ("transpose(", *self._list(statement.values), ")")
-        return (f"{statement.function}(", *self._list(statement.operands), ")")
+            return ("transpose(", *self.listed(statement.values), ")")
+        return (f"{statement.function}(", *self.listed(statement.operands), ")")
 
-    def _definition(
-        self,
-        statement: Load
-        | Immediate
-        | Immediates
-        | Compute
-        | Lane
-        | Shuffle
-        | Across
-        | Positions
-        | RowCount,
-    ) -> Line:
-        out = statement.out
-        going_on = isinstance(statement, Compute) and self._goes_on(statement)
-        head = (self.names[out], " = " if going_on else f": {out.kind} = ")
+    def head(self, out: Register) -> Line:
+        """`sum: f32x8 = `."""
+        return (self.names[out], f": {out.kind} = ")
+
+    def _lanes(self, statement: Immediates | Lane | Shuffle | Across | Somewhere) -> Line:
         match statement:
-            case Load(address=address):
-                return (*head, "load ", *self._place(address, out.kind.lanes))
-            case Immediate(value=value):
-                return (*head, _number(value))
             case Immediates(values=values):
-                return (*head, f"[{', '.join(map(_number, values))}]")
-            case Compute():
-                return (*head, *self._compute(statement))
+                return (f"[{', '.join(map(_number, values))}]",)
             case Lane(value=vector, lane=lane):
-                return (*head, "lane ", Offset(lane, alone=True), " of ", *self._value(vector))
+                return ("lane ", Offset(lane, alone=True), " of ", *self.value(vector))
             case Shuffle(values=sources, picked=picked):
                 lanes = ", ".join("any" if lane < 0 else str(lane) for lane in picked)
-                return (*head, "lanes ", lanes, " of ", *self._separated(sources))
+                return ("lanes ", lanes, " of ", *self._separated(sources))
             case Across(primitive=primitive, value=folded_value):
-                return (*head, f"{primitive} across ", *self._value(folded_value))
+                return (f"{primitive} across ", *self.value(folded_value))
+            case Somewhere(value=condition):
+                return ("any of ", *self.value(condition))
+
+    def _definition(self, statement: Load | Immediate | Compute | Positions | RowCount) -> Line:
+        out = statement.out
+        going_on = isinstance(statement, Compute) and self._goes_on(statement)
+        head = (self.names[out], " = ") if going_on else self.head(out)
+        match statement:
+            case Load(address=address):
+                return (*head, "load ", *self.place(address, out.kind.lanes))
+            case Immediate(value=value):
+                return (*head, _number(value))
+            case Compute():
+                return (*head, *self._compute(statement))
             case Positions(position=position):
-                return (*head, "positions from ", *self._affine(position))
+                return (*head, "positions from ", *self.affine(position))
             case RowCount(multiple=multiple):
                 return (*head, "rows" if multiple == 1 else f"{multiple}*rows")
 
     def _goes_on(self, compute: Compute) -> bool:
         """Is it a sum that has its name from before?"""
-        return any(self._alike(operand, compute.out) for operand in compute.operands)
+        return any(self.alike(operand, compute.out) for operand in compute.operands)
 
     def _compute(self, statement: Compute) -> Sequence[Piece]:
         operands = statement.operands
         if statement.primitive in _INFIX and len(operands) == 2:
-            first, second = (self._value(operand) for operand in operands)
+            first, second = (self.value(operand) for operand in operands)
             return (*first, f" {_INFIX[statement.primitive]} ", *second)
         return (f"{statement.primitive}(", *self._separated(operands), ")")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from chainc.ir.types import Dim, Shape, product
-from chainc.loops.language import Affine, Bound, Index, Kind, affine
+from chainc.loops.values import Affine, Bound, Index, Kind, affine
 from chainc.lowering.program import Copy, Fill, Map, View
 from chainc.schedules.frame import Frame, Place
 from chainc.schedules.layout.access import Access, PanelPosition, Point, bound_of, moved

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from chainc.ir.types import Shape, Size
 from chainc.loops.builder import NestBuilder
-from chainc.loops.language import Kind, Parameter, Register
+from chainc.loops.values import Kind, Parameter, Register
 from chainc.lowering.parts import instructions_of, parts_of
 from chainc.lowering.program import (
     Buffer,

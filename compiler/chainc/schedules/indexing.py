@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from chainc.ir.types import Dim, Shape, bool_, int32, int64, product
-from chainc.loops.language import Affine, Bound, Kind, Register, affine
+from chainc.loops.values import Affine, Bound, Kind, Register, affine
 from chainc.lowering.program import Gather, Iota, OneHot, ScatterAdd
 from chainc.schedules.elementwise import WORTH_SHARING, Sweep
 from chainc.schedules.frame import Frame, Place

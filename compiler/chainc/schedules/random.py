@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from chainc.ir.types import Shape, TensorType, int32, int64, product
-from chainc.loops.language import Affine, Bound, Kind, Register, affine
+from chainc.loops.values import Affine, Bound, Kind, Register, affine
 from chainc.lowering.program import Buffer, Operand, Permutation, RandomWords, View
 from chainc.schedules.elementwise import WORTH_SHARING, Sweep
 from chainc.schedules.frame import Frame, Place

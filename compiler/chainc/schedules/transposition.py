@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chainc.ir.types import Shape
-from chainc.loops.language import Affine, Bound, Kind, Register, affine
+from chainc.loops.values import Affine, Bound, Kind, Register, affine
 from chainc.schedules.frame import Frame
 from chainc.schedules.layout.access import Access, PanelPosition, Point, bound_of, moved
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from chainc.loops.language import Kind, Nest
+from chainc.loops.language import Nest
+from chainc.loops.values import Kind
 from chainc.lowering.program import Buffer, Copy, View
 from chainc.schedules.elementwise import Sweep
 from chainc.schedules.frame import Frame, Place

@@ -78,7 +78,7 @@ class Compiled:
 
     @property
     def loops(self) -> str:
-        """The kernels of the machine code as loops over vectors.
+        """The kernels of the machine code as loops over vectors, and what calls them in training.
 
         Raises:
             GraphError: it was compiled for another target than "llvm".

@@ -13,7 +13,7 @@ import pytest
 
 import chainrule as cr
 from chainc.backends.llvm.processor import host
-from chainc.backends.llvm.training.code import training_code
+from chainc.backends.llvm.training_code import training_code
 from chainc.backends.storage import Allocation
 from chainrule import losses, nn, optim
 from chainrule.compiled.training import TrainingProgram
@@ -40,10 +40,19 @@ def test_every_kernel_is_shown_with_its_lines_and_named_as_in_the_code() -> None
     names = re.findall(r"^([\w.]+)\(", shown.loops, re.M)
     assert len(names) == len(set(names)) > 10
     for name in names:
-        assert f'define internal void @"{name}"(' in shown.llvm
-        assert re.search(rf'^"?{re.escape(name)}"?:', shown.assembly, re.M)
+        (head,) = re.findall(rf'^define internal \w+ @"{re.escape(name)}"\(.*', shown.llvm, re.M)
+        label = re.search(rf'^"?{re.escape(name)}"?:', shown.assembly, re.M)
+        assert (label is None) == ("alwaysinline" in head)
     (note,) = re.findall(r"^# (.*)\nrelu\w*\(.*", shown.loops, re.M)[:1]
     assert HERE in note
+
+
+def test_of_a_training_the_loop_is_shown_too() -> None:
+    shown = program().loops
+    loop = shown[shown.index("\ntrain.loop(") :]
+    assert re.search(r"^ +repeat carrying step, epoch, start, ", loop, re.M)
+    assert re.search(r"^ +step\(arena, table, rows, thread, threads\)\n +barrier$", loop, re.M)
+    assert "train.loop" not in cr.compile(cr.input("x", (3,)) * 2.0).loops
 
 
 def test_the_source_of_machine_code_is_its_llvm_text() -> None:

@@ -8,9 +8,10 @@ import pytest
 
 from chainc.ir.types import Dim, TensorType, float32, int32, named
 from chainc.loops.builder import NestBuilder
-from chainc.loops.language import Address, Kind, Nest, Parameter, Rows, affine
+from chainc.loops.language import Nest
 from chainc.loops.repetition import Block, Line, Offset, folded, rendered
 from chainc.loops.text import print_nest
+from chainc.loops.values import Address, Kind, Parameter, Rows, affine
 from chainc.lowering.program import (
     Buffer,
     Contraction,

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from tests.graphs import Case, cases
 
 from chainc import ops
-from chainc.backends.llvm.program import Memory
 from chainc.backends.numpy.module import assemble, prepare, print_function
 from chainc.ir import Graph, Node, apply
 from chainc.ir.binding import bind_graph
@@ -32,6 +31,7 @@ from chainc.lowering.split import split
 from chainc.schedules.layout.access import Capacity
 from chainc.schedules.layout.machine import AVX2, AVX512, SSE, Machine
 from chainc.schedules.layout.panels import lay_out
+from chainc.schedules.program.memory import Memory
 
 CAPACITY = Capacity({"batch": 4})
 

@@ -5,21 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from chainc.loops.language import (
-    Address,
-    Affine,
-    Bound,
-    Index,
-    Load,
-    Loop,
-    Nest,
-    Parameter,
-    Rows,
-    Share,
-    Statement,
-    Store,
-    Variable,
-)
+from chainc.loops.language import Load, Loop, Nest, Share, Statement, Store
+from chainc.loops.values import Address, Affine, Bound, Index, Parameter, Register, Rows, Variable
 
 Known = dict[Variable, int]
 
@@ -76,7 +63,7 @@ def _share(share: Share, call: Call, known: Known) -> None:
 
 
 def _bound(bound: Bound, call: Call, known: Known) -> int:
-    if isinstance(bound, Index):
+    if isinstance(bound, Index | Register):
         return known[bound]
     if isinstance(bound, Rows):
         count = bound.multiple * call.rows

@@ -30,7 +30,7 @@ class NativeTarget:
         from chainc.backends.llvm.machine_code.code import NativeCode
         from chainc.backends.llvm.machine_code.jit import Library, kept_object, machine_code
         from chainc.backends.llvm.processor import host
-        from chainc.backends.llvm.training.code import ENTRIES, training_code, worth_sharing
+        from chainc.backends.llvm.training_code import ENTRIES, training_code, worth_sharing
 
         used = threads_for(threads if threads is not None or worth_sharing(loop) else 1)
         code = training_code(loop, host(), used)

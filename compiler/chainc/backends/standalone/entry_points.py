@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chainc.backends.llvm.printing.spelling import element, number
-from chainc.backends.llvm.runtime import control_block
-from chainc.backends.llvm.training.code import TrainingCode
+from chainc.backends.llvm.training_code import TrainingCode
 from chainc.backends.standalone import entry_templates as templates
 from chainc.backends.standalone.guards import Body, store
 from chainc.backends.standalone.interface import (
@@ -22,6 +21,7 @@ from chainc.backends.standalone.interface import (
     Tensor,
 )
 from chainc.ir.types import bool_, uint8
+from chainc.schedules.program import control_block
 
 SEED, MARK, PLAN = 0, 8, 64  # offsets in bytes of our own; `training.JOB_WORDS` are the plan
 OWN_BYTES = 128

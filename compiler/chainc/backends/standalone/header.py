@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Sequence
 from string import Template
 
-from chainc.backends.llvm.runtime.control_block import MAX_THREADS
 from chainc.backends.standalone.interface import (
     BAD_ARENA,
     BAD_ARGUMENT,
@@ -23,6 +22,7 @@ from chainc.backends.standalone.interface import (
 )
 from chainc.ir.types import bool_, static
 from chainc.lowering.program import Buffer
+from chainc.schedules.program.control_block import MAX_THREADS
 
 HEADER = Template("""\
 /* The training program "$name", version $version. Made by Chainrule: do not change.

@@ -14,8 +14,7 @@ from dataclasses import dataclass, replace
 
 from chainc.backends.llvm.machine_code.jit import compile_object
 from chainc.backends.llvm.processor import Processor
-from chainc.backends.llvm.program import prepare, with_outputs, with_roles
-from chainc.backends.llvm.training.code import training_code
+from chainc.backends.llvm.training_code import training_code
 from chainc.backends.standalone.entry_points import (
     OWN_BYTES,
     SEED,
@@ -27,9 +26,11 @@ from chainc.backends.standalone.interface import Interface, Prediction, RowArray
 from chainc.backends.standalone.run_entries import run_functions
 from chainc.ir.errors import GraphError
 from chainc.ir.types import Size, TensorType, int64
+from chainc.loops.language import Routine
 from chainc.lowering.program import Buffer, IndexBound, Program, TrainingLoop
 from chainc.lowering.rows import rows_are_independent
 from chainc.schedules.layout.access import UnboundError
+from chainc.schedules.program.preparation import prepare, with_outputs, with_roles
 
 VERSION_DIGITS = 32
 RESULTS = "results"  # what a prediction writes
@@ -81,7 +82,8 @@ class _Writer:
         self.processor = processor
         self.code = training_code(wanted.loop, processor)
         self.memory = self.code.memory
-        self.printer = self.code.printer
+        self.module = self.code.module
+        self.writer = self.code.written.writer
         self.own = self.memory.take(OWN_BYTES)
         self.seed = Buffer("seed", TensorType((), int64), "state", "seed")
         self.memory.offsets[self.seed] = self.own + SEED
@@ -92,7 +94,7 @@ class _Writer:
         prediction = None if self.wanted.predict is None else self._predict(self.wanted.predict)
         interface = self._interface(prediction)
         for i, tensor in enumerate(interface.tensors):
-            self.printer.exchange(f"tensor.{i}", [tensor.buffer], {tensor.key: 0})
+            self._add(self.writer.exchange(f"tensor.{i}", [tensor.buffer], {tensor.key: 0}))
         version = self._version(interface)
         places = EntryContext(self.code, self.own, self.prepare, version)
         functions = [
@@ -101,11 +103,15 @@ class _Writer:
             *run_functions(interface, places),
         ]
         for text in functions:
-            self.code.module.add(text)
+            self.module.add(text)
         entries = [f"{interface.name}_{function}" for function in interface.functions]
         return Standalone(
             compile_object(self.code.text, self.processor, entries), interface, version
         )
+
+    def _add(self, routines: Sequence[Routine]) -> None:
+        for routine in routines:
+            self.module.routine(routine)
 
     def _initial(self, program: Program) -> None:
         """`@initial` puts the first value of every slot into its place."""
@@ -141,7 +147,7 @@ class _Writer:
         self.memory.keep(program.states)
         self.memory.keep_results(program.prologue)
         self.memory.work([program])
-        self.printer.program(name, program)
+        self._add(self.writer.program(name, program))
         self.prepare.append(f"{name}.prologue")
 
     def _interface(self, prediction: Prediction | None) -> Interface:

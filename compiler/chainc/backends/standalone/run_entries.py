@@ -9,9 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chainc.backends.epochs import MOST_STEPS
-from chainc.backends.llvm.runtime import control_block
-from chainc.backends.llvm.training import text as training
-from chainc.backends.llvm.training.text import Visit
 from chainc.backends.standalone import entry_templates as templates
 from chainc.backends.standalone.entry_points import (
     ARENA,
@@ -30,6 +27,9 @@ from chainc.backends.standalone.interface import (
     Prediction,
     RowArray,
 )
+from chainc.schedules.program import control_block
+from chainc.schedules.training import layout as training
+from chainc.schedules.training.layout import Visit
 
 JOB = "ptr %arena, ptr %job"
 THREAD = f"{JOB}, i64 %thread, i64 %threads"

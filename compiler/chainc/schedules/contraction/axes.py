@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from chainc.ir.types import Dim
 from chainc.loops.builder import NestBuilder
-from chainc.loops.language import Affine, Bound, Register, affine
+from chainc.loops.values import Affine, Bound, Register, affine
 from chainc.schedules.layout.access import PanelPosition, bound_of
 
 Position = Affine | PanelPosition

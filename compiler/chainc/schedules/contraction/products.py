@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from chainc.loops.builder import NestBuilder
-from chainc.loops.language import Affine, Kind, Register
+from chainc.loops.values import Affine, Kind, Register
 from chainc.schedules.contraction.axes import (
     Axis,
     Position,

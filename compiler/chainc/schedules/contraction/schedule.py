@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chainc.loops.language import Affine, Register
+from chainc.loops.values import Affine, Register
 from chainc.lowering.program import Contraction, View
 from chainc.schedules.contraction.axes import (
     Axis,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from chainc.ir.types import Dim, Shape, Size, bind, coefficient_of, names_of, product, static
-from chainc.loops.language import Address, Affine, Bound, Parameter, Rows
+from chainc.loops.values import Address, Affine, Bound, Parameter, Rows
 from chainc.lowering.program import Buffer, Movement, View
 
 

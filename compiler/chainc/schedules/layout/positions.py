@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from chainc.ir.types import Dim, Size, int64
 from chainc.loops.builder import NestBuilder
-from chainc.loops.language import Affine, Kind, Register, affine
+from chainc.loops.values import Affine, Kind, Register, affine
 from chainc.schedules.layout.access import Access, PanelPosition
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from chainc.ir.types import Dim, DType, Shape, Size, int32, int64, multiply
-from chainc.loops.language import Affine, Register
+from chainc.loops.values import Affine, Register
 from chainc.lowering.program import IndexOf, Reduction
 from chainc.schedules.frame import Frame, Place
 from chainc.schedules.layout.access import Access, PanelPosition, Point, moved

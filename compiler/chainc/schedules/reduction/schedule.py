@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from chainc.ir.types import DType, Size, int64, uint8
 from chainc.loops.builder import OpenLoop
-from chainc.loops.language import Affine, Bound, Index, Kind, Register, affine
+from chainc.loops.values import Affine, Bound, Index, Kind, Register, affine
 from chainc.lowering.program import IndexOf, Reduction
 from chainc.schedules.elementwise import Sweep
 from chainc.schedules.frame import Frame, Place

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from chainc.ir.types import DType
 from chainc.loops.builder import NestBuilder
-from chainc.loops.language import Address, Affine, Kind, Parameter, Register
+from chainc.loops.values import Address, Affine, Kind, Parameter, Register
 from chainc.lowering.memory import ALIGNMENT
 from chainc.schedules.layout.machine import Machine
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from chainc.ir.types import Dim, DType, Shape, Size, promote
-from chainc.loops.language import Register
+from chainc.loops.values import Register
 from chainc.lowering.program import Contraction, Reduction
 from chainc.schedules.unrolled.elements import ANY, Numbers, power_of_two
 from chainc.schedules.unrolled.straight_line import (

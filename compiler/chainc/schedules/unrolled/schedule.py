@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from chainc.ir.types import Dim, DType, Shape, bool_
-from chainc.loops.language import Kind, Nest, Register
+from chainc.loops.language import Nest
+from chainc.loops.values import Kind, Register
 from chainc.lowering import program as loops
 from chainc.lowering.parts import instructions_of, parts_of
 from chainc.lowering.program import Buffer, Instruction, Kernel, Program, View

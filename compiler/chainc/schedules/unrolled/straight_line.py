@@ -15,7 +15,7 @@ import numpy as np
 
 from chainc.ir.types import DType, Shape, Size
 from chainc.loops.builder import NestBuilder
-from chainc.loops.language import Address, Affine, Parameter, Register
+from chainc.loops.values import Address, Affine, Parameter, Register
 from chainc.lowering.program import Buffer, Kernel, Literal, Movement, Operand, View
 from chainc.schedules.layout.access import Capacity
 from chainc.schedules.layout.machine import Machine

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from string import Template
 
 import numpy as np
 import numpy.typing as npt
@@ -13,165 +12,51 @@ import numpy.typing as npt
 from chainc.backends.llvm.machine_code.jit import Library, compile_object
 from chainc.backends.llvm.printing.module import Module
 from chainc.backends.llvm.processor import host
-from chainc.backends.llvm.program import Memory
-from chainc.backends.llvm.runtime import control_block
-from chainc.backends.llvm.runtime.entry import environment, exported
-from chainc.backends.llvm.runtime.failures import Failures
+from chainc.backends.llvm.runtime.entry import TRAINING_ENTRIES, environment, exported
 from chainc.backends.llvm.runtime.threads import barrier
-from chainc.backends.llvm.training.code import ENTRIES
-from chainc.backends.llvm.training.text import (
+from chainc.backends.llvm.training_code import ENTRIES
+from chainc.ir.types import (
+    Array,
+    DType,
+    TensorType,
+    bool_,
+    float32,
+    int32,
+    int64,
+    named,
+    uint8,
+)
+from chainc.loops.builder import NestBuilder
+from chainc.loops.language import Nest, Routine
+from chainc.loops.routine_builder import RoutineBuilder
+from chainc.loops.values import Address, Kind, Parameter, Register, Rows, affine
+from chainc.lowering.program import Buffer, OneHot
+from chainc.schedules.layout.access import Capacity
+from chainc.schedules.program import control_block
+from chainc.schedules.program.calls import Team, step_arguments
+from chainc.schedules.program.failures import Failures
+from chainc.schedules.program.memory import Memory
+from chainc.schedules.training.layout import (
     BatchInput,
     Output,
     TrainingLayout,
     Visit,
     order_bytes,
     totals_bytes,
-    training_text,
 )
-from chainc.ir.types import Array, TensorType, bool_, float32, int32, int64, named
-from chainc.lowering.program import Buffer, OneHot
-from chainc.schedules.layout.access import Capacity
+from chainc.schedules.training.loop import TrainingRoutines
+from chainc.schedules.training.visits import (
+    GatherCall,
+    Gathering,
+    VisitRoutines,
+    add_routine,
+    gather_routine,
+)
 
 STREAM = 0xDEADBEEF
 ROOM = 8192  # rows that can be noted; further ones overwrite the first
 SCALARS = ("step", "seed", "noted", "stop_at", "fail_at")
 OUTPUTS = (float32, int32, bool_)  # the mean of x, the first row's number, true
-
-GATHER = Template("""\
-define internal void @gather.$name(
-    ptr %data, ptr %order, ptr %batch, i64 %rows, i64 %thread, i64 %threads) {
-entry:
-  %any = icmp slt i64 %thread, %rows
-  br i1 %any, label %row, label %end
-row:
-  %i = phi i64 [ %thread, %entry ], [ %next, %row ]
-  %chosen.at = getelementptr i64, ptr %order, i64 %i
-  %chosen = load i64, ptr %chosen.at
-  %source = getelementptr $kind, ptr %data, i64 %chosen
-  %value = load $kind, ptr %source
-  %converted = $conversion
-  %target = getelementptr $batch_kind, ptr %batch, i64 %i
-  store $batch_kind %converted, ptr %target
-  %next = add i64 %i, %threads
-  %again = icmp slt i64 %next, %rows
-  br i1 %again, label %row, label %end
-end:
-  ret void
-}
-""")
-
-# Every thread notes its share of the rows; after that the first one does the rest.
-STEP = Template("""\
-define internal void @step(ptr %arena, ptr %table, i64 %rows, i64 %thread, i64 %threads) {
-entry:
-  %noted.at = getelementptr i8, ptr %arena, i64 $noted
-  %noted = load i64, ptr %noted.at
-  %any = icmp slt i64 %thread, %rows
-  br i1 %any, label %row, label %together
-row:
-  %i = phi i64 [ %thread, %entry ], [ %next, %row ]
-  %number.offset = mul i64 %i, 4
-  %number.place = add i64 %number.offset, $y
-  %number.at = getelementptr i8, ptr %arena, i64 %number.place
-  %number = load i32, ptr %number.at
-  %place.unbounded = add i64 %noted, %i
-  %place = and i64 %place.unbounded, $last_place
-  %log = getelementptr i8, ptr %arena, i64 $log
-  %target = getelementptr i32, ptr %log, i64 %place
-  store i32 %number, ptr %target
-  %next = add i64 %i, %threads
-  %again = icmp slt i64 %next, %rows
-  br i1 %again, label %row, label %together
-together:
-  call void @barrier(ptr %arena, i64 %thread, i64 %threads)
-  %first = icmp eq i64 %thread, 0
-  br i1 %first, label %alone, label %end
-alone:
-  %noted.now = add i64 %noted, %rows
-  store i64 %noted.now, ptr %noted.at
-  call void @outputs(ptr %arena, i64 %rows)
-  %step.at = getelementptr i8, ptr %arena, i64 $step
-  %step = load i64, ptr %step.at
-  %step.now = add i64 %step, 1
-  store i64 %step.now, ptr %step.at
-  %stop_at.at = getelementptr i8, ptr %arena, i64 $stop_at
-  %stop_at = load i64, ptr %stop_at.at
-  %stops = icmp eq i64 %step.now, %stop_at
-  br i1 %stops, label %stop, label %go_on
-stop:
-  store i64 1, ptr %arena
-  br label %go_on
-go_on:
-  %fail_at.at = getelementptr i8, ptr %arena, i64 $fail_at
-  %fail_at = load i64, ptr %fail_at.at
-  %fails = icmp eq i64 %step.now, %fail_at
-  br i1 %fails, label %fail, label %end
-fail:
-  %failure = getelementptr i8, ptr %arena, i64 $failure
-  store i64 1, ptr %failure
-  br label %end
-end:
-  ret void
-}
-
-define internal void @evaluate(ptr %arena, ptr %table, i64 %rows, i64 %thread, i64 %threads) {
-entry:
-  %first = icmp eq i64 %thread, 0
-  br i1 %first, label %alone, label %end
-alone:
-  call void @outputs(ptr %arena, i64 %rows)
-  br label %end
-end:
-  ret void
-}
-
-define internal void @outputs(ptr %arena, i64 %rows) {
-entry:
-  %x = getelementptr i8, ptr %arena, i64 $x
-  br label %row
-row:
-  %i = phi i64 [ 0, %entry ], [ %next, %row ]
-  %sum = phi float [ 0.0, %entry ], [ %more, %row ]
-  %at = getelementptr float, ptr %x, i64 %i
-  %value = load float, ptr %at
-  %more = fadd float %sum, %value
-  %next = add i64 %i, 1
-  %again = icmp slt i64 %next, %rows
-  br i1 %again, label %row, label %end
-end:
-  %count = sitofp i64 %rows to float
-  %mean = fdiv float %more, %count
-  %mean.at = getelementptr i8, ptr %arena, i64 $outputs
-  store float %mean, ptr %mean.at
-  %y = getelementptr i8, ptr %arena, i64 $y
-  %number = load i32, ptr %y
-  %number.at = getelementptr i8, ptr %mean.at, i64 4
-  store i32 %number, ptr %number.at
-  %true.at = getelementptr i8, ptr %mean.at, i64 8
-  store i8 1, ptr %true.at
-  ret void
-}
-""")
-
-COPY = Template("""\
-define internal void @$name(ptr %arena, ptr %table, i64 %rows, i64 %thread, i64 %threads) {
-  %slot = getelementptr ptr, ptr %table, i64 $place
-  %outside = load ptr, ptr %slot
-  %inside = getelementptr i8, ptr %arena, i64 $offset
-  br label %word
-word:
-  %i = phi i64 [ 0, %0 ], [ %next, %word ]
-  %source = getelementptr i32, ptr $from, i64 %i
-  %value = load i32, ptr %source
-  %target = getelementptr i32, ptr $to, i64 %i
-  store i32 %value, ptr %target
-  %next = add i64 %i, 1
-  %again = icmp slt i64 %next, $words
-  br i1 %again, label %word, label %end
-end:
-  ret void
-}
-""")
 
 
 @dataclass(frozen=True)
@@ -185,6 +70,34 @@ class Visiting:
 @cache
 def visiting(batch_size: int, shuffle: bool) -> Visiting:
     """A program for batches of this size."""
+    code = hand_made(batch_size, shuffle)
+    module = Module(host().machine)
+    module.add(environment(host()))
+    module.add(barrier(host()))
+    for routine in (code.bind, code.store, code.loop.train):
+        module.routine(routine)
+    module.add(exported("bind", [code.bind.name]))
+    module.add(exported("store", [code.store.name]))
+    module.add(TRAINING_ENTRIES)
+    return Visiting(code, Library(compile_object(module.text(), host()), ENTRIES))
+
+
+@dataclass(frozen=True)
+class HandMade:
+    """What a run must know of a loop's code, and its routines."""
+
+    memory: Memory
+    layout: TrainingLayout
+    table: Mapping[str, int]
+    inputs: tuple[Buffer, ...]
+    failures: Failures
+    bind: Routine
+    store: Routine
+    loop: TrainingRoutines
+
+
+def hand_made(batch_size: int, shuffle: bool) -> HandMade:
+    """A program, not compiled."""
     memory = Memory(Capacity({}))
     names = ["log", *SCALARS, "data/x", "data/y", "validation/x", "validation/y", "history"]
     table = {name: place for place, name in enumerate(names)}
@@ -206,62 +119,119 @@ def visiting(batch_size: int, shuffle: bool) -> Visiting:
         Buffer(key, TensorType((rows,), dtype), "batch", key)
         for key, dtype in (("x", float32), ("y", int32))
     )
-    failing = OneHot(Buffer("failing", TensorType((3,), int64)), ())
     failures = Failures()
-    failures.add_kernel(failing)
-    code = HandMade(memory, layout, table, inputs, failures)
-    text = _module(layout, table, offsets).text()
-    return Visiting(code, Library(compile_object(text, host()), ENTRIES))
-
-
-@dataclass(frozen=True)
-class HandMade:
-    """What a run must know of a loop's code."""
-
-    memory: Memory
-    layout: TrainingLayout
-    table: Mapping[str, int]
-    inputs: tuple[Buffer, ...]
-    failures: Failures
+    failures.add_kernel(OneHot(Buffer("failing", TensorType((3,), int64)), ()))
+    step = VisitRoutines(
+        gather_routine(layout.step, GATHERINGS),
+        _step(offsets),
+        add_routine(layout.step, layout.totals),
+    )
+    evaluate = VisitRoutines(
+        gather_routine(layout.evaluate, GATHERINGS),
+        _evaluate(offsets),
+        add_routine(layout.evaluate, layout.validation_totals),
+    )
+    copies = [_copies(name, offsets, table) for name in ("bind", "store")]
+    loop = TrainingRoutines(layout, step, evaluate)
+    return HandMade(memory, layout, table, inputs, failures, copies[0], copies[1], loop)
 
 
 def _visit(name: str, source: str, table: Mapping[str, int], offsets: Mapping[str, int]) -> Visit:
     places = range(offsets["outputs"], offsets["outputs"] + 4 * len(OUTPUTS), 4)
     inputs = (
-        BatchInput("gather.f32", "gather.u8", table[f"{source}/x"], offsets["x"]),
-        BatchInput("gather.i32", None, table[f"{source}/y"], offsets["y"]),
+        BatchInput(table[f"{source}/x"], offsets["x"], converts=True),
+        BatchInput(table[f"{source}/y"], offsets["y"], converts=False),
     )
     return Visit(name, inputs, tuple(map(Output, places, OUTPUTS)))
 
 
-def _module(layout: TrainingLayout, table: Mapping[str, int], offsets: Mapping[str, int]) -> Module:
-    module = Module(host().machine)
-    parts = [training_text(layout), environment(host()), barrier(host())]
-    parts.append(STEP.substitute(offsets, failure=control_block.FAILURE, last_place=ROOM - 1))
-    for name, kind, batch_kind, conversion in (
-        ("f32", "float", "float", "fadd float %value, -0.0"),
-        ("i32", "i32", "i32", "add i32 %value, 0"),
-        ("u8", "i8", "float", "uitofp i8 %value to float"),
-    ):
-        parts.append(GATHER.substitute(
-            name=name, kind=kind, batch_kind=batch_kind, conversion=conversion
-        ))  # fmt: skip
-    for entry, source, target in (
-        ("bind", "%outside", "%inside"),
-        ("store", "%inside", "%outside"),
-    ):
-        copies = []
-        for state in ("log", *SCALARS):
-            copies.append(f"{entry}.{state}")
-            words = ROOM if state == "log" else 2
-            parts.append(COPY.substitute(
-                name=copies[-1], place=table[state], offset=offsets[state], words=words,
-                **{"from": source, "to": target},
-            ))  # fmt: skip
-        parts.append(exported(entry, copies))
-    for part in parts:
-        module.add(part)
-    return module
+def _gather(data_type: DType, batch_type: DType) -> GatherCall:
+    """Each thread takes its share of the rows."""
+    to = NestBuilder()
+    data, order = Parameter("data", data_type, padded=False), Parameter("order", int64)
+    batch = Parameter("batch", batch_type)
+    with to.loop("row", *to.share(Rows())) as loop:
+        chosen = to.load(Address(order, affine(loop.index)))
+        to.store(to.load(Address(data, affine(chosen))), Address(batch, affine(loop.index)))
+    nest = to.nest(f"gather_{data_type}", "a test", (data, order, batch))
+    return GatherCall(nest, ("data", "order", "batch"))
+
+
+GATHERINGS = (
+    Gathering(_gather(float32, float32), _gather(uint8, float32)),
+    Gathering(_gather(int32, int32), None),
+)
+
+
+def _note() -> Nest:
+    """Each thread writes down its share of the rows."""
+    to = NestBuilder()
+    numbers, log, noted = Parameter("y", int32), Parameter("log", int32), Parameter("noted", int64)
+    before = to.load(Address(noted, affine(0)))
+    with to.loop("row", *to.share(Rows())) as loop:
+        position = to.compute("add", before, to.positions(loop.index, 1))
+        place = to.compute("bit_and", position, to.constant(ROOM - 1, Kind(int64)))
+        number = to.load(Address(numbers, affine(loop.index)))
+        to.store(number, Address(log, affine(place)))
+    return to.nest("note", "a test", (numbers, log, noted))
+
+
+def _step(offsets: Mapping[str, int]) -> Routine:
+    """Every thread notes its share of the rows; after that the first one does the rest."""
+    to = RoutineBuilder()
+    team, rows = step_arguments(to)
+    places = {
+        name: to.within(team.arena, offsets[name], name, int32) for name in ("y", "log", "noted")
+    }
+    to.run(_note(), *places.values(), rows, team.thread, team.threads)
+    team.wait(to)
+    with to.when(team.leads(to)):
+        noted, step = (team.word(to, offsets[name], name) for name in ("noted", "step"))
+        to.store(to.plus(to.load(noted), rows), noted)
+        _outputs(to, team, rows, offsets)
+        now = to.plus(to.load(step), 1)
+        to.store(now, step)
+        for name, word in (("stop_at", control_block.STOP), ("fail_at", control_block.FAILURE)):
+            at = to.load(team.word(to, offsets[name], name))
+            with to.when(to.is_equal(now, at)):
+                to.store(to.integer(1), team.word(to, word, "control"))
+    return to.routine("step", "a test")
+
+
+def _evaluate(offsets: Mapping[str, int]) -> Routine:
+    to = RoutineBuilder()
+    team, rows = step_arguments(to)
+    with to.when(team.leads(to)):
+        _outputs(to, team, rows, offsets)
+    return to.routine("evaluate", "a test")
+
+
+def _outputs(to: RoutineBuilder, team: Team, rows: Register, offsets: Mapping[str, int]) -> None:
+    """The mean of x, the first of y, true."""
+    x, y = (to.within(team.arena, offsets[n], n, t) for n, t in (("x", float32), ("y", int32)))
+    with to.loop("row", 0, rows, 1, [to.constant(0.0, Kind(float32))]) as loop:
+        value = to.load(Address(x, affine(loop.index)))
+        loop.carry(to.compute("add", loop.values[0], value))
+    mean = to.compute("divide", loop.results[0], to.cast(rows, float32))
+    values = (mean, to.load(Address(y, affine(0))), to.truth(True))
+    for number, (value, dtype) in enumerate(zip(values, OUTPUTS, strict=True)):
+        place = to.within(team.arena, offsets["outputs"] + 4 * number, "output", dtype)
+        to.store(value, Address(place, affine(0)))
+
+
+def _copies(name: str, offsets: Mapping[str, int], table: Mapping[str, int]) -> Routine:
+    """The states into the arena, or back."""
+    to = RoutineBuilder()
+    team, _ = step_arguments(to)
+    for state in ("log", *SCALARS):
+        outside = to.entry(team.table, table[state], state, int32)
+        inside = to.within(team.arena, offsets[state], state, int32)
+        source, target = (outside, inside) if name == "bind" else (inside, outside)
+        with to.loop("word", 0, ROOM if state == "log" else 2) as loop:
+            to.store(
+                to.load(Address(source, affine(loop.index))), Address(target, affine(loop.index))
+            )
+    return to.routine(f"{name}.states", "a test")
 
 
 def starting_state(step: int = 0, seed: int = 5, **special: int) -> dict[str, Array]:

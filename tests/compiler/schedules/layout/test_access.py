@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.native import positions
 
 from chainc.ir.types import Dim, Shape, TensorType, float32, multiply, named
-from chainc.loops.language import Affine, Index, Parameter, Rows, affine
+from chainc.loops.values import Affine, Index, Parameter, Rows, affine
 from chainc.lowering.program import Buffer, Movement, Panels, View
 from chainc.schedules.layout.access import (
     Access,

@@ -13,19 +13,21 @@ from chainc.backends.llvm.host.arena import aligned_bytes
 from chainc.backends.llvm.host.storage import storage_of_function
 from chainc.backends.llvm.machine_code.code import NativeCode
 from chainc.backends.llvm.machine_code.jit import Library, compile_object
-from chainc.backends.llvm.printing.module import Module
+from chainc.backends.llvm.printing.module import KernelUse, Module
 from chainc.backends.llvm.processor import Processor
-from chainc.backends.llvm.program import KernelUse, Memory, ProgramPrinter, prepare, with_outputs
-from chainc.backends.llvm.runtime.control_block import FAILURE
 from chainc.backends.llvm.runtime.entry import environment, exported
-from chainc.backends.llvm.runtime.failures import Failures
 from chainc.backends.llvm.runtime.threads import barrier
 from chainc.backends.target import Run
 from chainc.ir.types import Array, Dim, bind_shape, static
-from chainc.loops.language import Nest
+from chainc.loops.language import Nest, Routine
 from chainc.lowering.program import Buffer, Program
 from chainc.lowering.rows import rows_are_independent
 from chainc.schedules.layout.access import Capacity, UnboundError
+from chainc.schedules.program.calls import ProgramWriter
+from chainc.schedules.program.control_block import FAILURE
+from chainc.schedules.program.failures import Failures
+from chainc.schedules.program.memory import Memory
+from chainc.schedules.program.preparation import prepare, with_outputs
 
 BLOCK = 256  # rows that are done at once where each row stands for itself
 ENTRIES = ("bind", "run", "store")
@@ -46,7 +48,9 @@ class FunctionCode:
     updates: bool
     block: int | None  # rows at once; None: all of a call
     nests: tuple[Nest, ...]
+    called: Mapping[Nest, str]  # what the function of each nest is called
     uses: Mapping[str, Sequence[KernelUse]]  # what each function of the module computes
+    routines: tuple[Routine, ...] = ()  # to be shown: those of a function say no more than it
 
 
 def function_code(program: Program, capacity: Capacity, processor: Processor) -> FunctionCode:
@@ -64,13 +68,15 @@ def function_code(program: Program, capacity: Capacity, processor: Processor) ->
     memory.keep(prepared.states)
     memory.keep_results(prepared.prologue)
     memory.work([prepared])
+    writer = ProgramWriter(memory, processor.machine)
+    prologue, step = writer.program("step", prepared)
+    places = {s.key: len(arrays) + position for position, s in enumerate(prepared.states)}
+    exchange = writer.exchange("state", prepared.states, places)
     module = Module(processor.machine)
     module.add(environment(processor))
     module.add(barrier(processor))
-    printer = ProgramPrinter(module, memory)
-    printer.program("step", prepared)
-    places = {s.key: len(arrays) + position for position, s in enumerate(prepared.states)}
-    printer.exchange("state", prepared.states, places)
+    for routine in (prologue, step, *exchange):
+        module.routine(routine)
     module.add(exported("bind", ["state.set", "step.prologue"]))
     module.add(exported("run", ["step"]))
     module.add(exported("store", ["state.get"]))
@@ -81,11 +87,12 @@ def function_code(program: Program, capacity: Capacity, processor: Processor) ->
         prepared.inputs,
         outputs,
         prepared.states,
-        printer.failures,
+        writer.failures,
         bool(program.updates),
         max(capacity.sizes.values()) if independent else None,
         module.nests,
-        printer.uses,
+        module.called,
+        module.uses(writer.computed),
     )
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from chainc.backends.llvm.program import Memory
-from chainc.backends.llvm.runtime.control_block import CONTROL_BYTES
-from chainc.backends.llvm.training.code import TrainingCode
-from chainc.backends.llvm.training.text import order_bytes, totals_bytes
+from chainc.backends.llvm.training_code import TrainingCode
 from chainc.backends.storage import Allocation, Storage
 from chainc.lowering.memory import FOREVER, lifetimes
 from chainc.lowering.program import Buffer, Program
+from chainc.schedules.program.control_block import CONTROL_BYTES
+from chainc.schedules.program.memory import Memory
+from chainc.schedules.training.layout import order_bytes, totals_bytes
 
 
 def storage_of_function(program: Program, memory: Memory) -> Storage:

@@ -19,13 +19,13 @@ import numpy as np
 from chainc.backends.epochs import Arrays, Epochs
 from chainc.backends.llvm.host.arena import aligned_bytes
 from chainc.backends.llvm.machine_code.jit import Library
-from chainc.backends.llvm.program import Memory
-from chainc.backends.llvm.runtime import control_block
-from chainc.backends.llvm.runtime.failures import Failures
-from chainc.backends.llvm.training import text as training
 from chainc.ir.errors import InputError
 from chainc.ir.types import Array
 from chainc.lowering.program import Buffer
+from chainc.schedules.program import control_block
+from chainc.schedules.program.failures import Failures
+from chainc.schedules.program.memory import Memory
+from chainc.schedules.training import layout as training
 
 MOST_EPOCHS = 1 << 16  # whose history has room at a time
 POLL_SECONDS = 0.05  # how often a run is asked for finished epochs, and the caller whether to stop
@@ -85,7 +85,7 @@ class NativeTraining:
     @property
     def byte_inputs(self) -> Collection[str]:
         """Every floating-point input with rows: their data is converted while it is gathered."""
-        converting = {each.array for each in self._code.layout.step.inputs if each.gather_bytes}
+        converting = {each.array for each in self._code.layout.step.inputs if each.converts}
         names = {place: name for name, place in self._code.table.items()}
         return frozenset(names[place].removeprefix("data/") for place in converting)
 
@@ -297,5 +297,5 @@ class _Memory:
         return sum(
             1 << i
             for i, each in enumerate(visit.inputs)
-            if each.gather_bytes is not None and self._arrays[each.array].dtype == np.uint8
+            if each.converts and self._arrays[each.array].dtype == np.uint8
         )

@@ -8,11 +8,11 @@ from typing import Protocol
 
 from chainc.backends.listing import Listing
 from chainc.backends.llvm.machine_code.jit import assembly, compile_object
+from chainc.backends.llvm.printing.module import KernelUse
 from chainc.backends.llvm.processor import Processor
-from chainc.backends.llvm.program import KernelUse
 from chainc.backends.storage import Storage
 from chainc.backends.target import Figures
-from chainc.loops.language import Nest
+from chainc.loops.language import Nest, Routine
 
 
 class PrintedModule(Protocol):
@@ -25,6 +25,14 @@ class PrintedModule(Protocol):
     @property
     def nests(self) -> Sequence[Nest]:
         """Its kernels, in order of first use."""
+
+    @property
+    def routines(self) -> Sequence[Routine]:
+        """What calls the kernels of a training; of a function nothing is shown."""
+
+    @property
+    def called(self) -> Mapping[Nest, str]:
+        """What the function of each nest is called."""
 
     @property
     def uses(self) -> Mapping[str, Sequence[KernelUse]]:
@@ -79,7 +87,8 @@ class NativeCode:
         from chainc.backends.llvm.machine_code.locations import llvm_lines
 
         if code == "loops":
-            return list_loops(self._module.nests, self._module.uses)
+            module = self._module
+            return list_loops(module.nests, module.uses, module.routines, module.called)
         if code == "llvm":
             return self._llvm_listing
         uses = self._module.uses
@@ -88,9 +97,12 @@ class NativeCode:
 
     @cached_property
     def _loops(self) -> str:
+        from chainc.loops.routine_text import print_routine
         from chainc.loops.text import print_nest
 
-        return "\n".join(map(print_nest, self._module.nests))
+        module = self._module
+        routines = [print_routine(routine, module.called) for routine in module.routines]
+        return "\n".join([*map(print_nest, module.nests), *routines])
 
     @cached_property
     def _assembly(self) -> str:

@@ -9,9 +9,10 @@ from functools import cached_property
 from chainc.backends.listing import Line, Listing
 from chainc.backends.llvm.machine_code.texts import defined, labelled
 from chainc.backends.llvm.printing.annotated import Marks
+from chainc.backends.llvm.printing.module import KernelUse
 from chainc.backends.llvm.printing.nest import line_marks
-from chainc.backends.llvm.program import KernelUse
-from chainc.loops.language import Nest
+from chainc.loops.language import Nest, Routine
+from chainc.loops.routine_text import routine_lines
 from chainc.loops.text import nest_lines
 from chainc.lowering.parts import Part
 
@@ -57,12 +58,20 @@ class _Function:
         return self._known[numbers]
 
 
-def list_loops(nests: Iterable[Nest], uses: Uses) -> Listing:
-    """Every kernel in the loop language, in order of first use."""
+def list_loops(
+    nests: Iterable[Nest],
+    uses: Uses,
+    routines: Iterable[Routine] = (),
+    called: Mapping[Nest, str] | None = None,
+) -> Listing:
+    """Every kernel in the loop language, in order of first use, and routines that call them."""
     lines: list[Line] = []
     for nest in nests:
         function = _Function(uses.get(nest.name, ()))
         lines += [Line(line.text, function.numbered(line.part)) for line in nest_lines(nest)]
+        lines.append(Line(""))
+    for routine in routines:
+        lines += [Line(line.text) for line in routine_lines(routine, called or {})]
         lines.append(Line(""))
     return Listing(tuple(lines))
 

@@ -26,7 +26,7 @@ def parts(lanes: Iterable[int]) -> tuple[list[str], set[str]]:
     functions = [_keys()]
     for n in sorted(set(lanes)):
         functions += [_philox(n), _permuted(n)]
-    return functions, {"declare i64 @llvm.ctlz.i64(i64, i1 immarg)"}
+    return functions, {"declare i64 @llvm.ctlz.i64(i64, i1)"}
 
 
 def _philox(lanes: int) -> str:

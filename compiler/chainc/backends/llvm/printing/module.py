@@ -1,21 +1,24 @@
-"""A module of kernels: each nest printed once, however often it is called, with what it needs."""
+"""A module of functions: each printed once, however often it is called, with what it needs."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from chainc.backends.llvm.math import functions as vector_math
 from chainc.backends.llvm.math import random_lanes
 from chainc.backends.llvm.printing.nest import Function, elementary_calls, print_function
+from chainc.backends.llvm.printing.routine import RoutinePrinter
 from chainc.ir.types import DType
-from chainc.loops.language import Nest
+from chainc.loops.language import Data, Nest, Routine
+from chainc.lowering.parts import Part
 from chainc.schedules.layout.machine import Machine
 
 # names of functions that are not kernels
 RESERVED = ("barrier", "bind", "evaluate", "record", "run", "step", "store", "train", "validate")
 
+PADDING = 64  # bytes behind constants, so that a vector may stand out
 MOST_COPIES = 256  # of elementary functions in kernels; further kernels call them
 
 
@@ -30,21 +33,44 @@ class KernelFunction:
     inlines: bool  # elementary functions, not calling them
 
 
+@dataclass(frozen=True)
+class KernelUse:
+    """What a function computes where it is called: equal kernels share one.
+
+    Attributes:
+        function: that is called.
+        nest: whose registers name their parts; its text is the function's.
+        parts: all that is computed.
+    """
+
+    function: KernelFunction
+    nest: Nest
+    parts: tuple[Part, ...]
+
+
 @dataclass
 class Module:
     """LLVM text in the making."""
 
     machine: Machine
     kernels: dict[tuple[str, str], KernelFunction] = field(default_factory=dict)
+    functions: dict[Nest, KernelFunction] = field(default_factory=dict)
+    routines: list[Routine] = field(default_factory=list)
+    constants: set[str] = field(default_factory=set)
     texts: list[str] = field(default_factory=list)
     declared: set[str] = field(default_factory=set)
-    called: set[tuple[str, DType, int]] = field(default_factory=set)
+    elementary: set[tuple[str, DType, int]] = field(default_factory=set)
     runtime: set[tuple[str, int]] = field(default_factory=set)
     names: set[str] = field(default_factory=lambda: set(RESERVED))
     copies: int = 0  # of elementary functions
 
     def kernel(self, nest: Nest) -> KernelFunction:
         """The function of a nest; nests that differ in nothing but names share one."""
+        if nest not in self.functions:
+            self.functions[nest] = self._function_of(nest)
+        return self.functions[nest]
+
+    def _function_of(self, nest: Nest) -> KernelFunction:
         copies = elementary_calls(nest)
         inlines = self.copies + copies <= MOST_COPIES
         printed = print_function(nest, inlines=inlines)
@@ -58,9 +84,35 @@ class Module:
         name = self.unique(nest.name)
         self.texts.append(printed.text(name, _inert(nest.note)))
         self.declared |= printed.declared
-        self.called |= printed.called
+        self.elementary |= printed.called
         self.runtime |= printed.runtime
         return KernelFunction(name, nest.shared, printed.fails, replace(nest, name=name), inlines)
+
+    def routine(self, routine: Routine) -> str:
+        """The name of a routine's function; what it calls comes before it."""
+        if routine not in self.routines:
+            self.routines.append(routine)
+            printer = RoutinePrinter(routine, self._called, self._constant)
+            text = printer.function()
+            self.texts.append(f"; {_inert(routine.note)}\n{text}")
+            self.declared |= printer.to.declared
+        return routine.name
+
+    def _called(self, function: Nest | Routine) -> str:
+        if isinstance(function, Routine):
+            return self.routine(function)
+        return self.kernel(function).name
+
+    def _constant(self, data: Data) -> str:
+        """A global, which is as long as a vector may read."""
+        name = f"@{data.name}"
+        if name not in self.constants:
+            self.constants.add(name)
+            content = data.content + bytes(PADDING)
+            text = "".join(f"\\{byte:02X}" for byte in content)
+            kind = f"[{len(content)} x i8]"
+            self.add(f'{name} = private unnamed_addr constant {kind} c"{text}", align 64\n')
+        return name
 
     def unique(self, wanted: str) -> str:
         base = re.sub(r"[^\w.]+", "_", wanted, flags=re.ASCII) or "kernel"
@@ -80,9 +132,24 @@ class Module:
         """The nest of every kernel, called as its function."""
         return tuple(kernel.nest for kernel in self.kernels.values())
 
+    @property
+    def called(self) -> Mapping[Nest, str]:
+        """What the function of each nest is called."""
+        return {nest: function.name for nest, function in self.functions.items()}
+
+    def uses(
+        self, computed: Iterable[tuple[Nest, tuple[Part, ...]]]
+    ) -> Mapping[str, Sequence[KernelUse]]:
+        """What each function computes, if nests compute these parts."""
+        found: dict[str, list[KernelUse]] = {}
+        for nest, parts in computed:
+            function = self.functions[nest]
+            found.setdefault(function.name, []).append(KernelUse(function, nest, parts))
+        return found
+
     def text(self) -> str:
         """The whole module."""
-        functions, declared = vector_math.parts(self.called)
+        functions, declared = vector_math.parts(self.elementary)
         if self.runtime:
             random, needed = random_lanes.parts(lanes for _, lanes in self.runtime)
             functions, declared = functions + random, declared | needed

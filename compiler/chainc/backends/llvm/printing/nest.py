@@ -19,7 +19,6 @@ from chainc.loops.language import (
     Fail,
     Immediate,
     Immediates,
-    Kind,
     Lane,
     Load,
     Loop,
@@ -30,6 +29,7 @@ from chainc.loops.language import (
     RuntimeCall,
     Share,
     Shuffle,
+    Somewhere,
     Splat,
     Statement,
     Store,
@@ -37,6 +37,7 @@ from chainc.loops.language import (
     part_of,
     statements,
 )
+from chainc.loops.values import Kind
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Function:
 
 def print_function(nest: Nest, *, inlines: bool = True) -> Function:
     """The text of a nest; `inlines` says whether elementary functions are put into it."""
-    return _Printer(nest, inlines=inlines).function()
+    return _NestPrinter(nest, inlines=inlines).function()
 
 
 def line_marks(nest: Nest, *, inlines: bool = True) -> Marks:
@@ -71,30 +72,8 @@ def elementary_calls(nest: Nest) -> int:
     return sum(is_call(each.primitive) for each in found)
 
 
-class _Printer(StatementPrinter):
+class LoopPrinter(StatementPrinter):
     """Loops: the text of a body is put together before that of the loop around it."""
-
-    def __init__(self, nest: Nest, *, inlines: bool) -> None:
-        super().__init__(nest)
-        self.nest = nest
-        self.to.inlines = inlines
-
-    def function(self) -> Function:
-        fails = any(isinstance(each, Fail) for each in statements(self.nest.body))
-        arguments = [f"ptr noalias captures(none) {name}" for name in self.arguments.values()]
-        arguments += ["i64 %rows", "i64 %thread", "i64 %threads"]
-        if fails:
-            arguments += ["ptr %failure", "i64 %code"]
-        self._statements(self.nest.body)
-        body = "\n".join(["entry:", *self.to.lines, "  ret void", ""])
-        return Function(
-            ", ".join(arguments),
-            body,
-            frozenset(self.to.declared),
-            frozenset(self.to.called),
-            frozenset(self.runtime),
-            fails,
-        )
 
     def _statements(self, body: Sequence[Statement]) -> None:
         for statement in body:
@@ -116,12 +95,16 @@ class _Printer(StatementPrinter):
                 self.loop(statement)
             case Share():
                 self.share(statement)
-            case Immediates() | Splat() | Lane() | Shuffle() | Across() | Transpose():
+            case Immediates() | Splat() | Lane() | Shuffle() | Across() | Somewhere() | Transpose():
                 self._lanes(statement)
-            case _:
+            case Positions() | RowCount() | RuntimeCall() | Fail():
                 self._call(statement)
+            case _:
+                raise TypeError("only a routine has such a statement")
 
-    def _lanes(self, statement: Immediates | Splat | Lane | Shuffle | Across | Transpose) -> None:
+    def _lanes(
+        self, statement: Immediates | Splat | Lane | Shuffle | Across | Somewhere | Transpose
+    ) -> None:
         match statement:
             case Immediates():
                 self.constants(statement)
@@ -133,6 +116,8 @@ class _Printer(StatementPrinter):
                 self.lane(statement)
             case Across():
                 self.across(statement)
+            case Somewhere():
+                self.somewhere(statement)
             case Transpose():
                 self.transpose(statement)
 
@@ -271,7 +256,32 @@ class _Printer(StatementPrinter):
         return self.to.let(f"icmp sle i64 {then}, {stop}")
 
 
-class _MarkingPrinter(_Printer):
+class _NestPrinter(LoopPrinter):
+    """A whole nest."""
+
+    def __init__(self, nest: Nest, *, inlines: bool) -> None:
+        super().__init__(nest.parameters)
+        self.nest = nest
+        self.to.inlines = inlines
+
+    def function(self) -> Function:
+        arguments = [f"ptr noalias captures(none) {name}" for name in self.arguments.values()]
+        arguments += ["i64 %rows", "i64 %thread", "i64 %threads"]
+        if self.nest.fails:
+            arguments += ["ptr %failure", "i64 %code"]
+        self._statements(self.nest.body)
+        body = "\n".join(["entry:", *self.to.lines, "  ret void", ""])
+        return Function(
+            ", ".join(arguments),
+            body,
+            frozenset(self.to.declared),
+            frozenset(self.to.called),
+            frozenset(self.runtime),
+            self.nest.fails,
+        )
+
+
+class _MarkingPrinter(_NestPrinter):
     """Marks each line with the part of the kernel for which it is."""
 
     def marks(self) -> Marks:

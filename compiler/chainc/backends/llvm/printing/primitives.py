@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from chainc.backends.llvm.math.functions import function_name
 from chainc.backends.llvm.printing.spelling import constant, spelled, suffix, vector
 from chainc.ir.types import DType, float32, uint8
-from chainc.loops.language import Kind
+from chainc.loops.values import Kind
 
 
 @dataclass
@@ -190,6 +190,10 @@ def _to_integer(to: Emitter, out: Kind, kind: Kind, operand: str) -> str:
     return to.let(f"call {spelled(out)} {full}({spelled(kind)} {operand})")
 
 
+def _leading_zeros(to: Emitter, kind: Kind, operands: Sequence[str]) -> str:
+    return to.intrinsic("ctlz", kind, *operands, extra="i1 false")
+
+
 _LESS = _compare("olt", "slt", "ult")
 _PRINTERS: dict[str, Print] = {
     "add": _binary("fadd", "add"),
@@ -208,4 +212,11 @@ _PRINTERS: dict[str, Print] = {
     "sqrt": _sqrt,
     "select": _select,
     "fma": _fma,
+    "bit_and": _binary("and", "and"),
+    "bit_or": _binary("or", "or"),
+    "bit_xor": _binary("xor", "xor"),
+    "shift_left": _binary("shl", "shl"),
+    "shift_right": _binary("lshr", "lshr"),
+    "leading_zeros": _leading_zeros,
+    "unsigned_less": _compare("ult", "ult", "ult"),
 }

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Sequence
 
 from chainc.ir.types import DType
-from chainc.loops.language import Kind
+from chainc.loops.values import Kind
 
 _ELEMENTS = {
     "float32": "float",

@@ -7,7 +7,7 @@ change it, and constants stay in the last step, where they become displacements.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from chainc.backends.llvm.printing.primitives import Emitter, emit
 from chainc.backends.llvm.printing.spelling import (
@@ -21,30 +21,23 @@ from chainc.backends.llvm.printing.spelling import (
 from chainc.ir.types import DType, int64
 from chainc.loops.language import (
     Across,
-    Address,
-    Affine,
-    Bound,
     Compute,
     Fail,
     Immediate,
     Immediates,
-    Index,
-    Kind,
     Lane,
     Load,
-    Nest,
-    Parameter,
     Positions,
     Prefetch,
-    Register,
     RowCount,
     RuntimeCall,
     Shuffle,
+    Somewhere,
     Splat,
     Store,
     Transpose,
-    Variable,
 )
+from chainc.loops.values import Address, Affine, Bound, Kind, Parameter, Register, Rows, Variable
 
 CACHE_LINE = 64
 
@@ -52,17 +45,17 @@ CACHE_LINE = 64
 class StatementPrinter:
     """Prints what is no loop; lines are collected a loop at a time."""
 
-    def __init__(self, nest: Nest) -> None:
+    def __init__(self, parameters: Iterable[Parameter]) -> None:
         self.to = Emitter()
         self.outer: list[list[str]] = []  # the lines of the loops around the one being printed
-        self.depths: dict[Variable, int] = {}
+        self.depths: dict[Variable | Parameter, int] = {}  # 0, if it is an argument
         self.names: dict[Variable, str] = {}
         self.known: set[str] = set()  # names of constants that are no NaN
         self.block = "entry"
         self.labels = 0
         self.pointers: dict[tuple[Parameter, tuple[tuple[Variable, int], ...]], str] = {}
         self.arguments = {
-            parameter: f"%p{position}" for position, parameter in enumerate(nest.parameters)
+            parameter: f"%p{position}" for position, parameter in enumerate(parameters)
         }
         self.runtime: set[tuple[str, int]] = set()
 
@@ -76,7 +69,7 @@ class StatementPrinter:
     def _bound(self, bound: Bound) -> str:
         if isinstance(bound, int):
             return str(bound)
-        if isinstance(bound, Index):
+        if not isinstance(bound, Rows):
             return self.names[bound]
         count = self._times("%rows", bound.multiple)
         if bound.rounded == 1:
@@ -107,7 +100,7 @@ class StatementPrinter:
                 terms.append((variable, factor))
             else:
                 fixed += int(self.names[variable]) * factor
-        terms.sort(key=lambda term: self.depths[term[0]])
+        terms.sort(key=lambda term: self.depths.get(term[0], 0))
         base = self._moved(address.parameter, tuple(terms))
         if fixed == 0:
             return base
@@ -122,9 +115,8 @@ class StatementPrinter:
         if key not in self.pointers:
             before = self._moved(parameter, terms[:-1])
             variable, factor = terms[-1]
-            self.pointers[key] = self._at_depth(
-                self.depths[variable], before, variable, factor, parameter.dtype
-            )
+            depth = max(self.depths.get(variable, 0), self.depths.get(parameter, 0))
+            self.pointers[key] = self._at_depth(depth, before, variable, factor, parameter.dtype)
         return self.pointers[key]
 
     def _at_depth(
@@ -263,6 +255,12 @@ class StatementPrinter:
             kind = Kind(kind.dtype, half)
             name = emit(self.to, statement.primitive, kind, kind, (low, high), self.known)
         self._define(statement.out, name)
+
+    def somewhere(self, statement: Somewhere) -> None:
+        kind = statement.value.kind
+        bits = f"i{kind.lanes}"
+        together = self.to.let(f"bitcast {self._typed(statement.value)} to {bits}")
+        self._define(statement.out, self.to.let(f"icmp ne {bits} {together}, 0"))
 
     def transpose(self, statement: Transpose) -> None:
         """Rounds of interleaving: after log₂ n of them row j holds column j."""

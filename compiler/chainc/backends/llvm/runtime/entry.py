@@ -41,6 +41,23 @@ define internal void @environment.leave(i32 %before) alwaysinline nounwind {
 """
 
 
+TRAINING_ENTRIES = """\
+define void @train(ptr %arena, ptr %table, ptr %job, i64 %thread, i64 %threads) nounwind {
+  %before = call i32 @environment.enter()
+  call void @train.loop(ptr %arena, ptr %table, ptr %job, i64 %thread, i64 %threads)
+  call void @environment.leave(i32 %before)
+  ret void
+}
+
+define void @validate(ptr %arena, ptr %table, ptr %job, i64 %thread, i64 %threads) nounwind {
+  %before = call i32 @environment.enter()
+  call i1 @record(ptr %arena, ptr %table, ptr %job, i64 0, i64 %thread, i64 %threads)
+  call void @environment.leave(i32 %before)
+  ret void
+}
+"""
+
+
 def environment(processor: Processor) -> str:
     """`@environment.enter` and `@environment.leave`."""
     return ENVIRONMENT if "x86_64" in processor.triple else NO_ENVIRONMENT

@@ -18,7 +18,7 @@ from __future__ import annotations
 from string import Template
 
 from chainc.backends.llvm.processor import Processor
-from chainc.backends.llvm.runtime.control_block import BARRIERS, CACHE_LINE
+from chainc.schedules.program.control_block import BARRIERS, CACHE_LINE
 
 SPINS = 2000  # some 50 µs: longer than the threads of an undisturbed run ever wait
 

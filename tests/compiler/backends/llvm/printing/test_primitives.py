@@ -18,7 +18,8 @@ from tests.native import Kernels, aligned
 
 from chainc.ir.types import DType, bool_, float32, float64, int32, int64, uint8
 from chainc.loops.builder import NestBuilder
-from chainc.loops.language import Address, Kind, Nest, Parameter, affine
+from chainc.loops.language import Nest
+from chainc.loops.values import Address, Kind, Parameter, affine
 from chainc.schedules.layout.machine import AVX512
 
 Numbers = npt.NDArray[Any]

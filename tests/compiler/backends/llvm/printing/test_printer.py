@@ -14,17 +14,8 @@ from tests.native import Kernels, aligned
 from chainc.backends.llvm.printing.nest import print_function
 from chainc.ir.types import Array, DType, bool_, float32, float64, int32, int64, uint8
 from chainc.loops.builder import NestBuilder
-from chainc.loops.language import (
-    Address,
-    Affine,
-    Kind,
-    Nest,
-    Parameter,
-    Register,
-    Rows,
-    affine,
-    statements,
-)
+from chainc.loops.language import Nest, statements
+from chainc.loops.values import Address, Affine, Kind, Parameter, Register, Rows, affine
 from chainc.schedules.layout.machine import AVX512
 
 T = TypeVar("T")

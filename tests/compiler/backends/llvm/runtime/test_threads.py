@@ -14,9 +14,9 @@ import pytest
 from chainc.backends.llvm.host.arena import aligned_bytes
 from chainc.backends.llvm.machine_code.jit import Library, assembly, compile_object
 from chainc.backends.llvm.processor import host
-from chainc.backends.llvm.runtime.control_block import CONTROL_BYTES, MAX_THREADS
 from chainc.backends.llvm.runtime.entry import environment, exported
 from chainc.backends.llvm.runtime.threads import barrier
+from chainc.schedules.program.control_block import CONTROL_BYTES, MAX_THREADS
 
 # Every thread writes the round's number in its cell; after the barrier it counts the cells that
 # do not hold it; a second barrier keeps the next round away until all have looked.

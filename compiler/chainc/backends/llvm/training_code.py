@@ -12,50 +12,23 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from chainc.backends.llvm.machine_code.fingerprint import fingerprint
-from chainc.backends.llvm.printing.module import Module
+from chainc.backends.llvm.printing.module import KernelUse, Module
 from chainc.backends.llvm.processor import Processor
-from chainc.backends.llvm.program import ARGUMENTS, KernelUse, Memory, ProgramPrinter
-from chainc.backends.llvm.runtime.control_block import MAX_THREADS
-from chainc.backends.llvm.runtime.entry import environment, exported
-from chainc.backends.llvm.runtime.failures import Failures
+from chainc.backends.llvm.runtime.entry import TRAINING_ENTRIES, environment, exported
 from chainc.backends.llvm.runtime.threads import barrier
-from chainc.backends.llvm.training.placement import batches, placement
-from chainc.backends.llvm.training.text import TrainingLayout, Visit, training_text
 from chainc.ir.errors import GraphError
-from chainc.ir.types import DType, TensorType, int64, uint8
-from chainc.loops.language import Nest
-from chainc.lowering.program import Buffer, Contraction, Gather, Group, Program, TrainingLoop, View
+from chainc.loops.language import Nest, Routine
+from chainc.lowering.program import Buffer, Contraction, Group, Program, TrainingLoop
 from chainc.schedules.layout.access import Capacity, UnboundError
+from chainc.schedules.program.control_block import MAX_THREADS
+from chainc.schedules.program.failures import Failures
+from chainc.schedules.program.memory import Memory
+from chainc.schedules.training.layout import TrainingLayout
+from chainc.schedules.training.placement import placement
+from chainc.schedules.training.routines import WrittenTraining, write_training
 
 ENTRIES = ("bind", "train", "validate", "store")
 WORTH_SHARING = 2_000_000  # multiplications a step: some 20 µs on one core
-
-CHOICE = """\
-define internal void @step({arguments}) nounwind {{
-  %whole = icmp eq i64 %rows, {batch}
-  br i1 %whole, label %batch, label %rest
-batch:
-  call void @step.batch(ptr %arena, ptr %table, i64 %rows, i64 %thread, i64 %threads)
-  ret void
-rest:
-  call void @step.rows(ptr %arena, ptr %table, i64 %rows, i64 %thread, i64 %threads)
-  ret void
-}}
-"""
-
-# a kernel that is not shared is called by the first thread alone
-GATHER = """\
-define internal void @"{name}"(
-    ptr %data, ptr %order, ptr %batch, i64 %rows, i64 %thread, i64 %threads) nounwind {{
-  %calls = icmp {condition} i64 %thread, 0
-  br i1 %calls, label %take, label %done
-take:
-  call void @"{kernel}"({given}, i64 %rows, i64 %thread, i64 %threads)
-  br label %done
-done:
-  ret void
-}}
-"""
 
 
 class TrainingCode:
@@ -106,10 +79,9 @@ class TrainingCode:
         return self.step.inputs
 
     @property
-    def prologues(self) -> tuple[str, ...]:
+    def prologues(self) -> Sequence[str]:
         """Functions to be called once before the others."""
-        step = "step" if self._place.small is None else "step.rows"
-        return f"{step}.prologue", "evaluate.prologue"
+        return [routine.name for routine in self.written.prologues]
 
     @cached_property
     def fingerprint(self) -> str:
@@ -119,24 +91,32 @@ class TrainingCode:
                            small, self._loop.watch)  # fmt: skip
 
     @cached_property
-    def printer(self) -> ProgramPrinter:
-        """What has printed the module.
+    def written(self) -> WrittenTraining:
+        """The routines.
 
         Raises:
             GraphError: a view depends on the number of rows as native code cannot have it.
         """
         try:
-            return self._printed()
+            return write_training(self._loop, self._place, self._processor.machine)
         except UnboundError as error:
             raise GraphError(
                 f"training in native code needs the number of rows when compiling: {error}",
                 hint='compile with target="numpy", or keep the batch the first axis',
             ) from None
 
-    @property
+    @cached_property
     def module(self) -> Module:
-        """The printed module."""
-        return self.printer.module
+        """All of them printed."""
+        module = Module(self._processor.machine)
+        module.add(environment(self._processor))
+        module.add(barrier(self._processor))
+        for routine in self.written.routines:
+            module.routine(routine)
+        module.add(exported("bind", ["state.set", *self.prologues]))
+        module.add(exported("store", ["state.get"]))
+        module.add(TRAINING_ENTRIES)
+        return module
 
     @property
     def nests(self) -> Sequence[Nest]:
@@ -144,9 +124,19 @@ class TrainingCode:
         return self.module.nests
 
     @property
+    def routines(self) -> Sequence[Routine]:
+        """What calls them."""
+        return self.module.routines
+
+    @property
+    def called(self) -> Mapping[Nest, str]:
+        """What their functions are called."""
+        return self.module.called
+
+    @property
     def uses(self) -> Mapping[str, Sequence[KernelUse]]:
         """What each function of the module computes."""
-        return self.printer.uses
+        return self.module.uses(self.written.writer.computed)
 
     @property
     def text(self) -> str:
@@ -156,54 +146,7 @@ class TrainingCode:
     @property
     def failures(self) -> Failures:
         """What the codes mean that a run may leave."""
-        return self.printer.failures
-
-    def _printed(self) -> ProgramPrinter:
-        module = Module(self._processor.machine)
-        printer = ProgramPrinter(module, self.memory)
-        module.add(environment(self._processor))
-        module.add(barrier(self._processor))
-        self._gathers(printer, self.step, self.layout.step)
-        self._gathers(printer, self.evaluate, self.layout.evaluate)
-        self._step(printer)
-        printer.program("evaluate", self.evaluate)
-        printer.exchange("state", self.states, self.table)
-        module.add(exported("bind", ["state.set", *self.prologues]))
-        module.add(exported("store", ["state.get"]))
-        module.add(training_text(self.layout))
-        return printer
-
-    def _step(self, printer: ProgramPrinter) -> None:
-        """`@step`; of a small program, whole batches are done by straight-line code."""
-        small = self._place.small
-        if small is None:
-            printer.program("step", self.step, watch=self._loop.watch)
-            return
-        printer.program("step.rows", self.step)
-        printer.unrolled("step.batch", small)
-        text = CHOICE.format(arguments=ARGUMENTS, batch=self._loop.batch_size)
-        printer.module.add(text)
-
-    def _gathers(self, printer: ProgramPrinter, program: Program, visit: Visit) -> None:
-        for buffer, batch in zip(batches(program), visit.inputs, strict=True):
-            self._gather(printer, batch.gather, buffer, buffer.type.dtype)
-            if batch.gather_bytes is not None:
-                self._gather(printer, batch.gather_bytes, buffer, uint8)
-
-    def _gather(self, printer: ProgramPrinter, name: str, buffer: Buffer, dtype: DType) -> None:
-        """A function that fills a batch from rows of the data, of the given type."""
-        data = Buffer("data", TensorType((1, *buffer.type.shape[1:]), dtype), "input")
-        order = Buffer("order", TensorType(buffer.type.shape[:1], int64))
-        views = (View(data, data.type), View(order, order.type))
-        call = printer.kernel(Gather(buffer, views, 0, checked=False))
-        names = {data: "%data", order: "%order", buffer: "%batch"}
-        text = GATHER.format(
-            name=name,
-            kernel=call.function.name,
-            condition="sge" if call.function.shared else "eq",
-            given=", ".join(f"ptr {names[each]}" for each in call.buffers),
-        )
-        printer.module.add(text)
+        return self.written.writer.failures
 
 
 def training_code(

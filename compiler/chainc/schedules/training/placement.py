@@ -1,12 +1,17 @@
-"""Where everything of a training loop lies, before any code is printed."""
+"""Where everything of a training loop lies, before any code is written."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from chainc.backends.llvm.program import Memory, prepare, with_roles
-from chainc.backends.llvm.training.text import (
+from chainc.lowering.program import Buffer, Copy, Kernel, Operand, Program, TrainingLoop, View
+from chainc.schedules.layout.access import Capacity
+from chainc.schedules.layout.machine import Machine
+from chainc.schedules.layout.panels import Layouts, layouts
+from chainc.schedules.program.memory import Memory
+from chainc.schedules.program.preparation import prepare, with_roles
+from chainc.schedules.training.layout import (
     BatchInput,
     Output,
     TrainingLayout,
@@ -14,10 +19,6 @@ from chainc.backends.llvm.training.text import (
     order_bytes,
     totals_bytes,
 )
-from chainc.lowering.program import Buffer, Copy, Kernel, Operand, Program, TrainingLoop, View
-from chainc.schedules.layout.access import Capacity
-from chainc.schedules.layout.machine import Machine
-from chainc.schedules.layout.panels import Layouts, layouts
 from chainc.schedules.unrolled.schedule import Unrolled, unrolled
 
 KEPT = ("state", "batch", "scalar")  # roles of buffers that outlive a step
@@ -125,11 +126,10 @@ def _visit(
     name: str, program: Program, source: str, memory: Memory, table: Mapping[str, int]
 ) -> Visit:
     inputs = []
-    for position, buffer in enumerate(batches(program)):
-        gather = f"gather.{name}.{position}"
-        from_bytes = f"{gather}.bytes" if buffer.type.dtype.is_float else None
+    for buffer in batches(program):
         place = table[f"{source}/{buffer.key}"]
-        inputs.append(BatchInput(gather, from_bytes, place, memory.offsets[buffer]))
+        converts = buffer.type.dtype.is_float
+        inputs.append(BatchInput(place, memory.offsets[buffer], converts))
     outputs = []
     for operand in program.outputs:
         assert isinstance(operand, View)

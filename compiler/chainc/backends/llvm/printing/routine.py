@@ -1,0 +1,193 @@
+"""A routine as one LLVM function: branches, repetitions, threads, calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from chainc.backends.llvm.printing.nest import LoopPrinter
+from chainc.backends.llvm.printing.spelling import spelled
+from chainc.loops.language import (
+    Acquire,
+    Barrier,
+    Branch,
+    Call,
+    Data,
+    Entry,
+    Nest,
+    Release,
+    Repeat,
+    Routine,
+    Statement,
+    Within,
+)
+from chainc.loops.values import Parameter, Register
+
+INLINED = "alwaysinline nounwind"
+CALLED = 'noinline nounwind "no-builtins"'
+
+Functions = Callable[[Nest | Routine], str]
+Constants = Callable[[Data], str]
+
+
+class RoutinePrinter(LoopPrinter):
+    """`functions` and `constants` name what is called and read, and put it into the module."""
+
+    def __init__(self, routine: Routine, functions: Functions, constants: Constants) -> None:
+        super().__init__(())
+        self.routine = routine
+        self.functions = functions
+        self.constants_of = constants
+
+    def function(self) -> str:
+        """The text of the function."""
+        given = [self._argument(each) for each in self.routine.parameters]
+        self._statements(self.routine.body)
+        result = self.routine.result
+        kind, end = ("void", "void") if result is None else self._returned(result)
+        how = INLINED if self.routine.inlined else CALLED
+        head = f'define internal {kind} @"{self.routine.name}"({", ".join(given)}) {how} {{'
+        return "\n".join([head, "entry:", *self.to.lines, f"  ret {end}", "}", ""])
+
+    def _argument(self, parameter: Parameter | Register) -> str:
+        name = f"%{parameter.name}"
+        if isinstance(parameter, Parameter):
+            self.arguments[parameter] = name
+        else:
+            self._define(parameter, name)
+        return self._given(parameter)
+
+    def _returned(self, result: Register) -> tuple[str, str]:
+        return spelled(result.kind), self._typed(result)
+
+    def _given(self, argument: Parameter | Register) -> str:
+        if isinstance(argument, Register):
+            return self._typed(argument)
+        return f"ptr {self.arguments[argument]}"
+
+    def _statement(self, statement: Statement) -> None:
+        match statement:
+            case Branch():
+                self.branch(statement)
+            case Repeat():
+                self.repeat(statement)
+            case Within() | Entry() | Data():
+                self._locate(statement)
+            case Acquire():
+                self.acquire(statement)
+            case Release():
+                self.release(statement)
+            case Barrier():
+                given = (statement.arena, statement.thread, statement.threads)
+                self._call_text("void", "barrier", given)
+            case Call():
+                self.call_function(statement)
+            case _:
+                super()._statement(statement)
+
+    # buffers
+
+    def _locate(self, statement: Within | Entry | Data) -> None:
+        out = statement.out
+        self.arguments[out] = self._place(statement)
+        self.depths[out] = len(self.outer)
+
+    def _place(self, statement: Within | Entry | Data) -> str:
+        match statement:
+            case Within(base=base, offset=offset):
+                amount = self._affine(offset) if offset.terms else str(offset.constant)
+                pointer = self.arguments[base]
+                return self.to.let(f"getelementptr inbounds i8, ptr {pointer}, i64 {amount}")
+            case Entry(table=table, position=position):
+                pointer = self.arguments[table]
+                slot = self.to.let(f"getelementptr inbounds ptr, ptr {pointer}, i64 {position}")
+                return self.to.let(f"load ptr, ptr {slot}, align 8")
+            case Data():
+                return self.constants_of(statement)
+
+    # threads
+
+    def acquire(self, statement: Acquire) -> None:
+        kind, pointer = spelled(statement.out.kind), self._pointer(statement.address)
+        size = statement.out.kind.dtype.itemsize
+        text = f"load atomic {kind}, ptr {pointer} acquire, align {size}"
+        self._define(statement.out, self.to.let(text))
+
+    def release(self, statement: Release) -> None:
+        value, pointer = self._typed(statement.value), self._pointer(statement.address)
+        size = statement.value.kind.dtype.itemsize
+        self.to.lines.append(f"  store atomic {value}, ptr {pointer} release, align {size}")
+
+    # calls
+
+    def call_function(self, statement: Call) -> None:
+        name, out = self.functions(statement.function), statement.out
+        if out is None:
+            self._call_text("void", name, statement.arguments)
+            return
+        self._call_text(spelled(out.kind), name, statement.arguments, self.to.fresh(), out)
+
+    def _call_text(
+        self,
+        kind: str,
+        name: str,
+        arguments: Sequence[Parameter | Register],
+        result: str = "",
+        out: Register | None = None,
+    ) -> None:
+        given = ", ".join(map(self._given, arguments))
+        head = f"{result} = " if result else ""
+        self.to.lines.append(f'  {head}call {kind} @"{name}"({given})')
+        if out is not None:
+            self._define(out, result)
+
+    # blocks
+
+    def branch(self, statement: Branch) -> None:
+        before, condition = self.block, self.names[statement.condition]
+        then, after = self._label("then"), self._label("after")
+        side, otherwise = before, after
+        if statement.otherwise:
+            side = otherwise = self._label("otherwise")
+        body, end = self._inside(then, statement.then, after)
+        other: Sequence[str] = ()
+        if statement.otherwise:
+            other, side = self._inside(otherwise, statement.otherwise, after)
+        self.to.lines.append(f"  br i1 {condition}, label %{then}, label %{otherwise}")
+        self.to.lines += [*body, *other, f"{after}:"]
+        self.block = after
+        for merged in statement.merged:
+            values = [(self.names[merged.then], end), (self.names[merged.otherwise], side)]
+            self._define(merged.result, self._phi(merged.result.kind, values))
+
+    def _inside(
+        self, label: str, body: Sequence[Statement], after: str
+    ) -> tuple[Sequence[str], str]:
+        """The lines of one side of a branch, and the block that they end in."""
+        self.outer.append(self.to.lines)
+        self.to.lines = []
+        self.block = label
+        self._statements(body)
+        lines = [f"{label}:", *self.to.lines, f"  br label %{after}"]
+        self.to.lines = self.outer.pop()
+        return lines, self.block
+
+    def repeat(self, statement: Repeat) -> None:
+        before, label, after = self.block, self._label("repeat"), self._label("after")
+        self.outer.append(self.to.lines)
+        self.to.lines = []
+        for carried in statement.carried:
+            self._define(carried.current, self.to.fresh())
+        self.block = label
+        self._statements(statement.body)
+        phis = [f"  br label %{label}", f"{label}:"]
+        for carried in statement.carried:
+            name, kind = self.names[carried.current], spelled(carried.current.kind)
+            first, then = self.names[carried.initial], self.names[carried.following]
+            phis.append(f"  {name} = phi {kind} [ {first}, %{before} ], [ {then}, %{self.block} ]")
+        again = self.names[statement.again]
+        body = [*self.to.lines, f"  br i1 {again}, label %{label}, label %{after}"]
+        self.to.lines = self.outer.pop()
+        self.to.lines += [*phis, *body, f"{after}:"]
+        self.block = after
+        for carried in statement.carried:
+            self._define(carried.result, self.names[carried.following])

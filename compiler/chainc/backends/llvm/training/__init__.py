@@ -1,1 +1,0 @@
-"""The training loop as LLVM text."""

@@ -1,0 +1,1 @@
+"""A program as calls of kernels: where buffers lie, in which order threads touch them."""

@@ -1,0 +1,1 @@
+"""The training loop: epochs, the order of the rows, minibatches, records, validation."""

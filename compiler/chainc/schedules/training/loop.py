@@ -1,0 +1,323 @@
+"""The training loop: epochs, shuffled minibatches, totals, validation.
+
+    train.loop(arena, table, job, thread, threads)
+    record(arena, table, job, seen, thread, threads): false if a kernel has failed
+
+    epoch, start = first / steps_per_epoch, first % steps_per_epoch * BATCH
+    for step in first..last:
+        the first thread: GO = STOP == 0
+        rows = min(BATCH, count - start)
+        if start is past what is known of the order: make more of it
+        gather those rows of every input into its batch
+        barrier
+        leave unless GO
+        STEP
+        barrier
+        leave if FAILURE, with FAILED_STEP = step
+        the first thread: totals += outputs * rows, STEPS += 1
+        start += BATCH
+        if start >= count: record the epoch, epoch += 1, start = 0
+    if rows have been seen since the last record: record the epoch
+
+Every thread runs it and decides the same: what they share lies before a barrier when it is
+written and after it when it is read. Each makes the whole order of the rows for itself.
+
+A record is a row of float64 in the history: rows seen, the sum over them of each output, rows of
+the validation data, the sum of each output of the evaluation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from chainc.ir.types import float64, int32, int64, uint8
+from chainc.loops.language import Routine
+from chainc.loops.routine_builder import Number, RoutineBuilder
+from chainc.loops.values import Address, Kind, Parameter, Register, affine
+from chainc.schedules.program import control_block
+from chainc.schedules.program.calls import Team
+from chainc.schedules.training import layout as words
+from chainc.schedules.training.layout import (
+    LANES,
+    TrainingLayout,
+    order_bytes,
+    order_room,
+    order_rows,
+)
+from chainc.schedules.training.order import given_order, order_keys, order_of_rows, slot_of
+from chainc.schedules.training.visits import VisitRoutines
+
+
+@dataclass(frozen=True)
+class TrainingRoutines:
+    """The loop around a step and an evaluation."""
+
+    layout: TrainingLayout
+    step: VisitRoutines
+    evaluate: VisitRoutines
+
+    @cached_property
+    def given_order(self) -> Routine:
+        return given_order(order_rows(self.layout.batch_size))
+
+    @cached_property
+    def record(self) -> Routine:
+        return _Record(self, "seen").routine()
+
+    @cached_property
+    def train(self) -> Routine:
+        return _Train(self).routine()
+
+
+class _Author:
+    """Writes a routine that is given a job."""
+
+    def __init__(self, parts: TrainingRoutines, *more: str) -> None:
+        self.parts, self.layout = parts, parts.layout
+        self.to = to = RoutineBuilder()
+        arena, table = to.buffer("arena", uint8), to.buffer("table", uint8)
+        self.job = to.buffer("job", int64)
+        self.given = [to.number(name) for name in more]
+        self.team = Team(arena, table, to.number("thread"), to.number("threads"))
+        self.leads = self.team.leads(to)
+
+    def of_job(self, word: int, name: str) -> Register:
+        return self.to.load(Address(self.job, affine(word)), name=name)
+
+    def own_order(self, offset: int) -> Parameter:
+        """Room for the order of rows of this thread."""
+        each = order_bytes(self.layout.batch_size)
+        place = affine(self.team.thread) * each + (self.layout.orders + offset)
+        return self.to.within(self.team.arena, place, "order", int64, padded=True)
+
+    def gather(
+        self, what: VisitRoutines, order: Parameter, rows: Register, kinds: Register
+    ) -> None:
+        """Rows become a batch, which all threads see."""
+        team = self.team
+        given = (team.arena, team.table, order, rows, kinds, team.thread, team.threads)
+        self.to.run(what.gather, *given)
+        team.wait(self.to)
+
+    def run(self, what: VisitRoutines, rows: Register) -> Register:
+        """The step or the evaluation; has no kernel failed?"""
+        team = self.team
+        self.to.run(what.run, team.arena, team.table, rows, team.thread, team.threads)
+        team.wait(self.to)
+        failure = self.to.acquire(team.word(self.to, control_block.FAILURE, "failure"))
+        return self.to.is_equal(failure, 0, "passed")
+
+    def count(self, offset: int, name: str) -> None:
+        """One more, in a word that the host reads."""
+        counter = self.team.word(self.to, offset, name)
+        self.to.release(self.to.plus(self.to.load(counter), 1), counter)
+
+
+@dataclass(frozen=True)
+class _State:
+    """What a pass hands to the next one.
+
+    Rows known … until - 1 of this epoch's order are known, and of the orders after it, a slot
+    apart each: for few rows those of several epochs are made at once.
+    """
+
+    epoch: Register
+    start: Register
+    known: Register
+    until: Register
+    orders: Register
+    seen: Register  # rows since the last record
+
+    @property
+    def registers(self) -> tuple[Register, ...]:
+        return self.epoch, self.start, self.known, self.until, self.orders, self.seen
+
+
+class _Train(_Author):
+    def routine(self) -> Routine:
+        to = self.to
+        self.rows, first = self.of_job(words.COUNT, "count"), self.of_job(words.FIRST, "step")
+        self.last, self.kinds = self.of_job(words.LAST, "last"), self.of_job(words.BYTES, "bytes")
+        self.order = self.own_order(0)
+        self.shuffled = _Shuffled(self) if self.layout.shuffle else None
+        with to.when(to.is_less(first, self.last, "any")):
+            self._steps(first)
+        return to.routine("train.loop", "all epochs")
+
+    def _steps(self, first: Register) -> None:
+        to, batch = self.to, self.layout.batch_size
+        steps = to.quotient(to.plus(self.rows, batch - 1), batch, "steps")
+        epoch = to.quotient(first, steps, "epoch")
+        start = to.times(to.minus(first, to.times(epoch, steps)), batch, "start")
+        none = [to.integer(0, name) for name in ("known", "until", "orders", "seen")]
+        with to.repeat([first, epoch, start, *none, to.truth(False, "failed")]) as loop:
+            now, *values, _ = loop.values
+            following = to.plus(now, 1)
+            *values, failed, again = self._step(
+                _State(*values), to.is_less(following, self.last, "more")
+            )
+            loop.carry(following, *values, failed, again=again)
+        after, *values, failed = loop.results
+        some = to.both(to.is_less(0, _State(*values).seen), to.opposite(failed), "partial")
+        with to.when(some, [failed]) as partial:
+            partial.change(to.opposite(self._record(_State(*values).seen)))
+        with to.when(to.both(partial.results[0], self.leads)):
+            place = self.team.word(to, control_block.FAILED_STEP, "failed_step")
+            to.release(to.minus(after, 1), place)
+
+    def _step(self, state: _State, more: Register) -> Sequence[Register]:
+        """The state after it, whether something has failed, and whether there is another step."""
+        to = self.to
+        with to.when(self.leads):
+            self._decide()
+        state = self._ordered(state)
+        rows = to.smaller(to.minus(self.rows, state.start), self.layout.batch_size, "rows")
+        place = affine(to.minus(state.start, state.known)) * int64.itemsize
+        chosen = to.within(self.order, place, "chosen", int64)
+        self.gather(self.parts.step, chosen, rows, self.kinds)
+        go = to.load(self.team.word(to, control_block.GO, "go"))
+        fine, ended = to.truth(False, "failed"), to.truth(False, "again")
+        with to.when(to.is_equal(go, 1, "goes"), [*state.registers, fine, ended]) as going:
+            failed = to.truth(True, "failed")
+            with to.when(self.run(self.parts.step, rows), [*state.registers, failed, ended]) as ran:
+                ran.change(*self._counted(state, rows, more))
+            going.change(*ran.results)
+        return going.results
+
+    def _decide(self) -> None:
+        """For this step, and all threads."""
+        to, team = self.to, self.team
+        stop = to.acquire(team.word(to, control_block.STOP, "stop"))
+        go = to.cast(to.is_equal(stop, 0), int64)
+        to.store(go, team.word(to, control_block.GO, "go"))
+
+    def _ordered(self, state: _State) -> _State:
+        """The rows of this step are known."""
+        to = self.to
+        kept = (state.known, state.until, state.orders)
+        with to.when(to.is_at_most(state.until, state.start, "unknown"), kept) as made:
+            made.change(*self._made(state))
+        known, until, orders = made.results
+        return replace(state, known=known, until=until, orders=orders)
+
+    def _made(self, state: _State) -> Sequence[Register]:
+        to = self.to
+        if self.shuffled is not None:
+            return self.shuffled.made(state)
+        to.run(self.parts.given_order, self.order, state.start, self.rows)
+        until = to.plus(state.start, order_rows(self.layout.batch_size))
+        return state.start, until, to.integer(1)
+
+    def _counted(self, state: _State, rows: Register, more: Register) -> Sequence[Register]:
+        """After a step."""
+        to, batch = self.to, self.layout.batch_size
+        with to.when(self.leads):
+            to.run(self.parts.step.add, self.team.arena, rows)
+            self.count(control_block.STEPS, "steps_done")
+        start, seen = to.plus(state.start, batch, "start"), to.plus(state.seen, rows, "seen")
+        state = replace(state, start=start, seen=seen)
+        fine = to.truth(False, "failed")
+        over = to.is_at_most(self.rows, start, "over")
+        with to.when(over, [*state.registers, fine]) as epoch:
+            epoch.change(*self._next_epoch(state))
+        *values, failed = epoch.results
+        return *values, failed, to.both(more, to.opposite(failed), "again")
+
+    def _next_epoch(self, state: _State) -> Sequence[Register]:
+        """An epoch is complete."""
+        to = self.to
+        failed = to.opposite(self._record(state.seen))
+        apart: Number = 0 if self.shuffled is None else self.shuffled.slot
+        orders = to.minus(state.orders, 1, "orders")
+        following = _State(
+            epoch=to.plus(state.epoch, 1, "epoch"),
+            start=to.integer(0),
+            known=to.minus(state.known, apart, "known"),
+            until=to.either(to.is_equal(orders, 0, "used_up"), 0, state.until, "until"),
+            orders=orders,
+            seen=to.integer(0),
+        )
+        return *following.registers, failed
+
+    def _record(self, seen: Register) -> Register:
+        """Has no kernel failed?"""
+        team = self.team
+        given = (team.arena, team.table, self.job, seen, team.thread, team.threads)
+        return self.to.result_of(self.parts.record, *given)
+
+
+class _Shuffled:
+    """The order of the rows, made when it is needed."""
+
+    def __init__(self, author: _Train) -> None:
+        self.to = to = author.to
+        self.order, self.rows = author.order, author.rows
+        self.seed = author.of_job(words.SEED, "seed")
+        batch = author.layout.batch_size
+        self.batch_rows = order_rows(batch)
+        self.slot = to.result_of(slot_of(), self.rows)
+        self.together = to.quotient(LANES, self.slot, "together")
+        self.few = to.is_at_most(self.rows, LANES, "few")
+        self.keys = to.within(self.order, 2 * order_room(batch), "keys", int32)
+        self.of_keys = order_keys(author.layout.order_stream)
+        self.of_rows = order_of_rows(self.batch_rows)
+
+    def made(self, state: _State) -> Sequence[Register]:
+        """From which row to which it is known then, and for how many epochs."""
+        to = self.to
+        with to.when(to.is_equal(state.orders, 0, "used_up")):
+            to.run(self.of_keys, self.keys, self.seed, state.epoch, self.slot)
+        known = to.either(self.few, 0, state.start, "known")
+        to.run(self.of_rows, self.order, self.keys, known, self.rows, self.slot)
+        part = to.plus(state.start, self.batch_rows)
+        return known, to.either(self.few, self.rows, part, "until"), self.together
+
+
+class _Record(_Author):
+    def routine(self) -> Routine:
+        to = self.to
+        self.held_out = self.of_job(words.HELD_OUT, "held_out")
+        (seen,) = self.given
+        with to.when(to.is_less(0, self.held_out), [to.truth(True, "complete")]) as evaluated:
+            evaluated.change(self._evaluated())
+        (complete,) = evaluated.results
+        with to.when(to.both(complete, self.leads)):
+            self._write(seen)
+        return to.routine("record", "the end of an epoch", result=complete)
+
+    def _evaluated(self) -> Register:
+        """Over all batches of the validation data; has no kernel failed?"""
+        to, batch, what = self.to, self.layout.batch_size, self.parts.evaluate
+        kinds = self.of_job(words.HELD_OUT_BYTES, "bytes")
+        order = self.own_order(order_room(batch))
+        with to.repeat([to.integer(0, "start"), to.truth(True, "complete")]) as loop:
+            start, _ = loop.values
+            to.run(self.parts.given_order, order, start, self.held_out)
+            rows = to.smaller(to.minus(self.held_out, start), batch, "rows")
+            self.gather(what, order, rows, kinds)
+            passed = self.run(what, rows)
+            with to.when(to.both(passed, self.leads)):
+                to.run(what.add, self.team.arena, rows)
+            following = to.plus(start, batch)
+            again = to.both(passed, to.is_less(following, self.held_out), "again")
+            loop.carry(following, passed, again=again)
+        return loop.results[1]
+
+    def _write(self, seen: Register) -> None:
+        """A row of the history; the sums begin anew."""
+        to, layout = self.to, self.layout
+        outputs = len(layout.step.outputs)
+        history = to.entry(self.team.table, layout.history, "history", float64)
+        done = to.load(self.team.word(to, control_block.EPOCHS, "epochs"))
+        row = affine(to.times(done, layout.columns, "row"))
+        to.store(to.cast(seen, float64), Address(history, row))
+        to.store(to.cast(self.held_out, float64), Address(history, row + (1 + outputs)))
+        sums = (*range(1, 1 + outputs), *range(2 + outputs, layout.columns))
+        for i, column in enumerate(sums):
+            place = to.within(self.team.arena, layout.totals + 8 * i, "total", float64)
+            total = Address(place, affine(0))
+            to.store(to.load(total), Address(history, row + column))
+            to.store(to.constant(0.0, Kind(float64)), total)
+        self.count(control_block.EPOCHS, "epochs")

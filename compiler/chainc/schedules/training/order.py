@@ -1,0 +1,205 @@
+"""The order of the rows: entries of `philox.permutation`, 64 at a time, or one after the other.
+
+    order.given(order, start, count)
+    order.slot(count)
+    order.keys(keys, seed, epoch, slot)
+    order.rows(order, keys, start, count, slot)
+
+Few rows do not fill the lanes, so those of several epochs are ordered together: each epoch has a
+slot of lanes, the power of two from 4 to 64 that holds `count` rows, or 64 for more of them.
+`keys` is room for KEYS_BYTES: for each round of the network a key for every lane, then Philox's
+words. `rows` writes entries start … of the order, or for few rows all entries of the orders of
+64 / slot epochs, each at a multiple of `slot`.
+
+Rounds are loops, not unrolled as in kernels: they are compiled in a fraction of the time, and
+independent lanes hide their latency.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chainc.interpreters import philox
+from chainc.ir.types import bool_, int32, int64
+from chainc.loops.language import Routine
+from chainc.loops.routine_builder import RoutineBuilder
+from chainc.loops.values import Address, Affine, Kind, Parameter, Register, affine
+from chainc.schedules.training.layout import LANES, ROUNDS, WORDS_AT
+
+GIVEN_LANES = 8
+EPOCHS = 4  # whose words are made together, four lanes each
+WIDE, WORD = Kind(int64, LANES), Kind(int32, LANES)
+PHILOX = Kind(int64, 4 * EPOCHS)
+
+
+def given_order(rows: int) -> Routine:
+    """Rows start … start + `rows` - 1, or those of them that there are."""
+    to = RoutineBuilder()
+    order = to.buffer("order", int64, padded=True)
+    start, count = to.number("start"), to.number("count")
+    wanted = to.smaller(to.minus(count, start), rows)
+    with to.loop("some", 0, _parts(to, wanted, GIVEN_LANES)) as loop:
+        place = affine(loop.index) * GIVEN_LANES
+        row = to.positions(place + affine(start), GIVEN_LANES)
+        to.store(row, Address(order, place))
+    return to.routine("order.given", "rows one after the other")
+
+
+def slot_of() -> Routine:
+    """How many lanes an epoch has."""
+    to = RoutineBuilder()
+    count = to.number("count")
+    bits = to.minus(64, _leading_zeros(to, to.minus(count, 1)), "bits")
+    slot = _bits(to, "shift_left", 1, to.smaller(to.larger(bits, 2), 6), "slot")
+    return to.routine("order.slot", "lanes of an epoch", result=slot, inlined=True)
+
+
+def order_keys(stream: int) -> Routine:
+    """Philox's words for the orders of a stream in some epochs, and from them keys for lanes."""
+    to = RoutineBuilder()
+    keys = to.buffer("keys", int32, padded=True)
+    seed, epoch, slot = to.number("seed"), to.number("epoch"), to.number("slot")
+    words = to.within(keys, WORDS_AT, "words", int32, padded=True)
+    orders = to.quotient(LANES, slot, "orders")
+    with to.loop("group", 0, _parts(to, orders, EPOCHS)) as loop:
+        first = to.plus(epoch, to.positions(affine(loop.index) * EPOCHS, 1))
+        numbers = to.constants([lane // 4 for lane in range(PHILOX.lanes)], int64)
+        epochs = to.compute("add", first, numbers, name="epochs")
+        for word, found in enumerate(_philox(to, stream, seed, epochs)):
+            place = affine(loop.index) * (4 * PHILOX.lanes) + PHILOX.lanes * word
+            to.store(to.cast(found, int32), Address(words, place))
+    _spread(to, keys, words, slot)
+    return to.routine("order.keys", "keys of the orders of some epochs")
+
+
+def _philox(
+    to: RoutineBuilder, stream: int, seed: Register, epochs: Register
+) -> Sequence[Register]:
+    """Four words a lane.
+
+    Words are the lower halves of 64 bits, so products keep their carry.
+    """
+    blocks = to.constants([*philox.KEY_BLOCKS, philox.MASK] * EPOCHS, int64)
+    streams = to.constant(stream, PHILOX)
+    high = _bits(to, "shift_right", seed, 32, "high")
+    counter = [blocks, streams, epochs, _bits(to, "shift_right", epochs, 32)]
+    with to.loop("round", 0, philox.ROUNDS, 1, [*counter, seed, high]) as loop:
+        c0, c1, c2, c3, low, high = loop.values
+        p0, p1 = (
+            to.compute("multiply", _bits(to, "bit_and", word, philox.MASK), to.integer(factor))
+            for word, factor in zip((c0, c2), philox.MULTIPLIERS, strict=True)
+        )
+        d0, d2 = (
+            _bits(to, "bit_xor", _bits(to, "bit_xor", _bits(to, "shift_right", p, 32), c), key)
+            for p, c, key in ((p1, c1, low), (p0, c3, high))
+        )
+        low, high = (to.plus(key, more) for key, more in zip((low, high), philox.WEYL, strict=True))
+        loop.carry(d0, p1, d2, p0, low, high)
+    return loop.results[:4]
+
+
+def _spread(to: RoutineBuilder, keys: Parameter, words: Parameter, slot: Register) -> None:
+    """Every lane gets the twelve words of its epoch, as they follow each other in three blocks."""
+    with to.loop("four", 0, LANES // 4) as loop:
+        lane = affine(loop.index) * 4
+        order = to.quotient(to.positions(lane, 1), slot, "order")
+        group, within = _bits(to, "bit_and", order, -EPOCHS), _bits(to, "bit_and", order, 3)
+        first = affine(group) * PHILOX.lanes + affine(within) * 4
+        for number in range(ROUNDS + 1):
+            block, word = divmod(number, 4)
+            key = to.load(Address(words, first + PHILOX.lanes * word + block), name="key")
+            to.store(to.splat(key, 4), Address(keys, lane + LANES * number))
+
+
+def order_of_rows(rows: int) -> Routine:
+    """So many entries at a time, or those of them that there are."""
+    to = RoutineBuilder()
+    order = to.buffer("order", int64, padded=True)
+    keys = to.buffer("keys", int32, padded=True)
+    start, count, slot = to.number("start"), to.number("count"), to.number("slot")
+    last = to.minus(count, 1, "last")
+    network = _Network(to, keys, last)
+    lane = _bits(to, "bit_and", to.minus(slot, 1), to.constants(range(LANES), int64))
+    end = to.splat(count, LANES)
+    wanted = to.smaller(to.minus(count, start), rows)
+    with to.loop("some", 0, _parts(to, wanted, LANES)) as loop:
+        place = affine(loop.index) * LANES
+        index = to.compute("add", to.positions(place + affine(start), 1), lane, name="index")
+        inside = to.compare("less", index, end)
+        zero = to.constant(0, WORD)
+        begin = to.compute("select", inside, to.cast(index, int32), zero, name="values")
+        values = network.walked(begin)
+        row = _bits(to, "bit_and", to.cast(values, int64), philox.MASK, "row")
+        to.store(row, Address(order, place))
+    return to.routine("order.rows", "entries of the orders of some epochs")
+
+
+class _Network:
+    """A balanced Feistel network over numbers of 2 · `half` bits; see `philox.permutation`."""
+
+    def __init__(self, to: RoutineBuilder, keys: Parameter, last: Register) -> None:
+        self.to, self.keys = to, keys
+        bits = to.minus(65, _leading_zeros(to, last))
+        half = to.larger(_bits(to, "shift_right", bits, 1), 1, "half")
+        self.half = to.splat(to.cast(half, int32), LANES)
+        ones = _bits(to, "shift_left", to.constant(1, WORD), self.half)
+        self.low = to.compute("subtract", ones, to.constant(1, WORD), name="low")
+        self.last = to.splat(to.cast(last, int32), LANES)
+        self.exchange = _bits(to, "bit_and", self._key(affine(ROUNDS)), 1, "exchange")
+
+    def _key(self, number: Affine) -> Register:
+        return self.to.load(Address(self.keys, number * LANES), LANES, "key")
+
+    def walked(self, begin: Register) -> Register:
+        """Through the network, until every lane is inside 0 … last."""
+        to = self.to
+        with to.repeat([begin, to.constant(True, Kind(bool_, LANES), "outside")]) as walk:
+            values, outside = walk.values
+            permuted = self._permuted(values)
+            following = to.compute("select", outside, permuted, values, name="values")
+            still = to.compute("unsigned_less", self.last, following, dtype=bool_, name="outside")
+            walk.carry(following, still, again=to.somewhere(still))
+        return walk.results[0]
+
+    def _permuted(self, values: Register) -> Register:
+        to = self.to
+        halves = [
+            _bits(to, "shift_right", values, self.half, "left"),
+            _bits(to, "bit_and", values, self.low, "right"),
+        ]
+        with to.loop("round", 0, ROUNDS, 1, halves) as loop:
+            left, right = loop.values
+            mixed = self._mixed(_bits(to, "bit_xor", right, self._key(affine(loop.index))))
+            loop.carry(right, _bits(to, "bit_xor", left, mixed))
+        left, right = loop.results
+        whole = _bits(to, "bit_or", _bits(to, "shift_left", left, self.half), right, "whole")
+        first = to.compute("unsigned_less", whole, to.constant(2, WORD), dtype=bool_)
+        return to.compute("select", first, _bits(to, "bit_xor", whole, self.exchange), whole)
+
+    def _mixed(self, word: Register) -> Register:
+        """Every bit of the result depends on every bit of the word (MurmurHash3's finalizer)."""
+        to = self.to
+        for shift, factor in zip((16, 13), philox.MIX_FACTORS, strict=True):
+            word = _bits(to, "bit_xor", word, _bits(to, "shift_right", word, shift))
+            word = to.compute("multiply", word, to.constant(factor - (1 << 32), WORD))
+        word = _bits(to, "bit_xor", word, _bits(to, "shift_right", word, 16))
+        return _bits(to, "bit_and", word, self.low)
+
+
+def _bits(
+    to: RoutineBuilder, primitive: str, a: Register | int, b: Register | int, name: str = ""
+) -> Register:
+    """A primitive on bits; a number has the type of the other operand."""
+    kinds = [Kind(each.kind.dtype) for each in (a, b) if isinstance(each, Register)]
+    kind = kinds[0] if kinds else Kind(int64)
+    x, y = (each if isinstance(each, Register) else to.constant(each, kind) for each in (a, b))
+    return to.compute(primitive, x, y, name=name)
+
+
+def _leading_zeros(to: RoutineBuilder, value: Register) -> Register:
+    return to.compute("leading_zeros", value, name="zeros")
+
+
+def _parts(to: RoutineBuilder, count: Register, size: int) -> Register:
+    """How many parts of a size there are; the last one may not be whole."""
+    return to.quotient(to.plus(count, size - 1), size)

@@ -1,0 +1,91 @@
+"""A training as routines: the step, the evaluation, and the loop around them.
+
+state.set, state.get: copy the slots into the arena, and back
+train.loop, record: all epochs, and the end of one, which evaluates
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chainc.loops.language import Routine
+from chainc.lowering.program import Program, TrainingLoop
+from chainc.schedules.layout.machine import Machine
+from chainc.schedules.program.calls import ProgramWriter
+from chainc.schedules.training.layout import Visit
+from chainc.schedules.training.loop import TrainingRoutines
+from chainc.schedules.training.placement import Placement, batches
+from chainc.schedules.training.visits import (
+    VisitRoutines,
+    add_routine,
+    gather_routine,
+    gathering,
+    whole_or_rest,
+)
+
+
+@dataclass(frozen=True)
+class WrittenTraining:
+    """All routines of a training.
+
+    Attributes:
+        writer: that wrote them, and knows what each nest computes and what failures mean.
+        prologues: to be called once before the others.
+        loop: the step, the evaluation, and what is around them.
+        exchange: slots from the table's arrays into the arena, and back.
+    """
+
+    writer: ProgramWriter
+    prologues: Sequence[Routine]
+    loop: TrainingRoutines
+    exchange: Sequence[Routine]
+
+    @property
+    def routines(self) -> Sequence[Routine]:
+        """Each after what it calls."""
+        visits = (self.loop.step, self.loop.evaluate)
+        runs = zip(self.prologues, (visit.run for visit in visits), strict=True)
+        return (
+            *(visit.gather for visit in visits),
+            *(routine for pair in runs for routine in pair),
+            *self.exchange,
+            *(visit.add for visit in visits),
+            self.loop.train,
+        )
+
+
+def write_training(loop: TrainingLoop, place: Placement, machine: Machine) -> WrittenTraining:
+    """The routines of a training whose buffers have their places."""
+    writer = ProgramWriter(place.memory, machine)
+    layout = place.layout
+    gathers = [
+        _gather(writer, program, visit)
+        for program, visit in ((place.step, layout.step), (place.evaluate, layout.evaluate))
+    ]
+    step_prologue, step = _step(writer, loop, place)
+    evaluate_prologue, evaluate = writer.program("evaluate", place.evaluate)
+    exchange = writer.exchange("state", place.step.states, place.table)
+    sums = (
+        add_routine(layout.step, layout.totals),
+        add_routine(layout.evaluate, layout.validation_totals),
+    )
+    visits = map(VisitRoutines, gathers, (step, evaluate), sums)
+    return WrittenTraining(
+        writer, (step_prologue, evaluate_prologue), TrainingRoutines(layout, *visits), exchange
+    )
+
+
+def _gather(writer: ProgramWriter, program: Program, visit: Visit) -> Routine:
+    inputs = zip(batches(program), visit.inputs, strict=True)
+    return gather_routine(visit, [gathering(writer, buffer, each) for buffer, each in inputs])
+
+
+def _step(writer: ProgramWriter, loop: TrainingLoop, place: Placement) -> tuple[Routine, Routine]:
+    """Its prologue and the step; of a small program, straight-line code does whole batches."""
+    if place.small is None:
+        prologue, step = writer.program("step", place.step, watch=loop.watch)
+        return prologue, step
+    prologue, rest = writer.program("step.rows", place.step)
+    whole = writer.unrolled("step.batch", place.small)
+    return prologue, whole_or_rest("step", loop.batch_size, whole, rest)

@@ -1,0 +1,124 @@
+"""What is done around the step and the evaluation: rows become a batch, outputs become sums.
+
+NAME.gather(arena, table, order, rows, bytes, thread, threads)
+NAME.add(arena, rows)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+from chainc.ir.types import TensorType, float64, int64, uint8
+from chainc.loops.language import Nest, Routine
+from chainc.loops.routine_builder import RoutineBuilder
+from chainc.loops.values import Address, affine
+from chainc.lowering.program import Buffer, Gather, View
+from chainc.schedules.program.calls import ProgramWriter, Team
+from chainc.schedules.training.layout import BatchInput, Visit
+
+
+@dataclass(frozen=True)
+class GatherCall:
+    """A kernel that fills a batch from rows of the data.
+
+    `places` says for each of its buffers which it is: "data", "order" or "batch".
+    """
+
+    nest: Nest
+    places: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Gathering:
+    """The same for data of the declared type, and of type uint8 if that may be given."""
+
+    declared: GatherCall
+    from_bytes: GatherCall | None
+
+
+@dataclass(frozen=True)
+class VisitRoutines:
+    """What a loop calls for a batch."""
+
+    gather: Routine
+    run: Routine  # (arena, table, rows, thread, threads)
+    add: Routine
+
+
+def gathering(writer: ProgramWriter, buffer: Buffer, what: BatchInput) -> Gathering:
+    """The kernels for an input of a program."""
+    declared = _gather_call(writer, buffer, buffer.type)
+    shape = buffer.type.shape
+    from_bytes = _gather_call(writer, buffer, TensorType(shape, uint8)) if what.converts else None
+    return Gathering(declared, from_bytes)
+
+
+def _gather_call(writer: ProgramWriter, buffer: Buffer, type: TensorType) -> GatherCall:
+    data = Buffer("data", TensorType((1, *type.shape[1:]), type.dtype), "input")
+    order = Buffer("order", TensorType(type.shape[:1], int64))
+    views = (View(data, data.type), View(order, order.type))
+    call = writer.kernel(Gather(buffer, views, 0, checked=False))
+    places = {data: "data", order: "order", buffer: "batch"}
+    return GatherCall(call.nest, tuple(places[each] for each in call.buffers))
+
+
+def gather_routine(visit: Visit, gatherings: Sequence[Gathering]) -> Routine:
+    """Every input's batch, from the rows that the order says.
+
+    Bit i of `bytes` says that the data of input i are uint8.
+    """
+    to = RoutineBuilder()
+    arena, table = to.buffer("arena", uint8), to.buffer("table", uint8)
+    order = to.buffer("order", int64)
+    rows, kinds = to.number("rows"), to.number("bytes")
+    team = Team(arena, table, to.number("thread"), to.number("threads"))
+    leads = team.leads(to)
+
+    def take(call: GatherCall, each: BatchInput) -> None:
+        buffers = {
+            "data": to.entry(table, each.array, "data", uint8),
+            "order": order,
+            "batch": to.within(arena, each.batch, "batch", uint8),
+        }
+        given = [buffers[place] for place in call.places]
+        with nullcontext() if call.nest.shared else to.when(leads):
+            to.run(call.nest, *given, rows, team.thread, team.threads)
+
+    for i, (each, kernels) in enumerate(zip(visit.inputs, gatherings, strict=True)):
+        if kernels.from_bytes is None:
+            take(kernels.declared, each)
+            continue
+        bit = to.compute("bit_and", kinds, to.integer(1 << i))
+        with to.when(to.is_equal(bit, 0, "declared")) as choice:
+            take(kernels.declared, each)
+        with to.otherwise(choice):
+            take(kernels.from_bytes, each)
+    return to.routine(f"{visit.name}.gather", "rows of the data become a batch", inlined=True)
+
+
+def add_routine(visit: Visit, totals: int) -> Routine:
+    """Outputs times rows are added to the sums."""
+    to = RoutineBuilder()
+    arena, rows = to.buffer("arena", uint8), to.number("rows")
+    weight = to.cast(rows, float64)
+    for i, output in enumerate(visit.outputs):
+        place = to.within(arena, output.offset, "output", output.dtype)
+        total = Address(to.within(arena, totals + 8 * i, "total", float64), affine(0))
+        value = to.cast(to.load(Address(place, affine(0))), float64)
+        product = to.compute("multiply", value, weight)
+        to.store(to.compute("add", to.load(total), product), total)
+    return to.routine(f"{visit.name}.add", "outputs times rows are added up", inlined=True)
+
+
+def whole_or_rest(name: str, batch_size: int, whole: Routine, rest: Routine) -> Routine:
+    """Whole batches are done by one routine, other numbers of rows by another."""
+    to = RoutineBuilder()
+    arena, table, rows = to.buffer("arena", uint8), to.buffer("table", uint8), to.number("rows")
+    given = (arena, table, rows, to.number("thread"), to.number("threads"))
+    with to.when(to.is_less(rows, batch_size, "partial")) as choice:
+        to.run(rest, *given)
+    with to.otherwise(choice):
+        to.run(whole, *given)
+    return to.routine(name, "straight-line code for whole batches", inlined=True)

@@ -1,0 +1,137 @@
+"""The training loop, interpreted: no backend has a part in it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+
+import numpy as np
+import pytest
+from tests.compiler.backends.llvm.visiting import (
+    STREAM,
+    HandMade,
+    hand_made,
+    noted,
+    rows_of_data,
+    starting_state,
+    visiting,
+)
+from tests.interpreter import Table, interpret_routine
+from tests.native import aligned
+
+from chainc.backends.llvm.host.training import NativeTraining
+from chainc.interpreters.philox import permutation
+from chainc.ir.errors import InputError
+from chainc.ir.types import Array
+from chainc.loops.routine_text import print_routine
+from chainc.schedules.program import control_block
+from chainc.schedules.training import layout as words
+
+Arrays = Mapping[str, Array]
+
+
+def run(
+    code: HandMade,
+    data: Arrays,
+    validation: Arrays | None,
+    state: Arrays,
+    epochs: int,
+    threads: int,
+) -> tuple[Array, Array]:
+    """The history and the control block after a run; the state is changed."""
+    history = np.zeros((epochs, code.layout.columns))
+    held_out = data if validation is None else validation
+    named = {**{f"data/{key}": array for key, array in data.items()},
+             **{f"validation/{key}": array for key, array in held_out.items()},
+             **state, "history": history}  # fmt: skip
+    table = Table(named[name] for name in code.table)
+    arena = aligned(np.zeros(code.memory.arena_bytes, np.uint8))
+    count = len(data["y"])
+    steps = -(-count // code.layout.batch_size)
+    job = np.zeros(words.JOB_WORDS, np.int64)
+    job[words.COUNT], job[words.SEED] = count, int(state["seed"])
+    job[words.FIRST] = int(state["step"])
+    job[words.LAST] = (int(state["step"]) // steps + epochs) * steps
+    job[words.HELD_OUT] = 0 if validation is None else len(validation["y"])
+    job[words.BYTES] = data["x"].dtype == np.uint8
+    job[words.HELD_OUT_BYTES] = held_out["x"].dtype == np.uint8
+    meeting = threading.Barrier(threads)
+    interpret_routine(code.bind, [arena, table, 0, 0, 1])
+    team = [
+        threading.Thread(
+            target=interpret_routine,
+            args=(code.loop.train, [arena, table, job, thread, threads], meeting.wait),
+        )
+        for thread in range(threads)
+    ]
+    for thread in team:
+        thread.start()
+    for thread in team:
+        thread.join()
+    interpret_routine(code.store, [arena, table, 0, 0, 1])
+    return history, arena[: control_block.BARRIERS].view(np.int64)
+
+
+def test_the_loop_as_text(golden: Callable[[str, str], None]) -> None:
+    routines = hand_made(4, True).loop
+    golden("training.loops", print_routine(routines.train, {}) + print_routine(routines.record, {}))
+
+
+def visited(count: int, epochs: int, *, shuffle: bool) -> Sequence[int]:
+    orders = [
+        permutation(count, STREAM, 5, epoch) if shuffle else np.arange(count)
+        for epoch in range(epochs)
+    ]
+    found: list[int] = np.concatenate(orders).tolist()
+    return found
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize(("count", "batch_size", "epochs"), [(3, 4, 20), (17, 4, 3), (70, 33, 2)])
+def test_rows_are_visited_epoch_by_epoch(
+    count: int, batch_size: int, epochs: int, shuffle: bool, threads: int
+) -> None:
+    state, data = starting_state(), rows_of_data(count)
+    history, control = run(hand_made(batch_size, shuffle), data, None, state, epochs, threads)
+    assert noted(state) == visited(count, epochs, shuffle=shuffle)
+    assert control[control_block.EPOCHS // 8] == epochs
+    assert control[control_block.STEPS // 8] == epochs * -(-count // batch_size)
+    assert history[:, 0].tolist() == [count] * epochs
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_machine_code_does_the_same(seed: int) -> None:
+    """With data of both types, validation, a start in the middle, a stop or a failure."""
+    random = np.random.default_rng(seed)
+    batch_size, epochs = int(random.choice([4, 10, 64])), int(random.integers(1, 4))
+    count, held_out = (int(each) for each in random.integers(1, 90, 2))
+    data, validation = rows_of_data(count), rows_of_data(held_out, 1)
+    if seed % 2:
+        data["x"] = data["x"].astype(np.uint8)
+    end = {0: {}, 1: {"stop_at": 3}, 2: {"fail_at": 2}}[seed % 3]
+    shuffle, first = bool(seed % 2), int(random.integers(0, 5))
+    mine, others = (starting_state(step=first, **end) for _ in range(2))
+    history, _ = run(hand_made(batch_size, shuffle), data, validation, mine, epochs, 2)
+    made = visiting(batch_size, shuffle)
+    program, found = NativeTraining(made.code, made.library, 1), []
+    fails = "fail_at" in end and first < 2
+    with pytest.raises(InputError, match="out of range") if fails else nullcontext():
+        for block in program.run(data, validation, others, epochs, lambda: False):
+            found += [*block.seen]
+    for key, array in mine.items():
+        np.testing.assert_array_equal(array, others[key])
+    assert history[: len(found), 0].tolist() == found
+
+
+def test_a_failure_names_its_step_and_a_stop_leaves_a_record() -> None:
+    data, code = rows_of_data(50), hand_made(4, True)
+    history, control = run(code, data, None, starting_state(fail_at=7), 2, 2)
+    assert control[control_block.FAILED_STEP // 8] == 6
+    assert control[control_block.EPOCHS // 8] == 0
+    history, control = run(code, data, data, starting_state(stop_at=5), 2, 2)
+    assert control[control_block.STEPS // 8] == 5
+    assert control[control_block.EPOCHS // 8] == 1
+    assert history[0, 0] == 20
+    assert history[0, 1 + len(code.layout.step.outputs)] == 50
