@@ -106,7 +106,8 @@ def test_the_buttons_step_both_ways(open_page: OpenPage, circuit: Path) -> None:
 
 def test_it_plays_pauses_and_stops_at_the_end(open_page: OpenPage, circuit: Path) -> None:
     page = open_page(circuit)
-    page.clock.install()
+    page.clock.install(time=0)
+    page.clock.pause_at(1000)  # else time runs by itself too
     page.get_by_label("Speed").select_option("2×")
     button(page, "Play")
     page.clock.run_for(1100)
