@@ -20,10 +20,12 @@ from chainc.interpreters import evaluate
 from chainc.interpreters.symbolic import SympyBuilder
 from chainc.ir import REGISTRY, Node
 from chainc.ir.types import Array, TensorType, float32, names_of
-from chainc.lowering import memory
-from chainc.lowering import program as loops
+from chainc.lowering import instructions as scalar
+from chainc.lowering import kernels as loops
+from chainc.lowering import memory, views
 from chainc.lowering.instructions import InstructionBuilder
 from chainc.lowering.lower import lower
+from chainc.lowering.program import Program
 from chainc.lowering.split import split
 from chainc.ops.activations import Sigmoid
 from chainc.ops.reduce import Sum
@@ -116,7 +118,7 @@ def vocabularies() -> str:
     import sympy
 
     builder = InstructionBuilder(float32)
-    Sigmoid().scalar(builder, loops.Reference("argument", 0, TensorType((), float32)))
+    Sigmoid().scalar(builder, scalar.Argument(0, TensorType((), float32)))
     number = Sigmoid().scalar(evaluate.NumpyScalar(evaluate.as_declared), np.float32(1))
     formula = Sigmoid().scalar(SympyBuilder(), sympy.Symbol("x"))
     total = cr.sum(cr.input("x", (2, 3)), axis=0)
@@ -140,17 +142,17 @@ def _source(function: Callable[..., object]) -> str:
     return textwrap.dedent(inspect.getsource(function)).rstrip()
 
 
-def _numbered(instructions: Sequence[loops.Instruction]) -> list[str]:
+def _numbered(instructions: Sequence[scalar.Instruction]) -> list[str]:
     return [
         f"%{number} = {step.primitive}({', '.join(_value(operand) for operand in step.operands)})"
         for number, step in enumerate(instructions)
     ]
 
 
-def _value(value: loops.Value) -> str:
-    if isinstance(value, loops.Literal):
+def _value(value: scalar.Value) -> str:
+    if isinstance(value, views.Literal):
         return f"{value.value:g}"
-    return f"x{value.index}" if value.kind == "argument" else f"%{value.index}"
+    return f"x{value.index}" if isinstance(value, scalar.Argument) else f"%{value.index}"
 
 
 def op_families() -> str:
@@ -212,11 +214,11 @@ def lowering() -> str:
     return beside(kernels(whole, "lowered"), kernels(split(whole), "split for NumPy"))
 
 
-def kernels(program: loops.Program, title: str) -> str:
+def kernels(program: Program, title: str) -> str:
     """Kernels in order, and the buffers between them."""
     nodes: dict[str, tuple[str, str]] = {}
     arrows: list[tuple[str, str, str]] = []
-    writers: dict[loops.Buffer, str] = {}
+    writers: dict[views.Buffer, str] = {}
     for buffer in (*program.inputs, *program.states):
         nodes[buffer.name] = (YELLOW if buffer.role == "state" else GREEN, buffer.name)
     for number, kernel in enumerate(program.body):
@@ -230,7 +232,7 @@ def kernels(program: loops.Program, title: str) -> str:
 
 def _kernel(kernel: loops.Kernel) -> str:
     """What a kernel writes, from what, and how."""
-    parts = [type(kernel).__name__]
+    parts = [type(kernel.subject).__name__]
     if isinstance(kernel, loops.Contraction):
         parts.append("{},{}->{}".format(*kernel.letters))
         parts += _numbered(kernel.epilogue)

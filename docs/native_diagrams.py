@@ -20,6 +20,7 @@ from chainc.loops.language import Loop, statements
 from chainc.loops.text import print_nest
 from chainc.loops.values import Affine, Parameter
 from chainc.lowering import program as loops
+from chainc.lowering import views
 from chainc.lowering.grouping import group
 from chainc.lowering.lower import lower
 from chainc.passes import pipeline
@@ -75,11 +76,11 @@ def grouping() -> str:
 def _kernels(program: loops.Program, title: str) -> str:
     """Kernels by what they compute; a group is one box."""
     nodes: dict[str, tuple[str, str]] = {}
-    writers: dict[loops.Buffer, str] = {}
+    writers: dict[views.Buffer, str] = {}
     arrows: dict[tuple[str, str], None] = {}
     for number, kernel in enumerate(program.body):
-        members = kernel.members if isinstance(kernel, loops.Group) else (kernel,)
-        lines = [f"{type(member).__name__}: {member.out.name}" for member in members]
+        members = kernel.single
+        lines = [f"{type(member.subject).__name__}: {member.out.name}" for member in members]
         nodes[str(number)] = (ORANGE if len(members) > 1 else BLUE, "\n".join(lines))
         sources = {view.buffer for view in kernel.reads if view.buffer in writers}
         arrows |= {(writers[source], str(number)): None for source in sources}
@@ -90,13 +91,13 @@ def _kernels(program: loops.Program, title: str) -> str:
 
 def panels() -> str:
     """The place of each element of a matrix in memory: row-major, and in panels of 4 columns."""
-    plain = loops.Buffer("w", TensorType((3, 8), float32))
-    blocked = loops.Buffer("w", plain.type, panels=loops.Panels(axis=1, lanes=4))
+    plain = views.Buffer("w", TensorType((3, 8), float32))
+    blocked = views.Buffer("w", plain.type, panels=views.Panels(axis=1, lanes=4))
     grids = [_grid(plain, "w[3, 8], row-major"), _grid(blocked, "in panels of 4, along axis 1")]
     return beside(*grids)
 
 
-def _grid(buffer: loops.Buffer, title: str) -> str:
+def _grid(buffer: views.Buffer, title: str) -> str:
     found = access.whole(buffer, Parameter("w", float32), access.Capacity({}))
     content = [label(8, 18, title, size=12)]
     for row, column in product(range(3), range(8)):

@@ -12,7 +12,8 @@ from chainc.backends.llvm.printing.module import Module
 from chainc.backends.llvm.processor import host
 from chainc.ir.types import Array
 from chainc.loops.language import Nest
-from chainc.lowering.program import Buffer, Kernel
+from chainc.lowering.kernels import Kernel
+from chainc.lowering.views import Buffer
 from chainc.schedules.frame import Frame
 from chainc.schedules.layout.access import Capacity, storage_size
 from chainc.schedules.layout.machine import Machine
@@ -21,11 +22,11 @@ PADDING = 64  # elements past the end of what the program itself allocates
 
 
 def nest_of(
-    kernel: Kernel, schedule: Callable[[Frame], None], machine: Machine, rows: int = 1
+    kernel: Kernel, schedule: Callable[..., None], machine: Machine, rows: int = 1
 ) -> tuple[Nest, tuple[Buffer, ...]]:
     """A kernel's nest, and the buffers of its parameters; the capacity is `rows` of "batch"."""
     frame = Frame(kernel, Capacity({"batch": rows}), machine)
-    schedule(frame)
+    schedule(kernel.root.subject, frame)
     nest = frame.builder.nest("kernel", "a test", tuple(frame.parameters.values()))
     return nest, tuple(frame.parameters)
 

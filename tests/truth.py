@@ -6,6 +6,7 @@ import decimal
 import math
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +15,8 @@ from chainc.interpreters.evaluate import NumpyKernels
 from chainc.ir import Graph, Node
 from chainc.ir.kernels import interpret
 from chainc.ir.leaves import Constant, Input
+from chainc.ir.scalar import Scalar
 from chainc.ir.types import Array, DType
-from chainc.ops.elementwise import Elementwise
 
 Numbers = npt.NDArray[np.float64]
 
@@ -37,9 +38,8 @@ def _value(node: Node, operands: list[Array], values: Mapping[str, Array]) -> Ar
         return decimals(values[node.op.key])
     if isinstance(node.op, Constant):
         return decimals(node.op.value.array)
-    if isinstance(node.op, Elementwise):
-        return np.asarray(node.op.interpret(DecimalScalar(), operands))
-    return np.asarray(interpret(node.op, NumpyKernels(node), node.type, operands))
+    scalar = cast("Scalar[npt.ArrayLike]", DecimalScalar())
+    return np.asarray(interpret(node, NumpyKernels(node, scalar), operands))
 
 
 def decimals(array: Array) -> Array:

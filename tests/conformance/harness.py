@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from chainc.interpreters import reference
+from chainc.interpreters.counting import KernelCounter, Work
 from chainc.ir import REGISTRY, Graph, Node, Sample, apply
 from chainc.ir.errors import GradientError
+from chainc.ir.kernels import Family, interpret
 from chainc.ir.leaves import Input
 from chainc.ir.types import Array, DType, Shape, TensorType, float32, float64, static
 from chainc.ops.elementwise import Elementwise
@@ -124,17 +126,39 @@ def trials(name: str, dtype: DType = float64) -> Iterator[Trial]:
         operands = [apply(Input(str(position), type)) for position, type in enumerate(types)]
         node = apply(sample.op, *operands)
         leaves = [(leaf.op.label, leaf) for leaf in Graph((node,)).leaves("input")]
-        bounded = sample.op.index_bound(types)
+        bounded = bounds(node)
         inputs: dict[str, Array] = {}
         for key, leaf in leaves:
-            is_index = bounded is not None and str(bounded[0]) == key
-            bound = static((bounded[1],))[0] if bounded is not None and is_index else 100
-            inputs[key] = draw(leaf.type, sample.domain, bound, random)
+            inputs[key] = draw(leaf.type, sample.domain, bounded.get(key, 100), random)
         states = {
             leaf.op.label: draw(leaf.type, sample.domain, 2, random)
             for leaf in Graph((node,)).leaves("state")
         }
         yield Trial(node, inputs, states, sample.domain)
+
+
+class Indices(KernelCounter):
+    """The kernel vocabulary that looks for operands that are indices, and for their bounds."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.found: list[tuple[Work, int]] = []
+
+    def apply(self, family: Family, result: TensorType, *operands: Work) -> Work:
+        index = family.index(result.shape, [operand.type.shape for operand in operands])
+        if index is not None:
+            self.found.append((operands[index[0]], static(index[1:])[0]))
+        return super().apply(family, result, *operands)
+
+
+def bounds(node: Node) -> dict[str, int]:
+    """Which operands are indices, by position, and the number that each must stay below."""
+    kernels, operands = Indices(), [Work(operand.type) for operand in node.inputs]
+    if not operands:
+        return {}
+    interpret(node, kernels, operands)
+    positions = {id(operand): str(position) for position, operand in enumerate(operands)}
+    return {positions[id(operand)]: bound for operand, bound in kernels.found}
 
 
 def _as(type: TensorType, dtype: DType) -> TensorType:

@@ -1,26 +1,101 @@
-"""The kernel vocabulary: what a structural op computes on whole tensors.
+"""The kernel vocabulary: what an op computes on whole tensors.
 
 It is to contractions, reductions, movements and indexing what `scalar.py` is to elementwise
-ops: an op states its meaning once, as a call on a `Kernels` builder. The reference backend is
-one builder, lowering is another.
+ops: an op states its meaning once, as calls on a `Kernels` builder. The reference backend is
+one builder, lowering is another, and a third counts operations.
+
+The words are few. What has a loop nest of its own beside them is a `Family`, and one word,
+`apply`, is for all of these.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol, TypeVar, cast
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, TypeVar, cast
 
-from chainc.ir import Op
-from chainc.ir.types import Dim, Shape, TensorType
+from chainc.ir import Graph, Node
+from chainc.ir.movements import Movement
+from chainc.ir.scalar import Scalar
+from chainc.ir.types import Array, Dim, Shape, TensorType
 
 T = TypeVar("T")
 
 
+@dataclass(frozen=True)
+class Table:
+    """A tensor that a kernel reads beside its operands, made by another family from sizes alone."""
+
+    name: str
+    family: Family
+    type: TensorType
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family of kernels, with its attributes: what it computes, and what is asked about it.
+
+    Every fact stands here and is refused where a family does not state it. Operands are those
+    that the word `apply` was given, in that order.
+    """
+
+    updates: ClassVar[bool] = False  # the result starts as a copy of operand 0, and is changed
+    reads_numbers: ClassVar[bool] = False  # are the operands single numbers, which need no storage?
+    takes_panels: ClassVar[bool] = False  # may what it reads and writes lie in panels?
+
+    # (the result's type, *arrays) -> array: the family's meaning, in NumPy
+    evaluate: ClassVar[Callable[..., Array]]
+
+    def operations(self, result: Shape, operands: Sequence[Shape]) -> int:
+        """Scalar operations; moving an element is none. All sizes are bound."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what it costs")
+
+    def keeps_rows_apart(self, result: Shape, operands: Sequence[Shape]) -> bool:
+        """Is row i of the result computed from row i of the operands alone?"""
+        return False
+
+    def index(self, result: Shape, operands: Sequence[Shape]) -> tuple[int, Dim] | None:
+        """Which operand holds indices, and the bound that they must stay below."""
+        return None
+
+    def tables(self, result: TensorType, operands: Sequence[TensorType]) -> Sequence[Table]:
+        """What a kernel reads after its operands."""
+        return ()
+
+
+class Meaning(Protocol):
+    """What is done at each element, in any scalar vocabulary."""
+
+    def interpret(self, s: Scalar[T], operands: Sequence[T]) -> T: ...
+
+    @property
+    def fused_body(self) -> Graph | None:
+        """The ops that it is made of, if it is made of several."""
+        ...
+
+
 class Kernels(Protocol[T]):
-    """Every primitive gets the type of its result; sizes may be named until they are bound."""
+    """Every word gets the type of its result; sizes may be named until they are bound."""
+
+    def map(self, result: TensorType, meaning: Meaning, operands: Sequence[T]) -> T:
+        """A scalar meaning at each element; the operands broadcast."""
+        ...
 
     def contract(self, result: TensorType, letters: tuple[str, str, str], a: T, b: T) -> T:
         """A two-operand einsum; `letters` name the axes of a, b and the result."""
+        ...
+
+    def fused_contract(
+        self,
+        result: TensorType,
+        letters: tuple[str, str, str],
+        body: Graph,
+        operands: Sequence[T],
+    ) -> T:
+        """A contraction of the first two operands, and what `body` makes of each sum.
+
+        The body's input "0" is the sum; its other inputs are the other operands.
+        """
         ...
 
     def reduce(
@@ -29,28 +104,9 @@ class Kernels(Protocol[T]):
         """Fold along `axes` with the scalar primitive add, multiply, maximum or minimum."""
         ...
 
-    def index_of(self, result: TensorType, primitive: str, axis: int, x: T) -> T:
-        """The first position along `axis` of the maximum or minimum; a NaN counts as either."""
+    def move(self, movement: Movement, x: T) -> T:
+        """A view of `x`."""
         ...
-
-    def reshape(self, result: TensorType, x: T) -> T: ...
-
-    def permute(self, result: TensorType, axes: tuple[int, ...], x: T) -> T: ...
-
-    def broadcast(self, result: TensorType, x: T) -> T: ...
-
-    def slice(
-        self,
-        result: TensorType,
-        starts: tuple[int, ...],
-        stops: Shape,
-        steps: tuple[int, ...],
-        x: T,
-    ) -> T:
-        """Every `step`-th element from `start` up to `stop`, steps positive."""
-        ...
-
-    def flip(self, result: TensorType, axes: tuple[int, ...], x: T) -> T: ...
 
     def pad(
         self,
@@ -65,31 +121,13 @@ class Kernels(Protocol[T]):
 
     def concat(self, result: TensorType, axis: int, parts: Sequence[T]) -> T: ...
 
-    def take(self, result: TensorType, axis: int, x: T, indices: T) -> T:
-        """Slices of `x` along `axis`; an index out of range is an error."""
-        ...
-
-    def scatter_add(self, result: TensorType, axis: int, x: T, indices: T, updates: T) -> T:
-        """`x` with `updates` added at `indices` along `axis`, in order of position."""
-        ...
-
-    def one_hot(self, result: TensorType, indices: T) -> T:
-        """1 at each index of the last axis, else 0; an index out of range is an error."""
-        ...
-
-    def arange(self, result: TensorType) -> T: ...
-
-    def random_bits(self, result: TensorType, stream: int, seed: T, step: T) -> T:
-        """Independent uniform bits of Philox4x32-10, counted by element, stream and step."""
-        ...
-
-    def permutation(self, result: TensorType, stream: int, seed: T, step: T) -> T:
-        """A pseudo-random order of 0 … n-1."""
+    def apply(self, family: Family, result: TensorType, *operands: T) -> T:
+        """What a family of kernels makes of the operands."""
         ...
 
     def size(self, result: TensorType, dim: Dim) -> T: ...
 
 
-def interpret(op: Op, k: Kernels[T], result: TensorType, operands: Sequence[T]) -> T:
-    """A structural op's meaning in the vocabulary of `k`."""
-    return cast(T, op.kernel(k, result, *operands))
+def interpret(node: Node, k: Kernels[T], operands: Sequence[T]) -> T:
+    """What a node computes, in the vocabulary of `k`; the scalar one is said within `map`."""
+    return cast(T, node.op.kernel(k, node.type, *operands))

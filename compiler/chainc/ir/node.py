@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from chainc.ir.errors import MisfitError
 from chainc.ir.operators import Operators
 from chainc.ir.origin import Origin, current_origin
-from chainc.ir.types import UNKNOWN, Array, Dim, Shape, TensorType
+from chainc.ir.types import UNKNOWN, Array, Shape, TensorType
 
 if TYPE_CHECKING:
     from chainc.ir.graph import Graph
@@ -43,13 +43,9 @@ class Op:
     # (cotangent, output, *operands) -> one cotangent per operand, None where none flows.
     vjp: ClassVar[Callable[..., Sequence[Node | None]]]
 
-    # (builder, result type, *values) -> value: what a structural op computes, in the
-    # vocabulary of `kernels.py`. An elementwise op states its scalar meaning instead.
+    # (builder, result type, *values) -> value: what the op computes, in the vocabulary of
+    # `kernels.py`. An elementwise op states its scalar meaning instead, and is a `map` of it.
     kernel: ClassVar[Callable[..., object]]
-
-    def index_bound(self, operands: Sequence[TensorType]) -> tuple[int, Dim] | None:
-        """Which operand holds indices, and the bound that they must stay below."""
-        return None
 
     @property
     def fused_body(self) -> Graph | None:

@@ -21,6 +21,8 @@ class DType:
     short: str
     kind: str  # "f" floating, "i" integer, "b" boolean
     itemsize: int
+    signed: bool = True  # does it hold numbers below 0?
+    sums: DType | None = None  # the type in which its sums and products are added up; None: its own
 
     @property
     def numpy(self) -> np.dtype[np.generic]:
@@ -30,6 +32,31 @@ class DType:
     def is_float(self) -> bool:
         return self.kind == "f"
 
+    @property
+    def is_bool(self) -> bool:
+        return self.kind == "b"
+
+    @property
+    def accumulator(self) -> DType:
+        """The type in which sums, and sums of products, of its numbers are added up."""
+        return self.sums or self
+
+    @property
+    def lowest(self) -> float | int | bool:
+        """No number is below it."""
+        if self.is_float:
+            return -math.inf
+        if self.is_bool or not self.signed:
+            return False if self.is_bool else 0
+        return -(1 << 8 * self.itemsize - 1)
+
+    @property
+    def highest(self) -> float | int | bool:
+        """No number is above it."""
+        if self.is_float:
+            return math.inf
+        return True if self.is_bool else (1 << 8 * self.itemsize - self.signed) - 1
+
     def __str__(self) -> str:
         return self.short
 
@@ -38,20 +65,18 @@ float32 = DType("float32", "f32", "f", 4)
 float64 = DType("float64", "f64", "f", 8)
 int32 = DType("int32", "i32", "i", 4)
 int64 = DType("int64", "i64", "i", 8)
-uint8 = DType("uint8", "u8", "i", 1)
-bool_ = DType("bool", "bool", "b", 1)
+uint8 = DType("uint8", "u8", "i", 1, signed=False)
+bool_ = DType("bool", "bool", "b", 1, signed=False)
 
 DTYPES = (float32, float64, int32, int64, uint8, bool_)
 BY_NAME: Mapping[str, DType] = {key: d for d in DTYPES for key in (d.name, d.short)}
-
-_ORDER = {float32: 1, float64: 2, uint8: 1, int32: 2, int64: 3, bool_: 1}
 
 
 def promote(a: DType, b: DType) -> DType | None:
     """The Array API standard's promotion; None where the standard defines none (mixed kinds)."""
     if a.kind != b.kind:
         return None
-    return a if _ORDER[a] >= _ORDER[b] else b
+    return a if a.itemsize >= b.itemsize else b
 
 
 @dataclass(frozen=True)
@@ -101,6 +126,15 @@ def coefficient_of(dim: Dim) -> int:
 
 def names_of(dim: Dim) -> tuple[str, ...]:
     return dim.names if isinstance(dim, Size) else ()
+
+
+def named_axes(shape: Shape) -> tuple[int, ...]:
+    """The axes whose sizes are named."""
+    return tuple(axis for axis, dim in enumerate(shape) if isinstance(dim, Size))
+
+
+def has_named_size(shape: Shape) -> bool:
+    return any(isinstance(dim, Size) for dim in shape)
 
 
 def product(dims: Iterable[Dim]) -> Dim:

@@ -12,24 +12,77 @@ waits for a kernel that does (a norm for clipping, say), stays outside.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from chainc.lowering.program import (
-    Buffer,
-    Contraction,
-    Group,
-    Kernel,
-    Map,
-    Operand,
-    Program,
-    Reduction,
-    View,
-)
+from chainc.ir.types import Dim
+from chainc.lowering.kernels import Kernel, Map, Names, renamed
+from chainc.lowering.program import Program
+from chainc.lowering.views import Buffer, Operand, View
 
 MOST_MEMBERS = 32  # in a group, so that kernels stay of a size that compiles quickly
 
-Roots = Contraction | Map | Reduction
+
+@dataclass(frozen=True)
+class Group(Kernel):
+    """A kernel and the maps that go on with its elements, done together element by element.
+
+    Results are handed on in registers: the members' own buffers have no storage. `kept` says
+    which of them are written where, after all operands at that element have been read.
+    `operands` are those that come from outside.
+    """
+
+    members: tuple[Kernel, ...]
+    kept: tuple[tuple[Buffer, Buffer], ...]
+
+    @property
+    def stored(self) -> tuple[tuple[Buffer, Buffer], ...]:
+        return self.kept
+
+    @property
+    def single(self) -> tuple[Kernel, ...]:
+        return self.members
+
+    @property
+    def multiplications(self) -> Dim:
+        return self.root.multiplications
+
+    @property
+    def index(self) -> tuple[View, Dim] | None:
+        return self.root.index
+
+    @property
+    def keeps_rows_apart(self) -> bool:
+        return all(member.keeps_rows_apart for member in self.members)
+
+    def element_reads(self) -> Iterator[tuple[View, bool]]:
+        results = {member.out for member in self.members}
+        for member in self.members:
+            yield from (read for read in member.element_reads() if read[0].buffer not in results)
+
+    def vector_axes(self) -> Iterator[tuple[View, int]]:
+        return self.root.vector_axes()
+
+    def over(self, names: Names) -> Kernel:
+        return replace(
+            self,
+            out=names.get(self.out, self.out),
+            operands=tuple(renamed(operand, names) for operand in self.operands),
+            members=tuple(member.over(names) for member in self.members),
+            kept=tuple((result, names.get(target, target)) for result, target in self.kept),
+        )
+
+    def reading(self, view: View, copy: Buffer) -> Kernel:
+        members = (self.root.reading(view, copy), *self.members[1:])
+        return replace(self, members=members, operands=outside(members))
+
+
+def outside(members: Sequence[Kernel]) -> tuple[Operand, ...]:
+    """What kernels that are done together read, but for each other's results."""
+    inside = {member.out for member in members}
+    operands = (operand for member in members for operand in member.operands)
+    kept = (o for o in operands if not (isinstance(o, View) and o.buffer in inside))
+    return tuple(dict.fromkeys(kept))
 
 
 @dataclass(eq=False)
@@ -127,7 +180,7 @@ class _Grouping:
             return False
         members = [self.program.body[position] for position in unit.members]
         results = {member.out for member in members}
-        if not isinstance(members[0], Roots) or not results <= self.once:
+        if not members[0].leads or not results <= self.once:
             return False
         if any(result.type.shape != kernel.out.type.shape for result in results):
             return False
@@ -158,11 +211,10 @@ class _Grouping:
         own = {member.out: replace(member.out) for member in members}
         inside = set(unit.members)
         kept = tuple((own[m.out], m.out) for m in members if self._is_needed(m.out, inside))
-        private = tuple(_renamed(member, own) for member in members)
-        outside = (o for m in members for o in m.operands if not _is_of(o, own))
+        private = tuple(member.over(own) for member in members)
         target = kept[-1][1] if kept else members[-1].out
         origin = members[0].origin
-        return Group(target, tuple(_unique(outside)), private, kept, origin=origin)
+        return Group(target, outside(members), private, kept, origin=origin)
 
     def _is_needed(self, buffer: Buffer, inside: set[int]) -> bool:
         """Is the buffer read outside the unit whose members are at these positions?"""
@@ -188,19 +240,5 @@ def _with_predecessors(unit: Unit, done: set[Unit]) -> Iterator[Unit]:
             yield top
 
 
-def _is_of(operand: Operand, buffers: Iterable[Buffer] | Mapping[Buffer, Buffer]) -> bool:
+def _is_of(operand: Operand, buffers: Iterable[Buffer]) -> bool:
     return isinstance(operand, View) and operand.buffer in buffers
-
-
-def _renamed(kernel: Kernel, names: Mapping[Buffer, Buffer]) -> Kernel:
-    operands = tuple(
-        replace(operand, buffer=names[operand.buffer])
-        if isinstance(operand, View) and operand.buffer in names
-        else operand
-        for operand in kernel.operands
-    )
-    return replace(kernel, out=names[kernel.out], operands=operands)
-
-
-def _unique(operands: Iterable[Operand]) -> Sequence[Operand]:
-    return list(dict.fromkeys(operands))

@@ -1,18 +1,72 @@
-"""The scalar vocabulary as instructions: an elementwise op's meaning, written down for a kernel."""
+"""What is done at each element: scalar primitives in order, and what writes them down."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from chainc.ir import Node, Origin
+from chainc.ir.scalar import UniformScalar
 from chainc.ir.types import DType, TensorType, bool_, broadcast, promote
-from chainc.lowering.program import Instruction, Literal, Reference, Value
+from chainc.lowering.views import Literal
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A value that an instruction reads; which one, its class says."""
+
+    index: int
+    type: TensorType
+
+    def among(self, arguments: Sequence[T], results: Sequence[T]) -> T:
+        """The value, among the kernel's arguments and the results of the instructions so far."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Argument(Reference):
+    """An operand of the kernel at this element."""
+
+    def among(self, arguments: Sequence[T], results: Sequence[T]) -> T:
+        return arguments[self.index]
+
+
+@dataclass(frozen=True)
+class Result(Reference):
+    """What an earlier instruction gave."""
+
+    def among(self, arguments: Sequence[T], results: Sequence[T]) -> T:
+        return results[self.index]
+
+
+Value = Reference | Literal
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """One scalar primitive; the type says over which positions it differs.
+
+    `node` is the part of a fused body whose meaning it belongs to, None outside of one.
+    """
+
+    primitive: str
+    operands: tuple[Value, ...]
+    type: TensorType
+    origin: Origin = field(default_factory=Origin)
+    node: Node | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def arguments(self) -> Iterable[Argument]:
+        """The operands of the kernel that it reads."""
+        return (value for value in self.operands if isinstance(value, Argument))
 
 
 @dataclass
-class InstructionBuilder:
-    """A `Scalar` builder that appends one instruction a primitive.
+class InstructionBuilder(UniformScalar[Value]):
+    """Writes one instruction a primitive.
 
     `default` is the element type of a constant that meets no other operand.
     """
@@ -29,102 +83,31 @@ class InstructionBuilder:
     def const(self, value: float | int | bool) -> Value:
         return Literal(value, TensorType((), self.default))
 
-    def add(self, a: Value, b: Value) -> Value:
-        return self._append("add", a, b)
+    def call(self, primitive: str, *operands: Value) -> Value:
+        common = _common_dtype(operands, self.default)
+        return self._append(primitive, operands, common, common)
 
-    def subtract(self, a: Value, b: Value) -> Value:
-        return self._append("subtract", a, b)
-
-    def multiply(self, a: Value, b: Value) -> Value:
-        return self._append("multiply", a, b)
-
-    def divide(self, a: Value, b: Value) -> Value:
-        return self._append("divide", a, b)
-
-    def floor_divide(self, a: Value, b: Value) -> Value:
-        return self._append("floor_divide", a, b)
-
-    def remainder(self, a: Value, b: Value) -> Value:
-        return self._append("remainder", a, b)
-
-    def power(self, a: Value, b: Value) -> Value:
-        return self._append("power", a, b)
-
-    def maximum(self, a: Value, b: Value) -> Value:
-        return self._append("maximum", a, b)
-
-    def minimum(self, a: Value, b: Value) -> Value:
-        return self._append("minimum", a, b)
-
-    def negative(self, a: Value) -> Value:
-        return self._append("negative", a)
-
-    def absolute(self, a: Value) -> Value:
-        return self._append("absolute", a)
-
-    def floor(self, a: Value) -> Value:
-        return self._append("floor", a)
-
-    def sqrt(self, a: Value) -> Value:
-        return self._append("sqrt", a)
-
-    def exp(self, a: Value) -> Value:
-        return self._append("exp", a)
-
-    def expm1(self, a: Value) -> Value:
-        return self._append("expm1", a)
-
-    def log(self, a: Value) -> Value:
-        return self._append("log", a)
-
-    def log1p(self, a: Value) -> Value:
-        return self._append("log1p", a)
-
-    def sin(self, a: Value) -> Value:
-        return self._append("sin", a)
-
-    def cos(self, a: Value) -> Value:
-        return self._append("cos", a)
-
-    def tanh(self, a: Value) -> Value:
-        return self._append("tanh", a)
-
-    def erf(self, a: Value) -> Value:
-        return self._append("erf", a)
-
-    def less(self, a: Value, b: Value) -> Value:
-        return self._append("less", a, b, dtype=bool_)
-
-    def less_equal(self, a: Value, b: Value) -> Value:
-        return self._append("less_equal", a, b, dtype=bool_)
-
-    def equal(self, a: Value, b: Value) -> Value:
-        return self._append("equal", a, b, dtype=bool_)
-
-    def logical_and(self, a: Value, b: Value) -> Value:
-        return self._append("logical_and", a, b, dtype=bool_)
-
-    def logical_or(self, a: Value, b: Value) -> Value:
-        return self._append("logical_or", a, b, dtype=bool_)
-
-    def logical_not(self, a: Value) -> Value:
-        return self._append("logical_not", a, dtype=bool_)
+    def condition(self, primitive: str, *operands: Value) -> Value:
+        return self._append(primitive, operands, _common_dtype(operands, self.default), bool_)
 
     def select(self, condition: Value, a: Value, b: Value) -> Value:
-        return self._append("select", condition, a, b, dtype=_common_dtype((a, b), self.default))
+        operands = (condition, a, b)
+        common = _common_dtype(operands, self.default)
+        return self._append("select", operands, common, _common_dtype((a, b), self.default))
 
     def cast(self, a: Value, dtype: DType) -> Value:
-        return self._append("cast", a, dtype=dtype)
+        return self._append("cast", (a,), _common_dtype((a,), self.default), dtype)
 
-    def _append(self, primitive: str, *operands: Value, dtype: DType | None = None) -> Value:
+    def _append(
+        self, primitive: str, operands: Sequence[Value], common: DType, dtype: DType
+    ) -> Value:
         shape = broadcast(*(operand.type.shape for operand in operands))
         if shape is None:
             raise ValueError(f"{primitive}: operands {operands} do not broadcast")
-        common = _common_dtype(operands, self.default)
         typed = tuple(_typed(operand, common) for operand in operands)
-        type = TensorType(shape, dtype or common)
+        type = TensorType(shape, dtype)
         self.instructions.append(Instruction(primitive, typed, type, self.origin, self.node))
-        return Reference("instruction", len(self.instructions) - 1, type)
+        return Result(len(self.instructions) - 1, type)
 
 
 def _common_dtype(operands: Sequence[Value], default: DType) -> DType:

@@ -11,38 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from chainc.ir import Graph, Node, Origin
-from chainc.ir.kernels import interpret
+from chainc.ir.kernels import Family, Meaning, Table, interpret
 from chainc.ir.leaves import Constant, Input, Slot
-from chainc.ir.types import Dim, Shape, TensorType, static
-from chainc.lowering.instructions import InstructionBuilder
+from chainc.ir.movements import Movement
+from chainc.ir.types import Dim, TensorType, promote, static
+from chainc.lowering.instructions import Argument, Instruction, InstructionBuilder, Value
+from chainc.lowering.kernels import Applied, Contraction, Copy, Fill, Kernel, Map, Reduction
 from chainc.lowering.naming import has_own_name, name_of, named_buffer
-from chainc.lowering.program import (
-    Buffer,
-    Contraction,
-    Copy,
-    Fill,
-    Gather,
-    IndexBound,
-    IndexOf,
-    Iota,
-    Kernel,
-    Literal,
-    Map,
-    Movement,
-    OneHot,
-    Operand,
-    Permutation,
-    Program,
-    RandomWords,
-    Reduction,
-    Reference,
-    ScatterAdd,
-    SizeValue,
-    View,
-)
-from chainc.ops.contract import FusedContract
-from chainc.ops.elementwise import Elementwise
-from chainc.ops.formula import Region, interpret_body
+from chainc.lowering.program import IndexBound, Program
+from chainc.lowering.views import Buffer, Literal, Operand, SizeValue, View
+from chainc.ops.formula import interpret_body, product_of
 
 
 def lower(graph: Graph) -> Program:
@@ -137,13 +115,7 @@ class Lowering:
             buffer = Buffer(self.name, node.type, "state", op.label, origin=node.origin)
             self.states[node] = buffer
             return View(buffer, node.type)
-        operands = [self.values[operand] for operand in node.inputs]
-        if isinstance(op, Elementwise):
-            return self._map(op, node.type, operands)
-        if isinstance(op, FusedContract):
-            return self._fused_contract(op, node.type, operands)
-        self._note_index_bound(node, operands)
-        return interpret(op, self, node.type, operands)
+        return interpret(node, self, [self.values[operand] for operand in node.inputs])
 
     def _constant(self, op: Constant, type: TensorType) -> Operand:
         array = op.value.array
@@ -159,44 +131,6 @@ class Lowering:
         self.kernels.append(replace(kernel, node=self.computed))
         return View(kernel.out, kernel.out.type)
 
-    def _map(self, op: Elementwise, type: TensorType, operands: Sequence[Operand]) -> Operand:
-        builder = InstructionBuilder(type.dtype, self.origin)
-        arguments = [
-            Reference("argument", index, operand.type) for index, operand in enumerate(operands)
-        ]
-        if isinstance(op, Region):
-            result = interpret_body(op.body, builder, arguments, builder.begin)
-        else:
-            result = op.interpret(builder, arguments)
-        if isinstance(result, Literal):
-            return self._emit(Fill(self._work(type), (), result.value, origin=self.origin))
-        if result.kind == "argument":
-            return operands[result.index]
-        instructions = tuple(builder.instructions)
-        if len(instructions) == 1 and instructions[0].primitive == "cast":
-            (size,) = operands
-            if isinstance(size, SizeValue):
-                return replace(size, type=type)
-        return self._emit(Map(self._work(type), tuple(operands), instructions, origin=self.origin))
-
-    def _fused_contract(
-        self, op: FusedContract, type: TensorType, operands: Sequence[Operand]
-    ) -> Operand:
-        a, b, *extra = operands
-        product = op.contract.infer(a.type, b.type)
-        arguments = [
-            Reference("argument", index, operand)
-            for index, operand in enumerate([product, *(operand.type for operand in extra)])
-        ]
-        builder = InstructionBuilder(type.dtype)
-        interpret_body(op.body, builder, arguments, builder.begin)
-        letters = (op.contract.a, op.contract.b, op.contract.result)
-        a, b = self._viewed(a), self._viewed(b)
-        out, epilogue = self._work(type), tuple(builder.instructions)
-        origin = _product_origin(op)
-        kept = named_buffer(origin, "product", product)
-        return self._emit(Contraction(out, (a, b, *extra), letters, epilogue, kept, origin=origin))
-
     def _viewed(self, operand: Operand) -> View:
         """A scalar constant as storage, for kernels that read tensors."""
         return operand if isinstance(operand, View) else self._copy(operand)
@@ -204,20 +138,32 @@ class Lowering:
     def _copy(self, operand: Operand) -> View:
         return self._emit(Copy(self._work(operand.type), (operand,), origin=self.origin))
 
-    def _note_index_bound(self, node: Node, operands: Sequence[Operand]) -> None:
-        """Indices that come straight from an input are checked before anything runs."""
-        found = node.op.index_bound([operand.type for operand in node.inputs])
-        if found is None:
-            return
-        position, limit = found
-        indices = operands[position]
-        if isinstance(indices, View) and indices.buffer.role == "input":
-            self.index_bounds.append(IndexBound(indices.buffer.key, limit, node.origin))
-
-    def _checked(self, indices: Operand) -> bool:
-        return not (isinstance(indices, View) and indices.buffer.role == "input")
-
     # the kernel vocabulary
+
+    def map(self, result: TensorType, meaning: Meaning, operands: Sequence[Operand]) -> Operand:
+        arguments = [Argument(index, operand.type) for index, operand in enumerate(operands)]
+        value, instructions = self._written(result, meaning, arguments)
+        if isinstance(value, Literal):
+            return self._emit(Fill(self._work(result), (), value.value, origin=self.origin))
+        if isinstance(value, Argument):
+            return operands[value.index]
+        if len(instructions) == 1 and instructions[0].primitive == "cast":
+            (size,) = operands
+            if isinstance(size, SizeValue):
+                return replace(size, type=result)
+        out = self._work(result)
+        return self._emit(Map(out, tuple(operands), instructions, origin=self.origin))
+
+    def _written(
+        self, result: TensorType, meaning: Meaning, arguments: Sequence[Value]
+    ) -> tuple[Value, tuple[Instruction, ...]]:
+        """A meaning as instructions, those of a fused one each for the node that it is part of."""
+        builder = InstructionBuilder(result.dtype, self.origin)
+        if meaning.fused_body is None:
+            value = meaning.interpret(builder, arguments)
+        else:
+            value = interpret_body(meaning.fused_body, builder, arguments, builder.begin)
+        return value, tuple(builder.instructions)
 
     def contract(
         self, result: TensorType, letters: tuple[str, str, str], a: Operand, b: Operand
@@ -236,35 +182,31 @@ class Lowering:
         out, x = self._work(result), self._viewed(x)
         return self._emit(Reduction(out, (x,), primitive, axes, keepdims, origin=self.origin))
 
-    def index_of(self, result: TensorType, primitive: str, axis: int, x: Operand) -> Operand:
-        out, x = self._work(result), self._viewed(x)
-        return self._emit(IndexOf(out, (x,), primitive, axis, origin=self.origin))
-
-    def reshape(self, result: TensorType, x: Operand) -> Operand:
-        if isinstance(x, Literal | SizeValue):
-            return self._copy(x).moved(Movement("reshape", result.shape))
-        source = x if x.contiguous else self._copy(x)
-        return source.moved(Movement("reshape", result.shape))
-
-    def permute(self, result: TensorType, axes: tuple[int, ...], x: Operand) -> Operand:
-        return self._viewed(x).moved(Movement("permute", result.shape, axes))
-
-    def broadcast(self, result: TensorType, x: Operand) -> Operand:
-        return self._viewed(x).moved(Movement("broadcast", result.shape))
-
-    def slice(
+    def fused_contract(
         self,
         result: TensorType,
-        starts: tuple[int, ...],
-        stops: Shape,
-        steps: tuple[int, ...],
-        x: Operand,
+        letters: tuple[str, str, str],
+        body: Graph,
+        operands: Sequence[Operand],
     ) -> Operand:
-        movement = Movement("slice", result.shape, starts=starts, stops=stops, steps=steps)
-        return self._viewed(x).moved(movement)
+        a, b, *others = operands
+        product = product_type(letters, a.type, b.type)
+        types = (product, *(operand.type for operand in others))
+        arguments = [Argument(index, type) for index, type in enumerate(types)]
+        builder = InstructionBuilder(result.dtype)
+        interpret_body(body, builder, arguments, builder.begin)
+        views = (self._viewed(a), self._viewed(b))
+        out, epilogue = self._work(result), tuple(builder.instructions)
+        origin = product_of(body).origin
+        kept = named_buffer(origin, "product", product)
+        kernel = Contraction(out, (*views, *others), letters, epilogue, kept, origin=origin)
+        return self._emit(kernel)
 
-    def flip(self, result: TensorType, axes: tuple[int, ...], x: Operand) -> Operand:
-        return self._viewed(x).moved(Movement("flip", result.shape, axes))
+    def move(self, movement: Movement, x: Operand) -> Operand:
+        source = self._viewed(x)
+        if movement.keeps_order and not source.contiguous:
+            source = self._copy(source)
+        return source.moved(movement)
 
     def pad(
         self,
@@ -289,41 +231,41 @@ class Lowering:
             start += static(part.type.shape[axis : axis + 1])[0]
         return View(out, result)
 
-    def take(self, result: TensorType, axis: int, x: Operand, indices: Operand) -> Operand:
-        checked = self._checked(indices)
-        operands = (self._viewed(x), self._viewed(indices))
-        return self._emit(Gather(self._work(result), operands, axis, checked, origin=self.origin))
+    def apply(self, family: Family, result: TensorType, *operands: Operand) -> Operand:
+        out = self._copy(operands[0]).buffer if family.updates else self._work(result)
+        types = [operand.type for operand in operands]
+        tables = [
+            self._emit(
+                Applied(Buffer(table.name, table.type), (), table.family, origin=self.origin)
+            )
+            for table in family.tables(result, types)
+        ]
+        given = operands[1:] if family.updates else operands
+        read = given if family.reads_numbers else [self._viewed(operand) for operand in given]
+        kernel = Applied(out, (*read, *tables), family, origin=self.origin)
+        return self._emit(replace(kernel, checked=self._checked(kernel)))
 
-    def scatter_add(
-        self, result: TensorType, axis: int, x: Operand, indices: Operand, updates: Operand
-    ) -> Operand:
-        copy = self._copy(x)
-        operands = (self._viewed(indices), self._viewed(updates))
-        checked = self._checked(indices)
-        return self._emit(ScatterAdd(copy.buffer, operands, axis, checked, origin=self.origin))
+    def _table(self, table: Table) -> View:
+        out = Buffer(table.name, table.type)
+        return self._emit(Applied(out, (), table.family, checked=False, origin=self.origin))
 
-    def one_hot(self, result: TensorType, indices: Operand) -> Operand:
-        checked = self._checked(indices)
-        positions = TensorType(result.shape[-1:], indices.type.dtype)
-        classes = self._emit(Iota(Buffer("classes", positions), (), origin=self.origin))
-        operands = (self._viewed(indices), classes)
-        return self._emit(OneHot(self._work(result), operands, checked, origin=self.origin))
-
-    def arange(self, result: TensorType) -> Operand:
-        return self._emit(Iota(self._work(result), (), origin=self.origin))
-
-    def random_bits(self, result: TensorType, stream: int, seed: Operand, step: Operand) -> Operand:
-        out = self._work(result)
-        return self._emit(RandomWords(out, (seed, step), stream, origin=self.origin))
-
-    def permutation(self, result: TensorType, stream: int, seed: Operand, step: Operand) -> Operand:
-        out = self._work(result)
-        return self._emit(Permutation(out, (seed, step), stream, origin=self.origin))
+    def _checked(self, kernel: Kernel) -> bool:
+        """Must it look at its indices? Those of an input are checked before anything runs."""
+        if kernel.index is None:
+            return False
+        indices, bound = kernel.index
+        if indices.buffer.role != "input":
+            return True
+        self.index_bounds.append(IndexBound(indices.buffer.key, bound, kernel.origin))
+        return False
 
     def size(self, result: TensorType, dim: Dim) -> Operand:
         return SizeValue(dim, result)
 
 
-def _product_origin(op: FusedContract) -> Origin:
-    """Where the contraction comes from, which the epilogue was merged with."""
-    return next(node.origin for node in op.body.leaves("input") if node.op.label == "0")
+def product_type(letters: tuple[str, str, str], a: TensorType, b: TensorType) -> TensorType:
+    """Of a contraction's sums of products."""
+    extents = dict(zip(letters[0] + letters[1], a.shape + b.shape, strict=True))
+    dtype = promote(a.dtype, b.dtype)
+    assert dtype is not None, "factors have a common type"
+    return TensorType(tuple(extents[letter] for letter in letters[2]), dtype)

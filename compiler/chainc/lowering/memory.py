@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from chainc.ir.types import Dim, coefficient_of, names_of
-from chainc.lowering.program import Buffer, Contraction, Group, Kernel, Map, Operand, Program, View
+from chainc.lowering.kernels import Kernel, renamed
+from chainc.lowering.program import Program
+from chainc.lowering.views import Buffer, View
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 FOREVER = math.inf
@@ -68,28 +70,13 @@ def reuse_in_place(program: Program) -> Program:
 
 def safe_operands(kernel: Kernel, out: Buffer) -> tuple[View, ...]:
     """Operands that the kernel reads at element i only to write element i of `out`."""
-    reads = list(_reads(kernel))
+    reads = list(kernel.element_reads())
     unsafe = {view.buffer for view, elementwise in reads if not elementwise or not view.whole}
     return tuple(
         view
         for view, _ in reads
         if view.buffer not in unsafe and view.type == out.type and view.buffer.panels == out.panels
     )
-
-
-def _reads(kernel: Kernel) -> Iterator[tuple[View, bool]]:
-    """Every operand, and whether only the element that is being written is read of it."""
-    if isinstance(kernel, Group):
-        results = {member.out for member in kernel.members}
-        for member in kernel.members:
-            yield from (read for read in _reads(member) if read[0].buffer not in results)
-        return
-    for position, operand in enumerate(kernel.operands):
-        if isinstance(operand, View):
-            at_element = isinstance(kernel, Map) or (
-                isinstance(kernel, Contraction) and position > 1
-            )
-            yield operand, at_element
 
 
 def _sink_updates(program: Program) -> Program:
@@ -105,7 +92,7 @@ def _sink_updates(program: Program) -> Program:
         writer = writers.get(view.buffer, [])
         if len(writer) != 1 or view.buffer in readers or slot not in readers:
             continue
-        if isinstance(program.body[writer[0]], Group):
+        if len(program.body[writer[0]].single) > 1:
             continue  # grouping has put it in its place
         last = max(keys[position] for position in readers[slot])
         if keys[writer[0]] < last:
@@ -227,27 +214,13 @@ def lifetimes(program: Program) -> dict[Buffer, Lifetime]:
 def substitute(program: Program, names: Mapping[Buffer, Buffer]) -> Program:
     """The same program over other buffers."""
 
-    def operand(value: Operand) -> Operand:
-        if not isinstance(value, View):
-            return value
-        return replace(value, buffer=names.get(value.buffer, value.buffer))
-
     def view(value: View) -> View:
         return replace(value, buffer=names.get(value.buffer, value.buffer))
 
-    def kernel(old: Kernel) -> Kernel:
-        operands = tuple(operand(value) for value in old.operands)
-        moved = replace(old, out=names.get(old.out, old.out), operands=operands)
-        if not isinstance(moved, Group):
-            return moved
-        members = tuple(kernel(member) for member in moved.members)
-        kept = tuple((result, names.get(target, target)) for result, target in moved.kept)
-        return replace(moved, members=members, kept=kept)
-
     return replace(
         program,
-        body=tuple(kernel(old) for old in program.body),
-        outputs=tuple(operand(value) for value in program.outputs),
+        body=tuple(kernel.over(names) for kernel in program.body),
+        outputs=tuple(renamed(value, names) for value in program.outputs),
         updates=tuple((slot, view(value)) for slot, value in program.updates),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from chainc.ir import Node, Origin
 from chainc.ir.leaves import Input, Slot
 from chainc.ir.types import TensorType
-from chainc.lowering.program import Buffer
+from chainc.lowering.views import Buffer
 
 
 def name_of(node: Node) -> str:

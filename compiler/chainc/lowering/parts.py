@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from chainc.ir import Node
-from chainc.lowering.program import Buffer, Contraction, Group, Instruction, Kernel, Map
+from chainc.lowering.kernels import Kernel
+from chainc.lowering.views import Buffer
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,11 +32,9 @@ class Part:
 
 def parts_of(kernel: Kernel) -> tuple[Part, ...]:
     """The parts in order; their positions are the numbers by which registers name them."""
-    if not isinstance(kernel, Group):
-        return tuple(_parts(kernel, kernel.out))
-    kept = dict(kernel.kept)
+    kept = dict(kernel.stored)
     return tuple(
-        part for each in kernel.members for part in _parts(each, kept.get(each.out, each.out))
+        part for each in kernel.single for part in _parts(each, kept.get(each.out, each.out))
     )
 
 
@@ -45,14 +44,7 @@ def parts_of_all(kernels: Iterable[Kernel]) -> tuple[Part, ...]:
 
 
 def _parts(kernel: Kernel, target: Buffer) -> Iterator[Part]:
-    if not isinstance(kernel, Map):
+    if kernel.starts_alone:
         yield Part(kernel, None, target)
-    for node in dict.fromkeys(instruction.node for instruction in instructions_of(kernel)):
+    for node in dict.fromkeys(instruction.node for instruction in kernel.scalars):
         yield Part(kernel, node, target)
-
-
-def instructions_of(kernel: Kernel) -> Sequence[Instruction]:
-    """What is done element by element."""
-    if isinstance(kernel, Map):
-        return kernel.instructions
-    return kernel.epilogue if isinstance(kernel, Contraction) else ()

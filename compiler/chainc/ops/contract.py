@@ -41,7 +41,7 @@ class Contract(Op):
 
     def infer(self, a: TensorType, b: TensorType) -> TensorType:
         dtype = promote(a.dtype, b.dtype)
-        if dtype is None or dtype.kind == "b":
+        if dtype is None or dtype.is_bool:
             raise MisfitError(
                 DTypeError,
                 f"cannot multiply element types {a.dtype} and {b.dtype}",
@@ -52,7 +52,7 @@ class Contract(Op):
 
     def sizes(self, a: TensorType, b: TensorType) -> dict[str, Dim]:
         """The size of every axis letter; operands that disagree are a misfit."""
-        parts = (self.a, self.b, self.result)
+        parts = self.letters
         every = "".join(parts)
         if any(len(set(p)) < len(p) for p in parts) or any(every.count(c) < 2 for c in every):
             raise MisfitError(
@@ -109,8 +109,12 @@ class Contract(Op):
         left = len(self.a) == 2 and self.a[0] in summed
         return left, len(self.b) == 2 and self.b[1] in summed
 
+    @property
+    def letters(self) -> tuple[str, str, str]:
+        return self.a, self.b, self.result
+
     def kernel(self, k: Kernels[T], result: TensorType, a: T, b: T) -> T:
-        return k.contract(result, (self.a, self.b, self.result), a, b)
+        return k.contract(result, self.letters, a, b)
 
     def vjp(self, g: Node, y: Node, a: Node, b: Node) -> tuple[Node, Node]:
         return (
@@ -162,6 +166,9 @@ class FusedContract(Op):
 
     def infer(self, a: TensorType, b: TensorType, *extra: TensorType) -> TensorType:
         return infer_body(self.body, (self.contract.infer(a, b), *extra))
+
+    def kernel(self, k: Kernels[T], result: TensorType, *operands: T) -> T:
+        return k.fused_contract(result, self.contract.letters, self.body, operands)
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:

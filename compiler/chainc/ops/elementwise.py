@@ -12,6 +12,7 @@ from typing import ClassVar, TypeVar
 
 from chainc.ir import Node, Op, Operand, Sample, apply
 from chainc.ir.errors import DTypeError, GraphError, MisfitError, ShapeError
+from chainc.ir.kernels import Kernels
 from chainc.ir.leaves import as_nodes
 from chainc.ir.scalar import Scalar
 from chainc.ir.types import DType, Shape, TensorType, broadcast, float32, format_shape, promote
@@ -31,6 +32,9 @@ class Elementwise(Op):
     def interpret(self, s: Scalar[T], operands: Sequence[T]) -> T:
         """The scalar meaning, in any vocabulary."""
         raise NotImplementedError
+
+    def kernel(self, k: Kernels[T], result: TensorType, *operands: T) -> T:
+        return k.map(result, self, operands)
 
     def arity(self) -> int:
         raise NotImplementedError

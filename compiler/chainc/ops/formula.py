@@ -1,4 +1,4 @@
-"""Elementwise ops made of others: a user's formula with its own name, and a fused region."""
+"""Ops made of others: a formula and a derivative of the user's own, and a fused region."""
 
 from __future__ import annotations
 
@@ -6,16 +6,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from chainc.ir import Graph, Node, Op, Operand, Sample, apply
+from chainc.ir import Graph, Node, Op, Operand, Sample, apply, describe
 from chainc.ir.errors import GradientError
+from chainc.ir.kernels import Kernels
 from chainc.ir.leaves import Constant, Input, Leaf, as_nodes
+from chainc.ir.movements import Reshape
 from chainc.ir.scalar import Scalar
-from chainc.ir.types import DType, TensorType, float32, float64
+from chainc.ir.types import DType, TensorType, float32, float64, int32
 from chainc.ops.arithmetic import multiply
 from chainc.ops.elementwise import Elementwise
 from chainc.ops.functions import exp
 
 T = TypeVar("T")
+
+Cotangents = Node | Sequence[Node | None] | None
 
 
 def interpret_body(
@@ -76,6 +80,64 @@ class Formula(Elementwise):
         x = scalar_input(0)
         square = cls("square", Graph((multiply(x, x),)), (Graph((2 * x,)),))
         return [Sample(square, (TensorType((2, 3), float32),))]
+
+
+@dataclass(frozen=True)
+class CustomGradient(Op):
+    """y = the first operand; its cotangent goes to the others, by way of `backward`.
+
+    The others are the arguments that the first was computed from. A Python function cannot be
+    written as text, so a graph that holds this op can be printed and not parsed back.
+    """
+
+    name = "custom_gradient"
+    backward_rules = ("0", "{G} by the rule the user gave")
+    title: str
+    backward: Callable[[Node], Cotangents]
+
+    def infer(self, y: TensorType, *arguments: TensorType) -> TensorType:
+        return y
+
+    def kernel(self, k: Kernels[T], result: TensorType, y: T, *arguments: T) -> T:
+        return k.move(Reshape(result.shape), y)
+
+    def vjp(self, g: Node, y: Node, value: Node, *arguments: Node) -> Sequence[Node | None]:
+        given = self.backward(g)
+        cotangents = [given] if isinstance(given, Node) or given is None else list(given)
+        if len(cotangents) != len(arguments):
+            raise GradientError(
+                f"the custom gradient of {describe(y)} gave {len(cotangents)} cotangents for "
+                f"{len(arguments)} arguments",
+                hint="return one for each argument, None where no derivative flows",
+            )
+        for position, (cotangent, argument) in enumerate(
+            zip(cotangents, arguments, strict=True), start=1
+        ):
+            self._check(y, position, cotangent, argument)
+        return None, *cotangents
+
+    @staticmethod
+    def _check(y: Node, position: int, cotangent: object, argument: Node) -> None:
+        if cotangent is None:
+            return
+        if isinstance(cotangent, Node) and cotangent.type == argument.type:
+            return
+        got = describe(cotangent) if isinstance(cotangent, Node) else type(cotangent).__name__
+        raise GradientError(
+            f"the custom gradient of {describe(y)} gave {got} for argument {position}, which is "
+            f"{describe(argument)}",
+            hint=f"return a cotangent of type {argument.type}, or None where none flows",
+        )
+
+    @property
+    def label(self) -> str:
+        return self.title
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        # integers, for which no derivative is compared with one that was given on purpose
+        x = TensorType((2, 3), int32)
+        return [Sample(cls("custom", lambda g: g), (x, x)), Sample(cls("custom", tuple), (x,))]
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from chainc.ir.types import (
     int32,
     int64,
 )
+from chainc.ops.families import indexing
 from chainc.ops.logic import as_dtype
 from chainc.ops.movement import DimLike, as_shape, broadcast_to, normalize_axes, require_axes
 
@@ -52,10 +53,7 @@ class Take(Op):
         return x.with_shape((*x.shape[: self.axis], *indices.shape, *x.shape[self.axis + 1 :]))
 
     def kernel(self, k: Kernels[T], result: TensorType, x: T, indices: T) -> T:
-        return k.take(result, self.axis, x, indices)
-
-    def index_bound(self, operands: Sequence[TensorType]) -> tuple[int, Dim]:
-        return 1, operands[0].shape[self.axis]
+        return k.apply(indexing.Gather(self.axis), result, x, indices)
 
     def vjp(self, g: Node, y: Node, x: Node, indices: Node) -> Sequence[Node | None]:
         zeros = broadcast_to(constant(0, x.type.dtype), x.shape)
@@ -92,10 +90,7 @@ class ScatterAdd(Op):
         return x
 
     def kernel(self, k: Kernels[T], result: TensorType, x: T, indices: T, updates: T) -> T:
-        return k.scatter_add(result, self.axis, x, indices, updates)
-
-    def index_bound(self, operands: Sequence[TensorType]) -> tuple[int, Dim]:
-        return 1, operands[0].shape[self.axis]
+        return k.apply(indexing.ScatterAdd(self.axis), result, x, indices, updates)
 
     def vjp(self, g: Node, y: Node, x: Node, indices: Node, updates: Node) -> Sequence[Node | None]:
         return g, None, take(g, indices, self.axis)
@@ -124,10 +119,7 @@ class OneHot(Op):
         return TensorType((*indices.shape, self.depth), self.dtype)
 
     def kernel(self, k: Kernels[T], result: TensorType, indices: T) -> T:
-        return k.one_hot(result, indices)
-
-    def index_bound(self, operands: Sequence[TensorType]) -> tuple[int, Dim]:
-        return 0, self.depth
+        return k.apply(indexing.OneHot(), result, indices)
 
     def vjp(self, g: Node, y: Node, indices: Node) -> tuple[None]:
         return (None,)
@@ -149,7 +141,7 @@ class Arange(Op):
         return TensorType((self.stop,), self.dtype)
 
     def kernel(self, k: Kernels[T], result: TensorType) -> T:
-        return k.arange(result)
+        return k.apply(indexing.Iota(), result)
 
     def vjp(self, g: Node, y: Node) -> Sequence[Node | None]:
         return ()
@@ -180,7 +172,7 @@ class ArgMax(Op):
         return TensorType((*x.shape[: self.axis], *x.shape[self.axis + 1 :]), int64)
 
     def kernel(self, k: Kernels[T], result: TensorType, x: T) -> T:
-        return k.index_of(result, self.primitive, self.axis, x)
+        return k.apply(indexing.IndexOf(self.primitive, self.axis), result, x)
 
     def vjp(self, g: Node, y: Node, x: Node) -> tuple[None]:
         return (None,)

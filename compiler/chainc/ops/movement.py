@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from chainc.ir import Node, Op, Operand, Sample, apply
+from chainc.ir import Node, Op, Operand, Sample, apply, movements
 from chainc.ir.errors import MisfitError, ShapeError
 from chainc.ir.kernels import Kernels
 from chainc.ir.leaves import as_nodes
@@ -48,7 +48,7 @@ class Reshape(Op):
         return x.with_shape(self.shape)
 
     def kernel(self, k: Kernels[T], result: TensorType, x: T) -> T:
-        return k.reshape(result, x)
+        return k.move(movements.Reshape(result.shape), x)
 
     def vjp(self, g: Node, y: Node, x: Node) -> tuple[Node]:
         return (reshape(g, x.shape),)
@@ -78,7 +78,7 @@ class PermuteDims(Op):
         return x.with_shape(tuple(x.shape[axis] for axis in self.axes))
 
     def kernel(self, k: Kernels[T], result: TensorType, x: T) -> T:
-        return k.permute(result, self.axes, x)
+        return k.move(movements.Permute(result.shape, self.axes), x)
 
     def vjp(self, g: Node, y: Node, x: Node) -> tuple[Node]:
         inverse = sorted(range(len(self.axes)), key=self.axes.__getitem__)
@@ -109,7 +109,7 @@ class BroadcastTo(Op):
         return x.with_shape(self.shape)
 
     def kernel(self, k: Kernels[T], result: TensorType, x: T) -> T:
-        return k.broadcast(result, x)
+        return k.move(movements.Broadcast(result.shape), x)
 
     def vjp(self, g: Node, y: Node, x: Node) -> tuple[Node]:
         return (g,)  # the driver sums over the axes that were repeated
@@ -134,7 +134,7 @@ class Flip(Op):
         return x
 
     def kernel(self, k: Kernels[T], result: TensorType, x: T) -> T:
-        return k.flip(result, self.axes, x)
+        return k.move(movements.Flip(result.shape, self.axes), x)
 
     def vjp(self, g: Node, y: Node, x: Node) -> tuple[Node]:
         return (flip(g, self.axes),)

@@ -18,6 +18,7 @@ from chainc.ir.errors import InputError
 from chainc.ir.kernels import Kernels
 from chainc.ir.leaves import constant
 from chainc.ir.types import Dim, DType, Shape, TensorType, float32, int32, int64
+from chainc.ops.families import random as families
 from chainc.ops.functions import cos, log, sqrt
 from chainc.ops.logic import as_dtype, astype
 from chainc.ops.movement import DimLike, as_shape
@@ -49,7 +50,7 @@ class RandomBits(Random):
         return TensorType(self.shape, int32)
 
     def kernel(self, k: Kernels[T], result: TensorType, seed: T, step: T) -> T:
-        return k.random_bits(result, self.stream, seed, step)
+        return k.apply(families.RandomWords(self.stream), result, seed, step)
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
@@ -69,7 +70,7 @@ class Permutation(Random):
         return TensorType((self.count,), int64)
 
     def kernel(self, k: Kernels[T], result: TensorType, seed: T, step: T) -> T:
-        return k.permutation(result, self.stream, seed, step)
+        return k.apply(families.Permutation(self.stream), result, seed, step)
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:

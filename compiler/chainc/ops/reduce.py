@@ -34,7 +34,7 @@ class Reduce(Op):
     needs_elements: ClassVar[bool] = False  # no neutral element: an empty axis is an error
 
     def infer(self, x: TensorType) -> TensorType:
-        if x.dtype.kind == "b":
+        if x.dtype.is_bool:
             raise MisfitError(
                 DTypeError,
                 "cannot reduce Booleans",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import EllipsisType
 from typing import TypeVar
 
-from chainc.ir import Node, Op, Operand, Sample, apply
+from chainc.ir import Node, Op, Operand, Sample, apply, movements
 from chainc.ir.errors import DTypeError, MisfitError, ShapeError
 from chainc.ir.kernels import Kernels
 from chainc.ir.leaves import as_nodes
@@ -50,7 +50,7 @@ class Slice(Op):
         return x.with_shape(dims)
 
     def kernel(self, k: Kernels[T], result: TensorType, x: T) -> T:
-        return k.slice(result, self.starts, self.stops, self.steps, x)
+        return k.move(movements.Slice(result.shape, self.starts, self.stops, self.steps), x)
 
     def vjp(self, g: Node, y: Node, x: Node) -> tuple[Node]:
         high: list[int] = []

@@ -19,11 +19,11 @@ import numpy as np
 from chainc.interpreters.evaluate import evaluate_node
 from chainc.ir import Graph, Node, apply
 from chainc.ir.leaves import Constant, ConstantArray
-from chainc.ir.types import DType, TensorType, float32, float64, int32, promote, uint8
+from chainc.ir.types import DType, TensorType, float32, float64, int32, promote
 from chainc.ops import maximum, negative, relu, stop_gradient
 from chainc.ops.arithmetic import Add, Multiply, Negative
-from chainc.ops.custom import CustomGradient
 from chainc.ops.elementwise import Binary, Unary
+from chainc.ops.formula import CustomGradient
 from chainc.ops.functions import Exp
 from chainc.ops.logic import Cast, Equal, Less
 from chainc.passes import movement
@@ -149,7 +149,8 @@ def cast_twice(x: Node, inner: DType, outer: DType) -> Equation:
 
 def _holds(wide: DType, narrow: DType) -> bool:
     """Is every value of one element type a value of the other?"""
-    return promote(wide, narrow) == wide or (wide == float64 and narrow in (int32, uint8))
+    exact = narrow.kind == "i" and narrow.itemsize <= 4
+    return promote(wide, narrow) == wide or (wide == float64 and exact)
 
 
 # ----- signs move outwards

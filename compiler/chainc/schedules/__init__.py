@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from functools import singledispatch
 
+from chainc.ir.kernels import Family
 from chainc.loops.language import Nest
-from chainc.lowering.program import (
-    Buffer,
-    Contraction,
-    Copy,
-    Fill,
-    Gather,
-    Group,
-    IndexOf,
-    Iota,
-    Kernel,
-    Map,
-    OneHot,
-    Permutation,
-    RandomWords,
-    Reduction,
-    ScatterAdd,
-)
+from chainc.lowering.kernels import Kernel
+from chainc.lowering.views import Buffer
 from chainc.schedules.contraction.schedule import schedule_contract
 from chainc.schedules.elementwise import schedule_copy, schedule_fill, schedule_map
 from chainc.schedules.frame import Frame
@@ -36,20 +22,29 @@ from chainc.schedules.layout.machine import Machine
 from chainc.schedules.random import schedule_permutation, schedule_random_bits
 from chainc.schedules.reduction.schedule import schedule_index_of, schedule_reduce
 
-SCHEDULES: Mapping[type[Kernel], Callable[[Frame], None]] = {
-    Map: schedule_map,
-    Copy: schedule_copy,
-    Fill: schedule_fill,
-    Contraction: schedule_contract,
-    Reduction: schedule_reduce,
-    IndexOf: schedule_index_of,
-    Gather: schedule_gather,
-    ScatterAdd: schedule_scatter_add,
-    OneHot: schedule_one_hot,
-    Iota: schedule_arange,
-    RandomWords: schedule_random_bits,
-    Permutation: schedule_permutation,
-}
+
+@singledispatch
+def write_loops(subject: Kernel | Family, frame: Frame) -> None:
+    """Write the nest of a kernel: by its class, or by its family's. `register` takes another."""
+    name = type(subject).__name__
+    raise NotImplementedError(f"{name} has no schedule for {frame.kernel.out.name}")
+
+
+for _schedule in (
+    schedule_map,
+    schedule_copy,
+    schedule_fill,
+    schedule_contract,
+    schedule_reduce,
+    schedule_index_of,
+    schedule_gather,
+    schedule_scatter_add,
+    schedule_one_hot,
+    schedule_arange,
+    schedule_random_bits,
+    schedule_permutation,
+):
+    write_loops.register(_schedule)
 
 
 def schedule(
@@ -57,7 +52,7 @@ def schedule(
 ) -> tuple[Nest, tuple[Buffer, ...]]:
     """A kernel's nest, and the buffers that are its parameters."""
     frame = Frame(kernel, capacity, machine)
-    SCHEDULES[type(frame.root)](frame)
+    write_loops(kernel.root.subject, frame)
     parameters = tuple(frame.parameters.values())
     return frame.builder.nest(_name(kernel), _note(kernel), parameters), tuple(frame.parameters)
 
@@ -68,7 +63,6 @@ def _name(kernel: Kernel) -> str:
 
 def _note(kernel: Kernel) -> str:
     """What a kernel computes, and for which of the user's lines."""
-    members = kernel.members if isinstance(kernel, Group) else (kernel,)
-    computed = ", ".join(dict.fromkeys(member.out.name for member in members))
-    lines = [m.origin.location.short for m in members if m.origin.location is not None]
+    computed = ", ".join(dict.fromkeys(member.out.name for member in kernel.single))
+    lines = [m.origin.location.short for m in kernel.single if m.origin.location is not None]
     return f"{computed}   # {', '.join(dict.fromkeys(lines))}" if lines else computed

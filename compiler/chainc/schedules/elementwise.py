@@ -8,7 +8,8 @@ from itertools import pairwise
 
 from chainc.ir.types import Dim, Shape, product
 from chainc.loops.values import Affine, Bound, Index, Kind, affine
-from chainc.lowering.program import Copy, Fill, Map, View
+from chainc.lowering.kernels import Copy, Fill, Map
+from chainc.lowering.views import View
 from chainc.schedules.frame import Frame, Place
 from chainc.schedules.layout.access import Access, PanelPosition, Point, bound_of, moved
 from chainc.schedules.layout.positions import split
@@ -19,29 +20,23 @@ WORTH_SHARING = 1 << 12  # elements from which on several threads gain more than
 Body = Callable[[Place], None]
 
 
-def schedule_map(frame: Frame) -> None:
+def schedule_map(root: Map, frame: Frame) -> None:
     """A map and the maps that follow it."""
-    root = frame.root
-    assert isinstance(root, Map)
     shape = root.out.type.shape
     sweep = Sweep(frame, shape, frame.accesses(shape), _lanes(frame))
     sweep.run(lambda place: frame.finish(frame.map(root, place, {}), place))
 
 
-def schedule_fill(frame: Frame) -> None:
+def schedule_fill(root: Fill, frame: Frame) -> None:
     """One value everywhere."""
-    root = frame.root
-    assert isinstance(root, Fill)
     type = root.out.type
     sweep = Sweep(frame, type.shape, [frame.whole(root.out)], _lanes(frame))
     value = frame.builder.constant(root.value, Kind(type.dtype))
     sweep.run(lambda place: frame.finish(value, place))
 
 
-def schedule_copy(frame: Frame) -> None:
+def schedule_copy(root: Copy, frame: Frame) -> None:
     """A view written to its place in the result."""
-    root = frame.root
-    assert isinstance(root, Copy)
     (operand,) = root.operands
     shape = operand.type.shape
     target = _part(frame.whole(root.out), root, shape)
@@ -136,7 +131,7 @@ class Sweep:
     def _overruns(self, axis: int) -> bool:
         """May the last panel be done whole? Its lanes past the end are read, and written."""
         lone = all(dim == 1 for other, dim in enumerate(self.shape) if other != axis)
-        written = self.accesses[-len(self.frame.stored) :]
+        written = self.accesses[-len(self.frame.kernel.stored) :]
         if self.exact or not all(found.parameter.padded for found in self.accesses):
             return False
         if not all(found.splits(axis) or found.strides[axis] in (0, 1) for found in self.accesses):

@@ -8,20 +8,10 @@ from dataclasses import dataclass, field
 from chainc.ir.types import Shape, Size
 from chainc.loops.builder import NestBuilder
 from chainc.loops.values import Kind, Parameter, Register
-from chainc.lowering.parts import instructions_of, parts_of
-from chainc.lowering.program import (
-    Buffer,
-    Contraction,
-    Group,
-    Kernel,
-    Literal,
-    Map,
-    Operand,
-    Reference,
-    SizeValue,
-    Value,
-    View,
-)
+from chainc.lowering.instructions import Reference, Value
+from chainc.lowering.kernels import Contraction, Kernel, Map
+from chainc.lowering.parts import parts_of
+from chainc.lowering.views import Buffer, Literal, Operand, SizeValue, View
 from chainc.schedules.layout.access import Access, Capacity, Point, access, whole
 from chainc.schedules.layout.machine import Machine
 
@@ -48,27 +38,14 @@ class Frame:
 
     def _first_readers(self) -> Iterator[tuple[tuple[Buffer, int], int]]:
         """The number of the part that is the first to read an argument of a member."""
-        for member in (self.root, *self.followers):
-            for instruction in reversed(instructions_of(member)):
-                for value in instruction.operands:
-                    if isinstance(value, Reference) and value.kind == "argument":
-                        yield (member.out, value.index), self._parts[member.out, instruction.node]
+        for member in self.kernel.single:
+            for instruction in reversed(member.scalars):
+                for value in instruction.arguments:
+                    yield (member.out, value.index), self._parts[member.out, instruction.node]
 
     @property
     def root(self) -> Kernel:
-        return self.kernel.members[0] if isinstance(self.kernel, Group) else self.kernel
-
-    @property
-    def followers(self) -> tuple[Map, ...]:
-        members = self.kernel.members[1:] if isinstance(self.kernel, Group) else ()
-        return tuple(member for member in members if isinstance(member, Map))
-
-    @property
-    def stored(self) -> tuple[tuple[Buffer, Buffer], ...]:
-        """Which results are written, and where."""
-        if isinstance(self.kernel, Group):
-            return self.kernel.kept
-        return ((self.kernel.out, self.kernel.out),)
+        return self.kernel.root
 
     def parameter(self, buffer: Buffer) -> Parameter:
         """A buffer as an argument; arrays of the caller have no padding."""
@@ -89,13 +66,12 @@ class Frame:
 
         The two operands of a contraction and the operand of a reduction are not among them.
         """
-        members = [member for member in (self.root, *self.followers) if isinstance(member, Map)]
-        inside = {member.out for member in (self.root, *self.followers)}
-        views = [view for member in members for view in member.reads]
-        if isinstance(self.root, Contraction):
-            views.extend(view for view in self.root.operands[2:] if isinstance(view, View))
+        members = sorted(self.kernel.single, key=lambda member: member.starts_alone)
+        inside = {member.out for member in members}
+        reads = (read for member in members for read in member.element_reads())
+        views = [view for view, at_element in reads if at_element]
         outside = [self.access(view) for view in views if view.buffer not in inside]
-        written = [self.whole(target) for _, target in self.stored]
+        written = [self.whole(target) for _, target in self.kernel.stored]
         return [found.broadcast(shape) for found in (*outside, *written)]
 
     def value(self, operand: Operand, place: Place) -> Register:
@@ -154,7 +130,7 @@ class Frame:
         """The value of the kernel's last instruction."""
         results: list[Register] = []
         with self.builder.writing(None):
-            for instruction in instructions_of(kernel):
+            for instruction in kernel.scalars:
                 self.builder.part = self._parts[kernel.out, instruction.node]
                 operands = [self._argument(x, arguments, results) for x in instruction.operands]
                 dtype = instruction.type.dtype
@@ -165,15 +141,15 @@ class Frame:
         self, value: Value, arguments: Sequence[Register], results: Sequence[Register]
     ) -> Register:
         if isinstance(value, Reference):
-            return (arguments if value.kind == "argument" else results)[value.index]
+            return value.among(arguments, results)
         return self.builder.constant(value.value, Kind(value.type.dtype))
 
     def finish(self, value: Register, place: Place) -> None:
         """Hand the root's value at a place to the followers; then write what is kept."""
         known = {self.root.out: value}
-        for member in self.followers:
+        for member in self.kernel.followers:
             known[member.out] = self.map(member, place, known)
-        for result, target in self.stored:
+        for result, target in self.kernel.stored:
             with self.builder.writing(known[result].part):
                 self.store(known[result], target, place)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from chainc.ir.types import Dim, Shape, bool_, int32, int64, product
 from chainc.loops.values import Affine, Bound, Kind, Register, affine
-from chainc.lowering.program import Gather, Iota, OneHot, ScatterAdd
+from chainc.ops.families.indexing import Gather, Iota, OneHot, ScatterAdd
 from chainc.schedules.elementwise import WORTH_SHARING, Sweep
 from chainc.schedules.frame import Frame, Place
 from chainc.schedules.layout.access import Access, Point, bound_of
@@ -18,48 +18,46 @@ CACHE_LINE = 64  # bytes
 Body = Callable[[Place, Place], None]  # of an element in its slice, and in the table
 
 
-def schedule_gather(frame: Frame) -> None:
+def schedule_gather(family: Gather, frame: Frame) -> None:
     """Slices of a table, and the maps that go on with their elements."""
     root = frame.root
-    assert isinstance(root, Gather)
     source, indices = root.reads
     shape = root.out.type.shape
     table, listed = frame.access(source), frame.access(indices)
-    inside = [_inner(table, root.axis + 1)]
+    inside = [_inner(table, family.axis + 1)]
     others = frame.accesses(shape)
-    first = root.axis + len(listed.shape)
+    first = family.axis + len(listed.shape)
     inside += [_inner(found, first) for found in others]
     slices = _Slices(
         frame,
         shape,
         table,
         listed,
-        root.axis,
-        root.checked,
+        family.axis,
+        root.checks_indices,
         others,
         inside,
-        announced=_is_large(table, listed, root),
+        announced=_is_large(table, listed, family.axis),
     )
     slices.run(lambda place, there: frame.finish(frame.load(table, there), place), first)
 
 
-def _is_large(table: Access, listed: Access, gather: Gather) -> bool:
+def _is_large(table: Access, listed: Access, axis: int) -> bool:
     """Rows of the caller's data of several cache lines: they come from far away."""
-    by_rows = gather.axis == 0 and len(listed.shape) == 1 and not table.parameter.padded
+    by_rows = axis == 0 and len(listed.shape) == 1 and not table.parameter.padded
     row = table.strides[0] * table.parameter.dtype.itemsize
     return by_rows and listed.parameter.padded and row >= 4 * CACHE_LINE
 
 
-def schedule_scatter_add(frame: Frame) -> None:
+def schedule_scatter_add(family: ScatterAdd, frame: Frame) -> None:
     """Slices added to those of the result in order of position, since sums depend on it."""
     root = frame.root
-    assert isinstance(root, ScatterAdd)
     indices, updates = root.reads
     table, listed, added = frame.whole(root.out), frame.access(indices), frame.access(updates)
-    first = root.axis + len(listed.shape)
-    inside = [_inner(added, first), _inner(table, root.axis + 1)]
+    first = family.axis + len(listed.shape)
+    inside = [_inner(added, first), _inner(table, family.axis + 1)]
     shape = updates.type.shape
-    slices = _Slices(frame, shape, table, listed, root.axis, root.checked, [added], inside)
+    slices = _Slices(frame, shape, table, listed, family.axis, root.checks_indices, [added], inside)
 
     def add(place: Place, there: Place) -> None:
         old, more = frame.load(table, there), frame.load(added, place)
@@ -67,16 +65,15 @@ def schedule_scatter_add(frame: Frame) -> None:
         address = table.address(there.point, there.vector_axis)
         frame.builder.store(frame.builder.splat(total, there.lanes), address)
 
-    slices.run(add, root.axis)
+    slices.run(add, family.axis)
 
 
-def schedule_one_hot(frame: Frame) -> None:
+def schedule_one_hot(_family: OneHot, frame: Frame) -> None:
     """1 where the position along the last axis is the index, else 0."""
     root = frame.root
-    assert isinstance(root, OneHot)
     shape = root.out.type.shape
     listed = frame.access(root.reads[0])
-    if root.checked:
+    if root.checks_indices:
         _check_all(frame, listed, shape[-1])
     spread = replace(listed, shape=(*listed.shape, 1), strides=(*listed.strides, 0))
     spread = spread.broadcast(shape)
@@ -94,10 +91,9 @@ def schedule_one_hot(frame: Frame) -> None:
     Sweep(frame, shape, accesses, frame.machine.lanes(root.out.type.dtype)).run(body)
 
 
-def schedule_arange(frame: Frame) -> None:
+def schedule_arange(_family: Iota, frame: Frame) -> None:
     """0, 1, … along the only axis."""
     root = frame.root
-    assert isinstance(root, Iota)
     type = root.out.type
 
     def body(place: Place) -> None:

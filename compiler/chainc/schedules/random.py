@@ -8,7 +8,8 @@ from itertools import pairwise
 
 from chainc.ir.types import Shape, TensorType, int32, int64, product
 from chainc.loops.values import Affine, Bound, Kind, Register, affine
-from chainc.lowering.program import Buffer, Operand, Permutation, RandomWords, View
+from chainc.lowering.views import Buffer, Operand, View
+from chainc.ops.families.random import Permutation, RandomWords
 from chainc.schedules.elementwise import WORTH_SHARING, Sweep
 from chainc.schedules.frame import Frame, Place
 from chainc.schedules.layout.access import Access, PanelPosition, Point, bound_of
@@ -18,15 +19,13 @@ WORDS = 4  # of a block of Philox
 COST = 8  # elements of other kernels that take as long as one here
 
 
-def schedule_random_bits(frame: Frame) -> None:
+def schedule_random_bits(family: RandomWords, frame: Frame) -> None:
     """Philox words, and the maps that go on with them."""
-    root = frame.root
-    assert isinstance(root, RandomWords)
-    shape = root.out.type.shape
+    shape = frame.root.out.type.shape
     if 0 in shape:
         return
     accesses = frame.accesses(shape)
-    words = _words(frame, root)
+    words = _words(frame, family.stream)
     if _side_by_side(shape, accesses):
         _in_order(words, shape)
     elif _in_whole_panels(words.lanes, shape, accesses):
@@ -35,13 +34,12 @@ def schedule_random_bits(frame: Frame) -> None:
         _anywhere(words, shape, accesses)
 
 
-def schedule_permutation(frame: Frame) -> None:
+def schedule_permutation(family: Permutation, frame: Frame) -> None:
     """A pseudo-random order; each entry is found without the others."""
     root = frame.root
-    assert isinstance(root, Permutation)
     type, builder = root.out.type, frame.builder
     seed, step = (_integer(frame, operand) for operand in root.operands)
-    stream = _stream(frame, root.stream)
+    stream = _stream(frame, family.stream)
     (keys,) = builder.call("permutation.keys", (seed, stream, step), [Kind(int32, 12)])
     count = extent(builder, type.shape[0])
 
@@ -151,10 +149,10 @@ class _Words:
         return self.frame.builder.share(stop, grain)
 
 
-def _words(frame: Frame, root: RandomWords) -> _Words:
+def _words(frame: Frame, stream: int) -> _Words:
     builder = frame.builder
-    seed, step = (_integer(frame, operand) for operand in root.operands)
-    counter = [_stream(frame, root.stream)]
+    seed, step = (_integer(frame, operand) for operand in frame.root.operands)
+    counter = [_stream(frame, stream)]
     for number in (step, seed):
         unit = builder.constant(1 << 32, Kind(int64))
         high = builder.compute("floor_divide", number, unit)

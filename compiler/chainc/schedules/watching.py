@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from chainc.loops.language import Nest
 from chainc.loops.values import Kind
-from chainc.lowering.program import Buffer, Copy, View
+from chainc.lowering.kernels import Copy
+from chainc.lowering.views import Buffer, View
 from chainc.schedules.elementwise import Sweep
 from chainc.schedules.frame import Frame, Place
 from chainc.schedules.layout.access import Capacity

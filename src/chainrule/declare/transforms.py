@@ -16,9 +16,8 @@ from chainc.ir.errors import GradientError, GraphError
 from chainc.ir.leaves import Constant, as_nodes, constant
 from chainc.ir.types import names_of, static
 from chainc.ops import stack
-from chainc.ops.custom import Cotangents, CustomGradient
 from chainc.ops.elementwise import Elementwise
-from chainc.ops.formula import Formula, scalar_input
+from chainc.ops.formula import Cotangents, CustomGradient, Formula, scalar_input
 from chainc.ops.movement import broadcast_to, reshape
 
 if TYPE_CHECKING:

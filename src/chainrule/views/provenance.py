@@ -11,8 +11,8 @@ from chainc.backends.listing import Listing
 from chainc.backends.target import GeneratedCode
 from chainc.ir import Graph, Node, Origin, describe
 from chainc.ir.errors import GraphError, InputError, Location
+from chainc.lowering.kernels import Contraction, Kernel
 from chainc.lowering.parts import Part
-from chainc.lowering.program import Contraction, Kernel
 from chainc.ops.formula import fused_parts
 
 LINES_NAMED = 6  # in the hint of an error

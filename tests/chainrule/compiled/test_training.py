@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pytest
 
 import chainrule as cr
-from chainc.interpreters.philox import permutation
+from chainc.ops.families.philox import permutation
 from chainc.ops.random import stream_of
 from chainrule import losses, metrics, nn, optim, schedules
 

@@ -1,5 +1,6 @@
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -45,6 +46,21 @@ def test_element_types_are_known_by_both_their_names() -> None:
         assert dtype.numpy.itemsize == dtype.itemsize
         assert dtype.is_float == np.issubdtype(dtype.numpy, np.floating)
     assert [str(d) for d in DTYPES] == ["f32", "f64", "i32", "i64", "u8", "bool"]
+
+
+def test_signs_and_bounds_are_numpys() -> None:
+    for dtype in (int32, int64, uint8):
+        bounds = np.iinfo(dtype.name)
+        assert (dtype.lowest, dtype.highest) == (bounds.min, bounds.max)
+        assert dtype.signed == (bounds.min < 0)
+    for dtype in (float32, float64):
+        assert (dtype.lowest, dtype.highest, dtype.signed) == (-math.inf, math.inf, True)
+    assert (bool_.lowest, bool_.highest, bool_.signed) == (False, True, False)
+
+
+def test_sums_are_of_the_elements_type_unless_it_says_otherwise() -> None:
+    assert all(dtype.accumulator is dtype for dtype in DTYPES)
+    assert replace(float32, sums=float64).accumulator is float64
 
 
 def test_named_sizes_multiply_in_any_order_and_print_as_products() -> None:

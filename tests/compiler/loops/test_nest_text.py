@@ -12,17 +12,9 @@ from chainc.loops.language import Nest
 from chainc.loops.repetition import Block, Line, Offset, folded, rendered
 from chainc.loops.text import print_nest
 from chainc.loops.values import Address, Kind, Parameter, Rows, affine
-from chainc.lowering.program import (
-    Buffer,
-    Contraction,
-    Instruction,
-    Kernel,
-    Map,
-    Panels,
-    Reduction,
-    Reference,
-    View,
-)
+from chainc.lowering.instructions import Argument, Instruction, Result
+from chainc.lowering.kernels import Contraction, Kernel, Map, Reduction
+from chainc.lowering.views import Buffer, Panels, View
 from chainc.schedules import schedule
 from chainc.schedules.layout.access import Capacity
 from chainc.schedules.layout.machine import AVX512, SSE
@@ -38,9 +30,9 @@ def view(name: str, *shape: Dim, panels: Panels | None = None) -> View:
 
 def tanh(source: View, name: str) -> Map:
     """A map of two instructions: x times its tanh."""
-    x = Reference("argument", 0, source.type)
+    x = Argument(0, source.type)
     first = Instruction("tanh", (x,), source.type)
-    second = Instruction("multiply", (Reference("instruction", 0, source.type), x), source.type)
+    second = Instruction("multiply", (Result(0, source.type), x), source.type)
     return Map(Buffer(name, source.type), (source,), (first, second))
 
 

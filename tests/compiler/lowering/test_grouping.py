@@ -12,18 +12,11 @@ from tests.graphs import Case, cases
 import chainrule as cr
 from chainc.ir import Graph, Node
 from chainc.ir.types import coefficient_of, float32
-from chainc.lowering.grouping import group
+from chainc.lowering.grouping import Group, group
+from chainc.lowering.kernels import Contraction, Kernel, Map, Reduction
 from chainc.lowering.lower import lower
-from chainc.lowering.program import (
-    Buffer,
-    Contraction,
-    Group,
-    Kernel,
-    Map,
-    Program,
-    Reduction,
-    View,
-)
+from chainc.lowering.program import Program
+from chainc.lowering.views import Buffer, View
 from chainc.passes import pipeline
 from chainrule import optim
 from chainrule.optim import Step

@@ -16,7 +16,7 @@ from chainc.ir import Graph, Node, apply
 from chainc.ir.binding import bind_graph
 from chainc.ir.leaves import Input, Label, Slot
 from chainc.ir.types import Array, TensorType, coefficient_of, float32, named, names_of
-from chainc.lowering.grouping import group
+from chainc.lowering.grouping import Group, group
 from chainc.lowering.lower import lower
 from chainc.lowering.memory import (
     ALIGNMENT,
@@ -26,8 +26,9 @@ from chainc.lowering.memory import (
     reuse_in_place,
     safe_operands,
 )
-from chainc.lowering.program import Buffer, Group, Panels, Program, View
+from chainc.lowering.program import Program
 from chainc.lowering.split import split
+from chainc.lowering.views import Buffer, Panels, View
 from chainc.schedules.layout.access import Capacity
 from chainc.schedules.layout.machine import AVX2, AVX512, SSE, Machine
 from chainc.schedules.layout.panels import lay_out

@@ -7,10 +7,11 @@ import pytest
 import chainrule as cr
 from chainc.ir import Graph
 from chainc.loops.language import Compute, Load, Loop, Statement, Store, part_of, statements
-from chainc.lowering.grouping import group
+from chainc.lowering.grouping import Group, group
+from chainc.lowering.kernels import Kernel
 from chainc.lowering.lower import lower
 from chainc.lowering.parts import Part, parts_of, parts_of_all
-from chainc.lowering.program import Group, Kernel, Program
+from chainc.lowering.program import Program
 from chainc.passes import pipeline
 from chainc.schedules import schedule
 from chainc.schedules.layout.access import Capacity

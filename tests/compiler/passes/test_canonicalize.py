@@ -24,7 +24,7 @@ from chainc.ops import (
     where,
 )
 from chainc.ops.contract import Contract
-from chainc.ops.custom import CustomGradient
+from chainc.ops.formula import CustomGradient
 from chainc.ops.movement import BroadcastTo, Flip, Reshape
 from chainc.ops.reduce import Sum
 from chainc.passes.canonicalize import canonicalize

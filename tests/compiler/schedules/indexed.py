@@ -18,13 +18,8 @@ from chainc.ir.types import (
     int32,
     named,
 )
-from chainc.lowering.program import (
-    Buffer,
-    Kernel,
-    Panels,
-    View,
-)
-from chainc.schedules.frame import Frame
+from chainc.lowering.kernels import Kernel
+from chainc.lowering.views import Buffer, Panels, View
 from chainc.schedules.layout.machine import AVX2, AVX512, SSE, Machine
 
 BATCH = named("batch")
@@ -48,7 +43,7 @@ def view(of: Buffer) -> View:
 
 def run(
     kernel: Kernel,
-    schedule: Callable[[Frame], None],
+    schedule: Callable[..., None],
     given: Mapping[Buffer, Array],
     machine: Machine = AVX512,
     rows: int = 1,

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pytest
 from tests.native import Kernels, aligned, nest_of, positions, storage
 
+from chainc.ir.movements import Broadcast, Permute
 from chainc.ir.types import (
     Array,
     Dim,
@@ -33,24 +34,11 @@ from chainc.ir.types import (
     uint8,
 )
 from chainc.loops.language import Nest
-from chainc.lowering.program import (
-    Buffer,
-    Copy,
-    Fill,
-    Group,
-    Instruction,
-    Kernel,
-    Literal,
-    Map,
-    Movement,
-    Operand,
-    Panels,
-    Reference,
-    SizeValue,
-    View,
-)
+from chainc.lowering.grouping import Group
+from chainc.lowering.instructions import Argument, Instruction, Reference, Result
+from chainc.lowering.kernels import Copy, Fill, Kernel, Map
+from chainc.lowering.views import Buffer, Literal, Operand, Panels, SizeValue, View
 from chainc.schedules.elementwise import WORTH_SHARING, schedule_copy, schedule_fill, schedule_map
-from chainc.schedules.frame import Frame
 from chainc.schedules.layout.access import Capacity, storage_size
 from chainc.schedules.layout.machine import AVX2, AVX512, SSE, Machine
 
@@ -61,7 +49,7 @@ GUARD = 4096  # bytes on either side of an array of the caller's
 GUARDED = 0xAB
 
 Numbers = npt.NDArray[Any]
-Schedule = Callable[[Frame], None]
+Schedule = Callable[..., None]
 
 
 def buffer(
@@ -152,11 +140,11 @@ def laid_out(layout: Panels | None, machine: Machine, dtype: DType) -> Panels | 
 def added(out: Buffer, operands: Sequence[Operand]) -> Map:
     """Their sum, from left to right."""
     steps: list[Instruction] = []
-    total = Reference("argument", 0, out.type)
+    total: Reference = Argument(0, out.type)
     for position in range(1, len(operands)):
-        other = Reference("argument", position, out.type)
+        other = Argument(position, out.type)
         steps.append(Instruction("add", (total, other), out.type))
-        total = Reference("instruction", position - 1, out.type)
+        total = Result(position - 1, out.type)
     return Map(out, tuple(operands), tuple(steps))
 
 
@@ -212,12 +200,10 @@ def mixed(_machine: Machine) -> Iterator[Case]:
     scale = buffer("scale", dtype=float64, role="scalar")
     y = buffer("y", BATCH, 5, dtype=float64, role="output")
     t = TensorType((BATCH, 5), float64)
-    small = Instruction("cast", (Reference("argument", 0, t),), t)
-    scaled = Instruction(
-        "multiply", (Reference("instruction", 0, t), Reference("argument", 1, t)), t
-    )
-    total = Instruction("add", (Reference("instruction", 1, t), Reference("argument", 2, t)), t)
-    more = Instruction("add", (Reference("instruction", 2, t), Literal(0.5, t)), t)
+    small = Instruction("cast", (Argument(0, t),), t)
+    scaled = Instruction("multiply", (Result(0, t), Argument(1, t)), t)
+    total = Instruction("add", (Result(1, t), Argument(2, t)), t)
+    more = Instruction("add", (Result(2, t), Literal(0.5, t)), t)
     size = SizeValue(multiply(BATCH, 3), TensorType((), float64))
     kernel = Map(y, (view(x), view(scale), size), (small, scaled, total, more))
     a = numbers((6, 5), uint8)
@@ -226,9 +212,7 @@ def mixed(_machine: Machine) -> Iterator[Case]:
     flags = buffer("flags", 37, dtype=bool_, role="output")
     values = buffer("values", 37, role="input")
     type = TensorType((37,), bool_)
-    less = Instruction(
-        "less", (Reference("argument", 0, values.type), Literal(0.0, values.type)), type
-    )
+    less = Instruction("less", (Argument(0, values.type), Literal(0.0, values.type)), type)
     b = numbers((37,), float32)
     yield Case("less", Map(flags, (view(values),), (less,)), schedule_map, {values: b},
                {flags: b < 0})  # fmt: skip
@@ -238,7 +222,7 @@ def broadcasts(machine: Machine) -> Iterator[Case]:
     column, row = buffer("column", BATCH, 1), buffer("row", 1, 9)
     for panels in (None, Panels(1, machine.lanes(float32))):
         y = buffer("y", BATCH, 9, panels=panels)
-        wide = [View(of, y.type, (Movement("broadcast", y.type.shape),)) for of in (column, row)]
+        wide = [View(of, y.type, (Broadcast(y.type.shape),)) for of in (column, row)]
         a, b = numbers((4, 1), float32), numbers((1, 9), float32, 1)
         kernel = added(y, wide)
         yield Case(f"outer {panels}", kernel, schedule_map, {column: a, row: b}, {y: a + b}, 4)
@@ -248,7 +232,7 @@ def copies(_machine: Machine) -> Iterator[Case]:
     for dtype in (float32, int32, uint8, bool_):
         x = buffer("x", 6, 10, dtype=dtype, role="input")
         a = numbers((6, 10), dtype)
-        turned = View(x, TensorType((10, 6), dtype), (Movement("permute", (10, 6), axes=(1, 0)),))
+        turned = View(x, TensorType((10, 6), dtype), (Permute((10, 6), axes=(1, 0)),))
         y = buffer("y", 10, 6, dtype=dtype, role="output")
         yield Case(f"turned {dtype}", Copy(y, (turned,)), schedule_copy, {x: a}, {y: a.T})
         z = buffer("z", 13, 31, dtype=dtype, role="output")

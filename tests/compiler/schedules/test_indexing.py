@@ -15,6 +15,7 @@ from tests.compiler.schedules.indexed import (
 )
 from tests.native import nest_of
 
+from chainc.ir.movements import Permute, Slice
 from chainc.ir.types import (
     Array,
     DType,
@@ -25,18 +26,11 @@ from chainc.ir.types import (
     int64,
     uint8,
 )
-from chainc.lowering.program import (
-    Buffer,
-    Gather,
-    Group,
-    Instruction,
-    Map,
-    Movement,
-    Panels,
-    Reference,
-    ScatterAdd,
-    View,
-)
+from chainc.lowering.grouping import Group
+from chainc.lowering.instructions import Argument, Instruction
+from chainc.lowering.kernels import Applied, Map
+from chainc.lowering.views import Buffer, Panels, View
+from chainc.ops.families.indexing import Gather, ScatterAdd
 from chainc.schedules.indexing import (
     schedule_gather,
     schedule_scatter_add,
@@ -46,11 +40,11 @@ from chainc.schedules.layout.machine import AVX512, Machine
 
 def gather(
     table: Buffer, indices: Buffer, axis: int, *, checked: bool = True, panels: Panels | None = None
-) -> Gather:
+) -> Applied:
     old = table.type.shape
     shape = (*old[:axis], *indices.type.shape, *old[axis + 1 :])
     out = Buffer("y", TensorType(shape, table.type.dtype), panels=panels)
-    return Gather(out, (view(table), view(indices)), axis, checked)
+    return Applied(out, (view(table), view(indices)), Gather(axis), checked)
 
 
 @MACHINES
@@ -125,8 +119,8 @@ def loader(width: int, dtype: DType, panels: Panels | None) -> tuple[Group, Buff
     order = buffer("order", (BATCH,), int64)
     rows = Buffer("rows", TensorType((BATCH, width), dtype))
     batch = buffer("batch", (BATCH, width), panels=panels)
-    kernel = Gather(rows, (view(data), view(order)), 0, checked=False)
-    cast = Instruction("cast", (Reference("argument", 0, rows.type),), batch.type)
+    kernel = Applied(rows, (view(data), view(order)), Gather(0), checked=False)
+    cast = Instruction("cast", (Argument(0, rows.type),), batch.type)
     converted = Map(batch, (view(rows),), (cast,))
     operands = (view(data), view(order))
     return Group(batch, operands, (kernel, converted), ((batch, batch),)), data, order
@@ -205,14 +199,14 @@ def test_gather_through_movements() -> None:
     table, listed = buffer("x", (20, 9)), buffer("index", (6,), int32)
     values, picked = numbers((20, 9)), some_indices(9, (12,))[::2]
     spaced = buffer("index", (12,), int32)
-    indices = View(spaced, spaced.type).moved(
-        Movement("slice", (6,), starts=(0,), stops=(12,), steps=(2,))
-    )
-    transposed = view(table).moved(Movement("permute", (9, 20), axes=(1, 0)))
+    indices = View(spaced, spaced.type).moved(Slice((6,), starts=(0,), stops=(12,), steps=(2,)))
+    transposed = view(table).moved(Permute((9, 20), axes=(1, 0)))
     out = buffer("y", (6, 20))
     every = some_indices(9, (12,))
     found, _ = run(
-        Gather(out, (transposed, indices), 0, True), schedule_gather, {table: values, spaced: every}
+        Applied(out, (transposed, indices), Gather(0)),
+        schedule_gather,
+        {table: values, spaced: every},
     )
     np.testing.assert_array_equal(found, values.T[picked])
     assert listed.type == indices.type
@@ -220,7 +214,7 @@ def test_gather_through_movements() -> None:
 
 def scatter(
     shape: tuple[int, ...], indices: tuple[int, ...], axis: int, dtype: DType
-) -> tuple[ScatterAdd, dict[Buffer, Array], Array]:
+) -> tuple[Applied, dict[Buffer, Array], Array]:
     """A kernel, its operands, and what NumPy gives for them."""
     slices = (*shape[:axis], *indices, *shape[axis + 1 :])
     out, listed, updates = (
@@ -234,7 +228,7 @@ def scatter(
     rank = len(indices)
     slices_first = np.moveaxis(added, range(axis, axis + rank), range(rank))
     np.add.at(np.moveaxis(wanted, axis, 0), picked, slices_first)
-    kernel = ScatterAdd(out, (view(listed), view(updates)), axis, True)
+    kernel = Applied(out, (view(listed), view(updates)), ScatterAdd(axis))
     return kernel, {out: base, listed: picked, updates: added}, wanted
 
 
@@ -283,7 +277,7 @@ def test_scatter_add_to_panels(panels: Panels, axis: int) -> None:
     kernel, given, wanted = scatter((20, 35), (12,), axis, float32)
     out = buffer("y", (20, 35), panels=panels)
     operands = {out if each is kernel.out else each: values for each, values in given.items()}
-    moved = ScatterAdd(out, kernel.operands, axis, True)
+    moved = Applied(out, kernel.operands, ScatterAdd(axis))
     found, _ = run(moved, schedule_scatter_add, operands)
     np.testing.assert_array_equal(found, wanted)
 

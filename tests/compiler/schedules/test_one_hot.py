@@ -21,11 +21,9 @@ from chainc.ir.types import (
     int64,
     uint8,
 )
-from chainc.lowering.program import (
-    Iota,
-    OneHot,
-    Panels,
-)
+from chainc.lowering.kernels import Applied
+from chainc.lowering.views import Panels
+from chainc.ops.families.indexing import Iota, OneHot
 from chainc.schedules.indexing import (
     schedule_arange,
     schedule_one_hot,
@@ -40,7 +38,7 @@ from chainc.schedules.layout.machine import Machine
 def test_one_hot(machine: Machine, dtype: DType, indices: tuple[int, ...], depth: int) -> None:
     listed, classes = buffer("index", indices, int32), buffer("classes", (depth,), int32)
     picked = some_indices(depth, indices)
-    kernel = OneHot(buffer("y", (*indices, depth), dtype), (view(listed), view(classes)), True)
+    kernel = Applied(buffer("y", (*indices, depth), dtype), (view(listed), view(classes)), OneHot())
     found, code = run(kernel, schedule_one_hot, {listed: picked}, machine)
     assert code == 0
     np.testing.assert_array_equal(found, np.eye(depth)[picked])
@@ -55,7 +53,7 @@ def test_one_hot_of_rows_in_panels(rows: int, dtype: DType, threads: int, width:
     listed, classes = buffer("index", (BATCH,), dtype), buffer("classes", (width,), dtype)
     out = buffer("y", (BATCH, width), panels=Panels(1, 16))
     picked = some_indices(width, (rows,), dtype)
-    kernel = OneHot(out, (view(listed), view(classes)), True)
+    kernel = Applied(out, (view(listed), view(classes)), OneHot())
     found, code = run(
         kernel, schedule_one_hot, {listed: picked}, rows=rows, capacity=64, threads=threads
     )
@@ -69,7 +67,7 @@ def test_one_hot_refuses_an_index_out_of_range(wrong: int, position: int) -> Non
     listed, classes = buffer("index", (20,), int64), buffer("classes", (10,), int64)
     picked = some_indices(10, (20,), int64)
     picked[position] = wrong
-    kernel = OneHot(buffer("y", (20, 10)), (view(listed), view(classes)), True)
+    kernel = Applied(buffer("y", (20, 10)), (view(listed), view(classes)), OneHot())
     assert run(kernel, schedule_one_hot, {listed: picked})[1] == 7
 
 
@@ -77,7 +75,7 @@ def test_one_hot_refuses_an_index_out_of_range(wrong: int, position: int) -> Non
 @pytest.mark.parametrize("count", [0, 1, 16, 100])
 @pytest.mark.parametrize("panels", [None, Panels(0, 16)], ids=["plain", "panels"])
 def test_arange(dtype: DType, count: int, panels: Panels | None) -> None:
-    kernel = Iota(buffer("y", (count,), dtype, panels=panels), ())
+    kernel = Applied(buffer("y", (count,), dtype, panels=panels), (), Iota())
     found, _ = run(kernel, schedule_arange, {})
     np.testing.assert_array_equal(found, np.arange(count))
 
@@ -85,6 +83,6 @@ def test_arange(dtype: DType, count: int, panels: Panels | None) -> None:
 @pytest.mark.parametrize("rows", [1, 16, 5000])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_arange_of_rows(rows: int, threads: int) -> None:
-    kernel = Iota(buffer("y", (BATCH,), int64), ())
+    kernel = Applied(buffer("y", (BATCH,), int64), (), Iota())
     found, _ = run(kernel, schedule_arange, {}, rows=rows, capacity=5000, threads=threads)
     np.testing.assert_array_equal(found, np.arange(rows))

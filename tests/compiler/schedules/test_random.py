@@ -8,21 +8,13 @@ import numpy as np
 import pytest
 from tests.native import call, nest_of, storage, unpacked
 
-from chainc.interpreters import philox
 from chainc.ir.types import Array, Shape, TensorType, bool_, float32, int32, int64, named
-from chainc.lowering.program import (
-    Buffer,
-    Group,
-    Instruction,
-    Literal,
-    Map,
-    Operand,
-    Panels,
-    Permutation,
-    RandomWords,
-    Reference,
-    View,
-)
+from chainc.lowering.grouping import Group
+from chainc.lowering.instructions import Argument, Instruction, Result
+from chainc.lowering.kernels import Applied, Map
+from chainc.lowering.views import Buffer, Literal, Operand, Panels, View
+from chainc.ops.families import philox
+from chainc.ops.families.random import Permutation, RandomWords
 from chainc.schedules.layout.machine import AVX2, AVX512, SSE, Machine
 from chainc.schedules.random import schedule_permutation, schedule_random_bits
 
@@ -53,7 +45,7 @@ def bits(
     threads: int = 1,
 ) -> Array:
     out = Buffer("y", TensorType(shape, int32), panels=panels)
-    kernel = RandomWords(out, (Literal(seed, SCALAR), Literal(step, SCALAR)), stream)
+    kernel = Applied(out, (Literal(seed, SCALAR), Literal(step, SCALAR)), RandomWords(stream))
     nest, buffers = nest_of(kernel, schedule_random_bits, machine, capacity)
     result = storage(out, capacity)
     call(nest, given(buffers, {out: result}), machine, rows, threads)
@@ -125,11 +117,11 @@ def test_followers(panels: Panels | None, rows: int, spread: bool) -> None:
     limit = Buffer("limit", TensorType((40,) if spread else (), int32))
     mask = Buffer("mask", TensorType(shape, float32), panels=panels)
     operands = (View(words, words.type), View(limit, limit.type))
-    a, b = (Reference("argument", i, view.type) for i, view in enumerate(operands))
+    a, b = (Argument(i, view.type) for i, view in enumerate(operands))
     below = Instruction("less", (a, b), TensorType(shape, bool_))
-    cast = Instruction("cast", (Reference("instruction", 0, below.type),), mask.type)
+    cast = Instruction("cast", (Result(0, below.type),), mask.type)
     seeds: tuple[Operand, ...] = (Literal(3, SCALAR), Literal(4, SCALAR))
-    members = (RandomWords(words, seeds, 9), Map(mask, operands, (below, cast)))
+    members = (Applied(words, seeds, RandomWords(9)), Map(mask, operands, (below, cast)))
     kernel = Group(mask, (*seeds, operands[1]), members, ((mask, mask),))
     nest, buffers = nest_of(kernel, schedule_random_bits, AVX512, 50)
     limits = np.linspace(-(2**31), 2**31 - 1, 40).astype(np.int32) if spread else np.int32(12345)
@@ -146,7 +138,7 @@ def test_seed_and_step_in_memory() -> None:
         Buffer(name, TensorType(shape, dtype))
         for name, shape, dtype in (("y", (100,), int32), ("seed", (), int64), ("step", (), int32))
     )
-    kernel = RandomWords(out, (View(seed, seed.type), View(step, step.type)), 7)
+    kernel = Applied(out, (View(seed, seed.type), View(step, step.type)), RandomWords(7))
     nest, buffers = nest_of(kernel, schedule_random_bits, AVX512)
     arrays = {each: storage(each) for each in (out, seed, step)}
     arrays[seed][0], arrays[step][0] = -5, -6
@@ -159,7 +151,7 @@ def test_seed_and_step_in_memory() -> None:
 @pytest.mark.parametrize(("seed", "step"), NUMBERS)
 def test_permutation(machine: Machine, count: int, seed: int, step: int) -> None:
     out = Buffer("y", TensorType((count,), int64))
-    kernel = Permutation(out, (Literal(seed, SCALAR), Literal(step, SCALAR)), 0xDEADBEEF)
+    kernel = Applied(out, (Literal(seed, SCALAR), Literal(step, SCALAR)), Permutation(0xDEADBEEF))
     nest, buffers = nest_of(kernel, schedule_permutation, machine)
     result = storage(out)
     call(nest, given(buffers, {out: result}), machine)
@@ -172,7 +164,7 @@ def test_permutation(machine: Machine, count: int, seed: int, step: int) -> None
 @pytest.mark.parametrize("threads", [1, 2])
 def test_permutation_of_rows(rows: int, threads: int) -> None:
     out = Buffer("y", TensorType((BATCH,), int64))
-    kernel = Permutation(out, (Literal(1, SCALAR), Literal(2, SCALAR)), 3)
+    kernel = Applied(out, (Literal(1, SCALAR), Literal(2, SCALAR)), Permutation(3))
     nest, buffers = nest_of(kernel, schedule_permutation, AVX512, 5000)
     result = storage(out, 5000)
     call(nest, given(buffers, {out: result}), AVX512, rows, threads)

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 from tests.native import call, nest_of, packed, unpacked
 
+from chainc.ir.movements import Permute
 from chainc.ir.types import TensorType, float32
 from chainc.loops.language import Load, Loop, statements
-from chainc.lowering.program import Buffer, Instruction, Map, Movement, Panels, Reference, View
+from chainc.lowering.instructions import Argument, Instruction
+from chainc.lowering.kernels import Map
+from chainc.lowering.views import Buffer, Panels, View
 from chainc.schedules.elementwise import schedule_map
 from chainc.schedules.layout.machine import AVX512
 
@@ -18,7 +21,7 @@ from chainc.schedules.layout.machine import AVX512
 def test_every_element_is_updated_once(threads: int, width: int) -> None:
     type = TensorType((900, width), float32)
     slot, step = Buffer("p", type, "state"), Buffer("g", type, panels=Panels(1, 16))
-    a, b = (Reference("argument", i, type) for i in range(2))
+    a, b = (Argument(i, type) for i in range(2))
     kernel = Map(
         slot, (View(slot, type), View(step, type)), (Instruction("subtract", (a, b), type),)
     )
@@ -34,8 +37,8 @@ def test_strided_vectors_do_not_stand_out() -> None:
     """Past the end, such a vector would reach whole rows behind the array."""
     x = Buffer("x", TensorType((20, 4096), float32))
     y = Buffer("y", TensorType((4096, 20), float32), panels=Panels(1, 16))
-    turned = View(x, x.type).moved(Movement("permute", (4096, 20), axes=(1, 0)))
-    negative = Instruction("negative", (Reference("argument", 0, turned.type),), y.type)
+    turned = View(x, x.type).moved(Permute((4096, 20), axes=(1, 0)))
+    negative = Instruction("negative", (Argument(0, turned.type),), y.type)
     nest, _ = nest_of(Map(y, (turned,), (negative,)), schedule_map, AVX512)
     (panels,) = (
         each

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
@@ -18,7 +17,8 @@ from chainc.backends.llvm.runtime.entry import TRAINING_ENTRIES, environment, ex
 from chainc.backends.llvm.runtime.threads import barrier
 from chainc.ir.errors import GraphError
 from chainc.loops.language import Nest, Routine
-from chainc.lowering.program import Buffer, Contraction, Group, Program, TrainingLoop
+from chainc.lowering.program import Program, TrainingLoop
+from chainc.lowering.views import Buffer
 from chainc.schedules.layout.access import Capacity, UnboundError
 from chainc.schedules.program.control_block import MAX_THREADS
 from chainc.schedules.program.failures import Failures
@@ -164,14 +164,4 @@ def worth_sharing(loop: TrainingLoop) -> bool:
 
 def products(program: Program, capacity: Capacity) -> int:
     """Multiplications in the contractions of one step."""
-    count = 0
-    for kernel in program.body:
-        root = kernel.members[0] if isinstance(kernel, Group) else kernel
-        if isinstance(root, Contraction):
-            sizes = {
-                letter: capacity.dim(dim)
-                for letters, view in zip(root.letters[:2], root.reads[:2], strict=True)
-                for letter, dim in zip(letters, view.type.shape, strict=True)
-            }
-            count += math.prod(sizes.values())
-    return count
+    return sum(capacity.dim(kernel.multiplications) for kernel in program.body)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from chainc.backends.numpy.expressions import SourceNames, permuted
 from chainc.ir.types import Dim, Shape, product
-from chainc.lowering.program import Contraction, View
+from chainc.lowering.kernels import Contraction
+from chainc.lowering.views import View
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,9 @@ def contraction(scope: SourceNames, kernel: Contraction) -> list[str]:
     if not axes.row and not axes.column and not axes.batch:
         x = _arranged(scope, left, names[0], axes.inner)
         y = _arranged(scope, right, names[1], axes.inner)
-        return [f"np.dot({_flat(x, axes.inner)}, {_flat(y, axes.inner)}, out={out})"]
+        function = "matmul" if _precision(kernel) else "dot"
+        x, y = _flat(x, axes.inner), _flat(y, axes.inner)
+        return [f"np.{function}({x}, {y}, out={out}{_precision(kernel)})"]
     x = _matrix(scope, left, names[0], (axes.batch, axes.row, axes.inner), sizes)
     y = _matrix(scope, right, names[1], (axes.batch, axes.inner, axes.column), sizes)
     return _matmul(scope, x, y, kernel, axes, sizes)
@@ -98,15 +101,22 @@ def _size(letters: str, sizes: dict[str, Dim]) -> Dim:
     return product(sizes[letter] for letter in letters)
 
 
+def _precision(kernel: Contraction) -> str:
+    """Where sums are more precise than the factors, NumPy is told so."""
+    if kernel.accumulator == kernel.factor_type:
+        return ""
+    return f", dtype=np.{kernel.accumulator.name}"
+
+
 def _matmul(
     scope: SourceNames, x: str, y: str, kernel: Contraction, axes: Axes, sizes: dict[str, Dim]
 ) -> list[str]:
     result = kernel.letters[2]
     order = axes.batch + axes.row + axes.column
-    out = scope.names[kernel.out]
+    out, precision = scope.names[kernel.out], _precision(kernel)
     target = out + permuted([result.index(letter) for letter in order])
     if len(axes.row) == 1 and len(axes.column) == 1:
-        return [f"np.matmul({x}, {y}, out={target})"]
+        return [f"np.matmul({x}, {y}, out={target}{precision})"]
     arranged: Shape = tuple(sizes[letter] for letter in order)
     if result == order:
         shape = (
@@ -114,5 +124,5 @@ def _matmul(
             _size(axes.row, sizes),
             _size(axes.column, sizes),
         )
-        return [f"np.matmul({x}, {y}, out={out}{scope.reshaped(arranged, shape)})"]
-    return [f"np.copyto({target}, np.matmul({x}, {y}).reshape({scope.shape(arranged)}))"]
+        return [f"np.matmul({x}, {y}, out={out}{scope.reshaped(arranged, shape)}{precision})"]
+    return [f"np.copyto({target}, np.matmul({x}, {y}{precision}).reshape({scope.shape(arranged)}))"]

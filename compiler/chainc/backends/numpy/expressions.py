@@ -6,11 +6,13 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import singledispatch
 
 import numpy as np
 
+from chainc.ir.movements import Broadcast, Flip, Movement, Permute, Reshape, Slice
 from chainc.ir.types import Dim, Shape, Size, TensorType
-from chainc.lowering.program import Buffer, Literal, Movement, Operand, SizeValue, View
+from chainc.lowering.views import Buffer, Literal, Operand, SizeValue, View
 
 
 @dataclass(frozen=True)
@@ -27,41 +29,19 @@ class SourceNames:
             return self.dim(operand.dim)
         return self.view(operand)
 
+    def operands(self, operands: Sequence[Operand]) -> list[str]:
+        return [self.operand(operand) for operand in operands]
+
     def view(self, view: View) -> str:
         text = self.names[view.buffer]
         before: Shape = view.buffer.type.shape
         for movement in view.movements:
-            text = text + self._movement(movement, before, text)
-            if movement.kind == "broadcast":
-                text = f"np.broadcast_to({text}, {self.shape(movement.shape)})"
-            before = movement.shape
+            text, before = _moved(movement, self, text, before), movement.shape
         return text
-
-    def _movement(self, movement: Movement, before: Shape, text: str) -> str:
-        """What to append to the expression of an array to get the view."""
-        if movement.kind == "permute":
-            return permuted(movement.axes)
-        if movement.kind == "reshape":
-            return self.reshaped(before, movement.shape)
-        if movement.kind == "slice":
-            return self._sliced(movement, before)
-        if movement.kind == "flip":
-            flips = ["::-1" if axis in movement.axes else ":" for axis in range(len(before))]
-            return f"[{', '.join(flips)}]"
-        return ""
 
     def reshaped(self, before: Shape, after: Shape) -> str:
         inserted = _new_axes(before, after)
         return inserted if inserted is not None else f".reshape({self.shape(after)})"
-
-    def _sliced(self, movement: Movement, before: Shape) -> str:
-        parts = [
-            _range(self.dim, start, stop, step, dim)
-            for start, stop, step, dim in zip(
-                movement.starts, movement.stops, movement.steps, before, strict=True
-            )
-        ]
-        return f"[{', '.join(parts)}]"
 
     def shape(self, shape: Shape) -> str:
         parts = [self.dim(dim) for dim in shape]
@@ -71,6 +51,40 @@ class SourceNames:
         if isinstance(dim, int):
             return str(dim)
         return _product(dim, self.sizes)
+
+
+@singledispatch
+def _moved(movement: Movement, scope: SourceNames, text: str, before: Shape) -> str:
+    """The expression of a view of the array that `text` stands for, whose shape is `before`."""
+    raise NotImplementedError(f"no expression for {type(movement).__name__}")
+
+
+@_moved.register
+def _reshape(movement: Reshape, scope: SourceNames, text: str, before: Shape) -> str:
+    return text + scope.reshaped(before, movement.shape)
+
+
+@_moved.register
+def _permute(movement: Permute, _scope: SourceNames, text: str, _before: Shape) -> str:
+    return text + permuted(movement.axes)
+
+
+@_moved.register
+def _broadcast(movement: Broadcast, scope: SourceNames, text: str, _before: Shape) -> str:
+    return f"np.broadcast_to({text}, {scope.shape(movement.shape)})"
+
+
+@_moved.register
+def _slice(movement: Slice, scope: SourceNames, text: str, before: Shape) -> str:
+    bounds = zip(movement.starts, movement.stops, movement.steps, before, strict=True)
+    parts = [_range(scope.dim, start, stop, step, dim) for start, stop, step, dim in bounds]
+    return f"{text}[{', '.join(parts)}]"
+
+
+@_moved.register
+def _flip(movement: Flip, _scope: SourceNames, text: str, before: Shape) -> str:
+    flips = ["::-1" if axis in movement.axes else ":" for axis in range(len(before))]
+    return f"{text}[{', '.join(flips)}]"
 
 
 def _product(size: Size, sizes: dict[str, str]) -> str:

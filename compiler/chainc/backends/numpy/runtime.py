@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from chainc.interpreters.philox import permutation, random_bits
 from chainc.ir.errors import InputError
 from chainc.ir.types import Array
+from chainc.ops.families.philox import permutation, random_bits
 
 __all__ = ["erf", "permutation", "random_bits", "require_indices", "zero_unless"]
 

@@ -1,188 +1,165 @@
-"""One kernel, one or two NumPy statements."""
+"""One kernel, one or two NumPy statements.
+
+NumPy calls its universal functions as the scalar vocabulary calls its primitives.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
+from functools import singledispatch
 
 from chainc.backends.numpy.contraction import contraction
 from chainc.backends.numpy.expressions import SourceNames, literal, quoted
+from chainc.ir.kernels import Family
 from chainc.ir.types import Dim
-from chainc.lowering import program as loops
-from chainc.lowering.program import Kernel, Literal, Map, Operand, View
-
-# The scalar vocabulary as NumPy's universal functions.
-FUNCTIONS: Mapping[str, str] = {
-    "add": "np.add",
-    "subtract": "np.subtract",
-    "multiply": "np.multiply",
-    "divide": "np.divide",
-    "floor_divide": "np.floor_divide",
-    "remainder": "np.remainder",
-    "power": "np.power",
-    "maximum": "np.maximum",
-    "minimum": "np.minimum",
-    "negative": "np.negative",
-    "absolute": "np.absolute",
-    "floor": "np.floor",
-    "sqrt": "np.sqrt",
-    "exp": "np.exp",
-    "expm1": "np.expm1",
-    "log": "np.log",
-    "log1p": "np.log1p",
-    "sin": "np.sin",
-    "cos": "np.cos",
-    "tanh": "np.tanh",
-    "less": "np.less",
-    "less_equal": "np.less_equal",
-    "equal": "np.equal",
-    "logical_and": "np.logical_and",
-    "logical_or": "np.logical_or",
-    "logical_not": "np.logical_not",
-}
+from chainc.lowering.kernels import Contraction, Copy, Fill, Kernel, Map, Reduction
+from chainc.lowering.views import Literal, Operand
+from chainc.ops.families.indexing import Gather, IndexOf, Iota, OneHot, ScatterAdd
+from chainc.ops.families.random import Permutation, RandomWords
 
 
-class Statements:
-    """Prints kernels in one scope of names."""
+def statements(kernel: Kernel, scope: SourceNames) -> list[str]:
+    """The statements of one kernel, which is no group."""
+    return [*_check(kernel, scope), *write_statements(kernel.subject, kernel, scope)]
 
-    def __init__(self, scope: SourceNames) -> None:
-        self.scope = scope
 
-    def of(self, kernel: Kernel) -> list[str]:
-        printers: Mapping[type[Kernel], Callable[..., list[str]]] = {
-            loops.Map: self._map,
-            loops.Contraction: self._contract,
-            loops.Reduction: self._reduce,
-            loops.IndexOf: self._index_of,
-            loops.Copy: self._copy,
-            loops.Fill: self._fill,
-            loops.Gather: self._gather,
-            loops.ScatterAdd: self._scatter_add,
-            loops.OneHot: self._one_hot,
-            loops.Iota: self._arange,
-            loops.RandomWords: self._random_bits,
-            loops.Permutation: self._permutation,
-        }
-        return printers[type(kernel)](kernel)
+@singledispatch
+def write_statements(subject: Kernel | Family, kernel: Kernel, scope: SourceNames) -> list[str]:
+    """By the kernel's class, or by its family's. `register` takes another."""
+    name = type(subject).__name__
+    raise NotImplementedError(f"{name} has no NumPy statement for {scope.names[kernel.out]}")
 
-    def _out(self, kernel: Kernel) -> str:
-        return self.scope.names[kernel.out]
 
-    def _operands(self, operands: Sequence[Operand]) -> list[str]:
-        return [self.scope.operand(operand) for operand in operands]
+@write_statements.register
+def _map(subject: Map, kernel: Kernel, scope: SourceNames) -> list[str]:
+    (instruction,) = subject.instructions
+    out, operands = scope.names[kernel.out], scope.operands(kernel.operands)
+    if instruction.primitive == "select":
+        return _select(kernel, out, operands)
+    if instruction.primitive == "cast":
+        return [f'np.copyto({out}, {operands[0]}, casting="unsafe")']
+    if instruction.primitive == "erf":
+        return [f"np.copyto({out}, erf({operands[0]}))"]
+    return [f"np.{instruction.primitive}({', '.join(operands)}, out={out})"]
 
-    def _map(self, kernel: Map) -> list[str]:
-        (instruction,) = kernel.instructions
-        out, operands = self._out(kernel), self._operands(kernel.operands)
-        if instruction.primitive == "select":
-            return self._select(kernel, out, operands)
-        if instruction.primitive == "cast":
-            return [f'np.copyto({out}, {operands[0]}, casting="unsafe")']
-        if instruction.primitive == "erf":
-            return [f"np.copyto({out}, erf({operands[0]}))"]
-        function = FUNCTIONS[instruction.primitive]
-        return [f"{function}({', '.join(operands)}, out={out})"]
 
-    def _select(self, kernel: Map, out: str, operands: Sequence[str]) -> list[str]:
-        """Write the branch that is not there yet; `out` may be either branch already."""
-        condition, chosen, other = operands
-        if out == chosen and _is_zero(kernel.operands[2]) and kernel.out.type.dtype.is_float:
-            return [f"zero_unless({condition}, {out})"]
-        if out == other:
-            return [f"np.copyto({out}, {chosen}, where={condition})"]
-        if out == chosen:
-            return [f"np.copyto({out}, {other}, where=~{condition})"]
-        if out == condition:
-            return [f"np.copyto({out}, np.where({condition}, {chosen}, {other}))"]
-        return [f"np.copyto({out}, {other})", f"np.copyto({out}, {chosen}, where={condition})"]
+def _select(kernel: Kernel, out: str, operands: Sequence[str]) -> list[str]:
+    """Write the branch that is not there yet; `out` may be either branch already."""
+    condition, chosen, other = operands
+    if out == chosen and _is_zero(kernel.operands[2]) and kernel.out.type.dtype.is_float:
+        return [f"zero_unless({condition}, {out})"]
+    if out == other:
+        return [f"np.copyto({out}, {chosen}, where={condition})"]
+    if out == chosen:
+        return [f"np.copyto({out}, {other}, where=~{condition})"]
+    if out == condition:
+        return [f"np.copyto({out}, np.where({condition}, {chosen}, {other}))"]
+    return [f"np.copyto({out}, {other})", f"np.copyto({out}, {chosen}, where={condition})"]
 
-    def _contract(self, kernel: loops.Contraction) -> list[str]:
-        return contraction(self.scope, kernel)
 
-    def _reduce(self, kernel: loops.Reduction) -> list[str]:
-        (x,) = kernel.reads
-        everything = len(kernel.axes) == x.type.ndim
-        axes = kernel.axes[0] if len(kernel.axes) == 1 else kernel.axes
-        options = [f"axis={None if everything else axes}", f"out={self._out(kernel)}"]
-        if kernel.keepdims:
-            options.append("keepdims=True")
-        if not kernel.out.type.dtype.is_float:
-            options.append(f"dtype=np.{kernel.out.type.dtype.name}")
-        function = FUNCTIONS[kernel.primitive]
-        return [f"{function}.reduce({self.scope.view(x)}, {', '.join(options)})"]
+@write_statements.register
+def _contract(subject: Contraction, _kernel: Kernel, scope: SourceNames) -> list[str]:
+    return contraction(scope, subject)
 
-    def _index_of(self, kernel: loops.IndexOf) -> list[str]:
-        function = {"maximum": "np.argmax", "minimum": "np.argmin"}[kernel.primitive]
-        (x,) = self._operands(kernel.operands)
-        return [f"{function}({x}, axis={kernel.axis}, out={self._out(kernel)})"]
 
-    def _copy(self, kernel: loops.Copy) -> list[str]:
-        (x,) = kernel.operands
-        source = self.scope.operand(x)
-        if not kernel.starts:
-            return [f"np.copyto({self._out(kernel)}, {source})"]
-        ranges = [
-            self._written_range(start, step, dim)
-            for start, step, dim in zip(kernel.starts, kernel.steps, x.type.shape, strict=True)
-        ]
-        return [f"{self._out(kernel)}[{', '.join(ranges)}] = {source}"]
+@write_statements.register
+def _reduce(subject: Reduction, kernel: Kernel, scope: SourceNames) -> list[str]:
+    (x,) = kernel.reads
+    everything = len(subject.axes) == x.type.ndim
+    axes = subject.axes[0] if len(subject.axes) == 1 else subject.axes
+    options = [f"axis={None if everything else axes}", f"out={scope.names[kernel.out]}"]
+    if subject.keepdims:
+        options.append("keepdims=True")
+    dtype, folded = kernel.out.type.dtype, subject.accumulator
+    if folded != dtype or not dtype.is_float:  # NumPy adds integers in a type of its own choice
+        options.append(f"dtype=np.{folded.name}")
+    return [f"np.{subject.primitive}.reduce({scope.view(x)}, {', '.join(options)})"]
 
-    def _written_range(self, start: int, step: int, dim: Dim) -> str:
-        if not isinstance(dim, int):
-            return ":"
-        stop = start + max(dim - 1, 0) * step + min(dim, 1)
-        return f"{start}:{stop}" + (f":{step}" if step != 1 else "")
 
-    def _fill(self, kernel: loops.Fill) -> list[str]:
-        return [f"{self._out(kernel)}.fill({literal(kernel.value, kernel.out.type)})"]
+@write_statements.register
+def _index_of(family: IndexOf, kernel: Kernel, scope: SourceNames) -> list[str]:
+    function = {"maximum": "np.argmax", "minimum": "np.argmin"}[family.primitive]
+    (x,) = scope.operands(kernel.operands)
+    return [f"{function}({x}, axis={family.axis}, out={scope.names[kernel.out]})"]
 
-    def _gather(self, kernel: loops.Gather) -> list[str]:
-        x, indices = kernel.reads
-        take = (
-            f"np.take({self.scope.view(x)}, {self.scope.view(indices)}, axis={kernel.axis}, "
-            f'out={self._out(kernel)}, mode="clip")'
-        )
-        return [*self._check(kernel.checked, indices, x.type.shape[kernel.axis], kernel), take]
 
-    def _scatter_add(self, kernel: loops.ScatterAdd) -> list[str]:
-        indices, updates = kernel.reads
-        position = ":, " * kernel.axis
-        add = (
-            f"np.add.at({self._out(kernel)}, np.s_[{position}{self.scope.view(indices)}], "
-            f"{self.scope.view(updates)})"
-        )
-        bound = kernel.out.type.shape[kernel.axis]
-        return [*self._check(kernel.checked, indices, bound, kernel), add]
+@write_statements.register
+def _copy(subject: Copy, kernel: Kernel, scope: SourceNames) -> list[str]:
+    (x,) = kernel.operands
+    out, source = scope.names[kernel.out], scope.operand(x)
+    if not subject.starts:
+        return [f"np.copyto({out}, {source})"]
+    ranges = [
+        _written_range(start, step, dim)
+        for start, step, dim in zip(subject.starts, subject.steps, x.type.shape, strict=True)
+    ]
+    return [f"{out}[{', '.join(ranges)}] = {source}"]
 
-    def _one_hot(self, kernel: loops.OneHot) -> list[str]:
-        indices, classes = kernel.reads
-        spread = f"{self.scope.view(indices)}[..., None]"
-        equal = f"np.equal({spread}, {self.scope.view(classes)}, out={self._out(kernel)})"
-        return [*self._check(kernel.checked, indices, kernel.out.type.shape[-1], kernel), equal]
 
-    def _check(self, checked: bool, indices: View, bound: Dim, kernel: Kernel) -> list[str]:
-        if not checked:
-            return []
-        arguments = (
-            self.scope.view(indices),
-            self.scope.dim(bound),
-            quoted(str(kernel.origin.location)),
-        )
-        return [f"require_indices({', '.join(arguments)})"]
+def _written_range(start: int, step: int, dim: Dim) -> str:
+    if not isinstance(dim, int):
+        return ":"
+    stop = start + max(dim - 1, 0) * step + min(dim, 1)
+    return f"{start}:{stop}" + (f":{step}" if step != 1 else "")
 
-    def _arange(self, kernel: loops.Iota) -> list[str]:
-        out = self._out(kernel)
-        return [f"np.copyto({out}, np.arange({out}.size))"]
 
-    def _random_bits(self, kernel: loops.RandomWords) -> list[str]:
-        return self._random(kernel, "random_bits", f"{self._out(kernel)}.shape", kernel.stream)
+@write_statements.register
+def _fill(subject: Fill, kernel: Kernel, scope: SourceNames) -> list[str]:
+    return [f"{scope.names[kernel.out]}.fill({literal(subject.value, kernel.out.type)})"]
 
-    def _permutation(self, kernel: loops.Permutation) -> list[str]:
-        return self._random(kernel, "permutation", f"{self._out(kernel)}.size", kernel.stream)
 
-    def _random(self, kernel: Kernel, function: str, extent: str, stream: int) -> list[str]:
-        seed, step = (f"int({text})" for text in self._operands(kernel.operands))
-        return [f"np.copyto({self._out(kernel)}, {function}({extent}, {stream}, {seed}, {step}))"]
+@write_statements.register
+def _gather(family: Gather, kernel: Kernel, scope: SourceNames) -> list[str]:
+    x, indices = scope.operands(kernel.operands)
+    out = scope.names[kernel.out]
+    return [f'np.take({x}, {indices}, axis={family.axis}, out={out}, mode="clip")']
+
+
+@write_statements.register
+def _scatter_add(family: ScatterAdd, kernel: Kernel, scope: SourceNames) -> list[str]:
+    indices, updates = scope.operands(kernel.operands)
+    position = ":, " * family.axis
+    return [f"np.add.at({scope.names[kernel.out]}, np.s_[{position}{indices}], {updates})"]
+
+
+@write_statements.register
+def _one_hot(_family: OneHot, kernel: Kernel, scope: SourceNames) -> list[str]:
+    indices, classes = scope.operands(kernel.operands)
+    return [f"np.equal({indices}[..., None], {classes}, out={scope.names[kernel.out]})"]
+
+
+@write_statements.register
+def _arange(_family: Iota, kernel: Kernel, scope: SourceNames) -> list[str]:
+    out = scope.names[kernel.out]
+    return [f"np.copyto({out}, np.arange({out}.size))"]
+
+
+@write_statements.register
+def _random_bits(family: RandomWords, kernel: Kernel, scope: SourceNames) -> list[str]:
+    return _random(kernel, scope, "random_bits", "shape", family.stream)
+
+
+@write_statements.register
+def _permutation(family: Permutation, kernel: Kernel, scope: SourceNames) -> list[str]:
+    return _random(kernel, scope, "permutation", "size", family.stream)
+
+
+def _random(
+    kernel: Kernel, scope: SourceNames, function: str, extent: str, stream: int
+) -> list[str]:
+    out = scope.names[kernel.out]
+    seed, step = (f"int({text})" for text in scope.operands(kernel.operands))
+    return [f"np.copyto({out}, {function}({out}.{extent}, {stream}, {seed}, {step}))"]
+
+
+def _check(kernel: Kernel, scope: SourceNames) -> list[str]:
+    """Refuse an index out of range."""
+    if kernel.index is None or not kernel.checks_indices:
+        return []
+    indices, bound = kernel.index
+    where = quoted(str(kernel.origin.location))
+    return [f"require_indices({scope.view(indices)}, {scope.dim(bound)}, {where})"]
 
 
 def _is_zero(operand: Operand) -> bool:

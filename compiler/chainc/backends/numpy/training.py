@@ -5,7 +5,8 @@ from __future__ import annotations
 from chainc.backends.listing import Line, Listing
 from chainc.backends.numpy.expressions import quoted
 from chainc.backends.numpy.module import function_lines, listed, prepare
-from chainc.lowering.program import Buffer, TrainingLoop
+from chainc.lowering.program import TrainingLoop
+from chainc.lowering.views import Buffer
 
 TRAIN = '''\
 def train(data, state, epochs, stop):

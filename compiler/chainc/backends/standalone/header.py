@@ -21,7 +21,7 @@ from chainc.backends.standalone.interface import (
     words,
 )
 from chainc.ir.types import bool_, static
-from chainc.lowering.program import Buffer
+from chainc.lowering.views import Buffer
 from chainc.schedules.program.control_block import MAX_THREADS
 
 HEADER = Template("""\

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from chainc.ir.types import DType, TensorType, bool_, float32, float64, int32, int64, static, uint8
-from chainc.lowering.program import Buffer
+from chainc.lowering.views import Buffer
 
 C_TYPES = {
     float32: "float",

@@ -27,8 +27,9 @@ from chainc.backends.standalone.run_entries import run_functions
 from chainc.ir.errors import GraphError
 from chainc.ir.types import Size, TensorType, int64
 from chainc.loops.language import Routine
-from chainc.lowering.program import Buffer, IndexBound, Program, TrainingLoop
+from chainc.lowering.program import IndexBound, Program, TrainingLoop
 from chainc.lowering.rows import rows_are_independent
+from chainc.lowering.views import Buffer
 from chainc.schedules.layout.access import UnboundError
 from chainc.schedules.program.preparation import prepare, with_outputs, with_roles
 

@@ -342,7 +342,7 @@ class _Reader:
 
 def _array_of_bytes(data: bytes, dtype: DType, shape: tuple[int, ...]) -> Array:
     array = np.frombuffer(data, dtype.numpy.newbyteorder("<")).astype(dtype.numpy)
-    if dtype.kind == "b" and any(byte > 1 for byte in data):
+    if dtype.is_bool and any(byte > 1 for byte in data):
         raise ValueError("a Boolean's byte is 0 or 1")
     return array.reshape(shape)
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from chainc.loops.builder import NestBuilder
-from chainc.lowering.program import Contraction
+from chainc.lowering.kernels import Contraction
 from chainc.schedules.contraction.axes import Axis, Stretch
 from chainc.schedules.contraction.roles import Factor, Roles
 from chainc.schedules.contraction.tiles import TiledArea, Tiling, tiling
@@ -110,7 +110,7 @@ def _has_room(
         return False
     position = root.letters[2].index(column.letter)
     others = frame.accesses(root.out.type.shape)
-    written = others[len(others) - len(frame.stored) :]
+    written = others[len(others) - len(frame.kernel.stored) :]
     read = [(each.found, each.letters.find(column.letter)) for each in factors]
     read += [(found, position) for found in others]
     return all(found.panels == position for found in written) and all(

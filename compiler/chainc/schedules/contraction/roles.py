@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from chainc.ir.types import Dim, DType, promote
-from chainc.lowering.program import Contraction
+from chainc.ir.types import Dim, DType
+from chainc.lowering.kernels import Contraction
 from chainc.schedules.contraction.axes import Axis
 from chainc.schedules.frame import Frame
 from chainc.schedules.layout.access import Access
@@ -61,8 +61,7 @@ def roles(frame: Frame, root: Contraction, factors: tuple[Factor, Factor]) -> Ro
         key=lambda axis: _penalty(axis, factors, result, others),
         default=None,
     )
-    dtype = promote(factors[0].found.parameter.dtype, factors[1].found.parameter.dtype)
-    assert dtype is not None
+    dtype = root.accumulator
     lanes = frame.machine.lanes(dtype)
     if vector is None or _penalty(vector, factors, result, others) >= STRIDED:
         vector = _inner_vector(inner, factors, lanes) or vector

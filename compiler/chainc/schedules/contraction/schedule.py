@@ -17,7 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chainc.loops.values import Affine, Register
-from chainc.lowering.program import Contraction, View
+from chainc.lowering.kernels import Contraction
+from chainc.lowering.views import View
 from chainc.schedules.contraction.axes import (
     Axis,
     Position,
@@ -34,10 +35,8 @@ from chainc.schedules.frame import Frame, Place
 from chainc.schedules.layout.access import PanelPosition
 
 
-def schedule_contract(frame: Frame) -> None:
+def schedule_contract(root: Contraction, frame: Frame) -> None:
     """A contraction, its epilogue and its followers."""
-    root = frame.root
-    assert isinstance(root, Contraction)
     if 0 in root.out.type.shape:
         return
     a, b = root.operands[:2]
@@ -144,6 +143,7 @@ class _Loops:
         axis = None if vector is None or lanes == 1 else result.index(vector.letter)
         point = tuple(at[letter] for letter in result)
         place = Place(self.root.out.type.shape, point, lanes, axis)
+        value = self.frame.builder.cast(value, self.root.factor_type)
         self.frame.finish(self.frame.epilogue(self.root, value, place), place)
 
 

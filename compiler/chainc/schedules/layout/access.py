@@ -10,11 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import singledispatch
 from itertools import pairwise
 
+from chainc.ir.movements import Broadcast, Flip, Movement, Permute, Reshape, Slice
 from chainc.ir.types import Dim, Shape, Size, bind, coefficient_of, names_of, product, static
 from chainc.loops.values import Address, Affine, Bound, Parameter, Rows
-from chainc.lowering.program import Buffer, Movement, View
+from chainc.lowering.views import Buffer, View
 
 
 class UnboundError(Exception):
@@ -140,7 +142,7 @@ def access(view: View, parameter: Parameter, capacity: Capacity) -> Access:
     """
     found = whole(view.buffer, parameter, capacity)
     for movement in view.movements:
-        found = _MOVES[movement.kind](found, movement, capacity)
+        found = _moved(movement, found, capacity)
     return found
 
 
@@ -178,17 +180,26 @@ def row_major(shape: Sequence[int]) -> tuple[int, ...]:
     return tuple(reversed(strides))
 
 
-def _permute(found: Access, movement: Movement, _capacity: Capacity) -> Access:
+@singledispatch
+def _moved(movement: Movement, found: Access, capacity: Capacity) -> Access:
+    """What a movement makes of where elements lie."""
+    raise NotImplementedError(f"no access through {type(movement).__name__}")
+
+
+@_moved.register
+def _permute(movement: Permute, found: Access, _capacity: Capacity) -> Access:
     strides = tuple(found.strides[axis] for axis in movement.axes)
     panels = None if found.panels is None else movement.axes.index(found.panels)
     return replace(found, shape=movement.shape, strides=strides, panels=panels)
 
 
-def _broadcast(found: Access, movement: Movement, _capacity: Capacity) -> Access:
+@_moved.register
+def _broadcast(movement: Broadcast, found: Access, _capacity: Capacity) -> Access:
     return found.broadcast(movement.shape)
 
 
-def _slice(found: Access, movement: Movement, _capacity: Capacity) -> Access:
+@_moved.register
+def _slice(movement: Slice, found: Access, _capacity: Capacity) -> Access:
     if found.panels is not None and _cut(found, movement, found.panels):
         raise ValueError("an axis in panels cannot be sliced")
     starts = zip(movement.starts, found.strides, strict=True)
@@ -198,12 +209,13 @@ def _slice(found: Access, movement: Movement, _capacity: Capacity) -> Access:
     return replace(found, shape=movement.shape, strides=strides, offset=offset)
 
 
-def _cut(found: Access, movement: Movement, axis: int) -> bool:
+def _cut(found: Access, movement: Slice, axis: int) -> bool:
     whole_axis = movement.shape[axis] == found.shape[axis]
     return not whole_axis or movement.starts[axis] != 0 or movement.steps[axis] != 1
 
 
-def _flip(found: Access, movement: Movement, _capacity: Capacity) -> Access:
+@_moved.register
+def _flip(movement: Flip, found: Access, _capacity: Capacity) -> Access:
     if found.panels is not None and found.panels in movement.axes:
         raise ValueError("an axis in panels cannot be flipped")
     strides, offset = list(found.strides), found.offset
@@ -216,7 +228,8 @@ def _flip(found: Access, movement: Movement, _capacity: Capacity) -> Access:
     return replace(found, strides=tuple(strides), offset=offset)
 
 
-def _reshape(found: Access, movement: Movement, capacity: Capacity) -> Access:
+@_moved.register
+def _reshape(movement: Reshape, found: Access, capacity: Capacity) -> Access:
     """Axes are grouped so that each group keeps its number of elements."""
     if 0 in movement.shape:
         return replace(found, shape=movement.shape, strides=(0,) * len(movement.shape)).flat()
@@ -287,12 +300,3 @@ def _regrouped(
     step = found.strides[old[-1]] if old else 1
     extents = capacity.shape(tuple(new))
     return dict(enumerate(stride * step for stride in row_major(extents)))
-
-
-_MOVES = {
-    "reshape": _reshape,
-    "permute": _permute,
-    "broadcast": _broadcast,
-    "slice": _slice,
-    "flip": _flip,
-}

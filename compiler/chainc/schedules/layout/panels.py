@@ -14,23 +14,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from chainc.lowering.kernels import Copy, Kernel
 from chainc.lowering.memory import substitute
-from chainc.lowering.program import (
-    Buffer,
-    Contraction,
-    Copy,
-    Group,
-    IndexOf,
-    Kernel,
-    Map,
-    Movement,
-    OneHot,
-    Operand,
-    Panels,
-    Program,
-    Reduction,
-    View,
-)
+from chainc.lowering.program import Program
+from chainc.lowering.views import Buffer, Panels, View
 from chainc.schedules.layout.access import Capacity
 from chainc.schedules.layout.machine import Machine
 
@@ -77,9 +64,9 @@ class _Choice:
     def __post_init__(self) -> None:
         refused = set(self._refused())
         wanted: set[Buffer] = set()
-        kernels = [member for kernel in self.program.body for member in _members(kernel)]
+        kernels = [member for kernel in self.program.body for member in kernel.single]
         for kernel in kernels:
-            if isinstance(kernel, Contraction):
+            if kernel.multiplies:
                 wanted |= {kernel.out, *(view.buffer for view in kernel.reads)}
         targets = _targets(self.program)
         wanted |= {targets[buffer] for buffer in wanted if buffer in targets}
@@ -93,8 +80,8 @@ class _Choice:
         private = {
             member.out
             for kernel in self.program.body
-            if isinstance(kernel, Group)
-            for member in kernel.members
+            if len(kernel.single) > 1
+            for member in kernel.single
         }
         for buffer in wanted - refused - private:
             self._choose(buffer)
@@ -107,7 +94,7 @@ class _Choice:
 
     def _alike(self, kernel: Kernel, wanted: set[Buffer]) -> set[Buffer]:
         """Buffers of the shape of one in panels that the kernel handles in the same loops."""
-        handed_on = {member.out for member in _members(kernel)}
+        handed_on = {member.out for member in kernel.single}
         read = {view.buffer for view in kernel.reads if view.whole}
         touched = {*kernel.outs, *handed_on, *read}
         shapes = {buffer.type.shape for buffer in touched & wanted}
@@ -124,8 +111,8 @@ class _Choice:
     def _refused(self) -> Iterator[Buffer]:
         """Buffers with a use that reads or writes elements in row-major order."""
         for kernel in (*self.program.prologue, *self.program.body):
-            for member in _members(kernel):
-                if not _takes_panels(member):
+            for member in kernel.single:
+                if not member.takes_panels:
                     yield member.out
                     yield from (view.buffer for view in member.reads)
             yield from (view.buffer for view in kernel.reads if not _keeps_panels(view))
@@ -149,44 +136,14 @@ def panels(buffer: Buffer, axis: int, machine: Machine, capacity: Capacity) -> P
     return Panels(axis, lanes, gap=1 if conflict else 0)
 
 
-def _members(kernel: Kernel) -> Sequence[Kernel]:
-    return kernel.members if isinstance(kernel, Group) else (kernel,)
-
-
 def _targets(program: Program) -> dict[Buffer, Buffer]:
-    """Where the results of groups' members are kept."""
-    return {
-        result: target
-        for kernel in program.body
-        if isinstance(kernel, Group)
-        for result, target in kernel.kept
-    }
-
-
-def _takes_panels(kernel: Kernel) -> bool:
-    if isinstance(kernel, Copy):
-        return not kernel.starts
-    return isinstance(kernel, Map | Contraction | Reduction | IndexOf | OneHot)
+    """Where results are kept."""
+    return {result: target for kernel in program.body for result, target in kernel.stored}
 
 
 def _keeps_panels(view: View) -> bool:
     """Does the view leave the last axis of its buffer whole?"""
-    last = len(view.buffer.type.shape) - 1
-    for movement in view.movements:
-        if movement.kind == "permute":
-            last = movement.axes.index(last)
-        elif movement.kind == "broadcast":
-            last += len(movement.shape) - _rank_before(view, movement)
-        else:
-            return False
-    return True
-
-
-def _rank_before(view: View, movement: Movement) -> int:
-    position = view.movements.index(movement)
-    if position:
-        return len(view.movements[position - 1].shape)
-    return len(view.buffer.type.shape)
+    return view.whole or view.carried(len(view.buffer.type.shape) - 1) is not None
 
 
 def _converted(body: Sequence[Kernel], machine: Machine, capacity: Capacity) -> Iterator[Kernel]:
@@ -201,51 +158,19 @@ def _converted(body: Sequence[Kernel], machine: Machine, capacity: Capacity) -> 
                 copy = Buffer(name, buffer.type, cotangent=buffer.cotangent)
                 copy = replace(copy, panels=panels(copy, axis, machine, capacity))
                 copies[buffer, axis] = copy
-                reader, original = _members(kernel)[0], View(buffer, buffer.type)
-                yield Copy(copy, (original,), origin=kernel.origin, node=reader.node)
-            kernel = _reading(kernel, view, copies[buffer, axis])
+                original = View(buffer, buffer.type)
+                yield Copy(copy, (original,), origin=kernel.origin, node=kernel.root.node)
+            kernel = kernel.reading(view, copies[buffer, axis])
         yield kernel
         for out in kernel.outs:
             copies = {key: copy for key, copy in copies.items() if key[0] is not out}
 
 
 def _misfits(kernel: Kernel) -> Iterator[tuple[View, int]]:
-    """Operands of a contraction, and the axis of their buffers along which vectors should lie."""
-    root = _members(kernel)[0]
-    if not isinstance(root, Contraction):
-        return
-    first, second, result = root.letters
-    vectors = result[-1:]
-    for view, letters in zip(root.reads[:2], (first, second), strict=True):
-        panels = view.buffer.panels
-        if panels is None or vectors not in letters or not vectors:
+    """Operands, and the axis of their buffers along which vectors should lie and do not."""
+    for view, vectors in kernel.vector_axes():
+        panels, axis = view.buffer.panels, view.source(vectors)
+        if panels is None or axis is None or axis == panels.axis:
             continue
-        axis = _source_axis(view, letters.index(vectors))
-        if axis != panels.axis and isinstance(view.buffer.type.shape[axis], int):
+        if isinstance(view.buffer.type.shape[axis], int):
             yield view, axis
-
-
-def _source_axis(view: View, axis: int) -> int:
-    """The axis of the buffer that an axis of the view runs along."""
-    for movement in reversed(view.movements):
-        if movement.kind == "permute":
-            axis = movement.axes[axis]
-        elif movement.kind == "broadcast":
-            axis -= len(movement.shape) - _rank_before(view, movement)
-    return axis
-
-
-def _reading(kernel: Kernel, view: View, copy: Buffer) -> Kernel:
-    """The kernel with another buffer under one view of its contraction."""
-
-    def moved(operand: Operand) -> Operand:
-        return replace(view, buffer=copy) if operand is view else operand
-
-    if isinstance(kernel, Group):
-        root = _reading(kernel.members[0], view, copy)
-        members = (root, *kernel.members[1:])
-        inside = {member.out for member in members}
-        outside = (o for m in members for o in m.operands)
-        operands = [o for o in outside if not (isinstance(o, View) and o.buffer in inside)]
-        return replace(kernel, members=members, operands=tuple(dict.fromkeys(operands)))
-    return replace(kernel, operands=tuple(moved(operand) for operand in kernel.operands))

@@ -18,8 +18,10 @@ from chainc.ir.types import int64, uint8
 from chainc.loops.language import Nest, Routine
 from chainc.loops.routine_builder import RoutineBuilder
 from chainc.loops.values import Address, Parameter, Register, affine
+from chainc.lowering.kernels import Copy, Kernel
 from chainc.lowering.parts import Part, parts_of, parts_of_all
-from chainc.lowering.program import Buffer, Copy, Group, Kernel, Program, View
+from chainc.lowering.program import Program
+from chainc.lowering.views import Buffer, View
 from chainc.schedules import schedule
 from chainc.schedules.layout.machine import Machine
 from chainc.schedules.program.conflicts import Conflicts
@@ -207,7 +209,5 @@ def step_arguments(to: RoutineBuilder) -> tuple[Team, Register]:
 
 def _origin_of(out: Buffer, kernel: Kernel) -> Origin:
     """Of what is written to a buffer."""
-    if not isinstance(kernel, Group):
-        return kernel.origin
-    results = [result for result, target in kernel.kept if target is out]
-    return next(member.origin for member in kernel.members if member.out in results)
+    results = [result for result, target in kernel.stored if target is out]
+    return next(member.origin for member in kernel.single if member.out in results)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from chainc.ir import Origin
 from chainc.ir.errors import ChainruleError, InputError, NonFiniteError
-from chainc.ir.types import Dim
-from chainc.lowering.program import Buffer, Gather, Group, Kernel, ScatterAdd
+from chainc.lowering.kernels import Kernel
+from chainc.lowering.views import Buffer
 
 NOT_FINITE = 1 << 32  # codes from here on; those from 1 on are indices out of range
 
@@ -53,26 +53,15 @@ class Failures:
 
 
 def _out_of_range(kernel: Kernel) -> InputError:
-    root = kernel.members[0] if isinstance(kernel, Group) else kernel
-    bound = _positions(root)
+    assert kernel.index is not None, "only a kernel with indices fails"
+    _, bound = kernel.index
     return InputError(
         f"an index computed in the graph is out of range for an axis of size {bound}",
-        where=str(root.origin.location),
+        where=str(kernel.root.origin.location),
         hint=f"use indices from 0 to {bound - 1}"
         if isinstance(bound, int)
         else f"use indices from 0, less than {bound}",
     )
-
-
-def _positions(kernel: Kernel) -> Dim:
-    """How many an index may choose from."""
-    match kernel:
-        case Gather():
-            return kernel.reads[0].type.shape[kernel.axis]
-        case ScatterAdd():
-            return kernel.out.type.shape[kernel.axis]
-        case _:
-            return kernel.out.type.shape[-1]
 
 
 def _not_finite(watched: Watched, step: int | None) -> NonFiniteError:

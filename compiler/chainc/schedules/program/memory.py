@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from chainc.lowering.kernels import Kernel
 from chainc.lowering.memory import ALIGNMENT, plan
-from chainc.lowering.program import Buffer, Kernel, Program
+from chainc.lowering.program import Program
+from chainc.lowering.views import Buffer
 from chainc.schedules.layout.access import Capacity, storage_size
 from chainc.schedules.program.control_block import CONTROL_BYTES
 

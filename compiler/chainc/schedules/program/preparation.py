@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from chainc.lowering.grouping import group
+from chainc.lowering.kernels import Copy, Kernel
 from chainc.lowering.memory import reuse_in_place, substitute
-from chainc.lowering.program import Buffer, Copy, Kernel, Program, View
+from chainc.lowering.program import Program
 from chainc.lowering.rows import counted_at_each_call
 from chainc.lowering.split import split_large
+from chainc.lowering.views import Buffer, View
 from chainc.schedules.layout.access import Capacity
 from chainc.schedules.layout.machine import Machine
 from chainc.schedules.layout.panels import Layouts, lay_out

@@ -9,7 +9,6 @@ from itertools import pairwise
 
 from chainc.ir.types import Dim, DType, Shape, Size, int32, int64, multiply
 from chainc.loops.values import Affine, Register
-from chainc.lowering.program import IndexOf, Reduction
 from chainc.schedules.frame import Frame, Place
 from chainc.schedules.layout.access import Access, PanelPosition, Point, moved
 
@@ -34,13 +33,10 @@ class ReducedOperand:
 
     frame: Frame
     access: Access
+    dtype: DType  # in which elements are folded
     reduced: tuple[int, ...]
     kept: tuple[int | None, ...]
     shape: Shape
-
-    @property
-    def dtype(self) -> DType:
-        return self.access.parameter.dtype
 
     @property
     def lanes(self) -> int:
@@ -117,7 +113,7 @@ class ReducedOperand:
     def load(self, point: Point, lanes: int, axis: int | None) -> Register:
         vector = axis is not None and lanes > 1
         place = Place(self.access.shape, point, lanes if vector else 1, axis if vector else None)
-        return self.frame.load(self.access, place)
+        return self.frame.builder.cast(self.frame.load(self.access, place), self.dtype)
 
     def legs(self) -> list[Leg]:
         """The reduced axes of more than one element, outermost first, neighbours joined."""
@@ -168,20 +164,21 @@ class ReducedOperand:
         return self.frame.builder.transpose(rows)
 
 
-def reduced_operand(frame: Frame) -> ReducedOperand:
-    """Of the reduction that the frame is about."""
+def reduced_operand(
+    frame: Frame, axes: Sequence[int], dtype: DType, *, keepdims: bool = False
+) -> ReducedOperand:
+    """Of the kernel that the frame is about, which folds these axes of its operand in a type."""
     root = frame.root
-    assert isinstance(root, Reduction | IndexOf)
     (view,) = root.reads
     rank = view.type.ndim
-    reduced = tuple(sorted(root.axes)) if isinstance(root, Reduction) else (root.axis,)
-    if isinstance(root, Reduction) and root.keepdims:
+    reduced = tuple(sorted(axes))
+    if keepdims:
         kept: tuple[int | None, ...] = tuple(
             None if axis in reduced else axis for axis in range(rank)
         )
     else:
         kept = tuple(axis for axis in range(rank) if axis not in reduced)
-    return ReducedOperand(frame, frame.access(view), reduced, kept, root.out.type.shape)
+    return ReducedOperand(frame, frame.access(view), dtype, reduced, kept, root.out.type.shape)
 
 
 def _shifted(point: Point, axis: int, by: int) -> Point:

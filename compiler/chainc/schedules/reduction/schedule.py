@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from chainc.ir.types import DType, Size, int64, uint8
+from chainc.ir.types import DType, Size, int64
 from chainc.loops.builder import OpenLoop
 from chainc.loops.values import Affine, Bound, Index, Kind, Register, affine
-from chainc.lowering.program import IndexOf, Reduction
+from chainc.lowering.kernels import Reduction
+from chainc.ops.families.indexing import IndexOf
 from chainc.schedules.elementwise import Sweep
 from chainc.schedules.frame import Frame, Place
 from chainc.schedules.layout.access import PanelPosition, Point, bound_of, moved
@@ -25,14 +26,12 @@ from chainc.schedules.reduction.operand import Leg, ReducedOperand, reduced_oper
 ACCUMULATORS = 4  # so many partial results hide the latency of one operation
 
 
-def schedule_reduce(frame: Frame) -> None:
+def schedule_reduce(root: Reduction, frame: Frame) -> None:
     """A reduction and the maps that go on with its results."""
-    root = frame.root
-    assert isinstance(root, Reduction)
-    operand = reduced_operand(frame)
+    operand = reduced_operand(frame, root.axes, root.accumulator, keepdims=root.keepdims)
     if operand.weight == 0:
         empty = 0 if root.primitive == "add" else identity(root.primitive, operand.dtype)
-        value = frame.builder.constant(empty, Kind(operand.dtype))
+        value = frame.builder.constant(empty, Kind(root.out.type.dtype))
         _sweep(operand, 1).run(lambda place: frame.finish(value, place))
         return
     across = operand.folds_across
@@ -40,17 +39,16 @@ def schedule_reduce(frame: Frame) -> None:
 
     def body(place: Place) -> None:
         value = fold.across(place) if across and place.lanes == 1 else fold.lane_by_lane(place)
-        frame.finish(value, place)
+        frame.finish(frame.builder.cast(value, root.out.type.dtype), place)
 
     _sweep(operand, 1 if across else operand.lanes).run(body)
 
 
-def schedule_index_of(frame: Frame) -> None:
+def schedule_index_of(family: IndexOf, frame: Frame) -> None:
     """The first position of an extreme, for each element of the result."""
-    root = frame.root
-    assert isinstance(root, IndexOf)
-    operand = reduced_operand(frame)
-    search = _Search(operand, root.primitive)
+    dtype = frame.root.reads[0].type.dtype
+    operand = reduced_operand(frame, (family.axis,), dtype)
+    search = _Search(operand, family.primitive)
     _sweep(operand, operand.lanes).run(lambda place: frame.finish(search.found(place), place))
 
 
@@ -60,15 +58,7 @@ def identity(primitive: str, dtype: DType) -> float | int | bool:
         return -0.0 if dtype.is_float else 0
     if primitive == "multiply":
         return 1
-    largest = primitive == "minimum"
-    if dtype.is_float:
-        return float("inf") if largest else float("-inf")
-    if dtype.kind == "b":
-        return largest
-    bits = 8 * dtype.itemsize
-    if dtype == uint8:
-        return (1 << bits) - 1 if largest else 0
-    return (1 << bits - 1) - 1 if largest else -(1 << bits - 1)
+    return dtype.highest if primitive == "minimum" else dtype.lowest
 
 
 def _sweep(operand: ReducedOperand, lanes: int) -> Sweep:

@@ -19,11 +19,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chainc.interpreters import philox
 from chainc.ir.types import bool_, int32, int64
 from chainc.loops.language import Routine
 from chainc.loops.routine_builder import RoutineBuilder
 from chainc.loops.values import Address, Affine, Kind, Parameter, Register, affine
+from chainc.ops.families import philox
 from chainc.schedules.training.layout import LANES, ROUNDS, WORDS_AT
 
 GIVEN_LANES = 8

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from chainc.lowering.program import Buffer, Copy, Kernel, Operand, Program, TrainingLoop, View
+from chainc.lowering.kernels import Copy, Kernel
+from chainc.lowering.program import Program, TrainingLoop
+from chainc.lowering.views import Buffer, Operand, View
 from chainc.schedules.layout.access import Capacity
 from chainc.schedules.layout.machine import Machine
 from chainc.schedules.layout.panels import Layouts, layouts

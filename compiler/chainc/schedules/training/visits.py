@@ -14,7 +14,9 @@ from chainc.ir.types import TensorType, float64, int64, uint8
 from chainc.loops.language import Nest, Routine
 from chainc.loops.routine_builder import RoutineBuilder
 from chainc.loops.values import Address, affine
-from chainc.lowering.program import Buffer, Gather, View
+from chainc.lowering.kernels import Applied
+from chainc.lowering.views import Buffer, View
+from chainc.ops.families.indexing import Gather
 from chainc.schedules.program.calls import ProgramWriter, Team
 from chainc.schedules.training.layout import BatchInput, Visit
 
@@ -59,7 +61,7 @@ def _gather_call(writer: ProgramWriter, buffer: Buffer, type: TensorType) -> Gat
     data = Buffer("data", TensorType((1, *type.shape[1:]), type.dtype), "input")
     order = Buffer("order", TensorType(type.shape[:1], int64))
     views = (View(data, data.type), View(order, order.type))
-    call = writer.kernel(Gather(buffer, views, 0, checked=False))
+    call = writer.kernel(Applied(buffer, views, Gather(0), checked=False))
     places = {data: "data", order: "order", buffer: "batch"}
     return GatherCall(call.nest, tuple(places[each] for each in call.buffers))
 

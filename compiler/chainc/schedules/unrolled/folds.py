@@ -7,14 +7,15 @@ work is done by whole vectors.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from chainc.ir.types import Dim, DType, Shape, Size, promote
+from chainc.ir.types import Shape, Size
 from chainc.loops.values import Register
-from chainc.lowering.program import Contraction, Reduction
+from chainc.lowering.kernels import Contraction, Reduction
+from chainc.schedules.reduction.schedule import identity
 from chainc.schedules.unrolled.elements import ANY, Numbers, power_of_two
 from chainc.schedules.unrolled.straight_line import (
     Packing,
@@ -134,10 +135,9 @@ def product(code: StraightLine, kernel: Contraction) -> Numbers:
     """A contraction's sums of products."""
     a, b = kernel.reads[:2]
     left, right, letters = kernel.letters
-    sizes = sizes_of(kernel)
+    sizes = kernel.extents
     summed = [letter for letter in sizes if letter not in letters]
-    dtype = promote(a.type.dtype, b.type.dtype)
-    assert dtype is not None
+    dtype = kernel.accumulator
 
     def term(total: Register | None, vectors: Sequence[Register]) -> Register:
         x, y = (code.builder.cast(vector, dtype) for vector in vectors)
@@ -155,17 +155,8 @@ def product(code: StraightLine, kernel: Contraction) -> Numbers:
     kept = tuple(sizes[letter] for letter in letters)
     apart = tuple(sizes[letter] for letter in summed)
     lanes = code.lanes((a.type.dtype, b.type.dtype))
-    return Fold(code, kept, apart, "add", term, lanes).of(tensors, zeros)
-
-
-def sizes_of(kernel: Contraction) -> Mapping[str, Dim]:
-    """The extent of every axis letter."""
-    a, b = kernel.reads[:2]
-    left, right, _ = kernel.letters
-    return {
-        **dict(zip(left, a.type.shape, strict=True)),
-        **dict(zip(right, b.type.shape, strict=True)),
-    }
+    sums = Fold(code, kept, apart, "add", term, lanes).of(tensors, zeros)
+    return code.converted(sums, dtype, kernel.factor_type)
 
 
 def _ordered(numbers: Numbers, letters: str, order: Sequence[str]) -> Numbers:
@@ -176,30 +167,21 @@ def _ordered(numbers: Numbers, letters: str, order: Sequence[str]) -> Numbers:
     )
 
 
-def reduction(code: StraightLine, kernel: Reduction) -> Numbers:
+def reduction(code: StraightLine, kernel: Reduction, _subject: Reduction) -> Numbers:
     (x,) = kernel.reads
     axes = [axis % x.type.ndim for axis in kernel.axes]
     others = [axis for axis in range(x.type.ndim) if axis not in axes]
-    dtype = x.type.dtype
+    given, dtype = x.type.dtype, kernel.accumulator
 
     def term(total: Register | None, vectors: Sequence[Register]) -> Register:
-        (vector,) = vectors
+        (vector,) = (code.builder.cast(each, dtype) for each in vectors)
         if total is None:
             return vector
         return code.builder.compute(kernel.primitive, total, vector)
 
     kept, apart = (tuple(x.type.shape[axis] for axis in group) for group in (others, axes))
     fold = Fold(code, kept, apart, kernel.primitive, term, code.lanes([dtype]))
-    filling = code.elements.number(identity(kernel.primitive, dtype), dtype)
+    filling = code.elements.number(identity(kernel.primitive, given), given)
     found = fold.of([code.operand(x).transpose(others + axes)], [filling])
-    return found.reshape(code.capacity.shape(kernel.out.type.shape))
-
-
-def identity(primitive: str, dtype: DType) -> float | int:
-    """What changes nothing when it is folded in."""
-    if primitive in ("add", "multiply"):
-        return {"add": -0.0 if dtype.is_float else 0, "multiply": 1}[primitive]
-    if dtype.is_float:
-        return -math.inf if primitive == "maximum" else math.inf
-    bounds = np.iinfo(dtype.name)
-    return int(bounds.min if primitive == "maximum" else bounds.max)
+    shaped = found.reshape(code.capacity.shape(kernel.out.type.shape))
+    return code.converted(shaped, dtype, given)

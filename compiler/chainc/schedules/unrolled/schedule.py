@@ -11,20 +11,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chainc.ir.types import Dim, DType, Shape, bool_
+from chainc.ir.kernels import Family
+from chainc.ir.types import DType, Shape, bool_
 from chainc.loops.language import Nest
 from chainc.loops.values import Kind, Register
-from chainc.lowering import program as loops
-from chainc.lowering.parts import instructions_of, parts_of
-from chainc.lowering.program import Buffer, Instruction, Kernel, Program, View
+from chainc.lowering.instructions import Instruction
+from chainc.lowering.kernels import Contraction, Copy, Fill, Kernel, Map, Reduction
+from chainc.lowering.parts import parts_of
+from chainc.lowering.program import Program
+from chainc.lowering.views import Buffer, View
+from chainc.ops.families.indexing import Gather, IndexOf, Iota, OneHot, ScatterAdd
 from chainc.schedules.frame import Frame
 from chainc.schedules.layout.access import Capacity
 from chainc.schedules.layout.machine import Machine
 from chainc.schedules.unrolled.elements import ANY, Numbers
-from chainc.schedules.unrolled.folds import product, reduction, sizes_of
+from chainc.schedules.unrolled.folds import product, reduction
 from chainc.schedules.unrolled.straight_line import Stored, StraightLine, chunks, part
-
-Indexing = loops.Gather | loops.ScatterAdd | loops.OneHot
 
 BUDGET = 4000  # up to which LLVM takes about 0.15 s
 
@@ -73,7 +75,7 @@ def unrolled(
     last_parts: dict[Buffer, int] = {}  # of the kernels that write buffers
     for kernel in kernels:
         with code.builder.writing(count):
-            code.values[kernel.out] = _WRITERS[type(kernel)](code, kernel)
+            code.values[kernel.out] = _WRITERS[type(kernel.subject)](code, kernel, kernel.subject)
         count += len(parts_of(kernel))
         last_parts[kernel.out] = count - 1
         if len(code.builder.bodies[0]) > budget:  # views may scatter elements over many registers
@@ -92,7 +94,7 @@ def unrolled(
 def _possible(kernel: Kernel, capacity: Capacity) -> bool:
     """There is a writer for it, and it has elements."""
     types = [operand.type for operand in (*kernel.operands, kernel.out)]
-    return type(kernel) in _WRITERS and all(capacity.dim(type.size) for type in types)
+    return type(kernel.subject) in _WRITERS and all(capacity.dim(type.size) for type in types)
 
 
 def work(kernel: Kernel, capacity: Capacity, machine: Machine) -> int:
@@ -103,19 +105,20 @@ def work(kernel: Kernel, capacity: Capacity, machine: Machine) -> int:
 
     out = vectors(kernel.out.type.shape)
     inside = vectors(tuple(dim for view in kernel.reads[:2] for dim in view.type.shape))
-    match kernel:
-        case loops.Map():
-            return out * (len(kernel.operands) + _work(kernel.instructions))
-        case loops.Contraction():
-            terms = vectors(tuple(sizes_of(kernel).values()))
-            return 3 * terms + out * (len(kernel.operands) + _work(kernel.epilogue))
-        case loops.Reduction():
+    scalars = _work(kernel.scalars)
+    match kernel.subject:
+        case Map():
+            return out * (len(kernel.operands) + scalars)
+        case Contraction() as contraction:
+            terms = vectors(tuple(contraction.extents.values()))
+            return 3 * terms + out * (len(kernel.operands) + scalars)
+        case Reduction():
             return 3 * inside
-        case loops.IndexOf():
+        case IndexOf():
             return 6 * inside
-        case loops.Gather():
-            return 3 * out * capacity.dim(kernel.reads[0].type.shape[kernel.axis])
-        case loops.ScatterAdd():
+        case Gather() as gather:
+            return 3 * out * capacity.dim(kernel.reads[0].type.shape[gather.axis])
+        case ScatterAdd():
             return 4 * out * math.prod(capacity.shape(kernel.reads[0].type.shape))
     return out
 
@@ -124,12 +127,12 @@ def _work(instructions: Sequence[Instruction]) -> int:
     return sum(_WORK.get(instruction.primitive, 1) for instruction in instructions)
 
 
-def _map(code: StraightLine, kernel: loops.Map) -> Numbers:
+def _map(code: StraightLine, kernel: Map, _subject: Map) -> Numbers:
     operands = [code.operand(operand) for operand in kernel.operands]
     return _expression(code, kernel, operands)
 
 
-def _contract(code: StraightLine, kernel: loops.Contraction) -> Numbers:
+def _contract(code: StraightLine, kernel: Contraction, _subject: Contraction) -> Numbers:
     sums = product(code, kernel)
     if not kernel.epilogue:
         return sums
@@ -140,7 +143,7 @@ def _contract(code: StraightLine, kernel: loops.Contraction) -> Numbers:
 def _expression(code: StraightLine, kernel: Kernel, operands: Sequence[Numbers]) -> Numbers:
     first = code.builder.part or 0
     frame = Frame(kernel, code.capacity, code.machine, code.builder, first_part=first)
-    dtypes = {typed.type.dtype for typed in (*kernel.operands, *instructions_of(kernel))}
+    dtypes = {typed.type.dtype for typed in (*kernel.operands, *kernel.scalars)}
 
     def body(*vectors: Register) -> Register:
         return frame.expression(kernel, vectors)
@@ -148,13 +151,13 @@ def _expression(code: StraightLine, kernel: Kernel, operands: Sequence[Numbers])
     return code.lanewise(kernel.out.type.shape, code.lanes(dtypes), operands, body)
 
 
-def _index_of(code: StraightLine, kernel: loops.IndexOf) -> Numbers:
+def _index_of(code: StraightLine, kernel: Kernel, family: IndexOf) -> Numbers:
     """A later element is better if it is larger, or smaller, or the first NaN."""
     (x,) = kernel.reads
     build, dtype = code.builder, kernel.out.type.dtype
 
     def better(a: Register, b: Register) -> Register:
-        larger = (b, a) if kernel.primitive == "maximum" else (a, b)
+        larger = (b, a) if family.primitive == "maximum" else (a, b)
         found = build.compare("less", *larger)
         if not a.kind.dtype.is_float:
             return found
@@ -171,12 +174,12 @@ def _index_of(code: StraightLine, kernel: loops.IndexOf) -> Numbers:
             best = build.compute("select", condition, value, best)
         return place
 
-    along = list(np.moveaxis(code.operand(x), kernel.axis, 0))
+    along = list(np.moveaxis(code.operand(x), family.axis, 0))
     lanes = code.lanes((x.type.dtype, dtype))
     return code.lanewise(kernel.out.type.shape, lanes, along, body)
 
 
-def _copy(code: StraightLine, kernel: loops.Copy) -> Numbers:
+def _copy(code: StraightLine, kernel: Copy, _subject: Copy) -> Numbers:
     (operand,) = kernel.operands
     values, shape = code.operand(operand), code.capacity.shape(kernel.out.type.shape)
     if not kernel.starts:
@@ -188,12 +191,12 @@ def _copy(code: StraightLine, kernel: loops.Copy) -> Numbers:
     return target
 
 
-def _fill(code: StraightLine, kernel: loops.Fill) -> Numbers:
+def _fill(code: StraightLine, kernel: Fill, _subject: Fill) -> Numbers:
     value = code.number(kernel.value, kernel.out.type.dtype)
     return np.broadcast_to(value, code.capacity.shape(kernel.out.type.shape))
 
 
-def _arange(code: StraightLine, kernel: loops.Iota) -> Numbers:
+def _arange(code: StraightLine, kernel: Kernel, _family: Iota) -> Numbers:
     dtype = kernel.out.type.dtype
     return _positions(code, code.capacity.dim(kernel.out.type.shape[0]), dtype)
 
@@ -203,11 +206,11 @@ def _positions(code: StraightLine, count: int, dtype: DType) -> Numbers:
     return np.array([code.elements.number(i, dtype) for i in range(count)], np.int64)
 
 
-def _gather(code: StraightLine, kernel: loops.Gather) -> Numbers:
+def _gather(code: StraightLine, kernel: Kernel, family: Gather) -> Numbers:
     """Every slice, and a select that keeps the one at the index."""
     x, indices = kernel.reads
-    axis, build = kernel.axis, code.builder
-    _check(code, kernel, indices, x.type.shape[axis])
+    axis, build = family.axis, code.builder
+    _check(code, kernel)
 
     def body(index: Register, *slices: Register) -> Register:
         found = slices[0]
@@ -228,12 +231,12 @@ def _gather(code: StraightLine, kernel: loops.Gather) -> Numbers:
     return code.lanewise(kernel.out.type.shape, lanes, [chosen, *slices], body)
 
 
-def _scatter_add(code: StraightLine, kernel: loops.ScatterAdd) -> Numbers:
+def _scatter_add(code: StraightLine, kernel: Kernel, family: ScatterAdd) -> Numbers:
     """One update after another, each where its index is the position."""
     indices, updates = kernel.reads
-    axis, build = kernel.axis, code.builder
+    axis, build = family.axis, code.builder
     shape, rank = kernel.out.type.shape, indices.type.ndim
-    _check(code, kernel, indices, shape[axis])
+    _check(code, kernel)
     index_type = indices.type.dtype
     extent = code.capacity.dim(shape[axis])
     places = _positions(code, extent, index_type).reshape(-1, *(1,) * (len(shape) - axis - 1))
@@ -255,10 +258,10 @@ def _scatter_add(code: StraightLine, kernel: loops.ScatterAdd) -> Numbers:
     return code.lanewise(shape, lanes, tensors, body)
 
 
-def _one_hot(code: StraightLine, kernel: loops.OneHot) -> Numbers:
+def _one_hot(code: StraightLine, kernel: Kernel, _family: OneHot) -> Numbers:
     indices, classes = kernel.reads
     out = kernel.out.type
-    _check(code, kernel, indices, out.shape[-1])
+    _check(code, kernel)
 
     def body(index: Register, position: Register) -> Register:
         return code.builder.cast(code.builder.compare("equal", index, position), out.dtype)
@@ -268,10 +271,11 @@ def _one_hot(code: StraightLine, kernel: loops.OneHot) -> Numbers:
     return code.lanewise(out.shape, lanes, tensors, body)
 
 
-def _check(code: StraightLine, kernel: Indexing, indices: View, bound: Dim) -> None:
+def _check(code: StraightLine, kernel: Kernel) -> None:
     """Report an index that is out of range; lanes without an element look at the first one."""
-    if not kernel.checked:
+    if kernel.index is None or not kernel.checks_indices:
         return
+    indices, bound = kernel.index
     number = len(code.checked)
     code.checked.append(kernel)
     build, kind = code.builder, Kind(indices.type.dtype)
@@ -286,15 +290,15 @@ def _check(code: StraightLine, kernel: Indexing, indices: View, bound: Dim) -> N
 
 
 # How each kernel is written; what is not here has no straight-line form.
-_WRITERS: Mapping[type[Kernel], Callable[..., Numbers]] = {
-    loops.Map: _map,
-    loops.Contraction: _contract,
-    loops.Reduction: reduction,
-    loops.IndexOf: _index_of,
-    loops.Copy: _copy,
-    loops.Fill: _fill,
-    loops.Gather: _gather,
-    loops.ScatterAdd: _scatter_add,
-    loops.OneHot: _one_hot,
-    loops.Iota: _arange,
+_WRITERS: Mapping[type[Kernel | Family], Callable[..., Numbers]] = {
+    Map: _map,
+    Contraction: _contract,
+    Reduction: reduction,
+    IndexOf: _index_of,
+    Copy: _copy,
+    Fill: _fill,
+    Gather: _gather,
+    ScatterAdd: _scatter_add,
+    OneHot: _one_hot,
+    Iota: _arange,
 }

@@ -16,7 +16,8 @@ import numpy as np
 from chainc.ir.types import DType, Shape, Size
 from chainc.loops.builder import NestBuilder
 from chainc.loops.values import Address, Affine, Parameter, Register
-from chainc.lowering.program import Buffer, Kernel, Literal, Movement, Operand, View
+from chainc.lowering.kernels import Kernel
+from chainc.lowering.views import Buffer, Literal, Operand, View
 from chainc.schedules.layout.access import Capacity
 from chainc.schedules.layout.machine import Machine
 from chainc.schedules.unrolled.elements import ANY, Elements, Numbers, power_of_two
@@ -131,7 +132,7 @@ class StraightLine:
         if isinstance(operand, View):
             found = self.tensor(operand.buffer)
             for movement in operand.movements:
-                found = self._moved(found, movement)
+                found = movement.bind(self.capacity.sizes).of(found)
             return found
         value = operand.value if isinstance(operand, Literal) else self.capacity.dim(operand.dim)
         return self.number(value, operand.type.dtype)
@@ -139,23 +140,6 @@ class StraightLine:
     def number(self, value: float | int | bool, dtype: DType) -> Numbers:
         """A constant as a tensor without axes."""
         return np.asarray(self.elements.number(value, dtype))
-
-    def _moved(self, numbers: Numbers, movement: Movement) -> Numbers:
-        shape = self.capacity.shape(movement.shape)
-        match movement.kind:
-            case "reshape":
-                return numbers.reshape(shape)
-            case "permute":
-                return numbers.transpose(movement.axes)
-            case "broadcast":
-                return np.broadcast_to(numbers, shape)
-            case "slice":
-                stops = self.capacity.shape(movement.stops)
-                bounds = zip(movement.starts, stops, movement.steps, strict=True)
-                return numbers[tuple(slice(*bound) for bound in bounds)]
-            case "flip":
-                return np.flip(numbers, movement.axes)
-        raise ValueError(f"no movement is called {movement.kind}")
 
     def lanes(self, dtypes: Iterable[DType]) -> int:
         """As many as the widest elements allow."""
@@ -171,6 +155,13 @@ class StraightLine:
             result = self.builder.splat(body(*vectors), where.stop - where.start)
             results.append(self.elements.of_register(result))
         return packing.restored(np.concatenate(results))
+
+    def converted(self, numbers: Numbers, old: DType, new: DType) -> Numbers:
+        """The same elements in another type."""
+        if old == new:
+            return numbers
+        lanes = self.lanes((old, new))
+        return self.lanewise(numbers.shape, lanes, [numbers], lambda x: self.builder.cast(x, new))
 
     def store(self, results: Iterable[Stored]) -> None:
         """Write to memory, after all that is still wanted from there has been read."""

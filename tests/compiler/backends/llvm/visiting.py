@@ -30,7 +30,9 @@ from chainc.loops.builder import NestBuilder
 from chainc.loops.language import Nest, Routine
 from chainc.loops.routine_builder import RoutineBuilder
 from chainc.loops.values import Address, Kind, Parameter, Register, Rows, affine
-from chainc.lowering.program import Buffer, OneHot
+from chainc.lowering.kernels import Applied
+from chainc.lowering.views import Buffer, View
+from chainc.ops.families.indexing import OneHot
 from chainc.schedules.layout.access import Capacity
 from chainc.schedules.program import control_block
 from chainc.schedules.program.calls import Team, step_arguments
@@ -119,8 +121,12 @@ def hand_made(batch_size: int, shuffle: bool) -> HandMade:
         Buffer(key, TensorType((rows,), dtype), "batch", key)
         for key, dtype in (("x", float32), ("y", int32))
     )
+    index = Buffer("index", TensorType((), int64))
+    failing = Applied(
+        Buffer("failing", TensorType((3,), int64)), (View(index, index.type),), OneHot()
+    )
     failures = Failures()
-    failures.add_kernel(OneHot(Buffer("failing", TensorType((3,), int64)), ()))
+    failures.add_kernel(failing)
     step = VisitRoutines(
         gather_routine(layout.step, GATHERINGS),
         _step(offsets),

@@ -13,7 +13,8 @@ from tests.native import call, nest_of, packed, storage, unpacked
 
 from chainc.ir.types import Array, Dim, DType, TensorType, float32, named, promote
 from chainc.loops.language import Nest
-from chainc.lowering.program import Buffer, Contraction, Panels, View
+from chainc.lowering.kernels import Contraction
+from chainc.lowering.views import Buffer, Panels, View
 from chainc.schedules.contraction.schedule import schedule_contract
 from chainc.schedules.layout.access import Capacity
 from chainc.schedules.layout.machine import AVX512, Machine

@@ -21,18 +21,12 @@ from tests.compiler.schedules.contraction.contractions import (
 )
 from tests.native import call, nest_of, packed, storage, unpacked
 
+from chainc.ir.movements import Broadcast, Flip, Permute, Slice
 from chainc.ir.types import Dim, DType, Size, TensorType, float32, float64, int32, int64, uint8
-from chainc.lowering.program import (
-    Buffer,
-    Contraction,
-    Group,
-    Instruction,
-    Literal,
-    Map,
-    Movement,
-    Reference,
-    View,
-)
+from chainc.lowering.grouping import Group
+from chainc.lowering.instructions import Argument, Instruction, Reference, Result
+from chainc.lowering.kernels import Contraction, Map
+from chainc.lowering.views import Buffer, Literal, View
 from chainc.schedules.contraction.schedule import schedule_contract
 from chainc.schedules.layout.machine import AVX2, AVX512, SSE, Machine
 
@@ -136,11 +130,11 @@ def test_views() -> None:
     x = Buffer("x", TensorType((30, 9), float32))
     w = Buffer("w", TensorType((40,), float32))
     out = Buffer("out", TensorType((9, 20), float32))
-    turned = View(x, x.type).moved(Movement("permute", (9, 30), (1, 0)))
-    flipped = turned.moved(Movement("flip", (9, 30), (1,)))
-    cut = flipped.moved(Movement("slice", (9, 10), starts=(0, 2), stops=(9, 32), steps=(1, 3)))
-    every = View(w, w.type).moved(Movement("slice", (20,), starts=(1,), stops=(40,), steps=(2,)))
-    spread = every.moved(Movement("broadcast", (10, 20)))
+    turned = View(x, x.type).moved(Permute((9, 30), (1, 0)))
+    flipped = turned.moved(Flip((9, 30), (1,)))
+    cut = flipped.moved(Slice((9, 10), starts=(0, 2), stops=(9, 32), steps=(1, 3)))
+    every = View(w, w.type).moved(Slice((20,), starts=(1,), stops=(40,), steps=(2,)))
+    spread = every.moved(Broadcast((10, 20)))
     kernel = Contraction(out, (cut, spread), ("ab", "bc", "ac"))
     nest, parameters = nest_of(kernel, schedule_contract, AVX512)
     generator = np.random.default_rng(1)
@@ -157,7 +151,7 @@ def test_views() -> None:
 
 
 def _argument(position: int, type: TensorType) -> Reference:
-    return Reference("argument", position, type)
+    return Argument(position, type)
 
 
 @FLOATS
@@ -168,7 +162,7 @@ def test_an_epilogue(panels: str, dtype: DType) -> None:
     bias = Buffer("bias", TensorType((29,), dtype))
     zero = Literal(0.0, TensorType((), dtype))
     added = Instruction("add", (_argument(0, out.type), _argument(1, bias.type)), out.type)
-    result = Reference("instruction", 0, out.type)
+    result = Result(0, out.type)
     epilogue = (added, Instruction("maximum", (result, zero), out.type))
     views = tuple(View(buffer, buffer.type) for buffer in (a, b, bias))
     kernel = Contraction(out, views, case.letters, epilogue)
@@ -194,7 +188,7 @@ def test_an_update_in_place(panels: str, threads: int) -> None:
     contract = Contraction(gradient, (View(a, a.type), View(b, b.type)), case.letters)
     rate = Literal(0.5, TensorType((), float32))
     scaled = Instruction("multiply", (_argument(1, w.type), rate), w.type)
-    step = Reference("instruction", 0, w.type)
+    step = Result(0, w.type)
     less = Instruction("subtract", (_argument(0, w.type), step), w.type)
     update = Map(updated, (View(w, w.type), View(gradient, w.type)), (scaled, less))
     operands = tuple(View(buffer, buffer.type) for buffer in (a, b, w))

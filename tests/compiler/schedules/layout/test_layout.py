@@ -8,9 +8,11 @@ import pytest
 import chainrule as cr
 from chainc.ir import Graph, Node
 from chainc.ir.types import TensorType, float32, float64, named
-from chainc.lowering.grouping import group
+from chainc.lowering.grouping import Group, group
+from chainc.lowering.kernels import Contraction, Copy, Kernel
 from chainc.lowering.lower import lower
-from chainc.lowering.program import Buffer, Contraction, Copy, Group, Kernel, Panels, Program
+from chainc.lowering.program import Program
+from chainc.lowering.views import Buffer, Panels
 from chainc.schedules.layout.access import Capacity
 from chainc.schedules.layout.machine import AVX2, AVX512, SSE, Machine
 from chainc.schedules.layout.panels import CACHE_SETS_BYTES, lay_out, layouts, panels

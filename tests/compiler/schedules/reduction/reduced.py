@@ -19,15 +19,9 @@ from chainc.ir.types import (
     int64,
     named,
 )
-from chainc.lowering.program import (
-    Buffer,
-    IndexOf,
-    Kernel,
-    Panels,
-    Reduction,
-    View,
-)
-from chainc.schedules.frame import Frame
+from chainc.lowering.kernels import Applied, Kernel, Reduction
+from chainc.lowering.views import Buffer, Panels, View
+from chainc.ops.families.indexing import IndexOf
 from chainc.schedules.layout.machine import AVX2, AVX512, SSE, Machine
 from chainc.schedules.reduction.schedule import schedule_index_of, schedule_reduce
 
@@ -35,7 +29,7 @@ BATCH = named("batch")
 PRIMITIVES = ("add", "multiply", "maximum", "minimum")
 MACHINES = pytest.mark.parametrize("machine", [AVX512, AVX2, SSE], ids=["avx512", "avx2", "sse"])
 
-Schedule = Callable[[Frame], None]
+Schedule = Callable[..., None]
 
 
 @dataclass
@@ -78,7 +72,7 @@ class Run:
 
     def index_of(self, x: Buffer, values: Array, primitive: str, axis: int) -> Array:
         out = result_of(x, (axis,), False, int64)
-        kernel = IndexOf(out, (View(x, x.type),), primitive, axis)
+        kernel = Applied(out, (View(x, x.type),), IndexOf(primitive, axis))
         return self(kernel, schedule_index_of, {x: values}, out)
 
 

@@ -18,9 +18,7 @@ from chainc.ir.types import (
     int64,
     uint8,
 )
-from chainc.lowering.program import (
-    Panels,
-)
+from chainc.lowering.views import Panels
 from chainc.schedules.layout.machine import AVX512, Machine
 
 

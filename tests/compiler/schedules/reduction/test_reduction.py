@@ -18,6 +18,7 @@ from tests.compiler.schedules.reduction.reduced import (
 from tests.compiler.schedules.traced import Call, touches
 from tests.native import nest_of
 
+from chainc.ir.movements import Broadcast, Flip, Permute, Slice
 from chainc.ir.types import (
     Array,
     DType,
@@ -28,17 +29,10 @@ from chainc.ir.types import (
     int64,
     uint8,
 )
-from chainc.lowering.program import (
-    Buffer,
-    Group,
-    Instruction,
-    Map,
-    Movement,
-    Panels,
-    Reduction,
-    Reference,
-    View,
-)
+from chainc.lowering.grouping import Group
+from chainc.lowering.instructions import Argument, Instruction, Result
+from chainc.lowering.kernels import Map, Reduction
+from chainc.lowering.views import Buffer, Panels, View
 from chainc.schedules.layout.machine import AVX512, Machine
 from chainc.schedules.reduction.schedule import schedule_reduce
 
@@ -191,9 +185,9 @@ def test_through_movements(primitive: str, axes: tuple[int, ...]) -> None:
     x, values = operand((20, 60)), numbers((20, 60), float32)
     view = (
         View(x, x.type)
-        .moved(Movement("permute", (60, 20), axes=(1, 0)))
-        .moved(Movement("slice", (30, 20), starts=(0, 0), stops=(60, 20), steps=(2, 1)))
-        .moved(Movement("flip", (30, 20), axes=(0,)))
+        .moved(Permute((60, 20), axes=(1, 0)))
+        .moved(Slice((30, 20), starts=(0, 0), stops=(60, 20), steps=(2, 1)))
+        .moved(Flip((30, 20), axes=(0,)))
     )
     moved = values.T[::2][::-1]
     out = Buffer("y", TensorType(expected(moved, primitive, axes).shape, float32))
@@ -205,7 +199,7 @@ def test_through_movements(primitive: str, axes: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("axes", [(0,), (1,)], ids=str)
 def test_broadcast_operand(axes: tuple[int, ...]) -> None:
     x, values = operand((40,)), numbers((40,), float32)
-    view = View(x, x.type).moved(Movement("broadcast", (24, 40)))
+    view = View(x, x.type).moved(Broadcast((24, 40)))
     wide = np.broadcast_to(values, (24, 40))
     out = Buffer("y", TensorType(expected(wide, "add", axes).shape, float32))
     found = Run(AVX512)(
@@ -220,10 +214,10 @@ def update_of_a_bias(batch: int, width: int, panelled: bool) -> tuple[Group, Buf
     gradient = operand((batch, width), panels=panels)
     total = Buffer("total", TensorType((width,), float32))
     new, bias = Buffer("new", total.type), Buffer("bias", total.type, "state")
-    a, b = (Reference("argument", i, total.type) for i in range(2))
+    a, b = (Argument(i, total.type) for i in range(2))
     half = Buffer("half", TensorType((), float32), "state")
-    product = Instruction("multiply", (b, Reference("argument", 2, half.type)), total.type)
-    step = Instruction("subtract", (a, Reference("instruction", 0, total.type)), total.type)
+    product = Instruction("multiply", (b, Argument(2, half.type)), total.type)
+    step = Instruction("subtract", (a, Result(0, total.type)), total.type)
     follower = Map(
         new,
         (View(bias, bias.type), View(total, total.type), View(half, half.type)),

@@ -21,10 +21,10 @@ from tests.interpreter import Table, interpret_routine
 from tests.native import aligned
 
 from chainc.backends.llvm.host.training import NativeTraining
-from chainc.interpreters.philox import permutation
 from chainc.ir.errors import InputError
 from chainc.ir.types import Array
 from chainc.loops.routine_text import print_routine
+from chainc.ops.families.philox import permutation
 from chainc.schedules.program import control_block
 from chainc.schedules.training import layout as words
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 from tests.interpreter import interpret_routine
 
-from chainc.interpreters.philox import permutation
+from chainc.ops.families.philox import permutation
 from chainc.schedules.training.layout import KEYS_BYTES, LANES
 from chainc.schedules.training.order import given_order, order_keys, order_of_rows, slot_of
 

@@ -22,7 +22,8 @@ from chainc.ir.types import Array, DType, Size, float32, float64, static
 from chainc.loops.language import Load, Loop, Share, Store
 from chainc.lowering.lower import lower
 from chainc.lowering.memory import ALIGNMENT
-from chainc.lowering.program import Buffer, Literal, Movement, Operand, Program, View
+from chainc.lowering.program import Program
+from chainc.lowering.views import Buffer, Literal, Operand, View
 from chainc.passes import pipeline
 from chainc.schedules.layout.access import Capacity
 from chainc.schedules.layout.machine import AVX2, AVX512, SSE, Machine
@@ -91,21 +92,8 @@ class Straight:
         shape = self.capacity.shape(view.buffer.type.shape)
         found = self.arrays[view.buffer][: math.prod(shape)].reshape(shape)
         for movement in view.movements:
-            found = self.moved(found, movement)
+            found = movement.bind(self.capacity.sizes).of(found)
         return found
-
-    def moved(self, array: Array, movement: Movement) -> Array:
-        shape = self.capacity.shape(movement.shape)
-        stops = self.capacity.shape(movement.stops)
-        bounds = zip(movement.starts, stops, movement.steps, strict=True)
-        moves: Mapping[str, Callable[[], Array]] = {
-            "reshape": lambda: array.reshape(shape),
-            "permute": lambda: array.transpose(movement.axes),
-            "broadcast": lambda: np.broadcast_to(array, shape),
-            "slice": lambda: array[tuple(slice(*bound) for bound in bounds)],
-            "flip": lambda: np.flip(array, movement.axes),
-        }
-        return moves[movement.kind]()
 
     def state(self) -> dict[str, Array]:
         return {

@@ -20,8 +20,9 @@ from chainc.backends.llvm.runtime.threads import barrier
 from chainc.backends.target import Run
 from chainc.ir.types import Array, Dim, bind_shape, static
 from chainc.loops.language import Nest, Routine
-from chainc.lowering.program import Buffer, Program
+from chainc.lowering.program import Program
 from chainc.lowering.rows import rows_are_independent
+from chainc.lowering.views import Buffer
 from chainc.schedules.layout.access import Capacity, UnboundError
 from chainc.schedules.program.calls import ProgramWriter
 from chainc.schedules.program.control_block import FAILURE

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from chainc.backends.llvm.training_code import TrainingCode
 from chainc.backends.storage import Allocation, Storage
 from chainc.lowering.memory import FOREVER, lifetimes
-from chainc.lowering.program import Buffer, Program
+from chainc.lowering.program import Program
+from chainc.lowering.views import Buffer
 from chainc.schedules.program.control_block import CONTROL_BYTES
 from chainc.schedules.program.memory import Memory
 from chainc.schedules.training.layout import order_bytes, totals_bytes

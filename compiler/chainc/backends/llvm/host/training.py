@@ -21,7 +21,7 @@ from chainc.backends.llvm.host.arena import aligned_bytes
 from chainc.backends.llvm.machine_code.jit import Library
 from chainc.ir.errors import InputError
 from chainc.ir.types import Array
-from chainc.lowering.program import Buffer
+from chainc.lowering.views import Buffer
 from chainc.schedules.program import control_block
 from chainc.schedules.program.failures import Failures
 from chainc.schedules.program.memory import Memory

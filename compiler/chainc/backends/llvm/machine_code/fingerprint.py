@@ -14,7 +14,7 @@ from pathlib import Path
 from chainc.backends.llvm.machine_code.jit import identity
 from chainc.backends.llvm.processor import Processor
 from chainc.ir import Node, Origin
-from chainc.lowering.program import Buffer
+from chainc.lowering.views import Buffer
 from chainc.schedules.program.memory import Memory
 
 PACKAGE = Path(__file__).parents[3]

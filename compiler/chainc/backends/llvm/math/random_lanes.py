@@ -1,6 +1,6 @@
 """Philox4x32-10 and the keyed permutation as LLVM functions.
 
-The numbers are those of chainc.interpreters.philox.
+The numbers are those of chainc.ops.families.philox.
 
     { T, T, T, T } @philox.v<n>(T block, i32 stream, i32 step_low, i32 step_high,
                                 i32 key_low, i32 key_high)             with T = <n x i32>
@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from chainc.backends.llvm.math.lanes import LaneFunction, Value
-from chainc.interpreters import philox
+from chainc.ops.families import philox
 
 KEYS = 12
 

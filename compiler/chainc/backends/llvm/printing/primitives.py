@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from chainc.backends.llvm.math.functions import function_name
 from chainc.backends.llvm.printing.spelling import constant, spelled, suffix, vector
-from chainc.ir.types import DType, float32, uint8
+from chainc.ir.types import DType
 from chainc.loops.values import Kind
 
 
@@ -88,7 +88,7 @@ def _compare(for_floats: str, signed: str, unsigned: str) -> Print:
     def printed(to: Emitter, kind: Kind, operands: Sequence[str]) -> str:
         condition = for_floats
         if not kind.dtype.is_float:
-            condition = unsigned if kind.dtype == uint8 or kind.dtype.kind == "b" else signed
+            condition = signed if kind.dtype.signed else unsigned
         compare = "fcmp" if kind.dtype.is_float else "icmp"
         return to.let(f"{compare} {condition} {spelled(kind)} {operands[0]}, {operands[1]}")
 
@@ -133,7 +133,7 @@ def _negative(to: Emitter, kind: Kind, operands: Sequence[str]) -> str:
 def _absolute(to: Emitter, kind: Kind, operands: Sequence[str]) -> str:
     if kind.dtype.is_float:
         return to.intrinsic("fabs", kind, *operands)
-    if kind.dtype == uint8:
+    if not kind.dtype.signed:
         return operands[0]
     return to.intrinsic("abs", kind, *operands, extra="i1 false")
 
@@ -161,7 +161,7 @@ def _cast(to: Emitter, out: Kind, kind: Kind, operand: str) -> str:
     old, new = kind.dtype, out.dtype
     if old == new:
         return operand
-    if new.kind == "b":
+    if new.is_bool:
         compare = "fcmp une" if old.is_float else "icmp ne"
         return to.let(f"{compare} {spelled(kind)} {operand}, {constant(0, kind)}")
     if old.is_float and not new.is_float:
@@ -170,21 +170,20 @@ def _cast(to: Emitter, out: Kind, kind: Kind, operand: str) -> str:
 
 
 def _conversion(old: DType, new: DType) -> str:
-    unsigned = old == uint8 or old.kind == "b"
     if old.is_float:
-        return "fpext" if old == float32 else "fptrunc"
+        return "fpext" if old.itemsize < new.itemsize else "fptrunc"
     if new.is_float:
-        return "uitofp" if unsigned else "sitofp"
+        return "sitofp" if old.signed else "uitofp"
     if new.itemsize < old.itemsize:
         return "trunc"
-    if new.itemsize == old.itemsize and old.kind != "b":
+    if new.itemsize == old.itemsize and not old.is_bool:
         return "bitcast"
-    return "zext" if unsigned else "sext"
+    return "sext" if old.signed else "zext"
 
 
 def _to_integer(to: Emitter, out: Kind, kind: Kind, operand: str) -> str:
     """Towards zero; what does not fit gives the nearest integer that does, NaN gives 0."""
-    name = "fptoui" if out.dtype == uint8 else "fptosi"
+    name = "fptosi" if out.dtype.signed else "fptoui"
     full = f"@llvm.{name}.sat.{suffix(out)}.{suffix(kind)}"
     to.declared.add(f"declare {spelled(out)} {full}({spelled(kind)})")
     return to.let(f"call {spelled(out)} {full}({spelled(kind)} {operand})")

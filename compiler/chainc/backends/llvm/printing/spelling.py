@@ -29,7 +29,7 @@ def spelled(kind: Kind) -> str:
 
 
 def in_memory(kind: Kind) -> str:
-    return vector("i8", kind.lanes) if kind.dtype.kind == "b" else spelled(kind)
+    return vector("i8", kind.lanes) if kind.dtype.is_bool else spelled(kind)
 
 
 def vector(of: str, lanes: int) -> str:
@@ -39,7 +39,7 @@ def vector(of: str, lanes: int) -> str:
 def suffix(kind: Kind) -> str:
     """`.f32`, `.v16f32`: as overloaded intrinsics are called."""
     letter = "f" if kind.dtype.is_float else "i"
-    bits = 1 if kind.dtype.kind == "b" else 8 * kind.dtype.itemsize
+    bits = 1 if kind.dtype.is_bool else 8 * kind.dtype.itemsize
     return f"{letter}{bits}" if kind.lanes == 1 else f"v{kind.lanes}{letter}{bits}"
 
 
@@ -50,7 +50,7 @@ def number(value: float | int | bool, dtype: DType) -> str:
         if dtype.itemsize == 4:
             given = _float32(given)
         return f"0x{struct.unpack('<Q', struct.pack('<d', given))[0]:016X}"
-    if dtype.kind == "b":
+    if dtype.is_bool:
         return "true" if value else "false"
     return str(int(value))
 

@@ -181,7 +181,7 @@ class StatementPrinter:
             self._store(one, Kind(kind.dtype), self._pointer(address, lane), kind.dtype.itemsize)
 
     def _store(self, name: str, kind: Kind, pointer: str, alignment: int) -> None:
-        if kind.dtype.kind == "b":
+        if kind.dtype.is_bool:
             name = self.to.let(f"zext {spelled(kind)} {name} to {in_memory(kind)}")
         target = f"ptr {pointer}, align {alignment}"
         self.to.lines.append(f"  store {in_memory(kind)} {name}, {target}")

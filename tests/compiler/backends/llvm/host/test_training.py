@@ -24,9 +24,9 @@ from chainc.backends.llvm.host import training as native_training
 from chainc.backends.llvm.host.training import NativeTraining, threads_for
 from chainc.backends.llvm.machine_code.jit import Library, compile_object
 from chainc.backends.llvm.processor import host
-from chainc.interpreters.philox import permutation
 from chainc.ir.errors import InputError
 from chainc.ir.types import Array
+from chainc.ops.families.philox import permutation
 
 Floats = npt.NDArray[np.float64]
 

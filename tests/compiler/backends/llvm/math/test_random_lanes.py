@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from tests.compiler.backends.llvm.math.compiled_lanes import Library, host, optimized, whole
 
 from chainc.backends.llvm.math import random_lanes
-from chainc.interpreters import philox
 from chainc.ir.types import Array
+from chainc.ops.families import philox
 
 LANES = (1, 4, 8, 16)
 SCALARS = ("stream", "step_low", "step_high", "key_low", "key_high")
@@ -141,7 +141,7 @@ def test_places_in_an_order_too_long_for_numpy(lanes: int, count: int) -> None:
 
 
 def _walked(index: int, count: int, stream: int, seed: int, step: int) -> int:
-    """One place, by the network of chainc.interpreters.philox."""
+    """One place, by the network of chainc.ops.families.philox."""
     blocks = np.array(philox.KEY_BLOCKS, np.uint64)
     keys = philox._words(blocks, stream, seed, step)
     half = max(((count - 1).bit_length() + 1) // 2, 1)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chainc.interpreters.philox import permutation, philox, random_bits
+from chainc.ops.families.philox import permutation, philox, random_bits
 
 
 # kat_vectors of Random123, the authors' own library

@@ -1,0 +1,124 @@
+"""Movements: a tensor seen through another shape or order of its elements; nothing is copied."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from chainc.ir.types import Shape, Size, bind_shape, static
+
+S = TypeVar("S", bound=np.generic)
+
+
+@dataclass(frozen=True)
+class Movement:
+    """One step from a tensor to a view of it. What a movement does not state is refused."""
+
+    shape: Shape  # of the result
+
+    keeps_order: ClassVar[bool] = False  # are the elements still in row-major order, without gaps?
+
+    def of(self, array: npt.NDArray[S]) -> npt.NDArray[S]:
+        """The view of an array; all sizes are bound."""
+        raise NotImplementedError
+
+    def bind(self, sizes: Mapping[str, int]) -> Self:
+        """The same movement with numbers for named sizes."""
+        return replace(self, shape=bind_shape(self.shape, sizes))
+
+    def carried(self, axis: int, rank: int) -> int | None:
+        """Where a whole axis of an operand of `rank` axes stands in the result, if it does."""
+        return None
+
+    def source(self, axis: int, rank: int) -> int | None:
+        """The whole axis of the operand that an axis of the result is, if it is one."""
+        return None
+
+    def keeps_rows_apart(self, before: Shape) -> bool:
+        """Is row i of the result made of row i of the operand, whose shape is `before`?"""
+        return False
+
+
+@dataclass(frozen=True)
+class Reshape(Movement):
+    """The same elements in row-major order."""
+
+    keeps_order = True
+
+    def of(self, array: npt.NDArray[S]) -> npt.NDArray[S]:
+        return array.reshape(static(self.shape))
+
+    def keeps_rows_apart(self, before: Shape) -> bool:
+        return True
+
+
+@dataclass(frozen=True)
+class Permute(Movement):
+    """Axis i of the result is axis `axes[i]` of the operand."""
+
+    axes: tuple[int, ...]
+
+    def of(self, array: npt.NDArray[S]) -> npt.NDArray[S]:
+        return array.transpose(self.axes)
+
+    def carried(self, axis: int, rank: int) -> int:
+        return self.axes.index(axis)
+
+    def source(self, axis: int, rank: int) -> int:
+        return self.axes[axis]
+
+    def keeps_rows_apart(self, before: Shape) -> bool:
+        return True
+
+
+@dataclass(frozen=True)
+class Broadcast(Movement):
+    """Elements repeated along new leading axes and axes of size 1."""
+
+    def of(self, array: npt.NDArray[S]) -> npt.NDArray[S]:
+        return np.broadcast_to(array, static(self.shape))
+
+    def carried(self, axis: int, rank: int) -> int:
+        return axis + len(self.shape) - rank
+
+    def source(self, axis: int, rank: int) -> int:
+        return axis - (len(self.shape) - rank)
+
+    def keeps_rows_apart(self, before: Shape) -> bool:
+        return True
+
+
+@dataclass(frozen=True)
+class Slice(Movement):
+    """Every `step`-th element from `start` up to `stop` along each axis, steps positive."""
+
+    starts: tuple[int, ...]
+    stops: Shape
+    steps: tuple[int, ...]
+
+    def of(self, array: npt.NDArray[S]) -> npt.NDArray[S]:
+        bounds = zip(self.starts, static(self.stops), self.steps, strict=True)
+        return array[tuple(slice(*bound) for bound in bounds)]
+
+    def bind(self, sizes: Mapping[str, int]) -> Self:
+        return replace(super().bind(sizes), stops=bind_shape(self.stops, sizes))
+
+    def keeps_rows_apart(self, before: Shape) -> bool:
+        return True  # only axes of known sizes are cut
+
+
+@dataclass(frozen=True)
+class Flip(Movement):
+    """Elements in reverse order along `axes`."""
+
+    axes: tuple[int, ...]
+
+    def of(self, array: npt.NDArray[S]) -> npt.NDArray[S]:
+        return np.flip(array, self.axes)
+
+    def keeps_rows_apart(self, before: Shape) -> bool:
+        return not any(isinstance(before[axis], Size) for axis in self.axes)

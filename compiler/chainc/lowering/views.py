@@ -1,0 +1,112 @@
+"""Buffers, and views of them: what the kernels of a program read and write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from chainc.ir import Origin
+from chainc.ir.movements import Movement
+from chainc.ir.types import Dim, TensorType
+
+
+@dataclass(frozen=True)
+class Panels:
+    """One axis in panels of `lanes` elements.
+
+    A panel holds, for all other axes in row-major order, its lanes side by side. `gap` unused
+    rows between panels keep them out of each other's cache sets.
+
+    [K, N] along axis 1, lanes 16:  element (k, n) at (n // 16)·16·(K + gap) + 16·k + n mod 16
+    """
+
+    axis: int
+    lanes: int
+    gap: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Buffer:
+    """Storage for one tensor, told apart by identity; `name` is what to call it in source.
+
+    `role`: "input" is given at each call, "state" outlives it, "constant" holds `data`,
+    "work" belongs to the program. In native code "output" is an array of the caller's, "batch"
+    is filled with rows of the data, and "scalar" holds a hyperparameter.
+    """
+
+    name: str
+    type: TensorType
+    role: str = "work"
+    key: str = ""  # the name of the input or state slot
+    data: bytes = b""  # of a constant, row-major
+    cotangent: bool = False  # holds a derivative
+    prominent: bool = False  # its name says more than the op: a layer, an output, a derivative
+    panels: Panels | None = None  # None: row-major
+    origin: Origin = field(default_factory=Origin)  # of an input or state: where it is declared
+
+
+@dataclass(frozen=True)
+class View:
+    """A buffer seen through movements; nothing is copied."""
+
+    buffer: Buffer
+    type: TensorType
+    movements: tuple[Movement, ...] = ()
+
+    @property
+    def whole(self) -> bool:
+        """The buffer itself: element i of the view is element i of the buffer."""
+        return not self.movements
+
+    @property
+    def contiguous(self) -> bool:
+        """In row-major order without gaps, so that any reshape is again a view."""
+        return all(movement.keeps_order for movement in self.movements)
+
+    @property
+    def keeps_rows_apart(self) -> bool:
+        """Is row i of the view row i of the buffer?"""
+        befores = (self.buffer.type.shape, *(movement.shape for movement in self.movements))
+        return all(
+            movement.keeps_rows_apart(before)
+            for movement, before in zip(self.movements, befores, strict=False)
+        )
+
+    def moved(self, movement: Movement) -> View:
+        return View(self.buffer, self.type.with_shape(movement.shape), (*self.movements, movement))
+
+    def carried(self, axis: int) -> int | None:
+        """Where a whole axis of the buffer stands in the view, if it does."""
+        rank, found = len(self.buffer.type.shape), axis
+        for movement in self.movements:
+            position = movement.carried(found, rank)
+            if position is None:
+                return None
+            rank, found = len(movement.shape), position
+        return found
+
+    def source(self, axis: int) -> int | None:
+        """The whole axis of the buffer that an axis of the view is, if it is one."""
+        ranks = [len(self.buffer.type.shape), *(len(each.shape) for each in self.movements)]
+        found: int | None = axis
+        for movement, rank in reversed(list(zip(self.movements, ranks, strict=False))):
+            found = None if found is None else movement.source(found, rank)
+        return found
+
+
+@dataclass(frozen=True)
+class Literal:
+    """A scalar known when compiling."""
+
+    value: float | int | bool
+    type: TensorType
+
+
+@dataclass(frozen=True)
+class SizeValue:
+    """The value of a named size, known when the program is bound."""
+
+    dim: Dim
+    type: TensorType
+
+
+Operand = View | Literal | SizeValue

@@ -1,0 +1,1 @@
+"""The families of kernels: what they compute, and the facts that the compiler asks of them."""
