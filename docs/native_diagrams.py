@@ -192,11 +192,12 @@ def native_code() -> str:
         "grouped": (BLUE, f"grouped\n{len(group(lowered).body)} kernels"),
         "memory": (BLUE, f"laid out, in one arena\n{len(code.step.body)} kernels with copies"),
         "nests": (GREEN, f"nests of step, evaluation, gathers\n{len(nests)} nests, {count} loops"),
-        "text": (GREEN, f"LLVM text, with the loop around\n{functions} functions"),
+        "routines": (GREEN, f"what calls them, the loop around\n{len(code.routines)} routines"),
+        "text": (GREEN, f"LLVM text\n{functions} functions"),
         "object": (YELLOW, "LLVM: an object file"),
         "jit": (ORANGE, "loaded into this process\nor kept for the next one"),
         "library": (ORANGE, "exported\nNAME.o, libNAME.so, NAME.h, main.c"),
     }
-    order = ("lowered", "grouped", "memory", "nests", "text", "object")
+    order = ("lowered", "grouped", "memory", "nests", "routines", "text", "object")
     arrows = [(a, b, "") for a, b in pairwise(order)]
     return boxes(steps, [*arrows, ("object", "jit", ""), ("object", "library", "")])
