@@ -24,7 +24,7 @@ class Watched:
 
 @dataclass
 class Failures:
-    """The meanings, numbered as the code is printed."""
+    """The meanings, numbered as the routines are written."""
 
     kernels: list[Kernel] = field(default_factory=list)
     watched: list[Watched] = field(default_factory=list)

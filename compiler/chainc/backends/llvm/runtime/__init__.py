@@ -1,1 +1,1 @@
-"""What surrounds kernels in a module: entries, threads, failures."""
+"""What surrounds kernels in a module: entries and threads."""
