@@ -8,9 +8,9 @@ from functools import cached_property
 
 from chainc.backends.listing import Line, Listing
 from chainc.backends.llvm.machine_code.texts import defined, labelled
-from chainc.backends.llvm.printing.annotated import Marks
+from chainc.backends.llvm.printing.lines_of_parts import PartOfLines
 from chainc.backends.llvm.printing.module import KernelUse
-from chainc.backends.llvm.printing.nest import line_marks
+from chainc.backends.llvm.printing.nest import parts_of_lines
 from chainc.loops.language import Nest, Routine
 from chainc.loops.routine_text import routine_lines
 from chainc.loops.text import nest_lines
@@ -30,8 +30,8 @@ class _Function:
         self._known: dict[tuple[int | None, ...], tuple[Part, ...]] = {}
 
     @cached_property
-    def _marks(self) -> Sequence[Marks]:
-        return [line_marks(use.nest, inlines=use.function.inlines) for use in self._uses]
+    def _parts_by_use(self) -> Sequence[PartOfLines]:
+        return [parts_of_lines(use.nest, inlines=use.function.inlines) for use in self._uses]
 
     def all(self) -> tuple[Part, ...]:
         return self._parts((None,) * len(self._uses))
@@ -43,7 +43,9 @@ class _Function:
     def at(self, position: int) -> tuple[Part, ...]:
         """The parts for which a line of the body is, in LLVM text."""
         return self._parts(
-            tuple(marks[position] if position < len(marks) else None for marks in self._marks)
+            tuple(
+                parts[position] if position < len(parts) else None for parts in self._parts_by_use
+            )
         )
 
     def _parts(self, numbers: tuple[int | None, ...]) -> tuple[Part, ...]:

@@ -8,7 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chainc.backends.llvm.printing.annotated import Marks, common_part, marked, marks
+from chainc.backends.llvm.printing.lines_of_parts import (
+    PartOfLines,
+    common_part,
+    for_part,
+    parts_of,
+)
 from chainc.backends.llvm.printing.primitives import is_call
 from chainc.backends.llvm.printing.spelling import spelled
 from chainc.backends.llvm.printing.statements import StatementPrinter
@@ -61,9 +66,9 @@ def print_function(nest: Nest, *, inlines: bool = True) -> Function:
     return _NestPrinter(nest, inlines=inlines).function()
 
 
-def line_marks(nest: Nest, *, inlines: bool = True) -> Marks:
+def parts_of_lines(nest: Nest, *, inlines: bool = True) -> PartOfLines:
     """For each line of the body of `print_function` the part of the kernel."""
-    return _MarkingPrinter(nest, inlines=inlines).marks()
+    return _PrinterOfParts(nest, inlines=inlines).parts()
 
 
 def elementary_calls(nest: Nest) -> int:
@@ -281,16 +286,16 @@ class _NestPrinter(LoopPrinter):
         )
 
 
-class _MarkingPrinter(_NestPrinter):
-    """Marks each line with the part of the kernel for which it is."""
+class _PrinterOfParts(_NestPrinter):
+    """Notes for each line the part of the kernel for which it is."""
 
-    def marks(self) -> Marks:
+    def parts(self) -> PartOfLines:
         self._statements(self.nest.body)
-        return marks(["entry:", *self.to.lines, "  ret void"])
+        return parts_of(["entry:", *self.to.lines, "  ret void"])
 
     def _statement(self, statement: Statement) -> None:
         before = len(self.to.lines)
         super()._statement(statement)
         written = self.to.lines[before:]
         part = common_part(written) if isinstance(statement, Loop) else part_of(statement)
-        self.to.lines[before:] = marked(written, part)
+        self.to.lines[before:] = for_part(written, part)
