@@ -203,8 +203,8 @@ class Interpreter:
                 return np.asarray(numbers)
             case Positions(out=out, position=position):
                 return self.position(position) + np.arange(out.kind.lanes)
-            case RowCount(multiple=multiple):
-                return np.asarray(self.rows * multiple)
+            case RowCount(multiple=multiple, power=power):
+                return np.asarray(self.rows**power * multiple)
 
     def loop(self, loop: Loop) -> None:
         stop = self.bound(loop.stop)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from chainc.ir.types import DType, bool_, int64, promote
+from chainc.ir.types import Dim, DType, Size, bool_, int64, promote
 from chainc.loops.language import (
     Across,
     Carried,
@@ -210,9 +210,15 @@ class NestBuilder:
         self._append(Positions(out, affine(position)))
         return out
 
-    def row_count(self, dtype: DType, multiple: int = 1) -> Register:
+    def size(self, dim: Dim, dtype: DType) -> Register:
+        """A size as a number; a name in it is that of the rows, as often as it stands there."""
+        if not isinstance(dim, Size):
+            return self.constant(dim, Kind(dtype))
+        return self.row_count(dtype, dim.coefficient, len(dim.names))
+
+    def row_count(self, dtype: DType, multiple: int = 1, power: int = 1) -> Register:
         out = self._register(Kind(dtype), "rows")
-        self._append(RowCount(out, multiple))
+        self._append(RowCount(out, multiple, power))
         return out
 
     def call(

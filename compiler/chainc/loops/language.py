@@ -141,10 +141,11 @@ class Positions:
 
 @dataclass(frozen=True)
 class RowCount:
-    """`multiple` × the number of rows, as a scalar of the register's kind."""
+    """`multiple` × the number of rows to a power, as a scalar of the register's kind."""
 
     out: Register
     multiple: int
+    power: int = 1
 
 
 @dataclass(frozen=True)

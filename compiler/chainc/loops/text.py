@@ -282,8 +282,9 @@ class LoopText:
                 return (*head, *self._compute(statement))
             case Positions(position=position):
                 return (*head, "positions from ", *self.affine(position))
-            case RowCount(multiple=multiple):
-                return (*head, "rows" if multiple == 1 else f"{multiple}*rows")
+            case RowCount(multiple=multiple, power=power):
+                factors = [str(multiple)] if multiple != 1 else []
+                return (*head, "*".join([*factors, *["rows"] * power]))
 
     def _goes_on(self, compute: Compute) -> bool:
         """Is it a sum that has its name from before?"""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from chainc.ir.types import Shape, Size
+from chainc.ir.types import Shape
 from chainc.loops.builder import NestBuilder
 from chainc.loops.values import Kind, Parameter, Register
 from chainc.lowering.instructions import Reference, Value
@@ -79,7 +79,7 @@ class Frame:
         if isinstance(operand, Literal):
             return self.builder.constant(operand.value, Kind(operand.type.dtype))
         if isinstance(operand, SizeValue):
-            return self._size(operand)
+            return self.builder.size(operand.dim, operand.type.dtype)
         found = self.access(operand).broadcast(place.shape)
         return self.load(found, place)
 
@@ -93,11 +93,6 @@ class Frame:
         found = self.whole(buffer).broadcast(place.shape)
         address = found.address(place.point, place.vector_axis)
         self.builder.store(self.builder.splat(value, place.lanes), address)
-
-    def _size(self, operand: SizeValue) -> Register:
-        if isinstance(operand.dim, Size):
-            return self.builder.row_count(operand.type.dtype, operand.dim.coefficient)
-        return self.builder.constant(operand.dim, Kind(operand.type.dtype))
 
     def map(self, kernel: Map, place: Place, known: Mapping[Buffer, Register]) -> Register:
         """A map's value at a place; `known` are values that need no load."""

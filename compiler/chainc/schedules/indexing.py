@@ -11,7 +11,7 @@ from chainc.ops.families.indexing import Gather, Iota, OneHot, ScatterAdd
 from chainc.schedules.elementwise import WORTH_SHARING, Sweep
 from chainc.schedules.frame import Frame, Place
 from chainc.schedules.layout.access import Access, Point, bound_of
-from chainc.schedules.layout.positions import element, extent, located
+from chainc.schedules.layout.positions import element, located
 
 CACHE_LINE = 64  # bytes
 
@@ -118,7 +118,7 @@ def _check_all(frame: Frame, listed: Access, bound: Dim) -> None:
 def _outside(frame: Frame, index: Register, bound: Dim) -> Register:
     builder = frame.builder
     low = builder.compare("less", index, builder.constant(0, Kind(int64)))
-    high = builder.compare("less_equal", extent(frame.builder, bound), index)
+    high = builder.compare("less_equal", frame.builder.size(bound, int64), index)
     return builder.compute("logical_or", low, high)
 
 
@@ -221,7 +221,7 @@ class _Slices:
         bound = self.table.shape[self.axis]
         builder.fail(_outside(frame, index, bound))
         last = builder.compute(
-            "subtract", extent(frame.builder, bound), builder.constant(1, Kind(int64))
+            "subtract", frame.builder.size(bound, int64), builder.constant(1, Kind(int64))
         )
         clipped = builder.compute("minimum", index, last)
         return builder.compute("maximum", clipped, builder.constant(0, Kind(int64)))

@@ -13,7 +13,7 @@ from chainc.ops.families.random import Permutation, RandomWords
 from chainc.schedules.elementwise import WORTH_SHARING, Sweep
 from chainc.schedules.frame import Frame, Place
 from chainc.schedules.layout.access import Access, PanelPosition, Point, bound_of
-from chainc.schedules.layout.positions import element, extent
+from chainc.schedules.layout.positions import element
 
 WORDS = 4  # of a block of Philox
 COST = 8  # elements of other kernels that take as long as one here
@@ -41,7 +41,7 @@ def schedule_permutation(family: Permutation, frame: Frame) -> None:
     seed, step = (_integer(frame, operand) for operand in root.operands)
     stream = _stream(frame, family.stream)
     (keys,) = builder.call("permutation.keys", (seed, stream, step), [Kind(int32, 12)])
-    count = extent(builder, type.shape[0])
+    count = builder.size(type.shape[0], int64)
 
     def body(place: Place) -> None:
         index = builder.positions(element(place.point[0]), place.lanes)
@@ -241,7 +241,7 @@ def _anywhere(words: _Words, shape: Shape, accesses: Sequence[Access]) -> None:
         flat = builder.constant(0, Kind(int64))
         for axis, position in enumerate(place.point):
             lanes = place.lanes if axis == place.vector_axis else 1
-            scaled = builder.compute("multiply", flat, extent(builder, shape[axis]))
+            scaled = builder.compute("multiply", flat, builder.size(shape[axis], int64))
             here = builder.positions(element(position), lanes)
             flat = builder.compute("add", scaled, here)
         frame.finish(words.of_elements(flat), place)

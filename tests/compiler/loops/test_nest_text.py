@@ -161,7 +161,7 @@ def test_every_other_statement_has_a_line() -> None:
     ramp = builder.constants([0.5, 1.5, 2.5, 3.5], float32)
     turned = builder.transpose([mixed, loaded[1], spread, loaded[0]])
     place = builder.positions(affine(3), 4, int32)
-    count = builder.row_count(int32, 2)
+    count = builder.row_count(int32, 2, 3)
     builder.fail(builder.compare("less_equal", count, place))
     (bits,) = builder.call("philox", [place], [Kind(int32, 4)])
     total = builder.compute("fma", turned[0], builder.constant(float("nan"), kind), ramp)
@@ -180,7 +180,7 @@ kernel(x: f32) -> y: f32
     sum0: f32x4 = [0.5, 1.5, 2.5, 3.5]
     x4..x7 = transpose(x3, x1, x2, x0)
     position: i32x4 = positions from 3
-    rows: i32 = 2*rows
+    rows: i32 = 2*rows*rows*rows
     less_equal: boolx4 = rows <= position
     fail where less_equal
     philox = philox(position)

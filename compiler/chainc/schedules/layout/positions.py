@@ -1,12 +1,12 @@
-"""Positions as integers, as panel and lane, and sizes as values."""
+"""Positions as integers, as panel and lane."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chainc.ir.types import Dim, Size, int64
+from chainc.ir.types import int64
 from chainc.loops.builder import NestBuilder
-from chainc.loops.values import Affine, Kind, Register, affine
+from chainc.loops.values import Affine, Kind, affine
 from chainc.schedules.layout.access import Access, PanelPosition
 
 
@@ -31,10 +31,3 @@ def split(builder: NestBuilder, position: Affine, lanes: int) -> PanelPosition:
 def element(place: Affine | PanelPosition) -> Affine:
     """The position that a split one stands for."""
     return place.panel * place.lanes + place.lane if isinstance(place, PanelPosition) else place
-
-
-def extent(builder: NestBuilder, dim: Dim) -> Register:
-    """A size as an int64."""
-    if isinstance(dim, Size):
-        return builder.row_count(int64, dim.coefficient)
-    return builder.constant(dim, Kind(int64))

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from chainc.ir.types import DType, Size, int64
+from chainc.ir.types import DType, int64
 from chainc.loops.builder import OpenLoop
 from chainc.loops.values import Affine, Bound, Index, Kind, Register, affine
 from chainc.lowering.kernels import Reduction
@@ -287,10 +287,7 @@ class _Along:
         )
 
     def _extent(self) -> Register:
-        builder, extent = self.fold.operand.frame.builder, self.leg.extent
-        if isinstance(extent, Size):
-            return builder.row_count(self._counter, extent.coefficient)
-        return builder.constant(extent, Kind(self._counter))
+        return self.fold.operand.frame.builder.size(self.leg.extent, self._counter)
 
     @property
     def _counter(self) -> DType:

@@ -301,6 +301,8 @@ class StatementPrinter:
 
     def row_count(self, statement: RowCount) -> None:
         count = self._times("%rows", statement.multiple)
+        for _ in range(statement.power - 1):
+            count = self.to.let(f"mul i64 {count}, %rows")
         kind = statement.out.kind
         name = emit(self.to, "cast", kind, Kind(int64), (count,), self.known)
         self._define(statement.out, name)

@@ -104,7 +104,7 @@ class Author:
         depth = self.depth
         with self.builder.loop("row", 0, Rows(1, 4), 4) as loop:
             self.inside(affine(loop.index), depth)
-        self.keep(self.builder.row_count(int32, 5))
+        self.keep(self.builder.row_count(int32, 5, 2))
 
     def shared(self) -> None:
         depth, grain = self.depth, int(self.random.integers(1, 5))
