@@ -250,14 +250,17 @@ class Lowering:
         return self._emit(Applied(out, (), table.family, checked=False, origin=self.origin))
 
     def _checked(self, kernel: Kernel) -> bool:
-        """Must it look at its indices? Those of an input are checked before anything runs."""
+        """Must it look at its indices? Those of an input are checked before anything runs.
+
+        Not so where they are rows of a batch, of which a training has one at a time.
+        """
         if kernel.index is None:
             return False
         indices, bound = kernel.index
         if indices.buffer.role != "input":
             return True
         self.index_bounds.append(IndexBound(indices.buffer.key, bound, kernel.origin))
-        return False
+        return not isinstance(bound, int)
 
     def size(self, result: TensorType, dim: Dim) -> Operand:
         return SizeValue(dim, result)

@@ -182,7 +182,8 @@ class TrainingProgram(Compiled):
         given = by_key(self.declared, data, hyperparameters)
         arrays = as_arrays(self.declared, given, self._compiled.executable.runner.byte_inputs)
         sizes = sizes_from(self.declared, arrays)
-        check_indices(self._compiled.loop.step.index_bounds, arrays, sizes)
+        loop = self._compiled.loop
+        check_indices((*loop.step.index_bounds, *loop.evaluate.index_bounds), arrays, sizes)
         warn_of_nan(arrays)
         return arrays
 

@@ -131,8 +131,9 @@ def _one_hot(_family: OneHot, kernel: Kernel, scope: SourceNames) -> list[str]:
 
 @write_statements.register
 def _arange(_family: Iota, kernel: Kernel, scope: SourceNames) -> list[str]:
-    out = scope.names[kernel.out]
-    return [f"np.copyto({out}, np.arange({out}.size))"]
+    out, narrow = scope.names[kernel.out], kernel.out.type.dtype.itemsize == 1
+    casting = ', casting="unsafe"' if narrow else ""
+    return [f"np.copyto({out}, np.arange({out}.size){casting})"]
 
 
 @write_statements.register

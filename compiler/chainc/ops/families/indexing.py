@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from chainc.ir.kernels import Family, Table
-from chainc.ir.types import Array, Dim, Shape, TensorType, has_named_size, named_axes, static
+from chainc.ir.types import Array, Dim, Shape, TensorType, has_named_size, named_axes, int32, static, uint8
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,8 @@ class OneHot(Family):
         return 0, result[-1]
 
     def tables(self, result: TensorType, operands: Sequence[TensorType]) -> Sequence[Table]:
-        positions = TensorType(result.shape[-1:], operands[0].dtype)
+        counted = int32 if operands[0].dtype == uint8 else operands[0].dtype
+        positions = TensorType(result.shape[-1:], counted)
         return (Table("classes", Iota(), positions),)
 
 

@@ -56,7 +56,7 @@ def _out_of_range(kernel: Kernel) -> InputError:
     assert kernel.index is not None, "only a kernel with indices fails"
     _, bound = kernel.index
     return InputError(
-        f"an index computed in the graph is out of range for an axis of size {bound}",
+        f"an index is out of range for an axis of size {bound}",
         where=str(kernel.root.origin.location),
         hint=f"use indices from 0 to {bound - 1}"
         if isinstance(bound, int)
