@@ -17,6 +17,7 @@ from chainc.ir.types import (
     Array,
     Dim,
     DType,
+    Number,
     TensorType,
     bool_,
     float32,
@@ -25,6 +26,8 @@ from chainc.ir.types import (
 )
 
 T = TypeVar("T")
+
+NUMBERS = (int, float, np.integer, np.floating)
 
 
 class ConstantArray:
@@ -217,7 +220,7 @@ def constant(value: Operand, dtype: DType | None = None) -> Node:
         )
     array = np.asarray(value)
     target = dtype or BY_NAME.get(array.dtype.name)
-    if isinstance(value, float) and dtype is None:
+    if dtype is None and isinstance(value, float) and not isinstance(value, np.generic):
         target = float32
     if target is None:
         raise DTypeError(
@@ -243,15 +246,24 @@ def _pattern_constant(operand: Operand) -> Node:
 
 
 def _as_node(operand: Operand, like: DType | None) -> Node:
-    weak = isinstance(operand, (int, float)) and not isinstance(operand, (bool, np.generic))
-    if not weak or like is None:
+    if like is None or not isinstance(operand, NUMBERS) or isinstance(operand, bool):
         return constant(operand)
-    if isinstance(operand, float) and not like.is_float:
+    if not _fits(operand, like):
         raise DTypeError(
             f"the number {operand} does not fit an operand of element type {like}",
             hint="convert the operand with cr.astype(x, cr.float32) first",
         )
     return constant(operand, like)
+
+
+def _fits(number: Number, dtype: DType) -> bool:
+    """Can a number be held: any by floating-point types, an integer within the range by others?"""
+    if dtype.is_float:
+        return True
+    if isinstance(number, float | np.floating):
+        return False
+    limits = np.iinfo(dtype.name)
+    return int(limits.min) <= int(number) <= int(limits.max)
 
 
 def size(dim: Dim | str) -> Node:

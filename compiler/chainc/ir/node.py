@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from chainc.ir.errors import MisfitError
 from chainc.ir.operators import Operators
 from chainc.ir.origin import Origin, current_origin
-from chainc.ir.types import UNKNOWN, Array, Shape, TensorType
+from chainc.ir.types import UNKNOWN, Array, Number, Shape, TensorType
 
 if TYPE_CHECKING:
     from chainc.ir.graph import Graph
@@ -105,7 +105,7 @@ class Node(Operators):
         return f"<{describe(self)}>"
 
 
-Operand = Node | float | int | bool | Array
+Operand = Node | bool | Number | Array
 
 
 def describe(node: Node, *, short: bool = False) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.generic]
+Number = int | float | np.integer | np.floating
 
 
 @dataclass(frozen=True)

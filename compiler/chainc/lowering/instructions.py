@@ -91,9 +91,9 @@ class InstructionBuilder(UniformScalar[Value]):
         return self._append(primitive, operands, _common_dtype(operands, self.default), bool_)
 
     def select(self, condition: Value, a: Value, b: Value) -> Value:
-        operands = (condition, a, b)
-        common = _common_dtype(operands, self.default)
-        return self._append("select", operands, common, _common_dtype((a, b), self.default))
+        common = _common_dtype((a, b), self.default)
+        chosen = (_typed(a, common), _typed(b, common))
+        return self._write("select", (_typed(condition, bool_), *chosen), common)
 
     def cast(self, a: Value, dtype: DType) -> Value:
         return self._append("cast", (a,), _common_dtype((a,), self.default), dtype)
@@ -101,12 +101,14 @@ class InstructionBuilder(UniformScalar[Value]):
     def _append(
         self, primitive: str, operands: Sequence[Value], common: DType, dtype: DType
     ) -> Value:
-        shape = broadcast(*(operand.type.shape for operand in operands))
+        return self._write(primitive, [_typed(operand, common) for operand in operands], dtype)
+
+    def _write(self, primitive: str, typed: Sequence[Value], dtype: DType) -> Value:
+        shape = broadcast(*(operand.type.shape for operand in typed))
         if shape is None:
-            raise ValueError(f"{primitive}: operands {operands} do not broadcast")
-        typed = tuple(_typed(operand, common) for operand in operands)
+            raise ValueError(f"{primitive}: operands {typed} do not broadcast")
         type = TensorType(shape, dtype)
-        self.instructions.append(Instruction(primitive, typed, type, self.origin, self.node))
+        self.instructions.append(Instruction(primitive, tuple(typed), type, self.origin, self.node))
         return Result(len(self.instructions) - 1, type)
 
 
@@ -114,7 +116,7 @@ def _common_dtype(operands: Sequence[Value], default: DType) -> DType:
     """The operands' promoted element type; a constant follows the others."""
     found: DType | None = None
     for operand in operands:
-        if isinstance(operand, Reference) and operand.type.dtype != bool_:
+        if isinstance(operand, Reference):
             dtype = operand.type.dtype
             found = dtype if found is None else promote(found, dtype) or found
     return found or default

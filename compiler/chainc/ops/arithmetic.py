@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TypeVar
 
+import numpy as np
+
 from chainc.ir import Node, Operand
+from chainc.ir.leaves import Constant, constant
 from chainc.ir.operators import operator
 from chainc.ir.scalar import Scalar
 from chainc.ops.elementwise import Binary, Unary
 from chainc.ops.functions import log, sign
-from chainc.ops.logic import equal, where
+from chainc.ops.logic import equal, less, logical_and, where
 
 __all__ = [
     "abs",
@@ -140,7 +144,19 @@ class Power(Binary):
     def vjp(self, g: Node, y: Node, a: Node, b: Node) -> tuple[Node, Node]:
         # d(a^0)/da is 0 also where a^(-1) is not finite, and d(0^b)/db is 0 though ln 0 is not
         safe = where(equal(a, 0), 1, a)
-        return g * b * a ** where(equal(b, 0), 1, b - 1), g * y * log(safe)
+        return g * b * _base(a, b) ** _less_one(b), g * y * log(safe)
+
+
+def _less_one(b: Node) -> Node:
+    return constant(b.op.value.array - 1) if isinstance(b.op, Constant) else b - 1
+
+
+def _base(a: Node, b: Node) -> Node:
+    """`a`, but 1 where b is 0 and 1 / a is not finite: b a^(b-1) is then 0 all the same."""
+    if isinstance(b.op, Constant) and np.all(b.op.value.array):
+        return a
+    finite = less(abs(1 / a), math.inf)
+    return where(logical_and(equal(b, 0), ~finite), 1, a)
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ class Expm1(Unary):
         return s.expm1(x)
 
     def vjp(self, g: Node, y: Node, x: Node) -> tuple[Node]:
-        return (g * (y + 1),)
+        return (g * exp(x),)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from chainc.ir.types import (
     format_shape,
     int32,
     int64,
+    promote,
 )
 from chainc.ops.families import indexing
 from chainc.ops.logic import as_dtype
@@ -35,6 +36,15 @@ def _require_indices(indices: TensorType) -> None:
             DTypeError,
             f"the indices have element type {indices.dtype}, not an integer type",
             'declare them with dtype="int32", or convert them with cr.astype(x, "int32")',
+        )
+
+
+def _require_summands(x: TensorType, updates: TensorType) -> None:
+    if x.dtype.kind == "b" or promote(x.dtype, updates.dtype) != x.dtype:
+        raise MisfitError(
+            DTypeError,
+            f"updates of element type {updates.dtype} cannot be added to {x.dtype}",
+            "give both one number type, such as with cr.astype(updates, x.type.dtype)",
         )
 
 
@@ -78,6 +88,7 @@ class ScatterAdd(Op):
 
     def infer(self, x: TensorType, indices: TensorType, updates: TensorType) -> TensorType:
         _require_indices(indices)
+        _require_summands(x, updates)
         require_axes((self.axis,), x)
         expected = (*x.shape[: self.axis], *indices.shape, *x.shape[self.axis + 1 :])
         if updates.shape != expected:

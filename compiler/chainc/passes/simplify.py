@@ -286,6 +286,26 @@ def or_of_same(x: Node) -> Equation:
 
 
 @rule.exact
+def and_true(x: Node) -> Equation:
+    return logical_and(x, constant(True)), x
+
+
+@rule.exact
+def and_false(x: Node) -> Equation:
+    return logical_and(x, constant(False)), lambda: broadcast_to(constant(False), x.shape)
+
+
+@rule.exact
+def or_false(x: Node) -> Equation:
+    return logical_or(x, constant(False)), x
+
+
+@rule.exact
+def or_true(x: Node) -> Equation:
+    return logical_or(x, constant(True)), lambda: broadcast_to(constant(True), x.shape)
+
+
+@rule.exact
 def where_of_same(c: Node, a: Node) -> Equation:
     return where(c, a, a), a
 

@@ -35,8 +35,9 @@ def elu(x: Node, scale: float = 1.0) -> Node:
     """X where x is positive, else scale · (e^x - 1) (Clevert, Unterthiner, Hochreiter 2016)."""
     factor = number("elu", "scale", scale, above=0, hint="give a positive number, such as 1")
     with scope("elu"):
-        # the branch not taken is kept finite, for its derivative is multiplied by 0
-        return where(0 < x, x, factor * expm1(minimum(x, 0.0)))
+        # the branch not taken is kept finite, for its derivative is multiplied by 0; the second
+        # operand of a minimum has the derivative where both are equal
+        return where(0 < x, x, factor * expm1(minimum(0.0, x)))
 
 
 def gelu(x: Node) -> Node:

@@ -111,6 +111,8 @@ class _Choice:
     def _refused(self) -> Iterator[Buffer]:
         """Buffers with a use that reads or writes elements in row-major order."""
         for kernel in (*self.program.prologue, *self.program.body):
+            if _mixes_precisions(kernel):
+                yield from _floats(kernel)
             for member in kernel.single:
                 if not member.takes_panels:
                     yield member.out
@@ -139,6 +141,17 @@ def panels(buffer: Buffer, axis: int, machine: Machine, capacity: Capacity) -> P
 def _targets(program: Program) -> dict[Buffer, Buffer]:
     """Where results are kept."""
     return {result: target for kernel in program.body for result, target in kernel.stored}
+
+
+def _floats(kernel: Kernel) -> Sequence[Buffer]:
+    read = (view.buffer for view in kernel.reads)
+    written = (member.out for member in kernel.single)
+    return [each for each in (*kernel.outs, *written, *read) if each.type.dtype.is_float]
+
+
+def _mixes_precisions(kernel: Kernel) -> bool:
+    """Would some of its panels be narrower than others, and a position fall apart in two ways?"""
+    return len({buffer.type.dtype for buffer in _floats(kernel)}) > 1
 
 
 def _keeps_panels(view: View) -> bool:
