@@ -175,7 +175,8 @@ def _result(
     if node in totals:
         return totals[node]
     if allow_unused:
-        return broadcast_to(constant(0, node.type.dtype), node.shape)
+        with originating(_derived(node, None, "unused")):
+            return broadcast_to(constant(0, node.type.dtype), node.shape)
     raise GradientError(
         f"{describe(outputs[0])} does not depend on {describe(node)}: "
         f"{_missing(node, order, totals)}",

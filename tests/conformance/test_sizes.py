@@ -36,3 +36,53 @@ def test_a_training_over_all_pairs_counts_them_in_a_partial_batch_too(target: st
     exact = values.astype(np.float64) @ np.ones((2, 3))
     pairs = [(part @ part.T).mean() for part in (exact[:4], exact[4:])]
     np.testing.assert_allclose(history["loss"], (4 * pairs[0] + 2 * pairs[1]) / 6, rtol=1e-6)
+
+
+@TARGETS
+def test_an_input_that_the_derivative_has_dropped_may_be_given(target: str) -> None:
+    x, w = cr.input("x"), cr.input("w")
+    for node, given, right in (
+        (cr.grad(3.0 * x, x), {"x": 2.0}, 3.0),
+        (cr.grad(w * x, x), {"x": 2.0, "w": 5.0}, 5.0),
+        (cr.grad(cr.grad(x * x, x), x), {"x": 2.0}, 2.0),
+        (cr.grad(3.0 * x, x), {}, 3.0),
+    ):
+        function = cr.compile(node, target=target)
+        assert function(given) == right
+        with pytest.raises(cr.InputError, match="there is no input 'z'"):
+            function(given | {"z": 1.0})
+
+
+@TARGETS
+def test_a_size_is_that_of_the_input_which_the_derivative_has_dropped(target: str) -> None:
+    x, w = cr.input("x", ("batch", 3)), cr.input("w", (3,))
+    rows, weights = np.ones((4, 3), np.float32), np.array([1, 2, 3], np.float32)
+    slope = cr.compile(cr.grad(cr.sum(x * w), x), target=target)
+    np.testing.assert_array_equal(slope(x=rows, w=weights), np.tile(weights, (4, 1)))
+    np.testing.assert_array_equal(slope(x=rows[:2], w=weights), np.tile(weights, (2, 1)))
+    with pytest.raises(cr.InputError, match=r"the size 'batch' does not follow(.|\n)*give x too"):
+        slope(w=weights)
+    zeros = cr.compile(cr.grad(cr.sum(w * w), x, allow_unused=True), target=target)
+    np.testing.assert_array_equal(zeros(x=rows), np.zeros((4, 3)))
+
+
+@TARGETS
+def test_a_size_that_rewriting_has_left_alone_is_still_that_of_the_input(target: str) -> None:
+    x = cr.input("x", ("n",))
+    ratio = cr.sum(x) / cr.sum(x)
+    function = cr.compile([ratio, cr.grad(ratio, x)], target=target, fast_math=True)
+    one, slope = function(x=np.array([1, 2], np.float32))
+    assert one == 1
+    np.testing.assert_array_equal(slope, [0, 0])
+
+
+@TARGETS
+def test_a_size_that_no_input_has_is_set_when_compiling(target: str) -> None:
+    for node in (cr.arange("batch"), cr.broadcast_to(cr.constant(1.0), ("batch",)),
+                 cr.uniform(("batch",), 0, 0), cr.size("batch") * 1):  # fmt: skip
+        with pytest.raises(cr.InputError, match=r"the size 'batch' does not(.|\n)*batch=64"):
+            cr.compile(node, target=target)()
+        cr.compile(node, target=target, batch=5)()
+    assert cr.compile(cr.arange("batch"), target=target, batch=3)().tolist() == [0, 1, 2]
+    with pytest.raises(cr.InputError, match="there is no named size 'time'"):
+        cr.compile(cr.arange("batch"), target=target, time=3)

@@ -30,7 +30,7 @@ class Derivative:
 
     forward: Node  # the node whose output or operand this is the cotangent of
     operand: int | None  # which operand of `forward`; None for a cotangent of its output
-    rule: str  # "seed", "local derivative", "fan-out sum", "un-broadcast", "un-promote"
+    rule: str  # "seed", "local derivative", "fan-out sum", "un-broadcast", "un-promote", "unused"
 
 
 @dataclass(frozen=True)

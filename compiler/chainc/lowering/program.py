@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from chainc.ir import Origin
-from chainc.ir.types import Dim
+from chainc.ir.types import Dim, names_of
 from chainc.lowering.kernels import Kernel
-from chainc.lowering.views import Buffer, Operand, View
+from chainc.lowering.views import Buffer, Operand, SizeValue, View
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,14 @@ class Program:
 
     @property
     def size_names(self) -> tuple[str, ...]:
-        """Every named size, in order of appearance in the inputs."""
-        names: dict[str, None] = {}
-        for buffer in self.inputs:
-            for dim in buffer.type.shape:
-                names.update(dict.fromkeys(() if isinstance(dim, int) else dim.names))
-        return tuple(names)
+        """Every named size: in order of appearance in the inputs, then those that none has."""
+        dims = [dim for buffer in self.inputs for dim in buffer.type.shape]
+        kernels = (*self.prologue, *self.body)
+        values = [*(each for kernel in kernels for each in kernel.operands), *self.outputs]
+        for type in (*(kernel.out.type for kernel in kernels), *(each.type for each in values)):
+            dims.extend(type.shape)
+        dims.extend(each.dim for each in values if isinstance(each, SizeValue))
+        return tuple(dict.fromkeys(name for dim in dims for name in names_of(dim)))
 
 
 @dataclass(frozen=True)

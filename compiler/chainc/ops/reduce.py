@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
@@ -11,9 +12,9 @@ from chainc.ir.errors import DTypeError, MisfitError, ShapeError
 from chainc.ir.kernels import Kernels
 from chainc.ir.leaves import as_nodes, size
 from chainc.ir.types import Shape, TensorType, float32, product
-from chainc.ops.arithmetic import divide, square, subtract
+from chainc.ops.arithmetic import abs, divide, square, subtract
 from chainc.ops.functions import exp, log, sqrt
-from chainc.ops.logic import astype, equal, stop_gradient, where
+from chainc.ops.logic import astype, equal, less, stop_gradient, where
 from chainc.ops.movement import broadcast_to, normalize_axes, require_axes, reshape
 
 __all__ = ["logsumexp", "max", "mean", "min", "prod", "std", "sum", "var"]
@@ -194,13 +195,19 @@ def std(x: Operand, axis: Axis = None, correction: float = 0.0, keepdims: bool =
     return sqrt(var(x, axis, correction, keepdims))
 
 
+def largest_exponent(x: Node, axis: Axis) -> Node:
+    """Max x, which no derivative reads, but 0 where it is infinite: x less it is no ∞ - ∞."""
+    largest = stop_gradient(max(x, axis, keepdims=True))
+    return where(less(abs(largest), math.inf), largest, 0)
+
+
 def logsumexp(x: Operand, axis: Axis = None, keepdims: bool = False) -> Node:
     """The logarithm ln Σ e^x, as m + ln Σ e^(x - m) with m = max x, which never overflows.
 
-    Where every element is -∞, or one is +∞, the result is NaN.
+    Where every element is -∞ it is -∞, and +∞ where one is.
     """
     (node,) = as_nodes(x)
-    largest = stop_gradient(max(node, axis, keepdims=True))
+    largest = largest_exponent(node, axis)
     total = log(sum(exp(subtract(node, largest)), axis, keepdims=True))
     result = total + largest
     if keepdims:

@@ -21,7 +21,7 @@ import numpy as np
 
 from chainc.ir import Graph, Node, apply
 from chainc.ir.leaves import Constant, SizeOf
-from chainc.ir.types import Shape, TensorType, float32, int32, named
+from chainc.ir.types import Shape, TensorType, broadcast, float32, int32, named
 from chainc.ops import abs, exp, expm1, less, log, log1p, sigmoid, softplus, sqrt, tanh, where
 from chainc.ops.arithmetic import Add, Divide, Multiply, Subtract
 from chainc.ops.index import OneHot
@@ -173,7 +173,7 @@ def softmax_shifted(axes: Axes, x: Node) -> Equation:
     """The largest exponent becomes 0, so that none overflows."""
 
     def shifted() -> Node | None:
-        if _is_shifted(x, axes):
+        if _is_shifted(x, axes) or _is_empty(x, axes):
             return None
         e = exp(x - _finite_maximum(x, axes))
         return e / apply(Sum(axes, True), e)
@@ -186,7 +186,7 @@ def log_of_sum_of_exp(axes: Axes, keepdims: bool, x: Node) -> Equation:
     y = log(apply(Sum(axes, keepdims), exp(x)))
 
     def shifted() -> Node | None:
-        if _is_shifted(x, axes):
+        if _is_shifted(x, axes) or _is_empty(x, axes):
             return None
         m = _finite_maximum(x, axes)
         return reshape(log(apply(Sum(axes, True), exp(x - m))) + m, y.shape)
@@ -200,6 +200,11 @@ def _finite_maximum(x: Node, axes: Axes) -> Node:
     return where(less(abs(largest), math.inf), largest, 0)
 
 
+def _is_empty(x: Node, axes: Axes) -> bool:
+    """Is there no element along the axes, and so no largest one?"""
+    return any(x.shape[axis] == 0 for axis in axes)
+
+
 def _is_shifted(x: Node, axes: Axes) -> bool:
     """Is x a difference from its maximum?"""
     if not isinstance(x.op, Subtract):
@@ -208,6 +213,23 @@ def _is_shifted(x: Node, axes: Axes) -> bool:
     if isinstance(shift.op, Where):
         shift = shift.inputs[1]
     return shift.op == Max(axes, True) and shift.inputs[0] is base
+
+
+@rule.exact(at=[((0,), LOGITS, LOGITS), ((0, 1), LOGITS, LOGITS)])
+def softmax_with_kept_axes(axes: Axes, g: Node, x: Node) -> Equation:
+    """The first axes may be left out, for the shapes then fit as if they had been kept."""
+
+    def with_kept_axes() -> Node | None:
+        if axes != tuple(range(len(axes))) or g.ndim != x.ndim:
+            return None
+        return g / apply(Sum(axes, True), exp(x))
+
+    return g / apply(Sum(axes, False), exp(x)), with_kept_axes
+
+
+@rule.exact(at=[((1,), True, LOGITS), ((1,), False, LOGITS)])
+def minus_out_of_sum(axes: Axes, keepdims: bool, x: Node) -> Equation:
+    return apply(Sum(axes, keepdims), -x), -apply(Sum(axes, keepdims), x)
 
 
 @rule.exact(at=[((1,), LOGITS)])
@@ -274,10 +296,10 @@ def softmax_times_reshaped(axes: Axes, keepdims: bool, shape: Shape, g: Node, x:
     return apply(Reshape(shape), g / s) * exp(x), with_kept_axes
 
 
-@rule.exact(at=[((1,), LOGITS, LOGITS)])
+@rule.exact(at=[((1,), LOGITS, LOGITS), ((1,), SCALE, LOGITS)])
 def cancel_softmax(axes: Axes, g: Node, x: Node) -> Equation:
     p = exp(x) / apply(Sum(axes, True), exp(x))
-    return g / p * p, g
+    return g / p * p, lambda: broadcast_to(g, broadcast(g.shape, x.shape) or ())
 
 
 @rule.exact(at=[((1,), LOGITS, LOGITS, LOGITS)])
@@ -290,6 +312,12 @@ def cancel_softmax_on_the_left(axes: Axes, a: Node, g: Node, x: Node) -> Equatio
 def cancel_softmax_on_the_right(axes: Axes, a: Node, g: Node, x: Node) -> Equation:
     p = exp(x) / apply(Sum(axes, True), exp(x))
     return (a - g / p) * p, a * p - g
+
+
+@rule.exact(at=[((1,), SCALE, SCALE, LOGITS)])
+def number_over_softmax_denominator(axes: Axes, c: Node, g: Node, x: Node) -> Equation:
+    s = apply(Sum(axes, True), exp(x))
+    return g / s * c, lambda: g * c / s if c.ndim == g.ndim == 0 else None
 
 
 @rule.exact(at=[((1,), LOGITS, LOGITS, SCALE)])
@@ -309,6 +337,18 @@ def sum_of_one_hot(axes: Axes, keepdims: bool, code: OneHot, i: Node, c: Node) -
         return broadcast_to(c, y.shape)
 
     return y, picked
+
+
+@rule.exact(at=[(OneHot(3), LABELS, 2.0)])
+def where_one_hot(code: OneHot, i: Node, c: Node) -> Equation:
+    """Products with 1 and 0, for c is finite: in the derivative of a loss, one subtraction."""
+    target = apply(code, i)
+    return where(0 < target, c, 0), lambda: target * c if not c.ndim and _is_finite(c) else None
+
+
+@rule.exact
+def where_minus(c: Node, a: Node) -> Equation:
+    return where(c, -a, 0), -where(c, a, 0)
 
 
 def _is_finite(x: Node) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 
-from chainc import driver
+from chainc import driver, ir
 from chainc.backends.target import GeneratedCode, Run
 from chainc.ir import Node
 from chainc.ir.errors import StateError
@@ -17,7 +17,15 @@ from chainc.ir.types import Array
 from chainrule.compiled.compiled import Compiled
 from chainrule.compiled.starting import arrays_for, initial_state
 from chainrule.compiled.state import State
-from chainrule.evaluation.values import Values, as_arrays, by_key, check_indices, sizes_from
+from chainrule.evaluation.values import (
+    Values,
+    as_arrays,
+    by_key,
+    check_indices,
+    dropped_inputs,
+    sizes_for,
+    sizes_from,
+)
 
 # What a call gives; its element type follows from the graph, so a caller may use it as any.
 Numbers = npt.NDArray[Any]
@@ -122,17 +130,25 @@ class Function(Compiled, Generic[R]):
         sizes = self._sizes.get(tuple(array.shape for array in arrays))
         return None if sizes is None else (arrays, sizes)
 
+    @cached_property
+    def _dropped(self) -> tuple[Node, ...]:
+        return dropped_inputs(self.declared)
+
     def _checked(self, values: Values, named: Mapping[str, object]) -> Given:
         """The arrays in the order of the inputs, and the named sizes that they give."""
-        arrays = as_arrays(self.declared, by_key(self.declared, values, named))
-        sizes = sizes_from(self.declared, arrays)
-        program = self._compiled.program
+        program, declared = self._compiled.program, self.declared.leaves("input")
+        given = by_key(ir.Graph((*declared, *self._dropped)), values, named)
+        extra = [node for node in self._dropped if node.op.label in given]
+        taken = ir.Graph((*declared, *extra))
+        arrays = as_arrays(taken, given)
+        sizes = sizes_from(taken, arrays)
         check_indices(program.index_bounds, arrays, sizes)
         ordered = [arrays[buffer.key] for buffer in program.inputs]
         if len(self._sizes) == SHAPES_KEPT:
             self._sizes.clear()
-        found = tuple(sizes[name] for name in program.size_names)
-        self._sizes[tuple(array.shape for array in ordered)] = found
+        found = sizes_for(program.size_names, self.declared, sizes)
+        if len(arrays) == len(ordered):
+            self._sizes[tuple(array.shape for array in ordered)] = found
         return ordered, found
 
     def _run(self, state: Mapping[str, Array], sizes: tuple[int, ...]) -> Run:

@@ -9,7 +9,7 @@ from chainc import ir
 from chainc.ir import Node, rebuild, with_inputs
 from chainc.ir.binding import bind_graph
 from chainc.ir.errors import GraphError, InputError
-from chainc.ir.leaves import Input, constant
+from chainc.ir.leaves import Input, SizeOf, constant
 from chainc.ir.types import names_of
 
 Mode = Literal["train", "infer"]  # with the updates of states, or for the outputs alone
@@ -74,12 +74,14 @@ def _plain(what: Declared) -> ir.Graph:
 
 
 def _bound(graph: ir.Graph, sizes: Mapping[str, int]) -> ir.Graph:
-    known = {name for node in graph.leaves("input") for dim in node.shape for name in names_of(dim)}
+    dims = [dim for node in graph.nodes for dim in node.shape]
+    dims.extend(node.op.dim for node in graph.nodes if isinstance(node.op, SizeOf))
+    known = {name for dim in dims for name in names_of(dim)}
     for name, value in sizes.items():
         if name not in known:
             raise InputError(
                 f"compile: there is no named size {name!r}",
-                hint=f"the inputs have {', '.join(sorted(known)) or 'none'}",
+                hint=f"there is {', '.join(sorted(known)) or 'none'}",
             )
         if value < 1:
             raise InputError(f"compile: the size {name}={value} is empty", hint="give 1 or more")

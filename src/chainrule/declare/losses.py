@@ -9,13 +9,16 @@ from __future__ import annotations
 from chainc.ir import Node, current_origin, describe, scope
 from chainc.ir.errors import DTypeError, ShapeError
 from chainc.ir.types import format_shape
-from chainc.ops import abs, logsumexp, mean, one_hot, softplus, square, sum
+from chainc.ops import abs, exp, log, mean, one_hot, softplus, square, sum, where
+from chainc.ops.reduce import largest_exponent
 
 __all__ = ["absolute_error", "binary_cross_entropy", "cross_entropy", "squared_error"]
 
 
 def cross_entropy(logits: Node, labels: Node) -> Node:
-    """The mean of -ln softmax(logits)[label], as ln Σ e^z - z[label].
+    """The mean of -ln softmax(logits)[label], as ln Σ e^z - z[label], z less the largest of them.
+
+    A logit of -∞ is a class that cannot be; it counts nowhere, unless it is the label's.
 
     Args:
         logits: floating-point (..., classes).
@@ -30,7 +33,8 @@ def cross_entropy(logits: Node, labels: Node) -> Node:
     with scope("cross_entropy"):
         # exp(z - max) and its sum serve the loss and its gradient, softmax - one_hot, alike
         target = one_hot(labels, _classes("cross_entropy", logits, labels), logits.type.dtype)
-        return mean(logsumexp(logits, axis=-1) - sum(logits * target, axis=-1))
+        z = logits - largest_exponent(logits, axis=-1)
+        return mean(log(sum(exp(z), axis=-1)) - sum(where(0 < target, z, 0), axis=-1))
 
 
 def binary_cross_entropy(logits: Node, targets: Node) -> Node:

@@ -8,15 +8,31 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from chainc.ir import Graph, Node, describe
+from chainc.ir import Graph, Node, describe, topological
 from chainc.ir.binding import sizes_of
 from chainc.ir.errors import InputError
 from chainc.ir.leaves import Input
-from chainc.ir.types import Array, bind
+from chainc.ir.types import Array, bind, names_of
 from chainc.lowering.program import IndexBound
 
 Floats = NDArray[np.float64]
 Values = Mapping[Node, object] | Mapping[str, object] | Mapping[Node | str, object]
+
+
+def dropped_inputs(graph: Graph) -> tuple[Node, ...]:
+    """Inputs of what was differentiated that the derivative does not read: d(3x)/dx is 3.
+
+    A call may give them a value all the same, and a size of the derivative may be theirs alone.
+    """
+    found: dict[Node, None] = {}
+    waiting = list(graph.roots)
+    while waiting:
+        nodes = [node for node in topological(waiting) if node not in found]
+        found.update(dict.fromkeys(nodes))
+        forward = [node.origin.derivative.forward for node in nodes if node.origin.derivative]
+        waiting = [node for node in dict.fromkeys(forward) if node not in found]
+    known = {node.op.label for node in graph.leaves("input")}
+    return tuple(n for n in found if isinstance(n.op, Input) and n.op.key not in known)
 
 
 def by_key(graph: Graph, *groups: Values) -> dict[str, object]:
@@ -126,6 +142,23 @@ def warn_of_nan(arrays: Mapping[str, Array]) -> None:
                 RuntimeWarning,
                 stacklevel=4,
             )
+
+
+def sizes_for(names: Sequence[str], graph: Graph, sizes: Mapping[str, int]) -> tuple[int, ...]:
+    """The values of these names; one that no input has is refused."""
+    for name in names:
+        if name not in sizes:
+            carriers = [n.op.label for n in dropped_inputs(graph) if _has(n, name)]
+            hint = f"give {carriers[0]} too, an array whose shape says it" if carriers else None
+            raise InputError(
+                f"the size {name!r} does not follow from the inputs that were given",
+                hint=hint or f"set it when compiling: cr.compile(..., {name}=64)",
+            )
+    return tuple(sizes[name] for name in names)
+
+
+def _has(node: Node, size: str) -> bool:
+    return any(size in names_of(dim) for dim in node.shape)
 
 
 def sizes_from(graph: Graph, arrays: Mapping[str, Array]) -> dict[str, int]:
