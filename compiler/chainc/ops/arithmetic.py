@@ -144,11 +144,15 @@ class Power(Binary):
     def vjp(self, g: Node, y: Node, a: Node, b: Node) -> tuple[Node, Node]:
         # d(a^0)/da is 0 also where a^(-1) is not finite, and d(0^b)/db is 0 though ln 0 is not
         safe = where(equal(a, 0), 1, a)
-        return g * b * _base(a, b) ** _less_one(b), g * y * log(safe)
+        return g * b * _power_below(a, b), g * y * log(safe)
 
 
-def _less_one(b: Node) -> Node:
-    return constant(b.op.value.array - 1) if isinstance(b.op, Constant) else b - 1
+def _power_below(a: Node, b: Node) -> Node:
+    """a^(b-1), plain where b is a number."""
+    if not isinstance(b.op, Constant):
+        return _base(a, b) ** (b - 1)
+    exponent = constant(b.op.value.array - 1)
+    return a if b.ndim == 0 and b.op.value.array == 2 else _base(a, b) ** exponent
 
 
 def _base(a: Node, b: Node) -> Node:

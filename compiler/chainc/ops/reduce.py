@@ -11,7 +11,7 @@ from chainc.ir import Node, Op, Operand, Sample, apply
 from chainc.ir.errors import DTypeError, MisfitError, ShapeError
 from chainc.ir.kernels import Kernels
 from chainc.ir.leaves import as_nodes, size
-from chainc.ir.types import Shape, TensorType, float32, product
+from chainc.ir.types import Shape, TensorType, float32, int64, product
 from chainc.ops.arithmetic import abs, divide, square, subtract
 from chainc.ops.functions import exp, log, sqrt
 from chainc.ops.logic import astype, equal, less, stop_gradient, where
@@ -100,13 +100,18 @@ class Prod(Reduce):
     primitive = "multiply"
 
     def vjp(self, g: Node, y: Node, x: Node) -> tuple[Node]:
-        # The product of the others: y / x, but exact where elements are zero.
+        # The product of the others: y / x, but exact where elements are zero. One zero among the
+        # others stays a factor, for the second derivative with respect to it is not zero.
         zero = equal(x, 0)
-        ones = where(zero, 1, x)
-        zeros = self.spread(apply(Sum(self.axes, False), astype(zero, x.type.dtype)), x)
+        ones, vanishing = where(zero, 1, x), where(zero, x, 0)
+        zeros = self._others(astype(zero, x.type.dtype))
         rest = self.spread(apply(Prod(self.axes, False), ones), x) / ones
-        alone = where(equal(zeros - astype(zero, x.type.dtype), 0), rest, 0)
-        return (self.spread(g, x) * alone,)
+        among = where(equal(zeros, 1), self._others(vanishing) * rest, 0)
+        return (self.spread(g, x) * where(equal(zeros, 0), rest, among),)
+
+    def _others(self, x: Node) -> Node:
+        """For each element the sum of the other ones."""
+        return self.spread(apply(Sum(self.axes, False), x), x) - x
 
 
 @dataclass(frozen=True)
@@ -144,14 +149,20 @@ def _reduce(op: type[Reduce], x: Operand, axis: Axis, keepdims: bool) -> Node:
     return apply(op(axes, keepdims), node) if axes else node
 
 
+def _counting(x: Operand) -> Node:
+    """Integers in the largest type, as the Array API standard says for sums and products."""
+    (node,) = as_nodes(x)
+    return astype(node, int64) if node.type.dtype.kind == "i" else node
+
+
 def sum(x: Operand, axis: Axis = None, keepdims: bool = False) -> Node:
-    """Σ x over `axis`, by default over all."""
-    return _reduce(Sum, x, axis, keepdims)
+    """Σ x over `axis`, by default over all; of integers as int64, so that bytes do not wrap."""
+    return _reduce(Sum, _counting(x), axis, keepdims)
 
 
 def prod(x: Operand, axis: Axis = None, keepdims: bool = False) -> Node:
-    """Π x over `axis`, by default over all."""
-    return _reduce(Prod, x, axis, keepdims)
+    """Π x over `axis`, by default over all; of integers as int64."""
+    return _reduce(Prod, _counting(x), axis, keepdims)
 
 
 def max(x: Operand, axis: Axis = None, keepdims: bool = False) -> Node:

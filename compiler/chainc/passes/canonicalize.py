@@ -82,6 +82,11 @@ def number_on_the_right(f: Binary, c: Constant, x: Node) -> Equation:
     return apply(f, apply(c), x), swapped
 
 
+@rule.exact
+def times_one(x: Node) -> Equation:
+    return x * 1, x
+
+
 @rule.exact(at=[(F32, -2.0), (F32, -0.0), (F32, -math.inf)])
 def add_negative_number(x: Node, c: Constant) -> Equation:
     return x + apply(c), lambda: x - _opposite(c) if _is_negative(c) else None

@@ -1,6 +1,6 @@
 """Algebra. Exact rules keep every bit, or round less; fast rules hold for real numbers.
 
-    x * 1, abs(-x), where(c, a, a) →   x, abs(x), a     exact
+    x / 1, abs(-x), where(c, a, a) →   x, abs(x), a     exact
     x * (1 / y)                    →   x / y            exact: rounded once, not twice
     x * 0, x - x, x / x            →   0, 0, 1          fast: NaN for an infinite x
     a * c + b * c                  →   (a + b) * c      fast: other rounding
@@ -66,11 +66,6 @@ def _filled(value: int, like: Node) -> Node:
 
 
 # ----- zero and one
-
-
-@rule.exact
-def times_one(x: Node) -> Equation:
-    return x * 1, x
 
 
 @rule.exact

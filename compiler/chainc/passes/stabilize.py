@@ -99,6 +99,41 @@ def root_of_square(x: Node) -> Equation:
     return sqrt(x * x), abs(x)
 
 
+# The square of a root is smooth where the root is not: its derivative is 0 / 0 at 0, which is 1.
+
+
+@rule.exact(at=[(SCALE, 2.0, 2.0)])
+def cancel_root(x: Node, c: Constant, d: Constant) -> Equation:
+    y = sqrt(x)
+    quotient = broadcast_to(apply(c) / apply(d), x.shape)
+    return y * apply(c) / (y * apply(d)), lambda: quotient if in_gradient() else None
+
+
+@rule.exact(at=[(SCALE, 2.0)])
+def cancel_root_alone(x: Node, d: Constant) -> Equation:
+    y = sqrt(x)
+    return y / (
+        y * apply(d)
+    ), lambda: broadcast_to(1 / apply(d), x.shape) if in_gradient() else None
+
+
+@rule.exact(at=[(SCALE, SCALE, 2.0)])
+def cancel_root_in_product(a: Node, x: Node, d: Constant) -> Equation:
+    y = sqrt(x)
+    return a * y / (y * apply(d)), lambda: a / apply(d) if in_gradient() else None
+
+
+@rule.exact(at=[(SCALE, SCALE, 3.0, 2.0)])
+def cancel_root_in_power(a: Node, x: Node, c: Constant, d: Constant) -> Equation:
+    y = sqrt(x)
+
+    def lower() -> Node | None:
+        above = bool(np.all(np.greater(c.value.array, 1)))
+        return y ** (apply(c) - 1) * a / apply(d) if above and in_gradient() else None
+
+    return y ** apply(c) * a / (y * apply(d)), lower
+
+
 # ----- sigmoid, softplus, tanh
 
 
