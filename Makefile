@@ -23,7 +23,7 @@ demo: .venv/installed
 
 # Every process takes a stretch of the tests, and when it has done it half of what another has left.
 test: check
-	$(BIN)/pytest --numprocesses auto --dist worksteal $(if $(SKIP),-m 'not exhaustive and not ($(SKIP))')
+	$(BIN)/pytest --numprocesses auto --dist worksteal $(if $(SKIP),-m 'not exhaustive and not nightly and not ($(SKIP))')
 
 check: .venv/installed-for-test
 	$(BIN)/ruff check .

@@ -32,6 +32,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="write what the tests got into tests/golden, to be reviewed and committed",
     )
+    parser.addoption(
+        "--seeds",
+        default="0:200",
+        help="first:last, of the random graphs of the nightly group, 50 graphs a seed",
+    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,6 +29,8 @@ from chainc.ops.formula import Formula, scalar_input
 
 NAMES = ("batch", "time")
 CLASSES = 3  # integer inputs hold 0 … CLASSES-1
+PLAIN = 0.75  # of the arrays hold no special values
+EDGES = (0.0, -0.0, 1.0, -1.0, 0.5)
 
 
 class Case:
@@ -254,6 +256,7 @@ def cases(
     jumps: bool = False,
     dtype: DType = float32,
     largest: int = 4,
+    steps: Sequence[Callable[[Growing], None]] = CONTINUOUS,
 ) -> Case:
     """Graphs over inputs with named and known sizes, and values for them.
 
@@ -262,8 +265,8 @@ def cases(
     everywhere.
     """
     g = Growing(draw, dtype)
-    steps = st.sampled_from((*CONTINUOUS, _steps) if jumps else CONTINUOUS)
-    for step in draw(st.lists(steps, min_size=1, max_size=max_steps)):
+    known = st.sampled_from((*steps, _steps) if jumps else steps)
+    for step in draw(st.lists(known, min_size=1, max_size=max_steps)):
         step(g)
     used = {operand for node in topological(g.nodes) for operand in node.inputs}
     outputs = tuple(node for node in g.nodes if node not in used)
@@ -283,5 +286,10 @@ def _with_values(draw: st.DrawFn, graph: Graph, largest: int) -> Case:
 def _values(type: TensorType, random: np.random.Generator) -> Array:
     shape = static(type.shape)
     if type.dtype.is_float:
-        return random.uniform(-2, 2, shape).astype(type.dtype.numpy)
+        drawn = random.uniform(-2, 2, shape)
+        if random.random() < PLAIN:
+            return drawn.astype(type.dtype.numpy)
+        return np.where(random.random(shape) < 0.5, drawn, random.choice(EDGES, shape)).astype(
+            type.dtype.numpy
+        )
     return random.integers(0, CLASSES, shape).astype(type.dtype.numpy)
