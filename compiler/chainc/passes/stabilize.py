@@ -20,7 +20,7 @@ import math
 import numpy as np
 
 from chainc.ir import Graph, Node, apply
-from chainc.ir.leaves import Constant, SizeOf
+from chainc.ir.leaves import Constant, SizeOf, constant
 from chainc.ir.types import Shape, TensorType, broadcast, float32, int32, named
 from chainc.ops import abs, exp, expm1, less, log, log1p, sigmoid, softplus, sqrt, tanh, where
 from chainc.ops.arithmetic import Add, Divide, Multiply, Subtract
@@ -372,6 +372,16 @@ def sum_of_one_hot(axes: Axes, keepdims: bool, code: OneHot, i: Node, c: Node) -
         return broadcast_to(c, y.shape)
 
     return y, picked
+
+
+@rule.exact(at=[((1,), True, OneHot(3), LABELS), ((1,), False, OneHot(3), LABELS)])
+def sum_of_one_hot_alone(axes: Axes, keepdims: bool, code: OneHot, i: Node) -> Equation:
+    y = apply(Sum(axes, keepdims), apply(code, i))
+    return y, lambda: _ones(y) if axes == (i.ndim,) else None
+
+
+def _ones(like: Node) -> Node:
+    return broadcast_to(constant(1, like.type.dtype), like.shape)
 
 
 @rule.exact(at=[(OneHot(3), LABELS, 2.0)])

@@ -32,7 +32,6 @@ from chainc.ops import (
     tanh,
     where,
 )
-from chainc.ops.reduce import largest_exponent
 from chainc.passes.canonicalize import canonicalize
 from chainc.passes.simplify import simplify
 from chainc.passes.stabilize import stabilize
@@ -90,7 +89,8 @@ def test_log_of_softmax() -> None:
     shifted = logits - max(logits, 1, keepdims=True)
     expected = shifted - log(sum(exp(shifted), 1, keepdims=True))
     check(stable, log(softmax(logits)), expected)
-    finite = logits - largest_exponent(logits, 1)
+    largest = max(logits, 1, keepdims=True)
+    finite = logits - where(abs(largest) < np.inf, largest, 0)
     expected = finite - log(sum(exp(finite), 1, keepdims=True))
     check(stable, logits - logsumexp(logits, 1, keepdims=True), expected)
 
