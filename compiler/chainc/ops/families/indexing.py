@@ -9,7 +9,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from chainc.ir.kernels import Family, Table
-from chainc.ir.types import Array, Dim, Shape, TensorType, has_named_size, named_axes, int32, static, uint8
+from chainc.ir.types import (
+    Array,
+    Dim,
+    Shape,
+    TensorType,
+    has_named_size,
+    int32,
+    named_axes,
+    static,
+    uint8,
+)
 
 
 @dataclass(frozen=True)
