@@ -26,7 +26,7 @@ def program(target: str, *dtypes: str) -> TrainingProgram:
     return cr.compile(training, target=target)
 
 
-@pytest.mark.parametrize("dtypes", itertools.product(TYPES, repeat=3), ids="-".join)
+@pytest.mark.parametrize("dtypes", list(itertools.product(TYPES, repeat=3)), ids="-".join)
 def test_a_training_is_the_same_on_both_targets(dtypes: tuple[str, ...]) -> None:
     rows = np.random.default_rng(0).normal(size=(20, 17)).astype(dtypes[0])
     data = {"x": rows, "labels": np.arange(20, dtype=np.int32) % 5}
