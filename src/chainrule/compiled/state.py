@@ -165,6 +165,8 @@ _CURES = {
     errno.ENOENT: "make the folder first",
     errno.ENOTDIR: "make the folder first",
     errno.EISDIR: "give the name of a file, not of a folder",
+    errno.ENODEV: "give the name of a file",
+    errno.ELOOP: "give the name of a file, or of a link that leads to one",
 }
 
 
