@@ -15,6 +15,7 @@ from chainc.ir.leaves import initial_graph
 from chainc.ir.types import Array
 from chainrule.compiled.state import State
 from chainrule.declare.arguments import count
+from chainrule.declare.arrays import UnfitError, convert
 
 
 def initial_state(slots: Sequence[Node], seed: int, target: Target) -> State:
@@ -37,7 +38,7 @@ def arrays_for(slots: Sequence[Node], state: State) -> dict[str, Array]:
     """Writable copies of the slots' values.
 
     Raises:
-        StateError: a slot has no value, or one of another type.
+        StateError: a slot has no value, or one of another shape or of numbers that do not fit.
     """
     arrays: dict[str, Array] = {}
     for slot in slots:
@@ -49,12 +50,12 @@ def arrays_for(slots: Sequence[Node], state: State) -> dict[str, Array]:
                 hint=f"give a state of this program; this one holds {known or 'nothing'}",
             )
         value = state[name]
-        if value.shape != wanted.shape or value.dtype != wanted.dtype.numpy:
+        if value.shape != wanted.shape:
             raise StateError(
                 f"the state's value for {describe(slot)} is {value.dtype}{list(value.shape)}",
                 hint=f"give an array of type {wanted}",
             )
-        arrays[name] = np.array(value)
+        arrays[name] = np.array(_converted(slot, value))
     return arrays
 
 
@@ -83,3 +84,12 @@ def _check_counter(name: str, value: Array, most: int) -> None:
             f"the state's {name!r} is no whole number from 0 to {most}",
             hint="give a state that a run or initial_state has returned",
         )
+
+
+def _converted(slot: Node, value: Array) -> Array:
+    try:
+        return convert(value, slot.type.dtype)
+    except UnfitError as unfit:
+        raise StateError(
+            f"the state's value for {describe(slot)} holds {unfit.what}", hint=unfit.hint
+        ) from None

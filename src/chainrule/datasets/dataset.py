@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainc.ir.errors import InputError
+from chainc.ir.types import Array, DType, float32, int32
+from chainrule.declare.arrays import UnfitError, columns_of, convert, read
 from chainrule.writing.html_table import html_table
-
-T = TypeVar("T", bound=np.generic)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -23,16 +22,16 @@ class Split:
         y: int32 (n,), the class number of each sample, from 0.
 
     Raises:
-        InputError: `x` or `y` is not a NumPy array of that dtype and rank, or they hold a
-            different number of samples.
+        InputError: `x` or `y` has another rank, or numbers that do not fit that type, or they
+            hold a different number of samples.
     """
 
     x: NDArray[np.float32]
     y: NDArray[np.int32]
 
     def __post_init__(self) -> None:
-        x = _read_only("x", self.x, np.float32, rank=2)
-        y = _read_only("y", self.y, np.int32, rank=1)
+        x = _read_only("x", self.x, float32, rank=2)
+        y = _read_only("y", self.y, int32, rank=1)
         if len(x) != len(y):
             raise InputError(
                 f"Split: x holds {len(x)} samples and y holds {len(y)}",
@@ -99,20 +98,17 @@ def stratified_split(x: NDArray[np.float32], y: NDArray[np.int32]) -> tuple[Spli
     return Split(x[~is_test], y[~is_test]), Split(x[is_test], y[is_test])
 
 
-def _read_only(name: str, values: NDArray[T], dtype: type[T], rank: int) -> NDArray[T]:
-    # `isinstance` would let a masked array through, and the copy would forget its mask.
-    if type(values) is not np.ndarray or values.dtype != dtype or values.ndim != rank:
+def _read_only(name: str, values: object, dtype: DType, rank: int) -> Array:
+    try:
+        given = read(values)
+        converted = convert(given, dtype, columns_of(values))
+    except UnfitError as unfit:
+        raise InputError(f"Split: {name} cannot take {unfit.what}", hint=unfit.hint) from None
+    if given.ndim != rank:
         raise InputError(
-            f"Split: {name} must be a NumPy array of {dtype.__name__} and rank {rank}, "
-            f"not {_described(values)}",
-            hint="give x as float32 (n, features) and y as int32 (n,); `.astype` converts",
+            f"Split: {name} must have rank {rank}, not the shape {list(given.shape)}",
+            hint="give x as (n, features) and y as (n,)",
         )
-    copy = values.copy(order="C")
+    copy = np.array(converted, order="C")
     copy.flags.writeable = False
     return copy
-
-
-def _described(values: object) -> str:
-    if not isinstance(values, np.ndarray):
-        return f"a {type(values).__name__}"
-    return f"{type(values).__name__} of {values.dtype}, shape {values.shape}"

@@ -11,6 +11,7 @@ import numpy as np
 
 from chainc.ir.errors import DTypeError, InputError
 from chainc.ir.types import BY_NAME, Array
+from chainrule.declare.arrays import UnfitError, read
 
 
 def number(
@@ -81,20 +82,14 @@ def array(function: str, name: str, value: object) -> Array:
     """A read-only, contiguous copy in the machine's byte order, of one of Chainrule's types.
 
     Raises:
-        InputError: it is masked, or a nested list whose rows differ in length.
+        InputError: it is masked, no array, or a nested list whose rows differ in length.
         DTypeError: its element type is none of Chainrule's.
     """
-    if isinstance(value, np.ma.MaskedArray):
-        raise InputError(
-            f"{function}: {name} is a masked array, whose mask would be lost",
-            hint="fill it first, such as array.filled(0)",
-        )
     try:
-        given = np.asarray(value)
-    except ValueError as error:
-        raise InputError(
-            f"{function}: {name} is no array: {error}", hint="give rows of equal length"
-        ) from None
+        given = read(value)
+    except UnfitError as unfit:
+        lost = ", whose mask would be lost" if isinstance(value, np.ma.MaskedArray) else ""
+        raise InputError(f"{function}: {name} is {unfit.what}{lost}", hint=unfit.hint) from None
     if given.dtype.name not in BY_NAME:
         raise DTypeError(
             f"{function}: {name} has element type {given.dtype}, which is none of Chainrule's",

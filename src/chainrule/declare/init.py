@@ -11,7 +11,7 @@ import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
+import numpy.typing as npt
 
 from chainc.ir import Node
 from chainc.ir.errors import DTypeError, InputError, ShapeError
@@ -21,6 +21,7 @@ from chainc.ir.types import Array, TensorType, format_shape, static
 from chainc.ops import einsum, random, sqrt, square, sum
 from chainc.ops.movement import broadcast_to, permute_dims
 from chainrule.declare.arguments import array, number
+from chainrule.declare.arrays import UnfitError, convert, is_array
 
 __all__ = [
     "Initializer",
@@ -46,6 +47,11 @@ class Fill:
 
     def __call__(self, type: TensorType, seed: Node, stream: str) -> Node:
         value = self.value if type.dtype.is_float else int(self.value)
+        if value != self.value:
+            raise DTypeError(
+                f"an initial value of {self.value} does not fit a parameter of {type.dtype.name}",
+                hint="give a whole number, or declare the parameter with dtype=cr.float32",
+            )
         return broadcast_to(constant_node(value, type.dtype), type.shape)
 
 
@@ -62,12 +68,14 @@ class Given:
                 f"the parameter {format_shape(type.shape)}",
                 hint="give an array of the parameter's shape",
             )
-        if not np.can_cast(self.array.dtype, type.dtype.numpy, "same_kind"):
+        try:
+            return constant_node(convert(self.array, type.dtype))
+        except UnfitError as unfit:
             raise DTypeError(
-                f"initial values of {self.array.dtype} do not fit a parameter of {type.dtype.name}",
-                hint=f"convert them with .astype(numpy.{type.dtype.name})",
-            )
-        return constant_node(self.array, type.dtype)
+                f"initial values of {unfit.what.removeprefix('element type ')} do not fit a "
+                f"parameter of {type.dtype.name}",
+                hint=unfit.hint,
+            ) from None
 
 
 @dataclass(frozen=True)
@@ -165,9 +173,9 @@ def ones() -> Initializer:
     return Fill(1.0)
 
 
-def constant(value: float | Array) -> Initializer:
+def constant(value: npt.ArrayLike) -> Initializer:
     """One number for every element, or the values of an array."""
-    if isinstance(value, np.ndarray):
+    if is_array(value):
         return Given(array("init.constant", "value", value))
     return Fill(number("init.constant", "value", value, hint="give a number, such as 0.1"))
 
@@ -254,7 +262,7 @@ _BY_NAME: Mapping[str, Callable[[], Initializer]] = {
 }
 
 
-InitializerLike = str | float | Array | Initializer
+InitializerLike = str | npt.ArrayLike | Initializer
 
 
 def as_initializer(value: InitializerLike) -> Initializer:

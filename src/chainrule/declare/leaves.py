@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from chainc.ir import Node, Origin, apply, originating
 from chainc.ir import leaves as state
-from chainc.ir.errors import InputError, ShapeError
+from chainc.ir.errors import DTypeError, InputError, ShapeError
 from chainc.ir.leaves import Input, Label, Slot
 from chainc.ir.types import (
     Array,
@@ -20,6 +20,7 @@ from chainc.ir.types import (
     Shape,
     Size,
     TensorType,
+    float32,
     format_shape,
     int64,
     named,
@@ -29,6 +30,7 @@ from chainc.ops.logic import as_dtype
 from chainc.ops.movement import DimLike
 from chainrule.declare import init
 from chainrule.declare.arguments import array, count, part_name
+from chainrule.declare.arrays import UnfitError, columns_of, convert
 from chainrule.declare.init import InitializerLike
 
 __all__ = ["constant", "input", "parameter", "size", "step_counter"]
@@ -112,8 +114,15 @@ def constant(value: npt.ArrayLike, dtype: DType | str | None = None) -> Node:
     given = array("constant", "the value", value)
     target = None if dtype is None else as_dtype(dtype)
     if target is None and not isinstance(value, (np.ndarray, np.generic)) and given.dtype == float:
-        target = as_dtype("float32")
-    return state.constant(given, target)
+        target = float32
+    if target is None:
+        return state.constant(given)
+    try:
+        return state.constant(convert(given, target, columns_of(value)))
+    except UnfitError as unfit:
+        raise DTypeError(
+            f"constant: a value of {target.name} cannot take {unfit.what}", hint=unfit.hint
+        ) from None
 
 
 def size(name: str) -> Node:

@@ -14,6 +14,7 @@ from chainc.ir.errors import InputError
 from chainc.ir.leaves import Input
 from chainc.ir.types import Array, bind, names_of
 from chainc.lowering.program import IndexBound
+from chainrule.declare.arrays import UnfitError, columns_of, convert, read
 
 Floats = NDArray[np.float64]
 Values = Mapping[Node, object] | Mapping[str, object] | Mapping[Node | str, object]
@@ -87,32 +88,15 @@ def as_arrays(
 
 
 def _as_array(node: Node, value: object, keep_bytes: bool) -> Array:
-    if isinstance(value, np.ma.MaskedArray):
-        raise _misfit(node, "a masked array", "fill the masked elements first, with .filled(...)")
-    weak = not isinstance(value, (np.ndarray, np.generic))
-    array = np.asarray(value)
-    wanted = node.type.dtype.numpy
-    if array.dtype == object or array.dtype.kind not in "fiub":
-        raise _misfit(
-            node, f"element type {array.dtype}", f"convert it with .astype(numpy.{wanted})"
-        )
-    if not np.can_cast(array.dtype, wanted, "safe") and not (weak and _fits(array, wanted)):
-        raise _misfit(
-            node, f"element type {array.dtype}", f"convert it with .astype(numpy.{wanted})"
-        )
-    kept = array.dtype if keep_bytes and array.dtype == np.uint8 else wanted
-    return np.require(array, kept, ["C", "A"])
-
-
-def _fits(array: Array, wanted: np.dtype[np.generic]) -> bool:
-    """Python's own numbers become the declared type where they keep their kind and value."""
-    if wanted.kind == "f":
-        return array.dtype.kind in "fi"
-    return array.dtype.kind == wanted.kind and bool(np.all(array.astype(wanted) == array))
-
-
-def _misfit(node: Node, got: str, hint: str) -> InputError:
-    return InputError(f"input {describe(node)} cannot take {got}", hint=hint)
+    try:
+        array = read(value)
+        kept = keep_bytes and array.dtype == np.uint8
+        typed = array if kept else convert(array, node.type.dtype, columns_of(value))
+    except UnfitError as unfit:
+        raise InputError(
+            f"input {describe(node)} cannot take {unfit.what}", hint=unfit.hint
+        ) from None
+    return np.require(typed, typed.dtype.newbyteorder("="), ["C", "A"])
 
 
 def check_indices(

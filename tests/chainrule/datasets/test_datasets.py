@@ -275,16 +275,17 @@ def test_splits_are_frozen_copies() -> None:
     ("x", "y", "what"),
     [
         (np.zeros((3, 2), "f4"), np.zeros(4, "i4"), "x holds 3 samples and y holds 4"),
-        (np.zeros((3, 2)), np.zeros(3, "i4"), r"x must be .* float32 .*, not ndarray of float64"),
-        (np.zeros((3, 2), ">f4"), np.zeros(3, "i4"), "x must be .* float32 .*, not ndarray of >f4"),
-        (np.zeros(3, "f4"), np.zeros(3, "i4"), r"x must be .* rank 2, not .*, shape \(3,\)"),
-        (np.zeros((3, 2), "f4"), np.zeros(3, "f4"), "y must be .* int32 .*, not ndarray of float"),
-        ([[0.0, 1.0]], np.zeros(1, "i4"), "x must be a NumPy array .*, not a list"),
-        (np.ma.zeros((3, 2), "f4"), np.zeros(3, "i4"), "x must be .*, not MaskedArray of float32"),
+        (np.full((3, 2), 1e300), np.zeros(3, "i4"), r"x cannot take 1e\+300 in row 0, column 0"),
+        (np.zeros((3, 2), complex), np.zeros(3, "i4"), "x cannot take element type complex128"),
+        (np.zeros(3, "f4"), np.zeros(3, "i4"), r"x must have rank 2, not the shape \[3\]"),
+        (np.zeros((3, 2), "f4"), np.zeros(3, "f4"), "y cannot take element type float32"),
+        (np.zeros((3, 2), "f4"), np.full(3, 1 << 40), "y cannot take 1099511627776 in row 0"),
+        ([[0.0, 1.0], [0.0]], np.zeros(1, "i4"), "x cannot take no array: "),
+        (np.ma.zeros((3, 2), "f4"), np.zeros(3, "i4"), "x cannot take a masked array"),
     ],
 )
 def test_splits_refuse_what_they_would_misread(
     x: NDArray[np.float32], y: NDArray[np.int32], what: str
 ) -> None:
-    with pytest.raises(InputError, match=r"^Split: " + what + ".*" + HERE + "give"):
+    with pytest.raises(InputError, match=r"^Split: " + what + ".*" + HERE + "(give|fill|convert)"):
         Split(x, y)
