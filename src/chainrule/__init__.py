@@ -7,7 +7,12 @@
     run = cr.compile([f, *cr.grad(f, [a, b, c])])
     run(a=-2.0, b=5.0, c=-4.0)
 
-The tensor functions carry their Array API names; a family of ops lists what it exports.
+Declare        input, parameter, constant, size, nn, init, losses, metrics
+Compute        the Array API's functions under their names, such as exp, sum, matmul, where
+Differentiate  grad, value_and_grad, jvp, vjp, hvp, jacobian, hessian, custom_gradient
+Train          optim, schedules, training, compile, datasets
+See            draw, explain, derive, step_through, formula, plots
+Check          check_grad, check_backward
 """
 
 import sys
@@ -71,6 +76,9 @@ from chainrule.optim import schedules as schedules
 from chainrule.optim.loop import Training as Training
 from chainrule.optim.loop import training as training
 from chainrule.teaching.gradient_check import check_grad as check_grad
+from chainrule.writing.public import public_names
+
+__version__ = "0.1.0"
 
 # `from chainrule.losses import cross_entropy` works wherever the file lies, as `os.path` does.
 for _name in ("init", "losses", "metrics", "schedules"):
@@ -100,5 +108,10 @@ else:
         module = import_module(_LATER[name])
         return getattr(module, name, module)
 
+    _MODULES = ("datasets", "init", "losses", "metrics", "nn", "optim", "schedules")
+    _public = sorted({*public_names(globals(), _MODULES), *_LATER})
+    __all__ = list(_public)
+
     def __dir__() -> list[str]:
-        return sorted({*globals(), *_LATER})
+        """What is public, without the folders that it lies in."""
+        return [*__all__, "__all__", "__doc__", "__name__", "__path__", "__version__"]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from chainc.ir import Node
 from chainc.ir.errors import ChainruleError, InputError
+from chainrule import __version__
 from chainrule.compiled.compiled import Compiled
 from chainrule.compiled.graph import Graph
 from chainrule.declare.graphs import Declaration, graph_of
@@ -42,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=f"chainrule {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     demo = commands.add_parser("demo", help="train on the bundled digits and draw every stage")

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import ast
+import pydoc
+import re
 import subprocess
 import sys
-from importlib import import_module
+from importlib import import_module, metadata
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import chainrule as cr
+from chainc.ops import arithmetic, reduce
+from chainrule.declare import functional, leaves, transforms
+
+PUBLIC: list[str] = vars(cr)["__all__"]  # made when it is imported, so type checkers do not see it
 
 
 def test_importing_is_light() -> None:
@@ -46,3 +53,49 @@ def test_a_name_that_is_not_there_is_an_error() -> None:
 @pytest.mark.parametrize("name", ["init", "losses", "metrics", "schedules"])
 def test_public_modules_can_be_imported_from(name: str) -> None:
     assert import_module(f"chainrule.{name}") is getattr(cr, name)
+
+
+def test_what_is_public_is_listed_and_nothing_else() -> None:
+    for name in PUBLIC:
+        assert getattr(cr, name) is not None
+    modules = {name for name in PUBLIC if isinstance(getattr(cr, name), ModuleType)}
+    assert modules == {
+        "datasets", "init", "losses", "metrics", "nn", "optim", "plots", "schedules",
+    }  # fmt: skip
+    assert {name for name in dir(cr) if not name.startswith("_")} == set(PUBLIC)
+    for family in (arithmetic, reduce, functional, leaves, transforms):
+        assert set(family.__all__) <= set(PUBLIC)
+    unlisted = {"sys", "Mapping", "compiled", "declare", "random", "annotations", "TYPE_CHECKING"}
+    assert not unlisted & set(dir(cr))
+
+
+@pytest.mark.parametrize("module", [cr.nn, cr.optim, cr.losses, cr.metrics, cr.init, cr.schedules])
+def test_public_modules_show_what_is_theirs(module: ModuleType) -> None:
+    shown = dir(module)
+    assert shown
+    for name in shown:
+        thing = getattr(module, name)
+        assert not isinstance(thing, ModuleType)
+        assert name in sys.modules[getattr(thing, "__module__", module.__name__)].__all__ or (
+            name in module.__dict__.get("__all__", ())
+        )
+
+
+def test_help_names_the_functions_before_the_folders() -> None:
+    text = pydoc.plain(pydoc.render_doc(cr))
+    overview = text[: text.index("PACKAGE CONTENTS")]
+    listed = [line.split("  ", 1) for line in (cr.__doc__ or "").splitlines()[9:]]
+    names = {name for _, *rest in listed for name in re.findall(r"\w+", "".join(rest))}
+    assert {"input", "grad", "compile", "training", "draw"} <= names
+    assert names - set(PUBLIC) <= {
+        *["the", "Array", "API", "s", "functions", "under", "their", "such", "as", "names"]
+    }
+    assert all(name in overview for name in names)
+
+
+def test_the_version_is_the_one_that_was_installed() -> None:
+    assert cr.__version__ == metadata.version("chainrule")
+    done = subprocess.run(
+        [sys.executable, "-m", "chainrule", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"chainrule {cr.__version__}\n"

@@ -42,8 +42,11 @@ def load(name: str) -> bytes | None:
     try:
         with _private_folder() as handle:
             stored = _read(name, handle)
+    except FileNotFoundError:
+        _log.info("no compiled code is kept yet under %s", name)
+        return None
     except OSError as error:
-        _log.info("no compiled code: %s", error)
+        _log.info("no compiled code: %s", error.strerror or error)
         return None
     content = stored[_DIGEST_SIZE:]
     if hashlib.sha256(content).digest() != stored[:_DIGEST_SIZE]:
@@ -59,7 +62,7 @@ def store(name: str, content: bytes) -> None:
         with _private_folder() as handle:
             _write(name, hashlib.sha256(content).digest() + content, handle)
     except OSError as error:
-        _log.info("compiled code is not kept: %s", error)
+        _log.info("compiled code is not kept: %s", error.strerror or error)
 
 
 @contextmanager

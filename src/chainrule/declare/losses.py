@@ -15,6 +15,10 @@ from chainc.ops.reduce import largest_exponent
 __all__ = ["absolute_error", "binary_cross_entropy", "cross_entropy", "squared_error"]
 
 
+def __dir__() -> list[str]:
+    return list(__all__)
+
+
 def cross_entropy(logits: Node, labels: Node) -> Node:
     """The mean of -ln softmax(logits)[label], as ln Σ e^z - z[label], z less the largest of them.
 

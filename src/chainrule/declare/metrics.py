@@ -9,6 +9,10 @@ from chainrule.declare import losses
 __all__ = ["accuracy", "binary_accuracy", "mean_absolute_error", "mean_squared_error"]
 
 
+def __dir__() -> list[str]:
+    return list(__all__)
+
+
 def accuracy(logits: Node, labels: Node) -> Node:
     """The share of rows whose largest logit, the first of equal ones, is at the label.
 

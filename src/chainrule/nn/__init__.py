@@ -7,3 +7,8 @@ from chainrule.nn.activation import *
 from chainrule.nn.linear import *
 from chainrule.nn.module import *
 from chainrule.nn.sequential import *
+from chainrule.writing.public import public_names
+
+
+def __dir__() -> list[str]:
+    return public_names(globals())

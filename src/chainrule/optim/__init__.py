@@ -4,3 +4,8 @@ from chainrule.optim.optimizers import *
 from chainrule.optim.signal import *
 from chainrule.optim.slots import *
 from chainrule.optim.step import *
+from chainrule.writing.public import public_names
+
+
+def __dir__() -> list[str]:
+    return public_names(globals())

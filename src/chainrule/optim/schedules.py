@@ -19,6 +19,11 @@ from chainrule.declare.arguments import count, number
 
 __all__ = ["Schedule", "constant", "cosine", "exponential", "step_decay", "warmup"]
 
+
+def __dir__() -> list[str]:
+    return list(__all__)
+
+
 Schedule = Callable[[Node], Node]
 
 

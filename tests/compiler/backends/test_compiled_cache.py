@@ -153,3 +153,23 @@ def test_the_key_depends_on_every_part_and_on_their_bounds() -> None:
     }
     assert len(keys) == 4
     assert compiled_cache.key(b"ab", "c") == compiled_cache.key("ab", b"c")
+
+
+@posix
+def test_what_is_not_kept_yet_is_no_error_in_the_log(
+    cache_folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    assert compiled_cache.load("abc") is None
+    cache_folder.mkdir(mode=0o700)
+    assert compiled_cache.load("abc") is None
+    assert [record.getMessage() for record in caplog.records] == [
+        "no compiled code is kept yet under abc"
+    ] * 2
+    cache_folder.chmod(0o755)
+    compiled_cache.store("abc", b"code")
+    assert "open to other users" in caplog.records[-1].getMessage()
+    cache_folder.rmdir()
+    cache_folder.write_text("a file")
+    compiled_cache.store("abc", b"code")
+    assert "Errno" not in caplog.text

@@ -1,0 +1,19 @@
+"""Which names of a package are for its users: what `dir`, `help` and a tab key show."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from types import ModuleType
+
+_TOOLS = ("TYPE_CHECKING", "import_module", "public_names")  # of the packages' own files
+
+
+def public_names(namespace: Mapping[str, object], modules: Collection[str] = ()) -> list[str]:
+    """Functions, classes and constants, and of the modules the given ones alone."""
+    return sorted(
+        name
+        for name, value in namespace.items()
+        if not name.startswith("_")
+        and name not in _TOOLS
+        and (name in modules or not isinstance(value, ModuleType))
+    )
