@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -14,6 +15,7 @@ import pytest
 from IPython.core.formatters import DisplayFormatter
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
+from tests.browser import OpenPage
 from traitlets.config import Config
 
 import chainrule as cr
@@ -221,3 +223,83 @@ def test_a_cell_that_trains_prints_its_result_once_and_nothing_else(
     assert captured.stdout.count("Out[") == 1
     assert captured.stdout.count("Result(") == 1
     assert set(shown(ran.result)) == {"text/plain", "text/html"}
+
+
+def test_errors_and_nodes_name_the_cell_and_its_line(shell: Any) -> None:
+    shell.run_cell("import chainrule as cr", store_history=True)
+    number = shell.execution_count
+    with capture_output():
+        ran = shell.run_cell("x = cr.input('x', (3,))\ncr.grad(x, x)", store_history=True)
+    assert isinstance(ran.error_in_exec, cr.GradientError)
+    assert ran.error_in_exec.where == f"Cell In[{number}], line 2"
+    assert f"(Cell In[{number}], line 1)" in ran.error_in_exec.what
+    assert shell.user_ns["x"].origin.location.short == f"Cell In[{number}], line 1"
+    assert "test_notebooks.py:" in repr(cr.input("y"))
+
+
+@pytest.fixture
+def pages(tmp_path: Path) -> dict[str, Path]:
+    x = cr.input("x")
+    y = cr.tanh(x * 2.0)
+    return {
+        "steps": cr.step_through(y, {x: 0.5}, path=tmp_path / "steps.html"),
+        "story": cr.explain(cr.compile(y), tmp_path / "story.html"),
+    }
+
+
+@pytest.mark.parametrize(("name", "click"), [("steps", "Step forward"), ("story", None)])
+def test_a_page_shows_and_runs_itself_in_a_frame(
+    name: str, click: str | None, pages: dict[str, Path], tmp_path: Path, open_page: OpenPage
+) -> None:
+    forms = shown(pages[name])
+    assert set(forms) == {"text/plain", "text/html"}
+    notebook = tmp_path / "notebook.html"
+    notebook.write_text(f"<!DOCTYPE html><title>n</title>{forms['text/html']}", encoding="utf-8")
+    frame = open_page(notebook).frame_locator("iframe")
+    frame.locator("svg").first.wait_for()
+    if click is not None:
+        before = frame.locator("#where").inner_text()
+        frame.get_by_role("button", name=click).click()
+        assert frame.locator("#where").inner_text() != before
+
+
+def test_a_page_that_is_gone_is_its_path(pages: dict[str, Path]) -> None:
+    path = pages["steps"]
+    assert path == Path(str(path))
+    path.unlink()
+    assert shown(path)["text/html"] == f"<code>{path}</code>"
+
+
+def test_things_say_in_a_line_what_they_are(model: Model) -> None:
+    step = optim.SGD(lr=0.1).minimize(model.loss)
+    run = cr.compile(cr.tanh(model.net(model.x)))
+    texts = {
+        step: "<Step of net/linear1/weight, net/linear1/bias, net/linear2/weight, "
+        "net/linear2/bias; 5 updates>",
+        model.program: "<TrainingProgram x f32[batch,2], y i32[batch], lr f32[] → f32[], f32[]; "
+        "3 epochs in batches of 4; 22 numbers in 4 parameters; target 'llvm'>",
+        run: "<Function x f32[batch,2] → f32[batch,2]; 4 states, not bound; target 'llvm'>",
+        run.bind(model.result.state): "<Function x f32[batch,2] → f32[batch,2]; 4 states; "
+        "target 'llvm'>",
+        cr.compile(cr.tanh(model.x), target="numpy"): "<Function x f32[batch,2] → f32[batch,2]; "
+        "target 'numpy'>",
+        cr.Graph([model.loss]): "<Graph of 27 nodes; x f32[batch,2], y i32[batch] → f32[]>",
+    }
+    for thing, text in texts.items():
+        assert repr(thing) == text.replace("net/", f"{model.net.label}/")
+    training = repr(cr.training(step, epochs=1, batch_size=4))
+    assert re.fullmatch(
+        r"<Training of .* f32\[\] .*; 1 epoch in batches of 4; 5 updates>", training
+    )
+    result = repr(model.result)
+    assert re.fullmatch(
+        r"Result\(3 epochs: loss \S+ → \S+, accuracy \S+ → \S+; a state of 6 values\)", result
+    )
+    assert repr(model.program.stages[0]).startswith("<Stage declared: ")
+    assert repr(model.program.summary()) == str(model.program.summary())
+
+
+def test_a_large_state_prints_its_first_values() -> None:
+    text = repr(cr.State({f"w{number}": 0.0 for number in range(100)}))
+    assert len(text.splitlines()) == 23
+    assert text.endswith("  … and 80 more\n)")

@@ -18,11 +18,16 @@ class Location:
     line: int
 
     def __str__(self) -> str:
-        return f"{_shorten(self.file)}:{self.line}"
+        return self._in_cell() or f"{_shorten(self.file)}:{self.line}"
 
     @property
     def short(self) -> str:
-        return f"{Path(self.file).name}:{self.line}"
+        return self._in_cell() or f"{Path(self.file).name}:{self.line}"
+
+    def _in_cell(self) -> str | None:
+        """`Cell In[3], line 2`, as a notebook's own tracebacks say it; None of a file."""
+        cell = _notebook_cell(self.file)
+        return None if cell is None else f"{cell}, line {self.line}"
 
 
 def _shorten(file: str) -> str:
@@ -30,6 +35,17 @@ def _shorten(file: str) -> str:
     if path.is_absolute() and path.is_relative_to(Path.cwd()):
         return str(path.relative_to(Path.cwd()))
     return file
+
+
+def _notebook_cell(file: str) -> str | None:
+    """What IPython calls the code that it runs under the name of a temporary file."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    name_of = getattr(getattr(shell, "compile", None), "format_code_name", None)
+    match name_of(file) if callable(name_of) else None:
+        case (str() as label, str() as name):
+            return f"{label} {name}"
+    return None
 
 
 def user_frame() -> FrameType | None:

@@ -16,6 +16,7 @@ from chainc.ir import Node
 from chainc.ir.errors import StateError
 from chainc.ir.types import Array
 from chainrule.compiled.compiled import Compiled
+from chainrule.compiled.short_text import function_text
 from chainrule.compiled.starting import arrays_for, initial_state
 from chainrule.compiled.state import State
 from chainrule.evaluation.values import (
@@ -63,6 +64,9 @@ class Function(Compiled, Generic[R]):
         self._sizes: dict[tuple[tuple[int, ...], ...], tuple[int, ...]] = {}  # by inputs' shapes
         self._last: tuple[int, ...] | None = None  # sizes of the last call
         self._turn = threading.Lock()
+
+    def __repr__(self) -> str:
+        return function_text(self.declared, self._arrays is not None, self.target.name)
 
     def _generated(self) -> GeneratedCode:
         """The code for the sizes of the last call, or for `ROWS_SHOWN`."""

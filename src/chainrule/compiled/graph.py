@@ -9,9 +9,11 @@ from chainc.drawing.detail import Detail, Folded
 from chainc.ir import Node
 from chainc.ir.text import parse as parse_text
 from chainc.ir.text import to_text
+from chainrule.compiled.short_text import signature
 from chainrule.drawing.drawing import Drawing, draw
 from chainrule.evaluation.cost import Cost, cost
 from chainrule.evaluation.values import Values
+from chainrule.writing.phrases import counted
 
 __all__ = ["Graph", "parse"]
 
@@ -33,6 +35,9 @@ class Graph(ir.Graph):
         names: Sequence[str] = (),
     ) -> None:
         super().__init__(tuple(outputs), dict(updates or {}), tuple(names))
+
+    def __repr__(self) -> str:
+        return f"<Graph of {counted(len(self.nodes), 'node')}; {signature(self)}>"
 
     @classmethod
     def of(cls, graph: ir.Graph) -> Graph:

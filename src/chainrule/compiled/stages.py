@@ -12,6 +12,7 @@ from chainc.rewriting.change import change
 from chainc.rewriting.trace import Fired
 from chainrule.compiled.graph import Graph
 from chainrule.drawing.drawing import Drawing
+from chainrule.writing.phrases import counted
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,10 @@ class Stage:
         return Drawing(
             change_to_dot(change(self.before, self.graph, self.fired), title=title or self.name)
         )
+
+    def __repr__(self) -> str:
+        rules = f", {counted(len(self.fired), 'rule')} fired" if self.fired else ""
+        return f"<Stage {self.name}: {counted(len(self.graph.nodes), 'node')}{rules}>"
 
     def _repr_svg_(self) -> str:
         return self.graph.draw(title=self.name).svg()

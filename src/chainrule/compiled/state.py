@@ -29,6 +29,7 @@ from chainrule.writing.html_table import html_table
 BYTES_LIMIT = 4 * 2**30  # of a whole file, unless the caller allows more
 HEADER_LIMIT = 16 * 2**20  # bytes
 TENSORS_LIMIT = 100_000
+LINES_SHOWN = 20  # of a state's values, when it prints itself
 
 _METADATA = "__metadata__"  # where safetensors keeps text beside the tensors
 _CHECKSUMS = "chainrule"  # our one entry there; one only, for safetensors fixes no order of them
@@ -79,6 +80,9 @@ class State(Mapping[str, Array]):
 
     def __repr__(self) -> str:
         rows = [f"  {name}: {value.dtype} {value.shape}" for name, value in self.items()]
+        more = len(rows) - LINES_SHOWN
+        if more > 0:
+            rows = [*rows[:LINES_SHOWN], f"  … and {more} more"]
         return "\n".join(["State(", *rows, ")"])
 
     def _repr_html_(self) -> str:

@@ -18,6 +18,7 @@ from chainc.ir.leaves import Input
 from chainc.ir.types import Array
 from chainrule.compiled.compiled import Compiled
 from chainrule.compiled.history import History
+from chainrule.compiled.short_text import history_text, program_text
 from chainrule.compiled.starting import initial_state, values_to_continue
 from chainrule.compiled.state import State
 from chainrule.declare.arguments import count, number
@@ -30,6 +31,7 @@ from chainrule.evaluation.values import (
     warn_of_nan,
 )
 from chainrule.optim.loop import Training
+from chainrule.writing.phrases import counted
 from chainrule.writing.terminal import progress_bar, stop_on_interrupt
 
 
@@ -40,6 +42,11 @@ class Result:
     state: State
     history: History
     interrupted: bool = False  # Ctrl-C ended it; the state is that after the last whole step
+
+    def __repr__(self) -> str:
+        ended = ", ended by Ctrl-C" if self.interrupted else ""
+        values = counted(len(self.state), "value")
+        return f"Result({history_text(self.history)}{ended}; a state of {values})"
 
     def _repr_html_(self) -> str:
         ended = ", ended by Ctrl-C" if self.interrupted else ""
@@ -53,6 +60,10 @@ class TrainingProgram(Compiled):
         super().__init__(compiled.target, compiled.stages)
         self._training = declared
         self._compiled = compiled
+
+    def __repr__(self) -> str:
+        loop, trained = self._training, self._training.step.parameters
+        return program_text(self.declared, loop.epochs, loop.batch_size, trained, self.target.name)
 
     def _generated(self) -> GeneratedCode:
         return self._compiled.executable.generated

@@ -32,6 +32,9 @@ class Drawing:
 
     dot: str
 
+    def __repr__(self) -> str:
+        return f"<Drawing of {len(self.dot):,} characters; save it as .svg>"
+
     @property
     def source(self) -> graphviz.Source:
         """The text as an object of the package `graphviz`.

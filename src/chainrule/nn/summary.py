@@ -77,6 +77,8 @@ class Summary:
         lines.insert(1, "-" * len(lines[0]))
         return "\n".join([*lines, lines[1], self._totals()])
 
+    __repr__ = __str__
+
     def _repr_html_(self) -> str:
         rows = [row.cells for row in self.rows]
         return html_table(HEADER, rows, caption=self._totals(), numbers=range(3, len(HEADER)))

@@ -11,6 +11,7 @@ from chainrule.declare.arguments import count, part_name
 from chainrule.declare.graphs import graph_of
 from chainrule.declare.leaves import step_counter
 from chainrule.optim.step import Step
+from chainrule.writing.phrases import counted
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,11 @@ class Training:
     seed: int
     metrics: Mapping[str, Node] = field(default_factory=dict)
     watch: bool = False
+
+    def __repr__(self) -> str:
+        loop = f"{counted(self.epochs, 'epoch')} in batches of {self.batch_size}"
+        updates = counted(len(self.step.updates), "update")
+        return f"<Training of {describe(self.step.loss)}; {loop}; {updates}>"
 
     @property
     def outputs(self) -> tuple[Node, ...]:

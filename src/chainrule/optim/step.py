@@ -12,6 +12,7 @@ from chainc.ir import Graph, Node, describe
 from chainc.ir.errors import GraphError
 from chainc.ir.leaves import Slot
 from chainrule.declare.graphs import graph_of
+from chainrule.writing.phrases import counted, listed
 
 __all__ = ["Step"]
 
@@ -35,6 +36,10 @@ class Step:
     parameters: tuple[Node, ...]
     gradients: tuple[Node, ...]
     hyperparameters: Mapping[str, Node] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        changed = [parameter.op.label for parameter in self.parameters]
+        return f"<Step of {listed(changed)}; {counted(len(self.updates), 'update')}>"
 
     @property
     def outputs(self) -> tuple[Node, ...]:

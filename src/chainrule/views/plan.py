@@ -19,6 +19,11 @@ class Plan(Storage):
         """The same storage, with the methods of this class."""
         return cls(storage.allocations, storage.kernels, storage.arena_bytes)
 
+    def __repr__(self) -> str:
+        return (
+            f"<Plan of {len(self.allocations):,} buffers; an arena of {self.arena_bytes:,} bytes>"
+        )
+
     def __str__(self) -> str:
         table = [HEADER, *map(_cells, self.allocations)]
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]

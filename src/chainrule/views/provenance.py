@@ -100,6 +100,9 @@ class Provenance:
         self._graphs = graphs  # the declared one and those after each pass
         self._listing = listing
 
+    def __repr__(self) -> str:
+        return f"<Provenance of {self.code}: {len(self.lines):,} lines>"
+
     @cached_property
     def lines(self) -> tuple[GeneratedLine, ...]:
         """Every line of the code."""

@@ -43,6 +43,8 @@ class ProgramSummary:
         width = max(len(name) for name, _ in rows)
         return "\n".join(f"{name.ljust(width)}  {text}" for name, text in rows)
 
+    __repr__ = __str__
+
     def _repr_html_(self) -> str:
         return html_table((), self._rows())
 

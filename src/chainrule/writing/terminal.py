@@ -1,12 +1,23 @@
-"""A long run in a terminal: Ctrl-C ends it between two steps, and a bar shows how far it is."""
+"""A long run: Ctrl-C ends it between two steps, and a bar or lines of text show how far it is."""
 
 from __future__ import annotations
 
 import signal
+import sys
 import threading
+import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+SECONDS = 5.0  # between two lines, where there is no terminal to draw a bar on
+
+Tick = Callable[[int, Mapping[str, float]], None]  # (epochs finished, latest values) -> None
 
 
 @contextmanager
@@ -28,14 +39,57 @@ def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
 
 
 @contextmanager
-def progress_bar(epochs: int, wanted: bool) -> Iterator[Callable[[int, Mapping[str, float]], None]]:
-    """A progress bar on a terminal, for runs longer than a second."""
-    from tqdm import tqdm
-
-    with tqdm(total=epochs, unit="epoch", delay=1, disable=None if wanted else True) as bar:
+def progress_bar(epochs: int, wanted: bool) -> Iterator[Tick]:
+    """A bar in a terminal or a notebook, for runs longer than a second; elsewhere lines of text."""
+    if not wanted:
+        yield lambda _finished, _latest: None
+        return
+    kind = _bar()
+    if not (_is_widget(kind) or sys.stderr.isatty()):
+        yield Lines(epochs)
+        return
+    with kind(total=epochs, unit="epoch", delay=1) as bar:
 
         def tick(finished: int, latest: Mapping[str, float]) -> None:
             bar.set_postfix({name: f"{value:.4f}" for name, value in latest.items()})
             bar.update(finished)
 
         yield tick
+
+
+class Lines:
+    """A line each few seconds; nothing of a run that is over before the first."""
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+        self.finished = 0
+        self.start = self.written = time.monotonic()
+
+    def __call__(self, finished: int, latest: Mapping[str, float]) -> None:
+        self.finished += finished
+        now = time.monotonic()
+        is_last = self.finished >= self.epochs and self.written > self.start
+        if now - self.written < SECONDS and not is_last:
+            return
+        self.written = now
+        values = "".join(f", {name} {value:.4f}" for name, value in latest.items())
+        seconds = now - self.start
+        sys.stderr.write(f"epoch {self.finished} of {self.epochs}{values}, {seconds:.0f} s\n")
+        sys.stderr.flush()
+
+
+def _bar() -> type[tqdm[None]]:
+    """A widget in a notebook that can show one, else the bar of a terminal."""
+    if "IPython" not in sys.modules:
+        from tqdm import tqdm
+
+        return tqdm
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # without ipywidgets it is the bar of a terminal
+        from tqdm.auto import tqdm as chosen
+
+    return cast("type[tqdm[None]]", chosen)
+
+
+def _is_widget(kind: type[object]) -> bool:
+    return any(base.__module__ == "tqdm.notebook" for base in kind.__mro__)

@@ -63,7 +63,7 @@ def explain(
             in float64; states that are not given have their first values.
 
     Returns:
-        The path of the page.
+        The path of the page; a notebook shows it.
 
     Raises:
         InputError: `program` is not compiled, or a value is missing, unknown or does not fit.
@@ -78,8 +78,7 @@ def explain(
         scripts=("explain.js",),
         data=story.data(),
     )
-    write_page("explain", target, page.html())
-    return target
+    return write_page("explain", target, page.html())
 
 
 def _checked(program: object, path: str | Path) -> Path:

@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from chainc.ir.errors import ExportError
 from chainrule.writing.atomic import write_atomically
+
+if TYPE_CHECKING:
+    AnyPath = Path
+else:
+    AnyPath = type(Path())  # before Python 3.12 only the system's own kind can be subclassed
+
+
+class PageFile(AnyPath):
+    """The path of a page that was written; a notebook shows the page itself."""
+
+    def _repr_html_(self) -> str:
+        """The page in a frame of its own, where its policy holds and nothing outside is reached."""
+        try:
+            content = self.read_text(encoding="utf-8")
+        except OSError:
+            return f"<code>{escape(str(self))}</code>"
+        return (
+            f'<iframe srcdoc="{escape(content)}" title="{escape(self.name)}" '
+            'sandbox="allow-scripts" '
+            'style="width: 100%; height: 720px; border: 1px solid #888"></iframe>'
+        )
 
 
 def check_target(function: str, target: Path) -> None:
@@ -31,8 +54,8 @@ def check_target(function: str, target: Path) -> None:
         )
 
 
-def write_page(function: str, target: Path, html: str) -> None:
-    """Write the file whole or not at all.
+def write_page(function: str, target: Path, html: str) -> PageFile:
+    """Write the file whole or not at all, and give its path.
 
     Raises:
         ExportError: it cannot be written.
@@ -44,3 +67,4 @@ def write_page(function: str, target: Path, html: str) -> None:
             f"{function}: cannot write {target}: {error.strerror or error}",
             hint="choose a folder that is yours to write, on a disk that has room",
         ) from error
+    return PageFile(target)

@@ -39,7 +39,7 @@ def step_through(
         path: where to write it; the folder exists.
 
     Returns:
-        The path of the file.
+        The path of the file; a notebook shows the page.
 
     Raises:
         GradientError: the loss is no scalar, or does not depend on a node of `wrt`.
@@ -68,8 +68,7 @@ def step_through(
         ),
         data=data,
     ).html()
-    write_page("step_through", target, html)
-    return target
+    return write_page("step_through", target, html)
 
 
 def _check_loss(loss: object) -> None:
