@@ -19,11 +19,6 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from chainc.autodiff import grad as grad
-from chainc.autodiff import hvp as hvp
-from chainc.autodiff import jvp as jvp
-from chainc.autodiff import value_and_grad as value_and_grad
-from chainc.autodiff import vjp as vjp
 from chainc.ir import Node as Node
 from chainc.ir import scope as scope
 from chainc.ir.errors import ChainruleError as ChainruleError
@@ -58,6 +53,11 @@ from chainrule.compiled.training import TrainingProgram as TrainingProgram
 from chainrule.declare import init as init
 from chainrule.declare import losses as losses
 from chainrule.declare import metrics as metrics
+from chainrule.declare.derivatives import grad as grad
+from chainrule.declare.derivatives import hvp as hvp
+from chainrule.declare.derivatives import jvp as jvp
+from chainrule.declare.derivatives import value_and_grad as value_and_grad
+from chainrule.declare.derivatives import vjp as vjp
 from chainrule.declare.functional import *
 from chainrule.declare.leaves import constant as constant
 from chainrule.declare.leaves import input as input
