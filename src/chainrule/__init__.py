@@ -53,6 +53,7 @@ from chainrule.compiled.training import TrainingProgram as TrainingProgram
 from chainrule.declare import init as init
 from chainrule.declare import losses as losses
 from chainrule.declare import metrics as metrics
+from chainrule.declare import numpy_functions as numpy_functions
 from chainrule.declare.derivatives import grad as grad
 from chainrule.declare.derivatives import hvp as hvp
 from chainrule.declare.derivatives import jvp as jvp

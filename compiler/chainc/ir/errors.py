@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-PACKAGES = ("chainc", "chainrule")  # frames of these are ours, not the user's
+PACKAGES = ("chainc", "chainrule", "numpy")  # frames of these are not the user's
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from chainc.ir.errors import MisfitError
+from chainc.ir.foreign import NotAnArray
 from chainc.ir.operators import Operators
 from chainc.ir.origin import Origin, current_origin
-from chainc.ir.types import UNKNOWN, Array, Number, Shape, TensorType
+from chainc.ir.types import UNKNOWN, Array, DType, Number, Shape, TensorType
 
 if TYPE_CHECKING:
     from chainc.ir.graph import Graph
@@ -82,7 +83,7 @@ REGISTRY: dict[str, type[Op]] = {}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Node(Operators):
+class Node(Operators, NotAnArray):
     """One operation applied to operands: immutable, and compared by identity.
 
     Nodes are not merged when built: two lines of the user's program stay two nodes.
@@ -100,6 +101,10 @@ class Node(Operators):
     @property
     def ndim(self) -> int:
         return self.type.ndim
+
+    @property
+    def dtype(self) -> DType:
+        return self.type.dtype
 
     def __repr__(self) -> str:
         return f"<{describe(self)}>"

@@ -7,7 +7,7 @@ The table keeps the direction of imports: nodes come first, ops later; an op fil
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
 
 from chainc.ir.errors import GraphError
 
@@ -33,9 +33,6 @@ class Operators:
     """What a node answers to `+`, `@`, `<`, `[...]` and their reflections."""
 
     __slots__ = ()
-
-    # NumPy arrays on the left hand side must defer to the node.
-    __array_ufunc__ = None
 
     def __add__(self, other: Operand) -> Node:
         return OPERATORS["+"](self, other)
@@ -84,6 +81,9 @@ class Operators:
 
     def __rmatmul__(self, other: Operand) -> Node:
         return OPERATORS["@"](other, self)
+
+    def __pos__(self) -> Self:
+        return self
 
     def __neg__(self) -> Node:
         return OPERATORS["neg"](self)
