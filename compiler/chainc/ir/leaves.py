@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import itertools
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
@@ -104,20 +107,44 @@ class Label:
     """The name of a state slot or a layer: its own part, below the part of what contains it.
 
     A container adopts its parts when it is built, so the whole path is known only then; a
-    part that is adopted once keeps that place.
+    part that is adopted once keeps that place. A text that nobody has given gets a number where
+    another name of the same graph is equal: see `number_equal_names`.
     """
 
-    def __init__(self, text: str, parent: Label | None = None) -> None:
+    def __init__(self, text: str, parent: Label | None = None, *, given: bool = True) -> None:
         self.text = text
         self.parent = parent
+        self.is_final = given
 
     def adopt(self, parent: Label, text: str | None = None) -> None:
         if self.parent is None:
             self.parent = parent
             self.text = text or self.text
 
+    def root(self) -> Label:
+        """The label of the outermost container."""
+        return self if self.parent is None else self.parent.root()
+
     def __str__(self) -> str:
         return self.text if self.parent is None else f"{self.parent}/{self.text}"
+
+
+def number_equal_names(slots: Sequence[Node]) -> None:
+    """Number the outermost names of these slots that nobody has given and that are equal.
+
+    They are numbered in the order of the slots: linear1, linear2. Names are final afterwards, so
+    that every program finds the values of one slot under one name.
+    """
+    roots = dict.fromkeys(slot.op.key.root() for slot in slots if isinstance(slot.op, Slot))
+    free = [root for root in roots if not root.is_final]
+    counts = Counter(root.text for root in roots)
+    taken = {root.text for root in roots}
+    for root in free:
+        if counts[root.text] > 1:
+            others = (f"{root.text}{number}" for number in itertools.count(1))
+            root.text = next(name for name in others if name not in taken)
+            taken.add(root.text)
+        root.is_final = True
 
 
 # (the slot's type, seed, stream) -> a node of that type: the first value, as a graph. It is called
@@ -144,6 +171,10 @@ class Slot(Leaf):
 
     def __hash__(self) -> int:
         return id(self)
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Slot:
+        """A slot of its own: a copied model has its own parameters."""
+        return replace(self, key=copy.deepcopy(self.key, memo))
 
     def infer(self) -> TensorType:
         return self.type

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn, Self
 
 from chainc import driver
 from chainc.backends.target import GeneratedCode, Target
@@ -26,6 +26,20 @@ class Compiled:
     def __init__(self, target: Target, stages: Sequence[driver.Stage]) -> None:
         self._target = target
         self._stages = stages
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        """Itself: it does not change when it runs."""
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise GraphError(
+            f"a compiled {type(self).__name__} is code of this process, so it cannot be pickled",
+            hint="pickle the model and the state, and compile in the other process, such as "
+            "cr.compile(model(x)).bind(state)",
+        )
 
     @property
     def target(self) -> Target:

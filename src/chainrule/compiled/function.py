@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, Self, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -64,6 +64,14 @@ class Function(Compiled, Generic[R]):
         self._sizes: dict[tuple[tuple[int, ...], ...], tuple[int, ...]] = {}  # by inputs' shapes
         self._last: tuple[int, ...] | None = None  # sizes of the last call
         self._turn = threading.Lock()
+
+    def __copy__(self) -> Self:
+        """The same function over a copy of its state."""
+        arrays = self._arrays and {name: array.copy() for name, array in self._arrays.items()}
+        return type(self)(self._compiled, single=self._single, arrays=arrays)
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        return self.__copy__()
 
     def __repr__(self) -> str:
         return function_text(self.declared, self._arrays is not None, self.target.name)

@@ -9,7 +9,7 @@ from chainc import ir
 from chainc.ir import Node, rebuild, with_inputs
 from chainc.ir.binding import bind_graph
 from chainc.ir.errors import GraphError, InputError
-from chainc.ir.leaves import Input, SizeOf, constant
+from chainc.ir.leaves import Input, SizeOf, constant, number_equal_names
 from chainc.ir.types import names_of
 
 Mode = Literal["train", "infer"]  # with the updates of states, or for the outputs alone
@@ -55,6 +55,7 @@ def graph_of(
         InputError: a named size does not exist, or is empty.
     """
     graph = _plain(what)
+    number_equal_names(graph.leaves("state"))
     if mode == "infer":
         graph = ir.Graph(graph.outputs, {}, graph.names)
     return _baked(_bound(graph, sizes or {}), bake_in)

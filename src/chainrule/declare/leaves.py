@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import keyword
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -134,11 +135,19 @@ def size(name: str) -> Node:
     return state.size(_dim("size", name))
 
 
+@dataclass(frozen=True, eq=False)
+class StepCounter(Slot):
+    """The slot of which there is one a process."""
+
+    def __deepcopy__(self, memo: dict[int, object]) -> StepCounter:
+        return self
+
+
 @functools.cache
 def step_counter() -> Node:
     """The number of steps done before this one, the int64 scalar state "step": one a process."""
     with originating(Origin()):  # it belongs to no line or box of the first program that asks
-        return apply(Slot(Label("step"), TensorType((), int64), init.zeros()))
+        return apply(StepCounter(Label("step"), TensorType((), int64), init.zeros()))
 
 
 def _check_keyword(function: str, name: object) -> None:

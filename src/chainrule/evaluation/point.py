@@ -9,7 +9,7 @@ import numpy as np
 from chainc.interpreters.reference import evaluate
 from chainc.ir import Graph, Node, describe
 from chainc.ir.errors import InputError
-from chainc.ir.leaves import Input, Slot, initial_graph
+from chainc.ir.leaves import Input, Slot, initial_graph, number_equal_names
 from chainc.ir.types import Array
 from chainrule.declare.arguments import array
 from chainrule.evaluation.values import Values
@@ -23,6 +23,7 @@ def complete(function: str, graph: Graph, at: Values, seed: int) -> Point:
     Raises:
         InputError: a value is missing or unknown; the message says `function: ...`.
     """
+    number_equal_names(graph.leaves("state"))
     leaves = {node.op.label: node for node in (*graph.leaves("state"), *graph.leaves("input"))}
     point: dict[Node, Array] = {}
     for key, value in at.items():

@@ -21,8 +21,20 @@ if TYPE_CHECKING:
 __all__ = ["Module"]
 
 
+class Adopting:
+    """Attributes that are assigned one by one, as in `self.inner = nn.Linear(3, 4)`."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        # a frozen dataclass gets here only from a subclass that is none
+        if "label" not in self.__dict__ and any(_parts_of(name, value)):
+            raise _not_begun(self)
+        object.__setattr__(self, name, value)
+        for text, part in _parts_of(name, value):
+            _adopt(self.__dict__["label"], text, part)
+
+
 @dataclass(frozen=True, eq=False)
-class Module:
+class Module(Adopting):
     """A layer: a frozen dataclass whose fields hold its parameters and inner layers.
 
     A subclass is a frozen dataclass too, and says in `forward` what it computes:
@@ -33,6 +45,8 @@ class Module:
 
             def forward(self, x):
                 return x + self.inner(x)
+
+    or a plain class that assigns its parts in `__init__`, after `super().__init__()`.
 
     The parts are adopted under the names of their fields, so a parameter is called
     `block/inner/weight`. A layer that no other has adopted is named after the variable it is
@@ -57,13 +71,14 @@ class Module:
         kind = type(self).__name__
         if self.name is not None:
             part_name(kind, self.name)
-        self._set(label=Label(self.name or self._assigned_name() or kind.lower()))
-        for text, part in self.parts():
-            _adopt(self.label, text, part)
-        self._check_names()
+        text = self.name or self._assigned_name() or kind.lower()
+        self._set(label=Label(text, given=self.name is not None))
+        self._adopt_parts()
 
     def __call__(self, *inputs: Node) -> Node:
         """The layer's graph over `inputs`, in a box with the layer's name."""
+        self._check_declared()
+        self._adopt_parts()
         for value in inputs:
             if not isinstance(value, Node):
                 raise InputError(
@@ -87,14 +102,9 @@ class Module:
 
     def parts(self) -> Iterator[tuple[str, Module | Node]]:
         """(name, part) for every layer and parameter that a field holds, in order."""
-        for item in fields(self):
-            value = self.__dict__.get(item.name)
-            if isinstance(value, (list, tuple)):
-                for position, part in enumerate(value, start=1):
-                    if _is_part(part):
-                        yield f"{item.name}{position}", part
-            elif _is_part(value):
-                yield item.name, value
+        declared = [item.name for item in fields(self)]
+        for name in dict.fromkeys([*declared, *self.__dict__]):
+            yield from _parts_of(name, self.__dict__.get(name))
 
     def children(self) -> tuple[Module, ...]:
         """The layers directly inside, each once."""
@@ -104,6 +114,7 @@ class Module:
 
     def states(self) -> tuple[Node, ...]:
         """Every state slot in the layer and the layers inside it, each once, in order."""
+        self._adopt_parts()
         found: list[Node] = []
         for _, part in self.parts():
             found.extend([part] if isinstance(part, Node) else part.states())
@@ -135,6 +146,25 @@ class Module:
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{text}={part!r}" for text, part in self.parts())
+        return f"{type(self).__name__}({shown})"
+
+    def _check_declared(self) -> None:
+        if "label" not in self.__dict__:
+            raise _not_begun(self)
+        if not hasattr(type(self), "forward"):
+            raise GraphError(
+                f"{self.label}: {type(self).__name__} does not say what it computes",
+                hint="define forward(self, x) and return a node",
+            )
+
+    def _adopt_parts(self) -> None:
+        """Adopt what is there now; a list may have grown since it was assigned."""
+        for text, part in self.parts():
+            _adopt(self.label, text, part)
+        self._check_names()
+
     def _check_names(self) -> None:
         owner: dict[str, Module | Node] = {}
         for _, part in self.parts():
@@ -157,6 +187,26 @@ class Module:
         while frame is not None and _runs_method_of(frame, self):
             frame = frame.f_back
         return frame
+
+
+def _not_begun(module: object) -> GraphError:
+    kind = type(module).__name__
+    return GraphError(
+        f"{kind}: a layer begins with its name, which it does not have yet",
+        hint=f"call super().__init__() first in {kind}.__init__",
+    )
+
+
+def _parts_of(name: str, value: object) -> Iterator[tuple[str, Module | Node]]:
+    """A part, or those in a list or dictionary, however deep, each with its own name."""
+    if _is_part(value):
+        yield name, value
+    elif isinstance(value, (list, tuple)):
+        for position, item in enumerate(value, start=1):
+            yield from _parts_of(f"{name}{position}", item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _parts_of(f"{name}_{key}".replace("/", "_"), item)
 
 
 def _is_part(value: object) -> TypeGuard[Module | Node]:

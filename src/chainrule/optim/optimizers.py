@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from chainc.ir import Node, scope
+from chainc.ir import Graph, Node, scope
 from chainc.ir.errors import InputError
+from chainc.ir.leaves import number_equal_names
 from chainc.ir.types import float32, float64
 from chainc.ops import astype, sqrt, square
 from chainrule.declare.arguments import number
@@ -82,6 +83,7 @@ class Optimizer:
             GraphError: two states have the same name, or a signal is not of its parameter's type.
         """
         check_signals(signals)
+        number_equal_names([*Graph((loss,)).leaves("state"), *signals])
         updates: dict[Node, Node] = {}
         with scope(type(self).__name__.lower()):
             wide = any(parameter.type.dtype == float64 for parameter in signals)

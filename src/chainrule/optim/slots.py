@@ -16,6 +16,9 @@ class SlotLabel(Label):
         super().__init__(text)
         self.parameter = parameter
 
+    def root(self) -> Label:
+        return self.parameter.root()
+
     def __str__(self) -> str:
         return f"{super().__str__()}/{self.parameter}"
 

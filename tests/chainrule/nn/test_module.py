@@ -8,7 +8,9 @@ import pytest
 
 from chainc.ir import Node
 from chainc.ir.errors import GraphError, InputError
-from chainrule import nn
+from chainrule import losses, nn, optim
+from chainrule.compiled.compilation import compile
+from chainrule.compiled.training import training
 from chainrule.declare.leaves import input, parameter
 
 HERE = r"\n  where: .*test_module\.py:\d+\n  try: "
@@ -133,3 +135,114 @@ def test_two_parts_of_one_name_are_refused() -> None:
 def test_names_that_are_none_are_refused(name: str) -> None:
     with pytest.raises(InputError, match=rf"^ReLU: .* is no name{HERE}give a word"):
         nn.ReLU(name=name)
+
+
+class Net(nn.Module):
+    """Written as one writes it in PyTorch."""
+
+    def __init__(self, hidden: int = 8) -> None:
+        super().__init__()
+        self.first = nn.Linear(4, hidden)
+        self.act = nn.Tanh()
+        self.gain = parameter("gain", (), 1.0)
+        self.heads = {"mean": nn.Linear(hidden, 1), "spread": nn.Linear(hidden, 1, bias=False)}
+        self.blocks: list[nn.Module] = []
+        for _ in range(2):
+            self.blocks.append(nn.Linear(hidden, hidden, bias=False))
+
+    def forward(self, x: Node) -> Node:
+        h = self.act(self.first(x))
+        for inner in self.blocks:
+            h = self.gain * inner(h)
+        return self.heads["mean"](h) + self.heads["spread"](h)
+
+
+def test_a_class_that_assigns_its_parts_adopts_them() -> None:
+    net = Net()
+    assert names(net) == [
+        "net/first/weight", "net/first/bias", "net/gain", "net/heads_mean/weight",
+        "net/heads_mean/bias", "net/heads_spread/weight", "net/blocks1/weight",
+        "net/blocks2/weight",
+    ]  # fmt: skip
+    y = net(input("x", ("batch", 4)))
+    assert len(net.parameters()) == 8
+    step = optim.SGD(lr=0.1).minimize(losses.squared_error(y, input("y", ("batch", 1))))
+    assert set(step.parameters) == set(net.parameters())
+    assert repr(net).startswith("Net(first=Linear(4, 8), act=Tanh(), gain=<net/gain f32[] (")
+    wrapped = nn.Sequential(Net(), name="model")
+    assert names(wrapped)[0] == "model/net1/first/weight"
+
+
+class Unbegun(nn.Module):
+    def __init__(self) -> None:
+        self.inner = nn.Linear(2, 2)
+
+
+class Empty(nn.Module):
+    def __init__(self) -> None:
+        pass
+
+
+class Silent(nn.Module):
+    pass
+
+
+def test_a_class_that_is_not_complete_says_what_is_missing() -> None:
+    begin = rf"(.|\n)*{HERE}call super\(\)\.__init__\(\) first in "
+    with pytest.raises(GraphError, match=f"Unbegun: a layer begins{begin}Unbegun"):
+        Unbegun()
+    with pytest.raises(GraphError, match=f"Empty: a layer begins{begin}Empty"):
+        Empty()(input("x", (2,)))
+    with pytest.raises(GraphError, match=rf"Silent does not say.*{HERE}define forward\(self, x\)"):
+        Silent()(input("x", (2,)))
+
+
+def state_names(*layers: nn.Module) -> list[str]:
+    x = input("x", ("batch", 2))
+    for layer in layers:
+        x = layer(x)
+    return sorted(compile(x).initial_state())
+
+
+def make() -> nn.Linear:
+    return nn.Linear(2, 2, bias=False)
+
+
+def test_layers_of_one_name_are_numbered() -> None:
+    a, b = nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False)
+    assert len(state_names(a, b)) == 2  # which of them take the variables' names is Python's choice
+    assert state_names(*[make() for _ in range(3)]) == [f"linear{n}/weight" for n in (1, 2, 3)]
+    assert state_names(*{"a": make(), "b": make()}.values()) == ["linear1/weight", "linear2/weight"]
+    found = []
+    for _ in range(2):
+        layer = nn.Linear(2, 2, bias=False)
+        found.append(layer)
+    assert state_names(*found) == ["layer1/weight", "layer2/weight"]
+
+
+def test_a_name_once_used_stays() -> None:
+    first, second, third = make(), make(), make()
+    (kept,) = state_names(first)
+    assert kept == "linear/weight"
+    assert state_names(second, first)[:1] == [kept]
+    assert len(set(state_names(first, second, third))) == 3
+    assert state_names(first) == [kept]
+
+
+def test_an_optimizer_keeps_values_of_numbered_layers_apart() -> None:
+    x = input("x", ("batch", 2))
+    loss = losses.squared_error(make()(make()(x)), x)
+    step = optim.SGD(lr=0.1, momentum=0.9).minimize(loss)
+    run = compile(training(step, epochs=1, batch_size=2)).run({x: np.ones((4, 2), np.float32)})
+    assert sorted(run.state) == [
+        "linear1/weight", "linear2/weight", "seed", "sgd/velocity/linear1/weight",
+        "sgd/velocity/linear2/weight", "step",
+    ]  # fmt: skip
+
+
+def test_given_names_are_never_numbered() -> None:
+    same = [nn.Linear(2, 2, name="same"), nn.Linear(2, 2, name="same")]
+    with pytest.raises(GraphError, match="two state slots have the name 'same/"):
+        state_names(*same)
+    named, free = nn.Linear(2, 2, bias=False, name="linear"), make()
+    assert state_names(named, free) == ["linear/weight", "linear1/weight"]
