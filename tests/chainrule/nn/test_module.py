@@ -10,8 +10,8 @@ from chainc.ir import Node
 from chainc.ir.errors import GraphError, InputError
 from chainrule import losses, nn, optim
 from chainrule.compiled.compilation import compile
-from chainrule.compiled.training import training
 from chainrule.declare.leaves import input, parameter
+from chainrule.optim.loop import training
 
 HERE = r"\n  where: .*test_module\.py:\d+\n  try: "
 

@@ -80,7 +80,5 @@ def test_compiled_things_are_copied_with_their_state_or_refuse() -> None:
     program = cr.compile(cr.training(optim.SGD(lr=0.1).minimize(loss), epochs=1, batch_size=2))
     assert copy.deepcopy(program).run(ROWS).state == program.run(ROWS).state
     for thing, name in ((run, "Function"), (program, "TrainingProgram")):
-        with pytest.raises(
-            cr.GraphError, match=f"a compiled {name} is code{HERE}"
-        ):
+        with pytest.raises(cr.GraphError, match=f"a compiled {name} is code{HERE}"):
             pickle.dumps(thing)
