@@ -53,7 +53,6 @@ from chainrule.compiled.training import TrainingProgram as TrainingProgram
 from chainrule.declare import init as init
 from chainrule.declare import losses as losses
 from chainrule.declare import metrics as metrics
-from chainrule.declare import numpy_functions as numpy_functions
 from chainrule.declare.derivatives import grad as grad
 from chainrule.declare.derivatives import hvp as hvp
 from chainrule.declare.derivatives import jvp as jvp
@@ -65,6 +64,7 @@ from chainrule.declare.leaves import input as input
 from chainrule.declare.leaves import parameter as parameter
 from chainrule.declare.leaves import size as size
 from chainrule.declare.leaves import step_counter as step_counter
+from chainrule.declare.numpy_functions import bind_numpy as _bind_numpy
 from chainrule.declare.transforms import custom_gradient as custom_gradient
 from chainrule.declare.transforms import elementwise as elementwise
 from chainrule.declare.transforms import formula as formula
@@ -80,6 +80,8 @@ from chainrule.teaching.gradient_check import check_grad as check_grad
 from chainrule.writing.public import public_names
 
 __version__ = "0.1.0"
+
+_bind_numpy()
 
 # `from chainrule.losses import cross_entropy` works wherever the file lies, as `os.path` does.
 for _name in ("init", "losses", "metrics", "schedules"):

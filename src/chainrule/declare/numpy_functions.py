@@ -1,11 +1,11 @@
 """NumPy's functions on nodes: `np.sin(x)` is `cr.sin(x)`, under NumPy's names for its arguments.
 
-Reading this file binds them; a function that is not here is refused with what to use instead.
+`bind_numpy` makes them known; a function that is not here is refused with what to use instead.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -148,7 +148,7 @@ def _positive(x: Operand) -> Node:
     return node
 
 
-NUMPY_FUNCTIONS.update({
+_TABLE: Mapping[Callable[..., object], Callable[..., object]] = {
     np.absolute: ops.abs,
     np.add: ops.add,
     np.bitwise_and: ops.logical_and,
@@ -216,4 +216,9 @@ NUMPY_FUNCTIONS.update({
     np.var: _var,
     np.where: _where,
     np.zeros_like: _zeros_like,
-})  # fmt: skip
+}
+
+
+def bind_numpy() -> None:
+    """Let NumPy's functions give these of nodes."""
+    NUMPY_FUNCTIONS.update(_TABLE)
