@@ -36,7 +36,9 @@ FLOORS = {
 MUTUAL = {
     ("chainc/ir/node.py", "chainc/ir/graph.py"): "an op can be made of a graph of others",
     ("chainc/ir/origin.py", "chainc/ir/node.py"): "a node has an origin, which speaks of nodes",
-    ("chainc/ir/operators.py", "chainc/ir/node.py"): "operators of nodes give nodes",
+    ("chainc/ir/python/operators.py", "chainc/ir/node.py"): "operators of nodes give nodes",
+    ("chainc/ir/python/copying.py", "chainc/ir/node.py"): "copies of nodes are nodes",
+    ("chainc/ir/python/copying.py", "chainc/ir/origin.py"): "a node has an origin",
     ("chainrule/nn/module.py", "chainrule/nn/summary.py"): "a layer gives a summary of layers",
 }
 

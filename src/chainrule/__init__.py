@@ -64,7 +64,7 @@ from chainrule.declare.leaves import input as input
 from chainrule.declare.leaves import parameter as parameter
 from chainrule.declare.leaves import size as size
 from chainrule.declare.leaves import step_counter as step_counter
-from chainrule.declare.numpy_functions import bind_numpy as _bind_numpy
+from chainrule.declare.numpy_functions import bind_numpy
 from chainrule.declare.transforms import custom_gradient as custom_gradient
 from chainrule.declare.transforms import elementwise as elementwise
 from chainrule.declare.transforms import formula as formula
@@ -81,7 +81,7 @@ from chainrule.writing.public import public_names
 
 __version__ = "0.1.0"
 
-_bind_numpy()
+bind_numpy()
 
 # `from chainrule.losses import cross_entropy` works wherever the file lies, as `os.path` does.
 for _name in ("init", "losses", "metrics", "schedules"):

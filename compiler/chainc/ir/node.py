@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import copy
-import operator
 import string
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from chainc.ir.errors import MisfitError
-from chainc.ir.foreign import NotAnArray
-from chainc.ir.operators import Operators
 from chainc.ir.origin import Origin, current_origin
+from chainc.ir.python.copying import deep_copy, reduction
+from chainc.ir.python.foreign import NotAnArray
+from chainc.ir.python.operators import Operators
 from chainc.ir.types import UNKNOWN, Array, DType, Number, Shape, TensorType
 
 if TYPE_CHECKING:
@@ -119,95 +118,10 @@ class Node(Operators, NotAnArray):
         return self
 
     def __deepcopy__(self, memo: dict[int, object]) -> Node:
-        """Itself, unless it is computed from a state slot: only slots are copied."""
-        for node in ancestry([self]):
-            memo[id(node)] = _copy(node, memo)
-        copied = memo[id(self)]
-        assert isinstance(copied, Node)
-        return copied
+        return deep_copy(self, memo)
 
     def __reduce__(self) -> tuple[object, ...]:
-        """A table, so that no graph is too deep; leaves stay one object within one pickle."""
-        order = ancestry([self])
-        if len(order) == 1:
-            return Node, (self.op, self.inputs, self.type, self.origin)
-        return _unpacked, (_packed(order),)
-
-
-def ancestry(nodes: Sequence[Node]) -> tuple[Node, ...]:
-    """All that the nodes are computed from or derived from, each after what it refers to."""
-    order: dict[Node, None] = {}
-    stack = [(node, False) for node in reversed(nodes)]
-    while stack:
-        node, expanded = stack.pop()
-        if expanded:
-            order[node] = None
-        elif node not in order:
-            stack.append((node, True))
-            stack.extend((other, False) for other in reversed(_referred(node)))
-    return tuple(order)
-
-
-def _referred(node: Node) -> tuple[Node, ...]:
-    derivative, rewrite = node.origin.derivative, node.origin.rewrite
-    forward = (derivative.forward,) if derivative else ()
-    replaced = (rewrite.replaced,) if rewrite else ()
-    return (*node.inputs, *forward, *replaced)
-
-
-def _with_references(origin: Origin, others: Sequence[Node]) -> Origin:
-    """The origin, speaking of other nodes: its forward node and the one that it replaced."""
-    left = iter(others)
-    derivative, rewrite = origin.derivative, origin.rewrite
-    return replace(
-        origin,
-        derivative=derivative and replace(derivative, forward=next(left)),
-        rewrite=rewrite and replace(rewrite, replaced=next(left)),
-    )
-
-
-def _copy(node: Node, memo: dict[int, object]) -> object:
-    if id(node) in memo:
-        return memo[id(node)]
-    op, referred = copy.deepcopy(node.op, memo), _referred(node)
-    others = [other for each in referred if isinstance(other := memo[id(each)], Node)]
-    if op is node.op and all(map(operator.is_, others, referred)):
-        return node
-    count = len(node.inputs)
-    origin = _with_references(node.origin, others[count:])
-    return Node(op, tuple(others[:count]), node.type, origin)
-
-
-# A leaf; or an op, a type, an origin that refers to nothing, and the places of what it refers to.
-Packed = list[Node | tuple[Op, TensorType, Origin, int, tuple[int, ...]]]
-
-
-def _packed(order: Sequence[Node]) -> Packed:
-    places = {node: place for place, node in enumerate(order)}
-    table: Packed = []
-    for node in order:
-        referred = _referred(node)
-        if not referred:
-            table.append(node)
-            continue
-        plain = _with_references(node.origin, [order[0], order[0]])  # a leaf, in place of others
-        found = tuple(places[other] for other in referred)
-        table.append((node.op, node.type, plain, len(node.inputs), found))
-    return table
-
-
-def _unpacked(table: Packed) -> Node:
-    """The last node of a table."""
-    nodes: list[Node] = []
-    for record in table:
-        if isinstance(record, Node):
-            nodes.append(record)
-            continue
-        op, type, origin, count, places = record
-        referred = [nodes[place] for place in places]
-        inputs = tuple(referred[:count])
-        nodes.append(Node(op, inputs, type, _with_references(origin, referred[count:])))
-    return nodes[-1]
+        return reduction(self)
 
 
 Operand = Node | bool | Number | Array

@@ -10,7 +10,7 @@ import numpy as np
 
 from chainc.ir import Node, Operand
 from chainc.ir.leaves import Constant, constant
-from chainc.ir.operators import operator
+from chainc.ir.python.operators import operator
 from chainc.ir.scalar import Scalar
 from chainc.ops.elementwise import Binary, Unary
 from chainc.ops.functions import log, sign

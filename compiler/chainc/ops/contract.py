@@ -12,7 +12,7 @@ from chainc.ir import Graph, Node, Op, Operand, Sample, apply
 from chainc.ir.errors import DTypeError, MisfitError, ShapeError
 from chainc.ir.kernels import Kernels
 from chainc.ir.leaves import as_nodes
-from chainc.ir.operators import operator
+from chainc.ir.python.operators import operator
 from chainc.ir.types import Dim, Shape, TensorType, float32, format_shape, promote
 from chainc.ops.arithmetic import add
 from chainc.ops.formula import infer_body, scalar_input

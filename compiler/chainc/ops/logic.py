@@ -9,7 +9,7 @@ from typing import TypeVar
 from chainc.ir import Node, Operand, Sample, apply
 from chainc.ir.errors import DTypeError, MisfitError
 from chainc.ir.leaves import as_nodes
-from chainc.ir.operators import operator
+from chainc.ir.python.operators import operator
 from chainc.ir.scalar import Scalar
 from chainc.ir.types import (
     BY_NAME,

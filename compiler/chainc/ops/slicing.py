@@ -12,7 +12,7 @@ from chainc.ir import Node, Op, Operand, Sample, apply, movements
 from chainc.ir.errors import DTypeError, MisfitError, ShapeError
 from chainc.ir.kernels import Kernels
 from chainc.ir.leaves import as_nodes
-from chainc.ir.operators import operator
+from chainc.ir.python.operators import operator
 from chainc.ir.types import Dim, Shape, TensorType, coefficient_of, float32, format_shape, static
 from chainc.ops.movement import expand_dims, flip, normalize_axes, require_axes, reshape
 

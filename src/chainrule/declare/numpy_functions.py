@@ -12,8 +12,8 @@ import numpy as np
 from chainc import ops
 from chainc.ir import Node, Operand
 from chainc.ir.errors import GraphError
-from chainc.ir.foreign import NUMPY_FUNCTIONS
 from chainc.ir.leaves import as_nodes, constant
+from chainc.ir.python.foreign import NUMPY_FUNCTIONS
 from chainc.ir.types import Shape
 from chainc.ops.movement import DimLike
 from chainc.ops.reduce import Axis

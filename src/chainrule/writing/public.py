@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from types import ModuleType
 
-_TOOLS = ("TYPE_CHECKING", "import_module", "public_names")  # of the packages' own files
+# of the packages' own files
+_TOOLS = (
+    "TYPE_CHECKING",
+    "bind_numpy",
+    "import_module",
+    "public_names",
+)  # of the packages' own files
 
 
 def public_names(namespace: Mapping[str, object], modules: Collection[str] = ()) -> list[str]:

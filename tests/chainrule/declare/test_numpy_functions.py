@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pytest
 
 import chainrule as cr
-from chainc.ir.foreign import NUMPY_FUNCTIONS
+from chainc.ir.python.foreign import NUMPY_FUNCTIONS
 
 A = np.array([[0.5, 2.0, 1.0], [3.0, 0.25, 1.5]], np.float32)
 B = np.array([[1.0, 0.5, 2.0], [1.0, 4.0, 1.5]], np.float32)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainc.ir.node import ancestry
+from chainc.ir.python.copying import ancestry
 from chainrule import losses, nn, optim
 
 HERE = r"(.|\n)*where: .*test_copying\.py:\d+(.|\n)*try: pickle the model and the state"
