@@ -2,15 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Protocol
+
+import numpy as np
 
 from chainc.ir.types import Array
 
 MOST_STEPS = 2**62  # that a state may have behind it, so that those of a run can be counted on
 
+EPOCH_START = "epoch_start"  # in a state from the middle of an epoch: the step that began it
+
 Arrays = Mapping[str, Array]
+Continued = MutableMapping[str, Array]  # a state; its arrays are updated in place
+
+
+@dataclass(frozen=True)
+class EpochPlace:
+    """Where a run begins among the epochs over its rows.
+
+    Attributes:
+        step: the number of steps that the state has behind it, over whatever rows.
+        first: the step to begin with, if all steps had been over rows as many as these: its
+            quotient by `steps` is the epoch, which chooses the order of the rows.
+        steps: of an epoch.
+    """
+
+    step: int
+    first: int
+    steps: int
+
+    @classmethod
+    def of(cls, state: Arrays, rows: int, batch_size: int) -> EpochPlace:
+        """Where the state says that its epoch began; without a word, as if all rows were these."""
+        step, steps = int(state["step"]), -(-rows // batch_size)
+        start = int(state.get(EPOCH_START, step - step % steps))
+        if step - start >= steps:  # of other rows, and more of them
+            start = step
+        return cls(step, start // steps * steps + step - start, steps)
+
+    def note(self, state: Continued) -> None:
+        """Note in the state where its epoch began, if it has not ended."""
+        step = int(state["step"])
+        done = (self.first + step - self.step) % self.steps
+        state.pop(EPOCH_START, None)
+        if done:
+            state[EPOCH_START] = np.asarray(step - done, np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,16 +78,17 @@ class TrainingRunner(Protocol):
         self,
         data: Arrays,
         validation: Arrays | None,
-        state: Arrays,
+        state: Continued,
         epochs: int,
         stop: Callable[[], bool],
     ) -> Iterator[Epochs]:
-        """Run epochs over the data, from where state["step"] says on.
+        """Run epochs over the data, from where the state's `EpochPlace` is.
 
         Args:
             data: arrays by input name.
             validation: the same of other rows, evaluated after every epoch.
-            state: arrays by slot name, updated in place by the time the iterator ends.
+            state: arrays by slot name, updated in place by the time the iterator ends; where
+                that is in the middle of an epoch, `EPOCH_START` is added.
             epochs: how many; one that has been begun counts.
             stop: asked again and again; once it is true, no further step is begun.
         """

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from chainc import driver
-from chainc.backends.epochs import MOST_STEPS
+from chainc.backends.epochs import EPOCH_START, MOST_STEPS
 from chainc.backends.target import Target
 from chainc.ir import Node, describe
 from chainc.ir.errors import StateError
@@ -67,7 +67,9 @@ def values_to_continue(slots: Sequence[Node], state: State, seed: int) -> dict[s
     """
     values = {**arrays_for(slots, state), "seed": _seed_of(state, seed)}
     _check_counter("step", values["step"], MOST_STEPS)
-    return values
+    start = state[EPOCH_START] if EPOCH_START in state else values["step"]
+    _check_counter(EPOCH_START, start, int(values["step"]))
+    return {**values, EPOCH_START: np.array(start, np.int64)}
 
 
 def _seed_of(state: State, default: int) -> Array:

@@ -102,7 +102,7 @@ class TrainingProgram(Compiled):
             state: continue from these values, step counter and randomness included: the bits
                 are those of one long run. By default the initial state.
             epochs: another number of epochs than declared. A state from the middle of an epoch
-                first finishes that epoch.
+                first finishes that epoch; all others pass over all rows, whatever the data.
             progress: show a bar on a terminal when the run takes longer than a second.
             hyperparameters: other values for the scalar inputs with defaults, such as lr=0.01.
 

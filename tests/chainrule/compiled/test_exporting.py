@@ -120,6 +120,21 @@ def test_other_types_names_and_optimizers_leave_the_same_bits(tmp_path: Path) ->
     assert len({constant for constant, _ in constants}) == len(constants)
 
 
+def test_outputs_may_have_the_names_of_the_programs_own_functions(tmp_path: Path) -> None:
+    x = cr.input("x", ("batch", 3))
+    prediction = cr.sum(cr.square(x) * cr.parameter("w", (3,), 1.0), axis=1)
+    ours = ["begin", "clear", "initial", "predict", "train", "version", "work", "constant"]
+    ours += ["train.loop", "arena.check", "constant.1", "exp.f32", "own_train", "own_predict"]
+    measured = {name: cr.mean(prediction + i) for i, name in enumerate(ours)}
+    step = optim.SGD(lr=0.1).minimize(cr.mean(prediction))
+    declared = cr.training(step, epochs=1, batch_size=8, metrics=measured)
+    program = cr.compile(declared)
+    paths = program.export(tmp_path, name="own", predict=prediction, processor="native")
+    assert {path.name for path in paths} >= {"own.h", "own.o"}
+    found = program.evaluate({"x": np.ones((8, 3))}, program.initial_state())
+    assert list(found.values()) == [3.0, *(3.0 + i for i in range(len(ours)))]
+
+
 def test_images_of_bytes_are_trained_on_as_they_are(
     digits: Exported, executable: Path, tmp_path: Path
 ) -> None:

@@ -142,6 +142,42 @@ def test_a_run_stopped_within_an_epoch_goes_on_where_it_was() -> None:
     assert digest(resumed.state) == digest(program.run({"x": x, "y": y}).state)
 
 
+@pytest.mark.parametrize("target", ["llvm", "numpy"])
+@pytest.mark.parametrize("then", [8, 12, 10, 1000, 3])
+def test_other_data_is_passed_over_from_its_first_row_to_its_last(target: str, then: int) -> None:
+    x, y = cr.input("x", ("batch", 1)), cr.input("y", ("batch", 1))
+    loss = losses.squared_error(x @ cr.parameter("w", (1, 1), 0.0), y)
+    step = optim.SGD(lr=1e-9).minimize(loss)
+    declared = cr.training(
+        step, epochs=1, batch_size=2, shuffle=False, metrics={"mean": cr.mean(x)}
+    )
+    program = cr.compile(declared, target=target)
+    before, after = (np.arange(n, dtype=np.float32).reshape(n, 1) for n in (10, then))
+    start = program.run({x: before, y: before}).state
+    result = program.run({x: after, y: after}, state=start, epochs=2)
+    assert int(result.state["step"]) == 5 + 2 * -(-then // 2)
+    np.testing.assert_allclose(result.history["mean"], [after.mean()] * 2)
+    first = program.run({x: after, y: after}, state=start)
+    second = program.run({x: after, y: after}, state=first.state)
+    assert second.state == result.state
+    assert "epoch_start" not in result.state
+
+
+@pytest.mark.parametrize("target", ["llvm", "numpy"])
+def test_a_state_says_where_its_epoch_began_if_it_has_not_ended(target: str) -> None:
+    program = cr.compile(Classifier().training(epochs=1), target=target)
+    x, y = problem(50)
+    other = {"x": x[:24], "y": y[:24]}  # 2 steps an epoch instead of 4
+    start = dict(program.run(other).state)
+    middle = cr.State({**start, "step": np.int64(3), "epoch_start": np.int64(2)})
+    result = program.run({"x": x, "y": y}, state=middle)
+    assert int(result.state["step"]) == 6
+    long_ago = cr.State({**start, "step": np.int64(5), "epoch_start": np.int64(2)})
+    assert int(program.run(other, state=long_ago).state["step"]) == 7
+    with pytest.raises(cr.StateError, match="'epoch_start' is no whole number from 0 to 2"):
+        program.run(other, state=cr.State({**start, "epoch_start": np.int64(3)}))
+
+
 def test_what_is_given_is_not_changed() -> None:
     x, y = problem()
     program = Classifier().program(epochs=1)

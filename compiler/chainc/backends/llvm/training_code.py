@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 
 from chainc.backends.llvm.machine_code.fingerprint import fingerprint
@@ -37,8 +37,11 @@ class TrainingCode:
     More may be added to the module afterwards.
     """
 
-    def __init__(self, loop: TrainingLoop, processor: Processor, threads: int) -> None:
+    def __init__(
+        self, loop: TrainingLoop, processor: Processor, threads: int, reserved: Collection[str]
+    ) -> None:
         self._loop = loop
+        self._reserved = reserved
         self._processor = processor
         self._place = placement(loop, processor.machine, threads)
         self.threads = threads
@@ -109,6 +112,7 @@ class TrainingCode:
     def module(self) -> Module:
         """All of them printed."""
         module = Module(self._processor.machine)
+        module.names.update(self._reserved)
         module.add(environment(self._processor))
         module.add(barrier(self._processor))
         for routine in self.written.routines:
@@ -150,10 +154,16 @@ class TrainingCode:
 
 
 def training_code(
-    loop: TrainingLoop, processor: Processor, threads: int = MAX_THREADS
+    loop: TrainingLoop,
+    processor: Processor,
+    threads: int = MAX_THREADS,
+    reserved: Collection[str] = (),
 ) -> TrainingCode:
-    """The loop's code for a processor, with memory for so many threads at most."""
-    return TrainingCode(loop, processor, threads)
+    """The loop's code for a processor, with memory for so many threads at most.
+
+    No kernel takes a reserved name: that of what is added to the module afterwards.
+    """
+    return TrainingCode(loop, processor, threads, reserved)
 
 
 def worth_sharing(loop: TrainingLoop) -> bool:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from chainc.backends.epochs import Arrays, Epochs
+from chainc.backends.epochs import Arrays, Continued, EpochPlace, Epochs
 from chainc.backends.numpy.code import NumpyCode
 from chainc.backends.target import Run
 from chainc.ir.types import Array
@@ -24,7 +24,7 @@ class Train(Protocol):
     """The generated loop: (epoch, rows seen, mean of each output) after every epoch."""
 
     def __call__(
-        self, data: Arrays, state: Arrays, epochs: int, stop: Callable[[], bool]
+        self, data: Arrays, state: Arrays, first: int, epochs: int, stop: Callable[[], bool]
     ) -> Iterator[tuple[int, int, Array]]: ...
 
 
@@ -62,20 +62,26 @@ class NumpyTraining:
 
     train: Train
     validate: Validate
+    batch_input: str
+    batch_size: int
     byte_inputs: Collection[str] = ()
 
     def run(
         self,
         data: Arrays,
         validation: Arrays | None,
-        state: Arrays,
+        state: Continued,
         epochs: int,
         stop: Callable[[], bool],
     ) -> Iterator[Epochs]:
         """See `TrainingRunner`; every epoch comes by itself."""
-        for _, seen, means in self.train(data, state, epochs, stop):
-            held_out = None if validation is None else self.validate(validation, state)[None]
-            yield Epochs(np.array([seen]), means[None], held_out)
+        place = EpochPlace.of(state, len(data[self.batch_input]), self.batch_size)
+        try:
+            for _, seen, means in self.train(data, state, place.first, epochs, stop):
+                held_out = None if validation is None else self.validate(validation, state)[None]
+                yield Epochs(np.array([seen]), means[None], held_out)
+        finally:
+            place.note(state)
 
     def evaluate(self, data: Arrays, state: Arrays) -> Array:
         """See `TrainingRunner`."""

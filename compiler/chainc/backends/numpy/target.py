@@ -40,7 +40,8 @@ class NumpyTarget:
         namespace = _execute(source, "training")
         train, validate = cast(Train, namespace["train"]), cast(Validate, namespace["validate"])
         code = NumpyCode(source, lambda: list_training(loop))
-        return ExecutableTraining(NumpyTraining(train, validate), code)
+        runner = NumpyTraining(train, validate, loop.batch_inputs[0], loop.batch_size)
+        return ExecutableTraining(runner, code)
 
 
 def _execute(source: str, title: str) -> dict[str, object]:

@@ -9,24 +9,25 @@ from chainc.lowering.program import TrainingLoop
 from chainc.lowering.views import Buffer
 
 TRAIN = '''\
-def train(data, state, epochs, stop):
+def train(data, state, first, epochs, stop):
     """Run epochs; yield (epoch, number of rows seen, mean of each output over them) after each.
 
     data: arrays by input name; the rows of {rows} are visited in {order}.
-    state: arrays by slot name, updated in place; state["step"] says where to continue.
+    state: arrays by slot name, updated in place.
+    first: the step to continue with, as a number of steps over rows as many as these.
     stop: a function without arguments, asked before every step.
     """
     count = len(data[{first}])
     steps = -(-count // {size})
-    seed, step_count = int(state["seed"]), state["step"]
+    seed = int(state["seed"])
     full = bind_step(state, {size})
     rest = bind_step(state, count % {size}) if count % {size} else None
 {gather}
-    first_epoch = int(step_count) // steps
+    first_epoch, done = divmod(first, steps)
     for epoch in range(first_epoch, first_epoch + epochs):
         order = {permutation}
         totals, seen, stopped = np.zeros({outputs}), 0, False
-        for start in range(int(step_count) % steps * {size}, count, {size}):
+        for start in range(done * {size}, count, {size}):
             stopped = stop()
             if stopped:
                 break
@@ -40,6 +41,7 @@ def train(data, state, epochs, stop):
             seen += len(rows)
         if seen:
             yield epoch, seen, totals / seen
+        done = 0
         if stopped:
             return
 '''

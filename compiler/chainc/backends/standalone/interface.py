@@ -21,6 +21,22 @@ C_TYPES = {
 MOST_ROWS = 2**32  # of a data set: what the order of the rows is made for
 MOST_EPOCHS = 2**31
 
+# what the functions are called after the name of the program; the last only where it predicts
+FUNCTIONS = (
+    "version",
+    "init",
+    "get",
+    "set",
+    "train",
+    "begin",
+    "train_thread",
+    "stop",
+    "records",
+    "step",
+    "evaluate",
+    "predict",
+)
+
 # what the functions return
 OK, BAD_ARGUMENT, BAD_INDEX, BAD_ARENA = range(4)
 
@@ -97,9 +113,7 @@ class Interface:
     @property
     def functions(self) -> tuple[str, ...]:
         """Their names after the first part, which is that of the program."""
-        run = ("train", "begin", "train_thread", "stop", "records", "step", "evaluate")
-        predict = () if self.prediction is None else ("predict",)
-        return ("version", "init", "get", "set", *run, *predict)
+        return FUNCTIONS if self.prediction else FUNCTIONS[:-1]
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -22,7 +22,14 @@ from chainc.backends.standalone.entry_points import (
     checks,
     state_functions,
 )
-from chainc.backends.standalone.interface import Interface, Prediction, RowArray, Tensor, words
+from chainc.backends.standalone.interface import (
+    FUNCTIONS,
+    Interface,
+    Prediction,
+    RowArray,
+    Tensor,
+    words,
+)
 from chainc.backends.standalone.run_entries import run_functions
 from chainc.ir.errors import GraphError
 from chainc.ir.types import Size, TensorType, int64
@@ -35,6 +42,7 @@ from chainc.schedules.program.preparation import prepare, with_outputs, with_rol
 
 VERSION_DIGITS = 32
 RESULTS = "results"  # what a prediction writes
+RESERVED = ("begin", "clear", "initial", "predict", "version", "work")  # and those that C sees
 
 
 @dataclass(frozen=True)
@@ -81,7 +89,8 @@ class _Writer:
     def __init__(self, wanted: Wanted, processor: Processor) -> None:
         self.wanted = wanted
         self.processor = processor
-        self.code = training_code(wanted.loop, processor)
+        entries = [f"{wanted.name}_{function}" for function in FUNCTIONS]
+        self.code = training_code(wanted.loop, processor, reserved=(*RESERVED, *entries))
         self.memory = self.code.memory
         self.module = self.code.module
         self.writer = self.code.written.writer

@@ -16,7 +16,7 @@ from typing import Protocol
 
 import numpy as np
 
-from chainc.backends.epochs import Arrays, Epochs
+from chainc.backends.epochs import Arrays, Continued, EpochPlace, Epochs
 from chainc.backends.llvm.host.arena import aligned_bytes
 from chainc.backends.llvm.machine_code.jit import Library
 from chainc.ir.errors import InputError
@@ -93,7 +93,7 @@ class NativeTraining:
         self,
         data: Arrays,
         validation: Arrays | None,
-        state: Arrays,
+        state: Continued,
         epochs: int,
         stop: Callable[[], bool],
     ) -> Iterator[Epochs]:
@@ -112,13 +112,14 @@ class NativeTraining:
         self,
         data: Arrays,
         validation: Arrays | None,
-        state: Arrays,
+        state: Continued,
         epochs: int,
         stop: Callable[[], bool],
     ) -> Iterator[Epochs]:
         """So many epochs that their history fits into memory."""
         memory = _Memory(self._code, data, validation, state, epochs)
-        memory.plan_steps(int(state["step"]), epochs, int(state["seed"]))
+        place = EpochPlace.of(state, memory.rows, self._code.layout.batch_size)
+        memory.plan_steps(place.first, epochs, int(state["seed"]))
         self._copy(self._bind, memory)
         memory.ask_to_stop(stop())
         try:
@@ -131,7 +132,8 @@ class NativeTraining:
         finally:
             self._copy(self._store, memory)
             memory.write_back()
-        memory.check()
+            place.note(state)
+        memory.check(place.step - place.first)
 
     def evaluate(self, data: Arrays, state: Arrays) -> Array:
         """See `TrainingRunner`."""
@@ -228,9 +230,14 @@ class _Memory:
         """The arena and the table."""
         return self._arena.ctypes.data, self._table.ctypes.data
 
+    @property
+    def rows(self) -> int:
+        """Of the data."""
+        return int(self.job[training.COUNT])
+
     def plan_steps(self, first: int, epochs: int, seed: int) -> None:
         """From a step, perhaps in the middle of an epoch, to the end of the last epoch."""
-        steps = -(-int(self.job[training.COUNT]) // self._code.layout.batch_size)
+        steps = -(-self.rows // self._code.layout.batch_size)
         self.job[training.FIRST] = first
         self.job[training.LAST] = (first // steps + epochs) * steps
         self.job[training.SEED] = seed
@@ -261,13 +268,12 @@ class _Memory:
             if place is not None and self._arrays[place] is not array:
                 array[...] = self._arrays[place]
 
-    def check(self) -> None:
-        """Raise if a kernel has failed."""
+    def check(self, steps_before: int = 0) -> None:
+        """Raise if a kernel has failed; `steps_before` were done before those that are counted."""
         failure = int(self._words[control_block.FAILURE // 8])
         if failure:
-            raise self._code.failures.error(
-                failure, int(self._words[control_block.FAILED_STEP // 8])
-            )
+            failed = int(self._words[control_block.FAILED_STEP // 8])
+            raise self._code.failures.error(failure, failed + steps_before)
 
     def _placed(self, data: Arrays, held_out: Arrays) -> Sequence[Array]:
         """The arrays in the order of the table, contiguous and aligned."""

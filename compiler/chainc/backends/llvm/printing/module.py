@@ -15,7 +15,7 @@ from chainc.loops.language import Data, Nest, Routine
 from chainc.lowering.parts import Part
 from chainc.schedules.layout.machine import Machine
 
-# names of functions that are not kernels
+# names of functions that are not kernels; all others have a dot, which no kernel's own name has
 RESERVED = ("barrier", "bind", "evaluate", "record", "run", "step", "store", "train", "validate")
 
 PADDING = 64  # bytes behind constants, so that a vector may stand out
@@ -115,7 +115,7 @@ class Module:
         return name
 
     def unique(self, wanted: str) -> str:
-        base = re.sub(r"[^\w.]+", "_", wanted, flags=re.ASCII) or "kernel"
+        base = re.sub(r"\W+", "_", wanted, flags=re.ASCII) or "kernel"
         name, count = base, 1
         while name in self.names:
             count += 1

@@ -216,7 +216,7 @@ def test_arrays_that_are_not_laid_out_as_needed_are_copied_and_written_back() ->
 
 
 def run_in_a_thread(
-    program: NativeTraining, data: Mapping[str, Array], state: Mapping[str, Array]
+    program: NativeTraining, data: Mapping[str, Array], state: dict[str, Array]
 ) -> threading.Thread:
     return threading.Thread(target=lambda: list(program.run(data, None, state, 200, never)))
 
