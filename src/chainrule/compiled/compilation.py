@@ -13,6 +13,7 @@ from chainc.passes import Pass, pipeline
 from chainrule.compiled.function import Function, Numbers
 from chainrule.compiled.lowering import training_loop
 from chainrule.compiled.training import TrainingProgram
+from chainrule.compiled.whole_rows import WholeRows
 from chainrule.declare.arguments import count
 from chainrule.declare.graphs import Declaration, Mode, graph_of
 from chainrule.optim.loop import Training
@@ -87,7 +88,9 @@ def compile(
         step = graph_of(what, "train", sizes=sizes, bake_in=bake_in)
         evaluation = graph_of(what, "infer", sizes=sizes, bake_in=bake_in)
         stages, loop = training_loop(what, step, evaluation, chosen_passes)
-        return TrainingProgram(what, driver.compile_training(loop, stages, chosen_target, threads))
+        whole = WholeRows(evaluation, chosen_passes, chosen_target)
+        compiled_loop = driver.compile_training(loop, stages, chosen_target, threads)
+        return TrainingProgram(what, compiled_loop, whole)
     mode: Mode = "train" if isinstance(what, Declaration) else "infer"
     graph = graph_of(what, mode, sizes=sizes, bake_in=bake_in)
     compiled = driver.compile_function(graph, chosen_passes, chosen_target)

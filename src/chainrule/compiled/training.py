@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from chainc import driver, ir
+from chainc.backends.epochs import Epochs
 from chainc.backends.target import GeneratedCode
 from chainc.ir import Node
 from chainc.ir.errors import InputError
@@ -21,6 +22,7 @@ from chainrule.compiled.history import History
 from chainrule.compiled.short_text import history_text, program_text
 from chainrule.compiled.starting import initial_state, values_to_continue
 from chainrule.compiled.state import State
+from chainrule.compiled.whole_rows import WholeRows
 from chainrule.declare.arguments import count, number
 from chainrule.evaluation.values import (
     Values,
@@ -56,10 +58,13 @@ class Result:
 class TrainingProgram(Compiled):
     """A compiled training loop."""
 
-    def __init__(self, declared: Training, compiled: driver.CompiledTraining) -> None:
+    def __init__(
+        self, declared: Training, compiled: driver.CompiledTraining, whole: WholeRows
+    ) -> None:
         super().__init__(compiled.target, compiled.stages)
         self._training = declared
         self._compiled = compiled
+        self._whole = whole
 
     def __repr__(self) -> str:
         loop, trained = self._training, self._training.step.parameters
@@ -116,7 +121,6 @@ class TrainingProgram(Compiled):
         total = self._training.epochs if epochs is None else epochs
         count("run", "epochs", total, hint="run at least one epoch")
         self._check_batch(rows)
-        runner = self._compiled.executable.runner
         history: dict[str, list[float]] = {}
         interrupted = False
         with (
@@ -124,7 +128,7 @@ class TrainingProgram(Compiled):
             stop_on_interrupt() as stop,
             progress_bar(total, progress) as tick,
         ):
-            for finished in runner.run(rows, held_out, values, total, stop):
+            for finished in self._epochs(rows, held_out, values, total, stop):
                 _record(history, self._training.names, finished.means)
                 if finished.validation is not None:
                     names = [f"val_{name}" for name in self._training.names]
@@ -135,12 +139,35 @@ class TrainingProgram(Compiled):
         kept = History({name: tuple(numbers) for name, numbers in history.items()})
         return Result(State(values), kept, interrupted)
 
+    def _epochs(
+        self,
+        rows: dict[str, Array],
+        held_out: dict[str, Array] | None,
+        values: dict[str, Array],
+        total: int,
+        stop: Callable[[], bool],
+    ) -> Iterator[Epochs]:
+        runner = self._compiled.executable.runner
+        if not self._whole.concern(held_out=held_out is not None):
+            yield from runner.run(rows, held_out, values, total, stop)
+            return
+        for _ in range(total):
+            for finished in list(runner.run(rows, held_out, values, 1, stop)):
+                yield self._whole.after_epoch(finished, rows, held_out, values)
+            if stop():
+                return
+
     def evaluate(self, data: Values, state: State, **hyperparameters: float) -> dict[str, float]:
-        """The loss and metrics on data, nothing updated."""
+        """The loss and metrics on data, nothing updated.
+
+        Means over rows are computed batch by batch; what is none, such as the root of a mean or
+        the largest element, from all rows at once.
+        """
         rows = self._check(data, hyperparameters)
         values = self._starting_values(state)
         with np.errstate(all="ignore"):
             means = self._compiled.executable.runner.evaluate(rows, values)
+            means = self._whole.evaluated(means, rows, values)
         return dict(zip(self._training.names, map(float, means), strict=True))
 
     def export(

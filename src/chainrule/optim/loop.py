@@ -75,7 +75,9 @@ def training(
         batch_size: rows a step; the last batch of an epoch may be smaller, and is exact.
         shuffle: visit the rows in a new order each epoch.
         seed: of the initial values, the order and all random ops.
-        metrics: further scalars to report beside the loss, by name.
+        metrics: further scalars to report beside the loss, by name. A mean over rows is that of
+            the rows of an epoch, each as its step found it; any other, such as the root of a mean
+            or the largest element, is computed from all rows at once after the epoch.
         watch: look through every result for NaN and infinities: a run stops at the first one,
             with a `NonFiniteError` that names the step, the node and its line. It takes longer,
             and needs machine code.
