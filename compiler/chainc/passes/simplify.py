@@ -5,7 +5,8 @@
     x * 0, x - x, x / x            →   0, 0, 1          fast: NaN for an infinite x
     a * c + b * c                  →   (a + b) * c      fast: other rounding
 
-The rules about reductions and contractions stand in `sums.py`.
+The rules about reductions and contractions stand in `sums.py`, those about logic and selection in
+`logic.py`.
 """
 
 from __future__ import annotations
@@ -20,17 +21,13 @@ from chainc.ops import (
     broadcast_to,
     exp,
     log,
-    logical_and,
-    logical_not,
-    logical_or,
     maximum,
     minimum,
     relu,
     softplus,
     sqrt,
-    where,
 )
-from chainc.passes import sums
+from chainc.passes import logic, sums
 from chainc.passes.canonicalize import canonical
 from chainc.rewriting.rewrite import rewrite
 from chainc.rewriting.rules import Equation, RuleSet
@@ -49,7 +46,7 @@ def simplify(graph: Graph) -> Graph:
 
     Needs: the canonical form. Leaves: the canonical form.
     """
-    return rewrite(graph, (*rule, *sums.rule, *canonical()))
+    return rewrite(graph, (*rule, *logic.rule, *sums.rule, *canonical()))
 
 
 def simplify_fast(graph: Graph) -> Graph:
@@ -57,7 +54,7 @@ def simplify_fast(graph: Graph) -> Graph:
 
     Needs: the canonical form. Leaves: the canonical form.
     """
-    return rewrite(graph, (*rule, *sums.rule, *canonical()), fast_math=True)
+    return rewrite(graph, (*rule, *logic.rule, *sums.rule, *canonical()), fast_math=True)
 
 
 def _filled(value: int, like: Node) -> Node:
@@ -260,74 +257,6 @@ def maximum_of_same(x: Node) -> Equation:
 @rule.exact
 def minimum_of_same(x: Node) -> Equation:
     return minimum(x, x), x
-
-
-# ----- logic
-
-
-@rule.exact
-def not_not(x: Node) -> Equation:
-    return ~~x, x
-
-
-@rule.exact
-def and_of_same(x: Node) -> Equation:
-    return logical_and(x, x), x
-
-
-@rule.exact
-def or_of_same(x: Node) -> Equation:
-    return logical_or(x, x), x
-
-
-@rule.exact
-def and_true(x: Node) -> Equation:
-    return logical_and(x, constant(True)), x
-
-
-@rule.exact
-def and_false(x: Node) -> Equation:
-    return logical_and(x, constant(False)), lambda: broadcast_to(constant(False), x.shape)
-
-
-@rule.exact
-def or_false(x: Node) -> Equation:
-    return logical_or(x, constant(False)), x
-
-
-@rule.exact
-def or_true(x: Node) -> Equation:
-    return logical_or(x, constant(True)), lambda: broadcast_to(constant(True), x.shape)
-
-
-@rule.exact
-def where_of_same(c: Node, a: Node) -> Equation:
-    return where(c, a, a), a
-
-
-@rule.exact
-def where_of_not(c: Node, a: Node, b: Node) -> Equation:
-    return where(logical_not(c), a, b), where(c, b, a)
-
-
-@rule.exact
-def where_true(a: Node, b: Node) -> Equation:
-    return where(constant(True), a, b), a
-
-
-@rule.exact
-def where_false(a: Node, b: Node) -> Equation:
-    return where(constant(False), a, b), b
-
-
-@rule.exact
-def where_again_taken(c: Node, a: Node, b: Node, d: Node) -> Equation:
-    return where(c, where(c, a, b), d), where(c, a, d)
-
-
-@rule.exact
-def where_again_not_taken(c: Node, a: Node, b: Node, d: Node) -> Equation:
-    return where(c, a, where(c, b, d)), where(c, a, d)
 
 
 # ----- exponentials

@@ -21,12 +21,13 @@ from chainc.ops import exp
 from chainc.ops.elementwise import Elementwise
 from chainc.ops.logic import Where
 from chainc.ops.reduce import Sum
-from chainc.passes import movement, sums
+from chainc.passes import logic, movement, sums
 from chainc.passes.canonicalize import canonicalize
 from chainc.passes.canonicalize import rule as canonical_rules
 from chainc.passes.fold import fold
 from chainc.passes.simplify import rule as simplifying_rules
 from chainc.passes.simplify import simplify_fast
+from chainc.passes.softmax import rule as softmax_rules
 from chainc.passes.stabilize import rule as stabilizing_rules
 from chainc.passes.stabilize import stabilize
 from chainc.rewriting.rewrite import rewrite
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 CASES = 1000  # at least so many for each rule
 SHARP = 100  # of them are compared with the truth
 RULES = all_rules()
-STABILIZING = list(stabilizing_rules)
+STABILIZING = [*stabilizing_rules, *softmax_rules]
 
 every_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 
@@ -284,7 +285,7 @@ def pass_of(rule: Rule) -> Callable[[Graph], Graph]:
         return canonicalize
     if rule in STABILIZING:
         return lambda graph: stabilize(canonicalize(graph))
-    if rule in [*simplifying_rules, *sums.rule]:
+    if rule in [*simplifying_rules, *logic.rule, *sums.rule]:
         return lambda graph: simplify_fast(canonicalize(graph))
     return fold
 
