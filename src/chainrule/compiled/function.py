@@ -16,7 +16,6 @@ from chainc.ir import Node
 from chainc.ir.errors import StateError
 from chainc.ir.types import Array
 from chainrule.compiled.compiled import Compiled
-from chainrule.compiled.short_text import function_text
 from chainrule.compiled.starting import arrays_for, initial_state
 from chainrule.compiled.state import State
 from chainrule.evaluation.values import (
@@ -28,6 +27,7 @@ from chainrule.evaluation.values import (
     sizes_for,
     sizes_from,
 )
+from chainrule.writing.short_text import function_text
 
 # What a call gives; its element type follows from the graph, so a caller may use it as any.
 Numbers = npt.NDArray[Any]

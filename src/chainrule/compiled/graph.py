@@ -9,11 +9,11 @@ from chainc.drawing.detail import Detail, Folded
 from chainc.ir import Node
 from chainc.ir.text import parse as parse_text
 from chainc.ir.text import to_text
-from chainrule.compiled.short_text import signature
 from chainrule.drawing.drawing import Drawing, draw
 from chainrule.evaluation.cost import Cost, cost
 from chainrule.evaluation.values import Values
 from chainrule.writing.phrases import counted
+from chainrule.writing.short_text import signature
 
 __all__ = ["Graph", "parse"]
 

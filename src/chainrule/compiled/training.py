@@ -19,7 +19,6 @@ from chainc.ir.leaves import Input
 from chainc.ir.types import Array
 from chainrule.compiled.compiled import Compiled
 from chainrule.compiled.history import History
-from chainrule.compiled.short_text import history_text, program_text
 from chainrule.compiled.starting import initial_state, values_to_continue
 from chainrule.compiled.state import State
 from chainrule.compiled.whole_rows import WholeRows
@@ -34,6 +33,7 @@ from chainrule.evaluation.values import (
 )
 from chainrule.optim.loop import Training
 from chainrule.writing.phrases import counted
+from chainrule.writing.short_text import history_text, program_text
 from chainrule.writing.terminal import progress_bar, stop_on_interrupt
 
 
