@@ -49,7 +49,7 @@ def draw(seed: int) -> None:
         database=None,
         phases=[Phase.generate, Phase.shrink],
     )
-    @given(case=cases(dtype=dtype, steps=WIDE, max_steps=4))
+    @given(case=cases(dtype=dtype, steps=WIDE, max_steps=3))
     def agree(case: Case) -> None:
         check(case, dtype)
 
