@@ -1,6 +1,7 @@
 # make demo    train on handwritten digits and draw what happens
 # make test    run the checks, then the test suite on all cores; make test SKIP='browser or documents'
 #              leaves slow groups out: benchmarks, browser, conformance, documents
+# make graphs  compare the targets on 10,000 random graphs; make graphs SEEDS=200:300 on others, 50 a seed
 # make check   lint, format and types
 # make docs    build the documentation site in build/site
 # make bench   measure training loops, and write docs/benchmarks.md
@@ -15,7 +16,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 PEERS := .venv-peers/bin/python
 
-.PHONY: demo test check docs bench peers clean
+.PHONY: demo test graphs check docs bench peers clean
 .DELETE_ON_ERROR:
 
 demo: .venv/installed
@@ -24,6 +25,11 @@ demo: .venv/installed
 # Every process takes a stretch of the tests, and when it has done it half of what another has left.
 test: check
 	$(BIN)/pytest --numprocesses auto --dist worksteal $(if $(SKIP),-m 'not exhaustive and not nightly and not ($(SKIP))')
+
+SEEDS := 0:200
+
+graphs: .venv/installed-for-test
+	$(BIN)/pytest --numprocesses auto --dist worksteal -m nightly --seeds $(SEEDS) tests/conformance
 
 check: .venv/installed-for-test
 	$(BIN)/ruff check .

@@ -228,7 +228,7 @@ CLASS = {"indexing": "ops/families/indexing.py", "random": "ops/families/random.
 KNOWN_BY_ALL = {"backends/numpy/statements.py"}
 IN_STRAIGHT_LINES = "schedules/unrolled/schedule.py"  # a second schedule, which a family may have
 KNOWN = {
-    "IndexOf": {CLASS["indexing"], "ops/index.py", "schedules/reduction/schedule.py"},
+    "IndexOf": {CLASS["indexing"], "ops/index.py", "schedules/reduction/search.py"},
     "ScatterAdd": {CLASS["indexing"], "ops/index.py", "schedules/indexing.py"},
     "OneHot": {CLASS["indexing"], "ops/index.py", "schedules/indexing.py"},
     "Iota": {CLASS["indexing"], "ops/index.py", "schedules/indexing.py"},

@@ -20,7 +20,8 @@ from chainc.schedules.indexing import (
 from chainc.schedules.layout.access import Capacity
 from chainc.schedules.layout.machine import Machine
 from chainc.schedules.random import schedule_permutation, schedule_random_bits
-from chainc.schedules.reduction.schedule import schedule_index_of, schedule_reduce
+from chainc.schedules.reduction.schedule import schedule_reduce
+from chainc.schedules.reduction.search import schedule_index_of
 
 
 @singledispatch

@@ -5,13 +5,23 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 
 from chainc.ir.errors import InputError
 from chainc.ir.types import Array
 from chainc.ops.families.philox import permutation, random_bits
 
-__all__ = ["erf", "permutation", "random_bits", "require_indices", "zero_unless"]
+__all__ = [
+    "erf",
+    "permutation",
+    "random_bits",
+    "require_indices",
+    "sum_in_blocks",
+    "zero_unless",
+]
 
+LONG = 1024  # elements that NumPy may add one after the other
+BLOCK = 128  # of a longer sum: so many are added before the result is added to others
 BITS = {4: np.int32, 8: np.int64}
 
 
@@ -29,6 +39,39 @@ def require_indices(indices: Array, bound: int, where: str) -> None:
             where=where,
             hint=f"use indices from 0 to {bound - 1}",
         )
+
+
+def sum_in_blocks(
+    x: Array,
+    *,
+    axis: int | tuple[int, ...] | None,
+    out: Array,
+    keepdims: bool = False,
+    dtype: npt.DTypeLike | None = None,
+) -> None:
+    """NumPy's sum; a long one as sums of blocks, so that rounding errors do not add up.
+
+    NumPy adds in pairs where the elements lie side by side, and one after the other elsewhere.
+    """
+    axes = range(x.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
+    in_pairs = x.flags.c_contiguous and tuple(axes) in {tuple(range(x.ndim)), (x.ndim - 1,)}
+    if math.prod(x.shape[each] for each in axes) > LONG and not in_pairs:
+        for each in axes:
+            x = _blocks_summed(x, each, dtype)
+    np.add.reduce(x, axis=axis, out=out, keepdims=keepdims, dtype=dtype)
+
+
+def _blocks_summed(x: Array, axis: int, dtype: npt.DTypeLike | None) -> Array:
+    """The axis by sums of blocks of it, and of blocks of these, until there are few."""
+    while x.shape[axis] > BLOCK:
+        whole, before = x.shape[axis] // BLOCK, (slice(None),) * axis
+        blocks = x[(*before, slice(whole * BLOCK))]
+        split = blocks.reshape(*x.shape[:axis], whole, BLOCK, *x.shape[axis + 1 :])
+        rest = x[(*before, slice(whole * BLOCK, None))]
+        sums = np.add.reduce(split, axis=axis + 1, dtype=dtype)
+        last = np.add.reduce(rest, axis=axis, keepdims=True, dtype=dtype)
+        x = np.concatenate([sums, last], axis) if rest.shape[axis] else sums
+    return x
 
 
 def zero_unless(keep: Array, values: Array) -> None:

@@ -11,10 +11,11 @@ from functools import singledispatch
 
 from chainc.backends.numpy.contraction import contraction
 from chainc.backends.numpy.expressions import SourceNames, literal, quoted
+from chainc.backends.numpy.runtime import LONG
 from chainc.ir.kernels import Family
 from chainc.ir.types import Dim
 from chainc.lowering.kernels import Contraction, Copy, Fill, Kernel, Map, Reduction
-from chainc.lowering.views import Literal, Operand
+from chainc.lowering.views import Literal, Operand, View
 from chainc.ops.families.indexing import Gather, IndexOf, Iota, OneHot, ScatterAdd
 from chainc.ops.families.random import Permutation, RandomWords
 
@@ -74,7 +75,17 @@ def _reduce(subject: Reduction, kernel: Kernel, scope: SourceNames) -> list[str]
     dtype, folded = kernel.out.type.dtype, subject.accumulator
     if folded != dtype or not dtype.is_float:  # NumPy adds integers in a type of its own choice
         options.append(f"dtype=np.{folded.name}")
-    return [f"np.{subject.primitive}.reduce({scope.view(x)}, {', '.join(options)})"]
+    function = "sum_in_blocks" if _may_be_long(subject, x) else f"np.{subject.primitive}.reduce"
+    return [f"{function}({scope.view(x)}, {', '.join(options)})"]
+
+
+def _may_be_long(subject: Reduction, x: View) -> bool:
+    """A sum whose rounding errors count, or of a size that is not known yet."""
+    if subject.primitive != "add" or not subject.accumulator.is_float:
+        return False
+    extents = [x.type.shape[axis] for axis in subject.axes]
+    known = [extent for extent in extents if isinstance(extent, int)]
+    return len(known) < len(extents) or math.prod(known) > LONG
 
 
 @write_statements.register

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from chainc.ir.types import Dim, DType, Shape, Size, int32, int64, multiply
 from chainc.loops.values import Affine, Register
+from chainc.schedules.elementwise import Sweep
 from chainc.schedules.frame import Frame, Place
 from chainc.schedules.layout.access import Access, PanelPosition, Point, moved
 
@@ -179,6 +180,12 @@ def reduced_operand(
     else:
         kept = tuple(axis for axis in range(rank) if axis not in reduced)
     return ReducedOperand(frame, frame.access(view), dtype, reduced, kept, root.out.type.shape)
+
+
+def swept(operand: ReducedOperand, lanes: int) -> Sweep:
+    """The loops over the elements of the result."""
+    frame, accesses = operand.frame, operand.accesses()
+    return Sweep(frame, operand.shape, accesses, lanes, weight=max(operand.weight, 1))
 
 
 def _shifted(point: Point, axis: int, by: int) -> Point:

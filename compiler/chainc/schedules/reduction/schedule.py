@@ -1,29 +1,30 @@
-"""Reductions, and the positions of extremes.
+"""Reductions: sums, products and extremes.
 
 Lanes stand for elements of the result where they can: along a kept axis whose elements lie side
 by side, or, if those of the reduced axis do and it is short, after squares of rows have been
 transposed. Otherwise lanes go along the reduced axis, and are folded across at the end. The
-order depends on the extents only: four sums in turn along the innermost loop, then a tree.
+order depends on the extents only: four sums in turn along the innermost loop, then a tree. A
+long sum is one of sums of blocks, whose rounding errors grow with the logarithm of the extent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from chainc.ir.types import DType, int64
+from chainc.ir.types import DType
 from chainc.loops.builder import OpenLoop
 from chainc.loops.values import Affine, Bound, Index, Kind, Register, affine
 from chainc.lowering.kernels import Reduction
-from chainc.ops.families.indexing import IndexOf
-from chainc.schedules.elementwise import Sweep
 from chainc.schedules.frame import Frame, Place
 from chainc.schedules.layout.access import PanelPosition, Point, bound_of, moved
 from chainc.schedules.layout.positions import located
-from chainc.schedules.reduction.operand import Leg, ReducedOperand, reduced_operand
+from chainc.schedules.reduction.operand import Leg, ReducedOperand, reduced_operand, swept
 
 ACCUMULATORS = 4  # so many partial results hide the latency of one operation
+LONG = 1024  # elements that an accumulator may add one after the other
+BLOCK = 128  # of a longer sum: so many are added before the result is added to others
 
 
 def schedule_reduce(root: Reduction, frame: Frame) -> None:
@@ -32,7 +33,7 @@ def schedule_reduce(root: Reduction, frame: Frame) -> None:
     if operand.weight == 0:
         empty = 0 if root.primitive == "add" else identity(root.primitive, operand.dtype)
         value = frame.builder.constant(empty, Kind(root.out.type.dtype))
-        _sweep(operand, 1).run(lambda place: frame.finish(value, place))
+        swept(operand, 1).run(lambda place: frame.finish(value, place))
         return
     across = operand.folds_across
     fold = _Fold(operand, root.primitive)
@@ -41,15 +42,7 @@ def schedule_reduce(root: Reduction, frame: Frame) -> None:
         value = fold.across(place) if across and place.lanes == 1 else fold.lane_by_lane(place)
         frame.finish(frame.builder.cast(value, root.out.type.dtype), place)
 
-    _sweep(operand, 1 if across else operand.lanes).run(body)
-
-
-def schedule_index_of(family: IndexOf, frame: Frame) -> None:
-    """The first position of an extreme, for each element of the result."""
-    dtype = frame.root.reads[0].type.dtype
-    operand = reduced_operand(frame, (family.axis,), dtype)
-    search = _Search(operand, family.primitive)
-    _sweep(operand, operand.lanes).run(lambda place: frame.finish(search.found(place), place))
+    swept(operand, 1 if across else operand.lanes).run(body)
 
 
 def identity(primitive: str, dtype: DType) -> float | int | bool:
@@ -59,11 +52,6 @@ def identity(primitive: str, dtype: DType) -> float | int | bool:
     if primitive == "multiply":
         return 1
     return dtype.highest if primitive == "minimum" else dtype.lowest
-
-
-def _sweep(operand: ReducedOperand, lanes: int) -> Sweep:
-    frame, accesses = operand.frame, operand.accesses()
-    return Sweep(frame, operand.shape, accesses, lanes, weight=max(operand.weight, 1))
 
 
 @dataclass(frozen=True)
@@ -103,6 +91,20 @@ class _Fold:
         folded = self.through(operand.legs(), operand.start(place), start, lanes, None)
         value = operand.frame.builder.across(self.primitive, self._tree(folded[:ACCUMULATORS]))
         return self._tree([value, *folded[ACCUMULATORS:]])
+
+    def is_long(self, lanes: _Lanes) -> bool:
+        """Added one after the other, the elements would lose digits."""
+        operand, width = self.operand, lanes.count if lanes.folded else 1
+        adds = self.primitive == "add" and operand.dtype.is_float
+        return adds and operand.weight > LONG * ACCUMULATORS * width
+
+    def apart(
+        self, values: Sequence[Register], inside: Callable[[Sequence[Register]], Sequence[Register]]
+    ) -> Sequence[Register]:
+        """The accumulators after elements that are folded by themselves first."""
+        fresh = [self._identity(value.kind.lanes) for value in values]
+        pairs = zip(values, inside(fresh), strict=True)
+        return [self._combined(value, more) for value, more in pairs]
 
     def _identity(self, lanes: int) -> Register:
         dtype = self.operand.dtype
@@ -212,13 +214,20 @@ class _Along:
         assert isinstance(extent, int)
         return -(-extent // lanes) if ragged else extent // lanes
 
+    @property
+    def at_once(self) -> int:
+        """Loads of a pass, each with an accumulator of its own."""
+        return 1 if len(self.legs) > 1 else ACCUMULATORS
+
     def run(self, values: Sequence[Register]) -> Sequence[Register]:
-        at_once = 1 if len(self.legs) > 1 else ACCUMULATORS
         end: Index | int = 0
-        for count in sorted({at_once, 1}, reverse=True):
-            if count < at_once and self._divides(at_once):
+        sizes = self._block_sizes()
+        for level in range(len(sizes)):
+            values, end = self._in_blocks(end, self.stop(), sizes[level:], Affine(), values)
+        for count in sorted({self.at_once, 1}, reverse=True):
+            if count < self.at_once and self._divides(self.at_once):
                 continue
-            values, end = self._loop(end, count, values)
+            values, end = self._loop(end, self.stop(), count, Affine(), values)
         if not self.vectors or self._divides(1):
             return values
         if self.fold.operand.reads_past_end:
@@ -231,14 +240,51 @@ class _Along:
         width = self.lanes.count if self.vectors else 1
         return isinstance(extent, int) and extent % (width * count) == 0
 
+    def _block_sizes(self) -> Sequence[int]:
+        """Of the loop's index, the largest first: each is of BLOCK of the next."""
+        if not self.fold.is_long(self.lanes):
+            return ()
+        extent = self.fold.operand.frame.capacity.dim(self.leg.extent)
+        width = self.lanes.count if self.panels else 1
+        sizes = [self.step * self.at_once * BLOCK]
+        while sizes[0] * BLOCK * width < extent:
+            sizes.insert(0, sizes[0] * BLOCK)
+        return [size for size in sizes if size * width < extent]
+
+    def _in_blocks(
+        self,
+        start: Index | int,
+        stop: Bound,
+        sizes: Sequence[int],
+        place: Affine,
+        values: Sequence[Register],
+    ) -> tuple[Sequence[Register], Index]:
+        """Blocks of the first of the sizes, as often as they fit, each folded by itself."""
+        size, smaller = sizes[0], sizes[1:]
+        with self._opened(start, stop, size, values) as loop:
+            here = place + affine(loop.index)
+
+            def block(fresh: Sequence[Register]) -> Sequence[Register]:
+                if smaller:
+                    return self._in_blocks(0, size, smaller, here, fresh)[0]
+                return self._loop(0, size, self.at_once, here, fresh)[0]
+
+            loop.carry(*self.fold.apart(loop.values, block))
+        return loop.results, loop.index
+
     def _loop(
-        self, start: Index | int, count: int, values: Sequence[Register]
+        self,
+        start: Index | int,
+        stop: Bound,
+        count: int,
+        place: Affine,
+        values: Sequence[Register],
     ) -> tuple[Sequence[Register], Index]:
         """`count` loads a pass, each with an accumulator of its own."""
-        with self._opened(start, self.stop(), self.step * count, values) as loop:
+        with self._opened(start, stop, self.step * count, values) as loop:
             current = list(loop.values)
             for turn in range(count):
-                point = self._moved(affine(loop.index) + turn * self.step)
+                point = self._moved(place + affine(loop.index) + turn * self.step)
                 inside = self._inside(point, current[turn:], self.lanes)
                 current[turn:] = inside
             loop.carry(*current)
@@ -273,7 +319,11 @@ class _Along:
     def _inside(
         self, point: Point, values: Sequence[Register], lanes: _Lanes
     ) -> Sequence[Register]:
-        return self.fold.through(self.legs[1:], point, values, lanes, self.block)
+        def inside(values: Sequence[Register]) -> Sequence[Register]:
+            return self.fold.through(self.legs[1:], point, values, lanes, self.block)
+
+        further = len(self.legs) > 1 and self.fold.is_long(lanes)
+        return self.fold.apart(values, inside) if further else inside(values)
 
     def _moved(self, index: Affine) -> Point:
         operand = self.fold.operand
@@ -292,77 +342,3 @@ class _Along:
     @property
     def _counter(self) -> DType:
         return self.fold.operand.counter(self.leg)
-
-
-@dataclass(frozen=True)
-class _Search:
-    """Looks for the extreme that belongs to a place, in order of position."""
-
-    operand: ReducedOperand
-    primitive: str
-
-    def found(self, place: Place) -> Register:
-        """The first position of the extreme; a NaN is one, whichever is looked for."""
-        operand, builder = self.operand, self.operand.frame.builder
-        if not operand.legs():
-            return builder.constant(0, Kind(int64))
-        (leg,) = operand.legs()
-        worst = identity(self.primitive, operand.dtype)
-        best = builder.constant(worst, Kind(operand.dtype, place.lanes))
-        index = builder.constant(0, Kind(operand.counter(leg), place.lanes))
-        block = operand.transposable(place)
-        look = self._look_at_blocks if block else self._look
-        _, index = look(leg, place, (best, index))
-        return builder.cast(index, int64)
-
-    def _look(self, leg: Leg, place: Place, known: Sequence[Register]) -> Sequence[Register]:
-        operand, builder = self.operand, self.operand.frame.builder
-        axis, start = operand.lane_axis(place), operand.start(place)
-        with builder.loop(f"k{leg.axis}", 0, bound_of(leg.extent), 1, known) as loop:
-            position = affine(loop.index)
-            there = located(builder, position, leg.axis, [operand.access])
-            value = operand.load(moved(start, leg.axis, there), place.lanes, axis)
-            loop.carry(*self._better(leg, value, position, loop.values))
-        return loop.results
-
-    def _look_at_blocks(
-        self, leg: Leg, place: Place, known: Sequence[Register]
-    ) -> Sequence[Register]:
-        extent, lanes = leg.extent, self.operand.lanes
-        assert isinstance(extent, int)
-        rest = extent % lanes
-        with self.operand.frame.builder.loop("block", 0, extent - rest, lanes, known) as loop:
-            loop.carry(*self._in_block(leg, place, affine(loop.index), lanes, loop.values))
-        return self._in_block(leg, place, Affine(extent - rest), rest, loop.results)
-
-    def _in_block(
-        self, leg: Leg, place: Place, first: Affine, count: int, known: Sequence[Register]
-    ) -> Sequence[Register]:
-        if count == 0:
-            return known
-        operand = self.operand
-        axis = operand.lane_axis(place)
-        assert axis is not None
-        there = located(operand.frame.builder, first, leg.axis, [operand.access])
-        point = moved(operand.start(place), leg.axis, there)
-        columns = operand.transposed(point, leg, axis)
-        for position, value in enumerate(columns[:count]):
-            known = self._better(leg, value, first + position, known)
-        return known
-
-    def _better(
-        self, leg: Leg, value: Register, position: Affine, known: Sequence[Register]
-    ) -> Sequence[Register]:
-        """The better of a value and the best one before, and where it was."""
-        builder, (best, index) = self.operand.frame.builder, known
-        pair = (best, value) if self.primitive == "maximum" else (value, best)
-        better = builder.compare("less", *pair)
-        if value.kind.dtype.is_float:
-            unordered = builder.compute("logical_not", builder.compare("equal", value, value))
-            first = builder.compute("logical_and", unordered, builder.compare("equal", best, best))
-            better = builder.compute("logical_or", better, first)
-        here = builder.positions(position, 1, self.operand.counter(leg))
-        return (
-            builder.compute("select", better, value, best),
-            builder.compute("select", better, here, index),
-        )

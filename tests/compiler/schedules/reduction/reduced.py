@@ -23,7 +23,8 @@ from chainc.lowering.kernels import Applied, Kernel, Reduction
 from chainc.lowering.views import Buffer, Panels, View
 from chainc.ops.families.indexing import IndexOf
 from chainc.schedules.layout.machine import AVX2, AVX512, SSE, Machine
-from chainc.schedules.reduction.schedule import schedule_index_of, schedule_reduce
+from chainc.schedules.reduction.schedule import schedule_reduce
+from chainc.schedules.reduction.search import schedule_index_of
 
 BATCH = named("batch")
 PRIMITIVES = ("add", "multiply", "maximum", "minimum")
