@@ -10,6 +10,7 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
+from chainc.interpreters.integers import as_integers, integer_power
 from chainc.ir import Graph, Node, describe
 from chainc.ir.errors import InputError
 from chainc.ir.kernels import Family, Meaning, interpret
@@ -66,8 +67,14 @@ class NumpyScalar(UniformScalar[npt.ArrayLike]):
         x = np.asarray(a)
         return np.asarray(np.vectorize(math.erf, otypes=[np.float64])(x)).astype(x.dtype)
 
+    def power(self, a: npt.ArrayLike, b: npt.ArrayLike) -> npt.ArrayLike:
+        if np.asarray(a).dtype.kind == np.asarray(b).dtype.kind == "i":
+            return integer_power(a, b)
+        return self.call("power", a, b)
+
     def cast(self, a: npt.ArrayLike, dtype: DType) -> npt.ArrayLike:
-        return np.asarray(a).astype(self.held(dtype))
+        x, held = np.asarray(a), self.held(dtype)
+        return as_integers(x, held) if x.dtype.kind == "f" and held.kind in "iu" else x.astype(held)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ T = TypeVar("T")
 class Scalar(Protocol[T]):
     """The primitives, IEEE semantics: NaN and infinities propagate through every one.
 
+    Integers wrap around; a power of one with a negative exponent is cut towards zero, as is a
+    floating-point number that is cast, to the nearest integer there is, and NaN to 0.
     A constant has no element type of its own; it takes that of the operand it meets.
     """
 

@@ -249,7 +249,11 @@ def as_dtype(dtype: DType | str) -> DType:
 
 
 def astype(x: Operand, dtype: DType | str) -> Node:
-    """`x` converted to `dtype`; a floating-point value is cut towards zero for an integer."""
+    """`x` converted to `dtype`, on every target alike.
+
+    A floating-point value is cut towards zero for an integer: one that does not fit gives the
+    nearest integer that does, NaN gives 0. Of an integer that does not fit the last bits stay.
+    """
     target = as_dtype(dtype)
     (node,) = as_nodes(x)
     return node if node.type.dtype == target else apply(Cast(target), node)

@@ -13,11 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+import numpy as np
+
 from chainc.ir import Node, Op, Operand, Sample, apply
 from chainc.ir.errors import InputError
 from chainc.ir.kernels import Kernels
 from chainc.ir.leaves import constant
 from chainc.ir.types import Dim, DType, Shape, TensorType, float32, int32, int64
+from chainc.ops.arithmetic import minimum
 from chainc.ops.families import random as families
 from chainc.ops.functions import cos, log, sqrt
 from chainc.ops.logic import as_dtype, astype
@@ -107,13 +110,37 @@ def uniform(
     stream: str = "uniform",
     dtype: DType | str = float32,
 ) -> Node:
-    """Uniform numbers in [low, high), on a grid of 2⁻²⁴ of the range."""
+    """Uniform numbers in [low, high), on a grid of 2⁻²⁴ of the range: the same on every target.
+
+    One that rounding would make `high` is the largest number below it.
+    """
     if not low < high:
         raise InputError(
             f"uniform: the range [{low}, {high}) is empty", hint="give low smaller than high"
         )
-    unit = _unit(random_bits(shape, seed, step, stream), as_dtype(dtype))
-    return unit * (high - low) + low if (low, high) != (0.0, 1.0) else unit
+    kind = as_dtype(dtype)
+    unit = _unit(random_bits(shape, seed, step, stream), kind)
+    if (low, high) == (0.0, 1.0):
+        return unit
+    drawn = unit * (high - low) + low
+    return minimum(drawn, _below(low, high, kind)) if _may_reach(low, high, kind) else drawn
+
+
+def _may_reach(low: float, high: float, dtype: DType) -> bool:
+    """Would the largest number that is drawn be rounded to `high`, at once or after each step?"""
+    most = (1 - 2.0**-24) * (high - low)
+    ends = most + low, _rounded(most, dtype) + _rounded(low, dtype)
+    return max(_rounded(end, dtype) for end in ends) >= _rounded(high, dtype)
+
+
+def _rounded(number: float, dtype: DType) -> float:
+    return float(np.asarray(number, dtype.numpy))
+
+
+def _below(low: float, high: float, dtype: DType) -> float:
+    """The largest number of the type below `high`."""
+    ends = np.asarray([high, low], np.float32 if dtype == float32 else np.float64)
+    return float(np.nextafter(ends[0], ends[1]))
 
 
 def _unit(bits: Node, dtype: DType) -> Node:

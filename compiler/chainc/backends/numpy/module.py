@@ -33,7 +33,16 @@ HEADER = """\
 import numpy as np
 """
 
-RUNTIME = ("erf", "permutation", "random_bits", "require_indices", "sum_in_blocks", "zero_unless")
+RUNTIME = (
+    "as_integers",
+    "erf",
+    "integer_power",
+    "permutation",
+    "random_bits",
+    "require_indices",
+    "sum_in_blocks",
+    "zero_unless",
+)
 RESERVED = {"np", "state", "order", "rows", "run", *RUNTIME}
 INDENT = "    "
 CLOSURE_LIMIT = 1000  # buffers that a function reads from the one around it

@@ -7,12 +7,15 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from chainc.interpreters.integers import as_integers, integer_power
 from chainc.ir.errors import InputError
 from chainc.ir.types import Array
 from chainc.ops.families.philox import permutation, random_bits
 
 __all__ = [
+    "as_integers",
     "erf",
+    "integer_power",
     "permutation",
     "random_bits",
     "require_indices",

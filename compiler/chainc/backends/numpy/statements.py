@@ -38,11 +38,27 @@ def _map(subject: Map, kernel: Kernel, scope: SourceNames) -> list[str]:
     out, operands = scope.names[kernel.out], scope.operands(kernel.operands)
     if instruction.primitive == "select":
         return _select(kernel, out, operands)
+    if instruction.primitive == "cast" and _to_integers(kernel):
+        return [f"np.copyto({out}, as_integers({operands[0]}, {out}.dtype))"]
+    if instruction.primitive == "power" and _may_be_an_inverse(kernel):
+        return [f"np.copyto({out}, integer_power({', '.join(operands)}))"]
     if instruction.primitive == "cast":
         return [f'np.copyto({out}, {operands[0]}, casting="unsafe")']
     if instruction.primitive == "erf":
         return [f"np.copyto({out}, erf({operands[0]}))"]
     return [f"np.{instruction.primitive}({', '.join(operands)}, out={out})"]
+
+
+def _to_integers(kernel: Kernel) -> bool:
+    new = kernel.out.type.dtype
+    return kernel.operands[0].type.dtype.is_float and not (new.is_float or new.is_bool)
+
+
+def _may_be_an_inverse(kernel: Kernel) -> bool:
+    """A power of integers whose exponent may be below 0, which NumPy refuses."""
+    exponent, dtype = kernel.operands[1], kernel.out.type.dtype
+    known = isinstance(exponent, Literal) and exponent.value >= 0
+    return dtype.kind == "i" and not known
 
 
 def _select(kernel: Kernel, out: str, operands: Sequence[str]) -> list[str]:

@@ -42,7 +42,7 @@ def power(f: LaneFunction, x: Value, y: Value) -> Value:
 
 
 def _integer_power(f: LaneFunction, x: Value, y: Value) -> Value:
-    """By squaring, modulo 2 to the bits of the type; NumPy refuses a negative exponent."""
+    """By squaring, modulo 2 to the bits of the type; an inverse is cut to an integer."""
 
     def step(carried: Sequence[Value]) -> tuple[Sequence[Value], Value]:
         result, square, rest = carried
@@ -50,7 +50,12 @@ def _integer_power(f: LaneFunction, x: Value, y: Value) -> Value:
         rest = rest >> 1
         return (result, square * square, rest), rest.differs(0)
 
-    return f.repeat((x.constant(1), x, y), step)[0]
+    product = f.repeat((x.constant(1), x, y), step)[0]
+    if x.element == "i8":  # which has no sign
+        return product
+    sign = f.select((y & 1).differs(0), x, x * x)
+    inverse = f.select(x.equals(1) | x.equals(-1), sign, 0)
+    return f.select(y < 0, inverse, product)
 
 
 def _of_float(f: LaneFunction, size: Value, y: Value) -> Value:
