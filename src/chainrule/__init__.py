@@ -40,16 +40,8 @@ from chainc.ir.types import int32 as int32
 from chainc.ir.types import int64 as int64
 from chainc.ir.types import uint8 as uint8
 from chainc.ops import *
-from chainrule import datasets as datasets
 from chainrule import nn as nn
 from chainrule import optim as optim
-from chainrule.compiled.compilation import compile as compile
-from chainrule.compiled.function import Function as Function
-from chainrule.compiled.graph import Graph as Graph
-from chainrule.compiled.graph import parse as parse
-from chainrule.compiled.state import State as State
-from chainrule.compiled.training import Result as Result
-from chainrule.compiled.training import TrainingProgram as TrainingProgram
 from chainrule.declare import init as init
 from chainrule.declare import losses as losses
 from chainrule.declare import metrics as metrics
@@ -70,13 +62,9 @@ from chainrule.declare.transforms import elementwise as elementwise
 from chainrule.declare.transforms import formula as formula
 from chainrule.declare.transforms import hessian as hessian
 from chainrule.declare.transforms import jacobian as jacobian
-from chainrule.drawing.drawing import Drawing as Drawing
-from chainrule.drawing.drawing import draw as draw
-from chainrule.drawing.rendering import RenderingError as RenderingError
 from chainrule.optim import schedules as schedules
 from chainrule.optim.loop import Training as Training
 from chainrule.optim.loop import training as training
-from chainrule.teaching.gradient_check import check_grad as check_grad
 from chainrule.writing.public import public_names
 
 __version__ = "0.1.0"
@@ -88,19 +76,44 @@ for _name in ("init", "losses", "metrics", "schedules"):
     sys.modules[f"{__name__}.{_name}"] = globals()[_name]
 
 if TYPE_CHECKING:
+    from chainrule import datasets as datasets
     from chainrule import plots as plots
+    from chainrule.compiled.compilation import compile as compile
+    from chainrule.compiled.function import Function as Function
+    from chainrule.compiled.graph import Graph as Graph
+    from chainrule.compiled.graph import parse as parse
+    from chainrule.compiled.state import State as State
+    from chainrule.compiled.training import Result as Result
+    from chainrule.compiled.training import TrainingProgram as TrainingProgram
+    from chainrule.drawing.drawing import Drawing as Drawing
+    from chainrule.drawing.drawing import draw as draw
+    from chainrule.drawing.rendering import RenderingError as RenderingError
     from chainrule.teaching.derivations.derivation import Derivation as Derivation
     from chainrule.teaching.derivations.derivation import derive as derive
     from chainrule.teaching.explanation.explanation import explain as explain
+    from chainrule.teaching.gradient_check import check_grad as check_grad
     from chainrule.teaching.grading.check import check_backward as check_backward
     from chainrule.teaching.stepper.stepper import step_through as step_through
 else:
-    # Who only trains does not wait for these: each is imported when it is first asked for.
+    # Who declares does not wait for what compiles, draws or teaches: each is imported when it is
+    # first asked for.
     _LATER = {
         "Derivation": "chainrule.teaching.derivations.derivation",
+        "Drawing": "chainrule.drawing.drawing",
+        "Function": "chainrule.compiled.function",
+        "Graph": "chainrule.compiled.graph",
+        "RenderingError": "chainrule.drawing.rendering",
+        "Result": "chainrule.compiled.training",
+        "State": "chainrule.compiled.state",
+        "TrainingProgram": "chainrule.compiled.training",
         "check_backward": "chainrule.teaching.grading.check",
+        "check_grad": "chainrule.teaching.gradient_check",
+        "compile": "chainrule.compiled.compilation",
+        "datasets": "chainrule.datasets",
         "derive": "chainrule.teaching.derivations.derivation",
+        "draw": "chainrule.drawing.drawing",
         "explain": "chainrule.teaching.explanation.explanation",
+        "parse": "chainrule.compiled.graph",
         "plots": "chainrule.plots",
         "step_through": "chainrule.teaching.stepper.stepper",
     }
@@ -111,7 +124,7 @@ else:
         module = import_module(_LATER[name])
         return getattr(module, name, module)
 
-    _MODULES = ("datasets", "init", "losses", "metrics", "nn", "optim", "schedules")
+    _MODULES = ("init", "losses", "metrics", "nn", "optim", "schedules")
     _public = sorted({*public_names(globals(), _MODULES), *_LATER})
     __all__ = list(_public)
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PACKAGES = ("chainc", "chainrule", "numpy")  # frames of these are not the user's
 
@@ -22,7 +25,7 @@ class Location:
 
     @property
     def short(self) -> str:
-        return self._in_cell() or f"{Path(self.file).name}:{self.line}"
+        return self._in_cell() or f"{_path(self.file).name}:{self.line}"
 
     def _in_cell(self) -> str | None:
         """`Cell In[3], line 2`, as a notebook's own tracebacks say it; None of a file."""
@@ -31,10 +34,16 @@ class Location:
 
 
 def _shorten(file: str) -> str:
-    path = Path(file)
-    if path.is_absolute() and path.is_relative_to(Path.cwd()):
-        return str(path.relative_to(Path.cwd()))
+    path = _path(file)
+    if path.is_absolute() and path.is_relative_to(path.cwd()):
+        return str(path.relative_to(path.cwd()))
     return file
+
+
+def _path(file: str) -> Path:
+    from pathlib import Path  # slow to import, and not needed while nothing is wrong
+
+    return Path(file)
 
 
 def _notebook_cell(file: str) -> str | None:

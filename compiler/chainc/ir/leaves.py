@@ -55,7 +55,6 @@ class ConstantArray:
         return f"Literal({self.array!r})"
 
 
-@dataclass(frozen=True)
 class Leaf(Op):
     """An op without operands: nothing flows into it, so it has no local derivative."""
 

@@ -43,7 +43,6 @@ class Movement:
         return False
 
 
-@dataclass(frozen=True)
 class Reshape(Movement):
     """The same elements in row-major order."""
 
@@ -75,7 +74,6 @@ class Permute(Movement):
         return True
 
 
-@dataclass(frozen=True)
 class Broadcast(Movement):
     """Elements repeated along new leading axes and axes of size 1."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeVar
 
 from chainc.ir import Node
@@ -15,7 +14,6 @@ __all__ = ["relu", "sigmoid", "softplus"]
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
 class Sigmoid(Unary):
     """y = 1 / (1 + e^(-x)), between 0 and 1; at -∞ the exponential is infinite and y is 0."""
 
@@ -29,7 +27,6 @@ class Sigmoid(Unary):
         return (g * ((1 - y) * y),)
 
 
-@dataclass(frozen=True)
 class ReLU(Unary):
     """y = max(0, x), NaN for NaN; the derivative at 0 is taken as 0."""
 
@@ -44,7 +41,6 @@ class ReLU(Unary):
         return (where(0 < y, g, 0),)
 
 
-@dataclass(frozen=True)
 class Softplus(Unary):
     """y = ln(1 + e^x), as max(x, 0) + ln(1 + e^(-|x|)), which never overflows."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -35,7 +34,6 @@ __all__ = [
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
 class Add(Binary):
     """y = a + b."""
 
@@ -51,7 +49,6 @@ class Add(Binary):
         return g, g
 
 
-@dataclass(frozen=True)
 class Subtract(Binary):
     """y = a - b."""
 
@@ -66,7 +63,6 @@ class Subtract(Binary):
         return g, -g
 
 
-@dataclass(frozen=True)
 class Multiply(Binary):
     """y = a b."""
 
@@ -82,7 +78,6 @@ class Multiply(Binary):
         return g * b, g * a
 
 
-@dataclass(frozen=True)
 class Divide(Binary):
     """y = a / b."""
 
@@ -97,7 +92,6 @@ class Divide(Binary):
         return g / b, -(g * y) / b
 
 
-@dataclass(frozen=True)
 class FloorDivide(Binary):
     """y = ⌊a / b⌋; its derivative is zero wherever it exists."""
 
@@ -113,7 +107,6 @@ class FloorDivide(Binary):
         return None, None
 
 
-@dataclass(frozen=True)
 class Remainder(Binary):
     """y = a - b ⌊a / b⌋, with the sign of b."""
 
@@ -129,7 +122,6 @@ class Remainder(Binary):
         return g, -(g * floor_divide(a, b))
 
 
-@dataclass(frozen=True)
 class Power(Binary):
     """y = a^b."""
 
@@ -163,7 +155,6 @@ def _base(a: Node, b: Node) -> Node:
     return where(logical_and(equal(b, 0), ~finite), 1, a)
 
 
-@dataclass(frozen=True)
 class Maximum(Binary):
     """y = max(a, b), NaN where either is; where they are equal the derivative goes to b."""
 
@@ -179,7 +170,6 @@ class Maximum(Binary):
         return where(b < a, g, 0), where(a <= b, g, 0)
 
 
-@dataclass(frozen=True)
 class Minimum(Binary):
     """y = min(a, b), NaN where either is; where they are equal the derivative goes to b."""
 
@@ -195,7 +185,6 @@ class Minimum(Binary):
         return where(a < b, g, 0), where(b <= a, g, 0)
 
 
-@dataclass(frozen=True)
 class Negative(Unary):
     """y = -x."""
 
@@ -210,7 +199,6 @@ class Negative(Unary):
         return (-g,)
 
 
-@dataclass(frozen=True)
 class Absolute(Unary):
     """y = |x|; the derivative at 0 is taken as 0."""
 

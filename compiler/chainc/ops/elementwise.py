@@ -7,7 +7,6 @@ derivative follow from it by interpretation.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
 from chainc.ir import Node, Op, Operand, Sample, apply
@@ -22,7 +21,6 @@ T = TypeVar("T")
 KINDS = {"f": "floating-point", "i": "integer", "b": "boolean"}
 
 
-@dataclass(frozen=True)
 class Elementwise(Op):
     """One result element per position of the broadcast operands."""
 
@@ -93,7 +91,6 @@ def infer_elementwise(op: Elementwise, operands: Sequence[TensorType]) -> Tensor
     return TensorType(shape, op.result_dtype(dtype))
 
 
-@dataclass(frozen=True)
 class Unary(Elementwise):
     """y = f(x)."""
 
@@ -110,7 +107,6 @@ class Unary(Elementwise):
         return apply(self, *as_nodes(x))
 
 
-@dataclass(frozen=True)
 class Binary(Elementwise):
     """y = f(a, b)."""
 
@@ -127,7 +123,6 @@ class Binary(Elementwise):
         return apply(self, *as_nodes(a, b))
 
 
-@dataclass(frozen=True)
 class Ternary(Elementwise):
     """y = f(a, b, c)."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TypeVar
 
 from chainc.ir import Node
@@ -15,7 +14,6 @@ __all__ = ["cos", "erf", "exp", "expm1", "floor", "log", "log1p", "sign", "sin",
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
 class Exp(Unary):
     """y = e^x."""
 
@@ -28,7 +26,6 @@ class Exp(Unary):
         return (g * y,)
 
 
-@dataclass(frozen=True)
 class Expm1(Unary):
     """y = e^x - 1, accurate near 0."""
 
@@ -41,7 +38,6 @@ class Expm1(Unary):
         return (g * exp(x),)
 
 
-@dataclass(frozen=True)
 class Log(Unary):
     """y = ln x."""
 
@@ -56,7 +52,6 @@ class Log(Unary):
         return (g / x,)
 
 
-@dataclass(frozen=True)
 class Log1p(Unary):
     """y = ln(1 + x), accurate near 0."""
 
@@ -70,7 +65,6 @@ class Log1p(Unary):
         return (g / (1 + x),)
 
 
-@dataclass(frozen=True)
 class Sqrt(Unary):
     """y = √x."""
 
@@ -85,7 +79,6 @@ class Sqrt(Unary):
         return (g / (2 * y),)
 
 
-@dataclass(frozen=True)
 class Sin(Unary):
     """y = sin x."""
 
@@ -98,7 +91,6 @@ class Sin(Unary):
         return (g * cos(x),)
 
 
-@dataclass(frozen=True)
 class Cos(Unary):
     """y = cos x."""
 
@@ -111,7 +103,6 @@ class Cos(Unary):
         return (-g * sin(x),)
 
 
-@dataclass(frozen=True)
 class Tanh(Unary):
     """y = tanh x."""
 
@@ -124,7 +115,6 @@ class Tanh(Unary):
         return (g * (1 - y * y),)
 
 
-@dataclass(frozen=True)
 class Erf(Unary):
     """y = 2/√π ∫₀ˣ e^(-t²) dt."""
 
@@ -137,7 +127,6 @@ class Erf(Unary):
         return (g * (2 / math.sqrt(math.pi)) * exp(-(x * x)),)
 
 
-@dataclass(frozen=True)
 class Floor(Unary):
     """y = ⌊x⌋; its derivative is zero wherever it exists."""
 
@@ -150,7 +139,6 @@ class Floor(Unary):
         return (None,)
 
 
-@dataclass(frozen=True)
 class Sign(Unary):
     """y = -1, 0 or 1; NaN for NaN. Its derivative is zero wherever it exists."""
 

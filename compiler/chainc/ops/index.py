@@ -194,7 +194,6 @@ class ArgMax(Op):
         return [Sample(cls(axis), (TensorType(shape, float32),)) for axis, shape in rows]
 
 
-@dataclass(frozen=True)
 class ArgMin(ArgMax):
     """The first position of the smallest element along `axis`; a NaN counts as the smallest."""
 

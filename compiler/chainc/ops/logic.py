@@ -40,7 +40,6 @@ __all__ = [
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
 class Comparison(Binary):
     """A Boolean per position; no derivative flows through it."""
 
@@ -53,7 +52,6 @@ class Comparison(Binary):
         return None, None
 
 
-@dataclass(frozen=True)
 class Less(Comparison):
     """y = a < b."""
 
@@ -64,7 +62,6 @@ class Less(Comparison):
         return s.less(a, b)
 
 
-@dataclass(frozen=True)
 class LessEqual(Comparison):
     """y = a ≤ b."""
 
@@ -75,7 +72,6 @@ class LessEqual(Comparison):
         return s.less_equal(a, b)
 
 
-@dataclass(frozen=True)
 class Equal(Comparison):
     """y = a = b."""
 
@@ -88,7 +84,6 @@ class Equal(Comparison):
         return s.equal(a, b)
 
 
-@dataclass(frozen=True)
 class LogicalAnd(Comparison):
     """y = a ∧ b."""
 
@@ -105,7 +100,6 @@ class LogicalAnd(Comparison):
         return [Sample(cls(), (TensorType((2, 3), bool_), TensorType((3,), bool_)))]
 
 
-@dataclass(frozen=True)
 class LogicalOr(LogicalAnd):
     """y = a ∨ b."""
 
@@ -116,7 +110,6 @@ class LogicalOr(LogicalAnd):
         return s.logical_or(a, b)
 
 
-@dataclass(frozen=True)
 class LogicalNot(Unary):
     """y = ¬x."""
 
@@ -135,7 +128,6 @@ class LogicalNot(Unary):
         return [Sample(cls(), (TensorType((2, 3), bool_),))]
 
 
-@dataclass(frozen=True)
 class Where(Ternary):
     """y = a where the condition holds, else b."""
 
@@ -196,7 +188,6 @@ class Cast(Unary):
         return [Sample(cls(float64), (x,)), Sample(cls(int32), (x,))]
 
 
-@dataclass(frozen=True)
 class StopGradient(Unary):
     """y = x; to a derivative it is a constant."""
 

@@ -7,7 +7,6 @@ step can be replayed and nothing has to be kept for the backward pass.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +30,6 @@ __all__ = ["bernoulli", "normal", "permutation", "random_bits", "uniform"]
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
 class Random(Op):
     """An op of (seed, step); `stream` tells apart the draws of one program."""
 
@@ -83,6 +81,8 @@ class Permutation(Random):
 
 def stream_of(name: str) -> int:
     """A stream number from a name: stable across runs and versions."""
+    import hashlib  # loads OpenSSL, for those who draw alone
+
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "little")
 
 

@@ -77,7 +77,6 @@ class Reduce(Op):
         ]
 
 
-@dataclass(frozen=True)
 class Sum(Reduce):
     """y = Σ x."""
 
@@ -90,7 +89,6 @@ class Sum(Reduce):
         return (self.spread(g, x),)
 
 
-@dataclass(frozen=True)
 class Prod(Reduce):
     """y = Π x."""
 
@@ -114,7 +112,6 @@ class Prod(Reduce):
         return self.spread(apply(Sum(self.axes, False), x), x) - x
 
 
-@dataclass(frozen=True)
 class Extremum(Reduce):
     """The largest or smallest element, NaN where there is one; equal ones share the cotangent."""
 
@@ -127,7 +124,6 @@ class Extremum(Reduce):
         return (self.spread(divide(reshape(g, count.shape), count), x) * chosen,)
 
 
-@dataclass(frozen=True)
 class Max(Extremum):
     """y = max x."""
 
@@ -135,7 +131,6 @@ class Max(Extremum):
     primitive = "maximum"
 
 
-@dataclass(frozen=True)
 class Min(Extremum):
     """y = min x."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,10 @@ from chainc.ir.binding import sizes_of
 from chainc.ir.errors import InputError
 from chainc.ir.leaves import Input
 from chainc.ir.types import Array, bind, names_of
-from chainc.lowering.program import IndexBound
 from chainrule.declare.arrays import UnfitError, columns_of, convert, read
+
+if TYPE_CHECKING:
+    from chainc.lowering.program import IndexBound
 
 Floats = NDArray[np.float64]
 Values = Mapping[Node, object] | Mapping[str, object] | Mapping[Node | str, object]

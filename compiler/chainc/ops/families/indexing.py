@@ -85,7 +85,6 @@ class ScatterAdd(Family):
         return 1, operands[0][self.axis]
 
 
-@dataclass(frozen=True)
 class OneHot(Family):
     """1 where the last axis' position is the index in operand 0; else 0."""
 
@@ -109,7 +108,6 @@ class OneHot(Family):
         return (Table("classes", Iota(), positions),)
 
 
-@dataclass(frozen=True)
 class Iota(Family):
     """0, 1, … along the only axis."""
 

@@ -25,7 +25,6 @@ class Draw(Family):
         return not has_named_size(result)
 
 
-@dataclass(frozen=True)
 class RandomWords(Draw):
     """Independent uniform bits of Philox4x32-10, counted by element, stream and step."""
 
@@ -33,7 +32,6 @@ class RandomWords(Draw):
         return philox.random_bits(static(result.shape), self.stream, int(seed), int(step))
 
 
-@dataclass(frozen=True)
 class Permutation(Draw):
     """A pseudo-random order of 0 … n-1."""
 
