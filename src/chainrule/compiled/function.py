@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Generic, Self, TypeVar, cast
 
@@ -26,6 +26,7 @@ from chainrule.evaluation.values import (
     dropped_inputs,
     sizes_for,
     sizes_from,
+    sizes_to_warm,
 )
 from chainrule.writing.short_text import function_text
 
@@ -34,6 +35,7 @@ Numbers = npt.NDArray[Any]
 
 SIZES_KEPT = 16  # batch sizes whose buffers a function keeps
 SHAPES_KEPT = 256  # shapes of inputs that need not be checked again
+ROWS_WARM = tuple(2**i for i in range(9))  # for which code is made ahead by default
 ROWS_SHOWN = 64  # for which code and figures are shown before the first call
 
 R = TypeVar("R")  # what a call returns: an array, or a tuple of arrays
@@ -107,6 +109,25 @@ class Function(Compiled, Generic[R]):
         """
         arrays = arrays_for(self.slots, state)
         return Function(self._compiled, single=self._single, arrays=arrays)
+
+    def warm_up(self, sizes: Iterable[int | Mapping[str, int]] = ROWS_WARM) -> None:
+        """Compile ahead for some numbers of rows, so that no call with one of them has to.
+
+        Machine code serves every number up to the next power of two; where each row of the
+        results is computed from a row of the inputs alone, that for 256 rows serves any larger
+        number too, so the default leaves nothing to compile. `bind` gives functions that share it.
+
+        Args:
+            sizes: numbers of rows, such as [1, 32]; a function of several named sizes takes
+                mappings, such as [{"batch": 8, "time": 20}].
+
+        Raises:
+            InputError: a size is missing, unknown, or no whole number of 1 or more.
+        """
+        names = self._compiled.program.size_names
+        for chosen in [sizes_to_warm(names, given) for given in sizes]:
+            with self._turn:
+                self._compiled.executable.generated(*chosen)
 
     def __call__(self, values: Values | None = None, /, **named: object) -> R:
         """Compute the outputs from values by input, given as a mapping or by keyword.

@@ -14,6 +14,7 @@ from chainc.ir.binding import sizes_of
 from chainc.ir.errors import InputError
 from chainc.ir.leaves import Input
 from chainc.ir.types import Array, bind, names_of
+from chainrule.declare.arguments import count
 from chainrule.declare.arrays import UnfitError, columns_of, convert, read
 
 if TYPE_CHECKING:
@@ -142,6 +143,19 @@ def sizes_for(names: Sequence[str], graph: Graph, sizes: Mapping[str, int]) -> t
                 hint=hint or f"set it when compiling: cr.compile(..., {name}=64)",
             )
     return tuple(sizes[name] for name in names)
+
+
+def sizes_to_warm(names: Sequence[str], given: object) -> tuple[int, ...]:
+    """The values of these names, from a number of rows or a mapping that has all of them."""
+    hint = f"give {dict.fromkeys(names, 32)}" if len(names) > 1 else "give numbers, such as [1, 32]"
+    if not isinstance(given, Mapping) and len(names) < 2:
+        return tuple(count("warm_up", name, given, hint=hint) for name in names)
+    if not isinstance(given, Mapping) or set(given) != set(names):
+        raise InputError(
+            f"warm_up: the sizes are {', '.join(map(repr, names)) or 'none'}, got {given!r}",
+            hint=hint,
+        )
+    return tuple(count("warm_up", name, given[name], hint=hint) for name in names)
 
 
 def _has(node: Node, size: str) -> bool:

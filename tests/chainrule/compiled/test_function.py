@@ -5,12 +5,17 @@ from __future__ import annotations
 import gc
 import resource
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import chainrule as cr
+from chainc.backends.llvm.host import function as host_function
+from chainc.backends.llvm.machine_code.jit import compile_object
+from chainc.backends.llvm.processor import Processor
+from chainc.ir.errors import InputError
 from chainc.passes import PIPELINE
 from chainrule import init, nn
 from chainrule.compiled.function import SIZES_KEPT
@@ -22,6 +27,79 @@ def test_one_function_serves_every_batch_size() -> None:
     for size in (1, 2, 7, 2):
         array = np.random.default_rng(size).standard_normal((size, 3)).astype(np.float32)
         np.testing.assert_allclose(run(x=array), array.mean(0), rtol=1e-5)
+
+
+@pytest.fixture
+def compilations(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The modules that have been compiled for functions since the test began."""
+    found: list[str] = []
+
+    def counted(text: str, processor: Processor) -> bytes:
+        found.append(text)
+        return compile_object(text, processor)
+
+    monkeypatch.setattr(host_function, "compile_object", counted)
+    return found
+
+
+def test_after_a_warm_up_no_number_of_rows_compiles(compilations: list[str]) -> None:
+    x = cr.input("x", ("batch", 3))
+    model = nn.Linear(3, 2)
+    predict = cr.compile(model(x))
+    bound = predict.bind(predict.initial_state(seed=1))
+    before = len(compilations)  # what draws the first values
+    predict.warm_up()
+    warm = len(compilations)
+    assert warm == before + 9
+    fresh = cr.compile(model(x)).bind(bound.state)
+    for rows in (1, 2, 3, 17, 255, 256, 257, 1000):
+        array = np.random.default_rng(rows).standard_normal((rows, 3)).astype(np.float32)
+        np.testing.assert_array_equal(bound(x=array), bound(x=array))
+        assert len(compilations) == warm
+    np.testing.assert_array_equal(bound(x=array), fresh(x=array))
+    assert len(compilations) == warm + 1
+
+
+def test_a_warm_up_compiles_for_the_sizes_that_it_is_given(compilations: list[str]) -> None:
+    x, w = cr.input("x", ("batch", "width")), cr.input("w", ("width",))
+    run = cr.compile(x @ w)
+    run.warm_up([{"batch": 2, "width": 3}])
+    assert len(compilations) == 1
+    run(x=np.ones((2, 3), np.float32), w=np.ones(3, np.float32))
+    assert len(compilations) == 1
+    run(x=np.ones((2, 4), np.float32), w=np.ones(4, np.float32))
+    assert len(compilations) == 2
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ([0], r"warm_up: batch must be a whole number, at least 1, got 0"),
+        ([True], r"warm_up: batch must be a whole number, at least 1, got True"),
+        ([{"rows": 3}], r"warm_up: the sizes are 'batch', got \{'rows': 3\}"),
+        ([4, "8"], r"warm_up: batch must be a whole number, at least 1, got '8'"),
+    ],
+)
+def test_what_is_no_size_is_not_warmed_up(
+    sizes: list[int | Mapping[str, int]], message: str, compilations: list[str]
+) -> None:
+    run = cr.compile(cr.exp(cr.input("x", ("batch", 3))))
+    with pytest.raises(InputError, match=message):
+        run.warm_up(sizes)
+    assert not compilations
+
+
+def test_a_warm_up_of_two_sizes_asks_for_both() -> None:
+    run = cr.compile(cr.exp(cr.input("x", ("batch", "width"))))
+    with pytest.raises(InputError, match=r"the sizes are 'batch', 'width', got 1[^0-9](.|\n)*give"):
+        run.warm_up()
+
+
+@pytest.mark.parametrize("target", ["llvm", "numpy"])
+def test_what_has_one_size_needs_no_rows_to_warm_up(target: str) -> None:
+    run = cr.compile(cr.exp(cr.input("x", (3,))), target=target)
+    run.warm_up()
+    np.testing.assert_array_equal(run(x=np.zeros(3, np.float32)), np.ones(3))
 
 
 def test_the_buffers_of_few_sizes_are_kept() -> None:
