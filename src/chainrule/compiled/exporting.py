@@ -1,4 +1,4 @@
-"""A compiled training loop as files that need no Python: `TrainingProgram.export`."""
+"""What was compiled as files that need no Python: `export` of a training and of a function."""
 
 from __future__ import annotations
 
@@ -7,16 +7,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from chainc import driver, ir
-from chainc.backends.standalone.artifacts import artifacts, check_name, processor_named
+from chainc.backends.standalone.artifacts import (
+    artifacts,
+    check_name,
+    function_artifacts,
+    processor_named,
+)
+from chainc.backends.standalone.function_library import WantedFunction
 from chainc.backends.standalone.library import Wanted
 from chainc.ir import Node, describe
 from chainc.ir.binding import bind_graph
 from chainc.ir.errors import ExportError, GraphError
 from chainc.ir.leaves import Input, initial_graph
-from chainc.ir.types import Size, named
+from chainc.ir.types import Array, Size, named
 from chainc.lowering.lower import lower
 from chainc.lowering.program import Program, TrainingLoop
 from chainc.passes import pipeline
+from chainrule.declare.arguments import count
 from chainrule.declare.graphs import graph_of
 from chainrule.writing.atomic import write_atomically
 
@@ -43,6 +50,21 @@ def export(
         seed=seed,
     )
     return _write(Path(folder), artifacts(wanted, processor_named(processor)))
+
+
+def export_function(
+    folder: str | os.PathLike[str],
+    *,
+    name: str,
+    program: Program,
+    values: Mapping[str, Array],
+    rows: int,
+    processor: str,
+) -> tuple[Path, ...]:
+    """Compile a function and its values for C, and write the files; see `Function.export`."""
+    most = count("export", "rows", rows, hint="give the most rows that are computed at once")
+    wanted = WantedFunction(check_name(name), program, values, most)
+    return _write(Path(folder), function_artifacts(wanted, processor_named(processor)))
 
 
 def _initial(slots: Sequence[Node]) -> Program:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Generic, Self, TypeVar, cast
 
 import numpy as np
@@ -128,6 +130,50 @@ class Function(Compiled, Generic[R]):
         for chosen in [sizes_to_warm(names, given) for given in sizes]:
             with self._turn:
                 self._compiled.executable.generated(*chosen)
+
+    def export(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        name: str,
+        rows: int = 256,
+        processor: str = "portable",
+    ) -> tuple[Path, ...]:
+        """Write the function, with the values that it is bound to inside, as files for C.
+
+        `NAME.o` and `libNAME.so` hold machine code that takes no memory and calls no library;
+        `NAME.h` says what they offer: `NAME_init` once, then `NAME_call` with the inputs, the
+        number of rows, and where the results go.
+
+        Args:
+            folder: made if it does not exist; files of these names are replaced.
+            name: an identifier of C, with which every name in it begins.
+            rows: how many are computed at once. A call takes no more than these where a row of
+                the results depends on several rows of the inputs.
+            processor: "portable" for any x86-64 processor with AVX2 and FMA under Linux, or
+                "native" for the one of this process.
+
+        Returns:
+            The files' paths.
+
+        Raises:
+            StateError: the function has state slots and is not bound to their values.
+            InputError: the name is no identifier, or there is no such processor.
+            GraphError: the function changes its state, or has an axis without a number that is
+                not the rows.
+            LinkingError: there is no linker; install a C compiler or the extra "aot".
+            ExportError: a file cannot be written.
+        """
+        from chainrule.compiled.exporting import export_function
+
+        return export_function(
+            folder,
+            name=name,
+            program=self._compiled.program,
+            values=self._require_state(),
+            rows=rows,
+            processor=processor,
+        )
 
     def __call__(self, values: Values | None = None, /, **named: object) -> R:
         """Compute the outputs from values by input, given as a mapping or by keyword.

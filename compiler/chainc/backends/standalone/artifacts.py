@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 
 from chainc.backends.llvm.processor import Processor, host, portable
+from chainc.backends.standalone.function_header import print_function_header
+from chainc.backends.standalone.function_library import WantedFunction, standalone_function
 from chainc.backends.standalone.header import print_header
 from chainc.backends.standalone.library import Wanted, standalone
 from chainc.backends.standalone.linking import linked
@@ -60,4 +62,19 @@ def artifacts(wanted: Wanted, processor: Processor) -> Mapping[str, bytes]:
         f"lib{wanted.name}.so": linked(made.object_file),
         f"{wanted.name}.h": print_header(made.interface, made.version).encode(),
         MAIN: print_main(made.interface).encode(),
+    }
+
+
+def function_artifacts(wanted: WantedFunction, processor: Processor) -> Mapping[str, bytes]:
+    """The content of each file of a function, by name.
+
+    Raises:
+        GraphError: the function cannot be native code.
+        LinkingError: there is no linker, or it fails.
+    """
+    made = standalone_function(wanted, processor)
+    return {
+        f"{wanted.name}.o": made.object_file,
+        f"lib{wanted.name}.so": linked(made.object_file),
+        f"{wanted.name}.h": print_function_header(made.interface).encode(),
     }
