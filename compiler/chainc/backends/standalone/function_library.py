@@ -34,6 +34,7 @@ from chainc.schedules.layout.access import Capacity, UnboundError
 from chainc.schedules.program import control_block
 
 VERSION_DIGITS = 32
+RESULTS = "results"  # what one output is called, and others that have no name
 MARK_BYTES = 8
 
 
@@ -146,9 +147,13 @@ def _constant(i: int, content: bytes) -> str:
 def _interface(wanted: WantedFunction, code: FunctionCode, version: str) -> FunctionInterface:
     buffers = (*code.inputs, *code.outputs)
     counts_rows = bool(wanted.program.size_names)
-    named = zip(buffers, words(buffer.key for buffer in buffers), strict=True)
+    results = [buffer.name or RESULTS for buffer in code.outputs]
+    results = [RESULTS] if len(results) == 1 else results
+    keys = [*(buffer.key for buffer in code.inputs), *results]
+    bounds = wanted.program.index_bounds
     arguments = tuple(
-        _argument(buffer, word, wanted.program.index_bounds, counts_rows) for buffer, word in named
+        _argument(replace(buffer, key=key), word, bounds, counts_rows)
+        for buffer, key, word in zip(buffers, keys, words(keys), strict=True)
     )
     return FunctionInterface(
         name=wanted.name,
