@@ -9,9 +9,8 @@ from html import escape
 import graphviz
 
 import chainrule as cr
+from chainrule.drawing.text_width import MONOSPACE, SANS, fixed_width, text_width
 
-SANS = 'font-family="Helvetica,Arial,Liberation Sans,sans-serif"'
-MONO = 'font-family="Courier,Courier New,Liberation Mono,monospace"'
 BLUE, ORANGE, GREEN, YELLOW, GREY = "#DCEBF7", "#FCE3CC", "#D5EFE6", "#FFF6C9", "#F0F0F0"
 
 
@@ -24,10 +23,11 @@ def svg(width: float, height: float, content: Iterable[str]) -> str:
 
 
 def label(
-    x: float, y: float, text: str, *, size: int = 11, font: str = SANS, more: str = ""
+    x: float, y: float, text: str, *, size: int = 11, fonts: str = SANS, more: str = ""
 ) -> str:
-    place = f'x="{x:.1f}" y="{y:.1f}" font-size="{size}" xml:space="preserve"'
-    return f"<text {place} {font} {more}>{escape(text)}</text>"
+    place = f'x="{x:.1f}" y="{y:.1f}" font-family="{fonts}" font-size="{size}"'
+    length = fixed_width(text_width(text, size, fonts)) if text.strip() else ""
+    return f'<text {place} xml:space="preserve" {length} {more}>{escape(text)}</text>'
 
 
 def beside(*drawings: str) -> str:
@@ -48,7 +48,7 @@ def listing(lines: Sequence[str], fills: Mapping[int, str] | None = None) -> str
         f'<rect x="4" y="{8 + 15 * row}" width="{width - 8:.0f}" height="15" fill="{fill}"/>'
         for row, fill in (fills or {}).items()
     ]
-    content += [label(12, 19 + 15 * row, line, font=MONO) for row, line in enumerate(lines)]
+    content += [label(12, 19 + 15 * row, line, fonts=MONOSPACE) for row, line in enumerate(lines)]
     return svg(width, 15 * len(lines) + 16, content)
 
 

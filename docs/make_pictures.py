@@ -116,7 +116,7 @@ def drawing() -> str:
     model = nn.Linear(2, 1, bias=False, name="linear")
     step = optim.SGD(lr=0.1, momentum=0.9).minimize(losses.squared_error(model(x), t))
     stages = {stage.name: stage.graph for stage in cr.compile(step).stages}
-    return stages["reassociate"].draw().svg()
+    return stages["reassociate"].draw(detail="ops").svg()
 
 
 PICTURES = (

@@ -1,7 +1,7 @@
 """Can a picture be read? What of an SVG's text overlaps other text or shapes, or is cut.
 
-Where a text stands is computed from its position and from the widths of Helvetica, with which
-Graphviz measures too (Adobe's font metrics, in thousandths of the size).
+Where a text stands is what a browser says, or is computed from its position and from the widths
+of Helvetica, with which Graphviz measures too (Adobe's font metrics, in thousandths of the size).
 """
 
 from __future__ import annotations
@@ -12,8 +12,12 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
+from typing import TYPE_CHECKING
 from unicodedata import east_asian_width
 from xml.etree import ElementTree
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 SVG = "{http://www.w3.org/2000/svg}"
 GROUPS = ("node", "edge", "cluster", "graph", "titles")
@@ -52,6 +56,7 @@ class Box:
 
 
 Point = tuple[float, float]
+Span = tuple[float, float]  # where a text begins and ends, in its own coordinates
 
 
 @dataclass(frozen=True)
@@ -104,14 +109,18 @@ class _Frame:
         return Box(start.x, start.y, end.x, end.y)
 
 
-def problems(svg: str) -> list[str]:
+def problems(svg: str, spans: Sequence[Span] = ()) -> list[str]:
     """In words, what of the picture cannot be read; nothing for a legible one.
 
     Two texts that overlap, a text that sticks out of its own box, that another box hides or
     cuts, or that lies outside the picture.
+
+    Args:
+        svg: the picture.
+        spans: of each text in the order of the file, as `spans_in` finds them.
     """
     root = ElementTree.fromstring(svg)
-    texts, shapes = _placed(root)
+    texts, shapes = _placed(root, spans)
     found = [
         f"{a.text!r} overlaps {b.text!r}"
         for a, b in combinations(texts, 2)
@@ -127,6 +136,22 @@ def problems(svg: str) -> list[str]:
         f"{t.text!r} lies outside the picture" for t in texts if page and not page.holds(t.box)
     ]
     return found
+
+
+_SPANS = """
+(svg) => {
+  document.body.innerHTML = svg;
+  return [...document.querySelectorAll("svg text")].map((text) => {
+    const box = text.getBBox();
+    return [box.x, box.x + box.width];
+  });
+}
+"""
+
+
+def spans_in(page: Page, svg: str) -> list[Span]:
+    """Where the browser has every text of the picture, in the fonts of the page."""
+    return [(left, right) for left, right in page.evaluate(_SPANS, svg)]
 
 
 def _may_hold(shape: Placed, text: Placed) -> bool:
@@ -148,12 +173,15 @@ def _page(root: ElementTree.Element) -> Box | None:
     return Box(view[0], view[1], view[0] + view[2], view[1] + view[3]) if view else None
 
 
-def _placed(root: ElementTree.Element) -> tuple[Sequence[Placed], Sequence[Placed]]:
+def _placed(
+    root: ElementTree.Element, spans: Sequence[Span]
+) -> tuple[Sequence[Placed], Sequence[Placed]]:
     texts: list[Placed] = []
     shapes: list[Placed] = []
+    known = dict(zip(root.iter(f"{SVG}text"), spans, strict=bool(spans)))
     for element, group, frame in _elements(root, root, _Frame()):
         if element.tag == f"{SVG}text":
-            texts += _text(element, group, frame)
+            texts += _text(element, group, frame, known.get(element))
         elif group.get("class") in ("node", "cluster"):
             shapes += _shape(element, group, frame)
     return texts, shapes
@@ -170,7 +198,10 @@ def _elements(
 
 
 def _text(
-    element: ElementTree.Element, group: ElementTree.Element, frame: _Frame
+    element: ElementTree.Element,
+    group: ElementTree.Element,
+    frame: _Frame,
+    span: Span | None,
 ) -> Iterator[Placed]:
     text = "".join(element.itertext()).replace("\xa0", " ").strip()
     if not text:
@@ -178,7 +209,8 @@ def _text(
     size = _number(element, "font-size", 14.0)
     x, y, width = _number(element, "x"), _number(element, "y"), text_width(text, size)
     left = x - width * {"middle": 0.5, "end": 1.0}.get(element.get("text-anchor", ""), 0.0)
-    top, bottom, right = y - 0.72 * size, y + 0.2 * size, left + width
+    left, right = span or (left, left + width)
+    top, bottom = y - 0.72 * size, y + 0.2 * size
     corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
     placed = [frame.moved(*corner) for corner in _turned(element, corners)]
     xs, ys = [point.x for point in placed], [point.y for point in placed]

@@ -59,7 +59,7 @@ def _choices(roles: NodeRoles, detail: Detail | None) -> Iterator[tuple[set[Path
     """What to close, in words, and whether to fold repetition then; the best choice first."""
     deepest = max((len(path) for path in roles.paths.values()), default=0)
     opened = detail in ("ops", "kernels") or not deepest
-    if opened or detail is None:
+    if opened or (detail is None and not roles.optimizer_boxes):
         yield set(), "ops fused into kernels" if detail == "kernels" else "", opened
     if opened:
         return

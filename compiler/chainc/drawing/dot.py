@@ -102,7 +102,7 @@ def to_dot(
         small_print: lines below the signs of ops.
         detail: "layers" closes the innermost layers, "ops" shows every op, "kernels" does so of a
             graph whose ops are fused; by default as few layers are closed as keep the picture
-            small.
+            small, and all of them, with a box of the optimizer's for each, in a training step.
         fold: scopes to close as well, each by its name or path, such as "encoder/layer1".
         direction: "TB" for top to bottom or "LR" for left to right; by default "LR" for a graph
             with wires, else "TB".

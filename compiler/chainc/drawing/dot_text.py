@@ -10,16 +10,17 @@ from unicodedata import east_asian_width
 from graphviz import Digraph, escape, nohtml
 
 LONGEST_LINE = 60  # characters
+LONGEST_PATH = 40
 LONGEST_TOOLTIP = 240
 
 
 def label_text(lines: Iterable[str]) -> str:
-    return _no_markup("\\n".join(_escaped(line, LONGEST_LINE) for line in lines))
+    return _no_markup("\\n".join(_escaped(_short(line)) for line in lines))
 
 
 def tooltip_text(text: str) -> str:
     """As `label_text`; Graphviz takes the escapes out of a tooltip twice."""
-    return _no_markup(escape(_escaped(text, LONGEST_TOOLTIP)))
+    return _no_markup(escape(_escaped(_cut(text, LONGEST_TOOLTIP))))
 
 
 def headed_list(lines: Sequence[str]) -> str:
@@ -37,11 +38,30 @@ def least_width(lines: Iterable[str]) -> str:
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 
-def _escaped(text: str, longest: int) -> str:
+def _escaped(text: str) -> str:
     """Plain text: nothing in it is an escape or an entity; `graphviz` quotes it."""
-    plain = _UNPRINTABLE.sub(" ", text)
-    cut = plain if len(plain) <= longest else f"{plain[: longest - 1]}…"
-    return str(escape(cut.replace("&", "&amp;")))
+    return str(escape(_UNPRINTABLE.sub(" ", text).replace("&", "&amp;")))
+
+
+def _short(line: str) -> str:
+    """Of a long path the beginning and the end: `encoder/block1/…/linear1/weight`."""
+    parts = line.split("/")
+    if len(line) <= LONGEST_PATH or len(parts) < 3:
+        return _cut(line, LONGEST_LINE)
+    front, back = parts[: len(parts) // 2], parts[len(parts) // 2 :]
+    while len("/".join([*front, "…", *back])) > LONGEST_PATH and len(front) + len(back) > 2:
+        if len(front) > len(back):
+            front.pop()
+        else:
+            back.pop(0)
+    return _cut("/".join([*front, "…", *back]), LONGEST_LINE)
+
+
+def _cut(text: str, longest: int) -> str:
+    """Both ends of a text that is too long: paths and names differ at their ends."""
+    if len(text) <= longest:
+        return text
+    return f"{text[: longest // 2]}…{text[-((longest - 1) // 2) :]}"
 
 
 def _no_markup(text: str) -> str:

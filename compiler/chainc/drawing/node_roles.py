@@ -128,8 +128,51 @@ class NodeRoles:
             if isinstance(node.op, Leaf):
                 paths[node] = () if isinstance(node.op, Input) else self._beside(node, paths)
                 continue
-            paths[node] = _path(node)
+            paths[node] = self._in_optimizer.get(node) or _path(node)
         return paths
+
+    @property
+    def optimizer_boxes(self) -> frozenset[Path]:
+        """One for each layer that the optimizer changes."""
+        return frozenset(self._in_optimizer.values())
+
+    @cached_property
+    def _in_optimizer(self) -> Mapping[Node, Path]:
+        """The optimizer's boxes around what is computed to change a single layer."""
+        boxes: dict[tuple[Box, str], Box] = {}
+        paths: dict[Node, Path] = {}
+        for node in self.for_updates:
+            path, layers = _path(node), self._changed[node]
+            if path and len(layers) == 1:
+                (layer,) = layers
+                box = boxes.setdefault((path[0], layer), Box(Scope(layer), path[0].order))
+                paths[node] = (path[0], box)
+        return paths
+
+    @cached_property
+    def _changed(self) -> Mapping[Node, frozenset[str]]:
+        """The layers whose parameters, or what is kept beside them, a node helps to change."""
+        owners = {slot: self._owner(slot) for slot in self.graph.updates}
+        changed: dict[Node, frozenset[str]] = {}
+        for slot, value in self.graph.updates.items():
+            changed[value] = changed.get(value, frozenset()) | owners[slot]
+        for node in reversed(self.graph.nodes):
+            users = (changed.get(user, frozenset()) for user in self.graph.users[node])
+            changed[node] = changed.get(node, frozenset()).union(*users)
+        return changed
+
+    def _owner(self, slot: Node) -> frozenset[str]:
+        """The layer of a parameter, `model/linear1`; also of what bears its name at its end."""
+        for parameter in self._parameters:
+            if f"/{slot.op.label}".endswith(f"/{parameter}"):
+                return frozenset([parameter.rpartition("/")[0] or parameter])
+        return frozenset()
+
+    @cached_property
+    def _parameters(self) -> Sequence[str]:
+        """The labels of what is updated and trained, the longest first."""
+        slots = [slot.op for slot in self.graph.updates if isinstance(slot.op, Slot)]
+        return sorted((op.label for op in slots if op.trainable), key=len, reverse=True)
 
     def _beside(self, leaf: Node, paths: Mapping[Node, Path]) -> Path:
         users = self.graph.users[leaf]

@@ -99,7 +99,8 @@ def draw(
             first values. All is computed in float64.
         detail: "layers" draws the innermost layers as closed boxes, "ops" every op, and "kernels"
             the graph after the default passes, with its ops fused into kernels; by default as few
-            layers are closed as keep the picture small.
+            layers are closed as keep the picture small; in a training step all of them are, with
+            a box of the optimizer's for each.
         fold: scopes to draw as closed boxes as well, each by its name or path, such as "encoder" or
             ["encoder/layer1", "decoder"].
         direction: "TB" for top to bottom or "LR" for left to right; by default "LR" for a graph

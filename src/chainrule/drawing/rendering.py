@@ -22,6 +22,13 @@ from typing import TYPE_CHECKING, cast
 from chainc.backends import compiled_cache
 from chainc.ir.errors import ChainruleError
 from chainrule.drawing.label_order import labels_in_front
+from chainrule.drawing.text_width import (
+    ADJUSTMENTS,
+    MONOSPACE,
+    SANS,
+    SERIF,
+    with_fixed_widths,
+)
 from chainrule.writing.atomic import write_atomically
 
 if TYPE_CHECKING:
@@ -42,18 +49,16 @@ _KEPT_ENVIRONMENT = ("PATH", "HOME", "LANG", "SYSTEMROOT")
 _SVG = "{http://www.w3.org/2000/svg}"
 _PAINT = ("defs", "linearGradient", "radialGradient", "stop")
 _SHAPES = ("path", "polygon", "polyline", "ellipse", "text", "tspan")
+_LENGTH = re.compile(r"\d{1,6}(?:\.\d{1,6})?")
 _INERT_ELEMENTS = frozenset(_SVG + name for name in ("svg", "g", "a", "title", *_PAINT, *_SHAPES))
 
-# Fonts of equal widths, by the metrics Graphviz measured with: a box then holds its label whatever
-# is installed. A family that Graphviz does not know was measured as Times.
-_SANS = "Helvetica,Arial,Liberation Sans,Arimo,sans-serif"
-_MONOSPACE = "Courier,Courier New,Liberation Mono,Cousine,monospace"
-_SERIF = "Times,Times New Roman,Liberation Serif,Tinos,serif"
+# What is written in place of a family, by the metrics that Graphviz measured with. A family that it
+# does not know was measured as Times.
 _FONTS = {
-    "Helvetica,sans-Serif": _SANS,
-    "Arial": _SANS,
-    "Courier,monospace": _MONOSPACE,
-    "Courier New": _MONOSPACE,
+    "Helvetica,sans-Serif": SANS,
+    "Arial": SANS,
+    "Courier,monospace": MONOSPACE,
+    "Courier New": MONOSPACE,
 }
 
 
@@ -90,7 +95,7 @@ def render_svg(dot: str, *, deadline: float = 10.0) -> str:
     svg = re.sub(r"<!--.*?-->\n?", "", start + body, flags=re.DOTALL)
     svg = re.sub(r'font-family="([^"]*)"', _font_of_equal_widths, svg)
     _require_inert(svg)
-    return labels_in_front(svg)
+    return with_fixed_widths(labels_in_front(svg))
 
 
 def render_file(dot: str, path: str | Path, *, deadline: float = 10.0) -> Path:
@@ -298,7 +303,7 @@ class _Guest:
 
 
 def _font_of_equal_widths(attribute: re.Match[str]) -> str:
-    return f'font-family="{_FONTS.get(attribute[1], _SERIF)}"'
+    return f'font-family="{_FONTS.get(attribute[1], SERIF)}"'
 
 
 def _require_inert(svg: str) -> None:
@@ -325,6 +330,10 @@ def _is_inert(attribute: str, value: str) -> bool:
         return True
     if attribute == "href":
         return value.startswith("#")
+    if attribute == "textLength":
+        return _LENGTH.fullmatch(value) is not None
+    if attribute == "lengthAdjust":
+        return value in ADJUSTMENTS
     return not attribute.startswith("on") and "url(" not in value.replace("url(#", "")
 
 

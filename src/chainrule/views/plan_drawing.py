@@ -9,6 +9,7 @@ from html import escape
 from pathlib import Path
 
 from chainrule.drawing.rendering import save_svg
+from chainrule.drawing.text_width import SANS, fixed_width, text_width
 
 WIDTH, HEIGHT = 1000, 560  # of the part with the bands
 LEFT, TOP, RIGHT, BOTTOM = 90, 44, 30, 150
@@ -81,7 +82,7 @@ def draw_bands(bands: Sequence[Band], kernels: Sequence[str], total: int) -> Pla
     ]
     size = f'width="{LEFT + WIDTH + RIGHT}" height="{TOP + HEIGHT + BOTTOM}"'
     box = f'viewBox="0 0 {LEFT + WIDTH + RIGHT} {TOP + HEIGHT + BOTTOM}"'
-    font = 'font-family="Helvetica,Arial,sans-serif" font-size="11"'
+    font = f'font-family="{SANS}" font-size="11"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} {box} {font}>'
     return PlanDrawing("\n".join([head, *parts, "</svg>\n"]))
 
@@ -183,6 +184,7 @@ def _text(
     x: float, y: float, text: str, *, anchor: str = "start", size: int = 11, turn: str = ""
 ) -> str:
     more = f' transform="{turn}"' if turn else ""
+    more += f" {fixed_width(text_width(text, size))}" if text.strip() else ""
     place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}"'
     return f"<text {place}{more}>{_escaped(text)}</text>"
 

@@ -228,16 +228,64 @@ def test_a_new_value_returns_to_its_slot() -> None:
 
 
 def test_a_closed_layer_is_read_and_updated_along_one_edge() -> None:
-    w = state("layer/w", 3)
+    w = state("net/layer/w", 3)
     with scope("layer"):
         loss = ops.sum(w * w)
     gradient = grad(loss, w)
     with scope("sgd"):
         new = w - 0.1 * gradient
     drawn = Picture(to_dot(Graph((loss,), {w: new}, ("loss",)), detail="layers"))
-    between = [a for s, t, a in drawn.edges() if {s, t} == {"layer", "sgd"}]
+    between = [a for s, t, a in drawn.edges() if {s, t} == {"layer", "net/layer"}]
     assert [(a["style"], a["constraint"]) for a in between] == [("dashed", "false")]
-    assert ("sgd", "") in drawn.into("layer")
+    assert ("net/layer", "") in drawn.into("layer")
+
+
+def two_layers(count: int = 2) -> Graph:
+    """A training step with momentum."""
+    x = declare("x", 4)
+    step, lr = state("step", trainable=False), hyperparameter("lr", 0.1)
+    slots = [state(f"net/layer{i}/w", 4) for i in range(count)]
+    kept = [state(f"sgd/velocity/{slot.op.label}", 4, trainable=False) for slot in slots]
+    y = x
+    for i, slot in enumerate(slots):
+        with scope(f"layer{i}"):
+            y = y * slot
+    with scope("loss"):
+        loss = ops.sum(y)
+    gradients = grad(loss, slots)
+    with scope("sgd"):
+        velocities = [0.9 * v + g for v, g in zip(kept, gradients, strict=True)]
+        new = [w - lr * v for w, v in zip(slots, velocities, strict=True)]
+        later = step + 1.0
+    updates = {**dict(zip(slots, new, strict=True)), **dict(zip(kept, velocities, strict=True))}
+    return Graph((loss,), {**updates, step: later}, ("loss",))
+
+
+def test_a_training_step_opens_with_one_box_a_layer_of_the_optimizer() -> None:
+    drawn = Picture(to_dot(two_layers()))
+    assert drawn["net/layer0"]["label"].endswith("4 ops, 1 state slot")
+    assert drawn["net/layer1"]["tooltip"] == "sgd / net/layer1"
+    assert ("net/layer0", "") in drawn.into("layer0")
+    assert {"layer0", "∂ layer0", "layer1", "loss", "step", "+ 1"} <= set(drawn.labels()) | {
+        label.split("\\n")[0] for label in drawn.labels()
+    }
+    assert 'label="layers closed"' in drawn.dot
+
+
+def test_a_training_step_shows_its_ops_where_they_are_asked_for() -> None:
+    drawn = Picture(to_dot(two_layers(), detail="ops"))
+    assert drawn.labels().count("× 0.9") == 2
+    assert {"sgd", "net/layer0", "net/layer1"} <= set(drawn.boxes())
+
+
+def test_what_changes_several_layers_stands_beside_their_boxes() -> None:
+    w, v = state("a/w"), state("b/w")
+    with scope("sgd"):
+        shared = ops.exp(w * v)
+        updates = {w: w - shared, v: v - shared}
+    drawn = Picture(to_dot(Graph((), updates)))
+    assert "exp" in drawn.labels()
+    assert {label.split("\\n")[0] for label in drawn.labels()} >= {"a", "b"}
 
 
 def test_a_hyperparameter_with_many_readers_is_named_in_their_labels() -> None:

@@ -85,8 +85,17 @@ def test_unprintable_characters_become_spaces() -> None:
 def test_long_names_are_cut() -> None:
     dot = to_dot(Graph((ops.tanh(declare("x" * 10_000)),)))
     assert max(map(len, texts(dot))) == 60
-    assert "x" * 59 + "…" in texts(dot)
+    assert "x" * 30 + "…" + "x" * 29 in texts(dot)
     assert len(dot) < 3000
+
+
+def test_long_paths_are_cut_in_the_middle_with_the_whole_in_the_tooltip() -> None:
+    path = "encoder/blocks/block12/attention/projection/linear1/weight"
+    dot = to_dot(Graph((ops.tanh(state(path)),)))
+    assert "encoder/blocks/block12/…/linear1/weight" in texts(dot)
+    assert path in Picture(dot)["encoder/blocks/block12/…/linear1/weight"]["tooltip"]
+    short = "sgd/velocity/model/linear1/weight"
+    assert short in texts(to_dot(Graph((ops.tanh(state(short)),))))
 
 
 # What is told apart by its looks

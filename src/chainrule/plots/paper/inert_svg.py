@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from xml.etree import ElementTree
 
 from chainrule.drawing.rendering import RenderingError
+from chainrule.drawing.text_width import SPREAD
 
 _SVG = "http://www.w3.org/2000/svg"
 _LINK = "{http://www.w3.org/1999/xlink}href"
@@ -27,6 +29,7 @@ def inert(document: str, title: str) -> str:
     for element in root.iter():
         _require_inert(element)
         _spread_style(element)
+        _fix_width(element)
     # the rules of the style sheet that was dropped; elements inherit them
     root.attrib.update({"stroke-linejoin": "round", "stroke-linecap": "butt"})
     root.attrib.update({"role": "img", "aria-label": title})
@@ -61,3 +64,28 @@ def _spread_style(element: ElementTree.Element) -> None:
             element.set(name, value)
     if kept:
         element.set("style", "; ".join(kept))
+
+
+def _fix_width(element: ElementTree.Element) -> None:
+    """A line of text keeps the width that was measured, in whatever font it is shown."""
+    text = element.text or ""
+    if _name(element) != "text" or not text.strip() or len(element):
+        return
+    width = _width(
+        text,
+        element.get("font-family", "sans-serif"),
+        element.get("font-size", "12px"),
+        element.get("font-weight", "normal"),
+    )
+    element.attrib.update({"textLength": f"{width:.2f}", "lengthAdjust": SPREAD})
+
+
+@functools.cache
+def _width(text: str, families: str, size: str, weight: str) -> float:
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    first = families.partition(",")[0].strip("'\"")
+    font = FontProperties(family=first, size=float(size.removesuffix("px")), weight=weight)
+    width, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
+    return float(width)

@@ -37,7 +37,7 @@ class Plot:
         with styled(), _whatever_fonts_hold():
             file = io.StringIO()
             self.figure.savefig(file, format="svg", metadata={"Date": None})
-        return inert(file.getvalue(), printable(self.title))
+            return inert(file.getvalue(), printable(self.title))
 
     def png(self) -> bytes:
         """The picture as pixels, 150 an inch."""
