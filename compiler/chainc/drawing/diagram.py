@@ -107,7 +107,7 @@ def diagram(
     small_print: Mapping[Node, Lines] | None = None,
 ) -> Diagram:
     """The picture's contents; the arguments are those of `dot.to_dot`."""
-    roles = NodeRoles(graph)
+    roles = NodeRoles(graph, by_layer=True)
     return assemble(roles, *keys_of(roles, detail, fold), small_print)
 
 

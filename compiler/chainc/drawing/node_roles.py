@@ -54,9 +54,15 @@ Path = tuple[Box, ...]
 
 @dataclass(frozen=True)
 class NodeRoles:
-    """What every node of a graph is, whichever boxes are open."""
+    """What every node of a graph is, whichever boxes are open.
+
+    Attributes:
+        graph: whose nodes they are.
+        by_layer: give the optimizer's box one inside for each layer that it changes.
+    """
 
     graph: Graph
+    by_layer: bool = False
 
     @cached_property
     def absorbed(self) -> Mapping[Node, Node | None]:
@@ -141,7 +147,7 @@ class NodeRoles:
         """The optimizer's boxes around what is computed to change a single layer."""
         boxes: dict[tuple[Box, str], Box] = {}
         paths: dict[Node, Path] = {}
-        for node in self.for_updates:
+        for node in self.for_updates if self.by_layer else ():
             path, layers = _path(node), self._changed[node]
             if path and len(layers) == 1:
                 (layer,) = layers

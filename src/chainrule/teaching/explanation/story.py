@@ -10,6 +10,7 @@ from html import escape
 
 from chainc.drawing.change_dot import change_to_dot
 from chainc.drawing.change_picture import change_picture
+from chainc.drawing.detail import SMALL, Detail
 from chainc.drawing.diagram import Vertex, diagram
 from chainc.drawing.dot import to_dot
 from chainc.ir import Graph, Node, Origin, describe
@@ -165,7 +166,10 @@ class Story:
 
     def graph(self, name: str, graph: Graph) -> str:
         """The picture of a graph, as SVG whose identifiers begin with `name`."""
-        return self._marked(name, to_dot(graph), diagram(graph).vertices)
+        small = len(diagram(graph, "ops").vertices) <= SMALL
+        detail: Detail | None = "ops" if small else None
+        vertices = diagram(graph, detail).vertices
+        return self._marked(name, to_dot(graph, detail=detail), vertices)
 
     def change(self, name: str, found: Change) -> str:
         """The picture of what a pass did."""
