@@ -252,7 +252,7 @@ def test_a_chosen_node_shows_where_it_comes_from_and_its_code(
 
 def test_a_chosen_line_lights_up_its_nodes(pages: dict[str, Path], open_page: OpenPage) -> None:
     page = open_page(pages["numpy"], dark=True)
-    line = page.locator("#listing [role=option]", has_text="zero_unless(").last
+    line = page.locator("#listing [role=option]", has_text="zero_unless(d_relu").last
     line.click()
     text = page.locator("#panel").inner_text()
     assert "local derivative of relu" in text
