@@ -160,7 +160,8 @@ def _reduce(g: Growing) -> None:
     x = g.tensor()
     axis, keep = g.axis(x), g.draw(st.booleans())
     g.add(g.choose(lambda x: ops.sum(x, axis, keep), lambda x: ops.mean(x, axis, keep))(x))
-    g.add(g.choose(lambda x: ops.max(x, axis, keep), lambda x: ops.min(x, keepdims=keep))(x))
+    if 0 not in x.shape:
+        g.add(g.choose(lambda x: ops.max(x, axis, keep), lambda x: ops.min(x, keepdims=keep))(x))
     tame = g.tame_float(lambda node: node.ndim > 0)
     g.add(g.choose(ops.prod, ops.logsumexp, ops.sum)(tame))
 

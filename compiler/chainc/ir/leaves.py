@@ -269,6 +269,15 @@ def as_nodes(*operands: Operand) -> tuple[Node, ...]:
     return tuple(_as_node(operand, like) for operand in operands)
 
 
+def refuse_truth_value(name: str, operand: object) -> None:
+    """Python's True and False are what `==` between nodes gives: no node, and never meant."""
+    if isinstance(operand, bool):
+        raise GraphError(
+            f"{name}: got Python's {operand}, no node: == and != ask whether two nodes are one",
+            hint="compare element by element with cr.equal(a, b) or cr.not_equal(a, b)",
+        )
+
+
 def _pattern_constant(operand: Operand) -> Node:
     if isinstance(operand, Node):
         return operand

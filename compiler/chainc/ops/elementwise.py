@@ -12,7 +12,7 @@ from typing import ClassVar, TypeVar
 from chainc.ir import Node, Op, Operand, Sample, apply
 from chainc.ir.errors import DTypeError, GraphError, MisfitError, ShapeError
 from chainc.ir.kernels import Kernels
-from chainc.ir.leaves import as_nodes
+from chainc.ir.leaves import as_nodes, refuse_truth_value
 from chainc.ir.scalar import Scalar
 from chainc.ir.types import DType, Shape, TensorType, broadcast, float32, format_shape, promote
 
@@ -104,6 +104,7 @@ class Unary(Elementwise):
         return 1
 
     def __call__(self, x: Operand) -> Node:
+        refuse_truth_value(self.name, x)
         return apply(self, *as_nodes(x))
 
 

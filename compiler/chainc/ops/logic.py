@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from chainc.ir import Node, Operand, Sample, apply
 from chainc.ir.errors import DTypeError, MisfitError
-from chainc.ir.leaves import as_nodes
+from chainc.ir.leaves import as_nodes, refuse_truth_value
 from chainc.ir.python.operators import operator
 from chainc.ir.scalar import Scalar
 from chainc.ir.types import (
@@ -227,6 +227,7 @@ def greater_equal(a: Operand, b: Operand) -> Node:
 
 def where(condition: Node, a: Operand, b: Operand) -> Node:
     """`a` where the condition holds, else `b`."""
+    refuse_truth_value("where", condition)
     return apply(Where(), condition, *as_nodes(a, b))
 
 
@@ -246,5 +247,6 @@ def astype(x: Operand, dtype: DType | str) -> Node:
     nearest integer that does, NaN gives 0. Of an integer that does not fit the last bits stay.
     """
     target = as_dtype(dtype)
+    refuse_truth_value("astype", x)
     (node,) = as_nodes(x)
     return node if node.type.dtype == target else apply(Cast(target), node)

@@ -10,7 +10,7 @@ from typing import ClassVar, TypeVar
 from chainc.ir import Node, Op, Operand, Sample, apply
 from chainc.ir.errors import DTypeError, MisfitError, ShapeError
 from chainc.ir.kernels import Kernels
-from chainc.ir.leaves import as_nodes, size
+from chainc.ir.leaves import as_nodes, refuse_truth_value, size
 from chainc.ir.types import Shape, TensorType, float32, int64, product
 from chainc.ops.arithmetic import abs, divide, square, subtract
 from chainc.ops.functions import exp, log, sqrt
@@ -139,25 +139,27 @@ class Min(Extremum):
 
 
 def _reduce(op: type[Reduce], x: Operand, axis: Axis, keepdims: bool) -> Node:
+    refuse_truth_value(op.name, x)
     (node,) = as_nodes(x)
     axes = normalize_axes(op.name, axis, node.ndim)
     return apply(op(axes, keepdims), node) if axes else node
 
 
-def _counting(x: Operand) -> Node:
+def _counting(name: str, x: Operand) -> Node:
     """Integers in the largest type, as the Array API standard says for sums and products."""
+    refuse_truth_value(name, x)
     (node,) = as_nodes(x)
     return astype(node, int64) if node.type.dtype.kind == "i" else node
 
 
 def sum(x: Operand, axis: Axis = None, keepdims: bool = False) -> Node:
     """Σ x over `axis`, by default over all; of integers as int64, so that bytes do not wrap."""
-    return _reduce(Sum, _counting(x), axis, keepdims)
+    return _reduce(Sum, _counting("sum", x), axis, keepdims)
 
 
 def prod(x: Operand, axis: Axis = None, keepdims: bool = False) -> Node:
     """Π x over `axis`, by default over all; of integers as int64."""
-    return _reduce(Prod, _counting(x), axis, keepdims)
+    return _reduce(Prod, _counting("prod", x), axis, keepdims)
 
 
 def max(x: Operand, axis: Axis = None, keepdims: bool = False) -> Node:
@@ -172,6 +174,7 @@ def min(x: Operand, axis: Axis = None, keepdims: bool = False) -> Node:
 
 def mean(x: Operand, axis: Axis = None, keepdims: bool = False) -> Node:
     """Σ x / n, n the true number of elements along `axis`, also in a partial batch."""
+    refuse_truth_value("mean", x)
     (node,) = as_nodes(x)
     count = product(node.shape[a] for a in normalize_axes("mean", axis, node.ndim))
     return divide(sum(node, axis, keepdims), _number(node, size(count), count == 0))
