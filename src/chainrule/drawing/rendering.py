@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, cast
 
 from chainc.backends import compiled_cache
 from chainc.ir.errors import ChainruleError
+from chainrule.drawing.edge_labels import labels_beside_edges
 from chainrule.drawing.label_order import labels_in_front
 from chainrule.drawing.text_width import (
     ADJUSTMENTS,
@@ -95,7 +96,7 @@ def render_svg(dot: str, *, deadline: float = 10.0) -> str:
     svg = re.sub(r"<!--.*?-->\n?", "", start + body, flags=re.DOTALL)
     svg = re.sub(r'font-family="([^"]*)"', _font_of_equal_widths, svg)
     _require_inert(svg)
-    return with_fixed_widths(labels_in_front(svg))
+    return with_fixed_widths(labels_in_front(labels_beside_edges(svg)))
 
 
 def render_file(dot: str, path: str | Path, *, deadline: float = 10.0) -> Path:
