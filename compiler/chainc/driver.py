@@ -10,7 +10,7 @@ from chainc.backends.numpy.target import NumpyTarget
 from chainc.backends.target import ExecutableFunction, ExecutableTraining, Target
 from chainc.ir import Graph, Node
 from chainc.ir.errors import GraphError
-from chainc.ir.verify import verify
+from chainc.ir.verify import verify, verify_kept
 from chainc.lowering.lower import lower
 from chainc.lowering.program import Program, TrainingLoop
 from chainc.passes import Pass
@@ -67,14 +67,20 @@ def target_named(name: str | Target) -> Target:
 
 
 def optimize(graph: Graph, passes: Sequence[Pass]) -> tuple[Stage, ...]:
-    """The declared graph and the graph after every pass; each is verified."""
+    """The declared graph and the graph after every pass; each is verified.
+
+    Raises:
+        VerifyError: a pass left a graph that is not sound, or computes something else.
+    """
     verify(graph)
     stages = [Stage("declared", graph)]
     known: set[Node] = set()
     for step in passes:
         known.update(graph.nodes)
         with tracing() as fired:
-            graph = step.run(graph)
+            changed = step.run(graph)
+        verify_kept(graph, changed, step.name)
+        graph = changed
         verify(graph, known)
         stages.append(Stage(step.name, graph, tuple(fired), step.meaning))
     return tuple(stages)

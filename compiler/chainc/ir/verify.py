@@ -40,6 +40,48 @@ def verify(graph: Graph, known: Set[Node] = frozenset()) -> None:
     _refuse_shared_names(graph)
 
 
+def verify_kept(before: Graph, after: object, name: str) -> None:
+    """Return when what a pass made of a graph has its outputs, and no other inputs or slots.
+
+    Raises:
+        VerifyError: the number, names or types of the outputs differ; there is another input or
+            slot; or another slot is updated, or one no longer that would change.
+    """
+    if not isinstance(after, Graph):
+        raise _changed(name, f"gave a {type(after).__name__}", "return the graph")
+    types = [[str(node.type) for node in graph.outputs] for graph in (before, after)]
+    if types[0] != types[1]:
+        raise _changed(name, f"changed the outputs from {_listed(types[0])} to {_listed(types[1])}")
+    if before.names != after.names:
+        was, now = _listed(before.names), _listed(after.names)
+        raise _changed(name, f"changed the names of the outputs from {was} to {now}")
+    for kind in ("input", "state"):
+        known = {node.op for node in before.leaves(kind)}
+        new = [describe(node) for node in after.leaves(kind) if node.op not in known]
+        if new:
+            raise _changed(name, f"reads what the graph did not have: {new[0]}")
+    updated = {slot.op for slot in before.updates}
+    kept = {slot.op for slot in after.updates}
+    for slot in after.updates:
+        if slot.op not in updated:
+            raise _changed(name, f"updates {describe(slot)}, which was not updated")
+    for slot, value in before.updates.items():
+        if slot.op not in kept and value.op is not slot.op:
+            raise _changed(name, f"lost the update of {describe(slot)}")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) or "none"
+
+
+def _changed(name: str, what: str, hint: str = "") -> VerifyError:
+    return VerifyError(
+        f"the pass {name!r} {what}",
+        where="the graph that it returned",
+        hint=hint or "let a pass keep the outputs, their names and types, the inputs and updates",
+    )
+
+
 def inferred(op: Op, operands: Sequence[TensorType]) -> TensorType:
     """The type of `op` over `operands`; attributes that mean nothing are a misfit as well."""
     try:

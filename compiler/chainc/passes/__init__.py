@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from inspect import getdoc
 
 from chainc.ir import Graph
+from chainc.ir.errors import InputError
 from chainc.passes.canonicalize import canonicalize
 from chainc.passes.cse import cse
 from chainc.passes.dce import dce
@@ -50,6 +51,33 @@ PIPELINE: tuple[Pass, ...] = (
     # values that one reader needs -> one kernel; regions and epilogues have no derivative
     Pass("fuse", fuse),
 )
+
+
+def passes_named(
+    given: str | Sequence[Pass | str | Callable[[Graph], Graph]],
+) -> tuple[Pass, ...]:
+    """Passes from their names, from functions of a graph to a graph, or as they are.
+
+    Raises:
+        InputError: it is none of these.
+    """
+    return tuple(_as_pass(each) for each in ([given] if isinstance(given, str) else given))
+
+
+def _as_pass(given: object) -> Pass:
+    if isinstance(given, Pass):
+        return given
+    if isinstance(given, str):
+        found = next((step for step in PIPELINE if step.name == given), None)
+        if found is not None:
+            return found
+    elif callable(given):
+        return Pass(getattr(given, "__name__", type(given).__name__), given)
+    known = ", ".join(step.name for step in PIPELINE)
+    raise InputError(
+        f"compile: {given!r} is no pass",
+        hint=f"give a function from graph to graph, or one of {known}",
+    )
 
 
 def pipeline(fast_math: bool = False) -> tuple[Pass, ...]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import overload
 
 from chainc import driver, ir
 from chainc.backends.target import Target
 from chainc.ir import Node
 from chainc.ir.errors import GraphError, InputError
-from chainc.passes import Pass, pipeline
+from chainc.passes import Pass, passes_named, pipeline
 from chainrule.compiled.function import Function, Numbers
 from chainrule.compiled.lowering import training_loop
 from chainrule.compiled.training import TrainingProgram
@@ -19,6 +19,7 @@ from chainrule.declare.graphs import Declaration, Mode, graph_of
 from chainrule.optim.loop import Training
 from chainrule.optim.step import Step
 
+Passes = str | Sequence[Pass | str | Callable[[ir.Graph], ir.Graph]]
 Compilable = Node | Sequence[Node] | ir.Graph | Step
 
 
@@ -29,7 +30,7 @@ def compile(
     target: str | Target = "llvm",
     threads: int | None = None,
     fast_math: bool = False,
-    passes: Sequence[Pass] | None = None,
+    passes: Passes | None = None,
     bake_in: Sequence[str] | bool = False,
     **sizes: int,
 ) -> TrainingProgram: ...
@@ -39,7 +40,7 @@ def compile(
     *,
     target: str | Target = "llvm",
     fast_math: bool = False,
-    passes: Sequence[Pass] | None = None,
+    passes: Passes | None = None,
     bake_in: Sequence[str] | bool = False,
     **sizes: int,
 ) -> Function[Numbers]: ...
@@ -49,7 +50,7 @@ def compile(
     *,
     target: str | Target = "llvm",
     fast_math: bool = False,
-    passes: Sequence[Pass] | None = None,
+    passes: Passes | None = None,
     bake_in: Sequence[str] | bool = False,
     **sizes: int,
 ) -> Function[tuple[Numbers, ...]]: ...
@@ -59,7 +60,7 @@ def compile(
     target: str | Target = "llvm",
     threads: int | None = None,
     fast_math: bool = False,
-    passes: Sequence[Pass] | None = None,
+    passes: Passes | None = None,
     bake_in: Sequence[str] | bool = False,
     **sizes: int,
 ) -> Function[Numbers] | Function[tuple[Numbers, ...]] | TrainingProgram:
@@ -72,7 +73,7 @@ def compile(
             step is too small to share. The results do not depend on it.
         fast_math: also use rewrite rules that hold over the real numbers but may differ for NaN,
             infinities and signed zeros, or in rounding.
-        passes: other passes than the default pipeline, in order.
+        passes: other passes than the default pipeline, in order: their names, or functions.
         bake_in: hyperparameters (inputs with defaults) to make constants: names, or True for all.
         sizes: values for named sizes, such as batch=64; the others are bound at each call.
 
@@ -82,7 +83,7 @@ def compile(
     """
     chosen_target = driver.target_named(target)
     _check_threads(what, threads)
-    chosen_passes = pipeline(fast_math) if passes is None else tuple(passes)
+    chosen_passes = pipeline(fast_math) if passes is None else passes_named(passes)
     if isinstance(what, Training):
         _check_watched(what, chosen_target)
         step = graph_of(what, "train", sizes=sizes, bake_in=bake_in)

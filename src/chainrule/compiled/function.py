@@ -19,9 +19,9 @@ from chainc.ir.errors import StateError
 from chainc.ir.types import Array
 from chainrule.compiled.compiled import Compiled
 from chainrule.compiled.starting import arrays_for, initial_state
-from chainrule.compiled.state import State
+from chainrule.compiled.state import HasState, State
 from chainrule.evaluation.values import (
-    Values,
+    ByPosition,
     as_arrays,
     by_key,
     check_indices,
@@ -103,8 +103,8 @@ class Function(Compiled, Generic[R]):
         """First values of the slots, from their initialisers and a seed."""
         return initial_state(self.slots, seed, self.target)
 
-    def bind(self, state: State) -> Function[R]:
-        """The same function over a copy of these values.
+    def bind(self, state: State | HasState) -> Function[R]:
+        """The same function over a copy of these values, or of those that a run has left.
 
         Raises:
             StateError: a slot has no value, or one of another type.
@@ -175,8 +175,10 @@ class Function(Compiled, Generic[R]):
             processor=processor,
         )
 
-    def __call__(self, values: Values | None = None, /, **named: object) -> R:
+    def __call__(self, values: object = None, /, *others: object, **named: object) -> R:
         """Compute the outputs from values by input, given as a mapping or by keyword.
+
+        The value of a function's only input may be given alone.
 
         Returns:
             One array if one node was compiled, else a tuple in the order of the nodes.
@@ -185,8 +187,10 @@ class Function(Compiled, Generic[R]):
             InputError: a value is missing, unknown, or does not fit its input.
             StateError: the function has state slots and is not bound to their values.
         """
-        ready = None if values else self._ready(named)
-        arrays, sizes = ready or self._checked(values or {}, named)
+        if others:
+            values = ByPosition((values, *others))
+        ready = self._ready(named) if values is None else None
+        arrays, sizes = ready or self._checked({} if values is None else values, named)
         state = self._require_state()
         with self._turn:
             results = self._run(state, sizes)(*arrays)
@@ -214,7 +218,7 @@ class Function(Compiled, Generic[R]):
     def _dropped(self) -> tuple[Node, ...]:
         return dropped_inputs(self.declared)
 
-    def _checked(self, values: Values, named: Mapping[str, object]) -> Given:
+    def _checked(self, values: object, named: Mapping[str, object]) -> Given:
         """The arrays in the order of the inputs, and the named sizes that they give."""
         program, declared = self._compiled.program, self.declared.leaves("input")
         given = by_key(ir.Graph((*declared, *self._dropped)), values, named)

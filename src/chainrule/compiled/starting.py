@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from chainc.ir import Node, describe
 from chainc.ir.errors import StateError
 from chainc.ir.leaves import initial_graph
 from chainc.ir.types import Array
-from chainrule.compiled.state import State
+from chainrule.compiled.state import HasState, State, state_of
 from chainrule.declare.arguments import count
 from chainrule.declare.arrays import UnfitError, convert
 
@@ -34,12 +34,13 @@ def initial_state(slots: Sequence[Node], seed: int, target: Target) -> State:
     return State({slot.op.label: value for slot, value in zip(slots, values, strict=True)})
 
 
-def arrays_for(slots: Sequence[Node], state: State) -> dict[str, Array]:
+def arrays_for(slots: Sequence[Node], given: State | HasState) -> dict[str, Array]:
     """Writable copies of the slots' values.
 
     Raises:
         StateError: a slot has no value, or one of another shape or of numbers that do not fit.
     """
+    state = state_of(given)
     arrays: dict[str, Array] = {}
     for slot in slots:
         name, wanted = slot.op.label, slot.type
@@ -59,20 +60,23 @@ def arrays_for(slots: Sequence[Node], state: State) -> dict[str, Array]:
     return arrays
 
 
-def values_to_continue(slots: Sequence[Node], state: State, seed: int) -> dict[str, Array]:
+def values_to_continue(
+    slots: Sequence[Node], given: State | HasState, seed: int
+) -> dict[str, Array]:
     """Writable copies of what a training continues from; `seed` is for a state without one.
 
     Raises:
         StateError: a value is missing, or is none that a run leaves.
     """
-    values = {**arrays_for(slots, state), "seed": _seed_of(state, seed)}
+    state = state_of(given)
+    values = {**arrays_for(slots, given), "seed": _seed_of(state, seed)}
     _check_counter("step", values["step"], MOST_STEPS)
     start = state[EPOCH_START] if EPOCH_START in state else values["step"]
     _check_counter(EPOCH_START, start, int(values["step"]))
     return {**values, EPOCH_START: np.array(start, np.int64)}
 
 
-def _seed_of(state: State, default: int) -> Array:
+def _seed_of(state: Mapping[str, Array], default: int) -> Array:
     if "seed" not in state:
         return np.asarray(default, np.int64)
     _check_counter("seed", state["seed"], np.iinfo(np.int64).max)

@@ -14,6 +14,7 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Protocol
 
 import numpy.typing as npt
 
@@ -137,6 +138,29 @@ class State(Mapping[str, Array]):
                 hint="give the path of a file written by State.save",
             ) from error
         return cls(_Reader(source, content).arrays())
+
+
+class HasState(Protocol):
+    """What holds a state, such as the result of a run."""
+
+    @property
+    def state(self) -> State:
+        """It."""
+
+
+def state_of(given: object) -> Mapping[str, Array]:
+    """A state itself, or that of what holds one; values by name will do.
+
+    Raises:
+        StateError: it is neither.
+    """
+    held = getattr(given, "state", None) if not isinstance(given, Mapping) else given
+    if not isinstance(held, Mapping):
+        raise StateError(
+            f"a {type(given).__name__} is no state",
+            hint="give result.state, or program.initial_state(seed=0)",
+        )
+    return held
 
 
 def _value_text(value: Array) -> str:

@@ -20,7 +20,7 @@ from chainc.ir.types import Array
 from chainrule.compiled.compiled import Compiled
 from chainrule.compiled.history import History
 from chainrule.compiled.starting import initial_state, values_to_continue
-from chainrule.compiled.state import State
+from chainrule.compiled.state import HasState, State
 from chainrule.compiled.whole_rows import WholeRows
 from chainrule.declare.arguments import count, number
 from chainrule.evaluation.values import (
@@ -94,7 +94,7 @@ class TrainingProgram(Compiled):
         data: Values,
         *,
         validation: Values | None = None,
-        state: State | None = None,
+        state: State | HasState | None = None,
         epochs: int | None = None,
         progress: bool = True,
         **hyperparameters: float,
@@ -157,7 +157,9 @@ class TrainingProgram(Compiled):
             if stop():
                 return
 
-    def evaluate(self, data: Values, state: State, **hyperparameters: float) -> dict[str, float]:
+    def evaluate(
+        self, data: Values, state: State | HasState, **hyperparameters: float
+    ) -> dict[str, float]:
         """The loss and metrics on data, nothing updated.
 
         Means over rows are computed batch by batch; what is none, such as the root of a mean or
@@ -234,7 +236,7 @@ class TrainingProgram(Compiled):
                 hint=f"declare the training with batch_size={found} or less",
             )
 
-    def _starting_values(self, state: State | None) -> dict[str, Array]:
+    def _starting_values(self, state: State | HasState | None) -> dict[str, Array]:
         if state is None:
             return {name: np.array(array) for name, array in self.initial_state().items()}
         return values_to_continue(self.slots, state, self._training.seed)

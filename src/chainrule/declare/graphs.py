@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, Protocol, runtime_checkable
 
 from chainc import ir
@@ -65,13 +65,22 @@ def _plain(what: Declared) -> ir.Graph:
     """All that is declared, in a graph."""
     if isinstance(what, Declaration):
         return ir.Graph(what.outputs, what.updates, what.names)
-    nodes = (what,) if isinstance(what, Node) else tuple(what)
-    if not nodes or not all(isinstance(node, Node) for node in nodes):
+    given: object = what
+    nodes = (given,) if isinstance(given, Node) or not isinstance(given, Iterable) else (*given,)
+    chosen = tuple(node for node in nodes if isinstance(node, Node))
+    if not chosen or len(chosen) < len(nodes):
         raise GraphError(
-            f"compile: {what!r} is nothing that can be compiled",
-            hint="give a node, a list of nodes, a graph, a step or a training",
+            f"compile: {what!r} is nothing that can be compiled", hint=_what_to_compile(given)
         )
-    return ir.Graph(nodes)
+    return ir.Graph(chosen)
+
+
+def _what_to_compile(given: object) -> str:
+    if hasattr(given, "minimize"):
+        return "give a training: cr.training(optimizer.minimize(loss), epochs=..., batch_size=...)"
+    if callable(given):
+        return 'call it first, and give the node: f(cr.input("x", ...))'
+    return "give a node, a list of nodes, a graph, a step or a training"
 
 
 def _bound(graph: ir.Graph, sizes: Mapping[str, int]) -> ir.Graph:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import FrameType
 
 from chainc.ir import Graph, Node, describe
 from chainc.ir.errors import GraphError, InputError
@@ -64,7 +66,7 @@ def training(
     batch_size: int,
     shuffle: bool = True,
     seed: int = 0,
-    metrics: Mapping[str, Node] | None = None,
+    metrics: Mapping[str, Node] | Sequence[Node] | None = None,
     watch: bool = False,
 ) -> Training:
     """A loop over minibatches around a step.
@@ -75,7 +77,8 @@ def training(
         batch_size: rows a step; the last batch of an epoch may be smaller, and is exact.
         shuffle: visit the rows in a new order each epoch.
         seed: of the initial values, the order and all random ops.
-        metrics: further scalars to report beside the loss, by name. A mean over rows is that of
+        metrics: further scalars to report beside the loss, by name; those of a list have the
+            names of the variables that hold them. A mean over rows is that of
             the rows of an epoch, each as its step found it; any other, such as the root of a mean
             or the largest element, is computed from all rows at once after the epoch.
         watch: look through every result for NaN and infinities: a run stops at the first one,
@@ -86,6 +89,7 @@ def training(
         InputError: a number is out of range, or a metric has a name that is taken.
         GraphError: a metric is no scalar, or the step does not count steps.
     """
+    _check_step(step)
     if step_counter() not in step.updates:
         raise GraphError(
             "training: the step does not update the step counter",
@@ -94,14 +98,53 @@ def training(
     count("training", "epochs", epochs, hint="run at least one epoch")
     count("training", "batch_size", batch_size, hint="take at least one row a step")
     count("training", "seed", seed, at_least=0, hint="give a seed such as 0")
-    chosen = dict(metrics or {})
+    chosen = _named_metrics(metrics, sys._getframe(1))
     for name, node in chosen.items():
         _check_metric(name, node)
     return Training(step, epochs, batch_size, shuffle, seed, chosen, watch)
 
 
+def _check_step(step: object) -> None:
+    if not isinstance(step, Step):
+        given = "a loss" if isinstance(step, Node) else f"a {type(step).__name__}"
+        raise GraphError(
+            f"training: {given} is no step",
+            hint="say how to minimise what: cr.training(optim.SGD(lr=0.1).minimize(loss), ...)",
+        )
+
+
+def _named_metrics(given: object, frame: FrameType) -> dict[str, Node]:
+    """Metrics by name; those of a list are called as the variables of the caller."""
+    if given is None or isinstance(given, Mapping):
+        return dict(given or {})
+    listed = given if isinstance(given, list | tuple) else [given]
+    variables = {**frame.f_globals, **frame.f_locals}
+    named: dict[str, Node] = {}
+    for metric in listed:
+        if not isinstance(metric, Node):
+            raise _no_metric(metric)
+        held_by = (name for name, value in variables.items() if value is metric)
+        name = next(held_by, metric.origin.scope.split("/")[-1] or metric.op.label)
+        if name in named:
+            raise InputError(
+                f"training: two metrics are called {name!r}",
+                hint='name them: metrics={"first": ..., "second": ...}',
+            )
+        named[name] = metric
+    return named
+
+
+def _no_metric(given: object) -> GraphError:
+    return GraphError(
+        f"training: {given!r} is no metric",
+        hint='give nodes: metrics={"accuracy": metrics.accuracy(logits, labels)}',
+    )
+
+
 def _check_metric(name: str, node: Node) -> None:
     part_name("training: metric", name)
+    if not isinstance(node, Node):
+        raise _no_metric(node)
     if name == "loss" or name.startswith("val_"):
         raise InputError(
             f"training: the metric name {name!r} is taken",
