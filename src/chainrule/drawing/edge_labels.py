@@ -25,6 +25,7 @@ _GROUP = re.compile(
 )
 _CURVE = re.compile(r'<path [^>]*? d="(?P<curve>[^"]*)"')
 _SHAPE = re.compile(r'<(?:path|polygon|polyline) [^>]*?(?:d|points)="(?P<points>[^"]*)"')
+_PAPER = re.compile(r'<polygon fill="[^"]*" stroke="none" points="(?P<points>[^"]*)"')
 _ELLIPSE = re.compile(r'<ellipse [^>]*cx="([-\d.]+)" cy="([-\d.]+)" rx="([-\d.]+)" ry="([-\d.]+)"')
 _TEXT = re.compile(
     r'<text [^>]*?text-anchor="(?P<anchor>\w+)" x="(?P<x>[-\d.]+)" y="(?P<y>[-\d.]+)" '
@@ -46,6 +47,10 @@ class _Box:
         across = self.left < other.right and other.left < self.right
         return across and self.top < other.bottom and other.top < self.bottom
 
+    def holds(self, other: _Box) -> bool:
+        across = self.left <= other.left and other.right <= self.right
+        return across and self.top <= other.top and other.bottom <= self.bottom
+
     def distance(self, point: Point) -> float:
         x = max(self.left - point[0], 0.0, point[0] - self.right)
         y = max(self.top - point[1], 0.0, point[1] - self.bottom)
@@ -59,11 +64,21 @@ def labels_beside_edges(svg: str) -> str:
     """A picture as Graphviz writes it, with labels that stood apart at their edges."""
     groups = list(_GROUP.finditer(svg))
     taken = list(chain.from_iterable(_obstacles(group) for group in groups))
+    page = _page(svg)
     parts, end = [], 0
     for group in groups:
-        parts += [svg[end : group.start()], _beside(group, taken)]
+        parts += [svg[end : group.start()], _beside(group, taken, page)]
         end = group.end()
     return "".join([*parts, svg[end:]])
+
+
+def _page(svg: str) -> _Box:
+    """The paper that Graphviz puts below all."""
+    paper = _PAPER.search(svg)
+    if paper is None:
+        return _Box(-math.inf, -math.inf, math.inf, math.inf)
+    xs, ys = zip(*_points(paper["points"]), strict=True)
+    return _Box(min(xs) + GAP, min(ys) + GAP, max(xs) - GAP, max(ys) - GAP)
 
 
 def _obstacles(group: re.Match[str]) -> Iterator[_Box]:
@@ -80,7 +95,7 @@ def _obstacles(group: re.Match[str]) -> Iterator[_Box]:
         yield _Box(min(xs), min(ys), max(xs), max(ys))
 
 
-def _beside(edge: re.Match[str], taken: list[_Box]) -> str:
+def _beside(edge: re.Match[str], taken: list[_Box], page: _Box) -> str:
     texts, curve = list(_TEXT.finditer(edge[0])), _CURVE.search(edge[0])
     if edge["kind"] != "edge" or len(texts) != 1 or curve is None:
         return edge[0]
@@ -89,7 +104,7 @@ def _beside(edge: re.Match[str], taken: list[_Box]) -> str:
     if min(map(box.distance, spots)) <= FAR and not any(map(box.meets, others)):
         return edge[0]
     for placed in chain(_places(box, spots), _aside(box, others)):
-        if not any(placed.meets(other) for other in others):
+        if page.holds(placed) and not any(map(placed.meets, others)):
             taken[taken.index(box)] = placed
             return _moved(edge[0], texts[0], placed.left - box.left, placed.top - box.top)
     return edge[0]
