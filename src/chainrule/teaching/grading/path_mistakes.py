@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from chainc.ir import Node
+from chainc.ir import Node, Scope
 from chainrule.evaluation.backpropagation import Contribution
 from chainrule.teaching.grading.case import Case, Suspect
 from chainrule.teaching.grading.mistakes import Mistake
@@ -81,9 +81,14 @@ def _only(case: Case, operand: Node, reader: Node, path: list[Contribution]) -> 
 def _softmax_loss(operand: Node, reader: Node) -> str | None:
     """The loss that a path enters at its logits."""
     for scope in reader.origin.scopes:
-        if scope.name in SOFTMAX_LOSSES and scope not in operand.origin.scopes:
+        if scope.name in SOFTMAX_LOSSES and _are_logits(operand, scope):
             return scope.name.replace("_", " ")
     return None
+
+
+def _are_logits(node: Node, loss: Scope) -> bool:
+    """They lie outside the box of the loss, or are what it first makes of them, by a shift."""
+    return any(loss not in each.origin.scopes for each in (node, *node.inputs))
 
 
 def missing_two_of_a_square(case: Case) -> Iterator[Suspect]:
