@@ -322,7 +322,8 @@ def test_passes_make_the_graph_smaller(tmp_path: Path) -> None:
     assert [report.name for report in reports] == ["declared", *(step.name for step in PIPELINE)]
     for before, after in pairwise(reports):
         assert after.nodes <= before.nodes
-        assert after.flops <= before.flops
+        assert after.flops <= before.flops or after.name == "stabilize"  # accuracy may cost some
+    assert reports[-1].flops < reports[0].flops
     assert reports[-1].nodes < reports[0].nodes
     rules = {report.name: report.rules for report in reports}
     assert rules["declared"] == {}
