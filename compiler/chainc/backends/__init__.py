@@ -1,1 +1,1 @@
-"""What runs a graph: the reference oracle, and the source of NumPy programs."""
+"""What prints a program as code and runs it: the targets, and files that need no Python."""
