@@ -21,7 +21,7 @@ extensions += ["docs.mathml", "docs.reference", "docs.wide_pictures"]
 suppress_warnings = ["toc.not_included"]  # derivations are linked from where they are made
 nitpicky = True
 nitpick_ignore_regex = [  # types of other libraries, and those that users do not name
-    (r"py:.*", r"(chainc|collections\.abc|graphviz|networkx|numpy|np|npt|os|pathlib|sympy|typing)\..*"),
+    (r"py:.*", r"(chainc|collections\.abc|graphviz|numpy|np|npt|os|pathlib|sympy|typing)\..*"),
     (r"py:.*", r"chainrule\.\w+\..*|DimLike|Figure"),
 ]
 smartquotes_action = "D"  # dashes only: quotes may be code
