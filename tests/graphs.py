@@ -223,7 +223,8 @@ def _codes(g: Growing) -> None:
 def _random(g: Growing) -> None:
     x = g.float()
     seed, step = g.draw(st.integers(0, 9)), g.draw(st.integers(0, 9))
-    g.add(x + ops.uniform(x.shape, np.array(seed), np.array(step), dtype=g.dtype))
+    stream = f"draw/{len(g.nodes)}"
+    g.add(x + ops.uniform(x.shape, np.array(seed), np.array(step), stream=stream, dtype=g.dtype))
 
 
 def _state(g: Growing) -> None:

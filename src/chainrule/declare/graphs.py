@@ -11,6 +11,7 @@ from chainc.ir.binding import bind_graph
 from chainc.ir.errors import GraphError, InputError
 from chainc.ir.leaves import Input, SizeOf, constant, number_equal_names
 from chainc.ir.types import names_of
+from chainrule.declare.distinct import refuse_shared
 
 Mode = Literal["train", "infer"]  # with the updates of states, or for the outputs alone
 
@@ -51,11 +52,12 @@ def graph_of(
         bake_in: hyperparameters (inputs with defaults) to make constants: names, or True for all.
 
     Raises:
-        GraphError: it is no declaration.
+        GraphError: it is no declaration, or two inputs or draws in it would be one.
         InputError: a named size does not exist, or is empty.
     """
     graph = _plain(what)
     number_equal_names(graph.leaves("state"))
+    refuse_shared(graph)
     if mode == "infer":
         graph = ir.Graph(graph.outputs, {}, graph.names)
     return _baked(_bound(graph, sizes or {}), bake_in)
