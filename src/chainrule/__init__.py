@@ -29,6 +29,7 @@ from chainc.ir.errors import GraphError as GraphError
 from chainc.ir.errors import InputError as InputError
 from chainc.ir.errors import LinkingError as LinkingError
 from chainc.ir.errors import NonFiniteError as NonFiniteError
+from chainc.ir.errors import NonFiniteWarning as NonFiniteWarning
 from chainc.ir.errors import ParseError as ParseError
 from chainc.ir.errors import ShapeError as ShapeError
 from chainc.ir.errors import StateError as StateError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -91,6 +92,24 @@ class ChainruleError(Exception):
         self.where = where if where is not None else str(user_location() or "unknown line")
         self.hint = hint
         super().__init__(f"{what}\n  where: {self.where}\n  try: {hint}")
+
+
+def warn(category: type[Warning], what: str, *, hint: str) -> None:
+    """A warning at the user's own line: what there is, and what to try."""
+    frame = user_frame()
+    if frame is None:
+        return
+    warnings.warn_explicit(
+        f"{what}\n  try: {hint}",
+        category,
+        frame.f_code.co_filename,
+        frame.f_lineno,
+        registry=frame.f_globals.setdefault("__warningregistry__", {}),
+    )
+
+
+class NonFiniteWarning(RuntimeWarning):
+    """NaN or infinity in data, or in what a training that nobody watches has left."""
 
 
 class MisfitError(Exception):

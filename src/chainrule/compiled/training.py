@@ -13,8 +13,8 @@ import numpy as np
 from chainc import driver, ir
 from chainc.backends.epochs import Epochs
 from chainc.backends.target import GeneratedCode
-from chainc.ir import Node
-from chainc.ir.errors import InputError
+from chainc.ir import Node, describe
+from chainc.ir.errors import InputError, NonFiniteWarning, warn
 from chainc.ir.leaves import Input
 from chainc.ir.types import Array
 from chainrule.compiled.compiled import Compiled
@@ -30,6 +30,7 @@ from chainrule.evaluation.values import (
     check_indices,
     sizes_from,
     warn_of_nan,
+    with_nan,
 )
 from chainrule.optim.loop import Training
 from chainrule.writing.phrases import counted
@@ -136,6 +137,7 @@ class TrainingProgram(Compiled):
                 latest = {name: numbers[-1] for name, numbers in history.items()}
                 tick(len(finished.means), latest)
             interrupted = stop()
+        self._warn_of_divergence(rows, history, values)
         kept = History({name: tuple(numbers) for name, numbers in history.items()})
         return Result(State(values), kept, interrupted)
 
@@ -156,6 +158,25 @@ class TrainingProgram(Compiled):
                 yield self._whole.after_epoch(finished, rows, held_out, values)
             if stop():
                 return
+
+    def _warn_of_divergence(
+        self,
+        rows: Mapping[str, Array],
+        history: Mapping[str, Sequence[float]],
+        values: Mapping[str, Array],
+    ) -> None:
+        """Once a run, from what it leaves: to look at every step is `watch`.
+
+        Of NaN in the data the run has warned already.
+        """
+        found = _not_finite(history.get("loss", ()), self._training.step.parameters, values)
+        if found is not None and not with_nan(rows):
+            warn(
+                NonFiniteWarning,
+                f"the run has diverged: {found}",
+                hint="declare the training with watch=True to see the step, the node and its "
+                "line where it begins; a smaller lr often helps",
+            )
 
     def evaluate(
         self, data: Values, state: State | HasState, **hyperparameters: float
@@ -253,6 +274,19 @@ def _check_hyperparameters(graph: ir.Graph, given: Mapping[str, float]) -> None:
             )
         above = 0.0 if name == "lr" else -math.inf
         number("run", name, value, above=above, hint="give a finite number; a positive one for lr")
+
+
+def _not_finite(
+    losses: Sequence[float], parameters: Sequence[Node], values: Mapping[str, Array]
+) -> str | None:
+    """Where a run shows NaN or infinity first; None if nowhere."""
+    for epoch, loss in enumerate(losses, start=1):
+        if not math.isfinite(loss):
+            return f"the loss is {loss} in epoch {epoch} of {len(losses)}"
+    for parameter in parameters:
+        if not np.isfinite(values[parameter.op.label]).all():
+            return f"{describe(parameter)} holds NaN or infinity after it"
+    return None
 
 
 def _record(history: dict[str, list[float]], names: Sequence[str], means: Array) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from chainc.ir import Graph, Node, describe, topological
 from chainc.ir.binding import sizes_of
-from chainc.ir.errors import InputError
+from chainc.ir.errors import InputError, NonFiniteWarning, warn
 from chainc.ir.leaves import Input
 from chainc.ir.types import Array, bind, names_of
 from chainrule.declare.arguments import count
@@ -142,15 +141,20 @@ def check_indices(
             )
 
 
+def with_nan(arrays: Mapping[str, Array]) -> list[str]:
+    """The inputs whose arrays hold NaN."""
+    return [key for key, array in arrays.items()
+            if array.dtype.kind == "f" and np.isnan(array).any()]  # fmt: skip
+
+
 def warn_of_nan(arrays: Mapping[str, Array]) -> None:
     """NaN in training data spoils every parameter: worth a warning, not an error."""
-    for key, array in arrays.items():
-        if array.dtype.kind == "f" and np.isnan(array).any():
-            warnings.warn(
-                f"input {key!r} holds NaN, which will spread to every parameter",
-                RuntimeWarning,
-                stacklevel=4,
-            )
+    for key in with_nan(arrays):
+        warn(
+            NonFiniteWarning,
+            f"input {key!r} holds NaN, which will spread to every parameter",
+            hint="leave its rows out, or fill them in",
+        )
 
 
 def sizes_for(names: Sequence[str], graph: Graph, sizes: Mapping[str, int]) -> tuple[int, ...]:
