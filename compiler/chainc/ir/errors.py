@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -16,10 +16,14 @@ PACKAGES = ("chainc", "chainrule", "numpy")  # frames of these are not the user'
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A line of the user's program."""
+    """A line of the user's program.
+
+    Lines that are equal may still be told apart by what of the line was running.
+    """
 
     file: str
     line: int
+    instruction: int = field(default=0, compare=False, repr=False)
 
     def __str__(self) -> str:
         return self._in_cell() or f"{_shorten(self.file)}:{self.line}"
@@ -75,7 +79,9 @@ def _is_ours(frame: FrameType) -> bool:
 
 def user_location() -> Location | None:
     frame = user_frame()
-    return None if frame is None else Location(frame.f_code.co_filename, frame.f_lineno)
+    if frame is None:
+        return None
+    return Location(frame.f_code.co_filename, frame.f_lineno, frame.f_lasti)
 
 
 def calling_location() -> Location:

@@ -20,8 +20,8 @@ from chainc.ir.types import Array
 from chainrule.compiled.compiled import Compiled
 from chainrule.compiled.starting import arrays_for, initial_state
 from chainrule.compiled.state import HasState, State
+from chainrule.evaluation.positions import ByPosition
 from chainrule.evaluation.values import (
-    ByPosition,
     as_arrays,
     by_key,
     check_indices,
@@ -178,7 +178,8 @@ class Function(Compiled, Generic[R]):
     def __call__(self, values: object = None, /, *others: object, **named: object) -> R:
         """Compute the outputs from values by input, given as a mapping or by keyword.
 
-        The value of a function's only input may be given alone.
+        Values without names are those of the inputs in the order in which the program's text
+        declares them: f(x, y), or f([x, y]). That of a function's only input is given alone.
 
         Returns:
             One array if one node was compiled, else a tuple in the order of the nodes.

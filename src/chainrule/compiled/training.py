@@ -14,7 +14,7 @@ from chainc import driver, ir
 from chainc.backends.epochs import Epochs
 from chainc.backends.target import GeneratedCode
 from chainc.ir import Node, describe
-from chainc.ir.errors import InputError, NonFiniteWarning, warn
+from chainc.ir.errors import InputError, NonFiniteWarning, StateError, warn
 from chainc.ir.leaves import Input
 from chainc.ir.types import Array
 from chainrule.compiled.compiled import Compiled
@@ -24,7 +24,7 @@ from chainrule.compiled.state import HasState, State
 from chainrule.compiled.whole_rows import WholeRows
 from chainrule.declare.arguments import count, number
 from chainrule.evaluation.values import (
-    Values,
+    Data,
     as_arrays,
     by_key,
     check_indices,
@@ -92,9 +92,9 @@ class TrainingProgram(Compiled):
 
     def run(
         self,
-        data: Values,
-        *,
-        validation: Values | None = None,
+        data: Data,
+        *others: object,
+        validation: Data | None = None,
         state: State | HasState | None = None,
         epochs: int | None = None,
         progress: bool = True,
@@ -103,7 +103,9 @@ class TrainingProgram(Compiled):
         """Train.
 
         Args:
-            data: an array for every input, by node or name; rows along the first axis.
+            data: an array for every input, by node or name, or a list of them in the order in
+                which the program's text declares the inputs; rows along the first axis.
+            others: none: all inputs are given at once.
             validation: other data on which the loss and metrics are computed after each epoch.
             state: continue from these values, step counter and randomness included: the bits
                 are those of one long run. By default the initial state.
@@ -116,6 +118,7 @@ class TrainingProgram(Compiled):
             InputError: data that does not fit; nothing has been computed then.
             StateError: a state that does not fit.
         """
+        _check_nothing_else(others)
         rows = self._check(data, hyperparameters)
         held_out = None if validation is None else self._check(validation, hyperparameters)
         values = self._starting_values(state)
@@ -179,13 +182,23 @@ class TrainingProgram(Compiled):
             )
 
     def evaluate(
-        self, data: Values, state: State | HasState, **hyperparameters: float
+        self, data: Data, state: State | HasState | None = None, **hyperparameters: float
     ) -> dict[str, float]:
         """The loss and metrics on data, nothing updated.
 
         Means over rows are computed batch by batch; what is none, such as the root of a mean or
         the largest element, from all rows at once.
+
+        Args:
+            data: as for `run`.
+            state: what a run has left; has to be given.
+            hyperparameters: as for `run`.
         """
+        if state is None:
+            raise StateError(
+                "evaluate: there is no state",
+                hint="give what a run has left: program.evaluate(data, result.state)",
+            )
         rows = self._check(data, hyperparameters)
         values = self._starting_values(state)
         with np.errstate(all="ignore"):
@@ -238,7 +251,7 @@ class TrainingProgram(Compiled):
             processor=processor,
         )
 
-    def _check(self, data: Values, hyperparameters: Mapping[str, float]) -> dict[str, Array]:
+    def _check(self, data: Data, hyperparameters: Mapping[str, float]) -> dict[str, Array]:
         _check_hyperparameters(self.declared, hyperparameters)
         given = by_key(self.declared, data, hyperparameters)
         arrays = as_arrays(self.declared, given, self._compiled.executable.runner.byte_inputs)
@@ -261,6 +274,15 @@ class TrainingProgram(Compiled):
         if state is None:
             return {name: np.array(array) for name, array in self.initial_state().items()}
         return values_to_continue(self.slots, state, self._training.seed)
+
+
+def _check_nothing_else(others: Sequence[object]) -> None:
+    if others:
+        raise InputError(
+            f"run: {counted(1 + len(others), 'value')} by position: the data of all inputs is one",
+            hint="give the inputs' arrays as a list, run([x, y]), or by name, "
+            'run({"x": ..., "y": ...}); held-out data is validation=...',
+        )
 
 
 def _check_hyperparameters(graph: ir.Graph, given: Mapping[str, float]) -> None:

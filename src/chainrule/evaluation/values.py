@@ -15,12 +15,14 @@ from chainc.ir.leaves import Input
 from chainc.ir.types import Array, bind, names_of
 from chainrule.declare.arguments import count
 from chainrule.declare.arrays import UnfitError, columns_of, convert, read
+from chainrule.evaluation.positions import by_name
 
 if TYPE_CHECKING:
     from chainc.lowering.program import IndexBound
 
 Floats = NDArray[np.float64]
 Values = Mapping[Node, object] | Mapping[str, object] | Mapping[Node | str, object]
+Data = Values | Sequence[object] | Array  # by name, in the order of declaration, of one input
 
 
 def dropped_inputs(graph: Graph) -> tuple[Node, ...]:
@@ -39,33 +41,12 @@ def dropped_inputs(graph: Graph) -> tuple[Node, ...]:
     return tuple(n for n in found if isinstance(n.op, Input) and n.op.key not in known)
 
 
-class ByPosition(tuple[object, ...]):
-    """Several values of a call without names."""
-
-    __slots__ = ()
-
-
-def _named(graph: Graph, given: object) -> Mapping[Node | str, object]:
-    """Values by name; anything else is the value of the one input there is."""
-    if isinstance(given, Mapping):
-        return given
-    inputs = [n.op.key for n in graph.leaves("input") if isinstance(n.op, Input)
-              and n.op.default is None]  # fmt: skip
-    if len(inputs) != 1 or isinstance(given, ByPosition):
-        example = ", ".join(f'"{name}": ...' for name in inputs) or '"x": ...'
-        raise InputError(
-            f"which of {len(inputs)} inputs a value is for is not said by its place",
-            hint=f"give values by name: {{{example}}}",
-        )
-    return {inputs[0]: given}
-
-
 def by_key(graph: Graph, *groups: object) -> dict[str, object]:
     """Given values by input name; a name that the graph does not have is refused."""
     known = {node.op.label for node in graph.leaves("input")}
     values: dict[str, object] = {}
     for group in groups:
-        for key, value in _named(graph, group).items():
+        for key, value in by_name(graph, group).items():
             name = _name(key)
             if name not in known:
                 raise InputError(

@@ -62,8 +62,8 @@ class Training:
 def training(
     step: Step,
     *,
-    epochs: int,
-    batch_size: int,
+    epochs: int | None = None,
+    batch_size: int | None = None,
     shuffle: bool = True,
     seed: int = 0,
     metrics: Mapping[str, Node] | Sequence[Node] | None = None,
@@ -73,8 +73,9 @@ def training(
 
     Args:
         step: from an optimizer's `minimize`.
-        epochs: passes over the data that one run makes.
-        batch_size: rows a step; the last batch of an epoch may be smaller, and is exact.
+        epochs: passes over the data that one run makes. It has to be given.
+        batch_size: rows a step; the last batch of an epoch may be smaller, and is exact. It has
+            to be given.
         shuffle: visit the rows in a new order each epoch.
         seed: of the initial values, the order and all random ops.
         metrics: further scalars to report beside the loss, by name; those of a list have the
@@ -95,13 +96,13 @@ def training(
             "training: the step does not update the step counter",
             hint="let updates hold cr.step_counter(): cr.step_counter() + 1, as minimize does",
         )
-    count("training", "epochs", epochs, hint="run at least one epoch")
-    count("training", "batch_size", batch_size, hint="take at least one row a step")
+    passes = count("training", "epochs", epochs, hint="run at least one epoch: epochs=10")
+    rows = count("training", "batch_size", batch_size, hint="take at least one row: batch_size=32")
     count("training", "seed", seed, at_least=0, hint="give a seed such as 0")
     chosen = _named_metrics(metrics, sys._getframe(1))
     for name, node in chosen.items():
         _check_metric(name, node)
-    return Training(step, epochs, batch_size, shuffle, seed, chosen, watch)
+    return Training(step, passes, rows, shuffle, seed, chosen, watch)
 
 
 def _check_step(step: object) -> None:

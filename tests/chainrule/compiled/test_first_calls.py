@@ -49,17 +49,59 @@ def test_the_only_input_is_given_by_position(result: Any) -> None:
     np.testing.assert_array_equal(predict(X.tolist()), predict(x=X))
 
 
-def test_values_for_several_inputs_need_names() -> None:
+def test_values_by_position_are_in_the_order_of_declaration() -> None:
+    both = compile(cr.astype(y, "float32") - cr.sum(x, axis=1))  # the graph reads y first
+    for given in (both(X, Y), both([X, Y]), both((X.tolist(), Y))):
+        np.testing.assert_array_equal(given, both(x=X, y=Y))
+
+
+def test_values_without_a_place_need_names() -> None:
+    names = '{"x": ..., "y": ...}'
     both = compile(cr.sum(x, axis=1) + cr.astype(y, "float32"))
-    says(lambda: both(X, Y), "is not said by its place", '{"x": ..., "y": ...}')
-    says(lambda: both((X, Y)), "is not said by its place", '{"x": ..., "y": ...}')
-    says(lambda: compile(cr.sum(x))(X, Y), "is not said by its place", '{"x": ...}')
+    says(lambda: both(X), "which of 2 inputs a value is for is not said", names)
+    says(lambda: both(X, Y, Y), "there are 3 values for 2 inputs", names)
+    says(lambda: both([X]), "there is 1 value for 2 inputs", names)
+    says(lambda: compile(cr.sum(x))(X, Y), "there are 2 values for 1 input", '{"x": ...}')
+    a, b = (cr.input(name, (3,)) for name in "ab")
+    says(lambda: compile(a - b)([1, 2, 3], [4, 5, 6]), "not said by its place", '{"a": ..., "b"')
 
 
-@pytest.mark.parametrize("data", [[X, Y], (X, Y), X])
-def test_data_for_several_inputs_needs_names(program: Any, data: object) -> None:
-    says(lambda: program.run(data), "is not said by its place", '"x": ...')
-    says(lambda: program.run(DATA, validation=data), "is not said by its place", '"x": ...')
+@pytest.mark.parametrize("target", ["llvm", "numpy"])
+def test_data_is_given_in_the_order_of_declaration(target: str) -> None:
+    source = cr.input("source", ("batch", 1))
+    wanted = cr.input("wanted", ("batch", 1))
+    w = cr.parameter("w", (), 1.0)
+    loss = cr.mean(cr.square(wanted - w * source))  # the graph reads what is wanted first
+    program = compile(
+        training(optim.SGD(lr=0.1).minimize(loss), epochs=2, batch_size=4), target=target
+    )
+    a, b = X[:, :1], np.arange(4, dtype=np.float32)[:, None]
+    named, by_place = {"source": a, "wanted": b}, [a, b]
+    result = program.run(named)
+    assert program.run(by_place, validation=(a, b)).state == result.state
+    assert program.evaluate(by_place, result) == program.evaluate(named, result)
+    assert program.evaluate([b, a], result) != program.evaluate(named, result)
+
+
+def test_data_without_a_place_needs_names(program: Any) -> None:
+    says(lambda: program.run(X), "which of 2 inputs a value is for is not said", '"x": ...')
+    says(lambda: program.run(DATA, validation=X), "is not said", '"x": ...')
+    says(lambda: program.run([X, Y, Y]), "there are 3 values for 2 inputs", '"x": ...')
+
+
+def test_data_is_one_argument(program: Any) -> None:
+    says(lambda: program.run(X, Y), "run: 2 values by position", "run([x, y])")
+    says(lambda: program.run(DATA, DATA), "run: 2 values by position", "validation=")
+
+
+def test_an_evaluation_is_of_a_state(program: Any) -> None:
+    says(lambda: program.evaluate(DATA), "evaluate: there is no state", "result.state")
+    says(lambda: program.evaluate(DATA, Y), "a ndarray is no state", "result.state")
+
+
+def test_epochs_and_the_size_of_a_batch_are_asked_for() -> None:
+    says(lambda: training(step), "epochs must be a whole number", "epochs=10")
+    says(lambda: training(step, epochs=1), "batch_size must be a whole number", "batch_size=32")
 
 
 def test_a_result_stands_for_its_state(program: Any, result: Any) -> None:
