@@ -70,3 +70,28 @@ def test_numpys_own_double_stays_one_alone() -> None:
 def test_a_number_that_does_not_fit_is_refused(number: float) -> None:
     with pytest.raises(cr.DTypeError, match="does not fit an operand of element type u8"):
         cr.input("u", (2,), "uint8") + number
+
+
+@pytest.mark.parametrize("reduce", [cr.sum, cr.prod, cr.max, cr.min, cr.mean])
+@pytest.mark.parametrize("shape", [(), (2,)])
+def test_truth_values_are_not_reduced(
+    reduce: Callable[[cr.Node], cr.Node], shape: tuple[int, ...]
+) -> None:
+    with pytest.raises(cr.DTypeError, match="cannot reduce Booleans"):
+        reduce(cr.input("x", shape, "bool"))
+
+
+@pytest.mark.parametrize(
+    ("call", "what"),
+    [
+        (lambda x: cr.logsumexp(cr.astype(x, "int32")), r"logsumexp: needs floating.*got i32"),
+        (lambda x: cr.logsumexp(x, 2), r"logsumexp: axis 2 does not fit a tensor of 1 axes"),
+        (lambda x: cr.softmax(x, 2), r"softmax: axis 2 does not fit"),
+        (lambda x: cr.log_softmax(x, 2), r"log_softmax: axis 2 does not fit"),
+    ],
+)
+def test_a_composed_function_refuses_under_its_own_name(
+    call: Callable[[cr.Node], cr.Node], what: str
+) -> None:
+    with pytest.raises(cr.ChainruleError, match=what):
+        call(cr.input("x", (2,)))

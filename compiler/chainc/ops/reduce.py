@@ -142,7 +142,7 @@ def _reduce(op: type[Reduce], x: Operand, axis: Axis, keepdims: bool) -> Node:
     refuse_truth_value(op.name, x)
     (node,) = as_nodes(x)
     axes = normalize_axes(op.name, axis, node.ndim)
-    return apply(op(axes, keepdims), node) if axes else node
+    return apply(op(axes, keepdims), node) if axes or node.type.dtype.is_bool else node
 
 
 def _counting(name: str, x: Operand) -> Node:
@@ -163,12 +163,12 @@ def prod(x: Operand, axis: Axis = None, keepdims: bool = False) -> Node:
 
 
 def max(x: Operand, axis: Axis = None, keepdims: bool = False) -> Node:
-    """The largest element over `axis`, by default over all."""
+    """The largest element over `axis`, by default over all; there must be one."""
     return _reduce(Max, x, axis, keepdims)
 
 
 def min(x: Operand, axis: Axis = None, keepdims: bool = False) -> Node:
-    """The smallest element over `axis`, by default over all."""
+    """The smallest element over `axis`, by default over all; there must be one."""
     return _reduce(Min, x, axis, keepdims)
 
 
@@ -216,9 +216,15 @@ def logsumexp(x: Operand, axis: Axis = None, keepdims: bool = False) -> Node:
     Where every element is -∞ it is -∞, and +∞ where one is.
     """
     (node,) = as_nodes(x)
-    largest = largest_exponent(node, axis)
-    total = log(sum(exp(subtract(node, largest)), axis, keepdims=True))
+    axes = normalize_axes("logsumexp", axis, node.ndim)
+    if not node.type.dtype.is_float:
+        raise DTypeError(
+            f"logsumexp: needs floating-point operands, got {node.type.dtype}",
+            hint="convert the operand with cr.astype(x, 'float32')",
+        )
+    largest = largest_exponent(node, axes)
+    total = log(sum(exp(subtract(node, largest)), axes, keepdims=True))
     result = total + largest
     if keepdims:
         return result
-    return reshape(result, sum(node, axis).shape)
+    return reshape(result, sum(node, axes).shape)

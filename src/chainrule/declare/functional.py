@@ -6,6 +6,7 @@ import math
 
 from chainc.ir import Node, scope
 from chainc.ops import erf, exp, expm1, logsumexp, max, minimum, stop_gradient, sum, where
+from chainc.ops.movement import normalize_axes
 from chainrule.declare.arguments import number
 
 __all__ = ["elu", "gelu", "leaky_relu", "log_softmax", "softmax"]
@@ -13,15 +14,17 @@ __all__ = ["elu", "gelu", "leaky_relu", "log_softmax", "softmax"]
 
 def softmax(x: Node, axis: int = -1) -> Node:
     """e^x / Σ e^x along `axis`; the largest x is subtracted first, so nothing overflows."""
+    axes = normalize_axes("softmax", axis, x.ndim)
     with scope("softmax"):
-        exponentials = exp(x - stop_gradient(max(x, axis, keepdims=True)))
-        return exponentials / sum(exponentials, axis, keepdims=True)
+        exponentials = exp(x - stop_gradient(max(x, axes, keepdims=True)))
+        return exponentials / sum(exponentials, axes, keepdims=True)
 
 
 def log_softmax(x: Node, axis: int = -1) -> Node:
     """Ln softmax(x), as x - ln Σ e^x, which is finite where the softmax itself rounds to 0."""
+    axes = normalize_axes("log_softmax", axis, x.ndim)
     with scope("log_softmax"):
-        return x - logsumexp(x, axis, keepdims=True)
+        return x - logsumexp(x, axes, keepdims=True)
 
 
 def leaky_relu(x: Node, slope: float = 0.01) -> Node:
