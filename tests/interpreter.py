@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from time import perf_counter_ns
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from chainc.loops.language import (
     Barrier,
     Branch,
     Call,
+    Clock,
     Compute,
     Data,
     Entry,
@@ -56,6 +58,7 @@ Definition = (
     | Somewhere
     | Positions
     | RowCount
+    | Clock
 )
 Value = npt.NDArray[Any]  # a register: one number a lane
 
@@ -187,6 +190,8 @@ class Interpreter:
                 return _across(PRIMITIVES[primitive], self.values[vector])
             case Somewhere(value=vector):
                 return np.asarray(self.values[vector].any())
+            case Clock():
+                return np.asarray(perf_counter_ns())
             case Load() | Acquire() | Immediate() | Immediates() | Positions() | RowCount():
                 return self.source(statement)
 

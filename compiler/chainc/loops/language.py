@@ -244,6 +244,13 @@ class Release:
 
 
 @dataclass(frozen=True)
+class Clock:
+    """How far the processor's clock has come, in ticks of its own."""
+
+    out: Register
+
+
+@dataclass(frozen=True)
 class Barrier:
     """No thread goes on before all are here; each sees what the others have written."""
 
@@ -317,6 +324,7 @@ Statement = (
     | Data
     | Acquire
     | Release
+    | Clock
     | Barrier
     | Call
     | Branch

@@ -14,6 +14,7 @@ from chainc.loops.language import (
     Branch,
     Call,
     Carried,
+    Clock,
     Data,
     Entry,
     Merged,
@@ -220,6 +221,12 @@ class RoutineBuilder(NestBuilder):
 
     def release(self, value: Register, address: Address) -> None:
         self._append(Release(value, address))
+
+    def clock(self, name: str = "") -> Register:
+        """The ticks of the processor's clock."""
+        out = self._register(INTEGER, name)
+        self._append(Clock(out))
+        return out
 
     def barrier(self, arena: Parameter, thread: Register, threads: Register) -> None:
         """No thread goes on before all are here."""

@@ -18,6 +18,7 @@ from chainc.loops.language import (
     Barrier,
     Branch,
     Call,
+    Clock,
     Data,
     Entry,
     Load,
@@ -113,6 +114,8 @@ class RoutineText(LoopText):
                 yield (*self.head(out), "acquire ", *self.place(address, 1))
             case Release(value=value, address=address):
                 yield ("release ", *self.place(address, 1), " = ", *self.value(value))
+            case Clock(out=out):
+                yield (*self.head(out), "clock")
             case Barrier():
                 yield ("barrier",)
             case Call():

@@ -10,6 +10,7 @@ from chainc.loops.language import (
     Barrier,
     Branch,
     Call,
+    Clock,
     Compute,
     Data,
     Entry,
@@ -95,7 +96,8 @@ def _positioned(
     | Data
     | Immediate
     | Immediates
-    | RowCount,
+    | RowCount
+    | Clock,
 ) -> Iterable[Variable]:
     match statement:
         case Load() | Acquire() | Prefetch():
@@ -106,7 +108,7 @@ def _positioned(
             return _of(statement.position)
         case Within():
             return _of(statement.offset)
-        case Immediate() | Immediates() | RowCount() | Entry() | Data():
+        case Immediate() | Immediates() | RowCount() | Clock() | Entry() | Data():
             return ()
 
 

@@ -9,7 +9,7 @@ one reads or overwrites what another thread has touched, a barrier comes between
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, groupby
 
@@ -24,6 +24,7 @@ from chainc.lowering.program import Program
 from chainc.lowering.views import Buffer, View
 from chainc.schedules import schedule
 from chainc.schedules.layout.machine import Machine
+from chainc.schedules.program.clock import Clock, TimedCall
 from chainc.schedules.program.conflicts import Conflicts
 from chainc.schedules.program.control_block import FAILURE
 from chainc.schedules.program.failures import Failures, Watched
@@ -36,12 +37,16 @@ MOST_CALLS = 512  # of kernels in one routine; it calls another for those before
 
 @dataclass(frozen=True)
 class KernelCall:
-    """A kernel, the buffers it is given, and which of them it writes; what a failure is called."""
+    """A kernel, the buffers it is given, and which of them it writes; what a failure is called.
+
+    `parts` is what it computes; nothing if it looks through what another has computed.
+    """
 
     nest: Nest
     buffers: tuple[Buffer, ...]
     written: frozenset[Buffer]
     code: int
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,31 +74,34 @@ class Team:
 class ProgramWriter:
     """Writes routines over one memory.
 
-    `computed` has what each nest computes.
+    `computed` has what each nest computes. With a clock, every call of a kernel is timed.
     """
 
     memory: Memory
     machine: Machine
     failures: Failures = field(default_factory=Failures)
     computed: list[tuple[Nest, tuple[Part, ...]]] = field(default_factory=list)
+    clock: Clock | None = None
 
     def kernel(self, kernel: Kernel) -> KernelCall:
         nest, buffers = schedule(kernel, self.memory.capacity, self.machine)
-        self.computed.append((nest, parts_of(kernel)))
+        parts = parts_of(kernel)
+        self.computed.append((nest, parts))
         code = self.failures.add_kernel(kernel)
-        return KernelCall(nest, buffers, frozenset(kernel.outs), code)
+        return KernelCall(nest, buffers, frozenset(kernel.outs), code, parts)
 
     def unrolled(self, name: str, small: Unrolled) -> Routine:
         """Calls a whole program as straight-line code."""
-        self.computed.append((small.nest, parts_of_all(small.kernels)))
+        parts = parts_of_all(small.kernels)
+        self.computed.append((small.nest, parts))
         code = self.failures.add_kernels(small.checked)
-        call = KernelCall(small.nest, small.buffers, frozenset(), code)
+        call = KernelCall(small.nest, small.buffers, frozenset(), code, parts)
         return self._routine(name, [call], inlined=True)
 
     def program(self, name: str, program: Program, *, watch: bool = False) -> Sequence[Routine]:
         """`NAME.prologue` and `NAME`."""
         updates = [Copy(slot, (view,)) for slot, view in program.updates]
-        prologue = self.sequence(f"{name}.prologue", program.prologue)
+        prologue = replace(self, clock=None).sequence(f"{name}.prologue", program.prologue)
         given = (*program.inputs, *program.states) if watch else ()
         step = self.sequence(name, (*program.body, *updates), given, watch=watch)
         return prologue, step
@@ -131,9 +139,8 @@ class ProgramWriter:
                 before, calls = self._routine(part, calls, before), []
             calls.append(self.kernel(kernel))
             outs = kernel.outs if watch else ()
-            calls += self._watched(
-                Watched(out, _origin_of(out, kernel), given=False) for out in outs
-            )
+            watched = (Watched(out, _origin_of(out, kernel), given=False) for out in outs)
+            calls += self._watched(watched)
         return self._routine(name, calls, before)
 
     def _watched(self, watched: Iterable[Watched]) -> Iterator[KernelCall]:
@@ -189,7 +196,15 @@ class ProgramWriter:
         if call.nest.fails:
             place = to.within(team.arena, FAILURE, "failure", int64)
             failing = (place, to.integer(call.code))
-        to.run(call.nest, *buffers, rows, team.thread, team.threads, *failing)
+        with self._timed(to, team, call):
+            to.run(call.nest, *buffers, rows, team.thread, team.threads, *failing)
+
+    def _timed(
+        self, to: RoutineBuilder, team: Team, call: KernelCall
+    ) -> AbstractContextManager[None]:
+        if self.clock is None:
+            return nullcontext()
+        return self.clock.around(to, team.arena, team.table, TimedCall(call.nest, call.parts))
 
     def _place(self, to: RoutineBuilder, team: Team, buffer: Buffer) -> Parameter:
         name, dtype = buffer.name or "value", buffer.type.dtype

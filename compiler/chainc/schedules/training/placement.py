@@ -43,15 +43,17 @@ class Placement:
     layout: TrainingLayout
 
 
-def placement(loop: TrainingLoop, machine: Machine, threads: int) -> Placement:
-    """Prepares both programs and gives every buffer its place."""
+def placement(
+    loop: TrainingLoop, machine: Machine, threads: int, *, timed: bool = False
+) -> Placement:
+    """Prepares both programs and gives every buffer its place; readings of a clock have one too."""
     (name,) = loop.step.size_names
     memory = Memory(Capacity({name: loop.batch_size}))
     declared, evaluation = (_with_places(p, loop) for p in (loop.step, loop.evaluate))
     small = None if loop.watch else unrolled(declared, memory.capacity, machine)
     step = prepare(declared, machine, memory.capacity, None if small is None else _rows(declared))
     evaluate = prepare(evaluation, machine, memory.capacity, layouts(step))
-    table = _table(loop, step)
+    table = _table(loop, step, timed)
     layout = _layout(loop, memory, (step, evaluate), table, threads)
     if small is not None:
         _place_small(memory, small, declared, step)
@@ -86,11 +88,11 @@ def _whole_outputs(program: Program) -> Program:
     return replace(program, body=(*program.body, *copies), outputs=tuple(outputs))
 
 
-def _table(loop: TrainingLoop, step: Program) -> Mapping[str, int]:
+def _table(loop: TrainingLoop, step: Program, timed: bool) -> Mapping[str, int]:
     states = [state.key for state in step.states]
     data = [f"data/{key}" for key in loop.batch_inputs]
     held_out = [f"validation/{key}" for key in loop.batch_inputs]
-    names = [*states, *data, *held_out, "history"]
+    names = [*states, *data, *held_out, "history", *(["readings"] if timed else [])]
     return {name: position for position, name in enumerate(names)}
 
 

@@ -7,12 +7,13 @@ train.loop, record: all epochs, and the end of one, which evaluates
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chainc.loops.language import Routine
 from chainc.lowering.program import Program, TrainingLoop
 from chainc.schedules.layout.machine import Machine
 from chainc.schedules.program.calls import ProgramWriter
+from chainc.schedules.program.clock import Clock, room_for_calls
 from chainc.schedules.training.layout import Visit
 from chainc.schedules.training.loop import TrainingRoutines
 from chainc.schedules.training.placement import Placement, batches
@@ -21,6 +22,7 @@ from chainc.schedules.training.visits import (
     add_routine,
     gather_routine,
     gathering,
+    timed_gather,
     whole_or_rest,
 )
 
@@ -31,6 +33,7 @@ class WrittenTraining:
 
     Attributes:
         writer: that wrote them, and knows what each nest computes and what failures mean.
+        clock: of a step that is timed.
         prologues: to be called once before the others.
         loop: the step, the evaluation, and what is around them.
         exchange: slots from the table's arrays into the arena, and back.
@@ -40,6 +43,7 @@ class WrittenTraining:
     prologues: Sequence[Routine]
     loop: TrainingRoutines
     exchange: Sequence[Routine]
+    clock: Clock | None = None
 
     @property
     def routines(self) -> Sequence[Routine]:
@@ -58,12 +62,14 @@ class WrittenTraining:
 def write_training(loop: TrainingLoop, place: Placement, machine: Machine) -> WrittenTraining:
     """The routines of a training whose buffers have their places."""
     writer = ProgramWriter(place.memory, machine)
-    layout = place.layout
+    layout, clock = place.layout, _clock(place)
     gathers = [
         _gather(writer, program, visit)
         for program, visit in ((place.step, layout.step), (place.evaluate, layout.evaluate))
     ]
-    step_prologue, step = _step(writer, loop, place)
+    if clock is not None:
+        gathers[0] = timed_gather(gathers[0], clock)
+    step_prologue, step = _step(writer, loop, place, clock)
     evaluate_prologue, evaluate = writer.program("evaluate", place.evaluate)
     exchange = writer.exchange("state", place.step.states, place.table)
     sums = (
@@ -72,8 +78,18 @@ def write_training(loop: TrainingLoop, place: Placement, machine: Machine) -> Wr
     )
     visits = map(VisitRoutines, gathers, (step, evaluate), sums)
     return WrittenTraining(
-        writer, (step_prologue, evaluate_prologue), TrainingRoutines(layout, *visits), exchange
+        writer,
+        (step_prologue, evaluate_prologue),
+        TrainingRoutines(layout, *visits),
+        exchange,
+        clock,
     )
+
+
+def _clock(place: Placement) -> Clock | None:
+    """Where there is room for its readings, the step is timed."""
+    readings = place.table.get("readings")
+    return None if readings is None else Clock(readings, room_for_calls(place.step))
 
 
 def _gather(writer: ProgramWriter, program: Program, visit: Visit) -> Routine:
@@ -81,11 +97,14 @@ def _gather(writer: ProgramWriter, program: Program, visit: Visit) -> Routine:
     return gather_routine(visit, [gathering(writer, buffer, each) for buffer, each in inputs])
 
 
-def _step(writer: ProgramWriter, loop: TrainingLoop, place: Placement) -> tuple[Routine, Routine]:
+def _step(
+    writer: ProgramWriter, loop: TrainingLoop, place: Placement, clock: Clock | None
+) -> tuple[Routine, Routine]:
     """Its prologue and the step; of a small program, straight-line code does whole batches."""
+    timed = replace(writer, clock=clock)
     if place.small is None:
-        prologue, step = writer.program("step", place.step, watch=loop.watch)
+        prologue, step = timed.program("step", place.step, watch=loop.watch)
         return prologue, step
     prologue, rest = writer.program("step.rows", place.step)
-    whole = writer.unrolled("step.batch", place.small)
+    whole = timed.unrolled("step.batch", place.small)
     return prologue, whole_or_rest("step", loop.batch_size, whole, rest)

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from chainc.ir.types import TensorType, float64, int64, uint8
 from chainc.loops.language import Nest, Routine
 from chainc.loops.routine_builder import RoutineBuilder
-from chainc.loops.values import Address, affine
+from chainc.loops.values import Address, Parameter, Register, affine
 from chainc.lowering.kernels import Applied
 from chainc.lowering.views import Buffer, View
 from chainc.ops.families.indexing import Gather
 from chainc.schedules.program.calls import ProgramWriter, Team
+from chainc.schedules.program.clock import Clock, TimedCall
 from chainc.schedules.training.layout import BatchInput, Visit
 
 
@@ -72,10 +73,8 @@ def gather_routine(visit: Visit, gatherings: Sequence[Gathering]) -> Routine:
     Bit i of `bytes` says that the data of input i are uint8.
     """
     to = RoutineBuilder()
-    arena, table = to.buffer("arena", uint8), to.buffer("table", uint8)
-    order = to.buffer("order", int64)
-    rows, kinds = to.number("rows"), to.number("bytes")
-    team = Team(arena, table, to.number("thread"), to.number("threads"))
+    team, order, rows, kinds = _gather_arguments(to)
+    arena, table = team.arena, team.table
     leads = team.leads(to)
 
     def take(call: GatherCall, each: BatchInput) -> None:
@@ -98,6 +97,24 @@ def gather_routine(visit: Visit, gatherings: Sequence[Gathering]) -> Routine:
         with to.otherwise(choice):
             take(kernels.from_bytes, each)
     return to.routine(f"{visit.name}.gather", "rows of the data become a batch", inlined=True)
+
+
+def timed_gather(gather: Routine, clock: Clock) -> Routine:
+    """The same with a clock around it."""
+    to = RoutineBuilder()
+    team, order, rows, kinds = _gather_arguments(to)
+    with clock.around(to, team.arena, team.table, TimedCall(None, ())):
+        to.run(gather, team.arena, team.table, order, rows, kinds, team.thread, team.threads)
+    return to.routine(f"{gather.name}.timed", gather.note, inlined=True)
+
+
+def _gather_arguments(to: RoutineBuilder) -> tuple[Team, Parameter, Register, Register]:
+    """Also the order, the number of rows, and which data are bytes."""
+    arena, table = to.buffer("arena", uint8), to.buffer("table", uint8)
+    order = to.buffer("order", int64)
+    rows, kinds = to.number("rows"), to.number("bytes")
+    team = Team(arena, table, to.number("thread"), to.number("threads"))
+    return team, order, rows, kinds
 
 
 def add_routine(visit: Visit, totals: int) -> Routine:

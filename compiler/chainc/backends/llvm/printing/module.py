@@ -16,7 +16,9 @@ from chainc.lowering.parts import Part
 from chainc.schedules.layout.machine import Machine
 
 # names of functions that are not kernels; all others have a dot, which no kernel's own name has
-RESERVED = ("barrier", "bind", "evaluate", "record", "run", "step", "store", "train", "validate")
+RESERVED = (
+    "barrier", "bind", "evaluate", "record", "run", "step", "store", "ticks", "train", "validate",
+)  # fmt: skip
 
 PADDING = 64  # bytes behind constants, so that a vector may stand out
 MOST_COPIES = 256  # of elementary functions in kernels; further kernels call them

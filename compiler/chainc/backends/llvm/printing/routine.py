@@ -11,6 +11,7 @@ from chainc.loops.language import (
     Barrier,
     Branch,
     Call,
+    Clock,
     Data,
     Entry,
     Nest,
@@ -22,6 +23,7 @@ from chainc.loops.language import (
 )
 from chainc.loops.values import Parameter, Register
 
+CLOCK_DECLARED = "declare i64 @llvm.readcyclecounter()"
 INLINED = "alwaysinline nounwind"
 CALLED = 'noinline nounwind "no-builtins"'
 
@@ -76,6 +78,8 @@ class RoutinePrinter(LoopPrinter):
                 self.acquire(statement)
             case Release():
                 self.release(statement)
+            case Clock():
+                self.clock(statement)
             case Barrier():
                 given = (statement.arena, statement.thread, statement.threads)
                 self._call_text("void", "barrier", given)
@@ -116,6 +120,10 @@ class RoutinePrinter(LoopPrinter):
         value, pointer = self._typed(statement.value), self._pointer(statement.address)
         size = statement.value.kind.dtype.itemsize
         self.to.lines.append(f"  store atomic {value}, ptr {pointer} release, align {size}")
+
+    def clock(self, statement: Clock) -> None:
+        self.to.declared.add(CLOCK_DECLARED)
+        self._define(statement.out, self.to.let("call i64 @llvm.readcyclecounter()"))
 
     # calls
 
