@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from chainc.backends.epochs import Arrays
 from chainc.backends.target import ExecutableFunction, ExecutableTraining
+from chainc.backends.timing import Timing
 from chainc.ir import Graph
 from chainc.ir.binding import bind_graph
+from chainc.ir.types import Array
 from chainc.lowering.lower import lower
 from chainc.lowering.program import Program, TrainingLoop
+
+if TYPE_CHECKING:
+    from chainc.backends.llvm.host.function import NativeFunction
 
 
 class NativeTarget:
@@ -18,6 +27,9 @@ class NativeTarget:
 
     def compile_function(self, graph: Graph, program: Program) -> ExecutableFunction:
         """See `Target`; the code for given sizes is made when it is first called with them."""
+        return self._function(graph, program)
+
+    def _function(self, graph: Graph, program: Program) -> NativeFunction:
         from chainc.backends.llvm.host.function import NativeFunction
         from chainc.backends.llvm.processor import host
 
@@ -38,3 +50,26 @@ class NativeTarget:
         runner = NativeTraining(code, Library(made, ENTRIES), used)
         shown = NativeCode(code, lambda: storage_of_training(code), host())
         return ExecutableTraining(runner, shown)
+
+    def time_function(
+        self,
+        graph: Graph,
+        program: Program,
+        inputs: Sequence[Array],
+        state: Mapping[str, Array],
+        sizes: Sequence[int],
+        runs: int | None,
+    ) -> Timing:
+        """See `TimingTarget`."""
+        from chainc.backends.llvm.host.timing import time_function
+
+        return time_function(self._function(graph, program), inputs, state, sizes, runs)
+
+    def time_training(
+        self, loop: TrainingLoop, data: Arrays, state: Arrays, runs: int | None
+    ) -> Timing:
+        """See `TimingTarget`; one thread runs it."""
+        from chainc.backends.llvm.host.timing import time_training
+        from chainc.backends.llvm.processor import host
+
+        return time_training(loop, host(), data, state, runs)

@@ -12,8 +12,9 @@ from functools import cached_property
 
 from chainc.backends.llvm.machine_code.fingerprint import fingerprint
 from chainc.backends.llvm.printing.module import KernelUse, Module
+from chainc.backends.llvm.printing.routine import CLOCK_DECLARED
 from chainc.backends.llvm.processor import Processor
-from chainc.backends.llvm.runtime.entry import TRAINING_ENTRIES, environment, exported
+from chainc.backends.llvm.runtime.entry import CLOCK, TRAINING_ENTRIES, environment, exported
 from chainc.backends.llvm.runtime.threads import barrier
 from chainc.ir.errors import GraphError
 from chainc.loops.language import Nest, Routine
@@ -38,12 +39,19 @@ class TrainingCode:
     """
 
     def __init__(
-        self, loop: TrainingLoop, processor: Processor, threads: int, reserved: Collection[str]
+        self,
+        loop: TrainingLoop,
+        processor: Processor,
+        threads: int,
+        reserved: Collection[str],
+        *,
+        timed: bool = False,
     ) -> None:
         self._loop = loop
         self._reserved = reserved
         self._processor = processor
-        self._place = placement(loop, processor.machine, threads)
+        self._timed = timed
+        self._place = placement(loop, processor.machine, threads, timed=timed)
         self.threads = threads
 
     @property
@@ -120,6 +128,8 @@ class TrainingCode:
         module.add(exported("bind", ["state.set", *self.prologues]))
         module.add(exported("store", ["state.get"]))
         module.add(TRAINING_ENTRIES)
+        if self._timed:
+            module.add(CLOCK, [CLOCK_DECLARED])
         return module
 
     @property
@@ -158,12 +168,15 @@ def training_code(
     processor: Processor,
     threads: int = MAX_THREADS,
     reserved: Collection[str] = (),
+    *,
+    timed: bool = False,
 ) -> TrainingCode:
     """The loop's code for a processor, with memory for so many threads at most.
 
-    No kernel takes a reserved name: that of what is added to the module afterwards.
+    No kernel takes a reserved name: that of what is added to the module afterwards. If it is
+    timed, it reads a clock around every kernel of the step, for one thread.
     """
-    return TrainingCode(loop, processor, threads, reserved)
+    return TrainingCode(loop, processor, threads, reserved, timed=timed)
 
 
 def worth_sharing(loop: TrainingLoop) -> bool:

@@ -43,7 +43,7 @@ RUNTIME = (
     "sum_in_blocks",
     "zero_unless",
 )
-RESERVED = {"np", "state", "order", "rows", "run", *RUNTIME}
+RESERVED = {"np", "state", "order", "rows", "run", "clock", *RUNTIME}
 INDENT = "    "
 CLOSURE_LIMIT = 1000  # buffers that a function reads from the one around it
 
@@ -89,11 +89,16 @@ class Identifiers:
 
 
 class FunctionPrinter:
-    """Prints one prepared program as `bind_NAME`, which returns the function NAME."""
+    """Prints one prepared program as `bind_NAME`, which returns the function NAME.
 
-    def __init__(self, program: Program, name: str) -> None:
+    If it is timed, it tells a global `clock` when it begins and when a kernel, by its number in
+    `kernels`, has ended.
+    """
+
+    def __init__(self, program: Program, name: str, *, timed: bool = False) -> None:
         self.program = program
         self.name = name
+        self.timed = timed
         self.arena: Arena = plan(program)
         names = Identifiers({*RESERVED, name})
         sizes = {size: names.unique(size) for size in program.size_names}
@@ -187,21 +192,39 @@ class FunctionPrinter:
         yield f"{name} = np.empty({self.scope.shape(type.shape)}, np.{type.dtype.name})"
         yield from statements(kernel, self.scope)
 
+    def text(self) -> str:
+        return text_of(self.lines())
+
+    @property
+    def kernels(self) -> Sequence[Kernel]:
+        """Copies of new values into their slots come last."""
+        return [kernel for kernel, _ in self._statements()]
+
     def _body(self) -> Iterator[Line]:
+        if self.timed:
+            yield Line("clock.start()")
+        for number, (kernel, lines) in enumerate(self._statements()):
+            yield from lines
+            if self.timed:
+                yield Line(f"clock.note({number})", parts_of(kernel))
+        results = [self._result(operand) for operand in self.program.outputs]
+        yield Line(f"return ({', '.join(results)}{',' if len(results) == 1 else ''})")
+
+    def _statements(self) -> Iterator[tuple[Kernel, Sequence[Line]]]:
+        """Of every kernel, with headings and comments before them."""
         heading = ""
         for kernel in self.program.body:
             title = _heading(kernel.origin)
-            if title != heading:
-                heading = title
-                yield Line(f"# {title}")
-            yield from (Line(text, parts_of(kernel)) for text in statements(kernel, self.scope))
-        if self.program.updates:
-            yield Line("# new values that could not be computed in place")
+            lines = [] if title == heading else [Line(f"# {title}")]
+            heading = title
+            lines += [Line(text, parts_of(kernel)) for text in statements(kernel, self.scope)]
+            yield kernel, lines
+        comment = [Line("# new values that could not be computed in place")]
         for slot, view in self.program.updates:
+            copy = Copy(slot, (view,))
             text = f"np.copyto({self.scope.names[slot]}, {self.scope.view(view)})"
-            yield Line(text, parts_of(Copy(slot, (view,))))
-        results = [self._result(operand) for operand in self.program.outputs]
-        yield Line(f"return ({', '.join(results)}{',' if len(results) == 1 else ''})")
+            yield copy, [*comment, Line(text, parts_of(copy))]
+            comment = []
 
     def _result(self, operand: Operand) -> str:
         text = self.scope.operand(operand)

@@ -86,3 +86,10 @@ class NumpyTraining:
     def evaluate(self, data: Arrays, state: Arrays) -> Array:
         """See `TrainingRunner`."""
         return self.validate(data, state)
+
+
+def execute(source: str, title: str, **given: object) -> dict[str, object]:
+    """Define the functions of source that this compiler has just printed, over given globals."""
+    namespace = dict(given)
+    exec(compile(source, f"<chainrule {title}>", "exec"), namespace)
+    return namespace

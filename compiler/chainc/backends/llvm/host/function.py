@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,8 +14,9 @@ from chainc.backends.llvm.host.storage import storage_of_function
 from chainc.backends.llvm.machine_code.code import NativeCode
 from chainc.backends.llvm.machine_code.jit import Library, compile_object
 from chainc.backends.llvm.printing.module import KernelUse, Module
+from chainc.backends.llvm.printing.routine import CLOCK_DECLARED
 from chainc.backends.llvm.processor import Processor
-from chainc.backends.llvm.runtime.entry import environment, exported
+from chainc.backends.llvm.runtime.entry import CLOCK, environment, exported
 from chainc.backends.llvm.runtime.threads import barrier
 from chainc.backends.target import Run
 from chainc.ir.types import Array, Dim, bind_shape, static
@@ -25,6 +26,7 @@ from chainc.lowering.rows import rows_are_independent
 from chainc.lowering.views import Buffer
 from chainc.schedules.layout.access import Capacity, UnboundError
 from chainc.schedules.program.calls import ProgramWriter
+from chainc.schedules.program.clock import Clock, room_for_calls
 from chainc.schedules.program.control_block import FAILURE
 from chainc.schedules.program.failures import Failures
 from chainc.schedules.program.memory import Memory
@@ -51,11 +53,14 @@ class FunctionCode:
     nests: tuple[Nest, ...]
     called: Mapping[Nest, str]  # what the function of each nest is called
     uses: Mapping[str, Sequence[KernelUse]]  # what each function of the module computes
+    clock: Clock | None  # of one that is timed
     routines: tuple[Routine, ...] = ()  # to be shown: those of a function say no more than it
 
 
-def function_code(program: Program, capacity: Capacity, processor: Processor) -> FunctionCode:
-    """Schedules and prints every kernel.
+def function_code(
+    program: Program, capacity: Capacity, processor: Processor, *, timed: bool = False
+) -> FunctionCode:
+    """Schedules and prints every kernel; with a clock around each if they are timed.
 
     Raises:
         UnboundError: the number of rows must be known when compiling.
@@ -69,8 +74,9 @@ def function_code(program: Program, capacity: Capacity, processor: Processor) ->
     memory.keep(prepared.states)
     memory.keep_results(prepared.prologue)
     memory.work([prepared])
+    clock = Clock(len(arrays) + len(prepared.states), room_for_calls(prepared)) if timed else None
     writer = ProgramWriter(memory, processor.machine)
-    prologue, step = writer.program("step", prepared)
+    prologue, step = replace(writer, clock=clock).program("step", prepared)
     places = {s.key: len(arrays) + position for position, s in enumerate(prepared.states)}
     exchange = writer.exchange("state", prepared.states, places)
     module = Module(processor.machine)
@@ -81,6 +87,8 @@ def function_code(program: Program, capacity: Capacity, processor: Processor) ->
     module.add(exported("bind", ["state.set", "step.prologue"]))
     module.add(exported("run", ["step"]))
     module.add(exported("store", ["state.get"]))
+    if timed:
+        module.add(CLOCK, [CLOCK_DECLARED])
     return FunctionCode(
         module.text(),
         prepared,
@@ -94,6 +102,7 @@ def function_code(program: Program, capacity: Capacity, processor: Processor) ->
         module.nests,
         module.called,
         module.uses(writer.computed),
+        clock,
     )
 
 
@@ -108,7 +117,7 @@ class NativeFunction:
     ) -> None:
         self._program = program
         self._rebound = rebound
-        self._processor = processor
+        self.processor = processor
         self._codes: dict[tuple[int, ...], tuple[FunctionCode, Library]] = {}
         self._one_code_for_rows = len(program.size_names) == 1
         self._blocks = rows_are_independent(program)
@@ -116,13 +125,13 @@ class NativeFunction:
     def bind(self, state: Mapping[str, Array], *sizes: int) -> Run:
         """The function over state arrays, which updates change in place."""
         code, library = self.code(*sizes)
-        return _Binding(code, library, state, sizes).run
+        return Binding(code, library, state, sizes).run
 
     def generated(self, *sizes: int) -> NativeCode:
         """What there is to see of the code for given sizes."""
         code, _ = self.code(*sizes)
         return NativeCode(
-            code, lambda: storage_of_function(code.program, code.memory), self._processor
+            code, lambda: storage_of_function(code.program, code.memory), self.processor
         )
 
     def code(self, *sizes: int) -> tuple[FunctionCode, Library]:
@@ -139,7 +148,7 @@ class NativeFunction:
     ) -> tuple[FunctionCode, Library]:
         if sizes not in self._codes:
             code = make(dict(zip(self._program.size_names, sizes, strict=True)))
-            library = Library(compile_object(code.text, self._processor), ENTRIES)
+            library = Library(compile_object(code.text, self.processor), ENTRIES)
             self._codes[sizes] = (code, library)
         return self._codes[sizes]
 
@@ -147,14 +156,22 @@ class NativeFunction:
         power = 1 << max(rows - 1, 0).bit_length()
         return min(power, BLOCK) if self._blocks else power
 
-    def _for_rows(self, sizes: Mapping[str, int]) -> FunctionCode:
-        return function_code(self._program, Capacity(sizes), self._processor)
+    def timed_code(self, *sizes: int) -> FunctionCode:
+        """The code for given sizes with a clock around every kernel."""
+        self.code(*sizes)  # which finds out whether one code serves for all numbers of rows
+        names = self._program.size_names
+        if self._one_code_for_rows:
+            return self._for_rows({names[0]: self._capacity(sizes[0])}, timed=True)
+        return self._for_sizes(dict(zip(names, sizes, strict=True)), timed=True)
 
-    def _for_sizes(self, sizes: Mapping[str, int]) -> FunctionCode:
-        return function_code(self._rebound(sizes), Capacity({}), self._processor)
+    def _for_rows(self, sizes: Mapping[str, int], *, timed: bool = False) -> FunctionCode:
+        return function_code(self._program, Capacity(sizes), self.processor, timed=timed)
+
+    def _for_sizes(self, sizes: Mapping[str, int], *, timed: bool = False) -> FunctionCode:
+        return function_code(self._rebound(sizes), Capacity({}), self.processor, timed=timed)
 
 
-class _Binding:
+class Binding:
     """An arena of its own; not to be called from two threads at once."""
 
     def __init__(
@@ -163,6 +180,7 @@ class _Binding:
         library: Library,
         state: Mapping[str, Array],
         sizes: Sequence[int],
+        readings: Array | None = None,
     ) -> None:
         self._code = code
         self._library = library
@@ -175,8 +193,10 @@ class _Binding:
         self._state = [state[buffer.key] for buffer in code.states]
         self._rows = sizes[0] if sizes else 1
         count = len(code.inputs) + len(code.outputs)
-        self._table = (ctypes.c_void_p * (count + len(self._state)))()
-        for position, array in enumerate(self._state):
+        self._readings = [] if readings is None else [readings]  # of the clock of a timed one
+        kept = (*self._state, *self._readings)
+        self._table = (ctypes.c_void_p * (count + len(kept)))()
+        for position, array in enumerate(kept):
             self._table[count + position] = array.ctypes.data
         self._call(self._enter, self._rows)
         names = dict(zip(code.program.size_names or ("",), sizes or (1,), strict=False))

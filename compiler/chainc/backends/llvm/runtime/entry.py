@@ -58,6 +58,15 @@ define void @validate(ptr %arena, ptr %table, ptr %job, i64 %thread, i64 %thread
 """
 
 
+TICKS = "ticks"  # a function that reads the clock of kernels that are timed
+CLOCK = f"""\
+define i64 @{TICKS}() nounwind {{
+  %now = call i64 @llvm.readcyclecounter()
+  ret i64 %now
+}}
+"""
+
+
 def environment(processor: Processor) -> str:
     """`@environment.enter` and `@environment.leave`."""
     return ENVIRONMENT if "x86_64" in processor.triple else NO_ENVIRONMENT

@@ -21,6 +21,7 @@ from tests.compiler.backends.llvm.visiting import (
 
 from chainc.backends.epochs import Epochs
 from chainc.backends.llvm.host import training as native_training
+from chainc.backends.llvm.host.memory import RunMemory
 from chainc.backends.llvm.host.training import NativeTraining, threads_for
 from chainc.backends.llvm.machine_code.jit import Library, compile_object
 from chainc.backends.llvm.processor import host
@@ -338,7 +339,7 @@ def test_the_floating_point_environment_of_the_caller_is_left_alone(entry: str) 
     library = Library(compile_object(FLUSH, host()), ["exchange"])
     exchange = library.function("exchange", None, [ctypes.c_void_p])
     made, data = visiting(4, True), rows_of_data(8)
-    memory = native_training._Memory(made.code, data, data, starting_state(), 1)
+    memory = RunMemory(made.code, data, data, starting_state(), 1)
     memory.plan_steps(0, 1, 0)
     function = made.library.function(entry, None, native_training.JOB)
     word = ctypes.c_uint32(0x9FC0)  # subnormals are flushed and read as zero

@@ -1,0 +1,162 @@
+"""Memory for one run of a native training loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from chainc.backends.epochs import Arrays, Epochs
+from chainc.backends.llvm.host.arena import aligned_bytes
+from chainc.ir.errors import InputError
+from chainc.ir.types import Array
+from chainc.lowering.views import Buffer
+from chainc.schedules.program import control_block
+from chainc.schedules.program.failures import Failures
+from chainc.schedules.program.memory import Memory
+from chainc.schedules.training import layout as training
+
+
+class LoopCode(Protocol):
+    """What a run must know of a loop's code."""
+
+    @property
+    def layout(self) -> training.TrainingLayout:
+        """What the loop knows of the step."""
+
+    @property
+    def memory(self) -> Memory:
+        """The places of all buffers."""
+
+    @property
+    def table(self) -> Mapping[str, int]:
+        """Places of the caller's arrays."""
+
+    @property
+    def inputs(self) -> tuple[Buffer, ...]:
+        """Those of the step."""
+
+    @property
+    def failures(self) -> Failures:
+        """What the codes mean that a run may leave."""
+
+
+class RunMemory:
+    """The arena, the table of arrays, the job and the history."""
+
+    def __init__(
+        self,
+        code: LoopCode,
+        data: Arrays,
+        validation: Arrays | None,
+        state: Arrays,
+        epochs: int,
+        readings: Array | None = None,
+    ) -> None:
+        self._code = code
+        self._state = state
+        held_out = data if validation is None else validation
+        self._validated = validation is not None
+        self._history = np.zeros((epochs, code.layout.columns))
+        self._readings = readings  # of the clock of a loop that is timed
+        self._taken = 0  # records that have been handed out
+        self._arrays = self._placed(data, held_out)
+        self._table = np.array([array.ctypes.data for array in self._arrays], np.uint64)
+        self._arena = aligned_bytes(code.memory.arena_bytes)
+        self._words = self._arena[: control_block.BARRIERS].view(np.int64)
+        self._write_scalars(data, held_out)
+        self.job = np.zeros(training.JOB_WORDS, np.int64)
+        self.job[training.COUNT] = self._rows(data)
+        self.job[training.HELD_OUT] = self._rows(held_out) if self._validated else 0
+        self.job[training.BYTES] = self._bytes(code.layout.step)
+        self.job[training.HELD_OUT_BYTES] = self._bytes(code.layout.evaluate)
+
+    @property
+    def addresses(self) -> tuple[int, int]:
+        """The arena and the table."""
+        return self._arena.ctypes.data, self._table.ctypes.data
+
+    @property
+    def rows(self) -> int:
+        """Of the data."""
+        return int(self.job[training.COUNT])
+
+    def plan_steps(self, first: int, epochs: int, seed: int) -> None:
+        """From a step, perhaps in the middle of an epoch, to the end of the last epoch."""
+        steps = -(-self.rows // self._code.layout.batch_size)
+        self.job[training.FIRST] = first
+        self.job[training.LAST] = (first // steps + epochs) * steps
+        self.job[training.SEED] = seed
+
+    def plan_again(self, first: int, steps: int, seed: int) -> None:
+        """So many steps from one on, as if none had been done."""
+        self._words[control_block.STEPS // 8] = self._words[control_block.EPOCHS // 8] = 0
+        self.job[training.FIRST], self.job[training.LAST] = first, first + steps
+        self.job[training.SEED] = seed
+
+    def ask_to_stop(self, stop: bool) -> None:
+        if stop:
+            self._words[control_block.STOP // 8] = 1
+
+    def finished(self) -> Iterator[Epochs]:
+        """The epochs that have been finished since the last call, if any."""
+        done = int(self._words[control_block.EPOCHS // 8])
+        if done == self._taken:
+            return
+        records = self._history[self._taken : done]
+        self._taken = done
+        outputs = len(self._code.layout.step.outputs)
+        seen, held_out = records[:, 0], records[:, 1 + outputs]
+        with np.errstate(invalid="ignore"):  # an evaluation alone has seen no rows
+            means = records[:, 1 : 1 + outputs] / seen[:, None]
+        sums = records[:, 2 + outputs :]
+        validation = sums / held_out[:, None] if self._validated else None
+        yield Epochs(seen.astype(np.int64), means, validation)
+
+    def write_back(self) -> None:
+        """The state's values into the arrays that were given, where copies stood in for them."""
+        for name, array in self._state.items():
+            place = self._code.table.get(name)
+            if place is not None and self._arrays[place] is not array:
+                array[...] = self._arrays[place]
+
+    def check(self, steps_before: int = 0) -> None:
+        """Raise if a kernel has failed; `steps_before` were done before those that are counted."""
+        failure = int(self._words[control_block.FAILURE // 8])
+        if failure:
+            failed = int(self._words[control_block.FAILED_STEP // 8])
+            raise self._code.failures.error(failure, failed + steps_before)
+
+    def _placed(self, data: Arrays, held_out: Arrays) -> Sequence[Array]:
+        """The arrays in the order of the table, contiguous and aligned."""
+        named = {f"data/{key}": array for key, array in data.items()}
+        named |= {f"validation/{key}": array for key, array in held_out.items()}
+        named |= {**self._state, "history": self._history}
+        if self._readings is not None:
+            named["readings"] = self._readings
+        places = sorted(self._code.table, key=self._code.table.__getitem__)
+        return [np.require(named[name], requirements=["C", "A"]) for name in places]
+
+    def _rows(self, data: Arrays) -> int:
+        return len(next(data[b.key] for b in self._code.inputs if b.role == "batch"))
+
+    def _write_scalars(self, data: Arrays, held_out: Arrays) -> None:
+        for (role, key), offset in self._code.memory.shared.items():
+            if role != "scalar":
+                continue
+            value = data[key]
+            if not np.array_equal(value, held_out[key], equal_nan=value.dtype.kind == "f"):
+                raise InputError(
+                    f"the validation data has another value for the input {key!r}",
+                    hint="give the same one: only inputs with rows may differ",
+                )
+            self._arena[offset : offset + value.nbytes] = np.frombuffer(value.tobytes(), np.uint8)
+
+    def _bytes(self, visit: training.Visit) -> int:
+        """Bit i: input i comes as uint8 and is converted."""
+        return sum(
+            1 << i
+            for i, each in enumerate(visit.inputs)
+            if each.converts and self._arrays[each.array].dtype == np.uint8
+        )
