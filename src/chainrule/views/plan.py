@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chainc.backends.storage import Allocation, Storage
-from chainrule.views.plan_drawing import Band, PlanDrawing, draw_bands
+from chainrule.views.plan_drawing import Band, draw_bands
+from chainrule.views.svg_drawing import SvgDrawing
 
 HEADER = ("buffer", "type", "layout", "offset", "bytes", "first", "last", "in place of")
 LEFT = (0, 1, 2, 7)  # columns of words
@@ -34,7 +35,7 @@ class Plan(Storage):
             [*lines, lines[1], f"arena: {self.arena_bytes:,} bytes", "kernels:", *kernels]
         )
 
-    def draw(self) -> PlanDrawing:
+    def draw(self) -> SvgDrawing:
         """Buffers of the arena over time: kernels from left to right, bytes upwards."""
         bands = [
             Band(

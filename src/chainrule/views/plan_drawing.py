@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
-from pathlib import Path
 
-from chainrule.drawing.rendering import save_svg
-from chainrule.drawing.text_width import SANS, fixed_width, text_width
+from chainrule.views.svg_drawing import (
+    LETTER,
+    SvgDrawing,
+    document,
+    escaped,
+    fitting,
+    polyline,
+    text_at,
+)
 
 WIDTH, HEIGHT = 1000, 560  # of the part with the bands
 LEFT, TOP, RIGHT, BOTTOM = 90, 44, 30, 150
 SMALLEST = 1.0  # height of a band, so that each can be seen
-LETTER = 6.2  # width of a letter of size 11
 
 # fill and border, by role; the colours of the graphs where they mean the same
 COLOURS = {
@@ -32,9 +35,6 @@ MEANINGS = {
     "runtime": "the loop's own",
 }
 
-# What XML 1.0 cannot hold: control characters and lone surrogates.
-_NOT_PRINTABLE = re.compile("[^\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
 
 @dataclass(frozen=True)
 class Band:
@@ -49,29 +49,7 @@ class Band:
     last: int
 
 
-@dataclass(frozen=True)
-class PlanDrawing:
-    """A picture as a value; a notebook shows it."""
-
-    text: str
-
-    def svg(self) -> str:
-        """The picture as one `<svg>` element without scripts, links and images."""
-        return self.text
-
-    def save(self, path: str | Path) -> Path:
-        """Write the picture to a file that ends in `.svg`.
-
-        Raises:
-            RenderingError: another suffix, or a folder that cannot be written.
-        """
-        return save_svg(self.text, path)
-
-    def _repr_svg_(self) -> str:
-        return self.text
-
-
-def draw_bands(bands: Sequence[Band], kernels: Sequence[str], total: int) -> PlanDrawing:
+def draw_bands(bands: Sequence[Band], kernels: Sequence[str], total: int) -> SvgDrawing:
     """Bands over kernels from left to right, and over `total` bytes upwards."""
     axes = _Axes(max(len(kernels), 1), max(total, 1))
     parts = [
@@ -80,11 +58,7 @@ def draw_bands(bands: Sequence[Band], kernels: Sequence[str], total: int) -> Pla
         *_kernels(kernels, axes),
         *_legend(bands),
     ]
-    size = f'width="{LEFT + WIDTH + RIGHT}" height="{TOP + HEIGHT + BOTTOM}"'
-    box = f'viewBox="0 0 {LEFT + WIDTH + RIGHT} {TOP + HEIGHT + BOTTOM}"'
-    font = f'font-family="{SANS}" font-size="11"'
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} {box} {font}>'
-    return PlanDrawing("\n".join([head, *parts, "</svg>\n"]))
+    return document(LEFT + WIDTH + RIGHT, TOP + HEIGHT + BOTTOM, parts)
 
 
 @dataclass(frozen=True)
@@ -100,14 +74,12 @@ class _Axes:
 
 
 def _frame(axes: _Axes) -> Iterator[str]:
-    """The background, and lines at round numbers of bytes."""
-    width, height = LEFT + WIDTH + RIGHT, TOP + HEIGHT + BOTTOM
-    yield f'<polygon points="0,0 {width},0 {width},{height} 0,{height}" fill="white"/>'
+    """Lines at round numbers of bytes."""
     for byte in range(0, axes.bytes + 1, _round_step(axes.bytes)):
         y = axes.y(byte)
-        yield _polyline([(LEFT, y), (LEFT + WIDTH, y)], "#dddddd")
-        yield _text(LEFT - 8, y + 4, _bytes(byte), anchor="end")
-    yield _text(LEFT, TOP - 24, f"arena: {axes.bytes:,} bytes", size=13)
+        yield polyline([(LEFT, y), (LEFT + WIDTH, y)], "#dddddd")
+        yield text_at(LEFT - 8, y + 4, _bytes(byte), anchor="end")
+    yield text_at(LEFT, TOP - 24, f"arena: {axes.bytes:,} bytes", size=13)
 
 
 def _round_step(total: int) -> int:
@@ -134,25 +106,17 @@ def _band(band: Band, axes: _Axes) -> Iterator[str]:
     points = " ".join(f"{a:.1f},{b:.1f}" for a, b in corners)
     kernels = f"kernels {band.first} to {band.last}"
     title = f"{band.name} {band.type}: {band.bytes:,} bytes at {band.offset:,}, {kernels}"
-    yield f'<g><title>{_escaped(title)}</title><polygon points="{points}" fill="{fill}" '
+    yield f'<g><title>{escaped(title)}</title><polygon points="{points}" fill="{fill}" '
     yield f'stroke="{border}" stroke-width="0.7"/>'
     label = _label(band, right - x)
     if height >= 11 and label:
-        yield _text((x + right) / 2, bottom - height / 2 + 4, label, anchor="middle")
+        yield text_at((x + right) / 2, bottom - height / 2 + 4, label, anchor="middle")
     yield "</g>"
 
 
 def _label(band: Band, width: float) -> str:
     full = f"{band.name} {band.type}".strip()
-    return full if _fitting(full, width) == full else _fitting(band.name, width)
-
-
-def _fitting(label: str, width: float) -> str:
-    """The label, its end cut off if it must be; empty if there is no room."""
-    letters = int((width - 6) / LETTER)
-    if len(label) <= letters:
-        return label
-    return label[: letters - 1] + "…" if letters >= 4 else ""
+    return full if fitting(full, width) == full else fitting(band.name, width)
 
 
 def _kernels(kernels: Sequence[str], axes: _Axes) -> Iterator[str]:
@@ -161,8 +125,8 @@ def _kernels(kernels: Sequence[str], axes: _Axes) -> Iterator[str]:
     for position in range(0, len(kernels), step):
         x = (axes.x(position) + axes.x(position + 1)) / 2
         y = TOP + HEIGHT + 12
-        label = _fitting(f"{position} {kernels[position]}", 130)
-        yield _text(x, y, label, anchor="end", turn=f"rotate(-60 {x:.1f} {y:.1f})")
+        label = fitting(f"{position} {kernels[position]}", 130)
+        yield text_at(x, y, label, anchor="end", turn=f"rotate(-60 {x:.1f} {y:.1f})")
 
 
 def _legend(bands: Sequence[Band]) -> Iterator[str]:
@@ -172,22 +136,4 @@ def _legend(bands: Sequence[Band]) -> Iterator[str]:
         x -= int(len(MEANINGS[role]) * LETTER) + 30
         corners = f"{x},{TOP - 33} {x + 12},{TOP - 33} {x + 12},{TOP - 21} {x},{TOP - 21}"
         yield f'<polygon points="{corners}" fill="{fill}" stroke="{border}"/>'
-        yield _text(x + 17, TOP - 23, MEANINGS[role])
-
-
-def _polyline(points: Sequence[tuple[float, float]], colour: str) -> str:
-    text = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    return f'<polyline points="{text}" stroke="{colour}" fill="none"/>'
-
-
-def _text(
-    x: float, y: float, text: str, *, anchor: str = "start", size: int = 11, turn: str = ""
-) -> str:
-    more = f' transform="{turn}"' if turn else ""
-    more += f" {fixed_width(text_width(text, size))}" if text.strip() else ""
-    place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}"'
-    return f"<text {place}{more}>{_escaped(text)}</text>"
-
-
-def _escaped(text: str) -> str:
-    return escape(_NOT_PRINTABLE.sub("\ufffd", text))
+        yield text_at(x + 17, TOP - 23, MEANINGS[role])

@@ -260,10 +260,8 @@ def _computed(part: Part, node: Node) -> tuple[str, Origin]:
     """The op that a part of a kernel computes for a node, and its origin."""
     if part.node is not None:
         return part.node.op.name, part.node.origin
-    if isinstance(part.kernel, Contraction):
-        op = node.op.fused_contraction or node.op
-        return op.name, part.kernel.origin
-    return node.op.name, node.origin
+    op = node.op.fused_contraction or node.op
+    return op.name, part.kernel.origin if isinstance(part.kernel, Contraction) else node.origin
 
 
 def chain_rule_step(origin: Origin) -> str:

@@ -162,6 +162,20 @@ def test_a_training_runs_on_a_target_of_ones_own() -> None:
     assert program.evaluate(rows, result.state) == {"loss": 3.0}
 
 
+def test_a_target_need_not_say_what_a_kernel_takes() -> None:
+    function = cr.compile(cr.input("x") * 2.0, target=Recorder())
+    program = cr.compile(declared(), target=Recorder())
+    calls: list[Callable[[], object]] = [
+        lambda: function.profile(x=1.0),
+        lambda: program.profile({"x": np.ones((4, 2), np.float32)}),
+    ]
+    for profile in calls:
+        with pytest.raises(cr.GraphError, match="'recorder' does not say what a kernel") as caught:
+            profile()
+        assert "test_targets.py" in caught.value.where
+        assert 'compile for "llvm" or "numpy"' in caught.value.hint
+
+
 @pytest.mark.parametrize("target", ["numpy", Recorder()], ids=["numpy", "recorder"])
 def test_a_target_that_cannot_watch_is_not_asked_to(target: str | Target) -> None:
     with pytest.raises(cr.GraphError, match="watched cannot be compiled for") as caught:
