@@ -237,6 +237,21 @@ def test_errors_and_nodes_name_the_cell_and_its_line(shell: Any) -> None:
     assert "test_notebooks.py:" in repr(cr.input("y"))
 
 
+def test_a_profile_is_a_table_that_names_the_cells(shell: Any) -> None:
+    shell.run_cell("import chainrule as cr", store_history=True)
+    number = shell.execution_count
+    with capture_output():
+        ran = shell.run_cell(
+            "x = cr.input('x', (3,))\ny = cr.tanh(x)\n"
+            "cr.compile(y).profile(x=[1.0, 2.0, 3.0], runs=2)",
+            store_history=True,
+        )
+    assert set(shown(ran.result)) == {"text/plain", "text/html"}
+    heading, (name, what, *_, line) = Cells(shown(ran.result)["text/html"]).rows
+    assert heading == ["kernel", "computes", "time", "share", "rate", "line"]
+    assert (name, what, line) == ("tanh", "tanh", f"Cell In[{number}], line 2")
+
+
 @pytest.fixture
 def pages(tmp_path: Path) -> dict[str, Path]:
     x = cr.input("x")
