@@ -17,7 +17,7 @@ from chainc.ir.types import Array
 from chainc.lowering.program import Program, TrainingLoop
 
 SECONDS = 0.2  # of runs without clocks, and about as much with them
-FEWEST_RUNS, MOST_RUNS = 5, 1000  # unless a number is asked for
+FEWEST_RUNS, MOST_RUNS = 5, 1000  # unless a number is asked for; no turn has more
 TURN_SECONDS = 0.02  # after which the other has its turn; Ctrl-C is answered then
 PIECE_SECONDS = 0.0005  # that is timed from outside at once: so short that few are interrupted
 
@@ -69,13 +69,15 @@ def in_turns(
 ) -> tuple[Floats, Floats]:
     """`seconds` and `whole` of a timing.
 
-    Both are given a number of runs; they say how long all take, and each kernel in each.
+    Both are given a number of runs, `MOST_RUNS` at most; they say how long all take, and each
+    kernel in each.
     """
     without(1)
     with_clocks(1)  # caches are warm, and what is made when it is first needed is there
     once = max(without(1), 1e-9)
     wanted = runs or max(FEWEST_RUNS, min(MOST_RUNS, int(SECONDS / once)))
-    turn, piece = (max(1, int(seconds / once)) for seconds in (TURN_SECONDS, PIECE_SECONDS))
+    turn = max(1, min(MOST_RUNS, int(TURN_SECONDS / once)))
+    piece = max(1, int(PIECE_SECONDS / once))
     seconds, whole = [], []
     for count in _parts(wanted, turn):
         whole += [without(some) / some for some in _parts(count, piece)]

@@ -45,6 +45,7 @@ def test_as_many_runs_as_are_asked_for(seconds: float, wanted: int) -> None:
     program = Program(seconds)
     kernels, _ = in_turns(program.without, program.with_clocks, wanted)
     assert program.runs("without") == program.runs("with") == len(kernels) == wanted
+    assert max(count for _, count in program.asked) <= MOST_RUNS
 
 
 def test_they_take_turns_and_no_turn_is_long() -> None:

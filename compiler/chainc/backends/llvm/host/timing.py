@@ -41,10 +41,9 @@ def time_training(
     clocked = Library(compile_object(timed.text, processor), (*ENTRIES, "ticks"))
     clock = timed.written.clock
     assert clock is not None, "it is timed"
-    most = max(runs or 0, MOST_RUNS)
-    readings = np.zeros((most, clock.columns), np.int64)
-    without = _Steps(plain, Library(made, ENTRIES), data, state, most)
-    with_clocks = _Steps(timed, clocked, data, state, most, readings)
+    readings = np.zeros((MOST_RUNS, clock.columns), np.int64)
+    without = _Steps(plain, Library(made, ENTRIES), data, state)
+    with_clocks = _Steps(timed, clocked, data, state, readings)
     ticks = _Ticks(clocked)
 
     def read(count: int) -> Floats:
@@ -65,13 +64,12 @@ class _Steps:
         library: Library,
         data: Arrays,
         state: Arrays,
-        most: int,
         readings: Array | None = None,
     ) -> None:
         rows = len(next(data[each.key] for each in code.inputs if each.role == "batch"))
         place = EpochPlace.of(state, rows, code.layout.batch_size)
         self._first, self._seed = place.first, int(state["seed"])
-        epochs = most // place.steps + 2  # whose history a run writes
+        epochs = MOST_RUNS // place.steps + 2  # whose history a run writes
         self._memory = RunMemory(code, data, None, state, epochs, readings)
         self._library = library  # the functions stay as long as it does
         self._train = library.function("train", None, JOB)

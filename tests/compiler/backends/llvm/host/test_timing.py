@@ -87,6 +87,9 @@ def test_a_step_is_timed_with_the_batch_that_it_gathers(shuffle: bool) -> None:
     assert timing.seconds.shape == (10, len(timing.kernels.lines))
     assert (timing.seconds >= 0).all()
     assert (timing.seconds.sum(axis=1) > 0).all()  # of every step there is a row
+    many = time_training(loop, host(), given, program._starting_values(None), 2500)
+    assert (many.seconds.sum(axis=1) > 0).all()
+    assert len(many.seconds) == 2500
 
 
 def test_a_loop_without_a_clock_has_none_in_its_code() -> None:
