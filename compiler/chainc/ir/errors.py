@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-PACKAGES = ("chainc", "chainrule", "numpy")  # frames of these are not the user's
+# frames of these are not the user's
+PACKAGES = ("chainc", "chainrule", "jax", "numpy", "pandas", "polars", "torch")
 
 
 @dataclass(frozen=True, slots=True)

@@ -248,7 +248,7 @@ def constant(value: Operand, dtype: DType | None = None) -> Node:
             "constant: a masked array, whose mask would be lost",
             hint="fill the masked elements first, with .filled(...)",
         )
-    array = np.asarray(value)
+    array = _as_array(value)
     target = dtype or BY_NAME.get(array.dtype.name)
     if dtype is None and isinstance(value, float) and not isinstance(value, np.generic):
         target = float32
@@ -258,6 +258,16 @@ def constant(value: Operand, dtype: DType | None = None) -> Node:
             hint="convert the array with .astype(numpy.float32) or .astype(numpy.int32)",
         )
     return apply(Constant(ConstantArray(array.astype(target.numpy))))
+
+
+def _as_array(value: Operand) -> Array:
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError, RuntimeError) as error:  # what a foreign `__array__` raises
+        raise DTypeError(
+            f"constant: a {type(value).__name__}, which NumPy cannot read: {error}",
+            hint="give numbers of one shape and type; cr.constant takes tensors of other libraries",
+        ) from error
 
 
 def as_nodes(*operands: Operand) -> tuple[Node, ...]:

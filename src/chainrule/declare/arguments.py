@@ -11,7 +11,7 @@ import numpy as np
 
 from chainc.ir.errors import DTypeError, InputError
 from chainc.ir.types import BY_NAME, Array
-from chainrule.declare.arrays import UnfitError, read
+from chainrule.declare.arrays import UnfitError, read, taken_out
 
 
 def number(
@@ -86,7 +86,7 @@ def array(function: str, name: str, value: object) -> Array:
         DTypeError: its element type is none of Chainrule's.
     """
     try:
-        given = read(value)
+        given = taken_out(read(value))
     except UnfitError as unfit:
         lost = ", whose mask would be lost" if isinstance(value, np.ma.MaskedArray) else ""
         raise InputError(f"{function}: {name} is {unfit.what}{lost}", hint=unfit.hint) from None

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from numpy.typing import NDArray
 
 from chainc.ir.errors import ChainruleError
-from chainc.ir.types import Array, DType
+from chainc.ir.types import BY_NAME, Array, DType
 
 PLAIN = (np.ndarray, np.generic, bool, int, float, complex, str, bytes, list, tuple)
 
@@ -46,7 +46,11 @@ def read(value: object) -> Array:
     if isinstance(value, np.ma.MaskedArray):
         raise UnfitError("a masked array", "fill it first, such as array.filled(0)")
     try:
-        array = np.from_dlpack(value) if _by_dlpack(value) else np.asarray(value)
+        _refuse_missing(value)
+        given = _numbers_alone(value)
+        array = np.from_dlpack(given) if _by_dlpack(given) else np.asarray(given)
+    except UnfitError:
+        raise
     except ChainruleError:
         raise
     except Exception as error:  # whatever a foreign `__array__` raises
@@ -81,13 +85,59 @@ def convert(array: Array, wanted: DType, columns: Sequence[object] = ()) -> Arra
     return _as_whole(numbers, wanted, columns)
 
 
+def taken_out(array: Array) -> Array:
+    """Numbers that are Python objects, as pandas gives nullable ones, in a type that holds them."""
+    if array.dtype != object or not all(map(_is_number, array.flat)):
+        return array
+    return _numbers(array, BY_NAME["float32"], ())
+
+
 def columns_of(value: object) -> tuple[object, ...]:
     """The names of a table's columns; none of an array."""
-    names: object = None if isinstance(value, PLAIN) else getattr(value, "columns", None)
+    if isinstance(value, PLAIN):
+        return ()
+    names: object = getattr(value, "column_names", None) or getattr(value, "columns", None)
     try:
         return tuple(names) if hasattr(names, "__iter__") else ()
     except TypeError:
         return ()
+
+
+def _numbers_alone(value: object) -> object:
+    """A tensor of PyTorch without its place in a graph, and in a precision that NumPy has."""
+    if isinstance(value, PLAIN):
+        return value
+    for step, needed in (("detach", True), ("float", str(_dtype(value)) == "torch.bfloat16")):
+        method: object = getattr(value, step, None)
+        if needed and callable(method):
+            value = method()
+    return value
+
+
+def _refuse_missing(value: object) -> None:
+    """A missing value of pandas, polars or Arrow, which each would give as NaN."""
+    columns = columns_of(value)
+    if not columns:
+        _refuse_missing_in(value, "")
+    elif hasattr(value, "__getitem__"):
+        for name in columns:
+            _refuse_missing_in(value[name], f", column {name!r}")
+
+
+def _refuse_missing_in(column: object, of: str) -> None:
+    if isinstance(column, PLAIN) or isinstance(_dtype(column), np.dtype):
+        return  # NumPy's types have none
+    asked: object = getattr(column, "is_null", None) or getattr(column, "isna", None)
+    missing = np.asarray(asked() if callable(asked) else False)
+    if missing.ndim == 1 and missing.any():
+        raise UnfitError(
+            f"a missing value in row {int(missing.argmax())}{of}",
+            "fill it or drop its row first, such as with fill_null(0) or fillna(0)",
+        )
+
+
+def _dtype(value: object) -> object:
+    return getattr(value, "dtype", None)
 
 
 def _by_dlpack(value: object) -> TypeGuard[NDArray[np.generic]]:
@@ -97,7 +147,7 @@ def _by_dlpack(value: object) -> TypeGuard[NDArray[np.generic]]:
 
 
 def _unreadable(value: object, error: Exception) -> UnfitError:
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple)) and isinstance(error, ValueError):
         return UnfitError(f"no array: {error}", "give rows of equal length")
     return UnfitError(
         f"a {type(value).__name__}, which cannot be read: {error}",
@@ -159,10 +209,14 @@ def _unfit(
 ) -> UnfitError:
     value = array[place]
     shown = repr(value.item() if isinstance(value, np.generic) else value)
-    return UnfitError(
-        f"{shown[:60]}{_place(place, columns)}, of element type {array.dtype}",
-        f"give numbers that {wanted.numpy} can hold, converted with .astype(numpy.{wanted.numpy})",
+    hint = (
+        f"give numbers that {wanted.numpy} can hold, converted with .astype(numpy.{wanted.numpy})"
     )
+    if isinstance(value, str):
+        hint = (
+            "give numbers: of categories their codes, such as column.astype('category').cat.codes"
+        )
+    return UnfitError(f"{shown[:60]}{_place(place, columns)}, of element type {array.dtype}", hint)
 
 
 def _place(place: tuple[int, ...], columns: Sequence[object]) -> str:

@@ -50,6 +50,39 @@ class Capsule:
         return 1, 0
 
 
+class InAGraph(Tensor):
+    """A tensor of PyTorch's that requires a gradient, and has a type that NumPy has not."""
+
+    dtype = "torch.bfloat16"
+
+    def __init__(self, array: ANYTHING) -> None:
+        super().__init__(array, RuntimeError("it requires a gradient"))
+
+    def detach(self) -> InAGraph:
+        self.error = TypeError("no bfloat16")
+        return self
+
+    def float(self) -> Tensor:
+        return Tensor(self.array.astype(np.float32))
+
+
+class Column(Tensor):
+    """A column of pandas, polars or Arrow: a missing value becomes NaN in NumPy."""
+
+    dtype = "Int64"
+
+    def is_null(self) -> npt.NDArray[np.bool_]:
+        return np.isnan(self.array)
+
+
+class Columns(Table):
+    def __getitem__(self, name: str) -> Column:
+        return Column(self.array[:, self.columns.index(name)])
+
+
+NULL = np.array([[1.0, 2.0], [3.0, np.nan]])
+
+
 def taken(value: object, dtype: str) -> ANYTHING:
     return convert(read(value), BY_NAME[dtype], columns_of(value))
 
@@ -78,6 +111,9 @@ def taken(value: object, dtype: str) -> ANYTHING:
         (Table(np.array([[1, 2]])), "float32", np.array([[1, 2]], "f4")),
         (Capsule(np.array([0.5])), "float32", np.array([0.5], "f4")),
         (range(3), "int32", np.arange(3, dtype="i4")),
+        (InAGraph(np.array([0.5])), "float32", np.array([0.5], "f4")),
+        (Table(NULL), "float64", NULL),
+        (Columns(np.ones((2, 2))), "float32", np.ones((2, 2), "f4")),
     ],
 )  # fmt: skip
 def test_what_means_the_same_is_taken(value: object, dtype: str, expected: ANYTHING | None) -> None:
@@ -121,6 +157,9 @@ MISSING = np.array([[1, 2], [3, None]], object)
         ({1, 2}, "float32", r"a set, which is no array"),
         (None, "float32", r"a NoneType, which is no array"),
         (np.ma.masked_array([1.0], [True]), "float32", r"a masked array"),
+        (Columns(NULL), "float32", r"a missing value in row 1, column 'income'"),
+        (Column(NULL[1]), "int32", r"a missing value in row 1"),
+        ([InAGraph(np.ones(1))], "float32", r"a list, which cannot be read: it requires"),
         (Tensor(np.ones(1), TypeError("it is on a GPU")), "float32", r"a Tensor, which .*on a GPU"),
     ],
 )  # fmt: skip
@@ -160,7 +199,15 @@ def _as(dtype: npt.DTypeLike) -> Callable[[ANYTHING], object]:
 
 @pytest.mark.parametrize(
     "convert",
-    [*map(_as, ("f8", "i8", "u1", "?")), lambda numbers: numbers.tolist(), Table, Capsule],
+    [
+        *map(_as, ("f8", "i8", "u1", "?")),
+        lambda numbers: numbers.tolist(),
+        lambda numbers: numbers.astype(int).astype(object),
+        Table,
+        Columns,
+        Capsule,
+        InAGraph,
+    ],
 )
 @pytest.mark.parametrize("take", [take for _, take in GIVEN], ids=[name for name, _ in GIVEN])
 def test_every_door_takes_them(
@@ -170,6 +217,16 @@ def test_every_door_takes_them(
     result = take(convert(numbers))
     assert result.dtype == np.float32
     np.testing.assert_array_equal(result, numbers)
+
+
+def test_text_is_refused_with_what_to_do_about_categories() -> None:
+    with pytest.raises(cr.InputError, match=r"'b' in row 0(.|\n)*try: .*cat.codes"):
+        cr.compile(cr.input("x", (2,)) * 1.0)(x=np.array(["b", "a"], object))
+
+
+def test_an_operand_that_numpy_cannot_read_is_refused() -> None:
+    with pytest.raises(cr.DTypeError, match=r"a InAGraph, which(.|\n)*requires(.|\n)*try: "):
+        cr.input("x", (2,)) + cast(float, InAGraph(np.ones(2)))
 
 
 @pytest.mark.parametrize("take", [take for _, take in GIVEN], ids=[name for name, _ in GIVEN])

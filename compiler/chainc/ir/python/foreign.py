@@ -27,6 +27,7 @@ class Foreign:
     """How a node answers to what was made for arrays and numbers."""
 
     __slots__ = ()
+    __pandas_priority__ = 5000  # above a DataFrame's, so that `table + node` asks the node
 
     def __array_ufunc__(
         self, function: Callable[..., object], method: str, *inputs: object, **options: object
