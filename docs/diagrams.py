@@ -201,9 +201,8 @@ def _side(root: object, title: str) -> str:
         else (BLUE, node.op.label)
         for number, node in enumerate(nodes)
     }
-    arrows = [
-        (str(nodes.index(x)), str(nodes.index(node)), "") for node in nodes for x in node.inputs
-    ]
+    places = {node: place for place, node in enumerate(nodes)}
+    arrows = [(str(places[x]), str(places[node]), "") for node in nodes for x in node.inputs]
     return boxes(texts, arrows, title=title)
 
 

@@ -17,7 +17,8 @@ Table = dict[str, tuple[float, float]]  # value and df/dnode, as computed
 def work_out(name: str, f: cr.Node, known: Known, out: Path, data: dict[cr.Node, int]) -> Table:
     """Compute, print and draw a circuit; for the inputs in `data` no derivative is taken."""
     graph = cr.Graph([f], names=list(known)[-1:])
-    at = {node: value for node, value, _ in known.values() if node in graph.leaves("input")}
+    inputs = set(graph.leaves("input"))
+    at = {node: value for node, value, _ in known.values() if node in inputs}
     wrt = [node for node in graph.nodes if node not in data]
     run = cr.compile([*graph.nodes, *cr.grad(f, wrt)], passes=())  # gate by gate, as declared
     numbers = [float(number) for number in run({**at, **data})]

@@ -187,7 +187,7 @@ def _result(
 
 def _missing(node: Node, order: Sequence[Node], totals: Mapping[Node, Node]) -> str:
     """Where the path from `node` to the output breaks."""
-    if node not in order:
+    if node not in set(order):
         return "there is no path, the output is not computed from it"
     if not node.type.dtype.is_float:
         return f"its element type {node.type.dtype} has no derivative"

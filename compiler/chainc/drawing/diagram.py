@@ -23,7 +23,7 @@ from chainc.drawing.node_roles import (
     is_seed,
     parts_of,
 )
-from chainc.drawing.stretches import Key, Keys, Stretch
+from chainc.drawing.stretches import Key, Keys, Stretch, is_same
 from chainc.formulas import notation
 from chainc.ir import Graph, Node
 from chainc.ir.leaves import Input, Leaf, Slot
@@ -205,7 +205,9 @@ class _Assembly:
     def _is_bundled(self, operand: Node, node: Node) -> bool:
         """Does the edge join a closed layer or a stretch, or lie inside one sum?"""
         source, target = self.keys[operand], self.keys[node]
-        return source == target or not (isinstance(source, Node) and isinstance(target, Node))
+        return is_same(source, target) or not (
+            isinstance(source, Node) and isinstance(target, Node)
+        )
 
     def _told_elsewhere(self, operand: Node, course: Course) -> bool:
         """Is the type written on an edge to a reader in the same pass?"""
@@ -223,7 +225,7 @@ class _Assembly:
                     bundles.setdefault((self.keys[operand], target), []).append((operand, node))
         for (source, target), pairs in bundles.items():
             # a layer that is read and updated gets the update's edge alone
-            if source == target or (target, source) in self._written:
+            if is_same(source, target) or (target, source) in self._written:
                 continue
             operands = list(dict.fromkeys(operand for operand, _ in pairs))
             label = _type(operands[0]) if len(operands) == 1 else f"{len(operands):,} values"
@@ -253,7 +255,7 @@ class _Assembly:
 
     def _updates(self) -> Iterable[Edge]:
         for (value, slot), node in self._written.items():
-            if value != slot:
+            if not is_same(value, slot):
                 course = Course.UPDATE if isinstance(slot, Node) else Course.RETURN
                 carried = node if isinstance(slot, Node) else None
                 ends = self.vertices[value], self.vertices[slot]

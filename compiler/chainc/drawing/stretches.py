@@ -46,6 +46,11 @@ Key = Node | Path | Stretch  # what a vertex stands for: a node, a closed box, o
 Keys = Mapping[Node, Key]
 
 
+def is_same(a: Key, b: Key) -> bool:
+    """As keys of a mapping are the same: boxes by value, nodes by identity."""
+    return len({a, b}) == 1
+
+
 @dataclass(frozen=True)
 class _Repeat:
     """Positions start to start + times · period hold the same structure so many times."""

@@ -141,8 +141,9 @@ def _steps(body: Graph, names: Sequence[str], leading: str | None = None) -> lis
 def _step(node: Node, texts: Mapping[Node, str], previous: Node | None) -> str:
     arguments: list[str | None] = [texts[operand] for operand in node.inputs]
     function = len(node.inputs) == 1 and _is_word(_sign(node.op))
-    if (function or node.op.commutative) and node.inputs.count(previous) == 1:
-        arguments[node.inputs.index(previous)] = None
+    places = [place for place, operand in enumerate(node.inputs) if operand is previous]
+    if (function or node.op.commutative) and len(places) == 1:
+        arguments[places[0]] = None
     return caption(node.op, arguments) + ("  (fan-out sum)" if is_fan_out_sum(node) else "")
 
 

@@ -51,7 +51,8 @@ def _bind_attribute(value: object, sizes: Mapping[str, int]) -> object:
         return value if shape is value.shape else value.bind(sizes)
     if isinstance(value, Graph):
         bound = bind_graph(value, sizes)
-        return value if bound.roots == value.roots else bound
+        unchanged = all(a is b for a, b in zip(bound.roots, value.roots, strict=True))
+        return value if unchanged else bound
     if isinstance(value, Op):
         return _bind_op(value, sizes)
     if isinstance(value, tuple):

@@ -280,11 +280,11 @@ def as_nodes(*operands: Operand) -> tuple[Node, ...]:
 
 
 def refuse_truth_value(name: str, operand: object) -> None:
-    """Python's True and False are what `==` between nodes gives: no node, and never meant."""
+    """Python's True and False are what `is` and `in` give: no node, and never meant."""
     if isinstance(operand, bool):
         raise GraphError(
-            f"{name}: got Python's {operand}, no node: == and != ask whether two nodes are one",
-            hint="compare element by element with cr.equal(a, b) or cr.not_equal(a, b)",
+            f"{name}: got Python's {operand}, no node: is and in ask whether two nodes are one",
+            hint="compare element by element with a == b or a != b",
         )
 
 

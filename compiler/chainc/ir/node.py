@@ -89,7 +89,7 @@ REGISTRY: dict[str, type[Op]] = {}
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Node(Operators, NotAnArray):
-    """One operation applied to operands: immutable, and compared by identity.
+    """One operation applied to operands: immutable, and told apart by identity.
 
     Nodes are not merged when built: two lines of the user's program stay two nodes.
     """

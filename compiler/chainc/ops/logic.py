@@ -203,13 +203,14 @@ class StopGradient(Unary):
 
 less = operator("<")(Less())
 less_equal = operator("<=")(LessEqual())
-equal = Equal()
+equal = operator("==")(Equal())
 logical_and = operator("&")(LogicalAnd())
 logical_or = operator("|")(LogicalOr())
 logical_not = operator("~")(LogicalNot())
 stop_gradient = StopGradient()
 
 
+@operator("!=")
 def not_equal(a: Operand, b: Operand) -> Node:
     """Y = a ≠ b."""
     return logical_not(equal(a, b))
@@ -225,10 +226,10 @@ def greater_equal(a: Operand, b: Operand) -> Node:
     return less_equal(b, a)
 
 
-def where(condition: Node, a: Operand, b: Operand) -> Node:
+def where(condition: Operand, a: Operand, b: Operand) -> Node:
     """`a` where the condition holds, else `b`."""
     refuse_truth_value("where", condition)
-    return apply(Where(), condition, *as_nodes(a, b))
+    return apply(Where(), *as_nodes(condition), *as_nodes(a, b))
 
 
 def as_dtype(dtype: DType | str) -> DType:

@@ -14,7 +14,7 @@ import itertools
 import math
 import string
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from chainc.ir import Graph, Node, apply, originating, rebuild, with_inputs
@@ -77,7 +77,7 @@ def _chains(graph: Graph) -> tuple[set[Node], set[Node]]:
     return inner, {node for node, count in factors.items() if count > 2 and node not in inner}
 
 
-def _chain(node: Node, declared: Node, inner: Collection[Node]) -> tuple[_Chain, Order]:
+def _chain(node: Node, declared: Node, inner: Set[Node]) -> tuple[_Chain, Order]:
     """The factors of a rebuilt contraction; `declared` is the same one in the graph of `inner`."""
     factors: list[Node] = []
     axes: list[tuple[Axis, ...]] = []

@@ -203,8 +203,9 @@ def _check_body(name: str, y: Node, operands: Sequence[Node]) -> None:
             f"elementwise: {name} gives {describe(y)}, not a number",
             hint="choose between numbers with cr.where(condition, a, b)",
         )
+    given = set(operands)
     for node in Graph((y,)).nodes:
-        if node not in operands and not isinstance(node.op, (Elementwise, Constant)):
+        if node not in given and not isinstance(node.op, (Elementwise, Constant)):
             raise GraphError(
                 f"elementwise: {name} uses {describe(node)}, which is no elementwise op of its "
                 "operands",

@@ -100,7 +100,8 @@ def _wire(node: Node, point: Backpropagation) -> Wire:
     contributions = point.contributions[node]
 
     def contribution(reads: Reads) -> Lines:
-        chosen = [each for each in contributions if (each.reader, each.position) in reads]
+        read = set(reads)
+        chosen = [each for each in contributions if (each.reader, each.position) in read]
         return _sum_of(chosen)
 
     return Wire(above, _sum_of(contributions), contribution)

@@ -16,7 +16,7 @@ from chainrule.optim.step import Step
 from chainrule.writing.phrases import counted
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Training:
     """A declared training loop: compile it with `cr.compile`."""
 

@@ -110,7 +110,7 @@ def test_a_graph_from_a_list() -> None:
     assert graph.names == ("f", "q")
     assert graph.updates == {}
     assert len(graph.nodes) == 5
-    assert x in graph.nodes
+    assert x in set(graph.nodes)
 
 
 def test_a_graph_from_another() -> None:

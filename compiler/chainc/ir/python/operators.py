@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
 
+import numpy as np
+
 from chainc.ir.errors import GraphError
 
 if TYPE_CHECKING:
@@ -29,7 +31,40 @@ def operator(symbol: str) -> Callable[[F], F]:
     return bind
 
 
-class Operators:
+if TYPE_CHECKING:
+
+    class Equality:
+        """To a type checker `==` gives a bool, as that of every object has to."""
+
+        def __eq__(self, other: object) -> bool:
+            return self is other
+
+        def __hash__(self) -> int:
+            return id(self)
+else:
+
+    class Equality:
+        """`==` and `!=` element by element, as the Array API standard says; hashed by identity.
+
+        What holds no numbers, such as None or a text, is never equal to a node.
+        """
+
+        __slots__ = ()
+
+        __hash__ = object.__hash__
+
+        def __eq__(self, other: object) -> Node:
+            return OPERATORS["=="](self, other) if _has_numbers(other) else NotImplemented
+
+        def __ne__(self, other: object) -> Node:
+            return OPERATORS["!="](self, other) if _has_numbers(other) else NotImplemented
+
+
+def _has_numbers(other: object) -> bool:
+    return isinstance(other, Equality | bool | int | float | np.generic | np.ndarray | list)
+
+
+class Operators(Equality):
     """What a node answers to `+`, `@`, `<`, `[...]` and their reflections."""
 
     __slots__ = ()
@@ -109,6 +144,12 @@ class Operators:
     def __or__(self, other: Operand) -> Node:
         return OPERATORS["|"](self, other)
 
+    def __rand__(self, other: Operand) -> Node:
+        return OPERATORS["&"](other, self)
+
+    def __ror__(self, other: Operand) -> Node:
+        return OPERATORS["|"](other, self)
+
     def __invert__(self) -> Node:
         return OPERATORS["~"](self)
 
@@ -123,7 +164,8 @@ class Operators:
     def __bool__(self) -> bool:
         raise GraphError(
             "a node has no truth value: its numbers exist only when the graph runs",
-            hint="choose inside the graph with cr.where(condition, a, b)",
+            hint="choose inside the graph with cr.where(condition, a, b); whether two nodes are "
+            "one and the same says a is b",
         )
 
     def __iter__(self) -> NoReturn:

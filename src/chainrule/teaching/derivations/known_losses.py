@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from chainc.formulas import blackboard, notation
@@ -126,7 +126,7 @@ KNOWN: Mapping[str, KnownLoss] = {
 
 
 def loss_boxes(
-    graph: Graph, on_paths: Mapping[Node, object], kept: Sequence[Node]
+    graph: Graph, on_paths: Mapping[Node, object], kept: Collection[Node]
 ) -> list[LossBox]:
     """The library's losses in a graph that can be closed.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -80,9 +81,9 @@ def model_of(
         names: the user's own names.
     """
     graph = Graph((loss,))
-    kept = [loss, *wanted, *names]
+    kept = {loss, *wanted, *names}
     boxes = {box.root: box for box in loss_boxes(graph, flowing, kept)}
-    kept += [entry for box in boxes.values() for entry in (box.prediction, box.target)]
+    kept.update(entry for box in boxes.values() for entry in (box.prediction, box.target))
     heads = {node: box.root for box in boxes.values() for node in box.inside - {box.root}}
     for node in reversed(graph.nodes):
         users = graph.users[node]
@@ -98,7 +99,8 @@ def _is_inside(node: Node, user: Node, flowing: Mapping[Node, object]) -> bool:
     """Products in a sum (x W + b), the terms of one neuron, and small side calculations."""
     if node not in flowing:
         return all(notation.literal(operand) is not None for operand in node.inputs)
-    if user.shape != node.shape or not _passes_unchanged(user, user.inputs.index(node)):
+    place = next(place for place, operand in enumerate(user.inputs) if operand is node)
+    if user.shape != node.shape or not _passes_unchanged(user, place):
         return False
     together = bool(node.origin.scopes) and node.origin.scopes == user.origin.scopes
     return isinstance(node.op, Contract) or (together and isinstance(node.op, Elementwise))
@@ -152,7 +154,8 @@ class _Naming:
     def _leaf_names(self, leaves: Sequence[Node]) -> Iterator[tuple[Node, str]]:
         """The last part of each name, numbered layer by layer where several share it."""
         letters = {node: _letter(node) for node in leaves}
-        shared = [node for node in leaves if list(letters.values()).count(letters[node]) > 1]
+        often = Counter(letters.values())
+        shared = dict.fromkeys(node for node in leaves if often[letters[node]] > 1)
         layers = list(dict.fromkeys(_layer(node) for node in shared))
         constants = count(1)
         for node in leaves:

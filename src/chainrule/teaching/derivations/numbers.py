@@ -73,7 +73,7 @@ class Numbers:
         if operands[position] not in totals:
             return np.zeros(repeated[0].shape)
         graph = Graph((totals[operands[position]],))
-        read = graph.leaves("input")
+        read = set(graph.leaves("input"))
         point = {x: value for x, value in zip(operands, repeated, strict=True) if x in read}
         return evaluate_at(graph, point)[0]
 
@@ -111,7 +111,7 @@ class Numbers:
         names = self.model.names
         factor = self.factor(term)
         lines = []
-        alone = [other.reader for other in step.terms].count(term.reader) == 1
+        alone = sum(other.reader is term.reader for other in step.terms) == 1
         if factor is not None and term.entrywise and alone:
             local = blackboard.partial(names[term.reader], names[step.node]).latex
             lines.append(f"{local} &= {array_latex(factor)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from chainc.autodiff import Contribution, Pullback
 from chainc.formulas import blackboard
@@ -89,9 +90,12 @@ class Backward:
 
     def _place(self, term: Term) -> tuple[int, int]:
         """What is read by the loss itself first, then in the order of the forward pass."""
-        nodes = self.model.graph.nodes
-        reader = -1 if term.reader is nodes[-1] else nodes.index(term.reader)
-        return reader, nodes.index(term.node)
+        reader = -1 if term.reader is self.model.graph.nodes[-1] else self._order[term.reader]
+        return reader, self._order[term.node]
+
+    @cached_property
+    def _order(self) -> Mapping[Node, int]:
+        return {node: place for place, node in enumerate(self.model.graph.nodes)}
 
     def gradient(self, node: Node) -> Written:
         """`∂L/∂node`, or 1 for the loss itself."""

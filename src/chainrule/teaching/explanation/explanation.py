@@ -150,7 +150,7 @@ def _pictures(story: Story, name: str, stage: Stage, change: Change | None) -> I
         yield from _figure(name, "The declared graph", story.graph(name, stage.graph))
         return
     before, after = change.graphs
-    if before.roots == after.roots:
+    if set(before.roots) == set(after.roots):
         yield "<p>The graph is that of the stage before: there was nothing to do.</p>"
     else:
         about = f"What {stage.name} changed"

@@ -117,7 +117,7 @@ class Case:
     def source(self) -> Node:
         """The loss where nothing between it and the node is given, else the node."""
         loss = self.attempt.steps.passed.loss
-        return loss if loss in self.attempt.segment(self.node) else self.node
+        return loss if loss in set(self.attempt.segment(self.node)) else self.node
 
     def sites(self) -> Iterator[Site]:
         """The steps by which the gradient is computed, the nearest first."""

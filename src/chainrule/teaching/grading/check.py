@@ -129,7 +129,7 @@ class _Grading:
         """Is no gradient right that comes back through the place of this mistake?"""
         _, place, _ = key
         right = filter(self.first.is_right, self.first.nodes)
-        return not any(place in self.first.true.segment(node) for node in right)
+        return not any(place in set(self.first.true.segment(node)) for node in right)
 
     def _judge(self, node: Node) -> tuple[Verdict, dict[Key, Suspect]]:
         if self.first.is_right(node):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import takewhile
 
 import numpy as np
 
@@ -120,7 +121,7 @@ class Trial:
 
     def above_is_right(self, node: Node) -> bool:
         """Are all gradients before this one right, in the order of the backward pass?"""
-        return all(map(self.is_right, self.nodes[: self.nodes.index(node)]))
+        return all(map(self.is_right, takewhile(lambda each: each is not node, self.nodes)))
 
     def _matching(self, case: Case, suspects: Iterable[Suspect]) -> dict[Key, Suspect]:
         found: dict[Key, Suspect] = {}
