@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from chainc.ir.types import Shape, TensorType, int32, int64, product
 from chainc.loops.values import Affine, Bound, Kind, Register, affine
-from chainc.lowering.views import Buffer, Operand, View
-from chainc.ops.families.random import Permutation, RandomWords
+from chainc.lowering.kernels import Applied, Kernel
+from chainc.lowering.views import Buffer, View
+from chainc.ops.families.random import Draw, Permutation, RandomWords
 from chainc.schedules.elementwise import WORTH_SHARING, Sweep
 from chainc.schedules.frame import Frame, Place
 from chainc.schedules.layout.access import Access, PanelPosition, Point, bound_of
@@ -19,13 +20,13 @@ WORDS = 4  # of a block of Philox
 COST = 8  # elements of other kernels that take as long as one here
 
 
-def schedule_random_bits(family: RandomWords, frame: Frame) -> None:
+def schedule_random_bits(_family: RandomWords, frame: Frame) -> None:
     """Philox words, and the maps that go on with them."""
     shape = frame.root.out.type.shape
     if 0 in shape:
         return
     accesses = frame.accesses(shape)
-    words = _words(frame, family.stream)
+    words = _words(frame)
     if _side_by_side(shape, accesses):
         _in_order(words, shape)
     elif _in_whole_panels(words.lanes, shape, accesses):
@@ -34,12 +35,11 @@ def schedule_random_bits(family: RandomWords, frame: Frame) -> None:
         _anywhere(words, shape, accesses)
 
 
-def schedule_permutation(family: Permutation, frame: Frame) -> None:
+def schedule_permutation(_family: Permutation, frame: Frame) -> None:
     """A pseudo-random order; each entry is found without the others."""
     root = frame.root
     type, builder = root.out.type, frame.builder
-    seed, step = (_integer(frame, operand) for operand in root.operands)
-    stream = _stream(frame, family.stream)
+    seed, step, stream = _numbers(frame)
     (keys,) = builder.call("permutation.keys", (seed, stream, step), [Kind(int32, 12)])
     count = builder.size(type.shape[0], int64)
 
@@ -54,16 +54,21 @@ def schedule_permutation(family: Permutation, frame: Frame) -> None:
     Sweep(frame, type.shape, accesses, lanes, weight=COST).run(body)
 
 
-def _integer(frame: Frame, operand: Operand) -> Register:
-    return frame.builder.cast(frame.value(operand, Place((), ())), int64)
+def _numbers(frame: Frame) -> tuple[Register, Register, Register]:
+    """Seed, step and stream."""
+    seed, step, stream = (frame.value(each, Place((), ())) for each in frame.root.operands)
+    return frame.builder.cast(seed, int64), frame.builder.cast(step, int64), stream
 
 
-def _stream(frame: Frame, stream: int) -> Register:
-    """Read from memory, so that draws of the same shape share their code."""
+def with_stream(kernel: Kernel) -> Kernel:
+    """Draws read their stream from memory, so that those of the same shape share their code."""
+    if not isinstance(kernel, Applied) or not isinstance(kernel.family, Draw):
+        return kernel
     type = TensorType((), int32)
-    data = (stream & 0xFFFFFFFF).to_bytes(4, "little")
-    buffer = Buffer("stream", type, "constant", data=data)
-    return frame.value(View(buffer, type), Place((), ()))
+    data = (kernel.family.stream & 0xFFFFFFFF).to_bytes(4, "little")
+    stream = View(Buffer("stream", type, "constant", data=data), type)
+    family = replace(kernel.family, stream=0)
+    return replace(kernel, operands=(*kernel.operands, stream), family=family)
 
 
 def _side_by_side(shape: Shape, accesses: Sequence[Access]) -> bool:
@@ -149,10 +154,10 @@ class _Words:
         return self.frame.builder.share(stop, grain)
 
 
-def _words(frame: Frame, stream: int) -> _Words:
+def _words(frame: Frame) -> _Words:
     builder = frame.builder
-    seed, step = (_integer(frame, operand) for operand in frame.root.operands)
-    counter = [_stream(frame, stream)]
+    seed, step, stream = _numbers(frame)
+    counter = [stream]
     for number in (step, seed):
         unit = builder.constant(1 << 32, Kind(int64))
         high = builder.compute("floor_divide", number, unit)

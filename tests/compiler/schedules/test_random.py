@@ -16,7 +16,7 @@ from chainc.lowering.views import Buffer, Literal, Operand, Panels, View
 from chainc.ops.families import philox
 from chainc.ops.families.random import Permutation, RandomWords
 from chainc.schedules.layout.machine import AVX2, AVX512, SSE, Machine
-from chainc.schedules.random import schedule_permutation, schedule_random_bits
+from chainc.schedules.random import schedule_permutation, schedule_random_bits, with_stream
 
 BATCH = named("batch")
 SCALAR = TensorType((), int64)
@@ -45,7 +45,8 @@ def bits(
     threads: int = 1,
 ) -> Array:
     out = Buffer("y", TensorType(shape, int32), panels=panels)
-    kernel = Applied(out, (Literal(seed, SCALAR), Literal(step, SCALAR)), RandomWords(stream))
+    seeds = (Literal(seed, SCALAR), Literal(step, SCALAR))
+    kernel = with_stream(Applied(out, seeds, RandomWords(stream)))
     nest, buffers = nest_of(kernel, schedule_random_bits, machine, capacity)
     result = storage(out, capacity)
     call(nest, given(buffers, {out: result}), machine, rows, threads)
@@ -121,7 +122,8 @@ def test_followers(panels: Panels | None, rows: int, spread: bool) -> None:
     below = Instruction("less", (a, b), TensorType(shape, bool_))
     cast = Instruction("cast", (Result(0, below.type),), mask.type)
     seeds: tuple[Operand, ...] = (Literal(3, SCALAR), Literal(4, SCALAR))
-    members = (Applied(words, seeds, RandomWords(9)), Map(mask, operands, (below, cast)))
+    drawn = with_stream(Applied(words, seeds, RandomWords(9)))
+    members = (drawn, Map(mask, operands, (below, cast)))
     kernel = Group(mask, (*seeds, operands[1]), members, ((mask, mask),))
     nest, buffers = nest_of(kernel, schedule_random_bits, AVX512, 50)
     limits = np.linspace(-(2**31), 2**31 - 1, 40).astype(np.int32) if spread else np.int32(12345)
@@ -138,7 +140,8 @@ def test_seed_and_step_in_memory() -> None:
         Buffer(name, TensorType(shape, dtype))
         for name, shape, dtype in (("y", (100,), int32), ("seed", (), int64), ("step", (), int32))
     )
-    kernel = Applied(out, (View(seed, seed.type), View(step, step.type)), RandomWords(7))
+    seeds = (View(seed, seed.type), View(step, step.type))
+    kernel = with_stream(Applied(out, seeds, RandomWords(7)))
     nest, buffers = nest_of(kernel, schedule_random_bits, AVX512)
     arrays = {each: storage(each) for each in (out, seed, step)}
     arrays[seed][0], arrays[step][0] = -5, -6
@@ -151,7 +154,8 @@ def test_seed_and_step_in_memory() -> None:
 @pytest.mark.parametrize(("seed", "step"), NUMBERS)
 def test_permutation(machine: Machine, count: int, seed: int, step: int) -> None:
     out = Buffer("y", TensorType((count,), int64))
-    kernel = Applied(out, (Literal(seed, SCALAR), Literal(step, SCALAR)), Permutation(0xDEADBEEF))
+    seeds = (Literal(seed, SCALAR), Literal(step, SCALAR))
+    kernel = with_stream(Applied(out, seeds, Permutation(0xDEADBEEF)))
     nest, buffers = nest_of(kernel, schedule_permutation, machine)
     result = storage(out)
     call(nest, given(buffers, {out: result}), machine)
@@ -164,7 +168,7 @@ def test_permutation(machine: Machine, count: int, seed: int, step: int) -> None
 @pytest.mark.parametrize("threads", [1, 2])
 def test_permutation_of_rows(rows: int, threads: int) -> None:
     out = Buffer("y", TensorType((BATCH,), int64))
-    kernel = Applied(out, (Literal(1, SCALAR), Literal(2, SCALAR)), Permutation(3))
+    kernel = with_stream(Applied(out, (Literal(1, SCALAR), Literal(2, SCALAR)), Permutation(3)))
     nest, buffers = nest_of(kernel, schedule_permutation, AVX512, 5000)
     result = storage(out, 5000)
     call(nest, given(buffers, {out: result}), AVX512, rows, threads)

@@ -18,6 +18,7 @@ from chainc.ir.types import int64, uint8
 from chainc.loops.language import Nest, Routine
 from chainc.loops.routine_builder import RoutineBuilder
 from chainc.loops.values import Address, Parameter, Register, affine
+from chainc.lowering.forms import form_of
 from chainc.lowering.kernels import Copy, Kernel
 from chainc.lowering.parts import Part, parts_of, parts_of_all
 from chainc.lowering.program import Program
@@ -81,14 +82,24 @@ class ProgramWriter:
     machine: Machine
     failures: Failures = field(default_factory=Failures)
     computed: list[tuple[Nest, tuple[Part, ...]]] = field(default_factory=list)
+    scheduled: dict[str, tuple[Nest, tuple[int, ...]]] = field(default_factory=dict)  # by form
     clock: Clock | None = None
 
     def kernel(self, kernel: Kernel) -> KernelCall:
-        nest, buffers = schedule(kernel, self.memory.capacity, self.machine)
+        nest, buffers = self._nest(kernel)
         parts = parts_of(kernel)
         self.computed.append((nest, parts))
         code = self.failures.add_kernel(kernel)
         return KernelCall(nest, buffers, frozenset(kernel.outs), code, parts)
+
+    def _nest(self, kernel: Kernel) -> tuple[Nest, tuple[Buffer, ...]]:
+        """One for all kernels of a form, called as the first of them, and the buffers of this."""
+        form = form_of(kernel)
+        if form.text not in self.scheduled:
+            nest, buffers = schedule(kernel, self.memory.capacity, self.machine)
+            self.scheduled[form.text] = nest, tuple(map(form.buffers.index, buffers))
+        nest, positions = self.scheduled[form.text]
+        return nest, tuple(form.buffers[position] for position in positions)
 
     def unrolled(self, name: str, small: Unrolled) -> Routine:
         """Calls a whole program as straight-line code."""

@@ -15,6 +15,7 @@ from chainc.lowering.views import Buffer, View
 from chainc.schedules.layout.access import Capacity
 from chainc.schedules.layout.machine import Machine
 from chainc.schedules.layout.panels import Layouts, lay_out
+from chainc.schedules.random import with_stream
 
 MOST_INSTRUCTIONS = 256  # of a map
 
@@ -30,8 +31,14 @@ def prepare(
     Code is generated in a time that grows faster than a function, so very large maps are cut.
     """
     counted = counted_at_each_call(program)
-    grouped = group(split_large(counted, MOST_INSTRUCTIONS))
+    grouped = group(split_large(_with_streams(counted), MOST_INSTRUCTIONS))
     return reuse_in_place(lay_out(grouped, machine, capacity, given))
+
+
+def _with_streams(program: Program) -> Program:
+    kernels = (tuple(map(with_stream, some)) for some in (program.prologue, program.body))
+    prologue, body = kernels
+    return replace(program, prologue=prologue, body=body)
 
 
 def with_roles(program: Program, roles: Mapping[str, str]) -> Program:

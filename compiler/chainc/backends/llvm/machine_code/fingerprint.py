@@ -14,6 +14,8 @@ from pathlib import Path
 from chainc.backends.llvm.machine_code.jit import identity
 from chainc.backends.llvm.processor import Processor
 from chainc.ir import Node, Origin
+from chainc.lowering.forms import form_of
+from chainc.lowering.kernels import Kernel
 from chainc.lowering.views import Buffer
 from chainc.schedules.program.memory import Memory
 
@@ -37,15 +39,18 @@ def _compiler() -> str:
 
 
 class _Writer:
-    """Spells values; a buffer by its number, and once by its type and place."""
+    """Spells values; a buffer and the form of a kernel once, and then by its number."""
 
     def __init__(self, memory: Memory) -> None:
         self.memory = memory
         self.numbers: dict[Buffer, int] = {}
+        self.forms: dict[str, int] = {}
 
     def of(self, value: object) -> str:
         if isinstance(value, Buffer):
             return self._buffer(value)
+        if isinstance(value, Kernel):
+            return self._kernel(value)
         if isinstance(value, Origin | Node):
             return ""
         if isinstance(value, tuple | list):
@@ -56,6 +61,14 @@ class _Writer:
             fields = (getattr(value, field.name) for field in dataclasses.fields(value))
             return f"{type(value).__name__}({','.join(map(self.of, fields))})"
         return repr(value)
+
+    def _kernel(self, kernel: Kernel) -> str:
+        form = form_of(kernel)
+        known = self.forms.get(form.text)
+        if known is None:
+            self.forms[form.text] = len(self.forms)
+        text = form.text if known is None else f"f{known}"
+        return f"{text}({','.join(map(self._buffer, form.buffers))})"
 
     def _buffer(self, buffer: Buffer) -> str:
         known = self.numbers.get(buffer)

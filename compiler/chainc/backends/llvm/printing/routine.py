@@ -20,12 +20,14 @@ from chainc.loops.language import (
     Routine,
     Statement,
     Within,
+    statements,
 )
 from chainc.loops.values import Parameter, Register
 
 CLOCK_DECLARED = "declare i64 @llvm.readcyclecounter()"
 INLINED = "alwaysinline nounwind"
 CALLED = 'noinline nounwind "no-builtins"'
+MOST_INLINED = 16  # barriers in a routine: of more, each is a call, which compiles faster
 
 Functions = Callable[[Nest | Routine], str]
 Constants = Callable[[Data], str]
@@ -39,6 +41,8 @@ class RoutinePrinter(LoopPrinter):
         self.routine = routine
         self.functions = functions
         self.constants_of = constants
+        barriers = sum(isinstance(each, Barrier) for each in statements(routine.body))
+        self.at_barriers = " noinline" if barriers > MOST_INLINED else ""
 
     def function(self) -> str:
         """The text of the function."""
@@ -82,7 +86,7 @@ class RoutinePrinter(LoopPrinter):
                 self.clock(statement)
             case Barrier():
                 given = (statement.arena, statement.thread, statement.threads)
-                self._call_text("void", "barrier", given)
+                self._call_text("void", "barrier", given, how=self.at_barriers)
             case Call():
                 self.call_function(statement)
             case _:
@@ -141,10 +145,11 @@ class RoutinePrinter(LoopPrinter):
         arguments: Sequence[Parameter | Register],
         result: str = "",
         out: Register | None = None,
+        how: str = "",
     ) -> None:
         given = ", ".join(map(self._given, arguments))
         head = f"{result} = " if result else ""
-        self.to.lines.append(f'  {head}call {kind} @"{name}"({given})')
+        self.to.lines.append(f'  {head}call {kind} @"{name}"({given}){how}')
         if out is not None:
             self._define(out, result)
 
