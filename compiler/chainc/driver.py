@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chainc.backends.llvm.target import NativeTarget
 from chainc.backends.numpy.target import NumpyTarget
@@ -86,11 +86,16 @@ def optimize(graph: Graph, passes: Sequence[Pass]) -> tuple[Stage, ...]:
     return tuple(stages)
 
 
-def compile_function(graph: Graph, passes: Sequence[Pass], target: Target) -> CompiledFunction:
-    """A graph through the passes to a function that is bound to states and sizes."""
+def compile_function(
+    graph: Graph, passes: Sequence[Pass], target: Target, *, seldom: bool = False
+) -> CompiledFunction:
+    """A graph through the passes to a function that is bound to states and sizes.
+
+    One that is called `seldom` compiles quickly rather than to run fast.
+    """
     stages = optimize(graph, passes)
     optimized = stages[-1].graph
-    program = lower(optimized)
+    program = replace(lower(optimized), seldom=seldom)
     return CompiledFunction(target, stages, program, target.compile_function(optimized, program))
 
 

@@ -16,6 +16,7 @@ from chainc.ir.errors import DTypeError, GraphError
 from chainc.ir.kernels import Kernels
 from chainc.ir.types import (
     BY_NAME,
+    BY_NUMPY,
     UNKNOWN,
     Array,
     Dim,
@@ -36,20 +37,27 @@ NUMBERS = (int, float, np.integer, np.floating)
 class ConstantArray:
     """A constant's value: an immutable array, compared by dtype, shape and bytes."""
 
-    __slots__ = ("array",)
+    __slots__ = ("_hash", "array")
 
     def __init__(self, array: Array) -> None:
         self.array = np.ascontiguousarray(array).reshape(array.shape)
         self.array.setflags(write=False)
-
-    def _key(self) -> tuple[str, tuple[int, ...], bytes]:
-        return self.array.dtype.str, self.array.shape, self.array.tobytes()
+        self._hash = hash((self.array.dtype.str, self.array.shape, self.array.tobytes()))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, ConstantArray) and self._key() == other._key()
+        if self is other:
+            return True
+        if not isinstance(other, ConstantArray) or self._hash != other._hash:
+            return False
+        a, b = self.array, other.array
+        return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
 
     def __hash__(self) -> int:
-        return hash(self._key())
+        return self._hash
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Another process has other hashes."""
+        return ConstantArray, (self.array,)
 
     def __repr__(self) -> str:
         return f"Literal({self.array!r})"
@@ -70,7 +78,7 @@ class Constant(Leaf):
     value: ConstantArray
 
     def infer(self) -> TensorType:
-        return TensorType(self.value.array.shape, BY_NAME[self.value.array.dtype.name])
+        return TensorType(self.value.array.shape, BY_NUMPY[self.value.array.dtype])
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:

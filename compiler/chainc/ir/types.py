@@ -70,6 +70,7 @@ uint8 = DType("uint8", "u8", "i", 1, signed=False)
 bool_ = DType("bool", "bool", "b", 1, signed=False)
 
 DTYPES = (float32, float64, int32, int64, uint8, bool_)
+BY_NUMPY: Mapping[np.dtype[np.generic], DType] = {d.numpy: d for d in DTYPES}
 BY_NAME: Mapping[str, DType] = {key: d for d in DTYPES for key in (d.name, d.short)}
 
 
@@ -211,7 +212,9 @@ def broadcast(*shapes: Shape) -> Shape | None:
 
     A named size matches itself and 1 only: whether `batch` is 1 is not known here.
     """
-    rank = max((len(shape) for shape in shapes), default=0)
+    if all(shape == shapes[0] for shape in shapes[1:]):
+        return shapes[0] if shapes else ()
+    rank = max(len(shape) for shape in shapes)
     padded = [(1,) * (rank - len(shape)) + shape for shape in shapes]
     result: list[Dim] = []
     for dims in zip(*padded, strict=True):

@@ -31,7 +31,8 @@ class Program:
     `prologue` depends on sizes and constants only and runs once when the program is bound;
     `body` runs at each call. `updates` are copies of new values into state slots that the
     planner could not write in place; they run last. `in_place` says which values a buffer holds
-    one after another, where it holds several.
+    one after another, where it holds several. A `seldom` program should rather compile quickly
+    than run fast.
     """
 
     inputs: tuple[Buffer, ...]
@@ -43,6 +44,7 @@ class Program:
     names: tuple[str, ...]
     index_bounds: tuple[IndexBound, ...] = ()
     in_place: Mapping[Buffer, tuple[Buffer, ...]] = field(default_factory=dict)
+    seldom: bool = False
 
     @property
     def size_names(self) -> tuple[str, ...]:

@@ -123,6 +123,8 @@ def _matches_op(wanted: Op, op: Op, found: Found) -> bool:
         return isinstance(op, wanted.family) and found.setdefault(wanted.key, op) == op
     if type(wanted) is not type(op):
         return False
+    if wanted == op:
+        return True
     for field in fields(wanted):
         hole, value = getattr(wanted, field.name), getattr(op, field.name)
         if isinstance(hole, AttributeHole):

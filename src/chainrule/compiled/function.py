@@ -18,7 +18,7 @@ from chainc.ir import Node
 from chainc.ir.errors import StateError
 from chainc.ir.types import Array
 from chainrule.compiled.compiled import Compiled
-from chainrule.compiled.starting import arrays_for, initial_state
+from chainrule.compiled.starting import FirstValues, arrays_for
 from chainrule.compiled.state import HasState, State
 from chainrule.evaluation.positions import ByPosition
 from chainrule.evaluation.values import (
@@ -104,7 +104,11 @@ class Function(Compiled, Generic[R]):
 
     def initial_state(self, seed: int = 0) -> State:
         """First values of the slots, from their initialisers and a seed."""
-        return initial_state(self.slots, seed, self.target)
+        return self._first_values.state(seed)
+
+    @cached_property
+    def _first_values(self) -> FirstValues:
+        return FirstValues(self.slots, self.target)
 
     def bind(self, state: State | HasState) -> Function[R]:
         """The same function over a copy of these values, or of those that a run has left.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -18,20 +19,32 @@ from chainrule.declare.arguments import count
 from chainrule.declare.arrays import UnfitError, convert
 
 
-def initial_state(slots: Sequence[Node], seed: int, target: Target) -> State:
-    """First values of state slots; the same seed and names give the same numbers.
+class FirstValues:
+    """First values of state slots, by code that is made when they are first asked for.
 
     Machine code may round some in another way than NumPy; a program starts from its own target's,
     which are those of an exported program too.
-
-    Raises:
-        InputError: the seed is no whole number that is not negative.
     """
-    count("initial_state", "seed", seed, at_least=0, hint="give a seed such as 0")
-    compiled = driver.compile_function(initial_graph(slots), (), target)
-    arguments = [np.asarray(seed, np.int64) for _ in compiled.program.inputs]
-    values = compiled.executable.bind({})(*arguments)
-    return State({slot.op.label: value for slot, value in zip(slots, values, strict=True)})
+
+    def __init__(self, slots: Sequence[Node], target: Target) -> None:
+        self._slots = slots
+        self._target = target
+
+    def state(self, seed: int) -> State:
+        """The same seed and names give the same numbers.
+
+        Raises:
+            InputError: the seed is no whole number that is not negative.
+        """
+        count("initial_state", "seed", seed, at_least=0, hint="give a seed such as 0")
+        arguments = [np.asarray(seed, np.int64) for _ in self._compiled.program.inputs]
+        values = self._compiled.executable.bind({})(*arguments)
+        return State({slot.op.label: v for slot, v in zip(self._slots, values, strict=True)})
+
+    @cached_property
+    def _compiled(self) -> driver.CompiledFunction:
+        graph = initial_graph(self._slots)
+        return driver.compile_function(graph, (), self._target, seldom=True)
 
 
 def arrays_for(slots: Sequence[Node], given: State | HasState) -> dict[str, Array]:

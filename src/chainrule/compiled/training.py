@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from chainc.ir.leaves import Input
 from chainc.ir.types import Array
 from chainrule.compiled.compiled import Compiled
 from chainrule.compiled.history import History
-from chainrule.compiled.starting import initial_state, values_to_continue
+from chainrule.compiled.starting import FirstValues, values_to_continue
 from chainrule.compiled.state import HasState, State
 from chainrule.compiled.whole_rows import WholeRows
 from chainrule.declare.arguments import count, number
@@ -88,11 +89,14 @@ class TrainingProgram(Compiled):
         """Parameters, optimizer slots and counters."""
         return self.declared.leaves("state")
 
+    @cached_property
+    def _first_values(self) -> FirstValues:
+        return FirstValues(self.slots, self.target)
+
     def initial_state(self, seed: int | None = None) -> State:
         """The values before the first step."""
         chosen = self._training.seed if seed is None else seed
-        values = initial_state(self.slots, chosen, self.target)
-        return State({**values, "seed": np.asarray(chosen, np.int64)})
+        return State({**self._first_values.state(chosen), "seed": np.asarray(chosen, np.int64)})
 
     def run(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from chainc.backends.epochs import Arrays
@@ -33,7 +34,10 @@ class NativeTarget:
         from chainc.backends.llvm.host.function import NativeFunction
         from chainc.backends.llvm.processor import host
 
-        return NativeFunction(program, lambda sizes: lower(bind_graph(graph, sizes)), host())
+        def rebound(sizes: Mapping[str, int]) -> Program:
+            return replace(lower(bind_graph(graph, sizes)), seldom=program.seldom)
+
+        return NativeFunction(program, rebound, host())
 
     def compile_training(self, loop: TrainingLoop, threads: int | None) -> ExecutableTraining:
         """See `Target`; one thread runs it where a step is not worth sharing."""
@@ -43,9 +47,10 @@ class NativeTarget:
         from chainc.backends.llvm.machine_code.jit import Library, kept_object, machine_code
         from chainc.backends.llvm.processor import host
         from chainc.backends.llvm.training_code import ENTRIES, training_code, worth_sharing
+        from chainc.schedules.program.memory import MOST_IN_CODE
 
         used = threads_for(threads if threads is not None or worth_sharing(loop) else 1)
-        code = training_code(loop, host(), used)
+        code = training_code(loop, host(), used, most_in_code=MOST_IN_CODE)
         made = kept_object(code.fingerprint, lambda: machine_code(code.text, host()))
         runner = NativeTraining(code, Library(made, ENTRIES), used)
         shown = NativeCode(code, lambda: storage_of_training(code), host())

@@ -44,6 +44,7 @@ class TrainingCode:
         processor: Processor,
         threads: int,
         reserved: Collection[str],
+        most_in_code: int | None = None,
         *,
         timed: bool = False,
     ) -> None:
@@ -51,7 +52,7 @@ class TrainingCode:
         self._reserved = reserved
         self._processor = processor
         self._timed = timed
-        self._place = placement(loop, processor.machine, threads, timed=timed)
+        self._place = placement(loop, processor.machine, threads, most_in_code, timed=timed)
         self.threads = threads
 
     @property
@@ -168,15 +169,17 @@ def training_code(
     processor: Processor,
     threads: int = MAX_THREADS,
     reserved: Collection[str] = (),
+    most_in_code: int | None = None,
     *,
     timed: bool = False,
 ) -> TrainingCode:
     """The loop's code for a processor, with memory for so many threads at most.
 
     No kernel takes a reserved name: that of what is added to the module afterwards. If it is
-    timed, it reads a clock around every kernel of the step, for one thread.
+    timed, it reads a clock around every kernel of the step, for one thread. For `most_in_code`
+    see `Memory`.
     """
-    return TrainingCode(loop, processor, threads, reserved, timed=timed)
+    return TrainingCode(loop, processor, threads, reserved, most_in_code, timed=timed)
 
 
 def worth_sharing(loop: TrainingLoop) -> bool:

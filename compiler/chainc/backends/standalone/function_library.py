@@ -7,13 +7,12 @@ same. The values are constants of the module; preparing an arena puts them where
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from chainc.backends.llvm.host.function import FunctionCode, function_code
 from chainc.backends.llvm.machine_code.jit import compile_object
-from chainc.backends.llvm.printing.spelling import element
+from chainc.backends.llvm.printing.spelling import array, element
 from chainc.backends.llvm.processor import Processor
 from chainc.backends.llvm.runtime.entry import exported
 from chainc.backends.standalone import entry_templates as templates
@@ -140,8 +139,7 @@ def _with_entries(
 
 
 def _constant(i: int, content: bytes) -> str:
-    spelled = re.sub("..", r"\\\g<0>", content.hex())
-    return f'@value.{i} = internal constant [{len(content)} x i8] c"{spelled}", align 64'
+    return f"@value.{i} = internal constant {array(content)}, align 64"
 
 
 def _interface(wanted: WantedFunction, code: FunctionCode, version: str) -> FunctionInterface:

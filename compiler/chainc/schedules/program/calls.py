@@ -221,9 +221,9 @@ class ProgramWriter:
         name, dtype = buffer.name or "value", buffer.type.dtype
         if buffer in self.memory.offsets:
             return to.within(team.arena, self.memory.offsets[buffer], name, dtype)
-        if buffer.role == "constant":
-            return to.data(self.memory.constant(buffer), dtype, buffer.data)
-        return to.entry(team.table, self.memory.table[buffer], name, dtype)
+        if buffer in self.memory.table:
+            return to.entry(team.table, self.memory.table[buffer], name, dtype)
+        return to.data(self.memory.constant(buffer), dtype, buffer.data)
 
 
 def step_arguments(to: RoutineBuilder) -> tuple[Team, Register]:

@@ -13,18 +13,25 @@ from chainc.schedules.layout.access import Capacity, storage_size
 from chainc.schedules.program.control_block import CONTROL_BYTES
 
 PADDING = 64  # bytes behind the last buffer, so that a vector may stand out
+MOST_IN_CODE = 4096  # bytes of a constant: larger ones would be long texts, which take long to read
 
 
 @dataclass
 class Memory:
-    """Gives every buffer its place."""
+    """Gives every buffer its place.
+
+    `outside` are constants that the host hands over as arrays: all that are larger than
+    `most_in_code`. They have the last places of the table.
+    """
 
     capacity: Capacity
+    most_in_code: int | None = None  # None: whatever their size, as code must that has no host
     size: int = CONTROL_BYTES
     shared: dict[tuple[str, str], int] = field(default_factory=dict)  # by role and key
     offsets: dict[Buffer, int] = field(default_factory=dict)
     table: dict[Buffer, int] = field(default_factory=dict)
     constants: dict[Buffer, str] = field(default_factory=dict)
+    outside: list[Buffer] = field(default_factory=list)
 
     def nbytes(self, buffer: Buffer) -> int:
         return storage_size(buffer, self.capacity) * buffer.type.dtype.itemsize
@@ -57,6 +64,17 @@ class Memory:
             arena = plan(program, self.nbytes)
             self.offsets |= {buffer: start + at for buffer, at in arena.offsets.items()}
             self.size = max(self.size, start + arena.sizes.get((), 0))
+
+    def place_outside(self, programs: Sequence[Program], first: int) -> None:
+        """Places in the table, from `first` on, for the constants that are not in the code."""
+        if self.most_in_code is None:
+            return
+        for kernel in (each for p in programs for each in (*p.prologue, *p.body)):
+            for buffer in (view.buffer for view in kernel.reads):
+                large = buffer.role == "constant" and len(buffer.data) > self.most_in_code
+                if large and buffer not in self.table:
+                    self.table[buffer] = first + len(self.outside)
+                    self.outside.append(buffer)
 
     def constant(self, buffer: Buffer) -> str:
         """The name of a constant."""

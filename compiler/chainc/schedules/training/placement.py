@@ -44,16 +44,25 @@ class Placement:
 
 
 def placement(
-    loop: TrainingLoop, machine: Machine, threads: int, *, timed: bool = False
+    loop: TrainingLoop,
+    machine: Machine,
+    threads: int,
+    most_in_code: int | None = None,
+    *,
+    timed: bool = False,
 ) -> Placement:
-    """Prepares both programs and gives every buffer its place; readings of a clock have one too."""
+    """Prepares both programs and gives every buffer its place; readings of a clock have one too.
+
+    For `most_in_code` see `Memory`.
+    """
     (name,) = loop.step.size_names
-    memory = Memory(Capacity({name: loop.batch_size}))
+    memory = Memory(Capacity({name: loop.batch_size}), most_in_code)
     declared, evaluation = (_with_places(p, loop) for p in (loop.step, loop.evaluate))
     small = None if loop.watch else unrolled(declared, memory.capacity, machine)
     step = prepare(declared, machine, memory.capacity, None if small is None else _rows(declared))
     evaluate = prepare(evaluation, machine, memory.capacity, layouts(step))
     table = _table(loop, step, timed)
+    memory.place_outside((step, evaluate), len(table))
     layout = _layout(loop, memory, (step, evaluate), table, threads)
     if small is not None:
         _place_small(memory, small, declared, step)

@@ -6,14 +6,15 @@ import ctypes
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
-from chainc.backends.llvm.host.arena import aligned_bytes
+from chainc.backends.llvm.host.arena import aligned_bytes, arrays_outside
 from chainc.backends.llvm.host.storage import storage_of_function
 from chainc.backends.llvm.machine_code.code import NativeCode
 from chainc.backends.llvm.machine_code.jit import Library, compile_object
-from chainc.backends.llvm.printing.module import KernelUse, Module
+from chainc.backends.llvm.printing.module import MOST_COPIES, KernelUse, Module
 from chainc.backends.llvm.printing.routine import CLOCK_DECLARED
 from chainc.backends.llvm.processor import Processor
 from chainc.backends.llvm.runtime.entry import CLOCK, environment, exported
@@ -29,7 +30,7 @@ from chainc.schedules.program.calls import ProgramWriter
 from chainc.schedules.program.clock import Clock, room_for_calls
 from chainc.schedules.program.control_block import FAILURE
 from chainc.schedules.program.failures import Failures
-from chainc.schedules.program.memory import Memory
+from chainc.schedules.program.memory import MOST_IN_CODE, Memory
 from chainc.schedules.program.preparation import prepare, with_outputs
 
 BLOCK = 256  # rows that are done at once where each row stands for itself
@@ -56,11 +57,23 @@ class FunctionCode:
     clock: Clock | None  # of one that is timed
     routines: tuple[Routine, ...] = ()  # to be shown: those of a function say no more than it
 
+    @cached_property
+    def outside(self) -> tuple[Array, ...]:
+        """The constants that are handed over as arrays."""
+        return arrays_outside(self.memory)
+
 
 def function_code(
-    program: Program, capacity: Capacity, processor: Processor, *, timed: bool = False
+    program: Program,
+    capacity: Capacity,
+    processor: Processor,
+    most_in_code: int | None = None,
+    *,
+    timed: bool = False,
 ) -> FunctionCode:
     """Schedules and prints every kernel; with a clock around each if they are timed.
+
+    For `most_in_code` see `Memory`.
 
     Raises:
         UnboundError: the number of rows must be known when compiling.
@@ -68,9 +81,10 @@ def function_code(
     independent = bool(capacity.sizes) and rows_are_independent(program)
     direct, outputs = with_outputs(program)
     prepared = prepare(direct, processor.machine, capacity)
-    memory = Memory(capacity)
+    memory = Memory(capacity, most_in_code)
     arrays = (*prepared.inputs, *outputs)
     memory.table = {buffer: position for position, buffer in enumerate(arrays)}
+    memory.place_outside([prepared], len(arrays) + len(prepared.states) + timed)
     memory.keep(prepared.states)
     memory.keep_results(prepared.prologue)
     memory.work([prepared])
@@ -79,7 +93,7 @@ def function_code(
     prologue, step = replace(writer, clock=clock).program("step", prepared)
     places = {s.key: len(arrays) + position for position, s in enumerate(prepared.states)}
     exchange = writer.exchange("state", prepared.states, places)
-    module = Module(processor.machine)
+    module = Module(processor.machine, most_copies=0 if program.seldom else MOST_COPIES)
     module.add(environment(processor))
     module.add(barrier(processor))
     for routine in (prologue, step, *exchange):
@@ -165,10 +179,13 @@ class NativeFunction:
         return self._for_sizes(dict(zip(names, sizes, strict=True)), timed=True)
 
     def _for_rows(self, sizes: Mapping[str, int], *, timed: bool = False) -> FunctionCode:
-        return function_code(self._program, Capacity(sizes), self.processor, timed=timed)
+        return self._printed(self._program, Capacity(sizes), timed=timed)
 
     def _for_sizes(self, sizes: Mapping[str, int], *, timed: bool = False) -> FunctionCode:
-        return function_code(self._rebound(sizes), Capacity({}), self.processor, timed=timed)
+        return self._printed(self._rebound(sizes), Capacity({}), timed=timed)
+
+    def _printed(self, program: Program, capacity: Capacity, *, timed: bool) -> FunctionCode:
+        return function_code(program, capacity, self.processor, MOST_IN_CODE, timed=timed)
 
 
 class Binding:
@@ -194,7 +211,7 @@ class Binding:
         self._rows = sizes[0] if sizes else 1
         count = len(code.inputs) + len(code.outputs)
         self._readings = [] if readings is None else [readings]  # of the clock of a timed one
-        kept = (*self._state, *self._readings)
+        kept = (*self._state, *self._readings, *code.outside)
         self._table = (ctypes.c_void_p * (count + len(kept)))()
         for position, array in enumerate(kept):
             self._table[count + position] = array.ctypes.data

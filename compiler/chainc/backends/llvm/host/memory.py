@@ -53,6 +53,7 @@ class RunMemory:
         state: Arrays,
         epochs: int,
         readings: Array | None = None,
+        outside: Sequence[Array] = (),
     ) -> None:
         self._code = code
         self._state = state
@@ -61,7 +62,7 @@ class RunMemory:
         self._history = np.zeros((epochs, code.layout.columns))
         self._readings = readings  # of the clock of a loop that is timed
         self._taken = 0  # records that have been handed out
-        self._arrays = self._placed(data, held_out)
+        self._arrays = [*self._placed(data, held_out), *outside]
         self._table = np.array([array.ctypes.data for array in self._arrays], np.uint64)
         self._arena = aligned_bytes(code.memory.arena_bytes)
         self._words = self._arena[: control_block.BARRIERS].view(np.int64)

@@ -53,7 +53,8 @@ class _Planner:
             found += self._work(program, prefix, len(kernels))
             kernels += [prefix + kernel.outs[-1].name for kernel in program.body if kernel.outs]
         found += [self._at(buffer, "output") for buffer in self._outputs(programs.values())]
-        found += [self._at(buffer, "constant") for buffer in self.memory.constants]
+        constants = (*self.memory.constants, *self.memory.outside)
+        found += [self._at(buffer, "constant") for buffer in constants]
         found.sort(key=lambda each: (each.offset is None, each.offset or 0, each.first or 0))
         return Storage(tuple(found), tuple(kernels), self.memory.arena_bytes)
 
@@ -89,7 +90,7 @@ class _Planner:
         in_place: tuple[str, ...] = (),
     ) -> Allocation:
         offset = self.memory.offsets.get(buffer)
-        elsewhere = "code" if role == "constant" else "caller"
+        elsewhere = "code" if buffer in self.memory.constants else "caller"
         return Allocation(
             prefix + (buffer.key or buffer.name or "value"),
             role,

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 import numpy as np
 
 from chainc.backends.epochs import Arrays, Continued, EpochPlace, Epochs
+from chainc.backends.llvm.host.arena import arrays_outside
 from chainc.backends.llvm.host.memory import LoopCode, RunMemory
 from chainc.backends.llvm.machine_code.jit import Library
 from chainc.ir.types import Array
@@ -48,6 +49,7 @@ class NativeTraining:
         self._threads = threads
         self._library = library  # the functions stay as long as it does
         self._bind = library.function("bind", None, ROWS)
+        self._outside = arrays_outside(code.memory)
         self._store = library.function("store", None, ROWS)
         self._train = library.function("train", None, JOB)
         self._validate = library.function("validate", None, JOB)
@@ -87,7 +89,7 @@ class NativeTraining:
         stop: Callable[[], bool],
     ) -> Iterator[Epochs]:
         """So many epochs that their history fits into memory."""
-        memory = RunMemory(self._code, data, validation, state, epochs)
+        memory = RunMemory(self._code, data, validation, state, epochs, outside=self._outside)
         place = EpochPlace.of(state, memory.rows, self._code.layout.batch_size)
         memory.plan_steps(place.first, epochs, int(state["seed"]))
         self._copy(self._bind, memory)
@@ -107,7 +109,7 @@ class NativeTraining:
 
     def evaluate(self, data: Arrays, state: Arrays) -> Array:
         """See `TrainingRunner`."""
-        memory = RunMemory(self._code, data, data, state, 1)
+        memory = RunMemory(self._code, data, data, state, 1, outside=self._outside)
         self._copy(self._bind, memory)
         with self._started(self._validate, memory):
             pass

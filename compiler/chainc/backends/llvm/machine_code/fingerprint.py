@@ -76,5 +76,6 @@ class _Writer:
             return f"b{known}"
         number = self.numbers[buffer] = len(self.numbers)
         place = self.memory.extent(buffer)
-        data = hashlib.sha256(buffer.data).hexdigest() if buffer.data else ""
+        in_code = buffer.data and buffer not in self.memory.outside
+        data = hashlib.sha256(buffer.data).hexdigest() if in_code else ""
         return f"b{number}:{buffer.type}{self.of(buffer.panels)}{buffer.role}{place}{data}"

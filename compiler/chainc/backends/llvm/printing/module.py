@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 
 from chainc.backends.llvm.math import functions as vector_math
 from chainc.backends.llvm.math import random_lanes
-from chainc.backends.llvm.printing.nest import Function, elementary_calls, print_function
+from chainc.backends.llvm.printing.nest import Function, inlined_calls, print_function
 from chainc.backends.llvm.printing.routine import RoutinePrinter
+from chainc.backends.llvm.printing.spelling import array
 from chainc.ir.types import DType
 from chainc.loops.language import Data, Nest, Routine
 from chainc.lowering.parts import Part
@@ -21,7 +22,7 @@ RESERVED = (
 )  # fmt: skip
 
 PADDING = 64  # bytes behind constants, so that a vector may stand out
-MOST_COPIES = 256  # of elementary functions in kernels; further kernels call them
+MOST_COPIES = 256  # of elementary and runtime functions in kernels; further kernels call them
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Module:
     """LLVM text in the making."""
 
     machine: Machine
+    most_copies: int = MOST_COPIES
     kernels: dict[tuple[str, str], KernelFunction] = field(default_factory=dict)
     functions: dict[Nest, KernelFunction] = field(default_factory=dict)
     routines: list[Routine] = field(default_factory=list)
@@ -64,7 +66,7 @@ class Module:
     elementary: set[tuple[str, DType, int]] = field(default_factory=set)
     runtime: set[tuple[str, int]] = field(default_factory=set)
     names: set[str] = field(default_factory=lambda: set(RESERVED))
-    copies: int = 0  # of elementary functions
+    copies: int = 0  # of these functions
 
     def kernel(self, nest: Nest) -> KernelFunction:
         """The function of a nest; nests that differ in nothing but names share one."""
@@ -73,8 +75,8 @@ class Module:
         return self.functions[nest]
 
     def _function_of(self, nest: Nest) -> KernelFunction:
-        copies = elementary_calls(nest)
-        inlines = self.copies + copies <= MOST_COPIES
+        copies = inlined_calls(nest)
+        inlines = self.copies + copies <= self.most_copies
         printed = print_function(nest, inlines=inlines)
         key = (printed.arguments, printed.body)
         if key not in self.kernels:
@@ -111,9 +113,7 @@ class Module:
         if name not in self.constants:
             self.constants.add(name)
             content = data.content + bytes(PADDING)
-            text = "".join(f"\\{byte:02X}" for byte in content)
-            kind = f"[{len(content)} x i8]"
-            self.add(f'{name} = private unnamed_addr constant {kind} c"{text}", align 64\n')
+            self.add(f"{name} = private unnamed_addr constant {array(content)}, align 64\n")
         return name
 
     def unique(self, wanted: str) -> str:

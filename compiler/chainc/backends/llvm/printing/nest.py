@@ -71,10 +71,12 @@ def parts_of_lines(nest: Nest, *, inlines: bool = True) -> PartOfLines:
     return _PrinterOfParts(nest, inlines=inlines).parts()
 
 
-def elementary_calls(nest: Nest) -> int:
-    """How many copies of elementary functions inlining would make."""
-    found = (each for each in statements(nest.body) if isinstance(each, Compute))
-    return sum(is_call(each.primitive) for each in found)
+def inlined_calls(nest: Nest) -> int:
+    """How many copies of elementary and runtime functions inlining would make."""
+    return sum(
+        is_call(each.primitive) if isinstance(each, Compute) else isinstance(each, RuntimeCall)
+        for each in statements(nest.body)
+    )
 
 
 class LoopPrinter(StatementPrinter):

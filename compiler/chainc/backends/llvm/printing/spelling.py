@@ -76,3 +76,9 @@ def constants(values: Sequence[float | int | bool], kind: Kind) -> str:
     if kind.lanes == 1:
         return numbers[0]
     return f"<{', '.join(f'{element(kind.dtype)} {each}' for each in numbers)}>"
+
+
+def array(content: bytes) -> str:
+    """Bytes with their type, as a global has them."""
+    spelled = "\\" + content.hex("\\") if content else ""
+    return f'[{len(content)} x i8] c"{spelled}"'

@@ -314,7 +314,8 @@ class StatementPrinter:
         kinds = [spelled(out.kind) for out in statement.outs]
         result = kinds[0] if len(kinds) == 1 else f"{{ {', '.join(kinds)} }}"
         arguments = ", ".join(self._typed(operand) for operand in statement.operands)
-        value = self.to.let(f'call {result} @"{statement.function}"({arguments})')
+        how = "" if self.to.inlines else " noinline"
+        value = self.to.let(f'call {result} @"{statement.function}"({arguments}){how}')
         if len(kinds) == 1:
             self._define(statement.outs[0], value)
             return

@@ -12,6 +12,7 @@ from tests.native import aligned
 
 from chainc.backends.llvm.machine_code.jit import Library, compile_object
 from chainc.backends.llvm.printing.module import Module
+from chainc.backends.llvm.printing.routine import MOST_INLINED
 from chainc.backends.llvm.processor import host
 from chainc.ir.types import Array, bool_, float64, int32, int64, uint8
 from chainc.loops.builder import NestBuilder
@@ -225,3 +226,16 @@ def test_what_is_called_is_printed_once_and_before() -> None:
     assert text.count("define internal") == 3
     assert 'define internal i1 @"inner"(ptr %arena, i64 %number) alwaysinline' in text
     assert "; a test?of lines\n" in text
+
+
+@pytest.mark.parametrize(("count", "calls"), [(MOST_INLINED, 0), (MOST_INLINED + 1, 1)])
+def test_barriers_of_long_routines_are_calls(count: int, calls: int) -> None:
+    to = RoutineBuilder()
+    arena = to.buffer("arena", uint8)
+    thread, threads = to.number("thread"), to.number("threads")
+    for _ in range(count):
+        to.barrier(arena, thread, threads)
+    module = Module(host().machine)
+    module.routine(to.routine("long", "a test"))
+    (line,) = {line.strip() for line in module.text().splitlines() if '@"barrier"' in line}
+    assert line.endswith("noinline") == bool(calls)
