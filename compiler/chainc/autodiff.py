@@ -230,6 +230,11 @@ def require_scalar(function: str, loss: Node) -> None:
     Raises:
         GradientError: it is none; the message says `function needs ...`.
     """
+    if not isinstance(loss, Node):
+        raise GradientError(
+            f"{function}: the loss is a {type(loss).__name__}, not a node",
+            hint="give the node itself, such as loss = cr.losses.squared_error(model(x), y)",
+        )
     if loss.shape != () or not loss.type.dtype.is_float:
         raise GradientError(
             f"{function} needs a floating-point scalar, got {describe(loss)}",

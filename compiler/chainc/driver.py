@@ -58,7 +58,8 @@ def target_named(name: str | Target) -> Target:
     """
     if isinstance(name, Target):
         return name
-    if name not in TARGETS:
+    given: object = name
+    if not isinstance(given, str) or given not in TARGETS:
         raise GraphError(
             f"there is no target {name!r}",
             hint=f"compile for one of {', '.join(map(repr, TARGETS))}",

@@ -191,6 +191,11 @@ def einsum(equation: str, a: Operand, b: Operand) -> Node:
 
 
 def _parse(equation: str) -> tuple[str, str, str]:
+    if not isinstance(equation, str):
+        raise ShapeError(
+            f"einsum: the equation is a {type(equation).__name__}, not text",
+            hint='give it first, such as cr.einsum("bi,io->bo", a, b)',
+        )
     sides = equation.replace(" ", "").split("->")
     operands = sides[0].split(",")
     parts = [*operands, sides[-1]]

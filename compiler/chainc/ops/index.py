@@ -23,7 +23,7 @@ from chainc.ir.types import (
 )
 from chainc.ops.families import indexing
 from chainc.ops.logic import as_dtype
-from chainc.ops.movement import DimLike, as_shape, broadcast_to, normalize_axes, require_axes
+from chainc.ops.movement import DimLike, as_shape, broadcast_to, normalize_axis, require_axes
 
 __all__ = ["arange", "argmax", "argmin", "one_hot", "scatter_add", "take"]
 
@@ -205,14 +205,14 @@ class ArgMin(ArgMax):
 def take(x: Operand, indices: Operand, axis: int = 0) -> Node:
     """The slices of `x` along `axis` that `indices` name; out of range is an error at run time."""
     node, index = constant(x), constant(indices)
-    (position,) = normalize_axes("take", axis, node.ndim)
+    position = normalize_axis("take", axis, node.ndim)
     return apply(Take(position), node, index)
 
 
 def scatter_add(x: Operand, indices: Operand, updates: Operand, axis: int = 0) -> Node:
     """`x` with `updates` added at `indices` along `axis`; repeated indices add up."""
     node, index = constant(x), constant(indices)
-    (position,) = normalize_axes("scatter_add", axis, node.ndim)
+    position = normalize_axis("scatter_add", axis, node.ndim)
     return apply(ScatterAdd(position), node, index, constant(updates))
 
 
@@ -229,12 +229,12 @@ def arange(stop: DimLike, dtype: DType | str = int64) -> Node:
 def argmax(x: Operand, axis: int = -1) -> Node:
     """The first position of the largest element along `axis`, as int64."""
     (node,) = as_nodes(x)
-    (position,) = normalize_axes("argmax", axis, node.ndim)
+    position = normalize_axis("argmax", axis, node.ndim)
     return apply(ArgMax(position), node)
 
 
 def argmin(x: Operand, axis: int = -1) -> Node:
     """The first position of the smallest element along `axis`, as int64."""
     (node,) = as_nodes(x)
-    (position,) = normalize_axes("argmin", axis, node.ndim)
+    position = normalize_axis("argmin", axis, node.ndim)
     return apply(ArgMin(position), node)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import SupportsIndex, TypeVar
 
 from chainc.ir import Node, Op, Operand, Sample, apply, movements
 from chainc.ir.errors import MisfitError, ShapeError
@@ -13,6 +14,7 @@ from chainc.ir.leaves import as_nodes
 from chainc.ir.types import (
     Dim,
     Shape,
+    Size,
     TensorType,
     broadcast,
     divide,
@@ -157,7 +159,7 @@ def require_axes(axes: Sequence[int], x: TensorType) -> None:
 
 def normalize_axes(function: str, axis: int | Sequence[int] | None, ndim: int) -> tuple[int, ...]:
     """Axes as a sorted tuple of non-negative positions; None means all."""
-    wanted = range(ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
+    wanted = range(ndim) if axis is None else _whole_numbers(function, axis)
     axes = tuple(sorted(a + ndim if a < 0 else a for a in wanted))
     if any(not 0 <= a < ndim for a in axes) or len(set(axes)) != len(axes):
         raise ShapeError(
@@ -167,9 +169,56 @@ def normalize_axes(function: str, axis: int | Sequence[int] | None, ndim: int) -
     return axes
 
 
+def normalize_axis(function: str, axis: int, ndim: int) -> int:
+    """One axis as a non-negative position."""
+    position = whole(axis)
+    if position is None:
+        raise ShapeError(
+            f"{function}: the axis is {axis!r}, not a whole number",
+            hint="give one axis, such as 0, or -1 for the last",
+        )
+    return normalize_axes(function, position, ndim)[0]
+
+
+def whole(value: object) -> int | None:
+    """A whole number as Python's; None for what is none."""
+    if not isinstance(value, SupportsIndex):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:  # an array of several, or a class
+        return None
+
+
+def _whole_numbers(function: str, axes: int | Sequence[int]) -> tuple[int, ...]:
+    listed = tuple(axes) if isinstance(axes, Iterable) else (axes,)
+    numbers = tuple(number for number in map(whole, listed) if number is not None)
+    if len(numbers) == len(listed):
+        return numbers
+    raise ShapeError(
+        f"{function}: the axes are {axes!r}, not whole numbers",
+        hint="give one axis, such as -1, or several, such as (0, 1)",
+    )
+
+
 def as_shape(shape: Sequence[DimLike]) -> Shape:
     """A shape from integers, named sizes and names."""
-    return tuple(named(dim) if isinstance(dim, str) else dim for dim in shape)
+    given: object = shape
+    several = isinstance(given, Iterable) and not isinstance(given, (str, Mapping))
+    listed = tuple(shape) if several else (None,)
+    dims = tuple(dim for dim in map(_as_dim, listed) if dim is not None)
+    if len(dims) == len(listed):
+        return dims
+    raise ShapeError(
+        f"{shape!r} is no shape",
+        hint='give a tuple of sizes, such as (3, 4), ("batch", 64) or ()',
+    )
+
+
+def _as_dim(dim: object) -> Dim | None:
+    if isinstance(dim, str):
+        return named(dim)
+    return dim if isinstance(dim, Size) else whole(dim)
 
 
 def reshape(x: Operand, shape: Sequence[DimLike]) -> Node:
@@ -192,7 +241,8 @@ def reshape(x: Operand, shape: Sequence[DimLike]) -> Node:
 def permute_dims(x: Operand, axes: Sequence[int]) -> Node:
     """Axes in another order: axis i of the result is axis `axes[i]` of `x`."""
     (node,) = as_nodes(x)
-    return apply(PermuteDims(tuple(a + node.ndim if a < 0 else a for a in axes)), node)
+    order = _whole_numbers("permute_dims", axes)
+    return apply(PermuteDims(tuple(a + node.ndim if a < 0 else a for a in order)), node)
 
 
 def broadcast_to(x: Operand, shape: Sequence[DimLike]) -> Node:
@@ -205,7 +255,7 @@ def broadcast_to(x: Operand, shape: Sequence[DimLike]) -> Node:
 def expand_dims(x: Operand, axis: int = 0) -> Node:
     """A new axis of size 1 at position `axis` of the result."""
     (node,) = as_nodes(x)
-    (position,) = normalize_axes("expand_dims", axis, node.ndim + 1)
+    position = normalize_axis("expand_dims", axis, node.ndim + 1)
     return reshape(node, (*node.shape[:position], 1, *node.shape[position:]))
 
 

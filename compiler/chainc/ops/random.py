@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import TypeVar
 
 import numpy as np
@@ -81,6 +82,12 @@ class Permutation(Random):
 
 def stream_of(name: str) -> int:
     """A stream number from a name: stable across runs and versions."""
+    given: object = name
+    if not isinstance(given, str):
+        raise InputError(
+            f"random numbers: the stream is {name!r}, not a name",
+            hint='name it, such as stream="dropout": two draws of one name are the same',
+        )
     import hashlib  # loads OpenSSL, for those who draw alone
 
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "little")
@@ -114,9 +121,11 @@ def uniform(
 
     One that rounding would make `high` is the largest number below it.
     """
-    if not low < high:
+    bounds: tuple[object, object] = (low, high)
+    if not all(isinstance(bound, Real) for bound in bounds) or not low < high:
         raise InputError(
-            f"uniform: the range [{low}, {high}) is empty", hint="give low smaller than high"
+            f"uniform: the range [{low}, {high}) is empty",
+            hint="give two numbers, low smaller than high",
         )
     kind = as_dtype(dtype)
     unit = _unit(random_bits(shape, seed, step, stream), kind)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import ClassVar, TypeVar
 
 from chainc.ir import Node, Op, Operand, Sample, apply
-from chainc.ir.errors import DTypeError, MisfitError, ShapeError
+from chainc.ir.errors import DTypeError, InputError, MisfitError, ShapeError
 from chainc.ir.kernels import Kernels
 from chainc.ir.leaves import as_nodes, refuse_truth_value, size
 from chainc.ir.types import Shape, TensorType, float32, int64, product
@@ -193,6 +194,12 @@ def var(x: Operand, axis: Axis = None, correction: float = 0.0, keepdims: bool =
     """Σ (x - mean)² / (n - correction), in two passes."""
     (node,) = as_nodes(x)
     axes = normalize_axes("var", axis, node.ndim)
+    given: object = correction
+    if not isinstance(given, Real):
+        raise InputError(
+            f"var: the correction is {correction!r}, not a number",
+            hint="give what is taken from n, such as correction=1",
+        )
     centred = subtract(node, mean(node, axes, keepdims=True))
     count = size(product(node.shape[a] for a in axes))
     total = sum(square(centred), axes, keepdims)

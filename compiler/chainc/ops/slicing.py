@@ -14,7 +14,7 @@ from chainc.ir.kernels import Kernels
 from chainc.ir.leaves import as_nodes
 from chainc.ir.python.operators import operator
 from chainc.ir.types import Dim, Shape, TensorType, coefficient_of, float32, format_shape, static
-from chainc.ops.movement import expand_dims, flip, normalize_axes, require_axes, reshape
+from chainc.ops.movement import expand_dims, flip, normalize_axis, require_axes, reshape, whole
 
 __all__ = ["concat", "pad", "stack"]
 
@@ -203,27 +203,47 @@ def _cut(x: Node, axis: int, start: int, stop: int) -> Node:
 def pad(x: Operand, widths: Sequence[tuple[int, int]], value: float = 0.0) -> Node:
     """`value` before and after the elements; one (before, after) pair an axis."""
     (node,) = as_nodes(x)
-    if len(widths) != node.ndim or any(width < 0 for pair in widths for width in pair):
+    if not _are_widths(widths, node.ndim):
         raise ShapeError(
-            f"pad: widths {list(widths)} do not fit {format_shape(node.shape)}",
+            f"pad: widths {widths!r} do not fit {format_shape(node.shape)}",
             hint=f"give {node.ndim} pairs of counts that are not negative",
         )
     low, high = tuple(pair[0] for pair in widths), tuple(pair[1] for pair in widths)
     return apply(Pad(low, high, (0,) * node.ndim, value), node)
 
 
+def _are_widths(widths: object, ndim: int) -> bool:
+    if not isinstance(widths, Sequence) or len(widths) != ndim:
+        return False
+    pairs = all(isinstance(pair, Sequence) and len(pair) == 2 for pair in widths)
+    counts = [whole(width) for pair in widths for width in pair] if pairs else [None]
+    return all(count is not None and count >= 0 for count in counts)
+
+
 def concat(parts: Sequence[Operand], axis: int = 0) -> Node:
     """Tensors one after another along `axis`."""
-    if not parts:
-        raise ShapeError("concat: no tensors given", hint="give at least one tensor")
-    nodes = as_nodes(*parts)
-    (position,) = normalize_axes("concat", axis, nodes[0].ndim)
+    nodes = _parts("concat", parts)
+    position = normalize_axis("concat", axis, nodes[0].ndim)
     return apply(Concat(position), *nodes)
 
 
 def stack(parts: Sequence[Operand], axis: int = 0) -> Node:
     """Tensors of one shape joined along a new axis."""
-    return concat([expand_dims(part, axis) for part in as_nodes(*parts)], axis)
+    nodes = _parts("stack", parts)
+    position = normalize_axis("stack", axis, nodes[0].ndim + 1)
+    return concat([expand_dims(node, position) for node in nodes], position)
+
+
+def _parts(function: str, parts: Sequence[Operand]) -> tuple[Node, ...]:
+    given: object = parts
+    if isinstance(given, str) or not isinstance(given, Sequence):
+        raise ShapeError(
+            f"{function}: the tensors are a {type(parts).__name__}, not a list",
+            hint=f"put them in a list, such as cr.{function}([a, b])",
+        )
+    if not parts:
+        raise ShapeError(f"{function}: no tensors given", hint="give at least one tensor")
+    return as_nodes(*parts)
 
 
 Key = int | slice | EllipsisType | None

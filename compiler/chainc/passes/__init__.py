@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from inspect import getdoc
+from typing import TypeGuard
 
 from chainc.ir import Graph
 from chainc.ir.errors import InputError
@@ -61,7 +62,11 @@ def passes_named(
     Raises:
         InputError: it is none of these.
     """
-    return tuple(_as_pass(each) for each in ([given] if isinstance(given, str) else given))
+    return tuple(_as_pass(each) for each in (given if _are_several(given) else [given]))
+
+
+def _are_several(given: object) -> TypeGuard[Sequence[object]]:
+    return isinstance(given, Sequence) and not isinstance(given, str)
 
 
 def _as_pass(given: object) -> Pass:

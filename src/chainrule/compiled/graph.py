@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from chainc import ir
 from chainc.drawing.detail import Detail, Folded
 from chainc.ir import Node
+from chainc.ir.errors import GraphError
 from chainc.ir.text import parse as parse_text
 from chainc.ir.text import to_text
 from chainrule.drawing.drawing import Drawing, draw
@@ -34,6 +35,12 @@ class Graph(ir.Graph):
         updates: Mapping[Node, Node] | None = None,
         names: Sequence[str] = (),
     ) -> None:
+        given: object = outputs
+        if isinstance(given, str) or not isinstance(given, Sequence):
+            raise GraphError(
+                f"Graph: the outputs are a {type(outputs).__name__}, not a list of nodes",
+                hint="put the node in a list, such as cr.Graph([loss])",
+            )
         super().__init__(tuple(outputs), dict(updates or {}), tuple(names))
 
     def __repr__(self) -> str:

@@ -52,6 +52,11 @@ class State(Mapping[str, Array]):
             InputError: a name is no name, or a value is masked or no array.
             DTypeError: an element type is none of Chainrule's.
         """
+        if not isinstance(values, Mapping):
+            raise InputError(
+                f"State: the values are a {type(values).__name__}, not a dictionary",
+                hint='name each, such as {"layer/weight": array}',
+            )
         for name in values:
             _check_name(name)
         self._arrays = {name: array("State", name, value) for name, value in values.items()}

@@ -21,7 +21,7 @@ import numpy as np
 from chainc.ir.errors import InputError
 from chainc.ir.types import Array
 from chainrule.datasets.dataset import Dataset, Split
-from chainrule.declare.arguments import count
+from chainrule.declare.arguments import count, path_of
 
 BYTES_LIMIT = 4 * 2**30  # of an array, unless the caller allows more
 AXES_LIMIT = 32
@@ -48,7 +48,7 @@ def mnist(folder: str | os.PathLike[str], *, limit: int = BYTES_LIMIT) -> Datase
     Raises:
         InputError: a file is missing, is damaged or too large, or holds no images or labels.
     """
-    place = Path(folder)
+    place = path_of("mnist", folder)
     x, y = _samples(place, "t10k", limit)
     if _found(place, "train-images-idx3-ubyte") is None:
         border = len(y) * 4 // 5
@@ -71,7 +71,7 @@ def read_idx(path: str | os.PathLike[str], *, limit: int = BYTES_LIMIT) -> Array
             its header says, or its array is larger than the limit.
     """
     count("read_idx", "limit", limit, hint="give a number of bytes, such as limit=2**30")
-    return _Reader(Path(path), limit).array()
+    return _Reader(path_of("read_idx", path), limit).array()
 
 
 class _Reader:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 import operator
+import os
 from numbers import Real
-from typing import SupportsIndex
+from typing import TYPE_CHECKING, SupportsIndex
 
 import numpy as np
 
 from chainc.ir.errors import DTypeError, InputError
 from chainc.ir.types import BY_NAME, Array
 from chainrule.declare.arrays import UnfitError, read, taken_out
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def number(
@@ -54,14 +58,39 @@ def count(function: str, name: str, value: object, *, at_least: int = 1, hint: s
     Raises:
         InputError: it is not; the message says `function: name must be ...`.
     """
-    whole = isinstance(value, SupportsIndex) and not isinstance(value, bool)
-    converted = operator.index(value) if isinstance(value, SupportsIndex) and whole else -1
-    if not whole or converted < at_least:
+    converted = _as_whole(value)
+    if converted is None or converted < at_least:
         raise InputError(
             f"{function}: {name} must be a whole number, at least {at_least}, got {value!r}",
             hint=hint,
         )
     return converted
+
+
+def _as_whole(value: object) -> int | None:
+    """None for what is no whole number."""
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:  # an array of several, or a class
+        return None
+
+
+def path_of(function: str, value: object) -> Path:
+    """A place in the file system.
+
+    Raises:
+        InputError: it is none.
+    """
+    from pathlib import Path  # slow to import, and who declares needs none
+
+    if isinstance(value, (str, os.PathLike)):
+        return Path(value)
+    raise InputError(
+        f"{function}: {value!r} is no path",
+        hint='give the name of a file or a folder, such as "pages/network.html"',
+    )
 
 
 def part_name(function: str, value: object) -> str:

@@ -42,7 +42,7 @@ def grad(loss: Node, wrt: Node | Several, *, allow_unused: bool = False) -> Node
     Raises:
         GradientError: the loss is no scalar, or does not depend on `wrt`.
     """
-    found = autodiff.grad(_node("grad", loss), _nodes("grad", wrt), allow_unused=allow_unused)
+    found = autodiff.grad(node_of("grad", loss), nodes_of("grad", wrt), allow_unused=allow_unused)
     return found[0] if isinstance(wrt, Node) else found
 
 
@@ -90,9 +90,9 @@ def vjp(
         GradientError: an output does not depend on some node of `wrt` (unless `allow_unused`), or
             a cotangent has another type than its output.
     """
-    results = _nodes("vjp", outputs)
+    results = nodes_of("vjp", outputs)
     given = _directions("vjp", "cotangent", outputs, results, cotangents)
-    found = autodiff.vjp(results, _nodes("vjp", wrt), given, allow_unused=allow_unused)
+    found = autodiff.vjp(results, nodes_of("vjp", wrt), given, allow_unused=allow_unused)
     return found[0] if isinstance(wrt, Node) else found
 
 
@@ -110,9 +110,9 @@ def jvp(
     Raises:
         GradientError: a tangent has another type than its node of `wrt`.
     """
-    nodes = _nodes("jvp", wrt)
+    nodes = nodes_of("jvp", wrt)
     given = _directions("jvp", "tangent", wrt, nodes, tangents)
-    found = autodiff.jvp(_nodes("jvp", outputs), nodes, given)
+    found = autodiff.jvp(nodes_of("jvp", outputs), nodes, given)
     return found[0] if isinstance(outputs, Node) else found
 
 
@@ -126,13 +126,13 @@ def hvp(loss: Node, wrt: Node | Several, vectors: Given | Sequence[Given]) -> No
     Raises:
         GradientError: the loss is no scalar, or a vector has another type than its node of `wrt`.
     """
-    nodes = _nodes("hvp", wrt)
+    nodes = nodes_of("hvp", wrt)
     given = _directions("hvp", "vector", wrt, nodes, vectors)
-    found = autodiff.hvp(_node("hvp", loss), nodes, given)
+    found = autodiff.hvp(node_of("hvp", loss), nodes, given)
     return found[0] if isinstance(wrt, Node) else found
 
 
-def _node(function: str, loss: object) -> Node:
+def node_of(function: str, loss: object) -> Node:
     if isinstance(loss, Node):
         return loss
     raise GradientError(
@@ -141,7 +141,7 @@ def _node(function: str, loss: object) -> Node:
     )
 
 
-def _nodes(function: str, given: object) -> list[Node]:
+def nodes_of(function: str, given: object) -> list[Node]:
     """A node, several, or a model's parameters."""
     if isinstance(given, Node):
         return [given]

@@ -104,6 +104,12 @@ def _baked(graph: ir.Graph, names: Sequence[str] | bool) -> ir.Graph:
     """Hyperparameters as constants: all of them, or the named ones."""
     if not names:
         return graph
+    given: object = names
+    if isinstance(given, str) or not isinstance(given, (bool, Sequence)):
+        raise InputError(
+            f"compile: bake_in is {names!r}, not names of hyperparameters",
+            hint='give a list of names, such as bake_in=["lr"], or True for all',
+        )
     wanted = None if isinstance(names, bool) else set(names)
 
     def transform(node: Node, inputs: tuple[Node, ...]) -> Node:

@@ -83,6 +83,7 @@ def absolute_error(predictions: Node, targets: Node) -> Node:
 
 def check_labels(function: str, logits: Node, labels: Node) -> None:
     _check_float(function, "logits", logits)
+    _check_node(function, "labels", labels)
     if labels.type.dtype.kind != "i":
         raise DTypeError(
             f"{function}: the labels are {labels.type}, not integers",
@@ -124,7 +125,16 @@ def check_alike(function: str, name: str, given: Node, targets: Node) -> None:
         )
 
 
+def _check_node(function: str, name: str, given: object) -> None:
+    if not isinstance(given, Node):
+        raise DTypeError(
+            f"{function}: the {name} are a {type(given).__name__}, not a node",
+            hint="give a node, such as model(x) or cr.input(...)",
+        )
+
+
 def _check_float(function: str, name: str, node: Node) -> None:
+    _check_node(function, name, node)
     if not node.type.dtype.is_float:
         raise DTypeError(
             f"{function}: the {name} are {node.type}, not floating-point",

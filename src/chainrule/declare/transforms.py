@@ -19,6 +19,7 @@ from chainc.ops import stack
 from chainc.ops.elementwise import Elementwise
 from chainc.ops.formula import Cotangents, CustomGradient, Formula, scalar_input
 from chainc.ops.movement import broadcast_to, reshape
+from chainrule.declare.derivatives import node_of, nodes_of
 
 if TYPE_CHECKING:
     import sympy
@@ -43,8 +44,8 @@ def jacobian(
         GradientError: y is not floating-point, has a named size or too many elements, or does not
             depend on `wrt` (unless `allow_unused`, which gives zeros).
     """
-    nodes = [wrt] if isinstance(wrt, Node) else list(wrt)
-    cotangents = [constant(unit) for unit in _units(y)]
+    nodes = nodes_of("jacobian", wrt)
+    cotangents = [constant(unit) for unit in _units(node_of("jacobian", y))]
     rows = [vjp([y], nodes, [unit], allow_unused=allow_unused) for unit in cotangents]
     result = [
         _rows_to_tensor([row[position] for row in rows], y, node)
@@ -68,8 +69,9 @@ def hessian(loss: Node, wrt: Node | Sequence[Node]) -> Node | list[list[Node]]:
     """
     if isinstance(wrt, Node):
         return jacobian(grad(loss, wrt), wrt, allow_unused=True)
-    gradients = grad(loss, wrt)
-    return [jacobian(gradient, wrt, allow_unused=True) for gradient in gradients]
+    nodes = nodes_of("hessian", wrt)
+    gradients = grad(loss, nodes)
+    return [jacobian(gradient, nodes, allow_unused=True) for gradient in gradients]
 
 
 def _units(y: Node) -> Sequence[np.ndarray[tuple[int, ...], np.dtype[np.generic]]]:
@@ -113,7 +115,7 @@ def formula(node: Node) -> sympy.Basic:
     """
     from chainc.interpreters.symbolic import expression
 
-    return expression(node)
+    return expression(node_of("formula", node))
 
 
 def custom_gradient(
@@ -180,7 +182,13 @@ def elementwise(
 
 
 def _from_function(function: Callable[..., Node], name: str) -> Formula:
-    parameters = inspect.signature(function).parameters.values()
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        raise GraphError(
+            f"elementwise: {function!r} is no function whose arguments can be counted",
+            hint="give a function of scalars, such as lambda x, y: x * y, or a sympy expression",
+        ) from None
     if any(p.kind not in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters):
         raise GraphError(
             f"elementwise: {name} takes a variable number of arguments, or some by keyword only",

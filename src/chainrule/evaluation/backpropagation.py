@@ -11,6 +11,7 @@ from chainc.autodiff import pull_back, require_scalar, seed
 from chainc.ir import Graph, Node, describe
 from chainc.ir.errors import GradientError
 from chainc.ir.types import Array
+from chainrule.declare.derivatives import nodes_of
 from chainrule.evaluation.point import complete, evaluate_at
 from chainrule.evaluation.values import Floats, Values
 
@@ -70,7 +71,7 @@ def backpropagate(
     require_scalar(function, loss)
     graph = Graph((loss,))
     leaves = (*graph.leaves("input"), *graph.leaves("state"))
-    targets = list(leaves if wrt is None else wrt)
+    targets = list(leaves if wrt is None else nodes_of(function, wrt))
     pulled = pull_back([loss], targets, [seed(loss)])
     _require_reached(loss, wrt or (), pulled.totals)
     added = [(node, each) for node, several in pulled.contributions.items() for each in several]

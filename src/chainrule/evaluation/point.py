@@ -23,6 +23,11 @@ def complete(function: str, graph: Graph, at: Values, seed: int) -> Point:
     Raises:
         InputError: a value is missing or unknown; the message says `function: ...`.
     """
+    if not isinstance(at, Mapping):
+        raise InputError(
+            f"{function}: the values are a {type(at).__name__}, not a dictionary",
+            hint='name each, such as {"x": 1.0}, or {x: 1.0} for a node x',
+        )
     number_equal_names(graph.leaves("state"))
     leaves = {node.op.label: node for node in (*graph.leaves("state"), *graph.leaves("input"))}
     point: dict[Node, Array] = {}

@@ -8,6 +8,7 @@ from chainc.autodiff import grad
 from chainc.ir import Node, describe, topological
 from chainc.ir.errors import GradientError, GraphError
 from chainc.ir.leaves import Slot
+from chainrule.declare.derivatives import node_of, nodes_of
 
 __all__ = ["LearningRule", "backprop"]
 
@@ -23,6 +24,8 @@ def backprop(loss: Node, parameters: Sequence[Node]) -> Signals:
     Raises:
         GradientError: the loss is no scalar, or does not depend on a parameter.
     """
+    node_of("backprop", loss)
+    nodes_of("backprop", parameters)
     try:
         return dict(zip(parameters, grad(loss, parameters), strict=True))
     except GradientError as error:

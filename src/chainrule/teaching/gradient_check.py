@@ -14,6 +14,7 @@ from chainc.ir.errors import GradientError
 from chainc.ir.leaves import Input, Slot
 from chainc.ir.types import Array
 from chainrule.declare.arguments import count, number
+from chainrule.declare.derivatives import nodes_of
 from chainrule.evaluation.point import Point, complete, evaluate_at
 from chainrule.evaluation.values import Floats, Values
 from chainrule.writing.html_table import html_table
@@ -104,7 +105,8 @@ def check_grad(
     """
     number("check_grad", "tolerance", tolerance, above=0, hint="give tolerance=1e-6")
     count("check_grad", "directions", directions, hint="give directions=5")
-    nodes = [wrt] if isinstance(wrt, Node) else list(wrt)
+    count("check_grad", "seed", seed, at_least=0, hint="give seed=0")
+    nodes = nodes_of("check_grad", wrt)
     for node in nodes:
         _require_leaf(node)
     graph = Graph((loss, *grad(loss, nodes)))

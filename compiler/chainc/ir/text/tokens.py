@@ -50,6 +50,11 @@ class Tokens:
     """
 
     def __init__(self, text: str) -> None:
+        if not isinstance(text, str):
+            raise ParseError(
+                f"the graph is a {type(text).__name__}, not text",
+                hint="give what str(graph) or graph.text() wrote",
+            )
         self._lines = text[: MAX_LENGTH + 1].split("\n")
         self._stream = self._scan()
         if len(text) > MAX_LENGTH:

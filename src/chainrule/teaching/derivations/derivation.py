@@ -9,6 +9,7 @@ from pathlib import Path
 from chainc.autodiff import pull_back, require_scalar, seed
 from chainc.ir import Node, describe, topological
 from chainc.ir.errors import GradientError, InputError
+from chainrule.declare.derivatives import nodes_of
 from chainrule.evaluation.backpropagation import backpropagate
 from chainrule.evaluation.values import Values
 from chainrule.teaching.derivations.document import (
@@ -141,7 +142,7 @@ def derive(
         InputError: a value or a name cannot be used.
     """
     require_scalar("derive", loss)
-    wanted = [wrt] if isinstance(wrt, Node) else list(dict.fromkeys(wrt))
+    wanted = list(dict.fromkeys(nodes_of("derive", wrt)))
     _check(loss, wanted, names or {})
     pulled = pull_back([loss], wanted, [seed(loss)])
     for node in wanted:
@@ -168,6 +169,11 @@ def _check(loss: Node, wanted: Sequence[object], names: Mapping[Node, str]) -> N
         raise InputError(
             f"derive: {wanted!r} is no node to differentiate with respect to",
             hint="give a node, such as cr.derive(loss, weight), or a list of nodes",
+        )
+    if not isinstance(names, Mapping):
+        raise InputError(
+            f"derive: the names are a {type(names).__name__}, not a dictionary",
+            hint='give a name for each node, such as names={hidden: "h"}',
         )
     given: list[tuple[object, object]] = list(names.items())
     for node, name in given:

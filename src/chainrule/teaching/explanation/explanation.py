@@ -13,6 +13,7 @@ from chainc.rewriting.change import Change
 from chainc.rewriting.trace import Fired
 from chainrule.compiled.compiled import Compiled
 from chainrule.compiled.stages import Stage, spelled
+from chainrule.declare.arguments import path_of
 from chainrule.evaluation.cost import cost
 from chainrule.evaluation.point import complete, evaluate_at
 from chainrule.evaluation.values import Values
@@ -87,7 +88,7 @@ def _checked(program: object, path: str | Path) -> Path:
             f"explain: got {type(program).__name__}, which is not compiled",
             hint="give what cr.compile returns: cr.explain(cr.compile(loss))",
         )
-    target = Path(path)
+    target = path_of("explain", path)
     check_target("explain", target)
     return target
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from chainc.ir import Graph, Node, describe
 from chainc.ir.errors import GraphError, InputError
+from chainrule.declare.arguments import path_of
 from chainrule.evaluation.backpropagation import backpropagate
 from chainrule.evaluation.values import Values
 from chainrule.teaching.pages.page import Page
@@ -47,7 +48,7 @@ def step_through(
         InputError: a value is missing, unknown or does not fit, or there is no node to begin with.
         ExportError: the file cannot be written.
     """
-    target = Path(path)
+    target = path_of("step_through", path)
     _check_loss(loss)
     check_target("step_through", target)
     targets = [wrt] if isinstance(wrt, Node) else wrt
