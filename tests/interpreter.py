@@ -249,7 +249,7 @@ class Interpreter:
             case Within(out=out, base=base, offset=offset):
                 self.arrays[out] = _viewed(self.arrays[base], out, self.position(offset))
             case Entry(out=out, table=table, position=position):
-                self.arrays[out] = _viewed(self.tables[table][position], out)
+                self.arrays[out] = _viewed(self.tables[table][self.position(position)], out)
             case Data(out=out, content=content):
                 self.arrays[out] = np.frombuffer(content, out.dtype.numpy)
 

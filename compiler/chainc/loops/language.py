@@ -215,7 +215,7 @@ class Entry:
 
     out: Parameter
     table: Parameter
-    position: int
+    position: Affine
 
 
 @dataclass(frozen=True)

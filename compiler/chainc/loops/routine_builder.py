@@ -110,10 +110,12 @@ class RoutineBuilder(NestBuilder):
         self._append(Within(out, base, affine(offset)))
         return out
 
-    def entry(self, table: Parameter, position: int, name: str, dtype: DType) -> Parameter:
+    def entry(
+        self, table: Parameter, position: int | Variable, name: str, dtype: DType
+    ) -> Parameter:
         """What a table of pointers points to."""
         out = Parameter(name, dtype, padded=False)
-        self._append(Entry(out, table, position))
+        self._append(Entry(out, table, affine(position)))
         return out
 
     def data(self, name: str, dtype: DType, content: bytes) -> Parameter:

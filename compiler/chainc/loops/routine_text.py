@@ -32,7 +32,7 @@ from chainc.loops.language import (
     Within,
     statements,
 )
-from chainc.loops.repetition import Block, Line, Offset, Piece, Rendered
+from chainc.loops.repetition import Block, Line, Piece, Rendered
 from chainc.loops.text import LoopText, noted_lines, together
 from chainc.loops.values import Parameter, Register
 
@@ -134,7 +134,7 @@ class RoutineText(LoopText):
                 yield from self.affine(offset)
             case Entry(table=table, position=position):
                 yield f"{self.parameters[table]}["
-                yield Offset(position, alone=True)
+                yield from self.affine(position)
                 yield "]"
             case Data(name=name):
                 yield name

@@ -108,7 +108,9 @@ def _positioned(
             return _of(statement.position)
         case Within():
             return _of(statement.offset)
-        case Immediate() | Immediates() | RowCount() | Clock() | Entry() | Data():
+        case Entry():
+            return _of(statement.position)
+        case Immediate() | Immediates() | RowCount() | Clock() | Data():
             return ()
 
 

@@ -9,15 +9,13 @@ one reads or overwrites what another thread has touched, a barrier comes between
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from itertools import accumulate, groupby
 
 from chainc.ir import Origin
-from chainc.ir.types import int64, uint8
+from chainc.ir.types import uint8
 from chainc.loops.language import Nest, Routine
 from chainc.loops.routine_builder import RoutineBuilder
-from chainc.loops.values import Address, Parameter, Register, affine
+from chainc.loops.values import Register
 from chainc.lowering.forms import form_of
 from chainc.lowering.kernels import Copy, Kernel
 from chainc.lowering.parts import Part, parts_of, parts_of_all
@@ -25,50 +23,15 @@ from chainc.lowering.program import Program
 from chainc.lowering.views import Buffer, View
 from chainc.schedules import schedule
 from chainc.schedules.layout.machine import Machine
-from chainc.schedules.program.clock import Clock, TimedCall
+from chainc.schedules.program.call_writing import CallWriter, KernelCall, Team, write_calls
+from chainc.schedules.program.clock import Clock
 from chainc.schedules.program.conflicts import Conflicts
-from chainc.schedules.program.control_block import FAILURE
 from chainc.schedules.program.failures import Failures, Watched
 from chainc.schedules.program.memory import Memory
 from chainc.schedules.unrolled.schedule import Unrolled
 from chainc.schedules.watching import watching_nest
 
 MOST_CALLS = 512  # of kernels in one routine; it calls another for those before
-
-
-@dataclass(frozen=True)
-class KernelCall:
-    """A kernel, the buffers it is given, and which of them it writes; what a failure is called.
-
-    `parts` is what it computes; nothing if it looks through what another has computed.
-    """
-
-    nest: Nest
-    buffers: tuple[Buffer, ...]
-    written: frozenset[Buffer]
-    code: int
-    parts: tuple[Part, ...] = ()
-
-
-@dataclass(frozen=True)
-class Team:
-    """What every thread is given: the memory they have in common, and who it is."""
-
-    arena: Parameter
-    table: Parameter
-    thread: Register
-    threads: Register
-
-    def wait(self, to: RoutineBuilder) -> None:
-        to.barrier(self.arena, self.thread, self.threads)
-
-    def word(self, to: RoutineBuilder, offset: int, name: str) -> Address:
-        """A 64-bit word of the arena."""
-        return Address(to.within(self.arena, offset, name, int64), affine(0))
-
-    def leads(self, to: RoutineBuilder) -> Register:
-        """Is this the first thread?"""
-        return to.is_equal(self.thread, 0, "first")
 
 
 @dataclass
@@ -122,7 +85,7 @@ class ProgramWriter:
     ) -> Sequence[Routine]:
         """`NAME.set` copies states from the table's arrays into the arena, `NAME.get` back."""
         given, taken = [], []
-        for state in states:
+        for state in _alike_together(states):
             plain = replace(state, panels=None)
             source, target = replace(plain, role="input"), replace(plain, role="output")
             self.memory.table[source] = self.memory.table[target] = table[state.key]
@@ -174,56 +137,27 @@ class ProgramWriter:
         if before is not None:
             to.run(before, team.arena, team.table, rows, team.thread, team.threads)
             team.wait(to)
-        self._calls(to, team, rows, calls)
+        self._calls(to, team, rows, name, calls)
         return to.routine(name, "kernels in order", inlined=inlined)
 
     def _calls(
-        self, to: RoutineBuilder, team: Team, rows: Register, calls: Sequence[KernelCall]
+        self,
+        to: RoutineBuilder,
+        team: Team,
+        rows: Register,
+        name: str,
+        calls: Sequence[KernelCall],
     ) -> None:
-        """Those of the first thread alone are put together between barriers."""
         if not calls:
             return
-        leads = team.leads(to)
-        conflicts, passed = Conflicts(), 0
-        counts = accumulate(self._waits(conflicts, call) for call in calls)
-        stages = zip(counts, calls, strict=True)
-        for (stage, shared), some in groupby(stages, lambda each: (each[0], each[1].nest.shared)):
-            if stage != passed:
-                team.wait(to)
-                passed = stage
-            with nullcontext() if shared else to.when(leads):
-                for _, call in some:
-                    self.call(to, team, rows, call)
+        conflicts = Conflicts()
+        waits = [self._waits(conflicts, call) for call in calls]
+        write_calls(CallWriter(to, team, rows, self.memory, self.clock), name, calls, waits)
 
     def _waits(self, conflicts: Conflicts, call: KernelCall) -> bool:
         touched = {buffer: self.memory.extent(buffer) for buffer in call.buffers}
         written = [extent for buffer, extent in touched.items() if buffer in call.written]
         return conflicts.waits([*touched.values()], written, shared=call.nest.shared)
-
-    def call(self, to: RoutineBuilder, team: Team, rows: Register, call: KernelCall) -> None:
-        """Pointers are found where they are needed: kept for long, they would take registers."""
-        buffers = [self._place(to, team, buffer) for buffer in call.buffers]
-        failing: Sequence[Parameter | Register] = ()
-        if call.nest.fails:
-            place = to.within(team.arena, FAILURE, "failure", int64)
-            failing = (place, to.integer(call.code))
-        with self._timed(to, team, call):
-            to.run(call.nest, *buffers, rows, team.thread, team.threads, *failing)
-
-    def _timed(
-        self, to: RoutineBuilder, team: Team, call: KernelCall
-    ) -> AbstractContextManager[None]:
-        if self.clock is None:
-            return nullcontext()
-        return self.clock.around(to, team.arena, team.table, TimedCall(call.nest, call.parts))
-
-    def _place(self, to: RoutineBuilder, team: Team, buffer: Buffer) -> Parameter:
-        name, dtype = buffer.name or "value", buffer.type.dtype
-        if buffer in self.memory.offsets:
-            return to.within(team.arena, self.memory.offsets[buffer], name, dtype)
-        if buffer in self.memory.table:
-            return to.entry(team.table, self.memory.table[buffer], name, dtype)
-        return to.data(self.memory.constant(buffer), dtype, buffer.data)
 
 
 def step_arguments(to: RoutineBuilder) -> tuple[Team, Register]:
@@ -231,6 +165,14 @@ def step_arguments(to: RoutineBuilder) -> tuple[Team, Register]:
     arena, table = to.buffer("arena", uint8), to.buffer("table", uint8)
     rows = to.number("rows")
     return Team(arena, table, to.number("thread"), to.number("threads")), rows
+
+
+def _alike_together(states: Sequence[Buffer]) -> Sequence[Buffer]:
+    """Those of one type and layout side by side, so that they can be copied in a loop."""
+    kinds: dict[tuple[object, ...], list[Buffer]] = {}
+    for state in states:
+        kinds.setdefault((state.type, state.panels), []).append(state)
+    return [state for some in kinds.values() for state in some]
 
 
 def _origin_of(out: Buffer, kernel: Kernel) -> Origin:

@@ -37,7 +37,7 @@ from chainc.loops.language import Routine
 from chainc.loops.routine_builder import Number, RoutineBuilder
 from chainc.loops.values import Address, Kind, Parameter, Register, affine
 from chainc.schedules.program import control_block
-from chainc.schedules.program.calls import Team
+from chainc.schedules.program.call_writing import Team
 from chainc.schedules.training import layout as words
 from chainc.schedules.training.layout import (
     LANES,

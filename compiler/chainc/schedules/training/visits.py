@@ -17,7 +17,8 @@ from chainc.loops.values import Address, Parameter, Register, affine
 from chainc.lowering.kernels import Applied
 from chainc.lowering.views import Buffer, View
 from chainc.ops.families.indexing import Gather
-from chainc.schedules.program.calls import ProgramWriter, Team
+from chainc.schedules.program.call_writing import Team
+from chainc.schedules.program.calls import ProgramWriter
 from chainc.schedules.program.clock import Clock, TimedCall
 from chainc.schedules.training.layout import BatchInput, Visit
 

@@ -35,7 +35,8 @@ from chainc.lowering.views import Buffer, View
 from chainc.ops.families.indexing import OneHot
 from chainc.schedules.layout.access import Capacity
 from chainc.schedules.program import control_block
-from chainc.schedules.program.calls import Team, step_arguments
+from chainc.schedules.program.call_writing import Team
+from chainc.schedules.program.calls import step_arguments
 from chainc.schedules.program.failures import Failures
 from chainc.schedules.program.memory import Memory
 from chainc.schedules.training.layout import (

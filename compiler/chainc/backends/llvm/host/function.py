@@ -185,7 +185,8 @@ class NativeFunction:
         return self._printed(self._rebound(sizes), Capacity({}), timed=timed)
 
     def _printed(self, program: Program, capacity: Capacity, *, timed: bool) -> FunctionCode:
-        return function_code(program, capacity, self.processor, MOST_IN_CODE, timed=timed)
+        most_in_code = 0 if program.seldom else MOST_IN_CODE  # so that draws are a loop
+        return function_code(program, capacity, self.processor, most_in_code, timed=timed)
 
 
 class Binding:

@@ -102,12 +102,11 @@ class RoutinePrinter(LoopPrinter):
     def _place(self, statement: Within | Entry | Data) -> str:
         match statement:
             case Within(base=base, offset=offset):
-                amount = self._affine(offset) if offset.terms else str(offset.constant)
-                pointer = self.arguments[base]
+                amount, pointer = self._affine(offset), self.arguments[base]
                 return self.to.let(f"getelementptr inbounds i8, ptr {pointer}, i64 {amount}")
             case Entry(table=table, position=position):
-                pointer = self.arguments[table]
-                slot = self.to.let(f"getelementptr inbounds ptr, ptr {pointer}, i64 {position}")
+                place, pointer = self._affine(position), self.arguments[table]
+                slot = self.to.let(f"getelementptr inbounds ptr, ptr {pointer}, i64 {place}")
                 return self.to.let(f"load ptr, ptr {slot}, align 8")
             case Data():
                 return self.constants_of(statement)

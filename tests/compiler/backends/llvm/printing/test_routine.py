@@ -97,7 +97,10 @@ class Author:
     def loaded(self, known: Sequence[Register]) -> Register:
         if self.random.integers(2):
             return self.to.acquire(self.address())
-        place = self.to.entry(self.table, int(self.random.integers(2)), "entry", int64)
+        which: int | Register = int(self.random.integers(2))
+        if self.random.integers(2):
+            which = self.to.compute("bit_and", self.chosen(known), self.to.integer(1))
+        place = self.to.entry(self.table, which, "entry", int64)
         low = self.to.compute("bit_and", self.chosen(known), self.to.integer(7))
         return self.to.load(Address(place, affine(low)))
 
