@@ -3,6 +3,7 @@
 What is read back gets executed, so a file counts only if the folder and the file belong to this
 user, nobody else can open or change them, no symbolic link leads to them, and the bytes still have
 the digest written in front of them. Anything else is treated as "not kept": the caller compiles.
+What is kept has room for `MOST_BYTES`; beyond, what was not used for longest is removed.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ import hashlib
 import logging
 import os
 import stat
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _DIGEST_SIZE = hashlib.sha256().digest_size
+MOST_BYTES = 256 * 2**20
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _log = logging.getLogger(__name__)
 
@@ -61,6 +64,7 @@ def store(name: str, content: bytes) -> None:
         folder().mkdir(mode=stat.S_IRWXU, parents=True, exist_ok=True)
         with _private_folder() as handle:
             _write(name, hashlib.sha256(content).digest() + content, handle)
+            _remove_oldest(handle)
     except OSError as error:
         _log.info("compiled code is not kept: %s", error.strerror or error)
 
@@ -88,7 +92,21 @@ def _read(name: str, folder_handle: int) -> bytes:
     handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=folder_handle)
     with os.fdopen(handle, "rb") as file:
         _require_private(handle)
+        with suppress(OSError):  # what nobody can change can be used all the same
+            os.utime(handle, ns=(time.time_ns(), os.fstat(handle).st_mtime_ns))
         return file.read()
+
+
+def _remove_oldest(folder_handle: int) -> None:
+    """Until the rest is small enough; another process may remove them at the same time."""
+    with os.scandir(folder_handle) as entries:
+        found = [(each.name, each.stat(follow_symlinks=False)) for each in entries]
+    room = MOST_BYTES
+    for name, status in sorted(found, key=lambda each: each[1].st_atime_ns, reverse=True):
+        room -= status.st_size
+        if room < 0 and stat.S_ISREG(status.st_mode):
+            with suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=folder_handle)
 
 
 def _write(name: str, content: bytes, folder_handle: int) -> None:

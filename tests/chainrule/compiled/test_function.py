@@ -265,3 +265,18 @@ def test_a_thousand_compilations_leave_no_memory_behind() -> None:
     for _ in range(1000):
         compile_and_close()
     assert megabytes() - before < 5
+
+
+def test_code_for_ever_new_sizes_is_kept_for_some() -> None:
+    """What was bound goes on with its own; a size that comes again is compiled again."""
+    x = cr.input("x", ("rows", "columns"))
+    function = cr.compile(cr.sum(x * 2.0, axis=0))
+    executable = function._compiled.executable
+    assert isinstance(executable, host_function.NativeFunction)
+    first = executable.bind({}, 1, 3)
+    for columns in range(1, host_function.CODES_KEPT + 4):
+        found = function(x=np.ones((2, columns), np.float32))
+        np.testing.assert_array_equal(found, np.full(columns, 4, np.float32))
+    assert len(executable._codes) == host_function.CODES_KEPT
+    assert list(executable._codes)[-1] == (2, host_function.CODES_KEPT + 3)
+    np.testing.assert_array_equal(first(np.ones((1, 3), np.float32))[0], [2, 2, 2])

@@ -173,3 +173,32 @@ def test_what_is_not_kept_yet_is_no_error_in_the_log(
     cache_folder.write_text("a file")
     compiled_cache.store("abc", b"code")
     assert "Errno" not in caplog.text
+
+
+@posix
+def test_what_was_not_used_for_longest_makes_room(
+    cache_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiled_cache, "MOST_BYTES", 450)
+    content = bytes(100)  # 132 with its digest
+    for age, name in enumerate(["a", "b", "c"], start=1):
+        compiled_cache.store(name, content)
+        os.utime(cache_folder / name, (age, age))
+    assert compiled_cache.load("a") == content  # which now was used last
+    compiled_cache.store("d", content)
+    assert {file.name for file in cache_folder.iterdir()} == {"a", "c", "d"}
+    compiled_cache.store("large", bytes(500))
+    assert compiled_cache.load("large") is None
+    assert sum(file.stat().st_size for file in cache_folder.iterdir()) <= 450
+
+
+@posix
+@pytest.mark.usefixtures("cache_folder")
+def test_a_file_whose_time_cannot_be_noted_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled_cache.store("name", b"content")
+
+    def refuse(_: int) -> None:
+        raise OSError("read-only file system")
+
+    monkeypatch.setattr(os, "utime", refuse)
+    assert compiled_cache.load("name") == b"content"

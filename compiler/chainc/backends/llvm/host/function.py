@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -34,6 +35,7 @@ from chainc.schedules.program.memory import MOST_IN_CODE, Memory
 from chainc.schedules.program.preparation import prepare, with_outputs
 
 BLOCK = 256  # rows that are done at once where each row stands for itself
+CODES_KEPT = 16  # for other sizes; what is bound keeps its own
 ENTRIES = ("bind", "run", "store")
 SIGNATURE = [ctypes.c_void_p, ctypes.c_void_p] + [ctypes.c_int64] * 3
 
@@ -133,6 +135,7 @@ class NativeFunction:
         self._rebound = rebound
         self.processor = processor
         self._codes: dict[tuple[int, ...], tuple[FunctionCode, Library]] = {}
+        self._turn = threading.Lock()
         self._one_code_for_rows = len(program.size_names) == 1
         self._blocks = rows_are_independent(program)
 
@@ -160,11 +163,15 @@ class NativeFunction:
     def _kept(
         self, sizes: tuple[int, ...], make: Callable[[Mapping[str, int]], FunctionCode]
     ) -> tuple[FunctionCode, Library]:
-        if sizes not in self._codes:
-            code = make(dict(zip(self._program.size_names, sizes, strict=True)))
-            library = Library(compile_object(code.text, self.processor), ENTRIES)
-            self._codes[sizes] = (code, library)
-        return self._codes[sizes]
+        with self._turn:
+            known = self._codes.pop(sizes, None)
+            if known is None:
+                code = make(dict(zip(self._program.size_names, sizes, strict=True)))
+                known = code, Library(compile_object(code.text, self.processor), ENTRIES)
+            self._codes[sizes] = known  # the last, as it was used last
+            if len(self._codes) > CODES_KEPT:
+                del self._codes[next(iter(self._codes))]
+            return known
 
     def _capacity(self, rows: int) -> int:
         power = 1 << max(rows - 1, 0).bit_length()
