@@ -197,7 +197,7 @@ def test_what_was_not_used_for_longest_makes_room(
 def test_a_file_whose_time_cannot_be_noted_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled_cache.store("name", b"content")
 
-    def refuse(_: int) -> None:
+    def refuse(_: int, **__: object) -> None:
         raise OSError("read-only file system")
 
     monkeypatch.setattr(os, "utime", refuse)
