@@ -19,6 +19,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from tests.benchmarks.compiled_cases import CASES
+from tests.benchmarks.compiling import measure as measure_compiling
 from tests.benchmarks.contender import ROOT, facts_of
 from tests.benchmarks.own import TARGETS, exported_library
 from tests.benchmarks.peak import DType, Peak, widest_bits
@@ -167,6 +169,7 @@ def run(options: argparse.Namespace) -> Results:
             benchmarks.threads(results)
         if "llvm" in options.targets:
             results.library = benchmarks.library()
+            results.compiling = measure_compiling(list(CASES), options.rounds)
     return results
 
 

@@ -12,8 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from tests.benchmarks.chart import draw
+from tests.benchmarks.compiled_cases import CASES as COMPILED
+from tests.benchmarks.compiled_cases import PHASES
 from tests.benchmarks.contender import ROOT
-from tests.benchmarks.results import Results
+from tests.benchmarks.results import Compiling, Results
 from tests.benchmarks.timing import Series, Spread, ratios, spread
 from tests.benchmarks.workloads import MEANINGS, WORKLOADS
 
@@ -41,6 +43,10 @@ compared with that of NumPy before it is timed.
 ## Compile time and memory
 
 {starts}
+
+### Where a cold compile goes
+
+{compiling}
 
 ## What the columns mean
 
@@ -108,6 +114,7 @@ def page(results: Results) -> str:
         speeds="\n\n".join(_workload(results, name) for name in results.speeds),
         threads=_threads(results),
         starts=_starts(results),
+        compiling=compile_table(results.compiling),
     )
 
 
@@ -201,6 +208,34 @@ def _starts(results: Results) -> str:
             f"{results.library:,} bytes."
         )
     return "\n\n".join(told)
+
+
+def compile_table(cases: Mapping[str, Compiling]) -> str:
+    """Milliseconds by phase, medians; phases that took none anywhere are left out."""
+    found = {name: case for name, case in cases.items() if case.phases}
+    if not found:
+        return "Not measured."
+    phases = [p for p in PHASES if any(_phase(case, p) >= 0.0005 for case in found.values())]
+    rows = [
+        (name, *(f"{1000 * _phase(case, phase):,.0f}" for phase in phases),
+         *(f"{1000 * seconds:,.0f}" for seconds in (_whole(case), spread(case.cached).median)),
+         f"{max(case.memory) / 2**20:.0f} MiB")
+        for name, case in found.items()
+    ]  # fmt: skip
+    meanings = "; ".join(f"{name}: {COMPILED[name].meaning}" for name in found)
+    told = (
+        "Milliseconds from the declaration to the end of the first step, in fresh processes with\n"
+        "an empty cache, and with one that is warm. " + meanings + "."
+    )
+    return f"{table(('', *phases, 'all', 'cached', 'memory'), rows)}\n\n{told}"
+
+
+def _phase(case: Compiling, phase: str) -> float:
+    return spread([each.get(phase, 0.0) for each in case.phases]).median
+
+
+def _whole(case: Compiling) -> float:
+    return spread([sum(each.values()) for each in case.phases]).median
 
 
 def main() -> None:

@@ -35,6 +35,21 @@ class Start:
 
 
 @dataclass
+class Compiling:
+    """A case in fresh processes, from its declaration to the end of the first step.
+
+    Attributes:
+        phases: seconds by phase of each process with an empty cache.
+        cached: seconds of a process with what the one before has kept.
+        memory: bytes resident at most, cache empty.
+    """
+
+    phases: list[dict[str, float]] = field(default_factory=list)
+    cached: list[float] = field(default_factory=list)
+    memory: list[int] = field(default_factory=list)
+
+
+@dataclass
 class Results:
     """Everything that the page shows.
 
@@ -46,6 +61,7 @@ class Results:
         starts: by contender.
         library: bytes of the stripped library of the digits network; None where there is none.
         real_digits: whether the mnist samples were those of a folder of IDX files.
+        compiling: where a cold compile goes, by case.
     """
 
     machine: str
@@ -55,6 +71,7 @@ class Results:
     starts: dict[str, Start] = field(default_factory=dict)
     library: int | None = None
     real_digits: bool = False
+    compiling: dict[str, Compiling] = field(default_factory=dict)
 
     def save(self, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -69,7 +86,8 @@ class Results:
         }
         threads = {name: Series.from_json(series) for name, series in found.pop("threads").items()}
         starts = {name: Start(**start) for name, start in found.pop("starts").items()}
-        return cls(speeds=speeds, threads=threads, starts=starts, **found)
+        compiling = {name: Compiling(**each) for name, each in found.pop("compiling", {}).items()}
+        return cls(speeds=speeds, threads=threads, starts=starts, compiling=compiling, **found)
 
     def series(self) -> Iterator[Series]:
         for group in (*self.speeds.values(), self.threads):
