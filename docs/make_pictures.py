@@ -104,6 +104,10 @@ def reassociate() -> str:
     return before_and_after("reassociate", cr.Graph([(a @ b) @ v]))
 
 
+def reciprocals() -> str:
+    return before_and_after("reciprocals", cr.Graph([cr.softmax(cr.input("x", ("batch", 3)))]))
+
+
 def fuse() -> str:
     x = cr.input("x", ("batch", 4))
     layer = nn.Linear(4, 3, name="linear")
@@ -116,7 +120,7 @@ def drawing() -> str:
     model = nn.Linear(2, 1, bias=False, name="linear")
     step = optim.SGD(lr=0.1, momentum=0.9).minimize(losses.squared_error(model(x), t))
     stages = {stage.name: stage.graph for stage in cr.compile(step).stages}
-    return stages["reassociate"].draw(detail="ops").svg()
+    return stages["reciprocals"].draw(detail="ops").svg()
 
 
 PICTURES = (
@@ -144,6 +148,7 @@ PICTURES = (
     cse,
     dce,
     reassociate,
+    reciprocals,
     fuse,
     diagrams.lowering,
     diagrams.memory_plan,

@@ -58,8 +58,8 @@ class Instance:
 def all_rules() -> list[Rule]:
     """The rules of every module of the passes."""
     modules = (
-        importlib.import_module(f"{passes.__name__}.{found.name}")
-        for found in pkgutil.iter_modules(passes.__path__)
+        importlib.import_module(found.name)
+        for found in pkgutil.walk_packages(passes.__path__, f"{passes.__name__}.")
     )
     sets = (getattr(module, "rule", None) for module in modules)
     return [rule for rules in sets if isinstance(rules, RuleSet) for rule in rules]

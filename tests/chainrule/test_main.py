@@ -70,7 +70,7 @@ def test_demo_trains_and_leaves_its_pictures(
     assert {"backprop.html", "derivation.md", "explain.html"} <= names
     assert all(name in out for name in names if not name.endswith(".svg"))
     assert "digits.py:" in (folder / "backprop.html").read_text(encoding="utf-8")
-    assert sum(name.startswith("stage-") for name in names) == 9
+    assert sum(name.startswith("stage-") for name in names) == 10
     for path in folder.glob("*.svg"):
         assert ElementTree.parse(path).getroot().tag.endswith("svg")
 

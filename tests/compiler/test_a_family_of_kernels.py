@@ -231,6 +231,7 @@ KNOWN = {
     "IndexOf": {CLASS["indexing"], "ops/index.py", "schedules/reduction/search.py"},
     "ScatterAdd": {CLASS["indexing"], "ops/index.py", "schedules/indexing.py"},
     "OneHot": {CLASS["indexing"], "ops/index.py", "schedules/indexing.py"},
+    "Pick": {CLASS["indexing"], "ops/index.py", "schedules/indexing.py"},
     "Iota": {CLASS["indexing"], "ops/index.py", "schedules/indexing.py"},
     "RandomWords": {CLASS["random"], "ops/random.py", "schedules/random.py"},
     "Permutation": {CLASS["random"], "ops/random.py", "schedules/random.py"},

@@ -30,7 +30,17 @@ from chainc.loops.language import (
     Store,
     Transpose,
 )
-from chainc.loops.values import Address, Affine, Bound, Index, Kind, Parameter, Register, affine
+from chainc.loops.values import (
+    Address,
+    Affine,
+    Bound,
+    Index,
+    Kind,
+    Parameter,
+    Register,
+    Rows,
+    affine,
+)
 
 
 @dataclass(eq=False)
@@ -215,6 +225,13 @@ class NestBuilder:
         if not isinstance(dim, Size):
             return self.constant(dim, Kind(dtype))
         return self.row_count(dtype, dim.coefficient, len(dim.names))
+
+    def bound(self, bound: Bound, more: int = 0) -> Register:
+        """Where a loop ends, as a number; so many more."""
+        if not isinstance(bound, Rows):
+            return self.positions(affine(bound) + more, 1)
+        rows = self.row_count(int64, bound.multiple)
+        return self.positions(affine(rows) + more, 1)
 
     def row_count(self, dtype: DType, multiple: int = 1, power: int = 1) -> Register:
         out = self._register(Kind(dtype), "rows")

@@ -34,8 +34,12 @@ class Kernel:
     origin: Origin = field(default_factory=Origin, kw_only=True)
     node: Node | None = field(default=None, kw_only=True, compare=False, repr=False)
 
-    leads: ClassVar[bool] = False  # may maps that go on with its elements be done with it?
     multiplies: ClassVar[bool] = False  # is it what panels are chosen for?
+
+    @property
+    def leads(self) -> bool:
+        """May maps that go on with its elements be done with it?"""
+        return False
 
     @property
     def reads(self) -> tuple[View, ...]:
@@ -145,7 +149,9 @@ class Map(Kernel):
 
     instructions: tuple[Instruction, ...]
 
-    leads = True
+    @property
+    def leads(self) -> bool:
+        return True
 
     @property
     def scalars(self) -> tuple[Instruction, ...]:
@@ -181,8 +187,11 @@ class Contraction(Kernel):
     epilogue: tuple[Instruction, ...] = ()
     product: Buffer | None = None  # for the sum of products, if the epilogue is done apart
 
-    leads = True
     multiplies = True
+
+    @property
+    def leads(self) -> bool:
+        return True
 
     @property
     def scalars(self) -> tuple[Instruction, ...]:
@@ -250,7 +259,9 @@ class Reduction(Kernel):
     axes: tuple[int, ...]
     keepdims: bool
 
-    leads = True
+    @property
+    def leads(self) -> bool:
+        return True
 
     @property
     def accumulator(self) -> DType:
@@ -307,6 +318,10 @@ class Applied(Kernel):
     @property
     def subject(self) -> Family:
         return self.family
+
+    @property
+    def leads(self) -> bool:
+        return self.family.leads
 
     @property
     def takes_panels(self) -> bool:

@@ -22,10 +22,17 @@ from chainc.ir.types import (
     promote,
 )
 from chainc.ops.families import indexing
-from chainc.ops.logic import as_dtype
-from chainc.ops.movement import DimLike, as_shape, broadcast_to, normalize_axis, require_axes
+from chainc.ops.logic import as_dtype, less, where
+from chainc.ops.movement import (
+    DimLike,
+    as_shape,
+    broadcast_to,
+    normalize_axis,
+    require_axes,
+    reshape,
+)
 
-__all__ = ["arange", "argmax", "argmin", "one_hot", "scatter_add", "take"]
+__all__ = ["arange", "argmax", "argmin", "one_hot", "pick", "scatter_add", "take"]
 
 T = TypeVar("T")
 
@@ -140,6 +147,46 @@ class OneHot(Op):
         return [Sample(cls(3), (TensorType(shape, int32),)) for shape in [(4,), (2, 1), (0,)]]
 
 
+class Pick(Op):
+    """The element of each row that its index names: rows lie along the last axis."""
+
+    name = "pick"
+    backward_rules = ("{G} at the indices, else 0", "0")
+    roles = ("x", "index")
+
+    def infer(self, x: TensorType, indices: TensorType) -> TensorType:
+        _require_indices(indices)
+        if not x.shape or indices.shape != x.shape[:-1]:
+            raise MisfitError(
+                ShapeError,
+                f"indices {format_shape(indices.shape)} do not fit {format_shape(x.shape)}: there "
+                "must be one index for each row",
+                f"give indices of shape {format_shape(x.shape[:-1])}",
+            )
+        if not isinstance(x.shape[-1], int):
+            raise MisfitError(
+                ShapeError,
+                f"the rows have the named size {x.shape[-1]}",
+                "give the last axis a known size",
+            )
+        return x.with_shape(indices.shape)
+
+    def kernel(self, k: Kernels[T], result: TensorType, x: T, indices: T) -> T:
+        return k.apply(indexing.Pick(), result, x, indices)
+
+    def vjp(self, g: Node, y: Node, x: Node, indices: Node) -> Sequence[Node | None]:
+        depth = x.shape[-1]
+        assert isinstance(depth, int)
+        here = less(0, one_hot(indices, depth, x.type.dtype))
+        return where(here, reshape(g, (*g.shape, 1)), 0), None
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        shapes = [(3, 4), (2, 2, 3), (3,), (0, 2)]
+        types = [(TensorType(s, float32), TensorType(s[:-1], int32)) for s in shapes]
+        return [Sample(cls(), pair) for pair in types]
+
+
 @dataclass(frozen=True)
 class Arange(Op):
     """0, 1, … n-1."""
@@ -219,6 +266,16 @@ def scatter_add(x: Operand, indices: Operand, updates: Operand, axis: int = 0) -
 def one_hot(indices: Operand, depth: int, dtype: DType | str = float32) -> Node:
     """1 at each index of a new last axis of size `depth`; out of range is an error at run time."""
     return apply(OneHot(depth, as_dtype(dtype)), constant(indices))
+
+
+def pick(x: Operand, indices: Operand) -> Node:
+    """`x[…, i]` with an index i for each row; out of range is an error at run time.
+
+    Args:
+        x: (…, n), n a known size.
+        indices: of an integer type, (…).
+    """
+    return apply(Pick(), constant(x), constant(indices))
 
 
 def arange(stop: DimLike, dtype: DType | str = int64) -> Node:

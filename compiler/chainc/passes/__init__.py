@@ -16,6 +16,7 @@ from chainc.passes.dce import dce
 from chainc.passes.fold import fold
 from chainc.passes.fuse import fuse
 from chainc.passes.reassociate import reassociate
+from chainc.passes.reciprocals import reciprocals
 from chainc.passes.simplify import simplify, simplify_fast
 from chainc.passes.stabilize import stabilize
 
@@ -49,6 +50,8 @@ PIPELINE: tuple[Pass, ...] = (
     Pass("dce", dce),
     # products that one reader needs -> contracted in the cheapest order
     Pass("reassociate", reassociate),
+    # no rule looks for quotients any more -> a reciprocal in the place of many divisions
+    Pass("reciprocals", reciprocals),
     # values that one reader needs -> one kernel; regions and epilogues have no derivative
     Pass("fuse", fuse),
 )

@@ -26,7 +26,7 @@ from chainc.ops.elementwise import Binary, Unary
 from chainc.ops.formula import CustomGradient
 from chainc.ops.functions import Exp
 from chainc.ops.logic import Cast, Equal, Less
-from chainc.passes import movement
+from chainc.passes.rules import movement
 from chainc.rewriting.patterns import Operands
 from chainc.rewriting.rewrite import rewrite
 from chainc.rewriting.rules import Equation, Rule, RuleSet

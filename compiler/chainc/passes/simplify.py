@@ -5,8 +5,8 @@
     x * 0, x - x, x / x            →   0, 0, 1          fast: NaN for an infinite x
     a * c + b * c                  →   (a + b) * c      fast: other rounding
 
-The rules about reductions and contractions stand in `sums.py`, those about logic and selection in
-`logic.py`.
+The rules about reductions and contractions stand in `rules/sums.py`, those about logic and
+selection in `rules/logic.py`.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from chainc.ops import (
     softplus,
     sqrt,
 )
-from chainc.passes import logic, sums
 from chainc.passes.canonicalize import canonical
+from chainc.passes.rules import logic, sums
 from chainc.rewriting.rewrite import rewrite
 from chainc.rewriting.rules import Equation, RuleSet
 

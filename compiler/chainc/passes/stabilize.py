@@ -10,7 +10,7 @@ and their derivatives, which were taken before: the gradient of a cross-entropy 
 (softmax - target) / n. The rules are exact in this sense: for finite cotangents the right side is
 at least as close to the true value (in units of its largest element, where there is a sum) and
 finite wherever the left side is. A zero may change its sign, and a probability that is smaller
-than the smallest normal number may become 0. Those about softmax stand in `softmax.py`.
+than the smallest normal number may become 0. Those about softmax stand in `rules/softmax.py`.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from chainc.ir.leaves import Constant
 from chainc.ir.types import TensorType, float32
 from chainc.ops import abs, exp, expm1, log, log1p, sigmoid, softplus, sqrt, tanh, where
 from chainc.ops.movement import broadcast_to
-from chainc.passes import softmax
 from chainc.passes.canonicalize import canonical
+from chainc.passes.rules import softmax
 from chainc.rewriting.rewrite import rewrite
 from chainc.rewriting.rules import Equation, RuleSet
 from chainc.rewriting.trace import in_gradient

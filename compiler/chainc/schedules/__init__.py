@@ -15,6 +15,7 @@ from chainc.schedules.indexing import (
     schedule_arange,
     schedule_gather,
     schedule_one_hot,
+    schedule_pick,
     schedule_scatter_add,
 )
 from chainc.schedules.layout.access import Capacity
@@ -41,6 +42,7 @@ for _schedule in (
     schedule_gather,
     schedule_scatter_add,
     schedule_one_hot,
+    schedule_pick,
     schedule_arange,
     schedule_random_bits,
     schedule_permutation,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from chainc.ir.types import Dim, Shape, bool_, int32, int64, product
 from chainc.loops.values import Affine, Bound, Kind, Register, affine
-from chainc.ops.families.indexing import Gather, Iota, OneHot, ScatterAdd
+from chainc.ops.families.indexing import Gather, Iota, OneHot, Pick, ScatterAdd
 from chainc.schedules.elementwise import WORTH_SHARING, Sweep
 from chainc.schedules.frame import Frame, Place
 from chainc.schedules.layout.access import Access, Point, bound_of
@@ -91,6 +91,21 @@ def schedule_one_hot(_family: OneHot, frame: Frame) -> None:
     Sweep(frame, shape, accesses, frame.machine.lanes(root.out.type.dtype)).run(body)
 
 
+def schedule_pick(_family: Pick, frame: Frame) -> None:
+    """One element of each row, and the maps that go on with it."""
+    root = frame.root
+    rows, listed = (frame.access(view) for view in root.reads)
+    last = len(rows.shape) - 1
+
+    def body(place: Place) -> None:
+        index = frame.builder.cast(frame.load(listed, place), int64)
+        index = _within(frame, index, rows.shape[last]) if root.checks_indices else index
+        there = located(frame.builder, affine(index), last, [rows])
+        frame.finish(frame.load(rows, Place(rows.shape, (*place.point, there))), place)
+
+    Sweep(frame, root.out.type.shape, [listed, *frame.accesses(root.out.type.shape)], 1).run(body)
+
+
 def schedule_arange(_family: Iota, frame: Frame) -> None:
     """0, 1, … along the only axis."""
     root = frame.root
@@ -113,6 +128,15 @@ def _check_all(frame: Frame, listed: Access, bound: Dim) -> None:
 
     lanes = frame.machine.lanes(int64)
     Sweep(frame, listed.shape, [listed], lanes, exact=True).run(body)
+
+
+def _within(frame: Frame, index: Register, bound: Dim) -> Register:
+    """An index out of range is reported; what is read then is the first element, or the last."""
+    builder = frame.builder
+    builder.fail(_outside(frame, index, bound))
+    last = builder.compute("subtract", builder.size(bound, int64), builder.constant(1, Kind(int64)))
+    clipped = builder.compute("minimum", index, last)
+    return builder.compute("maximum", clipped, builder.constant(0, Kind(int64)))
 
 
 def _outside(frame: Frame, index: Register, bound: Dim) -> Register:
@@ -216,12 +240,4 @@ class _Slices:
         frame, builder = self.frame, self.frame.builder
         place = Place(self.listed.shape, point[self.axis : self.first])
         index = builder.cast(frame.load(self.listed, place), int64)
-        if not self.checked:
-            return index
-        bound = self.table.shape[self.axis]
-        builder.fail(_outside(frame, index, bound))
-        last = builder.compute(
-            "subtract", frame.builder.size(bound, int64), builder.constant(1, Kind(int64))
-        )
-        clipped = builder.compute("minimum", index, last)
-        return builder.compute("maximum", clipped, builder.constant(0, Kind(int64)))
+        return _within(frame, index, self.table.shape[self.axis]) if self.checked else index

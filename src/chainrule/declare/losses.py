@@ -9,7 +9,7 @@ from __future__ import annotations
 from chainc.ir import Node, current_origin, describe, scope
 from chainc.ir.errors import DTypeError, ShapeError
 from chainc.ir.types import format_shape
-from chainc.ops import abs, exp, log, mean, one_hot, softplus, square, sum, where
+from chainc.ops import abs, exp, log, mean, pick, softplus, square, sum
 from chainc.ops.reduce import largest_exponent
 
 __all__ = ["absolute_error", "binary_cross_entropy", "cross_entropy", "squared_error"]
@@ -34,11 +34,11 @@ def cross_entropy(logits: Node, labels: Node) -> Node:
             number of classes is a named size.
     """
     check_labels("cross_entropy", logits, labels)
+    _check_classes("cross_entropy", logits, labels)
     with scope("cross_entropy"):
         # exp(z - max) and its sum serve the loss and its gradient, softmax - one_hot, alike
-        target = one_hot(labels, _classes("cross_entropy", logits, labels), logits.type.dtype)
         z = logits - largest_exponent(logits, axis=-1)
-        return mean(log(sum(exp(z), axis=-1)) - sum(where(0 < target, z, 0), axis=-1))
+        return mean(log(sum(exp(z), axis=-1)) - pick(z, labels))
 
 
 def binary_cross_entropy(logits: Node, targets: Node) -> Node:
@@ -100,15 +100,13 @@ def check_labels(function: str, logits: Node, labels: Node) -> None:
         )
 
 
-def _classes(function: str, logits: Node, labels: Node) -> int:
-    classes = logits.shape[-1]
-    if not isinstance(classes, int):
+def _check_classes(function: str, logits: Node, labels: Node) -> None:
+    if not isinstance(logits.shape[-1], int):
         raise ShapeError(
-            f"{function}: the number of classes is the named size {classes}",
+            f"{function}: the number of classes is the named size {logits.shape[-1]}",
             where=_where(logits=logits, labels=labels),
             hint="give the last axis of the logits a known size",
         )
-    return classes
 
 
 def check_alike(function: str, name: str, given: Node, targets: Node) -> None:

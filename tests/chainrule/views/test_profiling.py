@@ -154,7 +154,8 @@ def test_a_small_step_is_one_kernel_that_names_all_its_lines() -> None:
     training = cr.training(optim.SGD(lr=0.1).minimize(loss), epochs=1, batch_size=4)
     data = {"x": np.ones((8, 2)), "t": np.ones((8, 1))}
     found = cr.compile(training).profile(data, steps=4)
-    assert [kernel.role for kernel in found.kernels] == ["batch", "forward"]
+    gathering, step = found.kernels
+    assert gathering.role == "batch" != step.role
     assert found.kernels[1].work is not None
     assert found.kernels[1].work.flops > 0
     assert lines_of(found) > {of_model, of_loss}

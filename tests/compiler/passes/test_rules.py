@@ -21,13 +21,15 @@ from chainc.ops import exp
 from chainc.ops.elementwise import Elementwise
 from chainc.ops.logic import Where
 from chainc.ops.reduce import Sum
-from chainc.passes import logic, movement, sums
 from chainc.passes.canonicalize import canonicalize
 from chainc.passes.canonicalize import rule as canonical_rules
 from chainc.passes.fold import fold
+from chainc.passes.reciprocals import reciprocals
+from chainc.passes.reciprocals import rule as reciprocal_rules
+from chainc.passes.rules import logic, movement, sums
+from chainc.passes.rules.softmax import rule as softmax_rules
 from chainc.passes.simplify import rule as simplifying_rules
 from chainc.passes.simplify import simplify_fast
-from chainc.passes.softmax import rule as softmax_rules
 from chainc.passes.stabilize import rule as stabilizing_rules
 from chainc.passes.stabilize import stabilize
 from chainc.rewriting.rewrite import rewrite
@@ -283,6 +285,8 @@ def test_a_rule_takes_part_in_its_pass(rule: Rule) -> None:
 def pass_of(rule: Rule) -> Callable[[Graph], Graph]:
     if rule in [*canonical_rules, *movement.rule]:
         return canonicalize
+    if rule in reciprocal_rules:
+        return reciprocals
     if rule in STABILIZING:
         return lambda graph: stabilize(canonicalize(graph))
     if rule in [*simplifying_rules, *logic.rule, *sums.rule]:

@@ -1,4 +1,4 @@
-"""One-hot codes and ranges as machine code, against NumPy."""
+"""One-hot codes, picked elements and ranges as machine code, against NumPy."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from tests.compiler.schedules.indexed import (
     BATCH,
     MACHINES,
     buffer,
+    numbers,
     run,
     some_indices,
     view,
@@ -23,10 +24,11 @@ from chainc.ir.types import (
 )
 from chainc.lowering.kernels import Applied
 from chainc.lowering.views import Panels
-from chainc.ops.families.indexing import Iota, OneHot
+from chainc.ops.families.indexing import Iota, OneHot, Pick
 from chainc.schedules.indexing import (
     schedule_arange,
     schedule_one_hot,
+    schedule_pick,
 )
 from chainc.schedules.layout.machine import Machine
 
@@ -69,6 +71,26 @@ def test_one_hot_refuses_an_index_out_of_range(wrong: int, position: int) -> Non
     picked[position] = wrong
     kernel = Applied(buffer("y", (20, 10)), (view(listed), view(classes)), OneHot())
     assert run(kernel, schedule_one_hot, {listed: picked})[1] == 7
+
+
+@MACHINES
+@pytest.mark.parametrize("panels", [None, Panels(1, 8), Panels(1, 16)], ids=str)
+@pytest.mark.parametrize("width", [1, 10, 33])
+def test_pick(machine: Machine, panels: Panels | None, width: int) -> None:
+    x, index = buffer("x", (20, width), panels=panels), buffer("index", (20,), int32)
+    values, chosen = numbers((20, width)), some_indices(width, (20,))
+    kernel = Applied(buffer("y", (20,)), (view(x), view(index)), Pick())
+    found, code = run(kernel, schedule_pick, {x: values, index: chosen}, machine)
+    assert code == 0
+    np.testing.assert_array_equal(found, values[np.arange(20), chosen])
+
+
+@pytest.mark.parametrize("wrong", [-1, 10, 1 << 32])
+def test_pick_refuses_an_index_out_of_range(wrong: int) -> None:
+    x, index = buffer("x", (3, 10)), buffer("index", (3,), int64)
+    chosen = np.array([0, wrong, 9])
+    kernel = Applied(buffer("y", (3,)), (view(x), view(index)), Pick())
+    assert run(kernel, schedule_pick, {x: numbers((3, 10)), index: chosen})[1] == 7
 
 
 @pytest.mark.parametrize("dtype", [float32, int32, int64, uint8], ids=str)

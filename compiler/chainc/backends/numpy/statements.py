@@ -16,7 +16,7 @@ from chainc.ir.kernels import Family
 from chainc.ir.types import Dim
 from chainc.lowering.kernels import Contraction, Copy, Fill, Kernel, Map, Reduction
 from chainc.lowering.views import Literal, Operand, View
-from chainc.ops.families.indexing import Gather, IndexOf, Iota, OneHot, ScatterAdd
+from chainc.ops.families.indexing import Gather, IndexOf, Iota, OneHot, Pick, ScatterAdd
 from chainc.ops.families.random import Permutation, RandomWords
 
 
@@ -154,6 +154,13 @@ def _scatter_add(family: ScatterAdd, kernel: Kernel, scope: SourceNames) -> list
 def _one_hot(_family: OneHot, kernel: Kernel, scope: SourceNames) -> list[str]:
     indices, classes = scope.operands(kernel.operands)
     return [f"np.equal({indices}[..., None], {classes}, out={scope.names[kernel.out]})"]
+
+
+@write_statements.register
+def _pick(_family: Pick, kernel: Kernel, scope: SourceNames) -> list[str]:
+    x, indices = scope.operands(kernel.operands)
+    picked = f"np.take_along_axis({x}, {indices}[..., None], -1)[..., 0]"
+    return [f"np.copyto({scope.names[kernel.out]}, {picked})"]
 
 
 @write_statements.register

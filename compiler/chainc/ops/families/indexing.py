@@ -89,6 +89,7 @@ class OneHot(Family):
     """1 where the last axis' position is the index in operand 0; else 0."""
 
     takes_panels = True
+    leads = True
 
     def evaluate(self, result: TensorType, indices: Array) -> Array:
         return np.equal(indices[..., None], np.arange(static(result.shape)[-1]))
@@ -106,6 +107,25 @@ class OneHot(Family):
         counted = int32 if operands[0].dtype == uint8 else operands[0].dtype
         positions = TensorType(result.shape[-1:], counted)
         return (Table("classes", Iota(), positions),)
+
+
+class Pick(Family):
+    """The element of each row of operand 0, along the last axis, at the index in operand 1."""
+
+    takes_panels = True
+    leads = True
+
+    def evaluate(self, result: TensorType, x: Array, indices: Array) -> Array:
+        return np.take_along_axis(x, indices.astype(np.intp)[..., None], -1)[..., 0]
+
+    def operations(self, result: Shape, operands: Sequence[Shape]) -> int:
+        return 0
+
+    def keeps_rows_apart(self, result: Shape, operands: Sequence[Shape]) -> bool:
+        return len(operands[0]) > 1
+
+    def index(self, result: Shape, operands: Sequence[Shape]) -> tuple[int, Dim]:
+        return 1, operands[0][-1]
 
 
 class Iota(Family):

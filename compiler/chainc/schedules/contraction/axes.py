@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from chainc.ir.types import Dim
@@ -67,6 +68,16 @@ class Stretch:
 
     def between(self, low: Bound, high: Bound) -> Stretch:
         return replace(self, low=low, high=high)
+
+
+@contextmanager
+def block_of(builder: NestBuilder, stretch: Stretch, size: int) -> Iterator[Stretch]:
+    """A loop over a stretch, so many positions or panels at a time; the last block ends with it."""
+    low, high = stretch.low, builder.bound(stretch.high)
+    beyond = builder.bound(stretch.high, size - 1)
+    with builder.loop(f"{stretch.axis.letter}_block", low, beyond, size) as loop:
+        end = builder.positions(affine(loop.index) + size, 1)
+        yield stretch.between(loop.index, builder.compute("minimum", end, high))
 
 
 def chain(

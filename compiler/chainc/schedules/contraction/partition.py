@@ -12,9 +12,12 @@ from chainc.schedules.contraction.roles import Factor, Roles
 from chainc.schedules.contraction.tiles import TiledArea, Tiling, tiling
 from chainc.schedules.frame import Frame
 from chainc.schedules.layout.access import Access
+from chainc.schedules.layout.machine import Machine
 
 WORTH_SHARING = 1 << 14  # products from which on several threads gain more than they wait
 ENOUGH_PARTS = 4  # of a loop, to be dealt out evenly
+KEPT_NEAR = 0.5  # of the second-level cache is for rows that are read again for other columns
+FEWEST_TILES = 3  # of a block of rows; with fewer, the columns come from afar for each tile
 
 
 @dataclass(eq=False)
@@ -22,11 +25,13 @@ class Partition:
     """The stretches of each axis of the result, and the steps in which they are gone through.
 
     Columns that lie in panels are counted in panels if their lanes are those of the vectors.
+    Rows are gone through `block` positions, or panels, at a time, and all columns for each block.
     """
 
     roles: Roles
     tiling: Tiling
     stretches: dict[Axis, tuple[Stretch, ...]]
+    block: int | None
     shared: Axis | None = None  # whose loop is dealt out
 
     def column_steps(self, stretch: Stretch) -> tuple[int, ...]:
@@ -93,7 +98,39 @@ def partition(
         depth = -(-depth // roles.lanes)
     width = -(-roles.lanes * roles.dtype.itemsize // frame.machine.vector_bytes)
     work = TiledArea(rows, _vectors(roles, stretches), depth, width)
-    return Partition(roles, tiling(frame.machine, work), stretches)
+    tiles = tiling(frame.machine, work)
+    block = _block(frame.machine, factors, roles, tiles, stretches)
+    return Partition(roles, tiles, stretches, block)
+
+
+def _block(
+    machine: Machine,
+    factors: tuple[Factor, Factor],
+    roles: Roles,
+    tiles: Tiling,
+    stretches: dict[Axis, tuple[Stretch, ...]],
+) -> int | None:
+    """So many rows that what is read for them stays in the second-level cache."""
+    row, column = roles.row, roles.column
+    if row is None or column is None or _vectors(roles, stretches) <= tiles.widths[0]:
+        return None
+    near = int(machine.second_level * KEPT_NEAR)
+    read = sum(_bytes(factor, roles) for factor in factors if row.letter in factor.letters)
+    fitting = near * row.most // max(read, 1)
+    first = stretches[row][0]
+    grain = row.lanes or tiles.heights[tiles.widths[0]][first.extent][0]
+    if fitting >= row.most or fitting < FEWEST_TILES * grain:
+        return None
+    blocks = -(-row.most // (fitting // grain * grain))
+    grains = -(-row.most // (blocks * grain))
+    return grains if row.lanes else grains * grain
+
+
+def _bytes(factor: Factor, roles: Roles) -> int:
+    """Of a factor's elements, as far as they are read for one position of the outer axes."""
+    axes = [axis for axis in (roles.row, roles.column, *roles.inner) if axis is not None]
+    inside = [axis.most for axis in axes if axis.letter in factor.letters]
+    return math.prod(inside) * factor.found.parameter.dtype.itemsize
 
 
 def _columns(column: Axis, roomy: bool) -> tuple[Stretch, ...]:

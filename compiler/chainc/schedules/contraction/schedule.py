@@ -1,20 +1,21 @@
 """Contractions: sums of products, tile by tile in registers.
 
     for the other axes of the result:
-        for column in vectors, some at a time:
-            for row in rows, some at a time:
-                for each axis that is summed over:
-                    sum[row, column] += a[row, …] · b[…, column]
-                the epilogue, and what follows
+        for a block of rows, whose operands stay in the second-level cache:
+            for column in vectors, some at a time:
+                for row in the block, some at a time:
+                    for each axis that is summed over:
+                        sum[row, column] += a[row, …] · b[…, column]
+                    the epilogue, and what follows
 
 Nothing is copied and nothing is masked: operands are read where they lie, and an extent that is
-no multiple of a tile ends in smaller tiles.
+no multiple of a tile ends in smaller tiles. Rows are all one block if the cache holds them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chainc.loops.values import Affine, Register
 from chainc.lowering.kernels import Contraction
@@ -25,6 +26,7 @@ from chainc.schedules.contraction.axes import (
     Positions,
     Stretch,
     Values,
+    block_of,
     chain,
     walk,
 )
@@ -58,11 +60,12 @@ class _Loops:
     roles: Roles
     cut: Partition
     products: Products
+    rows: Sequence[Stretch] = ()  # of the block
 
     def outer(self, axes: Sequence[Axis], at: Positions) -> None:
         """Axes that are neither rows nor columns."""
         if not axes:
-            self._columns(at)
+            self._row_blocks(at)
             return
         axis, further = axes[0], axes[1:]
 
@@ -72,6 +75,15 @@ class _Loops:
 
         for stretch in self.cut.stretches[axis]:
             walk(self.frame.builder, stretch, (1,), (), body)
+
+    def _row_blocks(self, at: Positions) -> None:
+        rows = self.cut.stretches[self.roles.row] if self.roles.row is not None else ()
+        if self.cut.block is None:
+            replace(self, rows=rows)._columns(at)
+            return
+        for stretch in rows:
+            with block_of(self.frame.builder, stretch, self.cut.block) as block:
+                replace(self, rows=(block,))._columns(at)
 
     def _columns(self, at: Positions) -> None:
         column = self.roles.column
@@ -128,7 +140,7 @@ class _Loops:
             self._tile(Tile(at, [{row.letter: position} for position in positions], columns))
             return values
 
-        for stretch in self.cut.stretches[row]:
+        for stretch in self.rows:
             walk(self.frame.builder, stretch, self.cut.heights(stretch, len(columns)), (), body)
 
     def _tile(self, tile: Tile) -> None:

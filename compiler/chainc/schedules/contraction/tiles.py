@@ -39,11 +39,11 @@ class Limits:
     vectors: int
 
 
-_LIMITS: Mapping[Machine, Limits] = {
-    AVX512: Limits(sums=24, rows=24, vectors=4),
-    AVX2: Limits(sums=12, rows=8, vectors=3),
-    NEON: Limits(sums=20, rows=16, vectors=4),
-    SSE: Limits(sums=8, rows=8, vectors=2),  # a product needs a register before it is added
+_LIMITS: Mapping[tuple[int, int], Limits] = {
+    AVX512.register_file: Limits(sums=24, rows=24, vectors=4),
+    AVX2.register_file: Limits(sums=12, rows=8, vectors=3),
+    NEON.register_file: Limits(sums=20, rows=16, vectors=4),
+    SSE.register_file: Limits(sums=8, rows=8, vectors=2),  # a product takes a register first
 }
 
 Cost = Callable[[int], float]
@@ -51,7 +51,7 @@ Cost = Callable[[int], float]
 
 def fits(machine: Machine, rows: int, vectors: int, width: int = 1) -> bool:
     """Can a tile live in registers? `width` registers make one vector."""
-    most = _LIMITS.get(machine, _LIMITS[SSE])
+    most = _LIMITS.get(machine.register_file, _LIMITS[SSE.register_file])
     sums = rows * vectors * width
     if sums > most.sums or rows > most.rows:
         return False

@@ -9,15 +9,22 @@ from chainc.ir.types import DType
 
 @dataclass(frozen=True)
 class Machine:
-    """The vectors of a processor.
+    """The vectors of a processor, and its caches.
 
     Attributes:
         vector_bytes: width of a vector register: 64, 32 or 16.
         registers: how many of them there are.
+        second_level: bytes of a core's second-level cache.
     """
 
     vector_bytes: int
     registers: int
+    second_level: int = 1 << 19
+
+    @property
+    def register_file(self) -> tuple[int, int]:
+        """What limits the tiles that live in registers."""
+        return self.vector_bytes, self.registers
 
     def lanes(self, dtype: DType) -> int:
         """Elements of a floating-point vector; of others, as many as of float32."""

@@ -20,7 +20,7 @@ from chainc.lowering.kernels import Contraction, Copy, Fill, Kernel, Map, Reduct
 from chainc.lowering.parts import parts_of
 from chainc.lowering.program import Program
 from chainc.lowering.views import Buffer, View
-from chainc.ops.families.indexing import Gather, IndexOf, Iota, OneHot, ScatterAdd
+from chainc.ops.families.indexing import Gather, IndexOf, Iota, OneHot, Pick, ScatterAdd
 from chainc.schedules.frame import Frame
 from chainc.schedules.layout.access import Capacity
 from chainc.schedules.layout.machine import Machine
@@ -118,6 +118,8 @@ def work(kernel: Kernel, capacity: Capacity, machine: Machine) -> int:
             return 6 * inside
         case Gather() as gather:
             return 3 * out * capacity.dim(kernel.reads[0].type.shape[gather.axis])
+        case Pick():
+            return 3 * inside
         case ScatterAdd():
             return 4 * out * math.prod(capacity.shape(kernel.reads[0].type.shape))
     return out
@@ -207,9 +209,29 @@ def _positions(code: StraightLine, count: int, dtype: DType) -> Numbers:
 
 
 def _gather(code: StraightLine, kernel: Kernel, family: Gather) -> Numbers:
-    """Every slice, and a select that keeps the one at the index."""
     x, indices = kernel.reads
-    axis, build = family.axis, code.builder
+    axis = family.axis
+    values, chosen = code.operand(x), code.operand(indices)
+    after = values.ndim - axis - 1
+    chosen = chosen.reshape(chosen.shape + (1,) * after)
+    middle = (1,) * indices.type.ndim
+    slices = [
+        taken.reshape(taken.shape[:axis] + middle + taken.shape[axis:])
+        for taken in np.moveaxis(values, axis, 0)
+    ]
+    return _selected(code, kernel, chosen, slices)
+
+
+def _pick(code: StraightLine, kernel: Kernel, _family: Pick) -> Numbers:
+    x, indices = map(code.operand, kernel.reads)
+    return _selected(code, kernel, indices, list(np.moveaxis(x, -1, 0)))
+
+
+def _selected(
+    code: StraightLine, kernel: Kernel, indices: Numbers, slices: Sequence[Numbers]
+) -> Numbers:
+    """Every slice, and a select that keeps the one at the index."""
+    build = code.builder
     _check(code, kernel)
 
     def body(index: Register, *slices: Register) -> Register:
@@ -219,16 +241,8 @@ def _gather(code: StraightLine, kernel: Kernel, family: Gather) -> Numbers:
             found = build.compute("select", build.compare("equal", index, here), values, found)
         return found
 
-    values, chosen = code.operand(x), code.operand(indices)
-    after = values.ndim - axis - 1
-    chosen = chosen.reshape(chosen.shape + (1,) * after)
-    middle = (1,) * indices.type.ndim
-    slices = [
-        taken.reshape(taken.shape[:axis] + middle + taken.shape[axis:])
-        for taken in np.moveaxis(values, axis, 0)
-    ]
-    lanes = code.lanes((x.type.dtype, indices.type.dtype))
-    return code.lanewise(kernel.out.type.shape, lanes, [chosen, *slices], body)
+    lanes = code.lanes(tuple(view.type.dtype for view in kernel.reads))
+    return code.lanewise(kernel.out.type.shape, lanes, [indices, *slices], body)
 
 
 def _scatter_add(code: StraightLine, kernel: Kernel, family: ScatterAdd) -> Numbers:
@@ -300,5 +314,6 @@ _WRITERS: Mapping[type[Kernel | Family], Callable[..., Numbers]] = {
     Gather: _gather,
     ScatterAdd: _scatter_add,
     OneHot: _one_hot,
+    Pick: _pick,
     Iota: _arange,
 }

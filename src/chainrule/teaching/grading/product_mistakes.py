@@ -55,6 +55,8 @@ def wrong_operand(case: Case) -> Iterator[Suspect]:
         if len(reader.inputs) != 2 or reader.inputs[0] is reader.inputs[1]:
             continue
         other = reader.inputs[1 - site.added.position]
+        if not other.type.dtype.is_float:
+            continue  # an index is no factor
         for put in _of_shape(case, other):
             values = {other: case.value(put)}
             added = case.attempt.steps.pull(reader, site.above, values)[site.added.position]

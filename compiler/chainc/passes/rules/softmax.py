@@ -11,7 +11,7 @@ from chainc.ir.leaves import Constant, SizeOf, constant
 from chainc.ir.types import Shape, TensorType, broadcast, float32, int32, named
 from chainc.ops import abs, exp, less, log, where
 from chainc.ops.arithmetic import Add, Divide, Multiply, Subtract
-from chainc.ops.index import OneHot
+from chainc.ops.index import OneHot, pick
 from chainc.ops.logic import Cast, Where
 from chainc.ops.movement import Reshape, broadcast_to, reshape
 from chainc.ops.reduce import Max, Sum
@@ -33,7 +33,7 @@ def softmax_shifted(axes: Axes, x: Node) -> Equation:
     def shifted() -> Node | None:
         if _is_shifted(x, axes) or _is_empty(x, axes):
             return None
-        e = exp(x - _finite_maximum(x, axes))
+        e = exp(x - finite_maximum(x, axes))
         return e / apply(Sum(axes, True), e)
 
     return exp(x) / apply(Sum(axes, True), exp(x)), shifted
@@ -46,13 +46,13 @@ def log_of_sum_of_exp(axes: Axes, keepdims: bool, x: Node) -> Equation:
     def shifted() -> Node | None:
         if _is_shifted(x, axes) or _is_empty(x, axes):
             return None
-        m = _finite_maximum(x, axes)
+        m = finite_maximum(x, axes)
         return reshape(log(apply(Sum(axes, True), exp(x - m))) + m, y.shape)
 
     return y, shifted
 
 
-def _finite_maximum(x: Node, axes: Axes) -> Node:
+def finite_maximum(x: Node, axes: Axes) -> Node:
     """The maximum, or 0 in place of an infinite one, which would give ∞ - ∞."""
     largest = apply(Max(axes, True), x)
     return where(less(abs(largest), math.inf), largest, 0)
@@ -105,7 +105,7 @@ def log_softmax(axes: Axes, x: Node) -> Equation:
 
 @rule.exact(at=[((1,), LOGITS)])
 def log_softmax_of_finite(axes: Axes, x: Node) -> Equation:
-    m = _finite_maximum(x, axes)
+    m = finite_maximum(x, axes)
     total = apply(Sum(axes, True), exp(x - m))
     return x - (log(total) + m), x - m - log(total)
 
@@ -212,6 +212,19 @@ def where_one_hot(code: OneHot, i: Node, c: Node) -> Equation:
     """Products with 1 and 0, for c is finite: in the derivative of a loss, one subtraction."""
     target = apply(code, i)
     return where(0 < target, c, 0), lambda: target * c if not c.ndim and _is_finite(c) else None
+
+
+@rule.exact(at=[((1,), LOGITS, LABELS)])
+def picked_from_difference(axes: Axes, x: Node, i: Node) -> Equation:
+    """The maximum is taken off one element of a row, not off all."""
+    m = finite_maximum(x, axes)
+
+    def picked() -> Node | None:
+        if axes != (i.ndim,):
+            return None
+        return pick(x, i) - reshape(m, i.shape)
+
+    return pick(x - m, i), picked
 
 
 @rule.exact

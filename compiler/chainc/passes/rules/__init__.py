@@ -1,0 +1,1 @@
+"""Rules that passes share, or that are many: a file for what they are about."""
