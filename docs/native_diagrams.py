@@ -24,7 +24,7 @@ from chainc.lowering import views
 from chainc.lowering.grouping import group
 from chainc.lowering.lower import lower
 from chainc.passes import pipeline
-from chainc.schedules import schedule
+from chainc.schedules.by_kernel import schedule
 from chainc.schedules.contraction.tiles import TiledArea, tiling
 from chainc.schedules.layout import access
 from chainc.schedules.layout.machine import AVX2, AVX512, Machine

@@ -26,7 +26,7 @@ from chainc.ir.kernels import Family, Kernels
 from chainc.ir.types import Array, Shape, TensorType, named_axes, static
 from chainc.loops.values import affine
 from chainc.lowering.kernels import Kernel
-from chainc.schedules import write_loops
+from chainc.schedules.by_kernel import write_loops
 from chainc.schedules.frame import Frame
 from chainc.schedules.layout.access import Access, Point, bound_of
 from chainrule import optim

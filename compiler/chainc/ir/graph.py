@@ -104,9 +104,12 @@ Transform = Callable[[Node, tuple[Node, ...]], Node]
 
 def with_inputs(node: Node, inputs: tuple[Node, ...]) -> Node:
     """The node over other operands; itself where nothing changed."""
-    if all(new is old for new, old in zip(inputs, node.inputs, strict=True)):
+    changed = [(new, old) for new, old in zip(inputs, node.inputs, strict=True) if new is not old]
+    if not changed:
         return node
-    return Node(node.op, inputs, node.op.infer(*(i.type for i in inputs)), node.origin)
+    if all(new.type == old.type for new, old in changed):
+        return Node(node.op, inputs, node.type, node.origin)
+    return Node(node.op, inputs, node.op.infer(*(each.type for each in inputs)), node.origin)
 
 
 def rebuild(graph: Graph, transform: Transform = with_inputs, *, merge: bool = False) -> Graph:

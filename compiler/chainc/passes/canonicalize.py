@@ -100,7 +100,9 @@ def subtract_negative_number(x: Node, c: Constant) -> Equation:
 def _is_negative(c: Constant) -> bool:
     """Are all elements negative, minus zero included, and their opposites not?"""
     array = c.value.array
-    if array.size == 0 or array.dtype.kind not in "fi" or np.any(np.isnan(array)):
+    if array.size == 0 or array.dtype.kind not in "fi" or not np.signbit(array.flat[0]):
+        return False
+    if np.any(np.isnan(array)):
         return False
     return bool(np.all(np.signbit(array)) and not np.any(np.signbit(np.negative(array))))
 

@@ -112,10 +112,12 @@ def _matches(pattern: Node, node: Node, found: Found, same: Same) -> bool:
     if operands and isinstance(operands[0].op, OperandsHole):
         found[operands[0].op.key] = node.inputs
         return True
-    return len(operands) == len(node.inputs) and all(
-        _matches(part, operand, found, same)
-        for part, operand in zip(operands, node.inputs, strict=True)
-    )
+    if len(operands) != len(node.inputs):
+        return False
+    for part, operand in zip(operands, node.inputs, strict=True):  # quicker than all(...)
+        if not _matches(part, operand, found, same):
+            return False
+    return True
 
 
 def _matches_op(wanted: Op, op: Op, found: Found) -> bool:

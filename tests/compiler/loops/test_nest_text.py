@@ -15,7 +15,7 @@ from chainc.loops.values import Address, Kind, Parameter, Rows, affine
 from chainc.lowering.instructions import Argument, Instruction, Result
 from chainc.lowering.kernels import Contraction, Kernel, Map, Reduction
 from chainc.lowering.views import Buffer, Panels, View
-from chainc.schedules import schedule
+from chainc.schedules.by_kernel import schedule
 from chainc.schedules.layout.access import Capacity
 from chainc.schedules.layout.machine import AVX512, SSE
 

@@ -19,7 +19,7 @@ from chainc.lowering.kernels import Copy, Fill, Kernel, Map
 from chainc.lowering.lower import lower
 from chainc.lowering.views import Buffer, Literal, Operand, Panels, View
 from chainc.passes import pipeline
-from chainc.schedules import schedule
+from chainc.schedules.by_kernel import schedule
 from chainc.schedules.layout.access import Capacity
 from chainc.schedules.layout.machine import AVX2
 from chainc.schedules.program.preparation import prepare

@@ -13,7 +13,7 @@ from chainc.lowering.lower import lower
 from chainc.lowering.parts import Part, parts_of, parts_of_all
 from chainc.lowering.program import Program
 from chainc.passes import pipeline
-from chainc.schedules import schedule
+from chainc.schedules.by_kernel import schedule
 from chainc.schedules.layout.access import Capacity
 from chainc.schedules.layout.machine import AVX512, SSE, Machine
 from chainc.schedules.unrolled.schedule import unrolled

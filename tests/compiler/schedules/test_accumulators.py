@@ -17,7 +17,7 @@ from chainc.backends.numpy.statements import statements
 from chainc.ir.types import Array, DType, TensorType, float32, float64
 from chainc.lowering.kernels import Contraction, Kernel, Reduction
 from chainc.lowering.views import Buffer, View
-from chainc.schedules import write_loops
+from chainc.schedules.by_kernel import write_loops
 from chainc.schedules.layout.machine import AVX512
 
 WIDE = replace(float32, sums=float64)  # float32, added up in float64

@@ -3,30 +3,32 @@
 @bind    copies the state in and computes what stays the same
 @train   all epochs; @validate the evaluation alone
 @store   copies the state out
+
+What writes and prints it is imported when it is needed: not where kept code is run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from chainc.backends.llvm.machine_code.fingerprint import fingerprint
-from chainc.backends.llvm.printing.module import KernelUse, Module
-from chainc.backends.llvm.printing.routine import CLOCK_DECLARED
 from chainc.backends.llvm.processor import Processor
-from chainc.backends.llvm.runtime.entry import CLOCK, TRAINING_ENTRIES, environment, exported
-from chainc.backends.llvm.runtime.threads import barrier
 from chainc.ir.errors import GraphError
-from chainc.loops.language import Nest, Routine
 from chainc.lowering.program import Program, TrainingLoop
 from chainc.lowering.views import Buffer
 from chainc.schedules.layout.access import Capacity, UnboundError
 from chainc.schedules.program.control_block import MAX_THREADS
-from chainc.schedules.program.failures import Failures
 from chainc.schedules.program.memory import Memory
 from chainc.schedules.training.layout import TrainingLayout
 from chainc.schedules.training.placement import placement
-from chainc.schedules.training.routines import WrittenTraining, write_training
+
+if TYPE_CHECKING:
+    from chainc.backends.llvm.printing.module import KernelUse, Module
+    from chainc.loops.language import Nest, Routine
+    from chainc.schedules.program.failures import Failures
+    from chainc.schedules.training.routines import WrittenTraining
 
 ENTRIES = ("bind", "train", "validate", "store")
 WORTH_SHARING = 2_000_000  # multiplications a step: some 20 µs on one core
@@ -109,6 +111,8 @@ class TrainingCode:
         Raises:
             GraphError: a view depends on the number of rows as native code cannot have it.
         """
+        from chainc.schedules.training.routines import write_training
+
         try:
             return write_training(self._loop, self._place, self._processor.machine)
         except UnboundError as error:
@@ -120,6 +124,16 @@ class TrainingCode:
     @cached_property
     def module(self) -> Module:
         """All of them printed."""
+        from chainc.backends.llvm.printing.module import Module
+        from chainc.backends.llvm.printing.routine import CLOCK_DECLARED
+        from chainc.backends.llvm.runtime.entry import (
+            CLOCK,
+            TRAINING_ENTRIES,
+            environment,
+            exported,
+        )
+        from chainc.backends.llvm.runtime.threads import barrier
+
         module = Module(self._processor.machine)
         module.names.update(self._reserved)
         module.add(environment(self._processor))

@@ -1,30 +1,11 @@
-"""NumPy source as a target: printed, executed, and run by this interpreter."""
+"""NumPy source as a target; what prints and runs it is imported when it is first used."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import cast
 
 from chainc.backends.epochs import Arrays
-from chainc.backends.numpy.code import NumpyCode
-from chainc.backends.numpy.module import (
-    assemble,
-    function_lines,
-    listed,
-    prepare,
-    print_function,
-)
-from chainc.backends.numpy.running import (
-    Bind,
-    NumpyFunction,
-    NumpyTraining,
-    Train,
-    Validate,
-    execute,
-)
-from chainc.backends.numpy.timing import time_function, time_training
-from chainc.backends.numpy.training import list_training, print_training
-from chainc.backends.target import ExecutableTraining
+from chainc.backends.target import ExecutableFunction, ExecutableTraining
 from chainc.backends.timing import Timing
 from chainc.ir import Graph
 from chainc.ir.types import Array
@@ -38,22 +19,17 @@ class NumpyTarget:
     language = "NumPy"
     can_watch = False
 
-    def compile_function(self, graph: Graph, program: Program) -> NumpyFunction:
+    def compile_function(self, graph: Graph, program: Program) -> ExecutableFunction:
         """See `Target`."""
-        prepared = prepare(program)
-        source = assemble([print_function(prepared, "run")])
-        bind = cast(Bind, execute(source, "function")["bind_run"])
-        code = NumpyCode(source, lambda: listed([function_lines(prepared, "run")]))
-        return NumpyFunction(bind, code)
+        from chainc.backends.numpy.compiling import compile_function
+
+        return compile_function(program)
 
     def compile_training(self, loop: TrainingLoop, threads: int | None) -> ExecutableTraining:
         """See `Target`; one thread runs it, which calls NumPy's own."""
-        source = print_training(loop)
-        namespace = execute(source, "training")
-        train, validate = cast(Train, namespace["train"]), cast(Validate, namespace["validate"])
-        code = NumpyCode(source, lambda: list_training(loop))
-        runner = NumpyTraining(train, validate, loop.batch_inputs[0], loop.batch_size)
-        return ExecutableTraining(runner, code)
+        from chainc.backends.numpy.compiling import compile_training
+
+        return compile_training(loop)
 
     def time_function(
         self,
@@ -65,10 +41,14 @@ class NumpyTarget:
         runs: int | None,
     ) -> Timing:
         """See `TimingTarget`."""
+        from chainc.backends.numpy.timing import time_function
+
         return time_function(program, inputs, state, sizes, runs)
 
     def time_training(
         self, loop: TrainingLoop, data: Arrays, state: Arrays, runs: int | None
     ) -> Timing:
         """See `TimingTarget`."""
+        from chainc.backends.numpy.timing import time_training
+
         return time_training(loop, data, state, runs)

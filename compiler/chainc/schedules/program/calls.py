@@ -21,7 +21,7 @@ from chainc.lowering.kernels import Copy, Kernel
 from chainc.lowering.parts import Part, parts_of, parts_of_all
 from chainc.lowering.program import Program
 from chainc.lowering.views import Buffer, View
-from chainc.schedules import schedule
+from chainc.schedules.by_kernel import schedule
 from chainc.schedules.layout.machine import Machine
 from chainc.schedules.program.call_writing import CallWriter, KernelCall, Team, write_calls
 from chainc.schedules.program.clock import Clock

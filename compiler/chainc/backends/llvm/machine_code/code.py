@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from chainc.backends.listing import Listing
 from chainc.backends.llvm.machine_code.jit import assembly, compile_object
-from chainc.backends.llvm.printing.module import KernelUse
 from chainc.backends.llvm.processor import Processor
 from chainc.backends.storage import Storage
 from chainc.backends.target import Figures
-from chainc.loops.language import Nest, Routine
+
+if TYPE_CHECKING:
+    from chainc.backends.llvm.printing.module import KernelUse
+    from chainc.loops.language import Nest, Routine
 
 
 class PrintedModule(Protocol):
