@@ -12,7 +12,7 @@ waits for a kernel that does (a norm for clipping, say), stays outside.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from chainc.ir.types import Dim
@@ -146,6 +146,8 @@ class _Grouping:
         self.unit_of: dict[Buffer, Unit] = {}  # that wrote a buffer last
         self.units: list[Unit] = []
         self.readers: dict[Buffer, list[Unit]] = {}
+        results = (*program.outputs, *(value for _, value in program.updates))
+        self.results = {each.buffer for each in results if isinstance(each, View)}
 
     def add(self, position: int, kernel: Kernel) -> None:
         unit = self._leader(kernel)
@@ -218,8 +220,7 @@ class _Grouping:
 
     def _is_needed(self, buffer: Buffer, inside: set[int]) -> bool:
         """Is the buffer read outside the unit whose members are at these positions?"""
-        results = (*self.program.outputs, *(value for _, value in self.program.updates))
-        if buffer.role == "output" or any(_is_of(result, (buffer,)) for result in results):
+        if buffer.role == "output" or buffer in self.results:
             return True
         readers = self.readers.get(buffer, ())
         return any(not inside >= set(reader.members) for reader in readers)
@@ -238,7 +239,3 @@ def _with_predecessors(unit: Unit, done: set[Unit]) -> Iterator[Unit]:
         if top not in done:
             done.add(top)
             yield top
-
-
-def _is_of(operand: Operand, buffers: Iterable[Buffer]) -> bool:
-    return isinstance(operand, View) and operand.buffer in buffers

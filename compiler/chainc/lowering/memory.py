@@ -213,6 +213,8 @@ def lifetimes(program: Program) -> dict[Buffer, Lifetime]:
 
 def substitute(program: Program, names: Mapping[Buffer, Buffer]) -> Program:
     """The same program over other buffers."""
+    if not names:
+        return program
 
     def view(value: View) -> View:
         return replace(value, buffer=names.get(value.buffer, value.buffer))
