@@ -189,7 +189,8 @@ class NativeFunction:
         return self._printed(self._program, Capacity(sizes), timed=timed)
 
     def _for_sizes(self, sizes: Mapping[str, int], *, timed: bool = False) -> FunctionCode:
-        return self._printed(self._rebound(sizes), Capacity({}), timed=timed)
+        program = self._rebound(sizes) if sizes else self._program
+        return self._printed(program, Capacity({}), timed=timed)
 
     def _printed(self, program: Program, capacity: Capacity, *, timed: bool) -> FunctionCode:
         most_in_code = 0 if program.seldom else MOST_IN_CODE  # so that draws are a loop
