@@ -33,7 +33,7 @@ TIMED = (
     ("lowering", "chainrule.compiled.lowering", "lower"),
     ("lowering", "chainc.backends.llvm.training_code", "placement"),
     ("lowering", "chainc.backends.llvm.host.function", "prepare"),
-    ("schedules", "chainc.backends.llvm.training_code", "write_training"),
+    ("schedules", "chainc.schedules.training.routines", "write_training"),
     ("schedules", "chainc.backends.llvm.host.function", "ProgramWriter.program"),
     ("text", "chainc.backends.llvm.printing.module", "Module.routine"),
     ("text", "chainc.backends.llvm.printing.module", "Module.text"),
