@@ -3,6 +3,9 @@
 The driver walks the graph backwards, sums the contributions at every fan-out, undoes
 broadcasting, and asks each op for its one-line `vjp`. Nothing else in the compiler does any
 of the three.
+
+What flows into one form of a node with two counts in the mode of that form alone. So a node that
+both forms read has a derivative with two forms, and no form is differentiated for the other mode.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from chainc.ir.leaves import constant
 from chainc.ops import astype, stop_gradient, sum
 from chainc.ops.elementwise import Elementwise
 from chainc.ops.movement import broadcast_to, reshape
+from chainc.ops.runs.modes import EVERY_MODE, MODES, Modes, by_mode, modes_that_read
 
 
 @dataclass(frozen=True)
@@ -29,11 +33,13 @@ class Contribution:
         cotangent: a node of the type of the one read.
         reader: who reads; None for the cotangent that an output starts with.
         position: which operand of the reader it is.
+        modes: those in which it is added.
     """
 
     cotangent: Node
     reader: Node | None = None
     position: int = 0
+    modes: Modes = EVERY_MODE
 
 
 @dataclass(frozen=True)
@@ -48,9 +54,20 @@ class Pullback:
     totals: Mapping[Node, Node]
     contributions: Mapping[Node, Sequence[Contribution]]
 
+    def modes(self, node: Node) -> Modes:
+        """Those in which the total of a node holds; in the others it is 0."""
+        return _modes_of(self.contributions[node])
 
-def pull_back(outputs: Sequence[Node], wrt: Sequence[Node], cotangents: Sequence[Node]) -> Pullback:
+
+def pull_back(
+    outputs: Sequence[Node],
+    wrt: Sequence[Node],
+    cotangents: Sequence[Node],
+    modes: Modes = EVERY_MODE,
+) -> Pullback:
     """Pull the outputs' cotangents back through every node that leads from `wrt` to them.
+
+    Only what counts in one of `modes` is followed.
 
     Raises:
         GradientError: a cotangent has another type than its output.
@@ -60,13 +77,14 @@ def pull_back(outputs: Sequence[Node], wrt: Sequence[Node], cotangents: Sequence
     reached = _depending_on(order, wrt)
     contributions: dict[Node, list[Contribution]] = {}
     for output, cotangent in zip(outputs, cotangents, strict=True):
-        contributions.setdefault(output, []).append(Contribution(cotangent))
+        contributions.setdefault(output, []).append(Contribution(cotangent, modes=modes))
     totals: dict[Node, Node] = {}
     for node in reversed(order):
         if node not in contributions or node not in reached:
             continue
         totals[node] = _sum_at_fan_out(node, contributions[node])
-        for operand, contribution in _local_cotangents(node, totals[node], reached):
+        counted = _modes_of(contributions[node])
+        for operand, contribution in _local_cotangents(node, totals[node], counted, reached):
             contributions.setdefault(operand, []).append(contribution)
     return Pullback(totals, {node: contributions[node] for node in totals})
 
@@ -84,18 +102,28 @@ def vjp(
         GradientError: an output does not depend on some node of `wrt` (unless
             `allow_unused`, which gives zeros), or a cotangent has another type than its output.
     """
-    totals = pull_back(outputs, wrt, cotangents).totals
+    pulled = pull_back(outputs, wrt, cotangents)
     order = topological(outputs)
-    return [_result(node, totals, outputs, order, allow_unused) for node in wrt]
+    return [_result(node, pulled, outputs, order, allow_unused) for node in wrt]
 
 
 def _sum_at_fan_out(node: Node, contributions: Sequence[Contribution]) -> Node:
     with originating(_derived(node, None, "fan-out sum")):
-        return reduce(Node.__add__, [part.cotangent for part in contributions])
+        if len({part.modes for part in contributions}) == 1:
+            return reduce(Node.__add__, [part.cotangent for part in contributions])
+        train, infer = (
+            reduce(Node.__add__, [part.cotangent for part in contributions if mode in part.modes])
+            for mode in MODES
+        )
+        return by_mode(train=train, infer=infer)
+
+
+def _modes_of(contributions: Sequence[Contribution]) -> Modes:
+    return frozenset().union(*(part.modes for part in contributions))
 
 
 def _local_cotangents(
-    node: Node, total: Node, reached: set[Node]
+    node: Node, total: Node, modes: Modes, reached: set[Node]
 ) -> list[tuple[Node, Contribution]]:
     """(operand, what the node adds to its cotangent) for every operand that leads to `wrt`."""
     if not any(operand in reached for operand in node.inputs):
@@ -105,13 +133,14 @@ def _local_cotangents(
         cotangents = _ask(node, total)
     found: list[tuple[Node, Contribution]] = []
     for position, (operand, given) in enumerate(zip(node.inputs, cotangents, strict=True)):
-        if given is None or operand not in reached:
+        read_in = modes & modes_that_read(node, position)
+        if given is None or operand not in reached or not read_in:
             continue
         why = _derived(node, position, "local derivative")
         made_now = given.origin is origin  # then it is for this operand
         cotangent = Node(given.op, given.inputs, given.type, why) if made_now else given
         fitted = _unbroadcast(node, position, operand, cotangent)
-        found.append((operand, Contribution(fitted, node, position)))
+        found.append((operand, Contribution(fitted, node, position, read_in)))
     return found
 
 
@@ -167,22 +196,35 @@ def _check_cotangents(outputs: Sequence[Node], cotangents: Sequence[Node]) -> No
 
 def _result(
     node: Node,
-    totals: Mapping[Node, Node],
+    pulled: Pullback,
     outputs: Sequence[Node],
     order: Sequence[Node],
     allow_unused: bool,
 ) -> Node:
-    if node in totals:
-        return totals[node]
+    if node in pulled.totals:
+        return _in_every_mode(node, pulled.totals[node], pulled.modes(node))
     if allow_unused:
-        with originating(_derived(node, None, "unused")):
-            return broadcast_to(constant(0, node.type.dtype), node.shape)
+        return _zeros(node)
     raise GradientError(
         f"{describe(outputs[0])} does not depend on {describe(node)}: "
-        f"{_missing(node, order, totals)}",
+        f"{_missing(node, order, pulled.totals)}",
         hint="differentiate with respect to something the output is computed from, or pass "
         "allow_unused=True to get zeros",
     )
+
+
+def _in_every_mode(node: Node, total: Node, modes: Modes) -> Node:
+    """The total, and 0 in modes in which the outputs do not depend on the node."""
+    if modes == EVERY_MODE:
+        return total
+    with originating(_derived(node, None, "fan-out sum")):
+        train, infer = (total if mode in modes else _zeros(node) for mode in MODES)
+        return by_mode(train=train, infer=infer)
+
+
+def _zeros(node: Node) -> Node:
+    with originating(_derived(node, None, "unused")):
+        return broadcast_to(constant(0, node.type.dtype), node.shape)
 
 
 def _missing(node: Node, order: Sequence[Node], totals: Mapping[Node, Node]) -> str:
@@ -246,11 +288,6 @@ def seed(loss: Node) -> Node:
     """The cotangent with which backpropagation starts: ∂loss/∂loss = 1."""
     with originating(_derived(loss, None, "seed")):
         return constant(1, loss.type.dtype)
-
-
-def value_and_grad(loss: Node, wrt: Sequence[Node]) -> tuple[Node, list[Node]]:
-    """The loss itself and its gradient."""
-    return loss, grad(loss, wrt)
 
 
 def jvp(outputs: Sequence[Node], wrt: Sequence[Node], tangents: Sequence[Node]) -> list[Node]:

@@ -233,8 +233,8 @@ KNOWN = {
     "OneHot": {CLASS["indexing"], "ops/index.py", "schedules/indexing.py"},
     "Pick": {CLASS["indexing"], "ops/index.py", "schedules/indexing.py"},
     "Iota": {CLASS["indexing"], "ops/index.py", "schedules/indexing.py"},
-    "RandomWords": {CLASS["random"], "ops/random.py", "schedules/random.py"},
-    "Permutation": {CLASS["random"], "ops/random.py", "schedules/random.py"},
+    "RandomWords": {CLASS["random"], "ops/runs/random.py", "schedules/random.py"},
+    "Permutation": {CLASS["random"], "ops/runs/random.py", "schedules/random.py"},
     # rows of the data are gathered into minibatches
     "Gather": {
         CLASS["indexing"],

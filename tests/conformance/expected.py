@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from chainc.ir.types import static
 from chainc.ops.contract import Contract
-from chainc.ops.random import Permutation, RandomBits
 from chainc.ops.reduce import Reduce
+from chainc.ops.runs.random import Permutation, RandomBits
 from chainc.ops.slicing import Pad, Slice
 
 Floats = npt.NDArray[np.float64]
@@ -107,6 +107,7 @@ def _words(block: int, stream: int, seed: int, step: int) -> list[int]:
 
 def random_bits(op: RandomBits, seed: Integers, step: Integers) -> npt.NDArray[np.int32]:
     shape = static(op.shape)
+    assert op.stream is not None
     words = [
         _words(index // 4, op.stream, int(seed), int(step))[index % 4]
         for index in range(math.prod(shape))
@@ -116,6 +117,7 @@ def random_bits(op: RandomBits, seed: Integers, step: Integers) -> npt.NDArray[n
 
 def permutation(op: Permutation, seed: Integers, step: Integers) -> Integers:
     (count,) = static((op.count,))
+    assert op.stream is not None
     keys = [w for b in range(1, 4) for w in _words(2**32 - b, op.stream, int(seed), int(step))]
     half = next(bits for bits in range(1, 32) if 4**bits >= count)
 

@@ -55,8 +55,8 @@ def _compiled(
     target: str, passes: Sequence[Pass] | None
 ) -> Callable[[Graph, Values, Values], Sequence[Array]]:
     def run(graph: Graph, inputs: Values, states: Values) -> Sequence[Array]:
-        used = {leaf.op.label for leaf in graph.leaves("input")}
         function = compile(graph, target=target, passes=passes).bind(State(states))
+        used = {leaf.op.label for leaf in function.declared.leaves("input")}
         return function({key: value for key, value in inputs.items() if key in used})
 
     return run

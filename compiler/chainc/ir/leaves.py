@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import itertools
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from chainc.ir import Graph, Node, Op, Operand, Sample, apply, describe, originating
+from chainc.ir import Graph, Node, Op, Operand, Origin, Sample, apply, describe, originating
 from chainc.ir.errors import DTypeError, GraphError
 from chainc.ir.kernels import Kernels
 from chainc.ir.types import (
@@ -193,6 +194,39 @@ class Slot(Leaf):
     @property
     def label(self) -> str:
         return str(self.key)
+
+
+@dataclass(frozen=True, eq=False)
+class RunSlot(Slot):
+    """A slot that belongs to a run, not to a model: there is one of its name a process."""
+
+    def __deepcopy__(self, memo: dict[int, object]) -> RunSlot:
+        return self
+
+
+@functools.cache
+def step_counter() -> Node:
+    """The number of steps done before this one, the int64 scalar state "step": one a process."""
+    return _run_slot("step", _none_done)
+
+
+@functools.cache
+def run_seed() -> Node:
+    """The seed of a run's random numbers, the int64 scalar state "seed": one a process."""
+    return _run_slot("seed", _seed_given)
+
+
+def _none_done(type: TensorType, _seed: Node, _stream: str) -> Node:
+    return constant(0, type.dtype)
+
+
+def _seed_given(_type: TensorType, seed: Node, _stream: str) -> Node:
+    return seed
+
+
+def _run_slot(name: str, initial: Initializer) -> Node:
+    with originating(Origin()):  # it belongs to no line or box of the first program that asks
+        return apply(RunSlot(Label(name), TensorType((), int64), initial))
 
 
 def initial_graph(slots: Sequence[Node]) -> Graph:

@@ -10,6 +10,7 @@ from chainc.ops.functions import *
 from chainc.ops.index import *
 from chainc.ops.logic import *
 from chainc.ops.movement import *
-from chainc.ops.random import *
 from chainc.ops.reduce import *
+from chainc.ops.runs.modes import *
+from chainc.ops.runs.random import *
 from chainc.ops.slicing import *

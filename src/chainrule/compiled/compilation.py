@@ -9,13 +9,14 @@ from chainc import driver, ir
 from chainc.backends.target import Target
 from chainc.ir import Node
 from chainc.ir.errors import GraphError, InputError
+from chainc.ops.runs.modes import MODES, Mode
 from chainc.passes import Pass, passes_named, pipeline
 from chainrule.compiled.function import Function, Numbers
 from chainrule.compiled.lowering import training_loop
 from chainrule.compiled.training import TrainingProgram
 from chainrule.compiled.whole_rows import WholeRows
 from chainrule.declare.arguments import count
-from chainrule.declare.graphs import Declaration, Mode, graph_of
+from chainrule.declare.graphs import Declaration, graph_of
 from chainrule.optim.loop import Training
 from chainrule.optim.step import Step
 
@@ -29,6 +30,7 @@ def compile(
     *,
     target: str | Target = "llvm",
     threads: int | None = None,
+    mode: None = None,
     fast_math: bool = False,
     passes: Passes | None = None,
     bake_in: Sequence[str] | bool = False,
@@ -39,6 +41,7 @@ def compile(
     what: Node,
     *,
     target: str | Target = "llvm",
+    mode: Mode | None = None,
     fast_math: bool = False,
     passes: Passes | None = None,
     bake_in: Sequence[str] | bool = False,
@@ -49,6 +52,7 @@ def compile(
     what: Sequence[Node] | ir.Graph | Step,
     *,
     target: str | Target = "llvm",
+    mode: Mode | None = None,
     fast_math: bool = False,
     passes: Passes | None = None,
     bake_in: Sequence[str] | bool = False,
@@ -59,6 +63,7 @@ def compile(
     *,
     target: str | Target = "llvm",
     threads: int | None = None,
+    mode: Mode | None = None,
     fast_math: bool = False,
     passes: Passes | None = None,
     bake_in: Sequence[str] | bool = False,
@@ -71,6 +76,9 @@ def compile(
         target: "llvm" for machine code, "numpy" for NumPy source, or a target of your own.
         threads: of a native training, at most; by default one a core, and a single one where a
             step is too small to share. The results do not depend on it.
+        mode: of what is no training. "train" gives layers such as dropout the form that they have
+            in a step, and a call updates the states that they keep; "infer" computes outputs
+            alone. By default "train" for a step and a graph with updates, "infer" for others.
         fast_math: also use rewrite rules that hold over the real numbers but may differ for NaN,
             infinities and signed zeros, or in rounding.
         passes: other passes than the default pipeline, in order: their names, or functions.
@@ -79,10 +87,12 @@ def compile(
 
     Raises:
         GraphError: the graph cannot be compiled, or there is no such target.
-        InputError: a named size or hyperparameter does not exist, or `threads` cannot be used.
+        InputError: a named size or hyperparameter does not exist, or `threads` or `mode` cannot be
+            used.
     """
     chosen_target = driver.target_named(target)
     _check_threads(what, threads)
+    _check_mode(what, mode)
     chosen_passes = pipeline(fast_math) if passes is None else passes_named(passes)
     if isinstance(what, Training):
         _check_watched(what, chosen_target)
@@ -92,12 +102,29 @@ def compile(
         whole = WholeRows(evaluation, chosen_passes, chosen_target)
         compiled_loop = driver.compile_training(loop, stages, chosen_target, threads)
         return TrainingProgram(what, compiled_loop, whole)
-    mode: Mode = "train" if isinstance(what, Declaration) else "infer"
-    graph = graph_of(what, mode, sizes=sizes, bake_in=bake_in)
+    graph = graph_of(what, mode or _usual_mode(what), sizes=sizes, bake_in=bake_in)
     compiled = driver.compile_function(graph, chosen_passes, chosen_target)
     if isinstance(what, Node):
         return Function[Numbers](compiled, single=True)
     return Function[tuple[Numbers, ...]](compiled, single=False)
+
+
+def _usual_mode(what: Compilable) -> Mode:
+    return "train" if isinstance(what, Declaration) and what.updates else "infer"
+
+
+def _check_mode(what: Compilable | Training, mode: object) -> None:
+    if mode is None:
+        return
+    if mode not in MODES:
+        raise InputError(
+            f"compile: there is no mode {mode!r}", hint='give mode="train" or mode="infer"'
+        )
+    if isinstance(what, Training):
+        raise InputError(
+            "compile: a training has both modes: its step trains, its evaluation infers",
+            hint="leave mode out",
+        )
 
 
 def _check_threads(what: Compilable | Training, threads: int | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from chainc import ir
 from chainc.drawing.detail import Detail, Folded
@@ -10,6 +11,7 @@ from chainc.ir import Node
 from chainc.ir.errors import GraphError
 from chainc.ir.text import parse as parse_text
 from chainc.ir.text import to_text
+from chainc.ops.runs.modes import Mode
 from chainrule.drawing.drawing import Drawing, draw
 from chainrule.evaluation.cost import Cost, cost
 from chainrule.evaluation.values import Values
@@ -61,6 +63,7 @@ class Graph(ir.Graph):
         title: str | None = None,
         values: Values | None = None,
         detail: Detail | None = None,
+        mode: Mode | Literal["both"] = "infer",
         fold: Folded = (),
         direction: str | None = None,
     ) -> Drawing:
@@ -70,6 +73,7 @@ class Graph(ir.Graph):
             title=title,
             values=values,
             detail=detail,
+            mode=mode,
             fold=fold,
             direction=direction,
         )

@@ -11,7 +11,7 @@ from chainc.ir.leaves import Input
 from chainc.ir.types import Size
 from chainc.lowering.lower import lower
 from chainc.lowering.program import TrainingLoop
-from chainc.ops.random import stream_of
+from chainc.ops.runs.random import stream_of
 from chainc.passes import Pass
 from chainrule.optim.loop import Training
 

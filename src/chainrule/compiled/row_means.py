@@ -18,8 +18,8 @@ from chainc.lowering.rows import rows_are_independent
 from chainc.ops.arithmetic import Add, Divide, Multiply, Negative, Subtract
 from chainc.ops.logic import Cast, StopGradient
 from chainc.ops.movement import BroadcastTo, PermuteDims, Reshape
-from chainc.ops.random import Random
 from chainc.ops.reduce import Sum
+from chainc.ops.runs.random import Random
 
 
 class _Kind(Enum):

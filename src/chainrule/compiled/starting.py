@@ -12,7 +12,7 @@ from chainc.backends.epochs import EPOCH_START, MOST_STEPS
 from chainc.backends.target import Target
 from chainc.ir import Node, describe
 from chainc.ir.errors import StateError
-from chainc.ir.leaves import initial_graph
+from chainc.ir.leaves import initial_graph, run_seed
 from chainc.ir.types import Array
 from chainrule.compiled.state import HasState, State, state_of
 from chainrule.declare.arguments import count
@@ -82,7 +82,8 @@ def values_to_continue(
         StateError: a value is missing, or is none that a run leaves.
     """
     state = state_of(given)
-    values = {**arrays_for(slots, given), "seed": _seed_of(state, seed)}
+    others = [slot for slot in slots if slot is not run_seed()]
+    values = {**arrays_for(others, given), "seed": _seed_of(state, seed)}
     _check_counter("step", values["step"], MOST_STEPS)
     start = state[EPOCH_START] if EPOCH_START in state else values["step"]
     _check_counter(EPOCH_START, start, int(values["step"]))

@@ -8,7 +8,7 @@ from chainc import ir
 from chainc.ir import Node, describe
 from chainc.ir.errors import GraphError
 from chainc.ir.leaves import Constant, Input
-from chainc.ops.random import Random
+from chainc.ops.runs.random import Random
 
 
 def refuse_shared(graph: ir.Graph) -> None:
@@ -25,7 +25,7 @@ def refuse_shared(graph: ir.Graph) -> None:
     _refuse(
         _draws(graph),
         "two draws have one seed, step and stream, so their numbers are the same",
-        'give each a stream of its own, such as stream="noise/1", or use one node twice',
+        'leave the stream out, name others, such as stream="noise/1", or use one node twice',
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from chainc import ir
 from chainc.ir import Node, rebuild, with_inputs
@@ -11,9 +11,9 @@ from chainc.ir.binding import bind_graph
 from chainc.ir.errors import GraphError, InputError
 from chainc.ir.leaves import Input, SizeOf, constant, number_equal_names
 from chainc.ir.types import names_of
+from chainc.ops.runs.modes import Mode, resolve
+from chainc.ops.runs.random import with_own_streams
 from chainrule.declare.distinct import refuse_shared
-
-Mode = Literal["train", "infer"]  # with the updates of states, or for the outputs alone
 
 
 @runtime_checkable
@@ -47,16 +47,18 @@ def graph_of(
 
     Args:
         what: a node, several nodes, a graph, a step or a training.
-        mode: what it is for.
+        mode: "train" for a step, with all updates of states; "infer" for the outputs alone.
         sizes: values for named sizes.
         bake_in: hyperparameters (inputs with defaults) to make constants: names, or True for all.
 
     Raises:
-        GraphError: it is no declaration, or two inputs or draws in it would be one.
+        GraphError: it is no declaration, two inputs or draws in it would be one, or a state is
+            written twice.
         InputError: a named size does not exist, or is empty.
     """
-    graph = _plain(what)
-    number_equal_names(graph.leaves("state"))
+    declared = _plain(what)  # names and streams are the same in every mode
+    number_equal_names(declared.leaves("state"))
+    graph = resolve(with_own_streams(declared), mode)
     refuse_shared(graph)
     if mode == "infer":
         graph = ir.Graph(graph.outputs, {}, graph.names)

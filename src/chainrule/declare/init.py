@@ -18,8 +18,9 @@ from chainc.ir.errors import DTypeError, InputError, ShapeError
 from chainc.ir.leaves import Initializer
 from chainc.ir.leaves import constant as constant_node
 from chainc.ir.types import Array, TensorType, format_shape, static
-from chainc.ops import einsum, random, sqrt, square, sum
+from chainc.ops import einsum, sqrt, square, sum
 from chainc.ops.movement import broadcast_to, permute_dims
+from chainc.ops.runs import random
 from chainrule.declare.arguments import array, number
 from chainrule.declare.arrays import UnfitError, convert, is_array
 

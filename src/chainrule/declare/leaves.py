@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 import keyword
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from chainc.ir import Node, Origin, apply, originating
+from chainc.ir import Node, apply
 from chainc.ir import leaves as state
 from chainc.ir.errors import DTypeError, InputError, ShapeError
-from chainc.ir.leaves import Input, Label, Slot
+from chainc.ir.leaves import Input, Label, Slot, step_counter
 from chainc.ir.types import (
     Array,
     Dim,
@@ -23,7 +21,6 @@ from chainc.ir.types import (
     TensorType,
     float32,
     format_shape,
-    int64,
     named,
     names_of,
 )
@@ -133,21 +130,6 @@ def size(name: str) -> Node:
         ShapeError: the name is no name.
     """
     return state.size(_dim("size", name))
-
-
-@dataclass(frozen=True, eq=False)
-class StepCounter(Slot):
-    """The slot of which there is one a process."""
-
-    def __deepcopy__(self, memo: dict[int, object]) -> StepCounter:
-        return self
-
-
-@functools.cache
-def step_counter() -> Node:
-    """The number of steps done before this one, the int64 scalar state "step": one a process."""
-    with originating(Origin()):  # it belongs to no line or box of the first program that asks
-        return apply(StepCounter(Label("step"), TensorType((), int64), init.zeros()))
 
 
 def _check_keyword(function: str, name: object) -> None:

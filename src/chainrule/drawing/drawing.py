@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from chainc.drawing.detail import Detail, Folded, check_detail
 from chainc.drawing.diagram import output_names
 from chainc.ir import Graph, Node
 from chainc.ir.errors import InputError
+from chainc.ops.runs.modes import MODES, ByMode, Mode, Updating, resolve
 from chainrule.drawing.circuit import Circuit, circuit_of_graph, circuit_of_nodes
 from chainrule.drawing.rendering import render_file, render_svg
 from chainrule.evaluation.values import Values
@@ -80,6 +81,7 @@ def draw(
     title: str | None = None,
     values: Values | None = None,
     detail: Detail | None = None,
+    mode: Mode | Literal["both"] = "infer",
     fold: Folded = (),
     direction: str | None = None,
 ) -> Drawing:
@@ -101,6 +103,8 @@ def draw(
             the graph after the default passes, with its ops fused into kernels; by default as few
             layers are closed as keep the picture small; in a training step all of them are, with
             a box of the optimizer's for each.
+        mode: which form of layers such as dropout, each marked by_mode: "train", "infer" or
+            "both". A step's own graph is that for training.
         fold: scopes to draw as closed boxes as well, each by its name or path, such as "encoder" or
             ["encoder/layer1", "decoder"].
         direction: "TB" for top to bottom or "LR" for left to right; by default "LR" for a graph
@@ -114,7 +118,7 @@ def draw(
 
     check_detail(detail)
     nodes = what[0] if len(what) == 1 and isinstance(what[0], Graph) else _nodes(what)
-    circuit = _circuit(nodes, values, detail)
+    circuit = _circuit(_in_mode(nodes, mode, detail), values, detail)
     return Drawing(
         to_dot(
             circuit.graph,
@@ -138,6 +142,23 @@ def _circuit(what: Graph | Sequence[Node], values: Values | None, detail: Detail
         return circuit_of_nodes(what, values)
     graph = _at_detail(what if isinstance(what, Graph) else Graph(tuple(what)), detail)
     return Circuit(graph, {}) if values is None else circuit_of_graph(graph, values)
+
+
+def _in_mode(
+    what: Graph | Sequence[Node], mode: str, detail: Detail | None
+) -> Graph | Sequence[Node]:
+    """The same in one mode, or in both."""
+    if mode not in (*MODES, "both"):
+        raise InputError(
+            f"draw: there is no mode {mode!r}", hint='give "train", "infer", or "both" forms'
+        )
+    graph = what if isinstance(what, Graph) else Graph(tuple(what))
+    if not any(isinstance(node.op, ByMode | Updating) for node in graph.nodes):
+        return what
+    if mode != "both":
+        chosen: Mode = "train" if mode == "train" else "infer"
+        graph = resolve(graph, chosen, marked=detail != "kernels")
+    return graph if isinstance(what, Graph) or graph.updates else graph.outputs
 
 
 def _nodes(what: Sequence[object]) -> tuple[Node, ...]:

@@ -72,7 +72,7 @@ def backpropagate(
     graph = Graph((loss,))
     leaves = (*graph.leaves("input"), *graph.leaves("state"))
     targets = list(leaves if wrt is None else nodes_of(function, wrt))
-    pulled = pull_back([loss], targets, [seed(loss)])
+    pulled = pull_back([loss], targets, [seed(loss)], frozenset({"infer"}))
     _require_reached(loss, wrt or (), pulled.totals)
     added = [(node, each) for node, several in pulled.contributions.items() for each in several]
     cotangents = (each.cotangent for _, each in added)

@@ -16,7 +16,7 @@ import pytest
 
 import chainrule as cr
 from chainc.ops.families.philox import permutation
-from chainc.ops.random import stream_of
+from chainc.ops.runs.random import stream_of
 from chainrule import losses, metrics, nn, optim, schedules
 
 Floats = npt.NDArray[np.float32]

@@ -37,6 +37,7 @@ class EntryContext:
 
     code: TrainingCode
     own: int  # offset in the arena of OWN_BYTES bytes
+    seed: int  # that of the seed
     prepare: Sequence[str]  # functions to be called once, when the arena is prepared
     version: str  # hexadecimal
 
@@ -118,7 +119,7 @@ def _init(interface: Interface, places: EntryContext) -> str:
     body = Body()
     body.passes("arena.aligned", "%arena")
     stores = [
-        store("seed", places.own + SEED, "%seed"),
+        store("seed", places.seed, "%seed"),
         store("mark", places.own + MARK, str(places.mark)),
         *map(_default, interface.tensors),
     ]

@@ -96,7 +96,9 @@ class _Writer:
         self.writer = self.code.written.writer
         self.own = self.memory.take(OWN_BYTES)
         self.seed = Buffer("seed", TensorType((), int64), "state", "seed")
-        self.memory.offsets[self.seed] = self.own + SEED
+        # where the step reads the seed, that place is the only one
+        self.seed_at = self.memory.shared.get(("state", self.seed.key), self.own + SEED)
+        self.memory.offsets[self.seed] = self.seed_at
         self.prepare = [*self.code.prologues]
 
     def compiled(self) -> Standalone:
@@ -106,7 +108,7 @@ class _Writer:
         for i, tensor in enumerate(interface.tensors):
             self._add(self.writer.exchange(f"tensor.{i}", [tensor.buffer], {tensor.key: 0}))
         version = self._version(interface)
-        places = EntryContext(self.code, self.own, self.prepare, version)
+        places = EntryContext(self.code, self.own, self.seed_at, self.prepare, version)
         functions = [
             *checks(interface, places),
             *state_functions(interface, places),
@@ -128,7 +130,7 @@ class _Writer:
         once = replace(program, prologue=(), body=(*program.prologue, *program.body))
         placed = self._placed(once)
         for buffer in placed.inputs:
-            self.memory.offsets[buffer] = self.own + SEED
+            self.memory.offsets[buffer] = self.seed_at
         self._print("initial", placed)
         self.prepare.append("initial")
 
@@ -197,7 +199,7 @@ class _Writer:
         """One buffer for each key that has a place in the arena."""
         found: dict[str, Buffer] = {}
         for buffer in self.memory.offsets:
-            if buffer.role == role and buffer is not self.seed:
+            if buffer.role == role and (role, buffer.key) != ("state", self.seed.key):
                 found.setdefault(buffer.key, buffer)
         return list(found.values())
 

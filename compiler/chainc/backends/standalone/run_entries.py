@@ -13,7 +13,6 @@ from chainc.backends.standalone import entry_templates as templates
 from chainc.backends.standalone.entry_points import (
     ARENA,
     PLAN,
-    SEED,
     EntryContext,
     function,
     internal,
@@ -66,6 +65,7 @@ class _Run:
     def __init__(self, interface: Interface, places: EntryContext) -> None:
         self.interface = interface
         self.own = places.own
+        self.seed = places.seed
         self.code = places.code
         self.layout = places.code.layout
         self.words = len(interface.inputs) + 2  # of the struct of a data set
@@ -83,7 +83,7 @@ class _Run:
         body.within("%epochs", 1, MOST_EPOCHS)
         body.word("history", "%job", 2 * words + 1, "ptr")
         body.not_null("%history")
-        body.lines += [_loaded("step", self._offset("step")), _loaded("seed", self.own + SEED)]
+        body.lines += [_loaded("step", self._offset("step")), _loaded("seed", self.seed)]
         body.within("%step", 0, MOST_STEPS)
         body.word("rows", "%job", 0)
         body.word("held_out", "%validation", 0)

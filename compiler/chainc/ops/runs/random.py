@@ -3,22 +3,25 @@
 The bits are those of Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as
 easy as 1, 2, 3", SC 2011), keyed by the seed and counted by (element, stream, step), so any
 step can be replayed and nothing has to be kept for the backward pass.
+
+Seed and step are those of the run, its states "seed" and "step", unless others are given. A draw
+that is given no stream gets one of its own when its graph is resolved.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import TypeVar
 
 import numpy as np
 
-from chainc.ir import Node, Op, Operand, Sample, apply
+from chainc.ir import Graph, Node, Op, Operand, Sample, apply, rebuild, with_inputs
 from chainc.ir.errors import InputError
 from chainc.ir.kernels import Kernels
-from chainc.ir.leaves import constant
+from chainc.ir.leaves import constant, run_seed, step_counter
 from chainc.ir.types import Dim, DType, Shape, TensorType, float32, int32, int64
 from chainc.ops.arithmetic import minimum
 from chainc.ops.families import random as families
@@ -32,9 +35,17 @@ T = TypeVar("T")
 
 
 class Random(Op):
-    """An op of (seed, step); `stream` tells apart the draws of one program."""
+    """An op of (seed, step); `stream` tells apart the draws of one program.
+
+    None stands for one of its own, which `with_own_streams` gives it.
+    """
 
     roles = ("seed", "step")
+    stream: int | None
+
+    def in_stream(self, stream: int) -> Random:
+        """The same draw from another stream."""
+        raise NotImplementedError
 
     def vjp(self, g: Node, y: Node, seed: Node, step: Node) -> tuple[None, None]:
         return None, None
@@ -46,13 +57,16 @@ class RandomBits(Random):
 
     name = "random_bits"
     shape: Shape
-    stream: int
+    stream: int | None
+
+    def in_stream(self, stream: int) -> RandomBits:
+        return replace(self, stream=stream)
 
     def infer(self, seed: TensorType, step: TensorType) -> TensorType:
         return TensorType(self.shape, int32)
 
     def kernel(self, k: Kernels[T], result: TensorType, seed: T, step: T) -> T:
-        return k.apply(families.RandomWords(self.stream), result, seed, step)
+        return k.apply(families.RandomWords(self.stream or 0), result, seed, step)
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
@@ -66,13 +80,16 @@ class Permutation(Random):
 
     name = "permutation"
     count: Dim
-    stream: int
+    stream: int | None
+
+    def in_stream(self, stream: int) -> Permutation:
+        return replace(self, stream=stream)
 
     def infer(self, seed: TensorType, step: TensorType) -> TensorType:
         return TensorType((self.count,), int64)
 
     def kernel(self, k: Kernels[T], result: TensorType, seed: T, step: T) -> T:
-        return k.apply(families.Permutation(self.stream), result, seed, step)
+        return k.apply(families.Permutation(self.stream or 0), result, seed, step)
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
@@ -93,33 +110,78 @@ def stream_of(name: str) -> int:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "little")
 
 
+def with_own_streams(graph: Graph) -> Graph:
+    """Every draw that was given no stream in one of its own, in the order of the graph."""
+    own = [n for n in graph.nodes if isinstance(n.op, Random) and n.op.stream is None]
+    if not own:
+        return graph
+    numbers = {node: number for number, node in enumerate(own, start=1)}
+
+    def drawn(node: Node, inputs: tuple[Node, ...]) -> Node:
+        if node not in numbers or not isinstance(node.op, Random):
+            return with_inputs(node, inputs)
+        op = node.op.in_stream(stream_of(f"draw/{numbers[node]}"))
+        return Node(op, inputs, node.type, node.origin)
+
+    return rebuild(graph, drawn)
+
+
+def _chosen(stream: str | None) -> int | None:
+    return None if stream is None else stream_of(stream)
+
+
+def _key(seed: Operand | None, step: Operand | None) -> tuple[Node, Node]:
+    """Those given; without a seed those of the run, so that each step draws new numbers."""
+    if seed is None:
+        return run_seed(), step_counter() if step is None else constant(step)
+    return constant(seed), constant(0 if step is None else step)
+
+
 def random_bits(
-    shape: Sequence[DimLike], seed: Operand, step: Operand = 0, stream: str = "bits"
+    shape: Sequence[DimLike],
+    seed: Operand | None = None,
+    step: Operand | None = None,
+    stream: str | None = None,
 ) -> Node:
-    """32 independent uniform bits an element, as int32."""
-    op = RandomBits(as_shape(shape), stream_of(stream))
-    return apply(op, constant(seed), constant(step))
+    """32 independent uniform bits an element, as int32; the arguments are those of `uniform`."""
+    return apply(RandomBits(as_shape(shape), _chosen(stream)), *_key(seed, step))
 
 
-def permutation(count: DimLike, seed: Operand, step: Operand = 0, stream: str = "order") -> Node:
-    """A pseudo-random order of 0 … count-1, as int64."""
-    op = Permutation(as_shape((count,))[0], stream_of(stream))
-    return apply(op, constant(seed), constant(step))
+def permutation(
+    count: DimLike,
+    seed: Operand | None = None,
+    step: Operand | None = None,
+    stream: str | None = None,
+) -> Node:
+    """A pseudo-random order of 0 … count-1, as int64; the arguments are those of `uniform`."""
+    return apply(Permutation(as_shape((count,))[0], _chosen(stream)), *_key(seed, step))
 
 
 def uniform(
     shape: Sequence[DimLike],
-    seed: Operand,
-    step: Operand = 0,
+    seed: Operand | None = None,
+    step: Operand | None = None,
     *,
     low: float = 0.0,
     high: float = 1.0,
-    stream: str = "uniform",
+    stream: str | None = None,
     dtype: DType | str = float32,
 ) -> Node:
     """Uniform numbers in [low, high), on a grid of 2⁻²⁴ of the range: the same on every target.
 
     One that rounding would make `high` is the largest number below it.
+
+    Args:
+        shape: numbers, or names of sizes such as "batch".
+        seed: by default the run's, so that each step of a training draws new numbers.
+        step: by default the number of the run's steps, and 0 where a seed is given.
+        low: the smallest number.
+        high: the end of the range.
+        stream: draws of one seed, step and stream are the same; by default each has its own.
+        dtype: float32 or float64.
+
+    Raises:
+        InputError: the range is empty.
     """
     bounds: tuple[object, object] = (low, high)
     if not all(isinstance(bound, Real) for bound in bounds) or not low < high:
@@ -159,28 +221,32 @@ def _unit(bits: Node, dtype: DType) -> Node:
 
 def normal(
     shape: Sequence[DimLike],
-    seed: Operand,
-    step: Operand = 0,
+    seed: Operand | None = None,
+    step: Operand | None = None,
     *,
     mean: float = 0.0,
     scale: float = 1.0,
-    stream: str = "normal",
+    stream: str | None = None,
     dtype: DType | str = float32,
 ) -> Node:
-    """Normal numbers, by Box and Muller's transform (1958): √(-2 ln u) cos 2πv."""
+    """Normal numbers, by Box and Muller's transform (1958): √(-2 ln u) cos 2πv.
+
+    The other arguments are those of `uniform`.
+    """
     kind = as_dtype(dtype)
-    u = 1.0 - _unit(random_bits(shape, seed, step, f"{stream}/radius"), kind)  # in (0, 1]
-    v = _unit(random_bits(shape, seed, step, f"{stream}/angle"), kind)
+    radius, angle = (stream and f"{stream}/{part}" for part in ("radius", "angle"))
+    u = 1.0 - _unit(random_bits(shape, seed, step, radius), kind)  # in (0, 1]
+    v = _unit(random_bits(shape, seed, step, angle), kind)
     return sqrt(-2.0 * log(u)) * cos(2.0 * math.pi * v) * scale + mean
 
 
 def bernoulli(
     shape: Sequence[DimLike],
     probability: Operand,
-    seed: Operand,
-    step: Operand = 0,
+    seed: Operand | None = None,
+    step: Operand | None = None,
     *,
-    stream: str = "bernoulli",
+    stream: str | None = None,
 ) -> Node:
-    """True with the given probability, as bool."""
+    """True with the given probability, as bool; the other arguments are those of `uniform`."""
     return uniform(shape, seed, step, stream=stream) < probability

@@ -1,0 +1,1 @@
+"""Ops that read what belongs to a run: its mode, its seed, its step."""
