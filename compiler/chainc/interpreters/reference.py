@@ -17,6 +17,7 @@ from chainc.ir.binding import bind_graph, sizes_of
 from chainc.ir.errors import InputError
 from chainc.ir.leaves import Input, Slot
 from chainc.ir.types import Array, DType, Size, format_shape, static
+from chainc.ops.runs.random import with_own_streams
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ def evaluate(
     """
     given = {key: np.asarray(value) for key, value in inputs.items()}
     _refuse_unknown(graph, given)
-    bound = bind_graph(graph, sizes_of(graph, {key: a.shape for key, a in given.items()}))
+    sizes = sizes_of(graph, {key: a.shape for key, a in given.items()})
+    bound = bind_graph(with_own_streams(graph), sizes)
     slots = {key: np.asarray(value) for key, value in (states or {}).items()}
     values: dict[Node, Array] = {}
     for node in bound.nodes:
