@@ -54,10 +54,6 @@ class Pullback:
     totals: Mapping[Node, Node]
     contributions: Mapping[Node, Sequence[Contribution]]
 
-    def modes(self, node: Node) -> Modes:
-        """Those in which the total of a node holds; in the others it is 0."""
-        return _modes_of(self.contributions[node])
-
 
 def pull_back(
     outputs: Sequence[Node],
@@ -202,7 +198,7 @@ def _result(
     allow_unused: bool,
 ) -> Node:
     if node in pulled.totals:
-        return _in_every_mode(node, pulled.totals[node], pulled.modes(node))
+        return _in_every_mode(node, pulled)
     if allow_unused:
         return _zeros(node)
     raise GradientError(
@@ -213,8 +209,9 @@ def _result(
     )
 
 
-def _in_every_mode(node: Node, total: Node, modes: Modes) -> Node:
+def _in_every_mode(node: Node, pulled: Pullback) -> Node:
     """The total, and 0 in modes in which the outputs do not depend on the node."""
+    total, modes = pulled.totals[node], _modes_of(pulled.contributions[node])
     if modes == EVERY_MODE:
         return total
     with originating(_derived(node, None, "fan-out sum")):
