@@ -22,7 +22,7 @@ from chainc.ir.leaves import constant
 from chainc.ops import astype, stop_gradient, sum
 from chainc.ops.elementwise import Elementwise
 from chainc.ops.movement import broadcast_to, reshape
-from chainc.ops.runs.modes import EVERY_MODE, MODES, Modes, by_mode, modes_that_read
+from chainc.ops.runs.modes import EVERY_MODE, MODES, Modes, by_mode, modes_that_read, only_in
 
 
 @dataclass(frozen=True)
@@ -198,30 +198,16 @@ def _result(
     allow_unused: bool,
 ) -> Node:
     if node in pulled.totals:
-        return _in_every_mode(node, pulled)
+        return only_in(_modes_of(pulled.contributions[node]), pulled.totals[node])
     if allow_unused:
-        return _zeros(node)
+        with originating(_derived(node, None, "unused")):
+            return broadcast_to(constant(0, node.type.dtype), node.shape)
     raise GradientError(
         f"{describe(outputs[0])} does not depend on {describe(node)}: "
         f"{_missing(node, order, pulled.totals)}",
         hint="differentiate with respect to something the output is computed from, or pass "
         "allow_unused=True to get zeros",
     )
-
-
-def _in_every_mode(node: Node, pulled: Pullback) -> Node:
-    """The total, and 0 in modes in which the outputs do not depend on the node."""
-    total, modes = pulled.totals[node], _modes_of(pulled.contributions[node])
-    if modes == EVERY_MODE:
-        return total
-    with originating(_derived(node, None, "fan-out sum")):
-        train, infer = (total if mode in modes else _zeros(node) for mode in MODES)
-        return by_mode(train=train, infer=infer)
-
-
-def _zeros(node: Node) -> Node:
-    with originating(_derived(node, None, "unused")):
-        return broadcast_to(constant(0, node.type.dtype), node.shape)
 
 
 def _missing(node: Node, order: Sequence[Node], totals: Mapping[Node, Node]) -> str:

@@ -9,11 +9,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from chainc.ir import Graph, Node, Op, Sample, apply, describe, rebuild, with_inputs
+from chainc.ir import (
+    Graph,
+    Node,
+    Op,
+    Sample,
+    apply,
+    describe,
+    originating,
+    rebuild,
+    with_inputs,
+)
 from chainc.ir.errors import GraphError, MisfitError
 from chainc.ir.kernels import Kernels
-from chainc.ir.leaves import Slot
+from chainc.ir.leaves import Slot, constant
 from chainc.ir.types import TensorType, float32
+from chainc.ops.movement import broadcast_to
 
 __all__ = ["by_mode", "updating"]
 
@@ -140,6 +151,16 @@ def _check_node(function: str, given: object) -> None:
 def modes_that_read(node: Node, position: int) -> Modes:
     """Those in which a node reads one of its operands."""
     return frozenset({MODES[position]}) if isinstance(node.op, ByMode) else EVERY_MODE
+
+
+def only_in(modes: Modes, node: Node) -> Node:
+    """The node in these modes, and 0 in the others."""
+    if modes == EVERY_MODE:
+        return node
+    with originating(node.origin):
+        zeros = broadcast_to(constant(0, node.type.dtype), node.shape)
+        train, infer = (node if mode in modes else zeros for mode in MODES)
+        return by_mode(train=train, infer=infer)
 
 
 def resolve(graph: Graph, mode: Mode, *, marked: bool = False) -> Graph:
