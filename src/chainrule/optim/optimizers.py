@@ -171,13 +171,15 @@ class Adam(Optimizer):
         steps = astype(step_counter(), hyperparameters.dtype) + 1.0
         beta1 = hyperparameters.input("beta1", self.betas[0])
         beta2 = hyperparameters.input("beta2", self.betas[1])
+        known = super().scalars(hyperparameters)
         return {
-            **super().scalars(hyperparameters),
+            **known,
             "beta1": beta1,
             "beta2": beta2,
             "eps": hyperparameters.input("eps", self.eps),
-            "start1": 1.0 - beta1**steps,
-            "start2": 1.0 - beta2**steps,
+            # the corrections, as factors: an element then costs one division and one root
+            "rate": known["lr"] / (1.0 - beta1**steps),
+            "widening": (1.0 - beta2**steps) ** -0.5,
         }
 
     def updates(
@@ -187,6 +189,6 @@ class Adam(Optimizer):
         mean, variance = slot("adam/mean", parameter), slot("adam/variance", parameter)
         new_mean = beta1 * mean + (1.0 - beta1) * gradient
         new_variance = beta2 * variance + (1.0 - beta2) * square(gradient)
-        scale = sqrt(new_variance / scalars["start2"]) + scalars["eps"]
-        move = scalars["lr"] * (new_mean / scalars["start1"]) / scale
+        scale = sqrt(new_variance) * scalars["widening"] + scalars["eps"]
+        move = scalars["rate"] * new_mean / scale
         return {parameter: parameter - move, mean: new_mean, variance: new_variance}
