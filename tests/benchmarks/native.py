@@ -28,11 +28,21 @@ from tests.benchmarks.peers import PEERS
 from tests.benchmarks.report import write
 from tests.benchmarks.results import Results, Start, machine
 from tests.benchmarks.timing import Entry, Plan, caches_in, measure
-from tests.benchmarks.workloads import MNIST, WORKLOADS, Workload, data_from, random_data
+from tests.benchmarks.workloads import (
+    DRAWN,
+    MNIST,
+    WORKLOADS,
+    Workload,
+    data_from,
+    drawn,
+    random_data,
+    spelled,
+)
 
 QUIET = 0.5  # processes that compete for the cores, on average over a minute
 RESULTS = ROOT / ".benchmarks" / "native.json"
 ROWS = 10_000  # of the processes whose memory is measured
+ROWS_OF_DRAWN = 8  # batches of the samples of a drawn step
 
 
 def command_line() -> argparse.ArgumentParser:
@@ -48,6 +58,7 @@ def command_line() -> argparse.ArgumentParser:
     parser.add_argument("--targets", nargs="+", choices=TARGETS, default=list(TARGETS))
     parser.add_argument("--workloads", nargs="*", choices=WORKLOADS, default=list(WORKLOADS))
     parser.add_argument("--only", nargs="*", choices=PEERS, default=list(PEERS), metavar="PEER")
+    parser.add_argument("--drawn", type=int, default=DRAWN, help="steps of the efficiency map")
     parser.add_argument("--rounds", type=int, default=4, help="fresh processes of each")
     parser.add_argument("--blocks", type=int, default=8, help="timed blocks of each process")
     parser.add_argument("--seconds", type=float, default=0.1, help="of a block")
@@ -115,6 +126,18 @@ class Benchmarks:
         two = [entry for entry in self.entries("mnist", 2) if "Chainrule, numpy" not in entry.name]
         results.threads = measure("two threads", [one, *two], peaks("float32"), self.plan)
 
+    def drawn(self, results: Results) -> None:
+        """The efficiency map: drawn steps on one thread and on two, beside JAX."""
+        plan = Plan(1, self.options.blocks, self.options.seconds)
+        for workload in drawn(self.options.drawn):
+            name, rows = spelled(workload), ("--rows", str(ROWS_OF_DRAWN * workload.batch))
+            entries = [self.own("llvm", name, 1, *rows, "--unchecked")]
+            if len(self.cores) > 1:
+                entries.append(self.own("llvm", name, 2, *rows, "--unchecked"))
+            if "jax" in self._peers():
+                entries.append(self.peer("jax", name, 1, *rows))
+            results.drawn[name] = measure(name, entries, peaks("float32"), plan)
+
     def starts(self, results: Results) -> None:
         """Compile time and memory, of processes that do nothing else."""
         rows = ("--rows", str(ROWS))
@@ -168,6 +191,7 @@ def run(options: argparse.Namespace) -> Results:
         if "mnist" in options.workloads and len(benchmarks.cores) > 1:
             benchmarks.threads(results)
         if "llvm" in options.targets:
+            benchmarks.drawn(results)
             results.library = benchmarks.library()
             results.compiling = measure_compiling(list(CASES), options.rounds)
     return results

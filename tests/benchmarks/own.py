@@ -164,9 +164,9 @@ def main() -> None:
     parser.add_argument("--unchecked", action="store_true", help="do not compare with NumPy")
     options = parser.parse_args()
     prepare_process(options.threads, options.cores)
-    from tests.benchmarks.workloads import WORKLOADS, Data, random_data
+    from tests.benchmarks.workloads import Data, named, random_data
 
-    workload = WORKLOADS[options.workload]
+    workload = named(options.workload)
     data = Data.load(options.data) if options.data else random_data(workload, options.rows)
     check = not options.unchecked
     own = Own(options.target, workload, data, options.threads, check=check)

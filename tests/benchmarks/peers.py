@@ -96,9 +96,9 @@ def _trainer(module: str, kind: str) -> Callable[[Workload, Data, int], Trainer]
 def main() -> None:
     options = arguments(__doc__, "framework", list(PEERS)).parse_args()
     prepare_process(options.threads, options.cores)
-    from tests.benchmarks.workloads import WORKLOADS, Data, random_data
+    from tests.benchmarks.workloads import Data, named, random_data
 
-    workload = WORKLOADS[options.workload]
+    workload = named(options.workload)
     data = Data.load(options.data) if options.data else random_data(workload, options.rows)
     try:
         peer = Peer(options.framework, workload, data, options.threads)

@@ -8,14 +8,16 @@ writes the page again from the numbers that native.py has kept.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.benchmarks.chart import draw
 from tests.benchmarks.compiled_cases import CASES as COMPILED
 from tests.benchmarks.compiled_cases import PHASES
 from tests.benchmarks.contender import ROOT
+from tests.benchmarks.efficiency import draw_map, map_of
 from tests.benchmarks.results import Compiling, Results
+from tests.benchmarks.tables import table
 from tests.benchmarks.timing import Series, Spread, ratios, spread
 from tests.benchmarks.workloads import MEANINGS, WORKLOADS
 
@@ -39,6 +41,10 @@ compared with that of NumPy before it is timed.
 ## Two threads
 
 {threads}
+
+## Any shape
+
+{shapes}
 
 ## Compile time and memory
 
@@ -95,6 +101,8 @@ def write(results: Results, folder: Path) -> None:
     """`benchmarks.md` and its plot."""
     folder.mkdir(parents=True, exist_ok=True)
     draw(results, folder / "benchmarks.svg")
+    if results.drawn:
+        draw_map(results, folder / "efficiency.svg")
     (folder / "benchmarks.md").write_text(page(results), encoding="utf-8")
 
 
@@ -113,15 +121,10 @@ def page(results: Results) -> str:
         rounds=max((len(series.compile) for series in results.series()), default=0),
         speeds="\n\n".join(_workload(results, name) for name in results.speeds),
         threads=_threads(results),
+        shapes=map_of(results),
         starts=_starts(results),
         compiling=compile_table(results.compiling),
     )
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table; all columns but the first are set to the right."""
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def _workload(results: Results, name: str) -> str:

@@ -62,6 +62,7 @@ class Results:
         library: bytes of the stripped library of the digits network; None where there is none.
         real_digits: whether the mnist samples were those of a folder of IDX files.
         compiling: where a cold compile goes, by case.
+        drawn: series by drawn step and contender: the efficiency map.
     """
 
     machine: str
@@ -72,6 +73,7 @@ class Results:
     library: int | None = None
     real_digits: bool = False
     compiling: dict[str, Compiling] = field(default_factory=dict)
+    drawn: dict[str, dict[str, Series]] = field(default_factory=dict)
 
     def save(self, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -80,17 +82,27 @@ class Results:
     @classmethod
     def load(cls, file: Path) -> Results:
         found = json.loads(file.read_text(encoding="utf-8"))
-        speeds = {
-            workload: {name: Series.from_json(series) for name, series in group.items()}
-            for workload, group in found.pop("speeds").items()
-        }
+        speeds, drawn = (
+            {
+                workload: {name: Series.from_json(series) for name, series in group.items()}
+                for workload, group in found.pop(key, {}).items()
+            }
+            for key in ("speeds", "drawn")
+        )
         threads = {name: Series.from_json(series) for name, series in found.pop("threads").items()}
         starts = {name: Start(**start) for name, start in found.pop("starts").items()}
         compiling = {name: Compiling(**each) for name, each in found.pop("compiling", {}).items()}
-        return cls(speeds=speeds, threads=threads, starts=starts, compiling=compiling, **found)
+        return cls(
+            speeds=speeds,
+            drawn=drawn,
+            threads=threads,
+            starts=starts,
+            compiling=compiling,
+            **found,
+        )
 
     def series(self) -> Iterator[Series]:
-        for group in (*self.speeds.values(), self.threads):
+        for group in (*self.speeds.values(), *self.drawn.values(), self.threads):
             yield from group.values()
 
 

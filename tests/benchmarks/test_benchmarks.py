@@ -8,8 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.benchmarks import against_numpy, compiled_cases, compiling, report, startup
-from tests.benchmarks.results import Compiling
+from tests.benchmarks import (
+    against_numpy,
+    compiled_cases,
+    compiling,
+    efficiency,
+    report,
+    startup,
+)
+from tests.benchmarks.results import Compiling, Results
+from tests.benchmarks.timing import Sample, Series
 
 
 @pytest.mark.parametrize("name", list(against_numpy.WORKLOADS))
@@ -72,3 +80,26 @@ def test_compiling_is_a_table() -> None:
 @pytest.mark.parametrize("name", list(compiled_cases.CASES))
 def test_every_case_of_compiling_is_declared(name: str) -> None:
     compiled_cases.CASES[name].declare()
+
+
+def _series(*seconds: float) -> Series:
+    return Series(samples=[Sample(each, 1e9, 1e9) for each in seconds])
+
+
+def test_the_efficiency_map_tells_shares_and_ratios(tmp_path: Path) -> None:
+    name = "16-16-16x25"  # 64,000 FLOPs: 64 µs at a peak of 1 GFLOP/s
+    results = Results("a machine", "own")
+    results.drawn[name] = {
+        "own": _series(80e-6, 640e-6, 640e-6),
+        "own, 2 threads": _series(40e-6, 320e-6, 640e-6),
+        "jax": _series(160e-6, 640e-6, 1280e-6),
+    }
+    (point,) = efficiency.points(results)
+    assert (point.flops, point.threads, point.jax) == (64_000, 2.0, 2.0)
+    assert point.share == pytest.approx(0.1)
+    text = efficiency.map_of(results)
+    assert f"| {name} | 0.1 | 640.0 | 10% | 2.00 × | 2.00 × |" in text
+    assert "10% in the median and 10% in the tenth percentile" in text
+    assert "two threads are 2.00 × as fast in the median" in " ".join(text.split())
+    efficiency.draw_map(results, tmp_path / "efficiency.svg")
+    assert "Chainrule" in (tmp_path / "efficiency.svg").read_text(encoding="utf-8")

@@ -61,6 +61,17 @@ def test_useful_operations_are_those_of_the_matrix_products() -> None:
     assert WORKLOADS["xor"].flops == 2 * 4 * (2 * 2 * 8 + 3 * 8 * 1)
 
 
+def test_drawn_steps_are_the_same_again_and_have_names() -> None:
+    found = workloads.drawn(60)
+    assert found == workloads.drawn(60)
+    assert [workloads.named(workloads.spelled(each)) for each in found] == found
+    widths = [size for each in found for size in each.sizes]
+    assert 16 <= min(widths)
+    assert max(widths) <= 2048
+    assert {len(each.layers) for each in found} == {2, 3, 4}
+    assert any(width % 2 for width in widths)
+
+
 @pytest.mark.parametrize("name", list(WORKLOADS))
 def test_a_step_by_hand_descends_along_the_slope_of_its_loss(name: str) -> None:
     """The change of the first weights, over the rate, is minus the difference quotient."""

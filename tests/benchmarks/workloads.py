@@ -5,6 +5,7 @@ A step trains on one batch: forward, loss, backward, and the optimizer's update 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -82,6 +83,43 @@ MEANINGS = {
     "mnist-float64": "the same in float64, with SGD",
     "odd": "617-300-100-10, tanh, batch 50, SGD",
 }
+
+
+DRAWN = 60  # steps of the efficiency map
+
+
+def named(name: str) -> Workload:
+    """One of `WORKLOADS`, or a drawn step by what `spelled` gives."""
+    if name in WORKLOADS:
+        return WORKLOADS[name]
+    sizes, _, batch = name.partition("x")
+    return Workload(tuple(map(int, sizes.split("-"))), "relu", "cross_entropy", int(batch))
+
+
+def spelled(workload: Workload) -> str:
+    """Sizes and batch of a network, such as 784-256-128-10x64."""
+    return f"{'-'.join(map(str, workload.sizes))}x{workload.batch}"
+
+
+def drawn(count: int = DRAWN, seed: int = 0) -> list[Workload]:
+    """Networks of 2 to 4 layers of 16 to 2048 features, batches of 16 to 512.
+
+    Orders of magnitude are drawn evenly, and half of the widths are made multiples of 16.
+    """
+    random = np.random.default_rng(seed)
+
+    def between(low: int, high: int) -> int:
+        return round(low * math.exp(random.random() * math.log(high / low)))
+
+    def width() -> int:
+        found = between(16, 2048)
+        return found if random.random() < 0.5 else -(-found // 16) * 16
+
+    found = []
+    for _ in range(count):
+        sizes = tuple(width() for _ in range(int(random.integers(2, 5)) + 1))
+        found.append(Workload(sizes, "relu", "cross_entropy", between(16, 512)))
+    return found
 
 
 @dataclass(frozen=True)
