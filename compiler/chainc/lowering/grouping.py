@@ -72,8 +72,8 @@ class Group(Kernel):
             kept=tuple((result, names.get(target, target)) for result, target in self.kept),
         )
 
-    def reading(self, view: View, copy: Buffer) -> Kernel:
-        members = (self.root.reading(view, copy), *self.members[1:])
+    def reading(self, view: View, instead: View) -> Kernel:
+        members = (self.root.reading(view, instead), *self.members[1:])
         return replace(self, members=members, operands=outside(members))
 
 

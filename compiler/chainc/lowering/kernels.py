@@ -127,9 +127,9 @@ class Kernel:
         operands = tuple(renamed(operand, names) for operand in self.operands)
         return replace(self, out=names.get(self.out, self.out), operands=operands)
 
-    def reading(self, view: View, copy: Buffer) -> Kernel:
-        """The same kernel with another buffer under one view."""
-        operands = (replace(view, buffer=copy) if o is view else o for o in self.operands)
+    def reading(self, view: View, instead: View) -> Kernel:
+        """The same kernel with another view in the place of one."""
+        operands = (instead if operand is view else operand for operand in self.operands)
         return replace(self, operands=tuple(operands))
 
 

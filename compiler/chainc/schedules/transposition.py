@@ -1,4 +1,4 @@
-"""A copy between panels along different axes: square blocks are turned in registers."""
+"""A copy whose vectors run along another axis than its source's: blocks are turned in registers."""
 
 from __future__ import annotations
 
@@ -25,11 +25,21 @@ class Transposition:
         return self.target.lanes
 
     def fits(self) -> bool:
-        """Are both in panels, along two axes of known extent?"""
-        axes = (self.source.panels, self.target.panels)
-        if None in axes or axes[0] == axes[1] or self.source.lanes != self.lanes:
+        """Is the target in panels, and has the source vectors along another axis?"""
+        axes = (self.across, self.target.panels)
+        if None in axes or axes[0] == axes[1] or self.source.lanes not in (1, self.lanes):
             return False
-        return all(isinstance(self.shape[axis], int) for axis in axes if axis is not None)
+        if not all(isinstance(self.shape[axis], int) for axis in axes if axis is not None):
+            return False
+        return self.source.parameter.padded or self._extent(self.across) % self.lanes == 0
+
+    @property
+    def across(self) -> int | None:
+        """The axis along which the source's vectors run: that of its panels, or of neighbours."""
+        if self.source.panels is not None:
+            return self.source.panels
+        steps = enumerate(self.source.strides)
+        return next((axis for axis, step in steps if step == 1 and self.shape[axis] != 1), None)
 
     def run(self) -> None:
         """For each panel of the target, all panels of the source."""
@@ -50,8 +60,8 @@ class Transposition:
         return extent
 
     def _panel(self, panel: Affine, columns: int) -> None:
-        rows = self._extent(self.source.panels)
-        axes = (self.source.panels, self.target.panels)
+        rows = self._extent(self.across)
+        axes = (self.across, self.target.panels)
         others = [axis for axis in range(len(self.shape)) if axis not in axes]
         point: Point = (Affine(),) * len(self.shape)
         self._others(others, point, panel, columns, rows)
@@ -73,12 +83,13 @@ class Transposition:
     def _block(self, point: Point, panel: Affine, columns: int, block: Affine, rows: int) -> None:
         """`columns` vectors of the source become `rows` vectors of the target."""
         builder, lanes = self.frame.builder, self.lanes
-        across, along = self.source.panels, self.target.panels
+        across, along = self.across, self.target.panels
         assert across is not None
         assert along is not None
         loaded: list[Register] = []
         for column in range(columns):
-            place = moved(point, across, PanelPosition(block, Affine(), lanes))
+            here = PanelPosition(block, Affine(), lanes)
+            place = moved(point, across, here if self.source.panels is not None else block * lanes)
             place = moved(place, along, panel * lanes + column)
             loaded.append(builder.load(self.source.address(place, across), lanes))
         kind = Kind(self.target.parameter.dtype, lanes)

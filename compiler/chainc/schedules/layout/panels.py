@@ -173,7 +173,7 @@ def _converted(body: Sequence[Kernel], machine: Machine, capacity: Capacity) -> 
                 copies[buffer, axis] = copy
                 original = View(buffer, buffer.type)
                 yield Copy(copy, (original,), origin=kernel.origin, node=kernel.root.node)
-            kernel = kernel.reading(view, copies[buffer, axis])
+            kernel = kernel.reading(view, replace(view, buffer=copies[buffer, axis]))
         yield kernel
         for out in kernel.outs:
             copies = {key: copy for key, copy in copies.items() if key[0] is not out}

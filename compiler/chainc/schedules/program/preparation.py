@@ -14,6 +14,7 @@ from chainc.lowering.split import split_large
 from chainc.lowering.views import Buffer, View
 from chainc.schedules.layout.access import Capacity
 from chainc.schedules.layout.machine import Machine
+from chainc.schedules.layout.packing import packed
 from chainc.schedules.layout.panels import Layouts, lay_out
 from chainc.schedules.random import with_stream
 
@@ -32,7 +33,9 @@ def prepare(
     """
     counted = counted_at_each_call(program)
     grouped = group(split_large(_with_streams(counted), MOST_INSTRUCTIONS))
-    return reuse_in_place(lay_out(grouped, machine, capacity, given))
+    laid_out = lay_out(grouped, machine, capacity, given)
+    body = tuple(packed(laid_out.body, machine, capacity))
+    return reuse_in_place(replace(laid_out, body=body))
 
 
 def _with_streams(program: Program) -> Program:

@@ -1,0 +1,73 @@
+"""Copies of operands that lie unfavourably: when, of what form, and with equal numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainc.ir import Graph, Node
+from chainc.lowering.kernels import Contraction, Copy, Kernel
+from chainc.lowering.lower import lower
+from chainc.schedules.layout.access import Capacity
+from chainc.schedules.layout.machine import AVX2
+from chainc.schedules.program.preparation import prepare
+
+BATCH, HEADS = 2, 4
+
+
+def heads(name: str, time: int, size: int) -> Node:
+    x = cr.tanh(cr.input(name, (BATCH, time, HEADS * size)))
+    return cr.reshape(x, (BATCH, time, HEADS, size))
+
+
+def scores(time: int, size: int) -> Node:
+    return cr.einsum("bthd,bshd->bhts", heads("q", time, size), heads("k", time, size))
+
+
+def mixed(time: int, size: int) -> Node:
+    weights = cr.input("p", (BATCH, HEADS, time, time))
+    return cr.einsum("bhts,bshd->bthd", weights, heads("v", time, size))
+
+
+def kernels(result: Node) -> list[Kernel]:
+    return list(prepare(lower(Graph((result,))), AVX2, Capacity({})).body)
+
+
+def copies(result: Node) -> list[Kernel]:
+    return [kernel for kernel in kernels(result) if isinstance(kernel.root, Copy)]
+
+
+def test_keys_are_turned_so_that_vectors_run_along_their_positions() -> None:
+    found = kernels(scores(64, 32))
+    (copy,) = (kernel for kernel in found if isinstance(kernel.root, Copy))
+    assert copy.out.type.shape == (BATCH, HEADS, 32, 64)
+    assert copy.out.panels is not None
+    assert (copy.out.panels.axis, copy.out.panels.lanes) == (3, 8)
+    (product,) = (kernel for kernel in found if isinstance(kernel.root, Contraction))
+    assert copy.out in {view.buffer for view in product.reads}
+
+
+def test_values_whose_rows_share_cache_sets_are_brought_together() -> None:
+    (copy,) = copies(mixed(256, 32))
+    assert copy.out.type.shape == (BATCH, HEADS, 256, 32)
+
+
+def test_few_rows_and_operands_that_lie_well_are_not_copied() -> None:
+    assert not copies(scores(8, 32))
+    assert not copies(mixed(16, 32))
+    x, w = cr.input("x", (BATCH, 64, 32)), cr.parameter("w", (32, 48), 0.5)
+    assert not copies(cr.tanh(x) @ w)
+
+
+@pytest.mark.parametrize("time", [16, 37, 64])
+@pytest.mark.parametrize("size", [8, 13, 32])
+def test_attention_has_the_numbers_of_numpy(time: int, size: int) -> None:
+    rng = np.random.default_rng(time + size)
+    q, k, v = (rng.standard_normal((BATCH, time, HEADS * size), np.float32) for _ in range(3))
+    p = rng.standard_normal((BATCH, HEADS, time, time), np.float32)
+    tq, tk, tv = (np.tanh(x.astype(float)).reshape(BATCH, time, HEADS, size) for x in (q, k, v))
+    found = cr.compile(scores(time, size))(q=q, k=k)
+    np.testing.assert_allclose(found, np.einsum("bthd,bshd->bhts", tq, tk), rtol=0, atol=1e-4)
+    found = cr.compile(mixed(time, size))(p=p, v=v)
+    np.testing.assert_allclose(found, np.einsum("bhts,bshd->bthd", p, tv), rtol=0, atol=1e-4)
