@@ -6,7 +6,7 @@ import copy
 import functools
 import itertools
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -24,6 +24,7 @@ from chainc.ir.types import (
     DType,
     Number,
     TensorType,
+    bind,
     bool_,
     float32,
     int64,
@@ -261,10 +262,14 @@ def _first_value(slot: Node, seed: Node) -> Node:
 
 @dataclass(frozen=True)
 class SizeOf(Leaf):
-    """The number that a named size, or a product of them, stands for."""
+    """The number that a named size, or a product of them, stands for.
+
+    A program whose size is below `least` is refused before it runs: see `too_small`.
+    """
 
     name = "size"
     dim: Dim
+    least: int = 1
 
     def infer(self) -> TensorType:
         return TensorType((), int64)
@@ -357,7 +362,17 @@ def _fits(number: Number, dtype: DType) -> bool:
     return int(limits.min) <= int(number) <= int(limits.max)
 
 
-def size(dim: Dim | str) -> Node:
+def size(dim: Dim | str, least: int = 1) -> Node:
     """The value of a named size, such as `size("batch")`, as an int64 scalar."""
     wanted = named(dim) if isinstance(dim, str) else dim
-    return constant(wanted) if isinstance(wanted, int) else apply(SizeOf(wanted))
+    known = isinstance(wanted, int) and (wanted >= least or least == 1)
+    return constant(wanted) if known and isinstance(wanted, int) else apply(SizeOf(wanted, least))
+
+
+def too_small(graph: Graph, sizes: Mapping[str, int]) -> tuple[Node, int] | None:
+    """A node that needs a larger size, and what it would get."""
+    for node in graph.leaves("size"):
+        found = bind(node.op.dim, sizes) if isinstance(node.op, SizeOf) else 0
+        if isinstance(node.op, SizeOf) and isinstance(found, int) and found < node.op.least:
+            return node, found
+    return None

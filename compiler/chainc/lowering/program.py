@@ -73,4 +73,5 @@ class TrainingLoop:
     batch_size: int
     shuffle: bool
     order_stream: int
+    least_rows: int = 1  # that a step needs, the last one of an epoch too
     watch: bool = False  # stop at the first number that is not finite, and say where it arose

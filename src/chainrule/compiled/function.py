@@ -20,6 +20,7 @@ from chainc.ir.types import Array
 from chainrule.compiled.compiled import Compiled
 from chainrule.compiled.starting import FirstValues, arrays_for
 from chainrule.compiled.state import HasState, State
+from chainrule.declare.graphs import refuse_small
 from chainrule.evaluation.positions import ByPosition
 from chainrule.evaluation.values import (
     as_arrays,
@@ -263,6 +264,7 @@ class Function(Compiled, Generic[R]):
         taken = ir.Graph((*declared, *extra))
         arrays = as_arrays(taken, given)
         sizes = sizes_from(taken, arrays)
+        refuse_small(self.declared, sizes)
         check_indices(program.index_bounds, arrays, sizes)
         ordered = [arrays[buffer.key] for buffer in program.inputs]
         if len(self._sizes) == SHAPES_KEPT:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from chainc import driver, ir
 from chainc.ir import Node, describe
 from chainc.ir.errors import GraphError
-from chainc.ir.leaves import Input
-from chainc.ir.types import Size
+from chainc.ir.leaves import Input, SizeOf
+from chainc.ir.types import Size, coefficient_of
 from chainc.lowering.lower import lower
 from chainc.lowering.program import TrainingLoop
 from chainc.ops.runs.random import stream_of
@@ -33,9 +33,16 @@ def training_loop(
         batch_size=declared.batch_size,
         shuffle=declared.shuffle,
         order_stream=stream_of("training/order"),
+        least_rows=_least_rows(step),
         watch=declared.watch,
     )
     return stages, loop
+
+
+def _least_rows(step: ir.Graph) -> int:
+    """Of a step: what its statistics need."""
+    needs = [node.op for node in step.leaves("size") if isinstance(node.op, SizeOf)]
+    return max((-(-op.least // coefficient_of(op.dim)) for op in needs), default=1)
 
 
 def _batch_inputs(graph: ir.Graph) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from chainrule.compiled.starting import FirstValues, values_to_continue
 from chainrule.compiled.state import HasState, State
 from chainrule.compiled.whole_rows import WholeRows
 from chainrule.declare.arguments import count, number
+from chainrule.declare.graphs import refuse_small
 from chainrule.evaluation.values import (
     Data,
     as_arrays,
@@ -312,6 +313,8 @@ class TrainingProgram(Compiled):
                 f"the data has {found} rows, fewer than one batch of {loop.batch_size}",
                 hint=f"declare the training with batch_size={found} or less",
             )
+        for size in filter(None, (loop.batch_size, found % loop.batch_size)):
+            refuse_small(self.declared, dict.fromkeys(loop.step.size_names, size))
 
     def _starting_values(self, state: State | HasState | None) -> dict[str, Array]:
         if state is None:

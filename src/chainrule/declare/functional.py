@@ -5,12 +5,28 @@ from __future__ import annotations
 import math
 
 from chainc.ir import Node, Operand, scope
+from chainc.ir.errors import InputError
 from chainc.ir.leaves import as_nodes
-from chainc.ops import erf, exp, expm1, logsumexp, max, minimum, stop_gradient, sum, where
+from chainc.ops import (
+    erf,
+    exp,
+    expm1,
+    logsumexp,
+    max,
+    maximum,
+    minimum,
+    sigmoid,
+    stop_gradient,
+    sum,
+    tanh,
+    where,
+)
 from chainc.ops.movement import normalize_axes
 from chainrule.declare.arguments import number
 
-__all__ = ["elu", "gelu", "leaky_relu", "log_softmax", "softmax"]
+__all__ = ["elu", "gelu", "leaky_relu", "log_softmax", "silu", "softmax"]
+
+SATURATED = 20.0  # beyond it the tanh of `gelu` is 1 or -1 in every floating-point type
 
 
 def softmax(x: Operand, axis: int = -1) -> Node:
@@ -48,8 +64,33 @@ def elu(x: Operand, scale: float = 1.0) -> Node:
         return where(0 < x, x, factor * expm1(minimum(0.0, x)))
 
 
-def gelu(x: Operand) -> Node:
-    """X · Φ(x), Φ the normal distribution function (Hendrycks and Gimpel 2016)."""
+def gelu(x: Operand, approximate: str = "none") -> Node:
+    """X · Φ(x), Φ the normal distribution function (Hendrycks and Gimpel 2016).
+
+    With "tanh", as in GPT-2, Φ(x) ≈ (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2, within 5e-4.
+
+    Args:
+        x: any node.
+        approximate: "none" or "tanh", as in PyTorch.
+
+    Raises:
+        InputError: there is no such form.
+    """
     (x,) = as_nodes(x)
+    if approximate not in ("none", "tanh"):
+        raise InputError(
+            f"gelu: there is no form {approximate!r}",
+            hint='give approximate="none" for the exact one, or "tanh"',
+        )
     with scope("gelu"):
-        return 0.5 * x * (1.0 + erf(x / math.sqrt(2)))
+        if approximate == "none":
+            return 0.5 * x * (1.0 + erf(x / math.sqrt(2)))
+        near = maximum(minimum(x, SATURATED), -SATURATED)  # whose cube does not overflow
+        return 0.5 * x * (1.0 + tanh(math.sqrt(2 / math.pi) * (near + 0.044715 * near**3)))
+
+
+def silu(x: Operand) -> Node:
+    """X · σ(x), also called swish (Hendrycks and Gimpel 2016; Elfwing et al. 2017)."""
+    (x,) = as_nodes(x)
+    with scope("silu"):
+        return x * sigmoid(x)

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from chainc import ir
-from chainc.ir import Node, rebuild, with_inputs
+from chainc.ir import Node, describe, rebuild, with_inputs
 from chainc.ir.binding import bind_graph
 from chainc.ir.errors import GraphError, InputError
-from chainc.ir.leaves import Input, SizeOf, constant, number_equal_names
+from chainc.ir.leaves import Input, SizeOf, constant, number_equal_names, too_small
 from chainc.ir.types import names_of
 from chainc.ops.runs.modes import Mode, resolve
 from chainc.ops.runs.random import with_own_streams
@@ -54,7 +54,7 @@ def graph_of(
     Raises:
         GraphError: it is no declaration, two inputs or draws in it would be one, or a state is
             written twice.
-        InputError: a named size does not exist, or is empty.
+        InputError: a named size does not exist, is empty, or smaller than a layer needs.
     """
     declared = _plain(what)  # names and streams are the same in every mode
     number_equal_names(declared.leaves("state"))
@@ -62,7 +62,28 @@ def graph_of(
     refuse_shared(graph)
     if mode == "infer":
         graph = ir.Graph(graph.outputs, {}, graph.names)
-    return _baked(_bound(graph, sizes or {}), bake_in)
+    bound = _bound(graph, sizes or {})
+    refuse_small(bound, {})
+    return _baked(bound, bake_in)
+
+
+def refuse_small(graph: ir.Graph, sizes: Mapping[str, int]) -> None:
+    """Refuse sizes with which a statistic has no value, such as a variance of one row.
+
+    Raises:
+        InputError: a node of the graph needs more.
+    """
+    found = too_small(graph, sizes)
+    if found is None:
+        return
+    node, size = found
+    assert isinstance(node.op, SizeOf)
+    raise InputError(
+        f"{node.origin.scope or node.op.label} needs at least {node.op.least} values for a "
+        f"statistic and would get {size}",
+        where=describe(node),
+        hint="choose a batch_size that leaves no such last batch, or leave rows out",
+    )
 
 
 def _plain(what: Declared) -> ir.Graph:

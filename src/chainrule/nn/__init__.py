@@ -4,8 +4,13 @@ A layer file lists what it exports in `__all__`.
 """
 
 from chainrule.nn.activation import *
+from chainrule.nn.combining import *
+from chainrule.nn.dropout import *
+from chainrule.nn.embedding import *
 from chainrule.nn.linear import *
+from chainrule.nn.mlp import *
 from chainrule.nn.module import *
+from chainrule.nn.normalization import *
 from chainrule.nn.sequential import *
 from chainrule.writing.public import public_names
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import overload
 
@@ -31,13 +31,7 @@ class Sequential(Module):
         Raises:
             InputError: something is no layer.
         """
-        for position, layer in enumerate(layers, start=1):
-            if not isinstance(layer, Module):
-                raise InputError(
-                    f"Sequential: part {position} is a {type(layer).__name__}, not a layer",
-                    hint="give layers, such as nn.Linear(64, 32), nn.ReLU(); wrap a function in a "
-                    "subclass of nn.Module",
-                )
+        check_layers("Sequential", layers)
         self._set(name=name, layers=layers)
         self.__post_init__()
 
@@ -75,3 +69,18 @@ class Sequential(Module):
 
     def __repr__(self) -> str:
         return f"Sequential({', '.join(map(repr, self.layers))})"
+
+
+def check_layers(kind: str, layers: Sequence[object]) -> None:
+    """Refuse what is no layer.
+
+    Raises:
+        InputError: something is none.
+    """
+    for position, layer in enumerate(layers, start=1):
+        if not isinstance(layer, Module):
+            raise InputError(
+                f"{kind}: part {position} is a {type(layer).__name__}, not a layer",
+                hint="give layers, such as nn.Linear(64, 32), nn.ReLU(); wrap a function: "
+                "nn.Lambda(function)",
+            )

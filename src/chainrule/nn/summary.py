@@ -6,10 +6,11 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from chainc.ir import Node, topological
+from chainc.ir import Graph, Node
 from chainc.ir.errors import InputError
 from chainc.ir.types import Shape, bind, coefficient_of, format_shape, names_of
 from chainc.ops.movement import DimLike
+from chainc.ops.runs.modes import resolve
 from chainrule.declare.leaves import input as declare_input
 from chainrule.evaluation.cost import cost_of
 from chainrule.nn.module import Module
@@ -111,7 +112,7 @@ def summarize(
             is unknown.
     """
     x = _input(model, input)
-    nodes = topological([model(x)])
+    nodes = resolve(Graph((model(x),)), "infer", marked=True).nodes
     names = dict.fromkeys(name for node in nodes for dim in node.shape for name in names_of(dim))
     unknown = [name for name in sizes if name not in names]
     if unknown:

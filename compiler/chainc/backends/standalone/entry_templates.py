@@ -36,6 +36,13 @@ WITHIN = Template("""\
   %above.$number = sub i64 $value, $least
   %fine.$number = icmp ule i64 %above.$number, $width""")
 
+# a last batch has no rows, or as many as a step needs
+LAST_BATCH = Template("""\
+  %rest.$number = urem i64 $rows, $batch
+  %none.$number = icmp eq i64 %rest.$number, 0
+  %enough.$number = icmp uge i64 %rest.$number, $least
+  %fine.$number = or i1 %none.$number, %enough.$number""")
+
 BELOW = Template("  %fine.$number = icmp ult i64 $value, $bound")
 
 NO_OTHER_BITS = Template("""\

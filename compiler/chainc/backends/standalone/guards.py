@@ -34,6 +34,11 @@ class Body:
         width = most - least
         self._guard(templates.WITHIN, BAD_ARGUMENT, value=value, least=least, width=width)
 
+    def last_batch(self, rows: str, batch: int, least: int) -> None:
+        """The rows that whole batches leave over are none, or at least so many."""
+        if least > 1:
+            self._guard(templates.LAST_BATCH, BAD_ARGUMENT, rows=rows, batch=batch, least=least)
+
     def below(self, value: str, bound: str) -> None:
         self._guard(templates.BELOW, BAD_ARGUMENT, value=value, bound=bound)
 

@@ -50,7 +50,7 @@ typedef char ${name}_needs_64_bit_pointers[sizeof(void *) == 8 ? 1 : -1];
 #define ${NAME}_VERSION "$version"
 #define ${NAME}_ARENA_BYTES $arena_bytes
 #define ${NAME}_ARENA_ALIGNMENT 64
-#define ${NAME}_BATCH $batch /* rows of a step; fewer in the last of an epoch */
+#define ${NAME}_BATCH $batch /* rows of a step; fewer in the last of an epoch */$least
 #define ${NAME}_MOST_ROWS INT64_C($most_rows)
 #define ${NAME}_MOST_EPOCHS INT64_C($most_epochs)
 #define ${NAME}_MOST_THREADS $most_threads
@@ -160,6 +160,7 @@ def print_header(interface: Interface, version: str) -> str:
         version=version,
         arena_bytes=interface.arena_bytes,
         batch=interface.batch_size,
+        least=_least_rows(interface),
         most_rows=MOST_ROWS,
         most_epochs=MOST_EPOCHS,
         most_threads=MAX_THREADS,
@@ -178,6 +179,13 @@ def print_header(interface: Interface, version: str) -> str:
         sizes="\n".join(_sizes(interface)),
         predict="" if prediction is None else _predict(interface, prediction),
     )
+
+
+def _least_rows(interface: Interface) -> str:
+    if interface.least_rows == 1:
+        return ""
+    told = "rows that any step needs; data that leaves fewer for the last is refused"
+    return f"\n#define {interface.prefix}_LEAST_ROWS {interface.least_rows} /* {told} */"
 
 
 def inert(text: str) -> str:

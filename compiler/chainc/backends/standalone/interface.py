@@ -100,6 +100,7 @@ class Interface:
     outputs: tuple[str, ...]  # loss, then the metrics
     prediction: Prediction | None
     batch_size: int
+    least_rows: int  # of a step
     shuffle: bool
     epochs: int
     seed: int

@@ -175,6 +175,7 @@ class _Writer:
             outputs=loop.step.names,
             prediction=prediction,
             batch_size=loop.batch_size,
+            least_rows=loop.least_rows,
             shuffle=loop.shuffle,
             epochs=self.wanted.epochs,
             seed=self.wanted.seed,

@@ -86,6 +86,7 @@ class _Run:
         body.lines += [_loaded("step", self._offset("step")), _loaded("seed", self.seed)]
         body.within("%step", 0, MOST_STEPS)
         body.word("rows", "%job", 0)
+        body.last_batch("%rows", self.interface.batch_size, self.interface.least_rows)
         body.word("held_out", "%validation", 0)
         bits = self._bits(body, "bits", "%job", self.layout.step)
         held_out_bits = self._bits(body, "held", "%validation", self.layout.evaluate)
@@ -125,7 +126,7 @@ class _Run:
     def step(self) -> str:
         """One step over the rows given, in their order."""
         body = self._data_body()
-        body.within("%rows", 1, self.interface.batch_size)
+        body.within("%rows", self.interface.least_rows, self.interface.batch_size)
         self._arrays(body, "%data", "data")
         bits = self._bits(body, "bits", "%data", self.layout.step)
         totals = range(len(self.interface.outputs))

@@ -1,0 +1,62 @@
+"""The multi-layer perceptron in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+from chainc.ir.errors import InputError
+from chainrule.declare.init import InitializerLike
+from chainrule.nn.activation import ReLU
+from chainrule.nn.dropout import Dropout
+from chainrule.nn.linear import Linear
+from chainrule.nn.module import Module
+from chainrule.nn.normalization import BatchNorm1d
+from chainrule.nn.sequential import Sequential
+
+__all__ = ["MLP"]
+
+
+@dataclass(frozen=True, eq=False, init=False)
+class MLP(Sequential):
+    """Linear layers with an activation after each but the last: nn.MLP(64, 128, 10).
+
+    A hidden layer is Linear, BatchNorm1d where asked for, activation, Dropout where asked for; the
+    last one is Linear alone, so that losses get logits.
+    """
+
+    def __init__(
+        self,
+        *sizes: int,
+        activation: Callable[[], Module] = ReLU,
+        dropout: float = 0.0,
+        batch_norm: bool = False,
+        init: InitializerLike = "he_normal",
+        name: str | None = None,
+    ) -> None:
+        """Build the layers.
+
+        Args:
+            sizes: of the input, of each hidden layer, and of the output.
+            activation: a class of layers, or a function that gives one, such as nn.Tanh.
+            dropout: the share dropped after each hidden layer.
+            batch_norm: whether to normalise before each activation.
+            init: the initialiser of the weights.
+            name: the model's name.
+
+        Raises:
+            InputError: there are fewer than two sizes, or one of them or an option cannot be used.
+        """
+        if len(sizes) < 2:
+            raise InputError(
+                f"MLP: {len(sizes)} sizes make no layer",
+                hint="give those of the input, the hidden layers and the output: MLP(64, 32, 10)",
+            )
+        layers: list[Module] = []
+        for rows, columns in pairwise(sizes[:-1]):
+            layers.append(Linear(rows, columns, init=init))
+            layers += [BatchNorm1d(columns)] if batch_norm else []
+            layers.append(activation())
+            layers += [Dropout(dropout)] if dropout else []
+        super().__init__(*layers, Linear(sizes[-2], sizes[-1], init=init), name=name)
