@@ -12,6 +12,7 @@ from chainc.interpreters.reference import evaluate
 from chainc.ir import Graph, Node
 from chainc.ir.errors import InputError
 from chainc.ops import sum
+from chainrule.compiled.compilation import compile
 from chainrule.declare import functional
 from chainrule.declare.leaves import input
 from chainrule.teaching.gradient_check import check_grad
@@ -26,6 +27,7 @@ CASES: list[tuple[Callable[[Node], Node], Callable[[Values], Values]]] = [
     (functional.leaky_relu, lambda x: np.maximum(x, 0.01 * x)),
     (functional.elu, lambda x: np.where(x > 0, x, np.exp(x) - 1)),
     (functional.gelu, lambda x: x * NORMAL(x)),
+    (functional.silu, lambda x: x / (1 + np.exp(-x))),
 ]
 FUNCTIONS = [function for function, _ in CASES]
 
@@ -75,9 +77,26 @@ def test_log_softmax_is_finite_where_the_softmax_is_zero() -> None:
     assert evaluate(Graph((y,)), {"x": [0.0, 2000.0]}).outputs[0].tolist() == [-2000.0, 0.0]
 
 
+def test_gelu_by_tanh_is_its_formula_and_stays_finite_where_a_cube_does_not() -> None:
+    x = input("x", ("batch", 4))
+    y = functional.gelu(x, "tanh")
+    inner = math.sqrt(2 / math.pi) * (POINT + 0.044715 * POINT**3)
+    found = evaluate(Graph((y,)), {"x": POINT}).outputs[0]
+    assert np.allclose(found, POINT / 2 * (1 + np.tanh(inner)), rtol=1e-12)
+    assert np.abs(POINT * NORMAL(POINT) - found).max() < 5e-4
+    far = np.array([-3e38, -1e13, -21, -20, 20, 21, 1e13, 3e38], np.float32)
+    z = input("z", (8,))
+    big = functional.gelu(z, "tanh")
+    value, slope = compile([big, grad(sum(big), z)])(z=far)
+    assert np.array_equal(value, np.maximum(far, 0))
+    assert np.array_equal(slope, far > 0)
+    with pytest.raises(InputError, match=r"(?s)gelu: there is no form 'fast'.*try: give approx"):
+        functional.gelu(x, "fast")
+
+
 def test_nan_passes_through() -> None:
     x = input("x", (2,))
-    for function in (functional.leaky_relu, functional.elu, functional.gelu):
+    for function in (functional.leaky_relu, functional.elu, functional.gelu, functional.silu):
         assert np.isnan(evaluate(Graph((function(x),)), {"x": [np.nan, 1]}).outputs[0][0])
 
 
