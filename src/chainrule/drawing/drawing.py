@@ -103,8 +103,9 @@ def draw(
             the graph after the default passes, with its ops fused into kernels; by default as few
             layers are closed as keep the picture small; in a training step all of them are, with
             a box of the optimizer's for each.
-        mode: which form of layers such as dropout, each marked by_mode: "train", "infer" or
-            "both". A step's own graph is that for training.
+        mode: which form of layers such as dropout: "train" or "infer", where a box train_form or
+            infer_form marks that there is another one, or "both", which meet in a box by_mode. A
+            step's own graph is that for training.
         fold: scopes to draw as closed boxes as well, each by its name or path, such as "encoder" or
             ["encoder/layer1", "decoder"].
         direction: "TB" for top to bottom or "LR" for left to right; by default "LR" for a graph

@@ -162,9 +162,19 @@ def test_another_seed_of_an_exported_library_draws_other_numbers(tmp_path: Path)
 
 def test_a_picture_marks_what_differs_and_shows_both_forms_on_request() -> None:
     noisy = Noisy()
-    shown = {mode: cr.draw(noisy.logits, mode=mode).dot for mode in ("train", "infer", "both")}
-    assert all("by_mode" in dot for dot in shown.values())
+    shown = {
+        "train": cr.draw(noisy.logits, mode="train").dot,
+        "infer": cr.draw(noisy.logits, mode="infer").dot,
+        "both": cr.draw(noisy.logits, mode="both").dot,
+    }
+    marks = {"train": "train_form", "infer": "infer_form", "both": "by_mode"}
+    for mode, mark in marks.items():
+        assert [other for other in marks.values() if other in shown[mode]] == [mark]
     assert cr.draw(noisy.logits).dot == shown["infer"]
+    point = {"x": np.ones((2, 64)), "y": np.zeros(2, np.int32)}
+    circuit = cr.draw(noisy.loss, cr.grad(noisy.loss, noisy.weight), values=point).dot
+    assert "infer_form" in circuit
+    assert "random_bits" not in circuit
     assert "random_bits" not in shown["infer"]
     assert "random_bits" in shown["train"]
     assert "−" in shown["infer"]

@@ -23,7 +23,9 @@ from chainc.ir import (
 from chainc.ir.errors import GraphError, MisfitError
 from chainc.ir.kernels import Kernels
 from chainc.ir.leaves import Slot, constant
+from chainc.ir.scalar import Scalar
 from chainc.ir.types import TensorType, float32
+from chainc.ops.elementwise import Unary
 from chainc.ops.movement import broadcast_to
 
 __all__ = ["by_mode", "updating"]
@@ -101,6 +103,25 @@ class Updating(Op):
         return [Sample(cls(), (y, slot, slot)), Sample(cls(), (y,))]
 
 
+@dataclass(frozen=True)
+class Form(Unary):
+    """y = x, in a picture of one mode: here stands another form in the other one."""
+
+    name = "form"
+    mode: str = "infer"
+    accepts = "fib"
+
+    @property
+    def label(self) -> str:
+        return f"{self.mode}_form"
+
+    def scalar(self, s: Scalar[T], x: T) -> T:
+        return x
+
+    def vjp(self, g: Node, y: Node, x: Node) -> tuple[Node]:
+        return (g,)
+
+
 def by_mode(*, train: Node, infer: Node) -> Node:
     """`train` in a training step, `infer` everywhere else: validation, prediction, functions.
 
@@ -169,7 +190,7 @@ def resolve(graph: Graph, mode: Mode, *, marked: bool = False) -> Graph:
     Args:
         graph: as it was declared.
         mode: "train" or "infer".
-        marked: for a picture, leave the node where two forms differed, over one of them alone.
+        marked: for a picture, leave a `Form` where two forms differed.
 
     Raises:
         GraphError: a slot would be written twice.
@@ -179,8 +200,9 @@ def resolve(graph: Graph, mode: Mode, *, marked: bool = False) -> Graph:
     def choose(node: Node, inputs: tuple[Node, ...]) -> Node:
         if not isinstance(node.op, ByMode):
             return with_inputs(node, inputs)
-        kept = marked and node.origin.derivative is None
-        return with_inputs(node, (inputs[form],) * 2) if kept else inputs[form]
+        if not marked or node.origin.derivative is not None:
+            return inputs[form]
+        return Node(Form(mode), (inputs[form],), node.type, node.origin)
 
     chosen = rebuild(graph, choose)
     met = [node for node in chosen.nodes if isinstance(node.op, Updating)]
