@@ -13,14 +13,15 @@ from dataclasses import dataclass
 
 import numpy.typing as npt
 
-from chainc.ir import Node
-from chainc.ir.errors import DTypeError, InputError, ShapeError
+from chainc.ir import Graph, Node
+from chainc.ir.errors import DTypeError, GraphError, InputError, ShapeError
 from chainc.ir.leaves import Initializer
 from chainc.ir.leaves import constant as constant_node
 from chainc.ir.types import Array, TensorType, format_shape, static
 from chainc.ops import einsum, sqrt, square, sum
 from chainc.ops.movement import broadcast_to, permute_dims
 from chainc.ops.runs import random
+from chainc.ops.runs.random import with_own_streams
 from chainrule.declare.arguments import array, number
 from chainrule.declare.arrays import UnfitError, convert, is_array
 
@@ -267,6 +268,23 @@ _BY_NAME: Mapping[str, Callable[[], Initializer]] = {
 }
 
 
+@dataclass(frozen=True)
+class Streamed:
+    """An initialiser of a user's: a draw that names no stream gets one of the slot's name."""
+
+    initializer: Initializer
+
+    def __call__(self, type: TensorType, seed: Node, stream: str) -> Node:
+        node: object = self.initializer(type, seed, stream)
+        if not isinstance(node, Node):
+            raise GraphError(
+                f"the initialiser of {stream.removeprefix('initial/')} gives "
+                f"{node!r}, which is no node",
+                hint="compute the values from nodes, such as cr.normal(type.shape, seed)",
+            )
+        return with_own_streams(Graph((node,)), stream).outputs[0]
+
+
 InitializerLike = str | npt.ArrayLike | Initializer
 
 
@@ -279,6 +297,4 @@ def as_initializer(value: InitializerLike) -> Initializer:
                 hint=f"use one of {', '.join(_BY_NAME)}",
             )
         return _BY_NAME[value]()
-    if callable(value):
-        return value
-    return constant(value)
+    return Streamed(value) if callable(value) else constant(value)

@@ -11,6 +11,7 @@ from chainc.ir import Graph, Node
 from chainc.ir.errors import DTypeError, GraphError, InputError, ShapeError
 from chainc.ir.leaves import Constant, Input, Slot, initial_graph
 from chainc.ir.types import TensorType, float32, int32, int64, named
+from chainc.ops import normal
 from chainrule import init
 from chainrule.declare import leaves as declare
 
@@ -135,6 +136,22 @@ def test_a_function_of_type_seed_and_stream_is_an_initialiser() -> None:
         return declare.constant(np.arange(3, dtype=type.dtype.numpy))
 
     assert values(declare.parameter("w", (3,), ramp)).tolist() == [0, 1, 2]
+
+
+def test_draws_of_an_initialiser_that_name_no_stream_have_those_of_its_slot() -> None:
+    def drawn(name: str) -> Node:
+        return declare.parameter(name, (500,), lambda t, seed, _: normal(t.shape, seed))
+
+    first, again, other = values(drawn("v")), values(drawn("v")), values(drawn("w"))
+    assert np.array_equal(first, again)
+    assert abs(float(np.corrcoef(first, other)[0, 1])) < 0.2
+    assert abs(float(first.std()) - 1) < 0.15
+    assert abs(float(np.abs(first).max()) - 3.1) < 0.9
+
+
+def test_an_initialiser_that_gives_no_node_is_refused() -> None:
+    with pytest.raises(GraphError, match=rf"initialiser of w gives 3, which is no node{HERE}comp"):
+        declare.parameter("w", (2,), lambda *_: cast("Node", 3))
 
 
 def constant_of(node: Node) -> tuple[str, object]:

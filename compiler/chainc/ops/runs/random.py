@@ -110,8 +110,8 @@ def stream_of(name: str) -> int:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "little")
 
 
-def with_own_streams(graph: Graph) -> Graph:
-    """Every draw that was given no stream in one of its own, in the order of the graph."""
+def with_own_streams(graph: Graph, prefix: str = "draw") -> Graph:
+    """Every draw that was given no stream in one of its own, numbered in the order of the graph."""
     own = [n for n in graph.nodes if isinstance(n.op, Random) and n.op.stream is None]
     if not own:
         return graph
@@ -120,7 +120,7 @@ def with_own_streams(graph: Graph) -> Graph:
     def drawn(node: Node, inputs: tuple[Node, ...]) -> Node:
         if node not in numbers or not isinstance(node.op, Random):
             return with_inputs(node, inputs)
-        op = node.op.in_stream(stream_of(f"draw/{numbers[node]}"))
+        op = node.op.in_stream(stream_of(f"{prefix}/{numbers[node]}"))
         return Node(op, inputs, node.type, node.origin)
 
     return rebuild(graph, drawn)
