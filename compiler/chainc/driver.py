@@ -13,6 +13,7 @@ from chainc.ir.errors import GraphError
 from chainc.ir.verify import verify, verify_kept
 from chainc.lowering.lower import lower
 from chainc.lowering.program import Program, TrainingLoop
+from chainc.ops.runs.modes import require_resolved
 from chainc.passes import Pass
 from chainc.rewriting.trace import Fired, tracing
 
@@ -74,6 +75,7 @@ def optimize(graph: Graph, passes: Sequence[Pass]) -> tuple[Stage, ...]:
         VerifyError: a pass left a graph that is not sound, or computes something else.
     """
     verify(graph)
+    require_resolved(graph)
     stages = [Stage("declared", graph)]
     known: set[Node] = set()
     for step in passes:

@@ -156,6 +156,11 @@ def _in_mode(
     graph = what if isinstance(what, Graph) else Graph(tuple(what))
     if not any(isinstance(node.op, ByMode | Updating) for node in graph.nodes):
         return what
+    if mode == "both" and detail == "kernels":
+        raise InputError(
+            "draw: kernels are made for one mode",
+            hint='draw them with mode="train" or mode="infer"',
+        )
     if mode != "both":
         chosen: Mode = "train" if mode == "train" else "infer"
         graph = resolve(graph, chosen, marked=detail != "kernels")

@@ -11,6 +11,7 @@ import pytest
 from tests.exported import BATCH, EPOCHS, OK, SEED, Exported, Library, data, job_struct
 
 import chainrule as cr
+from chainc.driver import optimize
 from chainc.interpreters.reference import evaluate
 from chainc.ir.types import Array
 from chainrule import losses, metrics, optim
@@ -120,6 +121,13 @@ def test_a_mode_that_is_none_or_is_for_a_training_is_refused() -> None:
         cr.compile(loop, mode="train")  # type: ignore[call-overload]
 
 
+def test_a_graph_without_a_mode_does_not_reach_the_passes() -> None:
+    noisy = Noisy()
+    message = r"(?s)no mode has been chosen for by_mode f32.*where: .*test_modes.py.*try: compile"
+    with pytest.raises(cr.VerifyError, match=message):
+        optimize(cr.Graph([noisy.logits]), ())
+
+
 def test_a_state_that_two_layers_update_is_refused_when_compiled() -> None:
     noisy = Noisy()
     more = cr.updating(noisy.loss, {noisy.mean: noisy.mean * 2})
@@ -180,5 +188,8 @@ def test_a_picture_marks_what_differs_and_shows_both_forms_on_request() -> None:
     assert "−" in shown["infer"]
     assert "updating" in shown["both"]
     assert cr.Graph([noisy.logits]).draw(mode="train").dot == shown["train"]
+    assert "random" in cr.draw(noisy.logits, mode="train", detail="kernels").dot
+    with pytest.raises(cr.InputError, match=r"(?s)draw: kernels are made for one.*try: draw them"):
+        cr.draw(noisy.logits, mode="both", detail="kernels")
     with pytest.raises(cr.InputError, match=r"(?s)draw: there is no mode 'test'.*try: give"):
         cr.draw(noisy.logits, mode="test")  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ from tests.trainings import digest
 import chainrule as cr
 from chainc.ir.types import static
 from chainc.ops.runs.modes import Mode
-from chainrule import losses, nn, optim
+from chainrule import datasets, losses, metrics, nn, optim
 
 LAYERS: dict[str, Callable[[], nn.Module]] = {
     "Dropout": lambda: nn.Dropout(0.4),
@@ -146,3 +146,21 @@ def test_an_exported_library_refuses_a_last_batch_of_one_row(tmp_path: Path) -> 
         result = library.call("train", job_struct(data(rows), 1, np.zeros(12)))
         assert (result == OK) == fine
         assert fine or library.state() == before
+
+
+def test_digits_are_learned_with_what_helps() -> None:
+    digits = datasets.digits()
+    x, y = cr.input("x", ("batch", 64)), cr.input("y", ("batch",), dtype="int32")
+    model = nn.Sequential(
+        nn.Linear(64, 128), nn.BatchNorm1d(128), nn.ReLU(), nn.Dropout(0.3), nn.Linear(128, 10)
+    )
+    logits = model(x)
+    step = optim.SGD(0.1, momentum=0.9).minimize(losses.cross_entropy(logits, y))
+    found = {"accuracy": metrics.accuracy(logits, y)}
+    program = cr.compile(cr.training(step, epochs=20, batch_size=32, metrics=found))
+    result = program.run([digits.train.x, digits.train.y])
+    scores = cr.compile(logits).bind(result)(digits.test.x)
+    share = float((np.argmax(scores, axis=1) == digits.test.y).mean())
+    held_out = program.evaluate([digits.test.x, digits.test.y], result.state)
+    assert share == pytest.approx(held_out["accuracy"], abs=1e-6)
+    assert share > 0.975

@@ -20,7 +20,7 @@ from chainc.ir import (
     rebuild,
     with_inputs,
 )
-from chainc.ir.errors import GraphError, MisfitError
+from chainc.ir.errors import GraphError, MisfitError, VerifyError
 from chainc.ir.kernels import Kernels
 from chainc.ir.leaves import Slot, constant
 from chainc.ir.scalar import Scalar
@@ -208,6 +208,21 @@ def resolve(graph: Graph, mode: Mode, *, marked: bool = False) -> Graph:
     met = [node for node in chosen.nodes if isinstance(node.op, Updating)]
     joined = dict(chosen.updates) if not met or mode == "infer" else _joined(chosen, met)
     return rebuild(Graph(chosen.outputs, joined, chosen.names), _without_updates)
+
+
+def require_resolved(graph: Graph) -> None:
+    """Refuse a graph that a mode has not been chosen for: its form for inference would be taken.
+
+    Raises:
+        VerifyError: a node has two forms, or carries updates.
+    """
+    for node in graph.nodes:
+        if isinstance(node.op, ByMode | Updating):
+            raise VerifyError(
+                f"no mode has been chosen for {describe(node)}",
+                where=f"{node.origin.location or 'unknown line'}",
+                hint="compile with cr.compile, or resolve the graph before the passes",
+            )
 
 
 def _without_updates(node: Node, inputs: tuple[Node, ...]) -> Node:
