@@ -121,9 +121,7 @@ def leaky_relu(input: cr.Node, negative_slope: float = 0.01) -> cr.Node:
 
 
 def gelu(input: cr.Node, approximate: str = "none") -> cr.Node:
-    if approximate != "none":
-        raise NotImplementedError("gelu is exact here")
-    return cr.gelu(input)
+    return cr.gelu(input, approximate)
 
 
 def einsum(operands: Sequence[cr.Node], equation: str) -> cr.Node:
@@ -273,7 +271,7 @@ ACTIVATIONS: Mapping[str, Translation] = {
     "nn.functional.relu": cr.relu,
     "nn.functional.softplus": softplus,
     "nn.functional.logsigmoid": lambda x: -cr.softplus(-x),
-    "nn.functional.silu": lambda x: x * cr.sigmoid(x),
+    "nn.functional.silu": cr.silu,
     "nn.functional.softsign": lambda x: x / (1 + cr.abs(x)),
     "nn.functional.tanhshrink": lambda x: x - cr.tanh(x),
     "nn.functional.elu": elu,
