@@ -134,7 +134,9 @@ int64_t ${name}_records(const void *arena);
  * what it computed before it changed the parameters. */
 int ${name}_step(void *arena, const ${name}_data *batch, double *outputs);
 
-/* The mean of each output over the rows; no parameter changes. */
+/* The mean of each output over the rows, from those of batches by their rows; no parameter changes.
+ * Of an output that is no mean over rows, such as a root or a maximum, it is the mean of what the
+ * batches give, here and in the history. */
 int ${name}_evaluate(void *arena, const ${name}_data *data, double *outputs);
 $predict
 #ifdef __cplusplus
