@@ -16,8 +16,6 @@ FMA_PER_CYCLE = 2
 LOADS_PER_CYCLE = 2
 FMA_LATENCY = 4  # cycles until a sum can be added to again
 LOAD_WEIGHT = 0.1  # of a load that hides behind arithmetic: fewer of them are better
-NEAR_BYTES = 24 << 10  # vectors that are read again for each tile are near if they take no more
-FAR_BYTES_PER_CYCLE = 12.0  # what comes from the second-level cache without being waited for
 TILE_OVERHEAD = 40.0  # cycles around a tile's reduction
 SUM_COST = 150.0  # cycles worth spending to have one sum less in the tiles to compile
 IMBALANCE_WEIGHT = 0.15  # how much two threads count against one
@@ -26,22 +24,26 @@ MOST_VECTORS = 8
 
 @dataclass(frozen=True)
 class Limits:
-    """Tiles up to which LLVM keeps everything in registers, found by looking at its code.
+    """Tiles up to which LLVM keeps everything in registers, and what its caches give: measured.
 
     Attributes:
         sums: registers that hold sums.
         rows: of any tile.
         vectors: side by side in a tile of more than two rows.
+        near: bytes up to which vectors stay near that are read again for each tile.
+        far: bytes a cycle that come from the second-level cache without being waited for.
     """
 
     sums: int
     rows: int
     vectors: int
+    near: int = 16 << 10
+    far: float = 20.0
 
 
 _LIMITS: Mapping[tuple[int, int], Limits] = {
     AVX512.register_file: Limits(sums=24, rows=24, vectors=4),
-    AVX2.register_file: Limits(sums=12, rows=8, vectors=3),
+    AVX2.register_file: Limits(sums=12, rows=8, vectors=3, near=24 << 10, far=12.0),
     NEON.register_file: Limits(sums=20, rows=16, vectors=4),
     SSE.register_file: Limits(sums=8, rows=8, vectors=2),  # a product takes a register first
 }
@@ -49,9 +51,13 @@ _LIMITS: Mapping[tuple[int, int], Limits] = {
 Cost = Callable[[int], float]
 
 
+def _limits(machine: Machine) -> Limits:
+    return _LIMITS.get(machine.register_file, _LIMITS[SSE.register_file])
+
+
 def fits(machine: Machine, rows: int, vectors: int, width: int = 1) -> bool:
     """Can a tile live in registers? `width` registers make one vector."""
-    most = _LIMITS.get(machine.register_file, _LIMITS[SSE.register_file])
+    most = _limits(machine)
     sums = rows * vectors * width
     if sums > most.sums or rows > most.rows:
         return False
@@ -67,7 +73,8 @@ def cycles(machine: Machine, rows: int, vectors: int, depth: int, width: int = 1
     arithmetic = rows * vectors * width / FMA_PER_CYCLE
     loads = (rows + vectors * width) / LOADS_PER_CYCLE
     nbytes = vectors * width * machine.vector_bytes
-    far = nbytes / FAR_BYTES_PER_CYCLE if nbytes * depth > NEAR_BYTES else 0.0
+    limits = _limits(machine)
+    far = nbytes / limits.far if nbytes * depth > limits.near else 0.0
     return max(arithmetic, loads, far, FMA_LATENCY) + LOAD_WEIGHT * loads
 
 
