@@ -51,7 +51,8 @@ class Partition:
         known = self.tiling.heights
         heights = known[min(columns, max(known))][stretch.extent]
         dealt_out = known[self.tiling.widths[0]][stretch.extent]
-        uneven = stretch.axis == self.shared and heights != dealt_out
+        cut = stretch.axis == self.shared or self.block is not None
+        uneven = cut and heights != dealt_out
         return _down_to_one(heights) if uneven or stretch.axis.dynamic else heights
 
     def share(self, builder: NestBuilder) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from tests.native import call, nest_of, packed, storage, unpacked
 
 from chainc.ir.movements import Broadcast, Flip, Permute, Slice
 from chainc.ir.types import Dim, DType, Size, TensorType, float32, float64, int32, int64, uint8
+from chainc.loops.text import print_nest
 from chainc.lowering.grouping import Group
 from chainc.lowering.instructions import Argument, Instruction, Reference, Result
 from chainc.lowering.kernels import Contraction, Map
@@ -62,6 +64,25 @@ def test_any_number_of_rows_up_to_many(rows: int) -> None:
     sizes: Mapping[str, Dim] = {"n": BATCH, "k": 20, "c": 40}
     for equation in (FORWARD, WEIGHTS):
         Case(equation, sizes, "kcc", capacity=64).check(rows)
+
+
+@MACHINES
+@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("known", [True, False], ids=["known", "batch"])
+@pytest.mark.parametrize("columns", [59, 100])
+@pytest.mark.parametrize("rows", [43, 61])
+def test_rows_are_done_in_blocks_where_the_cache_is_small(
+    rows: int, columns: int, known: bool, layer: str, machine: Machine
+) -> None:
+    """Also where the tiles at the edge are of another height than those that make the blocks."""
+    small = replace(machine, second_level=8 << 10)
+    equation, _ = LAYERS[layer]
+    sizes: dict[str, Dim] = {"n": rows if known else BATCH, "k": 37, "c": columns}
+    for panels in (PANELS[layer], "..."):
+        case = Case(equation, sizes, panels, machine=small, capacity=rows)
+        case.check(rows)
+    if layer == "forward" and columns == 100:
+        assert "_block" in print_nest(case.scheduled[0])
 
 
 def test_a_batch_stands_anywhere() -> None:
