@@ -32,7 +32,7 @@ class Flatten(Module):
 
 @dataclass(frozen=True, eq=False, init=False)
 class Reshape(Module):
-    """Each row in another shape, in row-major order: (batch, ...) to (batch, *shape).
+    """Each row in another shape, in row-major order: `(batch, ...)` to `(batch, *shape)`.
 
     Attributes:
         shape: of a row; one size may be -1, found from the others.
