@@ -227,11 +227,11 @@ class NestBuilder:
         return self.row_count(dtype, dim.coefficient, len(dim.names))
 
     def bound(self, bound: Bound, more: int = 0) -> Register:
-        """Where a loop ends, as a number; so many more."""
-        if not isinstance(bound, Rows):
-            return self.positions(affine(bound) + more, 1)
-        rows = self.row_count(int64, bound.multiple)
-        return self.positions(affine(rows) + more, 1)
+        """Where a loop over all rows ends, as a number; so many more."""
+        if isinstance(bound, Rows):
+            assert bound.rounded == 1, "rows that are not there have no number"
+            bound = self.row_count(int64, bound.multiple)
+        return self.positions(affine(bound) + more, 1)
 
     def row_count(self, dtype: DType, multiple: int = 1, power: int = 1) -> Register:
         out = self._register(Kind(dtype), "rows")

@@ -213,7 +213,11 @@ def std(x: Operand, axis: Axis = None, correction: float = 0.0, keepdims: bool =
 
 def largest_exponent(x: Node, axis: Axis) -> Node:
     """Max x, which no derivative reads, but 0 where it is infinite: x less it is no ∞ - ∞."""
-    largest = stop_gradient(max(x, axis, keepdims=True))
+    return zero_unless_finite(stop_gradient(max(x, axis, keepdims=True)))
+
+
+def zero_unless_finite(largest: Node) -> Node:
+    """A number to take off exponents: 0 in place of an infinite one, which would give ∞ - ∞."""
     return where(less(abs(largest), math.inf), largest, 0)
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-import operator
 import os
 from numbers import Real
-from typing import TYPE_CHECKING, SupportsIndex
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from chainc.ir.errors import DTypeError, InputError
 from chainc.ir.types import BY_NAME, Array
+from chainc.ops.movement import whole
 from chainrule.declare.arrays import UnfitError, read, taken_out
 
 if TYPE_CHECKING:
@@ -58,23 +58,13 @@ def count(function: str, name: str, value: object, *, at_least: int = 1, hint: s
     Raises:
         InputError: it is not; the message says `function: name must be ...`.
     """
-    converted = _as_whole(value)
+    converted = None if isinstance(value, bool) else whole(value)
     if converted is None or converted < at_least:
         raise InputError(
             f"{function}: {name} must be a whole number, at least {at_least}, got {value!r}",
             hint=hint,
         )
     return converted
-
-
-def _as_whole(value: object) -> int | None:
-    """None for what is no whole number."""
-    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
-        return None
-    try:
-        return operator.index(value)
-    except TypeError:  # an array of several, or a class
-        return None
 
 
 def path_of(function: str, value: object) -> Path:

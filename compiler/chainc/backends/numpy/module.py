@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from chainc.backends.listing import Line, Listing, text_of
+from chainc.backends.numpy import runtime
 from chainc.backends.numpy.expressions import SourceNames, quoted
 from chainc.backends.numpy.statements import statements
 from chainc.ir import Origin
@@ -33,17 +34,7 @@ HEADER = """\
 import numpy as np
 """
 
-RUNTIME = (
-    "as_integers",
-    "erf",
-    "integer_power",
-    "permutation",
-    "random_bits",
-    "require_indices",
-    "sum_in_blocks",
-    "zero_unless",
-)
-RESERVED = {"np", "state", "order", "rows", "run", "clock", *RUNTIME}
+RESERVED = {"np", "state", "order", "rows", "run", "clock", *runtime.__all__}
 INDENT = "    "
 CLOSURE_LIMIT = 1000  # buffers that a function reads from the one around it
 
@@ -56,7 +47,7 @@ def prepare(program: Program) -> Program:
 def assemble(parts: Sequence[str]) -> str:
     """A module from function texts, importing what they call."""
     body = "\n\n".join(parts)
-    used = [name for name in RUNTIME if re.search(rf"\b{name}\(", body)]
+    used = [name for name in runtime.__all__ if re.search(rf"\b{name}\(", body)]
     imports = f"\nfrom chainc.backends.numpy.runtime import {', '.join(used)}\n" if used else ""
     return f"{HEADER}{imports}\n\n{body}"
 

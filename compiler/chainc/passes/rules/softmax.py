@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from chainc.ir import Node, apply
 from chainc.ir.leaves import Constant, SizeOf, constant
 from chainc.ir.types import Shape, TensorType, broadcast, float32, int32, named
-from chainc.ops import abs, exp, less, log, where
+from chainc.ops import exp, log, where
 from chainc.ops.arithmetic import Add, Divide, Multiply, Subtract
 from chainc.ops.index import OneHot, pick
 from chainc.ops.logic import Cast, Where
 from chainc.ops.movement import Reshape, broadcast_to, reshape
-from chainc.ops.reduce import Max, Sum
+from chainc.ops.reduce import Max, Sum, zero_unless_finite
 from chainc.rewriting.rules import Equation, RuleSet
 
 rule = RuleSet()
@@ -53,9 +51,8 @@ def log_of_sum_of_exp(axes: Axes, keepdims: bool, x: Node) -> Equation:
 
 
 def finite_maximum(x: Node, axes: Axes) -> Node:
-    """The maximum, or 0 in place of an infinite one, which would give ∞ - ∞."""
-    largest = apply(Max(axes, True), x)
-    return where(less(abs(largest), math.inf), largest, 0)
+    """The maximum, or 0 in place of an infinite one."""
+    return zero_unless_finite(apply(Max(axes, True), x))
 
 
 def _is_empty(x: Node, axes: Axes) -> bool:
