@@ -64,8 +64,8 @@ from chainrule.declare.transforms import formula as formula
 from chainrule.declare.transforms import hessian as hessian
 from chainrule.declare.transforms import jacobian as jacobian
 from chainrule.optim import schedules as schedules
-from chainrule.optim.loop import Training as Training
-from chainrule.optim.loop import training as training
+from chainrule.steps.loop import Training as Training
+from chainrule.steps.loop import training as training
 from chainrule.writing.public import public_names
 
 __version__ = "0.1.0"

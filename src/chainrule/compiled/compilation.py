@@ -17,8 +17,8 @@ from chainrule.compiled.training import TrainingProgram
 from chainrule.compiled.whole_rows import WholeRows
 from chainrule.declare.arguments import count
 from chainrule.declare.graphs import Declaration, graph_of
-from chainrule.optim.loop import Training
-from chainrule.optim.step import Step
+from chainrule.steps.loop import Training
+from chainrule.steps.step import Step
 
 Passes = str | Sequence[Pass | str | Callable[[ir.Graph], ir.Graph]]
 Compilable = Node | Sequence[Node] | ir.Graph | Step

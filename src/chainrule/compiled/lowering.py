@@ -13,7 +13,7 @@ from chainc.lowering.lower import lower
 from chainc.lowering.program import TrainingLoop
 from chainc.ops.runs.random import stream_of
 from chainc.passes import Pass
-from chainrule.optim.loop import Training
+from chainrule.steps.loop import Training
 
 
 def training_loop(

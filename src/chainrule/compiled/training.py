@@ -35,7 +35,7 @@ from chainrule.evaluation.values import (
     warn_of_nan,
     with_nan,
 )
-from chainrule.optim.loop import Training
+from chainrule.steps.loop import Training
 from chainrule.writing.phrases import counted
 from chainrule.writing.short_text import history_text, program_text
 from chainrule.writing.terminal import progress_bar, stop_on_interrupt

@@ -15,7 +15,7 @@ from chainrule import datasets, nn, optim
 from chainrule.compiled.compilation import compile
 from chainrule.compiled.training import Result, TrainingProgram
 from chainrule.drawing.drawing import draw
-from chainrule.optim.loop import training
+from chainrule.steps.loop import training
 from chainrule.teaching.derivations.derivation import derive
 from chainrule.teaching.explanation.explanation import explain
 from chainrule.teaching.stepper.stepper import step_through

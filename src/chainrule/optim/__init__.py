@@ -3,7 +3,7 @@
 from chainrule.optim.optimizers import *
 from chainrule.optim.signal import *
 from chainrule.optim.slots import *
-from chainrule.optim.step import *
+from chainrule.steps.step import *
 from chainrule.writing.public import public_names
 
 

@@ -26,7 +26,7 @@ from chainrule.optim.signal import (
     signals_for,
 )
 from chainrule.optim.slots import slot
-from chainrule.optim.step import Step, check_names
+from chainrule.steps.step import Step, check_names
 
 __all__ = ["SGD", "Adam", "Optimizer"]
 

@@ -10,7 +10,7 @@ from chainc.ir import Node
 from chainc.ir.errors import GraphError, NonFiniteError
 from chainrule import init, losses, nn, optim
 from chainrule.compiled.training import TrainingProgram
-from chainrule.optim.loop import Training
+from chainrule.steps.loop import Training
 
 ROWS, BATCH = 40, 8
 

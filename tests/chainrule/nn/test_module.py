@@ -11,7 +11,7 @@ from chainc.ir.errors import GraphError, InputError
 from chainrule import losses, nn, optim
 from chainrule.compiled.compilation import compile
 from chainrule.declare.leaves import input, parameter
-from chainrule.optim.loop import training
+from chainrule.steps.loop import training
 
 HERE = r"\n  where: .*test_module\.py:\d+\n  try: "
 

@@ -12,7 +12,7 @@ from chainc.ir.errors import GraphError, InputError
 from chainrule.declare.arguments import count, part_name
 from chainrule.declare.graphs import graph_of
 from chainrule.declare.leaves import step_counter
-from chainrule.optim.step import Step
+from chainrule.steps.step import Step
 from chainrule.writing.phrases import counted
 
 
