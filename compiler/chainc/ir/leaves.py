@@ -15,6 +15,7 @@ import numpy as np
 from chainc.ir import Graph, Node, Op, Operand, Origin, Sample, apply, describe, originating
 from chainc.ir.errors import DTypeError, GraphError
 from chainc.ir.kernels import Kernels
+from chainc.ir.python.foreign import is_masked
 from chainc.ir.types import (
     BY_NAME,
     BY_NUMPY,
@@ -290,7 +291,7 @@ def constant(value: Operand, dtype: DType | None = None) -> Node:
     """A constant node; Python numbers become `dtype`, by default float32, int64 or bool."""
     if isinstance(value, Node):
         return value
-    if isinstance(value, np.ma.MaskedArray):
+    if is_masked(value):
         raise DTypeError(
             "constant: a masked array, whose mask would be lost",
             hint="fill the masked elements first, with .filled(...)",

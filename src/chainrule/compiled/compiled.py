@@ -6,22 +6,25 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, NoReturn, Self
 
-from chainc import driver
+from chainc import driver, ir
 from chainc.backends.target import GeneratedCode, Target
 from chainc.ir.errors import GraphError
-from chainrule.compiled.graph import Graph
-from chainrule.compiled.stages import Rewritten, Stage, stage_named, stages_of
-from chainrule.drawing.drawing import Drawing
-from chainrule.evaluation.cost import Cost
 
 if TYPE_CHECKING:
+    from chainrule.compiled.graph import Graph
+    from chainrule.compiled.stages import Rewritten, Stage
+    from chainrule.drawing.drawing import Drawing
+    from chainrule.evaluation.cost import Cost
     from chainrule.views.plan import Plan
     from chainrule.views.provenance import Provenance
     from chainrule.views.summary import ProgramSummary
 
 
 class Compiled:
-    """What every compiled thing shows: its stages, the rules that fired, its source."""
+    """What every compiled thing shows: its stages, the rules that fired, its source.
+
+    What shows graphs is imported when one is asked for: who runs a program does not wait for it.
+    """
 
     def __init__(self, target: Target, stages: Sequence[driver.Stage]) -> None:
         self._target = target
@@ -49,6 +52,8 @@ class Compiled:
     @cached_property
     def stages(self) -> tuple[Stage, ...]:
         """The declared graph and the graph after each pass."""
+        from chainrule.compiled.stages import stages_of
+
         return stages_of(self._stages)
 
     def stage(self, name: str) -> Stage:
@@ -57,23 +62,16 @@ class Compiled:
         Raises:
             InputError: there was no such pass.
         """
+        from chainrule.compiled.stages import stage_named
+
         return stage_named(self.stages, name)
 
     @cached_property
     def trace(self) -> tuple[Rewritten, ...]:
         """Every rule that fired, in order, with the nodes it replaced."""
-        return tuple(
-            Rewritten(
-                stage.name,
-                fired.rule,
-                fired.kind,
-                fired.replaced,
-                fired.replacement,
-                fired.location,
-            )
-            for stage in self._stages
-            for fired in stage.fired
-        )
+        from chainrule.compiled.stages import rewritten
+
+        return rewritten(self._stages)
 
     @property
     def graph(self) -> Graph:
@@ -84,6 +82,11 @@ class Compiled:
     def declared(self) -> Graph:
         """The graph before the first pass."""
         return self.stages[0].graph
+
+    @property
+    def _declared(self) -> ir.Graph:
+        """The same without the methods of a user's graph."""
+        return self._stages[0].graph
 
     @property
     def source(self) -> str:

@@ -82,7 +82,7 @@ class Function(Compiled, Generic[R]):
         return self.__copy__()
 
     def __repr__(self) -> str:
-        return function_text(self.declared, self._arrays is not None, self.target.name)
+        return function_text(self._declared, self._arrays is not None, self.target.name)
 
     def _generated(self) -> GeneratedCode:
         """The code for the sizes of the last call, or for `ROWS_SHOWN`."""
@@ -96,7 +96,7 @@ class Function(Compiled, Generic[R]):
     @property
     def slots(self) -> tuple[Node, ...]:
         """The state slots that the function reads or updates."""
-        return self.declared.leaves("state")
+        return self._declared.leaves("state")
 
     @property
     def state(self) -> State:
@@ -254,22 +254,22 @@ class Function(Compiled, Generic[R]):
 
     @cached_property
     def _dropped(self) -> tuple[Node, ...]:
-        return dropped_inputs(self.declared)
+        return dropped_inputs(self._declared)
 
     def _checked(self, values: object, named: Mapping[str, object]) -> Given:
         """The arrays in the order of the inputs, and the named sizes that they give."""
-        program, declared = self._compiled.program, self.declared.leaves("input")
+        program, declared = self._compiled.program, self._declared.leaves("input")
         given = by_key(ir.Graph((*declared, *self._dropped)), values, named)
         extra = [node for node in self._dropped if node.op.label in given]
         taken = ir.Graph((*declared, *extra))
         arrays = as_arrays(taken, given)
         sizes = sizes_from(taken, arrays)
-        refuse_small(self.declared, sizes)
+        refuse_small(self._declared, sizes)
         check_indices(program.index_bounds, arrays, sizes)
         ordered = [arrays[buffer.key] for buffer in program.inputs]
         if len(self._sizes) == SHAPES_KEPT:
             self._sizes.clear()
-        found = sizes_for(program.size_names, self.declared, sizes)
+        found = sizes_for(program.size_names, self._declared, sizes)
         if len(arrays) == len(ordered):
             self._sizes[tuple(array.shape for array in ordered)] = found
         return ordered, found

@@ -94,6 +94,22 @@ def stages_of(stages: Sequence[driver.Stage]) -> tuple[Stage, ...]:
     )
 
 
+def rewritten(stages: Sequence[driver.Stage]) -> tuple[Rewritten, ...]:
+    """Every rule that fired, in order."""
+    return tuple(
+        Rewritten(
+            stage.name,
+            fired.rule,
+            fired.kind,
+            fired.replaced,
+            fired.replacement,
+            fired.location,
+        )
+        for stage in stages
+        for fired in stage.fired
+    )
+
+
 def stage_named(stages: Sequence[Stage], name: str) -> Stage:
     """The stage after the pass of this name.
 

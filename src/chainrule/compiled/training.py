@@ -75,7 +75,7 @@ class TrainingProgram(Compiled):
 
     def __repr__(self) -> str:
         loop, trained = self._training, self._training.step.parameters
-        return program_text(self.declared, loop.epochs, loop.batch_size, trained, self.target.name)
+        return program_text(self._declared, loop.epochs, loop.batch_size, trained, self.target.name)
 
     def _generated(self) -> GeneratedCode:
         return self._compiled.executable.generated
@@ -88,7 +88,7 @@ class TrainingProgram(Compiled):
     @property
     def slots(self) -> tuple[Node, ...]:
         """Parameters, optimizer slots and counters."""
-        return self.declared.leaves("state")
+        return self._declared.leaves("state")
 
     @cached_property
     def _first_values(self) -> FirstValues:
@@ -287,7 +287,7 @@ class TrainingProgram(Compiled):
         return export(
             folder,
             name=name,
-            declared=self.declared,
+            declared=self._declared,
             loop=self._compiled.loop,
             epochs=self._training.epochs,
             seed=self._training.seed,
@@ -296,10 +296,10 @@ class TrainingProgram(Compiled):
         )
 
     def _check(self, data: Data, hyperparameters: Mapping[str, float]) -> dict[str, Array]:
-        _check_hyperparameters(self.declared, hyperparameters)
-        given = by_key(self.declared, data, hyperparameters)
-        arrays = as_arrays(self.declared, given, self._compiled.executable.runner.byte_inputs)
-        sizes = sizes_from(self.declared, arrays)
+        _check_hyperparameters(self._declared, hyperparameters)
+        given = by_key(self._declared, data, hyperparameters)
+        arrays = as_arrays(self._declared, given, self._compiled.executable.runner.byte_inputs)
+        sizes = sizes_from(self._declared, arrays)
         loop = self._compiled.loop
         check_indices((*loop.step.index_bounds, *loop.evaluate.index_bounds), arrays, sizes)
         warn_of_nan(arrays)
@@ -314,7 +314,7 @@ class TrainingProgram(Compiled):
                 hint=f"declare the training with batch_size={found} or less",
             )
         for size in filter(None, (loop.batch_size, found % loop.batch_size)):
-            refuse_small(self.declared, dict.fromkeys(loop.step.size_names, size))
+            refuse_small(self._declared, dict.fromkeys(loop.step.size_names, size))
 
     def _starting_values(self, state: State | HasState | None) -> dict[str, Array]:
         if state is None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chainc.ir.errors import DTypeError, InputError
+from chainc.ir.python.foreign import is_masked
 from chainc.ir.types import BY_NAME, Array
 from chainc.ops.movement import whole
 from chainrule.declare.arrays import UnfitError, read, taken_out
@@ -107,7 +108,7 @@ def array(function: str, name: str, value: object) -> Array:
     try:
         given = taken_out(read(value))
     except UnfitError as unfit:
-        lost = ", whose mask would be lost" if isinstance(value, np.ma.MaskedArray) else ""
+        lost = ", whose mask would be lost" if is_masked(value) else ""
         raise InputError(f"{function}: {name} is {unfit.what}{lost}", hint=unfit.hint) from None
     if given.dtype.name not in BY_NAME:
         raise DTypeError(

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from numpy.typing import NDArray
 
 from chainc.ir.errors import ChainruleError
+from chainc.ir.python.foreign import is_masked
 from chainc.ir.types import BY_NAME, Array, DType
 
 PLAIN = (np.ndarray, np.generic, bool, int, float, complex, str, bytes, list, tuple)
@@ -43,7 +44,7 @@ def read(value: object) -> Array:
     Raises:
         UnfitError: it is masked, ragged or no array.
     """
-    if isinstance(value, np.ma.MaskedArray):
+    if is_masked(value):
         raise UnfitError("a masked array", "fill it first, such as array.filled(0)")
     try:
         _refuse_missing(value)

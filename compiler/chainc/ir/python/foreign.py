@@ -6,6 +6,7 @@ A node has no numbers before its graph runs, so whatever asks for them is refuse
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, NoReturn
 
@@ -13,6 +14,12 @@ from chainc.ir.errors import GraphError
 
 # A function of NumPy and what stands for it on nodes; the front end fills it.
 NUMPY_FUNCTIONS: dict[Callable[..., object], Callable[..., object]] = {}
+
+
+def is_masked(value: object) -> bool:
+    """Is it an array of `numpy.ma`? Who has one has imported that; nobody else waits for it."""
+    module = sys.modules.get("numpy.ma")
+    return module is not None and isinstance(value, module.MaskedArray)
 
 
 class NoNumbersError(GraphError, TypeError):
