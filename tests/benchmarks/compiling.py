@@ -26,7 +26,7 @@ from tests.benchmarks.timing import caches_in
 # Functions whose time is that of a phase, by module; what they call of other phases is not theirs.
 LLVM = "llvmlite.binding"
 TIMED = (
-    ("gradient", "chainrule.optim.signal", "grad"),
+    ("gradient", "chainrule.optim.signals.rules", "grad"),
     ("gradient", "chainrule", "grad"),
     ("passes", "chainc.driver", "optimize"),
     ("lowering", "chainc.driver", "lower"),

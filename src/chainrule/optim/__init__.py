@@ -1,7 +1,11 @@
 """Optimizers: learning rules give each parameter a signal, optimizers turn it into an update."""
 
-from chainrule.optim.optimizers import *
-from chainrule.optim.signal import *
+from chainrule.optim.optimizers.adam import *
+from chainrule.optim.optimizers.adaptive import *
+from chainrule.optim.optimizers.lion import *
+from chainrule.optim.optimizers.optimizer import *
+from chainrule.optim.optimizers.sgd import *
+from chainrule.optim.signals.rules import *
 from chainrule.optim.slots import *
 from chainrule.steps.step import *
 from chainrule.writing.public import public_names

@@ -6,19 +6,32 @@ from dataclasses import dataclass, field
 
 from chainc.ir import Node, apply, describe
 from chainc.ir.errors import GraphError
-from chainc.ir.leaves import Input
+from chainc.ir.leaves import Input, Label, Slot
 from chainc.ir.types import DType, TensorType, float32
 from chainc.ops import astype
+from chainrule.declare import init
 from chainrule.declare.leaves import step_counter
 from chainrule.optim.schedules import Schedule
 
 
 @dataclass(frozen=True, eq=False)
 class Hyperparameters:
-    """The scalars of one step, as nodes: inputs with defaults, or what a schedule gives."""
+    """The scalars of one step, as nodes: inputs with defaults, or what a schedule gives.
+
+    Attributes:
+        dtype: of all of them.
+        inputs: those that can be given for a run, by name.
+        kept: states that all parameters share, and their new values.
+    """
 
     dtype: DType
     inputs: dict[str, Node] = field(default_factory=dict)
+    kept: dict[Node, Node] = field(default_factory=dict)
+
+    @property
+    def updates_done(self) -> Node:
+        """The number of updates before this one."""
+        return step_counter()
 
     def input(self, name: str, default: float) -> Node:
         """A scalar input, changed between runs without compiling again."""
@@ -26,11 +39,16 @@ class Hyperparameters:
         self.inputs[name] = node
         return node
 
+    def state(self, name: str, first: float) -> Node:
+        """A scalar that is kept from step to step; its new value goes into `kept`."""
+        label = Label(name, given=False)
+        return apply(Slot(label, TensorType((), self.dtype), init.constant(first)))
+
     def rate(self, lr: float | Schedule) -> Node:
-        """The learning rate: the input "lr", or the schedule at the number of steps done."""
+        """The learning rate: the input "lr", or the schedule at the number of updates done."""
         if not callable(lr):
             return self.input("lr", lr)
-        rate: object = lr(astype(step_counter(), float32))
+        rate: object = lr(astype(self.updates_done, float32))
         if isinstance(rate, Node) and rate.shape == () and rate.type.dtype.is_float:
             return rate
         given = describe(rate) if isinstance(rate, Node) else f"a {type(rate).__name__}"

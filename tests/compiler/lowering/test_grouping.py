@@ -55,9 +55,17 @@ WEIGHTS = ("first", "second")
         (optim.SGD(lr=0.1), 0),
         (optim.SGD(lr=0.1, momentum=0.9), 1),
         (optim.SGD(lr=0.1, momentum=0.9, nesterov=True), 1),
+        (optim.AdaGrad(), 1),
+        (optim.AdaDelta(), 2),
+        (optim.RMSProp(), 1),
+        (optim.RMSProp(momentum=0.9, centered=True), 3),
         (optim.Adam(lr=0.01), 2),
+        (optim.Adam(amsgrad=True), 3),
+        (optim.AdamW(), 2),
+        (optim.NAdam(), 2),
+        (optim.Lion(weight_decay=0.1), 1),
     ],
-    ids=["sgd", "momentum", "nesterov", "adam"],
+    ids=str,
 )
 def test_an_update_joins_the_weights_gradient(optimizer: optim.Optimizer, slots: int) -> None:
     program = group(lowered(perceptron(optimizer).graph))

@@ -1,0 +1,1 @@
+"""What tells each parameter how to change: learning rules."""
