@@ -11,6 +11,8 @@ and a notebook shows it. Equal input gives equal bytes; no display is needed.
 from chainrule.plots.activations import activation_functions as activation_functions
 from chainrule.plots.boundaries import decision_boundary as decision_boundary
 from chainrule.plots.circles import network as network
+from chainrule.plots.classification import confusion as confusion
+from chainrule.plots.classification import roc as roc
 from chainrule.plots.curves import comparison as comparison
 from chainrule.plots.curves import history as history
 from chainrule.plots.histograms import activation_histograms as activation_histograms

@@ -51,6 +51,8 @@ def every_plot() -> dict[str, cr.plots.Plot]:
         "gradient_norms": cr.plots.gradient_norms(classifier.loss, ROWS, states),
         "activation_histograms": cr.plots.activation_histograms(layers, x, states),
         "weight_images": cr.plots.weight_images(np.eye(4)),
+        "confusion": cr.plots.confusion(np.eye(2)),
+        "roc": cr.plots.roc(np.eye(2)),
         "network": cr.plots.network(model, states[-1]),
     }
 
