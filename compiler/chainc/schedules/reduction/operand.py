@@ -117,7 +117,10 @@ class ReducedOperand:
         return self.frame.builder.cast(self.frame.load(self.access, place), self.dtype)
 
     def legs(self) -> list[Leg]:
-        """The reduced axes of more than one element, outermost first, neighbours joined."""
+        """The reduced axes of more than one element, outermost first, neighbours joined.
+
+        Outside the others, the one whose elements are all the same is a loop over whole vectors.
+        """
         axes = [axis for axis in self.reduced if self.access.shape[axis] != 1]
         legs = [Leg(axis, self.access.shape[axis]) for axis in axes[:1]]
         for outer, inner in pairwise(axes):
@@ -126,7 +129,7 @@ class ReducedOperand:
                 legs[-1] = Leg(inner, multiply(legs[-1].extent, extent))
             else:
                 legs.append(Leg(inner, extent))
-        return sorted(legs, key=self._distance, reverse=True)
+        return sorted(legs, key=lambda leg: self._distance(leg) or math.inf, reverse=True)
 
     def _distance(self, leg: Leg) -> int:
         """Of elements that follow each other; of panels, if lanes stand for what is in them."""

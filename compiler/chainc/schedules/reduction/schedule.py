@@ -133,7 +133,8 @@ class _Fold:
             return [self._combined(values[0], self._load(point, lanes)), *values[1:]]
         if legs[0] == block:
             return self._blocks(block, point, values, lanes)
-        return _Along(self, legs, point, lanes, block).run(values)
+        at_once = 1 if len(legs) > 1 else min(ACCUMULATORS, len(values))
+        return _Along(self, legs, point, lanes, block, at_once).run(values)
 
     def _load(self, point: Point, lanes: _Lanes) -> Register:
         value = self.operand.load(point, lanes.count, lanes.axis)
@@ -186,6 +187,7 @@ class _Along:
     point: Point
     lanes: _Lanes
     block: Leg | None
+    at_once: int  # loads of a pass, each with an accumulator of its own
 
     @property
     def leg(self) -> Leg:
@@ -213,11 +215,6 @@ class _Along:
             return bound_of(extent, lanes if ragged else 1)
         assert isinstance(extent, int)
         return -(-extent // lanes) if ragged else extent // lanes
-
-    @property
-    def at_once(self) -> int:
-        """Loads of a pass, each with an accumulator of its own."""
-        return 1 if len(self.legs) > 1 else ACCUMULATORS
 
     def run(self, values: Sequence[Register]) -> Sequence[Register]:
         end: Index | int = 0

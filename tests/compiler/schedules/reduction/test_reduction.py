@@ -196,15 +196,18 @@ def test_through_movements(primitive: str, axes: tuple[int, ...]) -> None:
     assert_reduced(found, moved, primitive, axes)
 
 
-@pytest.mark.parametrize("axes", [(0,), (1,)], ids=str)
-def test_broadcast_operand(axes: tuple[int, ...]) -> None:
-    x, values = operand((40,)), numbers((40,), float32)
-    view = View(x, x.type).moved(Broadcast((24, 40)))
-    wide = np.broadcast_to(values, (24, 40))
+@pytest.mark.parametrize("role", ["work", "input"])
+@pytest.mark.parametrize("count", [6, 40, 83])
+@pytest.mark.parametrize("turned", [False, True], ids=["rows repeated", "columns repeated"])
+@pytest.mark.parametrize("axes", [(0,), (1,), (0, 1)], ids=str)
+def test_broadcast_operand(axes: tuple[int, ...], turned: bool, count: int, role: str) -> None:
+    x, values = operand((count,), role=role), numbers((count,), float32)
+    view, wide = View(x, x.type).moved(Broadcast((9, count))), np.broadcast_to(values, (9, count))
+    if turned:
+        view, wide = view.moved(Permute((count, 9), axes=(1, 0))), wide.T
     out = Buffer("y", TensorType(expected(wide, "add", axes).shape, float32))
-    found = Run(AVX512)(
-        Reduction(out, (view,), "add", axes, False), schedule_reduce, {x: values}, out
-    )
+    kernel = Reduction(out, (view,), "add", axes, False)
+    found = Run(AVX512)(kernel, schedule_reduce, {x: values}, out)
     assert_reduced(found, wide, "add", axes)
 
 
