@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from chainc.ir import Node
 from chainc.ir.errors import InputError, ShapeError
 from chainc.ops import argmax, astype, einsum, less, less_equal, one_hot, sum, where
-from chainrule.declare import losses
+from chainrule.declare.losses.checks import check_labels
 
 AVERAGES = ("macro", "micro", "weighted")
 
@@ -29,7 +29,7 @@ def classes_of(function: str, logits: Node, labels: Node) -> int:
         DTypeError: the labels are no integers.
         ShapeError: the labels do not fit the logits, or the number of classes is a named size.
     """
-    losses.check_labels(function, logits, labels)
+    check_labels(function, logits, labels)
     classes = logits.shape[-1]
     if not isinstance(classes, int):
         raise ShapeError(

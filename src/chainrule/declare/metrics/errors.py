@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chainc.ir import Node, scope
 from chainc.ops import abs, astype, less, mean, sqrt, square, sum, where
-from chainrule.declare import losses
+from chainrule.declare.losses.checks import check_alike
 
 __all__ = ["mean_absolute_error", "mean_squared_error", "r2", "rmse"]
 
@@ -19,7 +19,7 @@ def mean_squared_error(predictions: Node, targets: Node) -> Node:
         DTypeError: either is not floating-point.
         ShapeError: the shapes differ.
     """
-    losses.check_alike("mean_squared_error", "predictions", predictions, targets)
+    check_alike("mean_squared_error", "predictions", predictions, targets)
     with scope("mean_squared_error"):
         return astype(mean(square(predictions - targets)), "float32")
 
@@ -31,7 +31,7 @@ def mean_absolute_error(predictions: Node, targets: Node) -> Node:
         DTypeError: either is not floating-point.
         ShapeError: the shapes differ.
     """
-    losses.check_alike("mean_absolute_error", "predictions", predictions, targets)
+    check_alike("mean_absolute_error", "predictions", predictions, targets)
     with scope("mean_absolute_error"):
         return astype(mean(abs(predictions - targets)), "float32")
 
@@ -47,7 +47,7 @@ def rmse(predictions: Node, targets: Node) -> Node:
         DTypeError: either is not floating-point.
         ShapeError: the shapes differ.
     """
-    losses.check_alike("rmse", "predictions", predictions, targets)
+    check_alike("rmse", "predictions", predictions, targets)
     with scope("rmse"):
         return astype(mean(sqrt(mean(square(predictions - targets), axis=0))), "float32")
 
@@ -66,7 +66,7 @@ def r2(predictions: Node, targets: Node) -> Node:
         DTypeError: either is not floating-point.
         ShapeError: the shapes differ.
     """
-    losses.check_alike("r2", "predictions", predictions, targets)
+    check_alike("r2", "predictions", predictions, targets)
     with scope("r2"):
         y = astype(targets, "float64")
         missed = sum(square(astype(predictions, "float64") - y), axis=0)

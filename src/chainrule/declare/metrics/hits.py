@@ -18,8 +18,8 @@ from chainc.ops import (
     sum,
     where,
 )
-from chainrule.declare import losses
 from chainrule.declare.arguments import count
+from chainrule.declare.losses.checks import check_alike, check_labels
 from chainrule.declare.metrics.counts import classes_of
 
 __all__ = ["accuracy", "binary_accuracy", "top_k"]
@@ -36,7 +36,7 @@ def accuracy(logits: Node, labels: Node) -> Node:
         DTypeError: the labels are no integers.
         ShapeError: the labels do not have the shape of the logits without its last axis.
     """
-    losses.check_labels("accuracy", logits, labels)
+    check_labels("accuracy", logits, labels)
     with scope("accuracy"):
         hits = equal(argmax(logits, axis=-1), astype(labels, "int64"))
         return mean(astype(hits, "float32"))
@@ -80,7 +80,7 @@ def binary_accuracy(logits: Node, targets: Node) -> Node:
         DTypeError: either is not floating-point.
         ShapeError: the shapes differ.
     """
-    losses.check_alike("binary_accuracy", "logits", logits, targets)
+    check_alike("binary_accuracy", "logits", logits, targets)
     with scope("binary_accuracy"):
         hits = equal(less(0.0, logits), less(0.5, targets))
         return mean(astype(hits, "float32"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chainc.ir import Node, scope
 from chainc.ops import astype, less, sum
-from chainrule.declare import losses
+from chainrule.declare.losses.checks import check_alike
 from chainrule.declare.metrics.counts import Counts, ratio
 
 __all__ = ["binary_f1", "binary_iou", "binary_precision", "binary_recall"]
@@ -64,5 +64,5 @@ def is_positive(function: str, name: str, given: Node, targets: Node) -> Node:
         ShapeError: the shapes differ.
     """
     numbers = astype(targets, "float32")
-    losses.check_alike(function, name, given, numbers)
+    check_alike(function, name, given, numbers)
     return astype(less(0.5, numbers), "float32")

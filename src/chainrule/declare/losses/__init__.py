@@ -1,0 +1,17 @@
+"""Losses: scalars to minimise, each the mean over its elements, computed from logits.
+
+A logit is a score before the softmax or the sigmoid. From logits a loss stays finite, and so does
+its gradient, where a probability would round to 0 or 1.
+"""
+
+from chainrule.declare.losses import gan as gan
+from chainrule.declare.losses.balancing import *
+from chainrule.declare.losses.entropy import *
+from chainrule.declare.losses.focal import *
+from chainrule.declare.losses.margin import *
+from chainrule.declare.losses.regression import *
+from chainrule.writing.public import public_names
+
+
+def __dir__() -> list[str]:
+    return public_names(globals(), ["gan"])
