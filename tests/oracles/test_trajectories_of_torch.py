@@ -27,6 +27,22 @@ FIRST = {
     "second": RNG.standard_normal((5, 2)),
 }
 
+
+class Clipped:
+    """Momentum with gradients clipped by their common norm."""
+
+    def __init__(self, parameters: Sequence[object]) -> None:
+        self.parameters = parameters
+        self.inner = torch.optim.SGD(parameters, lr=0.05, momentum=0.9)
+
+    def zero_grad(self) -> None:
+        self.inner.zero_grad()
+
+    def step(self) -> None:
+        torch.nn.utils.clip_grad_norm_(self.parameters, 0.1)
+        self.inner.step()
+
+
 PAIRS: dict[str, tuple[optim.Optimizer, Build]] = {
     "SGD": (optim.SGD(0.1), lambda p: torch.optim.SGD(p, lr=0.1)),
     "momentum": (
@@ -55,6 +71,7 @@ PAIRS: dict[str, tuple[optim.Optimizer, Build]] = {
         lambda p: torch.optim.AdamW(p, lr=0.01, weight_decay=0.1),
     ),
     "NAdam": (optim.NAdam(), torch.optim.NAdam),
+    "clipped": (optim.SGD(0.05, momentum=0.9, signal=[optim.clip.by_global_norm(0.1)]), Clipped),
 }
 
 

@@ -5,6 +5,11 @@ from chainrule.optim.optimizers.adaptive import *
 from chainrule.optim.optimizers.lion import *
 from chainrule.optim.optimizers.optimizer import *
 from chainrule.optim.optimizers.sgd import *
+from chainrule.optim.signals import clip as clip
+from chainrule.optim.signals.accumulate import *
+from chainrule.optim.signals.chain import *
+from chainrule.optim.signals.freeze import *
+from chainrule.optim.signals.noise import *
 from chainrule.optim.signals.rules import *
 from chainrule.optim.slots import *
 from chainrule.steps.step import *
@@ -12,4 +17,4 @@ from chainrule.writing.public import public_names
 
 
 def __dir__() -> list[str]:
-    return public_names(globals())
+    return public_names(globals(), ("clip",))

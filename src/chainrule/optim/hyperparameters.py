@@ -22,21 +22,26 @@ class Hyperparameters:
         dtype: of all of them.
         inputs: those that can be given for a run, by name.
         kept: states that all parameters share, and their new values.
+        batches: how many steps make one update.
+        suffix: the end of the names of inputs, where there are several optimizers.
     """
 
     dtype: DType
+    batches: int = 1
+    suffix: str = ""
     inputs: dict[str, Node] = field(default_factory=dict)
     kept: dict[Node, Node] = field(default_factory=dict)
 
     @property
     def updates_done(self) -> Node:
         """The number of updates before this one."""
-        return step_counter()
+        return step_counter() if self.batches == 1 else step_counter() // self.batches
 
     def input(self, name: str, default: float) -> Node:
         """A scalar input, changed between runs without compiling again."""
-        node = apply(Input(name, TensorType((), self.dtype), default))
-        self.inputs[name] = node
+        full = f"{name}{self.suffix}"
+        node = apply(Input(full, TensorType((), self.dtype), default))
+        self.inputs[full] = node
         return node
 
     def state(self, name: str, first: float) -> Node:

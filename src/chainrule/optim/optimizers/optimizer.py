@@ -6,16 +6,17 @@ The signals and the updates are nodes like any other.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from chainc.ir import Graph, Node, scope
-from chainc.ir.leaves import number_equal_names
+from chainc.ir import Node, scope
 from chainc.ir.types import float32, float64
-from chainc.ops import astype
+from chainc.ops import astype, where
 from chainrule.declare.arguments import number
-from chainrule.declare.leaves import step_counter
 from chainrule.optim.hyperparameters import Hyperparameters
+from chainrule.optim.optimizers.changes import Changes, step_of
 from chainrule.optim.schedules import Schedule
+from chainrule.optim.signals.accumulate import is_due
+from chainrule.optim.signals.chain import Link, as_chain, batches_of, through
 from chainrule.optim.signals.rules import (
     LearningRule,
     Signals,
@@ -24,21 +25,33 @@ from chainrule.optim.signals.rules import (
     parameters_of,
     signals_for,
 )
-from chainrule.steps.step import Step, check_names
+from chainrule.steps.step import Step
 
 __all__ = ["Optimizer"]
 
 
 @dataclass(frozen=True)
 class Optimizer:
-    """How a signal changes a parameter. A subclass says it in `updates`, for one parameter."""
+    """How a signal changes a parameter. A subclass says it in `updates`, for one parameter.
+
+    Attributes:
+        lr: the learning rate, a positive number or a schedule.
+        signal: what changes the signals before they are used, in this order: transforms, such as
+            `optim.clip.by_global_norm(1.0)`, or penalties, scalar nodes whose derivatives are added
+            and which are no part of the loss that is reported.
+        maximize: make the loss larger instead; what is reported is the loss itself.
+    """
 
     lr: float | Schedule
+    signal: Sequence[Link] = field(default=(), kw_only=True)
+    maximize: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
+        name = type(self).__name__
         if not callable(self.lr):
             hint = "give a small positive number, such as lr=0.1, or a schedule"
-            number(type(self).__name__, "lr", self.lr, above=0, hint=hint)
+            number(name, "lr", self.lr, above=0, hint=hint)
+        object.__setattr__(self, "signal", as_chain(name, self.signal))
 
     def scalars(self, hyperparameters: Hyperparameters) -> Mapping[str, Node]:
         """The scalar nodes that `updates` reads."""
@@ -81,19 +94,31 @@ class Optimizer:
             GraphError: two states have the same name, or a signal is not of its parameter's type.
         """
         check_signals(signals)
-        number_equal_names([*Graph((loss,)).leaves("state"), *signals])
+        return step_of(loss, [self.changes(signals)])
+
+    def changes(self, signals: Signals, batches: int = 1, suffix: str = "") -> Changes:
+        """What becomes of each parameter by its signal: all of a step but its loss.
+
+        Args:
+            signals: by parameter.
+            batches: how many steps make one update, if `signal` does not say it.
+            suffix: the end of the hyperparameters' names.
+        """
+        wide = any(parameter.type.dtype == float64 for parameter in signals)
+        due = max(batches, batches_of(self.signal))
+        hyperparameters = Hyperparameters(float64 if wide else float32, due, suffix)
         updates: dict[Node, Node] = {}
         with scope(type(self).__name__.lower()):
-            wide = any(parameter.type.dtype == float64 for parameter in signals)
-            hyperparameters = Hyperparameters(float64 if wide else float32)
+            if self.maximize:
+                signals = {parameter: -signal for parameter, signal in signals.items()}
+            signals = through(self.signal, signals)
             scalars = self.scalars(hyperparameters)
             for parameter, signal in signals.items():
                 updates.update(self._update(parameter, signal, scalars))
             updates.update(hyperparameters.kept)
-            updates[step_counter()] = step_counter() + 1
-        number_equal_names(list(hyperparameters.kept))
-        check_names(updates)
-        return Step(loss, updates, tuple(signals), tuple(signals.values()), hyperparameters.inputs)
+            if due > 1:
+                updates = {slot: where(is_due(due), new, slot) for slot, new in updates.items()}
+        return Changes(updates, signals, hyperparameters.inputs)
 
     def _update(
         self, parameter: Node, signal: Node, scalars: Mapping[str, Node]

@@ -1,1 +1,1 @@
-"""What tells each parameter how to change: learning rules."""
+"""What tells each parameter how to change: learning rules, and what changes signals after them."""

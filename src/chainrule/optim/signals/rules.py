@@ -10,7 +10,7 @@ from chainc.ir.errors import GradientError, GraphError
 from chainc.ir.leaves import Slot
 from chainrule.declare.derivatives import node_of, nodes_of
 
-__all__ = ["LearningRule", "backprop"]
+__all__ = ["LearningRule", "Signals", "backprop"]
 
 Signals = Mapping[Node, Node]  # by parameter, each of its parameter's type
 
@@ -45,7 +45,7 @@ def parameters_of(loss: Node, given: Sequence[Node] | None) -> tuple[Node, ...]:
         reached = topological([loss])
         chosen = [n for n in reached if isinstance(n.op, Slot) and n.op.trainable]
     else:
-        chosen = [_require_parameter("minimize", node) for node in given]
+        chosen = [require_parameter("minimize", node) for node in given]
     if not chosen:
         raise GraphError(
             f"minimize: there is no parameter to change in {describe(loss)}",
@@ -90,7 +90,7 @@ def check_signals(signals: Signals) -> None:
     if not signals:
         raise GraphError("step: there is no signal", hint="give one for each parameter")
     for parameter, signal in signals.items():
-        _require_parameter("step", parameter)
+        require_parameter("step", parameter)
         given: object = signal
         if not isinstance(given, Node):
             raise GraphError(
@@ -104,7 +104,7 @@ def check_signals(signals: Signals) -> None:
             )
 
 
-def _require_parameter(function: str, node: object) -> Node:
+def require_parameter(function: str, node: object) -> Node:
     if not isinstance(node, Node):
         raise GraphError(
             f"{function}: a {type(node).__name__} is no parameter",

@@ -125,9 +125,7 @@ def test_rules_that_give_something_else_are_refused(given: object, message: str,
     assert callable(given)
     with pytest.raises(cr.GraphError, match=re.escape(message)) as caught:
         optim.SGD(lr=0.1).minimize(loss, rule=lambda _, parameters: given(parameters[0]))
-    assert re.search(
-        rf"where: .*test_signal\.py:\d+\n  try: .*{re.escape(hint)}", str(caught.value)
-    )
+    assert re.search(rf"where: .*test_rules\.py:\d+\n  try: .*{re.escape(hint)}", str(caught.value))
     assert weight.op.label == "weight"
 
 

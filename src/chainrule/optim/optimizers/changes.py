@@ -1,0 +1,47 @@
+"""What optimizers give, and the step that is made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from chainc.ir import Graph, Node, scope
+from chainc.ir.leaves import number_equal_names
+from chainrule.declare.leaves import step_counter
+from chainrule.optim.signals.rules import Signals
+from chainrule.steps.step import Step, check_names
+
+
+@dataclass(frozen=True, eq=False)
+class Changes:
+    """New values of parameters and of what is kept beside them.
+
+    Attributes:
+        updates: by state.
+        signals: those that the optimizer has used, by parameter.
+        inputs: the hyperparameters, by name.
+    """
+
+    updates: Mapping[Node, Node]
+    signals: Signals
+    inputs: Mapping[str, Node]
+
+
+def step_of(loss: Node, parts: Sequence[Changes]) -> Step:
+    """The step that reports a loss and makes changes.
+
+    Raises:
+        GraphError: two states have the same name.
+    """
+    updates: dict[Node, Node] = {}
+    signals: dict[Node, Node] = {}
+    inputs: dict[str, Node] = {}
+    for part in parts:
+        updates.update(part.updates)
+        signals.update(part.signals)
+        inputs.update(part.inputs)
+    with scope("step"):
+        updates[step_counter()] = step_counter() + 1
+    number_equal_names([*Graph((loss,)).leaves("state"), *updates])
+    check_names(updates)
+    return Step(loss, updates, tuple(signals), tuple(signals.values()), inputs)
