@@ -18,14 +18,15 @@ Link = Transform | Node  # a node is a penalty: its derivative is added
 HINT = "give transforms and penalties, such as signal=[optim.clip.by_global_norm(1.0)]"
 
 
-def as_chain(optimizer: str, given: object) -> tuple[Link, ...]:
+def as_chain(optimizer: str, given: Sequence[Link]) -> tuple[Link, ...]:
     """Transforms and penalties, in the order in which they act.
 
     Raises:
         GraphError: something else is among them, or two accumulate.
     """
-    if not isinstance(given, Sequence):
-        raise GraphError(f"{optimizer}: signal is a {type(given).__name__}, no list", hint=HINT)
+    found: object = given
+    if not isinstance(found, Sequence):
+        raise GraphError(f"{optimizer}: signal is a {type(found).__name__}, no list", hint=HINT)
     links = tuple(_link(optimizer, each) for each in given)
     if sum(isinstance(link, Accumulate) for link in links) > 1:
         raise GraphError(
@@ -35,14 +36,15 @@ def as_chain(optimizer: str, given: object) -> tuple[Link, ...]:
     return links
 
 
-def _link(optimizer: str, given: object) -> Link:
+def _link(optimizer: str, given: Link) -> Link:
     if isinstance(given, Node):
         if given.shape == () and given.type.dtype.is_float:
             return given
         raise GraphError(
             f"{optimizer}: signal holds {describe(given)}, which is no scalar", hint=HINT
         )
-    if not callable(given):
+    can_be_called = callable(given)
+    if not can_be_called:
         raise GraphError(f"{optimizer}: signal holds a {type(given).__name__}", hint=HINT)
     return given
 
