@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from chainc.ir import Node, apply, describe
 from chainc.ir.errors import GraphError
 from chainc.ir.leaves import Input, Label, Slot
-from chainc.ir.types import DType, TensorType, float32
+from chainc.ir.types import DType, TensorType
 from chainc.ops import astype
 from chainrule.declare import init
 from chainrule.declare.leaves import step_counter
-from chainrule.optim.schedules import Schedule
+from chainrule.optim.schedules.schedule import ScheduleLike
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,11 +49,11 @@ class Hyperparameters:
         label = Label(name, given=False)
         return apply(Slot(label, TensorType((), self.dtype), init.constant(first)))
 
-    def rate(self, lr: float | Schedule) -> Node:
+    def rate(self, lr: float | ScheduleLike) -> Node:
         """The learning rate: the input "lr", or the schedule at the number of updates done."""
         if not callable(lr):
             return self.input("lr", lr)
-        rate: object = lr(astype(self.updates_done, float32))
+        rate: object = lr(astype(self.updates_done, self.dtype))
         if isinstance(rate, Node) and rate.shape == () and rate.type.dtype.is_float:
             return rate
         given = describe(rate) if isinstance(rate, Node) else f"a {type(rate).__name__}"

@@ -17,9 +17,10 @@ from chainrule.plots.curves import comparison as comparison
 from chainrule.plots.curves import history as history
 from chainrule.plots.histograms import activation_histograms as activation_histograms
 from chainrule.plots.images import weight_images as weight_images
+from chainrule.plots.landscape.surfaces import loss_surface as loss_surface
 from chainrule.plots.norms import gradient_norms as gradient_norms
 from chainrule.plots.paper.plot import Plot as Plot
+from chainrule.plots.rates import rates as rates
 from chainrule.plots.recording import Recording as Recording
 from chainrule.plots.recording import record as record
 from chainrule.plots.recording import record_steps as record_steps
-from chainrule.plots.surfaces import loss_surface as loss_surface

@@ -13,8 +13,8 @@ from chainc.ir import Graph, Node
 from chainrule.compiled.compilation import compile
 from chainrule.compiled.state import State
 from chainrule.evaluation.values import Floats, Values
-from chainrule.plots.directions import parameters
 from chainrule.plots.given import as_states, at_most
+from chainrule.plots.landscape.directions import parameters
 from chainrule.plots.paper.plot import Plot, paper
 from chainrule.plots.paper.style import DASHES, label, legend_below, logarithmic, require_matplotlib
 

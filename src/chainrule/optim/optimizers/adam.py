@@ -10,7 +10,7 @@ from chainc.ops import astype, maximum, sqrt, square
 from chainrule.optim.hyperparameters import Hyperparameters
 from chainrule.optim.optimizers.optimizer import Optimizer
 from chainrule.optim.optimizers.ranges import above_zero, at_least_zero, betas_below_one
-from chainrule.optim.schedules import Schedule
+from chainrule.optim.schedules.schedule import ScheduleLike
 from chainrule.optim.slots import slot
 
 __all__ = ["Adam", "AdamW", "NAdam"]
@@ -20,7 +20,7 @@ __all__ = ["Adam", "AdamW", "NAdam"]
 class Moments(Optimizer):
     """What they share: m ← β₁ m + (1 - β₁) g and v ← β₂ v + (1 - β₂) g²."""
 
-    lr: float | Schedule = 0.001
+    lr: float | ScheduleLike = 0.001
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
 
@@ -129,7 +129,7 @@ class NAdam(Moments):
         InputError: as Adam, or the decay is negative.
     """
 
-    lr: float | Schedule = 0.002
+    lr: float | ScheduleLike = 0.002
     momentum_decay: float = 0.004
 
     def __post_init__(self) -> None:

@@ -10,7 +10,7 @@ from chainc.ops import maximum, sqrt, square
 from chainrule.optim.hyperparameters import Hyperparameters
 from chainrule.optim.optimizers.optimizer import Optimizer
 from chainrule.optim.optimizers.ranges import above_zero, share_below_one
-from chainrule.optim.schedules import Schedule
+from chainrule.optim.schedules.schedule import ScheduleLike
 from chainrule.optim.slots import slot
 
 __all__ = ["AdaDelta", "AdaGrad", "RMSProp"]
@@ -27,7 +27,7 @@ class AdaGrad(Optimizer):
         InputError: `lr` or `eps` is not positive.
     """
 
-    lr: float | Schedule = 0.01
+    lr: float | ScheduleLike = 0.01
     eps: float = 1e-10
 
     def __post_init__(self) -> None:
@@ -58,7 +58,7 @@ class AdaDelta(Optimizer):
         InputError: `lr` or `eps` is not positive, or `rho` is not from 0 to 1.
     """
 
-    lr: float | Schedule = 1.0
+    lr: float | ScheduleLike = 1.0
     rho: float = 0.9
     eps: float = 1e-6
 
@@ -101,7 +101,7 @@ class RMSProp(Optimizer):
         InputError: `lr` or `eps` is not positive, or `alpha` or `momentum` is not from 0 to 1.
     """
 
-    lr: float | Schedule = 0.01
+    lr: float | ScheduleLike = 0.01
     alpha: float = 0.99
     momentum: float = 0.0
     centered: bool = False

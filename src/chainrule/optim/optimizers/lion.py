@@ -10,7 +10,7 @@ from chainc.ops import sign
 from chainrule.optim.hyperparameters import Hyperparameters
 from chainrule.optim.optimizers.optimizer import Optimizer
 from chainrule.optim.optimizers.ranges import at_least_zero, betas_below_one
-from chainrule.optim.schedules import Schedule
+from chainrule.optim.schedules.schedule import ScheduleLike
 from chainrule.optim.slots import slot
 
 __all__ = ["Lion"]
@@ -27,7 +27,7 @@ class Lion(Optimizer):
         InputError: `lr` is not positive, a beta is not from 0 to 1, or the decay is negative.
     """
 
-    lr: float | Schedule = 0.0001
+    lr: float | ScheduleLike = 0.0001
     betas: tuple[float, float] = (0.9, 0.99)
     weight_decay: float = 0.0
 

@@ -14,7 +14,7 @@ from chainc.ops import astype, where
 from chainrule.declare.arguments import number
 from chainrule.optim.hyperparameters import Hyperparameters
 from chainrule.optim.optimizers.changes import Changes, step_of
-from chainrule.optim.schedules import Schedule
+from chainrule.optim.schedules.schedule import ScheduleLike
 from chainrule.optim.signals.accumulate import is_due
 from chainrule.optim.signals.chain import Link, as_chain, batches_of, through
 from chainrule.optim.signals.rules import (
@@ -42,7 +42,7 @@ class Optimizer:
         maximize: make the loss larger instead; what is reported is the loss itself.
     """
 
-    lr: float | Schedule
+    lr: float | ScheduleLike
     signal: Sequence[Link] = field(default=(), kw_only=True)
     maximize: bool = field(default=False, kw_only=True)
 

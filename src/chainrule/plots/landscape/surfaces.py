@@ -14,8 +14,14 @@ from chainrule.compiled.compilation import compile
 from chainrule.compiled.state import State
 from chainrule.declare.arguments import count
 from chainrule.evaluation.values import Floats, Values
-from chainrule.plots.directions import Coordinate, Plane, along_coordinates, along_path, parameters
 from chainrule.plots.given import as_states
+from chainrule.plots.landscape.directions import (
+    Coordinate,
+    Plane,
+    along_coordinates,
+    along_path,
+    parameters,
+)
 from chainrule.plots.paper.plot import Plot, paper
 from chainrule.plots.paper.style import (
     GREY,

@@ -1,0 +1,40 @@
+"""Rates that rise before another schedule begins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chainc.ir import Node
+from chainc.ops import where
+from chainrule.optim.schedules.decay import constant
+from chainrule.optim.schedules.schedule import SPAN, Schedule, ScheduleLike, steps_of
+
+__all__ = ["warmup"]
+
+
+@dataclass(frozen=True)
+class Warmup(Schedule):
+    """`then`, reached from 0 along a line over `steps`; `then` counts from its end."""
+
+    steps: int
+    then: ScheduleLike
+
+    def __call__(self, step: Node) -> Node:
+        length = float(self.steps)
+        # step 0 already learns: the line takes its value at the end of the step
+        start = self.then(0.0 * step) * ((step + 1.0) / length)
+        return where(step < length, start, self.then(step - length))
+
+    @property
+    def span(self) -> int:
+        return self.steps + (self.then.span if isinstance(self.then, Schedule) else SPAN)
+
+
+def warmup(steps: int, then: ScheduleLike | float) -> Schedule:
+    """`then`, reached along a line over the first `steps` steps; a number is a constant rate.
+
+    Raises:
+        InputError: `steps` is not positive, or `then` is neither a schedule nor a positive number.
+    """
+    following = then if callable(then) else constant(then)
+    return Warmup(steps_of("warmup", "steps", steps), following)

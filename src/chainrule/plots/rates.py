@@ -1,0 +1,64 @@
+"""Learning rates over the steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from chainc.interpreters.reference import evaluate
+from chainc.ir import Graph, Node
+from chainrule.declare.arguments import count
+from chainrule.declare.leaves import input
+from chainrule.evaluation.values import Floats
+from chainrule.plots.given import at_most
+from chainrule.plots.paper.plot import Plot, paper
+from chainrule.plots.paper.style import legend_below, look, require_matplotlib
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+
+MOST_SCHEDULES = 12
+
+
+def rates(schedules: Mapping[str, Callable[[Node], Node]], steps: int = 1000) -> Plot:
+    """Schedules in one picture: the learning rate in each step.
+
+    Args:
+        schedules: by the name to show.
+        steps: how many.
+
+    Raises:
+        InputError: there is no schedule, or too many, or no step.
+    """
+    require_matplotlib("rates")
+    at_most("rates", "schedules", len(schedules), MOST_SCHEDULES, "compare fewer at a time")
+    count("rates", "steps", steps, hint="show at least one step: steps=1000")
+    found = {name: rate_of(schedule, steps) for name, schedule in schedules.items()}
+    return drawn(found, "Learning rate")
+
+
+def rate_of(schedule: Callable[[Node], Node], steps: int) -> Floats:
+    """The rate in each of the first steps, all computed at once."""
+    step = input("step", ("steps",))
+    rate = schedule(step) + 0.0 * step  # also of one that does not look at the step
+    (values,) = evaluate(Graph((rate,)), {"step": np.arange(float(steps))}).outputs
+    return np.asarray(values, np.float64)
+
+
+def drawn(found: Mapping[str, Sequence[float] | Floats], title: str) -> Plot:
+    """Lines over the steps."""
+    with paper(title, 9.0, 5.2) as figure:
+        axes = figure.subplots()
+        entries: list[tuple[Artist, str]] = []
+        for position, (name, values) in enumerate(found.items()):
+            colour, dashes = look(position)
+            (line,) = axes.plot(np.arange(len(values)), values, color=colour, linestyle=dashes)
+            entries.append((line, name))
+        axes.grid(True)
+        axes.set(xlabel="step", ylabel="learning rate")
+        axes.set_ylim(bottom=0)
+        axes.set_xlim(0, max(map(len, found.values())))
+        legend_below(figure, entries)
+    return Plot(figure, f"{title}: {', '.join(found)}")
