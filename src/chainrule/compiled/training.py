@@ -341,7 +341,7 @@ def _check_hyperparameters(graph: ir.Graph, given: Mapping[str, float]) -> None:
                 f"there is no hyperparameter {name!r}",
                 hint=f"this program has {', '.join(known) or 'none'}",
             )
-        above = 0.0 if name == "lr" else -math.inf
+        above = 0.0 if name.partition("_")[0] == "lr" else -math.inf
         number("run", name, value, above=above, hint="give a finite number; a positive one for lr")
 
 

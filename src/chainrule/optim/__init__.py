@@ -1,5 +1,6 @@
 """Optimizers: learning rules give each parameter a signal, optimizers turn it into an update."""
 
+from chainrule.optim.groups import *
 from chainrule.optim.optimizers.adam import *
 from chainrule.optim.optimizers.adaptive import *
 from chainrule.optim.optimizers.lion import *

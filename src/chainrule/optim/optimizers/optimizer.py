@@ -14,24 +14,18 @@ from chainc.ops import astype, where
 from chainrule.declare.arguments import number
 from chainrule.optim.hyperparameters import Hyperparameters
 from chainrule.optim.optimizers.changes import Changes, step_of
+from chainrule.optim.optimizers.minimizer import Minimizer
 from chainrule.optim.schedules.schedule import ScheduleLike
 from chainrule.optim.signals.accumulate import is_due
 from chainrule.optim.signals.chain import Link, as_chain, batches_of, through
-from chainrule.optim.signals.rules import (
-    LearningRule,
-    Signals,
-    backprop,
-    check_signals,
-    parameters_of,
-    signals_for,
-)
+from chainrule.optim.signals.rules import Signals, check_signals
 from chainrule.steps.step import Step
 
 __all__ = ["Optimizer"]
 
 
 @dataclass(frozen=True)
-class Optimizer:
+class Optimizer(Minimizer):
     """How a signal changes a parameter. A subclass says it in `updates`, for one parameter.
 
     Attributes:
@@ -63,36 +57,7 @@ class Optimizer:
         """The new values of one parameter and of the slots kept beside it."""
         raise NotImplementedError
 
-    def minimize(
-        self,
-        loss: Node,
-        parameters: Sequence[Node] | None = None,
-        rule: LearningRule = backprop,
-    ) -> Step:
-        """The step that changes parameters so that the loss gets smaller.
-
-        Args:
-            loss: a floating-point scalar.
-            parameters: what to change; by default every trainable state the loss reads.
-            rule: what gives each parameter its signal; by default the derivative of the loss.
-
-        Raises:
-            GraphError: there is nothing to change, two states have the same name, or the rule does
-                not give each parameter a signal of its type.
-            GradientError: the loss is no scalar, or does not depend on a parameter.
-        """
-        return self.step(loss, signals_for(rule, loss, parameters_of(loss, parameters)))
-
     def step(self, loss: Node, signals: Signals) -> Step:
-        """The step that changes each parameter by its signal: the second half of `minimize`.
-
-        Args:
-            loss: what the step reports.
-            signals: by parameter, such as what `backprop` gives.
-
-        Raises:
-            GraphError: two states have the same name, or a signal is not of its parameter's type.
-        """
         check_signals(signals)
         return step_of(loss, [self.changes(signals)])
 
