@@ -10,7 +10,7 @@
 Declare        input, parameter, constant, size, nn, init, losses, metrics
 Compute        the Array API's functions under their names, such as exp, sum, matmul, where
 Differentiate  grad, value_and_grad, jvp, vjp, hvp, jacobian, hessian, custom_gradient
-Train          optim, schedules, training, compile, datasets
+Train          Trainer, optim, schedules, training, compile, datasets
 See            draw, explain, derive, step_through, formula, plots
 Check          check_grad, check_backward
 """
@@ -89,6 +89,7 @@ if TYPE_CHECKING:
     from chainrule.drawing.drawing import Drawing as Drawing
     from chainrule.drawing.drawing import draw as draw
     from chainrule.drawing.rendering import RenderingError as RenderingError
+    from chainrule.fitting.trainer import Trainer as Trainer
     from chainrule.teaching.derivations.derivation import Derivation as Derivation
     from chainrule.teaching.derivations.derivation import derive as derive
     from chainrule.teaching.explanation.explanation import explain as explain
@@ -106,6 +107,7 @@ else:
         "RenderingError": "chainrule.drawing.rendering",
         "Result": "chainrule.compiled.training",
         "State": "chainrule.compiled.state",
+        "Trainer": "chainrule.fitting.trainer",
         "TrainingProgram": "chainrule.compiled.training",
         "check_backward": "chainrule.teaching.grading.check",
         "check_grad": "chainrule.teaching.gradient_check",

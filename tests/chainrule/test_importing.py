@@ -26,7 +26,7 @@ HEAVY = (
     "chainc.backends", "chainc.driver", "chainc.drawing", "chainc.formulas", "chainc.lowering",
     "chainc.passes", "chainc.rewriting", "chainc.schedules",
     "chainrule.compiled", "chainrule.datasets", "chainrule.drawing", "chainrule.evaluation",
-    "chainrule.plots", "chainrule.teaching", "chainrule.views",
+    "chainrule.fitting", "chainrule.plots", "chainrule.teaching", "chainrule.views",
 )  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""`cr.Trainer`: fit, evaluate, predict, save, over what `cr.training` and `cr.compile` give."""
