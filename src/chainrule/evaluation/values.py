@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from chainc.lowering.program import IndexBound
 
 Floats = NDArray[np.float64]
+ELEMENTS_AT_ONCE = 2**20  # that are looked at for NaN
 Values = Mapping[Node, object] | Mapping[str, object] | Mapping[Node | str, object]
 Data = Values | Sequence[object] | Array  # by name, in the order of declaration, of one input
 
@@ -125,7 +126,21 @@ def check_indices(
 def with_nan(arrays: Mapping[str, Array]) -> list[str]:
     """The inputs whose arrays hold NaN."""
     return [key for key, array in arrays.items()
-            if array.dtype.kind == "f" and np.isnan(array).any()]  # fmt: skip
+            if array.dtype.kind == "f" and any(map(_holds_nan, _parts(array)))]  # fmt: skip
+
+
+def _holds_nan(array: Array) -> bool:
+    return bool(np.isnan(array).any())
+
+
+def _parts(array: Array) -> Iterator[Array]:
+    """The rows, some at a time: an array in a file may be larger than memory."""
+    if array.ndim == 0:
+        yield array
+        return
+    rows = max(1, ELEMENTS_AT_ONCE * len(array) // max(array.size, 1))
+    for start in range(0, len(array), rows):
+        yield array[start : start + rows]
 
 
 def warn_of_nan(arrays: Mapping[str, Array]) -> None:

@@ -39,19 +39,31 @@ def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
 
 
 @contextmanager
-def progress_bar(epochs: int, wanted: bool) -> Iterator[Tick]:
-    """A bar in a terminal or a notebook, for runs longer than a second; elsewhere lines of text."""
+def progress_bar(epochs: int, wanted: bool, rows: int = 0) -> Iterator[Tick]:
+    """A bar in a terminal or a notebook, for runs longer than a second; elsewhere lines of text.
+
+    Args:
+        epochs: that there will be.
+        wanted: else nothing is shown.
+        rows: of an epoch, to show how many are trained on in a second.
+    """
     if not wanted:
         yield lambda _finished, _latest: None
         return
     kind = _bar()
     if not (_is_widget(kind) or sys.stderr.isatty()):
-        yield Lines(epochs)
+        yield Lines(epochs, rows)
         return
+    start, done = time.monotonic(), 0
     with kind(total=epochs, unit="epoch", delay=1) as bar:
 
         def tick(finished: int, latest: Mapping[str, float]) -> None:
-            bar.set_postfix({name: f"{value:.4f}" for name, value in latest.items()})
+            nonlocal done
+            done += finished
+            shown = {name: f"{value:.4f}" for name, value in latest.items()}
+            if rows:
+                shown["rows/s"] = _rate(rows * done, time.monotonic() - start)
+            bar.set_postfix(shown)
             bar.update(finished)
 
         yield tick
@@ -60,8 +72,9 @@ def progress_bar(epochs: int, wanted: bool) -> Iterator[Tick]:
 class Lines:
     """A line each few seconds; nothing of a run that is over before the first."""
 
-    def __init__(self, epochs: int) -> None:
+    def __init__(self, epochs: int, rows: int = 0) -> None:
         self.epochs = epochs
+        self.rows = rows  # of an epoch
         self.finished = 0
         self.start = self.written = time.monotonic()
 
@@ -74,8 +87,19 @@ class Lines:
         self.written = now
         values = "".join(f", {name} {value:.4f}" for name, value in latest.items())
         seconds = now - self.start
-        sys.stderr.write(f"epoch {self.finished} of {self.epochs}{values}, {seconds:.0f} s\n")
+        speed = self._speed(seconds) if self.rows else ""
+        sys.stderr.write(
+            f"epoch {self.finished} of {self.epochs}{values}, {seconds:.0f} s{speed}\n"
+        )
         sys.stderr.flush()
+
+    def _speed(self, seconds: float) -> str:
+        left = seconds * (self.epochs - self.finished) / max(self.finished, 1)
+        return f", {left:.0f} s left, {_rate(self.rows * self.finished, seconds)} rows/s"
+
+
+def _rate(rows: int, seconds: float) -> str:
+    return f"{rows / max(seconds, 1e-9):,.0f}"
 
 
 def _bar() -> type[tqdm[None]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -120,6 +121,22 @@ def test_arrays_in_files_are_not_copied(dtype: str, tmp_path: Path) -> None:
     assert one.program is not None
     (declared,) = (node for node in one.program.declared.leaves("input") if node.op.label == "x")
     assert declared.type.dtype.name == dtype  # so that nothing is converted before the run
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8"])
+def test_a_file_may_be_larger_than_what_a_fit_takes(dtype: str, tmp_path: Path) -> None:
+    file = np.memmap(tmp_path / "x", dtype, "w+", shape=(20_000, 400))
+    labels = np.arange(20_000) % 3
+    one = cr.Trainer(nn.Linear(400, 3), losses.cross_entropy, optim.SGD(0.1), target="llvm")
+    one.fit(file, labels, epochs=1, batch_size=500)  # makes the code
+    one.predict(file)
+    tracemalloc.start()
+    one.fit(file, labels, epochs=1, batch_size=500, validation=0.1)
+    one.evaluate(file, labels)
+    one.predict(file)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 10_000_000  # of 32 MB as numbers of 32 bits
 
 
 def test_a_model_of_float64_takes_float64() -> None:

@@ -40,6 +40,20 @@ def test_a_line_each_few_seconds_and_the_last(
     ]
 
 
+def test_a_line_says_how_fast_and_for_how_long(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = Clock(monkeypatch)
+    with progress_bar(10, wanted=True, rows=5000) as tick:
+        for _ in range(4):
+            clock.now += 3
+            tick(1, {"loss": 1.0})
+    assert capsys.readouterr().err.splitlines() == [
+        "epoch 2 of 10, loss 1.0000, 6 s, 24 s left, 1,667 rows/s",
+        "epoch 4 of 10, loss 1.0000, 12 s, 18 s left, 1,667 rows/s",
+    ]
+
+
 def test_a_short_run_and_an_unwanted_bar_say_nothing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -69,7 +83,10 @@ def test_a_terminal_has_a_bar_and_a_notebook_a_widget(
 ) -> None:
     monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setattr(terminal, "_bar", lambda: kind)
-    with progress_bar(2, wanted=True) as tick:
+    clock = Clock(monkeypatch)
+    with progress_bar(2, wanted=True, rows=500) as tick:
+        clock.now += 2
         tick(2, {"loss": 1.0})
     assert "2/2" in screen.getvalue()
     assert "loss=1.0000" in screen.getvalue()
+    assert "rows/s=500" in screen.getvalue()
