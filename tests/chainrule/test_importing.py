@@ -97,12 +97,21 @@ def test_what_is_public_is_listed_and_nothing_else() -> None:
     assert not unlisted & set(dir(cr))
 
 
-NAMESPACES = {"clip", "gan"}  # modules that a public module shows
+NAMESPACES = {"averages", "clip", "gan"}  # modules that a public module shows
 
 
 @pytest.mark.parametrize(
     "module",
-    [cr.nn, cr.optim, cr.optim.clip, cr.losses, cr.metrics, cr.init, cr.schedules],
+    [
+        cr.nn,
+        cr.optim,
+        cr.optim.averages,
+        cr.optim.clip,
+        cr.losses,
+        cr.metrics,
+        cr.init,
+        cr.schedules,
+    ],
 )
 def test_public_modules_show_what_is_theirs(module: ModuleType) -> None:
     shown = dir(module)

@@ -126,3 +126,30 @@ def test_trajectories_agree(name: str, target: str) -> None:
     reached = path_of_torch(theirs)
     assert difference(path_of_ours(ours.minimize(loss_of_ours()), target), reached) <= BOUND
     assert difference(FIRST, reached) > 0.1  # they went somewhere
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (optim.averages.ema(0.98), torch.optim.swa_utils.get_ema_multi_avg_fn(0.98)),
+        (optim.averages.swa(1), torch.optim.swa_utils.get_swa_multi_avg_fn()),
+    ],
+    ids=["ema", "swa"],
+)
+def test_averages_agree(ours: Any, theirs: Any) -> None:
+    """PyTorch takes the parameters after each update, the first of them as they are."""
+    run = cr.compile(optim.SGD(0.1, average=ours).minimize(loss_of_ours()))
+    run = run.bind(run.initial_state())
+    module = torch.nn.ParameterDict(
+        {n: torch.nn.Parameter(torch.tensor(v)) for n, v in FIRST.items()}
+    )
+    average = torch.optim.swa_utils.AveragedModel(module, multi_avg_fn=theirs)
+    for _ in range(50):
+        run()
+        with torch.no_grad():
+            for name, value in module.items():
+                value.copy_(torch.tensor(run.state[name]))
+        average.update_parameters(module)
+    for name, value in average.module.items():
+        found = run.state[f"average/{name}"].astype(np.float64)
+        np.testing.assert_allclose(found, value.detach().numpy(), rtol=1e-12)

@@ -1,5 +1,6 @@
 """Optimizers: learning rules give each parameter a signal, optimizers turn it into an update."""
 
+from chainrule.optim import averages as averages
 from chainrule.optim.groups import *
 from chainrule.optim.optimizers.adam import *
 from chainrule.optim.optimizers.adaptive import *
@@ -18,4 +19,4 @@ from chainrule.writing.public import public_names
 
 
 def __dir__() -> list[str]:
-    return public_names(globals(), ("clip",))
+    return public_names(globals(), ("averages", "clip"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chainc.ir import Node, apply
-from chainc.ir.leaves import Label, Slot
+from chainc.ir.leaves import Initializer, Label, Slot
 from chainrule.declare import init
 
 __all__ = ["slot"]
@@ -23,8 +23,8 @@ class SlotLabel(Label):
         return f"{super().__str__()}/{self.parameter}"
 
 
-def slot(prefix: str, parameter: Node) -> Node:
-    """A state of the parameter's type, first 0, kept beside it under `prefix`."""
+def slot(prefix: str, parameter: Node, initial: Initializer | None = None) -> Node:
+    """A state of the parameter's type, by default first 0, kept beside it under `prefix`."""
     assert isinstance(parameter.op, Slot)
     label = SlotLabel(prefix, parameter.op.key)
-    return apply(Slot(label, parameter.type, init.zeros()))
+    return apply(Slot(label, parameter.type, initial or init.zeros()))

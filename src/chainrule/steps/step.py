@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from chainc.ir import Graph, Node, describe
+from chainc.ir import Graph, Node, describe, rebuild, with_inputs
 from chainc.ir.errors import GraphError
 from chainc.ir.leaves import Slot
+from chainc.ops.runs.modes import resolve
 from chainrule.declare.graphs import graph_of
 from chainrule.writing.phrases import counted, listed
 
@@ -29,6 +30,7 @@ class Step:
         gradients: the signal of each of them, in the same order: the derivative of the loss where
             the learning rule is backpropagation.
         hyperparameters: the scalar inputs with defaults, such as "lr", by name.
+        averages: the state that holds its average, by parameter, where the optimizer keeps any.
     """
 
     loss: Node
@@ -36,6 +38,7 @@ class Step:
     parameters: tuple[Node, ...]
     gradients: tuple[Node, ...]
     hyperparameters: Mapping[str, Node] = field(default_factory=dict)
+    averages: Mapping[Node, Node] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         changed = [parameter.op.label for parameter in self.parameters]
@@ -55,6 +58,24 @@ class Step:
     def graph(self) -> Graph:
         """The loss and all updates, pure."""
         return graph_of(self, "train")
+
+    def averaged(self, node: Node) -> Node:
+        """A node in its form for inference, with the averages in place of the parameters.
+
+        Raises:
+            GraphError: the optimizer keeps no averages.
+        """
+        if not self.averages:
+            raise GraphError(
+                "averaged: this step keeps no averages",
+                hint="give the optimizer one: optim.SGD(0.1, average=optim.averages.ema(0.999))",
+            )
+        kept = {parameter.op: average for parameter, average in self.averages.items()}
+
+        def in_place(node: Node, inputs: tuple[Node, ...]) -> Node:
+            return kept[node.op] if node.op in kept else with_inputs(node, inputs)
+
+        return rebuild(resolve(Graph((node,)), "infer"), in_place).outputs[0]
 
 
 def check_names(updates: Mapping[Node, Node]) -> None:

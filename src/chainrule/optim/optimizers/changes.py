@@ -20,11 +20,13 @@ class Changes:
         updates: by state.
         signals: those that the optimizer has used, by parameter.
         inputs: the hyperparameters, by name.
+        averages: states that hold averages, by parameter.
     """
 
     updates: Mapping[Node, Node]
     signals: Signals
     inputs: Mapping[str, Node]
+    averages: Mapping[Node, Node]
 
 
 def step_of(loss: Node, parts: Sequence[Changes]) -> Step:
@@ -36,12 +38,14 @@ def step_of(loss: Node, parts: Sequence[Changes]) -> Step:
     updates: dict[Node, Node] = {}
     signals: dict[Node, Node] = {}
     inputs: dict[str, Node] = {}
+    averages: dict[Node, Node] = {}
     for part in parts:
         updates.update(part.updates)
         signals.update(part.signals)
         inputs.update(part.inputs)
+        averages.update(part.averages)
     with scope("step"):
         updates[step_counter()] = step_counter() + 1
     number_equal_names([*Graph((loss,)).leaves("state"), *updates])
     check_names(updates)
-    return Step(loss, updates, tuple(signals), tuple(signals.values()), inputs)
+    return Step(loss, updates, tuple(signals), tuple(signals.values()), inputs, averages)

@@ -12,6 +12,7 @@ from chainc.ir import Node, scope
 from chainc.ir.types import float32, float64
 from chainc.ops import astype, where
 from chainrule.declare.arguments import number
+from chainrule.optim.averages import Average
 from chainrule.optim.hyperparameters import Hyperparameters
 from chainrule.optim.optimizers.changes import Changes, step_of
 from chainrule.optim.optimizers.minimizer import Minimizer
@@ -34,11 +35,13 @@ class Optimizer(Minimizer):
             `optim.clip.by_global_norm(1.0)`, or penalties, scalar nodes whose derivatives are added
             and which are no part of the loss that is reported.
         maximize: make the loss larger instead; what is reported is the loss itself.
+        average: an average to keep of each parameter, such as `optim.averages.ema(0.999)`.
     """
 
     lr: float | ScheduleLike
     signal: Sequence[Link] = field(default=(), kw_only=True)
     maximize: bool = field(default=False, kw_only=True)
+    average: Average | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         name = type(self).__name__
@@ -80,10 +83,22 @@ class Optimizer(Minimizer):
             scalars = self.scalars(hyperparameters)
             for parameter, signal in signals.items():
                 updates.update(self._update(parameter, signal, scalars))
+            averages = self._averages({each: updates[each] for each in signals}, hyperparameters)
+            updates.update(dict(averages.values()))
             updates.update(hyperparameters.kept)
             if due > 1:
                 updates = {slot: where(is_due(due), new, slot) for slot, new in updates.items()}
-        return Changes(updates, signals, hyperparameters.inputs)
+        kept = {parameter: slot for parameter, (slot, _) in averages.items()}
+        return Changes(updates, signals, hyperparameters.inputs, kept)
+
+    def _averages(
+        self, moved: Mapping[Node, Node], hyperparameters: Hyperparameters
+    ) -> Mapping[Node, tuple[Node, Node]]:
+        """By parameter, the state that holds its average, and the new value."""
+        if self.average is None:
+            return {}
+        done = hyperparameters.updates_done + 1
+        return {each: self.average.update(each, new, done) for each, new in moved.items()}
 
     def _update(
         self, parameter: Node, signal: Node, scalars: Mapping[str, Node]
