@@ -10,7 +10,7 @@
 Declare        input, parameter, constant, size, nn, init, losses, metrics
 Compute        the Array API's functions under their names, such as exp, sum, matmul, where
 Differentiate  grad, value_and_grad, jvp, vjp, hvp, jacobian, hessian, custom_gradient
-Train          Trainer, optim, schedules, training, compile, datasets
+Train          Trainer, optim, schedules, regularize, training, compile, datasets
 See            draw, explain, derive, step_through, formula, plots
 Check          check_grad, check_backward
 """
@@ -63,6 +63,7 @@ from chainrule.declare.transforms import elementwise as elementwise
 from chainrule.declare.transforms import formula as formula
 from chainrule.declare.transforms import hessian as hessian
 from chainrule.declare.transforms import jacobian as jacobian
+from chainrule.optim import regularize as regularize
 from chainrule.optim import schedules as schedules
 from chainrule.steps.loop import Training as Training
 from chainrule.steps.loop import training as training
@@ -73,7 +74,7 @@ __version__ = "0.1.0"
 bind_numpy()
 
 # `from chainrule.losses import cross_entropy` works wherever the file lies, as `os.path` does.
-for _name in ("init", "losses", "metrics", "schedules"):
+for _name in ("init", "losses", "metrics", "regularize", "schedules"):
     sys.modules[f"{__name__}.{_name}"] = globals()[_name]
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ else:
         module = import_module(_LATER[name])
         return getattr(module, name, module)
 
-    _MODULES = ("init", "losses", "metrics", "nn", "optim", "schedules")
+    _MODULES = ("init", "losses", "metrics", "nn", "optim", "regularize", "schedules")
     _public = sorted({*public_names(globals(), _MODULES), *_LATER})
     __all__ = list(_public)
 

@@ -78,7 +78,7 @@ def test_a_name_that_is_not_there_is_an_error() -> None:
         _ = cr.grads  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("name", ["init", "losses", "metrics", "schedules"])
+@pytest.mark.parametrize("name", ["init", "losses", "metrics", "regularize", "schedules"])
 def test_public_modules_can_be_imported_from(name: str) -> None:
     assert import_module(f"chainrule.{name}") is getattr(cr, name)
 
@@ -88,7 +88,7 @@ def test_what_is_public_is_listed_and_nothing_else() -> None:
         assert getattr(cr, name) is not None
     modules = {name for name in PUBLIC if isinstance(getattr(cr, name), ModuleType)}
     assert modules == {
-        "datasets", "init", "losses", "metrics", "nn", "optim", "plots", "schedules",
+        "datasets", "init", "losses", "metrics", "nn", "optim", "plots", "regularize", "schedules",
     }  # fmt: skip
     assert {name for name in dir(cr) if not name.startswith("_")} == set(PUBLIC)
     for family in (arithmetic, reduce, functional, leaves, transforms):
@@ -110,6 +110,7 @@ NAMESPACES = {"averages", "clip", "gan"}  # modules that a public module shows
         cr.losses,
         cr.metrics,
         cr.init,
+        cr.regularize,
         cr.schedules,
     ],
 )

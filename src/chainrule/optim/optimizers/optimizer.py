@@ -13,6 +13,7 @@ from chainc.ir.types import float32, float64
 from chainc.ops import astype, where
 from chainrule.declare.arguments import number
 from chainrule.optim.averages import Average
+from chainrule.optim.constraints import Constraint, as_constraints, constrained
 from chainrule.optim.hyperparameters import Hyperparameters
 from chainrule.optim.optimizers.changes import Changes, step_of
 from chainrule.optim.optimizers.minimizer import Minimizer
@@ -35,12 +36,15 @@ class Optimizer(Minimizer):
             `optim.clip.by_global_norm(1.0)`, or penalties, scalar nodes whose derivatives are added
             and which are no part of the loss that is reported.
         maximize: make the loss larger instead; what is reported is the loss itself.
+        constraints: what the new weights are moved to, in this order, such as
+            `regularize.max_norm(3.0)`.
         average: an average to keep of each parameter, such as `optim.averages.ema(0.999)`.
     """
 
     lr: float | ScheduleLike
     signal: Sequence[Link] = field(default=(), kw_only=True)
     maximize: bool = field(default=False, kw_only=True)
+    constraints: Sequence[Constraint] = field(default=(), kw_only=True)
     average: Average | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -49,6 +53,7 @@ class Optimizer(Minimizer):
             hint = "give a small positive number, such as lr=0.1, or a schedule"
             number(name, "lr", self.lr, above=0, hint=hint)
         object.__setattr__(self, "signal", as_chain(name, self.signal))
+        object.__setattr__(self, "constraints", as_constraints(name, self.constraints))
 
     def scalars(self, hyperparameters: Hyperparameters) -> Mapping[str, Node]:
         """The scalar nodes that `updates` reads."""
@@ -83,6 +88,7 @@ class Optimizer(Minimizer):
             scalars = self.scalars(hyperparameters)
             for parameter, signal in signals.items():
                 updates.update(self._update(parameter, signal, scalars))
+            updates = constrained(updates, list(signals), self.constraints)
             averages = self._averages({each: updates[each] for each in signals}, hyperparameters)
             updates.update(dict(averages.values()))
             updates.update(hyperparameters.kept)
