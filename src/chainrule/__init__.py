@@ -46,6 +46,7 @@ from chainrule import optim as optim
 from chainrule.declare import init as init
 from chainrule.declare import losses as losses
 from chainrule.declare import metrics as metrics
+from chainrule.declare.calls import answer_calls
 from chainrule.declare.derivatives import grad as grad
 from chainrule.declare.derivatives import hvp as hvp
 from chainrule.declare.derivatives import jvp as jvp
@@ -75,7 +76,8 @@ bind_numpy()
 
 # `from chainrule.losses import cross_entropy` works wherever the file lies, as `os.path` does.
 for _name in ("init", "losses", "metrics", "regularize", "schedules"):
-    sys.modules[f"{__name__}.{_name}"] = globals()[_name]
+    _module = sys.modules[f"{__name__}.{_name}"] = globals()[_name]
+    answer_calls(vars(_module), dir(_module), _name)
 
 if TYPE_CHECKING:
     from chainrule import datasets as datasets
@@ -126,11 +128,15 @@ else:
         if name not in _LATER:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         module = import_module(_LATER[name])
-        return getattr(module, name, module)
+        globals()[name] = getattr(module, name, module)
+        answer_calls(globals(), [name], "cr")
+        return globals()[name]
 
     _MODULES = ("init", "losses", "metrics", "nn", "optim", "regularize", "schedules")
-    _public = sorted({*public_names(globals(), _MODULES), *_LATER})
+    _now = public_names(globals(), _MODULES)
+    _public = sorted({*_now, *_LATER})
     __all__ = list(_public)
+    answer_calls(globals(), _now, "cr")
 
     def __dir__() -> list[str]:
         """What is public, without the folders that it lies in."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NoReturn, Self
 from chainc import driver, ir
 from chainc.backends.target import GeneratedCode, Target
 from chainc.ir.errors import GraphError
+from chainrule.declare.calls import answers_calls
 
 if TYPE_CHECKING:
     from chainrule.compiled.graph import Graph
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from chainrule.views.summary import ProgramSummary
 
 
+@answers_calls
 class Compiled:
     """What every compiled thing shows: its stages, the rules that fired, its source.
 

@@ -20,6 +20,7 @@ from chainc.ir.types import Array
 from chainrule.compiled.compiled import Compiled
 from chainrule.compiled.starting import FirstValues, arrays_for
 from chainrule.compiled.state import HasState, State
+from chainrule.declare.calls import answers_calls
 from chainrule.declare.graphs import refuse_small
 from chainrule.evaluation.positions import ByPosition
 from chainrule.evaluation.values import (
@@ -48,6 +49,7 @@ R = TypeVar("R")  # what a call returns: an array, or a tuple of arrays
 Given = tuple[Sequence[Array], tuple[int, ...]]  # a call's arrays and named sizes
 
 
+@answers_calls
 class Function(Compiled, Generic[R]):
     """A compiled graph. Call it with values by input name; bind it to a state first if it has one.
 

@@ -12,6 +12,7 @@ from chainc.ir.errors import GraphError
 from chainc.ir.text import parse as parse_text
 from chainc.ir.text import to_text
 from chainc.ops.runs.modes import Mode
+from chainrule.declare.calls import answers_calls
 from chainrule.drawing.drawing import Drawing, draw
 from chainrule.evaluation.cost import Cost, cost
 from chainrule.evaluation.values import Values
@@ -21,6 +22,7 @@ from chainrule.writing.short_text import signature
 __all__ = ["Graph", "parse"]
 
 
+@answers_calls
 class Graph(ir.Graph):
     """The graph that computes some nodes and the new values of some states; a notebook draws it.
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from chainrule.declare.calls import answers_calls
 from chainrule.writing.html_table import html_table
 
 SHOWN = 20  # epochs that a table lists; of more, the first and the last
 
 
+@answers_calls
 class History(dict[str, tuple[float, ...]]):
     """Losses and metrics by name, an epoch a number; a notebook shows a table."""
 

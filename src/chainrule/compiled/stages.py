@@ -11,10 +11,12 @@ from chainc.ir.errors import GraphError, InputError, Location
 from chainc.rewriting.change import change
 from chainc.rewriting.trace import Fired
 from chainrule.compiled.graph import Graph
+from chainrule.declare.calls import answers_calls
 from chainrule.drawing.drawing import Drawing
 from chainrule.writing.phrases import counted
 
 
+@answers_calls
 @dataclass(frozen=True)
 class Stage:
     """The graph after one pass, the rules that fired in it, and what it does in words.

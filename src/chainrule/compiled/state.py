@@ -23,6 +23,7 @@ from chainc.ir.errors import InputError, StateError
 from chainc.ir.leaves import Slot
 from chainc.ir.types import Array, format_shape
 from chainrule.declare.arguments import array
+from chainrule.declare.calls import answers_calls
 from chainrule.writing.array_text import array_lines
 from chainrule.writing.atomic import write_atomically
 from chainrule.writing.html_table import html_table
@@ -37,6 +38,7 @@ _CHECKSUMS = "chainrule"  # our one entry there; one only, for safetensors fixes
 _DTYPES = ("F32", "F64", "I32", "I64", "U8", "BOOL")  # as safetensors spells ours
 
 
+@answers_calls
 class State(Mapping[str, Array]):
     """Names → read-only arrays: all that outlives a run. Equal if equal bit for bit.
 

@@ -25,6 +25,7 @@ from chainrule.compiled.starting import FirstValues, values_to_continue
 from chainrule.compiled.state import HasState, State
 from chainrule.compiled.whole_rows import WholeRows
 from chainrule.declare.arguments import count, number
+from chainrule.declare.calls import answers_calls
 from chainrule.declare.graphs import refuse_small
 from chainrule.evaluation.values import (
     Data,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from chainrule.views.profile import Profile
 
 
+@answers_calls
 @dataclass(frozen=True)
 class Result:
     """What a run leaves: the state, and each value's history, one number an epoch."""
@@ -62,6 +64,7 @@ class Result:
         return self.history.table(f"a state of {len(self.state)} values{ended}; its history:")
 
 
+@answers_calls
 class TrainingProgram(Compiled):
     """A compiled training loop."""
 

@@ -8,5 +8,12 @@ from chainrule.datasets.dataset import Dataset, Split
 from chainrule.datasets.handwritten import digits
 from chainrule.datasets.idx import mnist, read_idx
 from chainrule.datasets.plane import moons, ring, spirals, xor
+from chainrule.declare.calls import answer_calls
 
 __all__ = ["Dataset", "Split", "digits", "mnist", "moons", "read_idx", "ring", "spirals", "xor"]
+
+answer_calls(globals(), __all__, "datasets")
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -13,6 +13,7 @@ from chainc.drawing.diagram import output_names
 from chainc.ir import Graph, Node
 from chainc.ir.errors import InputError
 from chainc.ops.runs.modes import MODES, ByMode, Mode, Updating, resolve
+from chainrule.declare.calls import answers_calls
 from chainrule.drawing.circuit import Circuit, circuit_of_graph, circuit_of_nodes
 from chainrule.drawing.rendering import render_file, render_svg
 from chainrule.evaluation.values import Values
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Drawing", "draw"]
 
 
+@answers_calls
 @dataclass(frozen=True)
 class Drawing:
     """A picture as a value; a notebook shows it.

@@ -3,6 +3,7 @@
 A layer file lists what it exports in `__all__`.
 """
 
+from chainrule.declare.calls import answer_calls
 from chainrule.nn.activation import *
 from chainrule.nn.combining import *
 from chainrule.nn.dropout import *
@@ -13,6 +14,8 @@ from chainrule.nn.module import *
 from chainrule.nn.normalization import *
 from chainrule.nn.sequential import *
 from chainrule.writing.public import public_names
+
+answer_calls(globals(), public_names(globals()), "nn")
 
 
 def __dir__() -> list[str]:

@@ -13,6 +13,7 @@ from chainc.ir.errors import GraphError, InputError, Location
 from chainc.ir.leaves import Label, Slot
 from chainc.ops.movement import DimLike
 from chainrule.declare.arguments import part_name
+from chainrule.declare.calls import answering
 from chainrule.nn.assignment import variable_assigned_from
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class Module(Adopting):
                     "the numbers are given when the compiled graph is called",
                 )
         with scope(self.label.text):
-            result = self.forward(*inputs)
+            result = answering(self.forward, f"{self.label}")(*inputs)
         if not isinstance(result, Node):
             raise GraphError(
                 f"{self.label}: forward gave a {type(result).__name__}, not a node",

@@ -1,5 +1,6 @@
 """Optimizers: learning rules give each parameter a signal, optimizers turn it into an update."""
 
+from chainrule.declare.calls import answer_calls
 from chainrule.optim import averages as averages
 from chainrule.optim.groups import *
 from chainrule.optim.optimizers.adam import *
@@ -16,6 +17,8 @@ from chainrule.optim.signals.rules import *
 from chainrule.optim.slots import *
 from chainrule.steps.step import *
 from chainrule.writing.public import public_names
+
+answer_calls(globals(), public_names(globals()), "optim")
 
 
 def __dir__() -> list[str]:

@@ -8,6 +8,7 @@ What is plotted is computed by the compiled graph. A plot is a value: it is save
 and a notebook shows it. Equal input gives equal bytes; no display is needed.
 """
 
+from chainrule.declare.calls import answer_calls
 from chainrule.plots.activations import activation_functions as activation_functions
 from chainrule.plots.boundaries import decision_boundary as decision_boundary
 from chainrule.plots.circles import network as network
@@ -24,3 +25,10 @@ from chainrule.plots.rates import rates as rates
 from chainrule.plots.recording import Recording as Recording
 from chainrule.plots.recording import record as record
 from chainrule.plots.recording import record_steps as record_steps
+from chainrule.writing.public import public_names
+
+answer_calls(globals(), public_names(globals()), "plots")
+
+
+def __dir__() -> list[str]:
+    return public_names(globals())

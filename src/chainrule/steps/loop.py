@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
 
 from chainc.ir import Graph, Node, describe
-from chainc.ir.errors import GraphError, InputError
+from chainc.ir.errors import GraphError, InputError, user_frame
 from chainrule.declare.arguments import count, part_name
 from chainrule.declare.graphs import graph_of
 from chainrule.declare.leaves import step_counter
@@ -99,7 +98,7 @@ def training(
     passes = count("training", "epochs", epochs, hint="run at least one epoch: epochs=10")
     rows = count("training", "batch_size", batch_size, hint="take at least one row: batch_size=32")
     count("training", "seed", seed, at_least=0, hint="give a seed such as 0")
-    chosen = _named_metrics(metrics, sys._getframe(1))
+    chosen = _named_metrics(metrics, user_frame())
     for name, node in chosen.items():
         _check_metric(name, node)
     return Training(step, passes, rows, shuffle, seed, chosen, watch)
@@ -114,12 +113,12 @@ def _check_step(step: object) -> None:
         )
 
 
-def _named_metrics(given: object, frame: FrameType) -> dict[str, Node]:
+def _named_metrics(given: object, frame: FrameType | None) -> dict[str, Node]:
     """Metrics by name; those of a list are called as the variables of the caller."""
     if given is None or isinstance(given, Mapping):
         return dict(given or {})
     listed = given if isinstance(given, list | tuple) else [given]
-    variables = {**frame.f_globals, **frame.f_locals}
+    variables = {**frame.f_globals, **frame.f_locals} if frame else {}
     named: dict[str, Node] = {}
     for metric in listed:
         if not isinstance(metric, Node):

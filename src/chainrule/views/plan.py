@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chainc.backends.storage import Allocation, Storage
+from chainrule.declare.calls import answers_calls
 from chainrule.views.plan_drawing import Band, draw_bands
 from chainrule.views.svg_drawing import SvgDrawing
 
@@ -12,6 +13,7 @@ HEADER = ("buffer", "type", "layout", "offset", "bytes", "first", "last", "in pl
 LEFT = (0, 1, 2, 7)  # columns of words
 
 
+@answers_calls
 class Plan(Storage):
     """All memory of a native program, known before it runs; prints as a table."""
 

@@ -13,6 +13,7 @@ from chainc.backends.timing import BATCH, Floats, Timing
 from chainc.drawing.node_roles import NodeRoles
 from chainc.ir import Graph
 from chainc.ir.errors import Location
+from chainrule.declare.calls import answers_calls
 from chainrule.views.profile_drawing import Bar, draw_bars
 from chainrule.views.profile_work import Work, work_of
 from chainrule.views.provenance import Computed, Provenance
@@ -78,6 +79,7 @@ class KernelTime:
         return "" if self.work is None or not self.seconds else self.work.rate(self.seconds)
 
 
+@answers_calls
 @dataclass(frozen=True)
 class Profile:
     """Where the time of a step, or of a function's call, goes; prints as a table.

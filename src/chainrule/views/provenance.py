@@ -14,6 +14,7 @@ from chainc.ir.errors import GraphError, InputError, Location
 from chainc.lowering.kernels import Contraction, Kernel
 from chainc.lowering.parts import Part
 from chainc.ops.formula import fused_parts
+from chainrule.declare.calls import answers_calls
 
 LINES_NAMED = 6  # in the hint of an error
 
@@ -92,6 +93,7 @@ class GeneratedLine:
         return "\n".join([f"{self.number}: {self.text.strip()}", *(f"  {c}" for c in computed)])
 
 
+@answers_calls
 class Provenance:
     """Generated code and a graph, and what belongs to what. Made by `program.provenance()`."""
 

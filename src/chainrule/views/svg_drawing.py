@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from chainrule.declare.calls import answers_calls
 from chainrule.drawing.rendering import save_svg
 from chainrule.drawing.text_width import SANS, fixed_width, text_width
 
@@ -17,6 +18,7 @@ LETTER = 6.2  # width of a letter of size 11
 _NOT_PRINTABLE = re.compile("[^\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
+@answers_calls
 @dataclass(frozen=True)
 class SvgDrawing:
     """A picture as a value; a notebook shows it."""

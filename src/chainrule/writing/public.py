@@ -8,10 +8,11 @@ from types import ModuleType
 # of the packages' own files
 _TOOLS = (
     "TYPE_CHECKING",
+    "answer_calls",
     "bind_numpy",
     "import_module",
     "public_names",
-)  # of the packages' own files
+)
 
 
 def public_names(namespace: Mapping[str, object], modules: Collection[str] = ()) -> list[str]:

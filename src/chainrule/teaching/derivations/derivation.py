@@ -9,6 +9,7 @@ from pathlib import Path
 from chainc.autodiff import pull_back, require_scalar, seed
 from chainc.ir import Node, describe, topological
 from chainc.ir.errors import GradientError, InputError
+from chainrule.declare.calls import answers_calls
 from chainrule.declare.derivatives import nodes_of
 from chainrule.evaluation.backpropagation import backpropagate
 from chainrule.evaluation.values import Values
@@ -30,6 +31,7 @@ __all__ = ["Derivation", "derive"]
 MOST_STEPS = 60  # that anybody reads
 
 
+@answers_calls
 @dataclass(frozen=True, repr=False)
 class Derivation:
     """A derivation as a value; a notebook shows it.
