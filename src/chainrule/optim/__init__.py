@@ -8,6 +8,7 @@ from chainrule.optim.optimizers.adaptive import *
 from chainrule.optim.optimizers.lion import *
 from chainrule.optim.optimizers.optimizer import *
 from chainrule.optim.optimizers.sgd import *
+from chainrule.optim.rate_search import *
 from chainrule.optim.signals import clip as clip
 from chainrule.optim.signals.accumulate import *
 from chainrule.optim.signals.chain import *

@@ -14,7 +14,15 @@ from chainrule.declare.leaves import input
 from chainrule.evaluation.values import Floats
 from chainrule.plots.given import at_most
 from chainrule.plots.paper.plot import Plot, paper
-from chainrule.plots.paper.style import legend_below, look, require_matplotlib
+from chainrule.plots.paper.style import (
+    BLUE,
+    GREY,
+    VERMILLION,
+    legend_below,
+    look,
+    require_matplotlib,
+)
+from chainrule.writing.array_text import number_text
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -62,3 +70,29 @@ def drawn(found: Mapping[str, Sequence[float] | Floats], title: str) -> Plot:
         axes.set_xlim(0, max(map(len, found.values())))
         legend_below(figure, entries)
     return Plot(figure, f"{title}: {', '.join(found)}")
+
+
+def rate_search(
+    tried: Sequence[float], losses: Sequence[float], smoothed: Sequence[float], suggestion: float
+) -> Plot:
+    """What `optim.find_rate` has seen: losses over learning rates.
+
+    Args:
+        tried: the rates.
+        losses: at each of them.
+        smoothed: their running means.
+        suggestion: the rate to mark.
+    """
+    require_matplotlib("rate_search")
+    title = "Loss while the learning rate grows"
+    with paper(title, 9.0, 5.2) as figure:
+        axes = figure.subplots()
+        (thin,) = axes.plot(tried, losses, color=GREY, linewidth=1.0)
+        (line,) = axes.plot(tried, smoothed, color=BLUE)
+        mark = axes.axvline(suggestion, color=VERMILLION, linestyle="--")
+        axes.set_xscale("log")
+        axes.grid(True)
+        axes.set(xlabel="learning rate", ylabel="loss")
+        suggested = f"suggestion: {number_text(suggestion, 3)}"
+        legend_below(figure, [(thin, "loss"), (line, "running mean"), (mark, suggested)])
+    return Plot(figure, title)
