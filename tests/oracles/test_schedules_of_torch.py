@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
+import chainrule as cr
 from chainc.interpreters.reference import evaluate
 from chainc.ir import Graph
-from chainrule import schedules
+from chainrule import optim, schedules
 from chainrule.declare.leaves import input
 from chainrule.optim.schedules import Schedule
 
@@ -69,3 +71,23 @@ def test_rates_agree(ours: Schedule, name: str, arguments: dict[str, Any]) -> No
     built = getattr(torch.optim.lr_scheduler, name)
     expected = rates_of_torch(lambda optimizer: built(optimizer, **arguments))
     np.testing.assert_allclose(found.astype(np.float64), expected, rtol=1e-10, atol=1e-12)
+
+
+def test_a_plateau_reduces_when_pytorch_does() -> None:
+    """One look a step, at a metric that goes up and down and falls slowly."""
+    values = [math.sin(number / 3) + 3 / (1 + number) for number in range(STEPS)]
+    w, metric = cr.parameter("w", (), 0.0, dtype="float64"), cr.input("metric", dtype="float64")
+    plan = schedules.plateau(0.1, metric, 1, factor=0.7, patience=6, final=0.005)
+    run = cr.compile(optim.SGD(plan).minimize(w), target="numpy")
+    run = run.bind(run.initial_state())
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+    theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        optimizer, factor=0.7, patience=6, min_lr=0.005, eps=0.0
+    )
+    for value in values:
+        run(metric=value)
+        theirs.step(value)
+        assert run.state["plateau/rate"] == pytest.approx(
+            optimizer.param_groups[0]["lr"], rel=1e-12
+        )
+    assert run.state["plateau/rate"] == 0.005

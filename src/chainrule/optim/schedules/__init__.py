@@ -7,6 +7,7 @@ of one's own, from node to node, is a schedule as well. `plot` draws the rate ov
 
 from chainrule.optim.schedules.cosines import *
 from chainrule.optim.schedules.decay import *
+from chainrule.optim.schedules.plateaus import *
 from chainrule.optim.schedules.schedule import *
 from chainrule.optim.schedules.warming import *
 from chainrule.writing.public import public_names

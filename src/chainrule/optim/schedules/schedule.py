@@ -26,6 +26,10 @@ class Schedule(ABC):
     def __call__(self, step: Node) -> Node:
         """The rate at a step, both scalar nodes."""
 
+    def shown(self, step: Node) -> Node:
+        """The rate that a plot shows, at many steps at once: where only they count, the same."""
+        return self(step)
+
     @property
     def span(self) -> int:
         """How many steps a picture of it should show."""
@@ -43,7 +47,7 @@ class Schedule(ABC):
         """
         from chainrule.plots.rates import rates
 
-        return rates({repr(self): self}, self.span if steps is None else steps)
+        return rates({repr(self): self.shown}, self.span if steps is None else steps)
 
 
 def positive_rate(schedule: str, name: str, value: float) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chainc.ir import Node
-from chainc.ops import where
+from chainc.ops import maximum, minimum
 from chainrule.optim.schedules.decay import constant
 from chainrule.optim.schedules.schedule import SPAN, Schedule, ScheduleLike, steps_of
 
@@ -20,10 +20,15 @@ class Warmup(Schedule):
     then: ScheduleLike
 
     def __call__(self, step: Node) -> Node:
+        return self._rising(self.then, step)
+
+    def shown(self, step: Node) -> Node:
+        return self._rising(self.then.shown if isinstance(self.then, Schedule) else self.then, step)
+
+    def _rising(self, then: ScheduleLike, step: Node) -> Node:
         length = float(self.steps)
         # step 0 already learns: the line takes its value at the end of the step
-        start = self.then(0.0 * step) * ((step + 1.0) / length)
-        return where(step < length, start, self.then(step - length))
+        return then(maximum(step - length, 0.0)) * minimum((step + 1.0) / length, 1.0)
 
     @property
     def span(self) -> int:
