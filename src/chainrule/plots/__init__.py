@@ -16,6 +16,7 @@ from chainrule.plots.classification import confusion as confusion
 from chainrule.plots.classification import roc as roc
 from chainrule.plots.curves import comparison as comparison
 from chainrule.plots.curves import history as history
+from chainrule.plots.curves import validation_curve as validation_curve
 from chainrule.plots.histograms import activation_histograms as activation_histograms
 from chainrule.plots.images import weight_images as weight_images
 from chainrule.plots.landscape.surfaces import loss_surface as loss_surface

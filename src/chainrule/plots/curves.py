@@ -1,4 +1,4 @@
-"""Histories of trainings: losses and metrics over the epochs, on seen and on unseen data."""
+"""Trainings: losses and metrics over the epochs or over a setting, on seen and on unseen data."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ Run = Result | Recording | Mapping[str, Sequence[float]]
 
 MOST_METRICS = 6
 MOST_RUNS = 12
+MOST_SETTINGS = 20
 MARKED = 30  # epochs up to which each one has a marker
 HELD_OUT = "val_"
 
@@ -95,7 +96,7 @@ def comparison(
         )
     at_most("comparison", "runs", len(runs), MOST_RUNS, "compare fewer at a time")
     title = f"{label(of)} of {len(runs)} runs"
-    found = {name: _metric(name, run, of) for name, run in runs.items()}
+    found = {name: _metric("comparison", name, run, of) for name, run in runs.items()}
     with paper(title, 9.0, 5.6) as figure:
         axes = figure.subplots()
         entries: list[tuple[Artist, str]] = []
@@ -107,11 +108,76 @@ def comparison(
     return Plot(figure, f"{title}: {', '.join(runs)}")
 
 
-def _metric(name: str, run: Run, of: str) -> Floats:
-    values = _numbers("comparison", run)
+def validation_curve(
+    runs: Mapping[float, Run] | Mapping[str, Run],
+    *,
+    of: str = "loss",
+    over: str = "setting",
+    best: str = "lowest",
+    log: bool = False,
+) -> Plot:
+    """The last values of runs that differ in one setting, on the training and validation data.
+
+    Where both are bad the model underfits; where the one on the training data alone is good it
+    overfits. The best setting is marked.
+
+    Args:
+        runs: what each run returned, or its history, by its setting, in the order to show: such
+            as `{0.0: result, 0.001: other}`.
+        of: which loss or metric; the runs need its validation too.
+        over: what the setting is called.
+        best: which value on the validation data is marked, the "lowest" or the "highest".
+        log: a logarithmic axis for the values; those that are not positive leave gaps.
+
+    Raises:
+        InputError: there is no run or too many of them, or one does not have the metric.
+    """
+    require_matplotlib("validation_curve")
+    if not isinstance(runs, Mapping):
+        raise InputError(
+            f"validation_curve: runs is a {type(runs).__name__}, not a mapping",
+            hint="give runs by their setting, such as {0.0: result, 0.001: other}",
+        )
+    if best not in ("lowest", "highest"):
+        raise InputError(
+            f"validation_curve: best is {best!r}",
+            hint='give "lowest", as for a loss, or "highest", as for an accuracy',
+        )
+    at_most("validation_curve", "runs", len(runs), MOST_SETTINGS, "compare fewer at a time")
+    names = [label(str(setting)) for setting in runs]
+    pairs = list(zip(names, runs.values(), strict=True))
+    seen, unseen = (
+        np.array([_metric("validation_curve", name, run, key)[-1] for name, run in pairs])
+        for key in (of, f"{HELD_OUT}{of}")
+    )
+    title = f"{label(of)} over {label(over)}"
+    with paper(title, 9.0, 5.6) as figure:
+        axes = figure.subplots()
+        _name_axes(axes, of, [seen, unseen], log=log, unit=over)
+        axes.set_xticks(range(1, len(names) + 1), names)
+        entries = [
+            (_line(axes, seen, BLUE, "-", log), f"training data{_gaps(seen)}"),
+            (_line(axes, unseen, VERMILLION, "--", log), f"validation data{_gaps(unseen)}"),
+        ]
+        if np.isfinite(unseen).any():
+            place = _place(unseen, best)
+            line = axes.axvline(place + 1, color=INK, linestyle=":", linewidth=1.6)
+            entries.append((line, f"{best} on validation data: {names[place]}"))
+        legend_below(figure, entries)
+    return Plot(figure, f"{title}: {', '.join(names)}")
+
+
+def _place(values: Floats, best: str) -> int:
+    """Of the lowest or the highest finite one."""
+    finite = np.where(np.isfinite(values), values, np.nan)
+    return int(np.nanargmin(finite) if best == "lowest" else np.nanargmax(finite))
+
+
+def _metric(function: str, name: str, run: Run, of: str) -> Floats:
+    values = _numbers(function, run)
     if of not in values:
         raise InputError(
-            f"comparison: the run {name!r} has no {of!r}", hint=f"it has {', '.join(values)}"
+            f"{function}: the run {name!r} has no {of!r}", hint=f"it has {', '.join(values)}"
         )
     return values[of]
 

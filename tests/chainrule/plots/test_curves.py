@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -105,3 +105,44 @@ def test_runs_that_cannot_be_compared_are_refused() -> None:
         cr.plots.comparison({"a": {"loss": [1.0]}}, of="accuracy")
     with pytest.raises(cr.InputError, match="0 runs, not from 1 to 12"):
         cr.plots.comparison({})
+
+
+CURVE = ((0.0, 0.1, 0.9, 0.5), (0.001, 0.3, 0.5, 0.7), (1.0, 1.0, 1.1, 0.8))
+
+
+def test_a_validation_curve_shows_the_last_values_over_a_setting() -> None:
+    runs: dict[float, dict[str, list[float]]] = {
+        strength: {"loss": [9, seen], "val_loss": [9, unseen], "auc": [0, 1], "val_auc": [0, area]}
+        for strength, seen, unseen, area in CURVE
+    }
+    plot = cr.plots.validation_curve(runs, over="strength")
+    training, validation, best = (curve(plot, 0, k) for k in range(3))
+    assert (list(training.x), list(training.y)) == ([1, 2, 3], [0.1, 0.3, 1.0])
+    assert list(validation.y) == [0.9, 0.5, 1.1]
+    assert list(best.x) == [2, 2]
+    words = {"0.0", "0.001", "1.0", "strength", "loss", "lowest on validation data: 0.001"}
+    assert words <= set(texts(plot))
+    assert_legible(plot)
+    of_auc = cr.plots.validation_curve(runs, of="auc", best="highest", log=True)
+    assert "highest on validation data: 1.0" in texts(of_auc)
+    assert_legible(of_auc)
+
+
+def test_a_validation_curve_with_gaps() -> None:
+    runs = {"a": {"loss": [1.0], "val_loss": [np.nan]}, "b": {"loss": [2.0], "val_loss": [np.inf]}}
+    plot = cr.plots.validation_curve(runs)
+    assert "validation data (not finite: 2 of 2)" in texts(plot)
+    assert len(plot.figure.axes[0].lines) == 2
+    assert_legible(plot)
+
+
+def test_what_a_validation_curve_refuses() -> None:
+    only_seen: dict[float, dict[str, list[float]]] = {1: {"loss": [1.0]}}
+    with pytest.raises(cr.InputError, match=r"the run '1' has no 'val_loss'(.|\n)*it has loss"):
+        cr.plots.validation_curve(only_seen)
+    with pytest.raises(cr.InputError, match=r"validation_curve: runs is a list(.|\n)*0.001: other"):
+        cast("Any", cr.plots).validation_curve([only_seen])
+    with pytest.raises(cr.InputError, match=r"best is 'most'(.|\n)*\"lowest\", as for a loss"):
+        cr.plots.validation_curve(only_seen, best="most")
+    with pytest.raises(cr.InputError, match="validation_curve"):
+        cr.plots.validation_curve({})

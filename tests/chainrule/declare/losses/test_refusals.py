@@ -151,6 +151,7 @@ def test_operands_that_do_not_fit() -> None:
     free_d, free_g = losses.gan.discriminator, losses.gan.generator
     refused(lambda: free_d(z, y), r"^discriminator: the fake_logits are i32", r"cr.astype")
     refused(lambda: cast("Any", free_g)(1.0), r"^generator: the fake_logits are a float", r"node")
+    refused(cast("Any", free_g), r"^losses.gan.generator\(\) needs 'fake_", r"arguments")
 
 
 def test_balanced_weights_refuse_what_they_cannot_weigh() -> None:
