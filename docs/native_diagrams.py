@@ -10,7 +10,7 @@ from docs.layouts import BLUE, GREEN, GREY, ORANGE, YELLOW, beside, boxes, label
 
 import chainrule as cr
 from chainc import driver
-from chainc.backends.llvm.host.function import function_code
+from chainc.backends.llvm.function_code import function_code
 from chainc.backends.llvm.host.storage import storage_of_function
 from chainc.backends.llvm.printing.nest import print_function
 from chainc.backends.llvm.processor import portable

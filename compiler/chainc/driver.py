@@ -1,21 +1,37 @@
-"""Compilation: a graph through the passes to what a target runs, with every stage kept."""
+"""Compilation: a graph through the passes to what a target runs.
+
+What lowers is imported when a graph is lowered: not where a target has kept what it needs.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
 
+from chainc.backends import compiled_cache
 from chainc.backends.llvm.target import NativeTarget
 from chainc.backends.numpy.target import NumpyTarget
-from chainc.backends.target import ExecutableFunction, ExecutableTraining, Target
+from chainc.backends.signature import Signature
+from chainc.backends.target import (
+    ExecutableFunction,
+    ExecutableTraining,
+    KeepingTarget,
+    Known,
+    Target,
+)
 from chainc.ir import Graph, Node
 from chainc.ir.errors import GraphError
+from chainc.ir.text.digest import Digest, UnknownMeaningError
 from chainc.ir.verify import verify, verify_kept
-from chainc.lowering.lower import lower
-from chainc.lowering.program import Program, TrainingLoop
 from chainc.ops.runs.modes import require_resolved
-from chainc.passes import Pass
-from chainc.rewriting.trace import Fired, tracing
+from chainc.rewriting.trace import tracing
+
+if TYPE_CHECKING:
+    from chainc.lowering.program import Program, TrainingLoop
+    from chainc.passes import Pass
+    from chainc.rewriting.trace import Fired
 
 _ALL: tuple[Target, ...] = (NativeTarget(), NumpyTarget())
 TARGETS: Mapping[str, Target] = {target.name: target for target in _ALL}
@@ -31,24 +47,116 @@ class Stage:
     meaning: str = ""  # what the pass does, in words
 
 
+@dataclass(frozen=True, eq=False)
+class FunctionStages:
+    """A graph on its way to a program; each stage is made when it is first asked for.
+
+    A program that is called `seldom` compiles quickly rather than to run fast.
+    """
+
+    graph: Graph
+    passes: Sequence[Pass]
+    seldom: bool = False
+
+    @cached_property
+    def stages(self) -> tuple[Stage, ...]:
+        """The declared graph and the graph after every pass."""
+        return optimize(self.graph, self.passes)
+
+    @cached_property
+    def program(self) -> Program:
+        """The last of them, lowered."""
+        return replace(_lowered(self.stages), seldom=self.seldom)
+
+    def made(self) -> tuple[Graph, Program]:
+        """Both."""
+        return self.stages[-1].graph, self.program
+
+
+@dataclass(frozen=True)
+class LoopForm:
+    """What a training loop is but for its programs; see `TrainingLoop`."""
+
+    batch_inputs: tuple[str, ...]
+    batch_size: int
+    shuffle: bool
+    order_stream: int
+    least_rows: int
+    watch: bool
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingStages:
+    """A step and its evaluation on their way to a loop; made when it is first asked for.
+
+    `means` tells which outputs of the evaluation are means over rows.
+    """
+
+    step: Graph
+    evaluation: Graph
+    passes: Sequence[Pass]
+    form: LoopForm
+    means: Callable[[], tuple[bool, ...]]
+
+    @cached_property
+    def stages(self) -> tuple[Stage, ...]:
+        """Of the step."""
+        return optimize(self.step, self.passes)
+
+    @cached_property
+    def loop(self) -> TrainingLoop:
+        """Both programs, and the loop around them."""
+        from chainc.lowering.program import TrainingLoop
+
+        step, evaluate = _lowered(self.stages), _lowered(optimize(self.evaluation, self.passes))
+        form = {each.name: getattr(self.form, each.name) for each in fields(self.form)}
+        return TrainingLoop(step=step, evaluate=evaluate, means=self.means(), **form)
+
+
+def _lowered(stages: Sequence[Stage]) -> Program:
+    from chainc.lowering.lower import lower
+
+    return lower(stages[-1].graph)
+
+
 @dataclass(frozen=True)
 class CompiledFunction:
-    """A graph's stages, its lowered program, and what a target has made of it."""
+    """What a target has made of a graph; its stages and its program are there to be looked at."""
 
     target: Target
-    stages: tuple[Stage, ...]
-    program: Program
+    declared: FunctionStages
+    signature: Signature
     executable: ExecutableFunction
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The declared graph and the graph after every pass."""
+        return self.declared.stages
+
+    @property
+    def program(self) -> Program:
+        """The lowered program."""
+        return self.declared.program
 
 
 @dataclass(frozen=True)
 class CompiledTraining:
-    """A training loop: its step's stages, its lowered form, and what a target has made of it."""
+    """What a target has made of a training loop; its stages are there to be looked at."""
 
     target: Target
-    stages: tuple[Stage, ...]
-    loop: TrainingLoop
+    declared: TrainingStages
+    signature: Signature
     executable: ExecutableTraining
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """Of the step."""
+        return self.declared.stages
+
+    @property
+    def loop(self) -> TrainingLoop:
+        """The lowered loop."""
+        return self.declared.loop
 
 
 def target_named(name: str | Target) -> Target:
@@ -94,16 +202,39 @@ def compile_function(
 ) -> CompiledFunction:
     """A graph through the passes to a function that is bound to states and sizes.
 
-    One that is called `seldom` compiles quickly rather than to run fast.
+    One that is called `seldom` compiles quickly rather than to run fast. What the target has kept
+    of an equal graph is not made again.
     """
-    stages = optimize(graph, passes)
-    optimized = stages[-1].graph
-    program = replace(lower(optimized), seldom=seldom)
-    return CompiledFunction(target, stages, program, target.compile_function(optimized, program))
+    declared = FunctionStages(graph, passes, seldom)
+    known = _known([graph], passes, seldom)
+    if known is not None and isinstance(target, KeepingTarget):
+        return CompiledFunction(target, declared, *target.start_function(known, declared.made))
+    executable = target.compile_function(*declared.made())
+    return CompiledFunction(target, declared, Signature.of(declared.program), executable)
 
 
 def compile_training(
-    loop: TrainingLoop, stages: tuple[Stage, ...], target: Target, threads: int | None = None
+    declared: TrainingStages, target: Target, threads: int | None = None
 ) -> CompiledTraining:
-    """The step, the evaluation and the loops around them."""
-    return CompiledTraining(target, stages, loop, target.compile_training(loop, threads))
+    """The step, the evaluation and the loops around them; see `compile_function`."""
+    known = _known([declared.step, declared.evaluation], declared.passes, declared.form)
+    if known is not None and isinstance(target, KeepingTarget):
+        started = target.start_training(known, lambda: declared.loop, threads)
+        return CompiledTraining(target, declared, *started)
+    executable = target.compile_training(declared.loop, threads)
+    return CompiledTraining(target, declared, Signature.of_training(declared.loop), executable)
+
+
+def _known(graphs: Sequence[Graph], passes: Sequence[Pass], form: object) -> Known | None:
+    """None where what is done to the graphs does not follow from what is written in them."""
+    digest = Digest()
+    try:
+        for graph in graphs:
+            digest.add(graph)
+    except UnknownMeaningError:
+        return None
+    if not all(step.ours for step in passes):
+        return None
+    names = [f"{step.name} {step.run.__module__} {step.run.__name__}" for step in passes]
+    key = compiled_cache.key(compiled_cache.compiler(), digest.text(), repr(form), *names)
+    return Known(key, digest.constants)

@@ -29,7 +29,8 @@ def run_guarded(case: Case, passes: Sequence[Pass], *, last: bool) -> list[Array
     assert isinstance(compiled.executable, NativeFunction)
     sizes = sizes_of(case.graph, {key: array.shape for key, array in case.inputs.items()})
     given_sizes = [sizes[name] for name in compiled.program.size_names]
-    code, library = compiled.executable.code(*given_sizes)
+    linked, library = compiled.executable.code(*given_sizes)
+    code = linked.whole
     guarded = Guarded(last=last)
     outputs = [
         guarded.array(static(bind_shape(buffer.type.shape, sizes)), buffer.type.dtype.numpy)

@@ -15,9 +15,11 @@ import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 _DIGEST_SIZE = hashlib.sha256().digest_size
+PACKAGE = Path(__file__).parents[1]
 MOST_BYTES = 256 * 2**20
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _log = logging.getLogger(__name__)
@@ -27,6 +29,26 @@ def key(*parts: bytes | str) -> str:
     """A name for the code made from `parts`: everything that decides what the code is."""
     digests = (hashlib.sha256(p.encode() if isinstance(p, str) else p).digest() for p in parts)
     return hashlib.sha256(b"".join(digests)).hexdigest()
+
+
+@cache
+def compiler() -> str:
+    """The compiler itself: another version may make other code of the same graph.
+
+    Its files are known by size and time, as they are to Python, which keeps bytecode by the same.
+    """
+    return key("\n".join(sorted(_versions(str(PACKAGE)))))
+
+
+def _versions(within: str) -> Iterator[str]:
+    """Of each source file there."""
+    with os.scandir(within) as entries:
+        for entry in entries:
+            if entry.is_dir():
+                yield from _versions(entry.path)
+            elif entry.name.endswith(".py"):
+                status = entry.stat()
+                yield f"{entry.path} {status.st_size} {status.st_mtime_ns}"
 
 
 def folder() -> Path:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from chainc.backends.epochs import TrainingRunner
-from chainc.backends.listing import Listing
-from chainc.backends.storage import Storage
+from chainc.backends.signature import Signature
 from chainc.ir import Graph
 from chainc.ir.types import Array
-from chainc.lowering.program import Program, TrainingLoop
+
+if TYPE_CHECKING:
+    from chainc.backends.listing import Listing
+    from chainc.backends.storage import Storage
+    from chainc.lowering.program import Program, TrainingLoop
 
 Run = Callable[..., tuple[Array, ...]]  # inputs in the program's order to arrays of their own
 
@@ -100,3 +103,34 @@ class Target(Protocol):
 
     def compile_training(self, loop: TrainingLoop, threads: int | None) -> ExecutableTraining:
         """A training loop on so many threads at most; by default as many as are of use."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """By what a target finds again what it has made of graphs, before they are lowered.
+
+    Attributes:
+        key: of all that decides the code, but for the machine and the number of threads.
+        constants: of the graphs, by the digests of their bytes.
+    """
+
+    key: str
+    constants: Mapping[str, Array]
+
+
+@runtime_checkable
+class KeepingTarget(Protocol):
+    """A target that keeps what it makes for later processes: what is kept is not lowered again.
+
+    `make` lowers; it is called where nothing is kept, and when more is asked for than a run needs.
+    """
+
+    def start_function(
+        self, known: Known, make: Callable[[], tuple[Graph, Program]]
+    ) -> tuple[Signature, ExecutableFunction]:
+        """See `Target.compile_function`."""
+
+    def start_training(
+        self, known: Known, make: Callable[[], TrainingLoop], threads: int | None
+    ) -> tuple[Signature, ExecutableTraining]:
+        """See `Target.compile_training`."""

@@ -75,3 +75,4 @@ class TrainingLoop:
     order_stream: int
     least_rows: int = 1  # that a step needs, the last one of an epoch too
     watch: bool = False  # stop at the first number that is not finite, and say where it arose
+    means: tuple[bool, ...] = ()  # which outputs of `evaluate` are means over rows

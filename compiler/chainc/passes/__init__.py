@@ -31,8 +31,12 @@ class Pass:
     @property
     def meaning(self) -> str:
         """What it does, in the words of the file where a pass of ours is written, or its own."""
-        ours = self.run.__module__.startswith(f"{__name__}.")
-        return getdoc(sys.modules[self.run.__module__] if ours else self.run) or ""
+        return getdoc(sys.modules[self.run.__module__] if self.ours else self.run) or ""
+
+    @property
+    def ours(self) -> bool:
+        """Is it one of this package, which does the same wherever it has this name?"""
+        return f"{getattr(self.run, '__module__', '')}".startswith(f"{__name__}.")
 
 
 PIPELINE: tuple[Pass, ...] = (

@@ -12,9 +12,8 @@ from chainc.ir.errors import GraphError, InputError
 from chainc.ops.runs.modes import MODES, Mode
 from chainc.passes import Pass, passes_named, pipeline
 from chainrule.compiled.function import Function, Numbers
-from chainrule.compiled.lowering import training_loop
+from chainrule.compiled.lowering import training_stages
 from chainrule.compiled.training import TrainingProgram
-from chainrule.compiled.whole_rows import WholeRows
 from chainrule.declare.arguments import count
 from chainrule.declare.graphs import Declaration, graph_of
 from chainrule.steps.loop import Training
@@ -98,10 +97,8 @@ def compile(
         _check_watched(what, chosen_target)
         step = graph_of(what, "train", sizes=sizes, bake_in=bake_in)
         evaluation = graph_of(what, "infer", sizes=sizes, bake_in=bake_in)
-        stages, loop = training_loop(what, step, evaluation, chosen_passes)
-        whole = WholeRows(evaluation, chosen_passes, chosen_target)
-        compiled_loop = driver.compile_training(loop, stages, chosen_target, threads)
-        return TrainingProgram(what, compiled_loop, whole)
+        stages = training_stages(what, step, evaluation, chosen_passes)
+        return TrainingProgram(what, driver.compile_training(stages, chosen_target, threads))
     graph = graph_of(what, mode or _usual_mode(what), sizes=sizes, bake_in=bake_in)
     compiled = driver.compile_function(graph, chosen_passes, chosen_target)
     if isinstance(what, Node):

@@ -28,9 +28,9 @@ class Compiled:
     What shows graphs is imported when one is asked for: who runs a program does not wait for it.
     """
 
-    def __init__(self, target: Target, stages: Sequence[driver.Stage]) -> None:
+    def __init__(self, target: Target, declared: ir.Graph) -> None:
         self._target = target
-        self._stages = stages
+        self._declared = declared
 
     def __copy__(self) -> Self:
         return self
@@ -56,7 +56,7 @@ class Compiled:
         """The declared graph and the graph after each pass."""
         from chainrule.compiled.stages import stages_of
 
-        return stages_of(self._stages)
+        return stages_of(self.declared, self._stages)
 
     def stage(self, name: str) -> Stage:
         """The stage after one pass, such as "fuse".
@@ -80,15 +80,17 @@ class Compiled:
         """The graph after all passes."""
         return self.stages[-1].graph
 
-    @property
+    @cached_property
     def declared(self) -> Graph:
         """The graph before the first pass."""
-        return self.stages[0].graph
+        from chainrule.compiled.graph import Graph
+
+        return Graph.of(self._declared)
 
     @property
-    def _declared(self) -> ir.Graph:
-        """The same without the methods of a user's graph."""
-        return self._stages[0].graph
+    def _stages(self) -> Sequence[driver.Stage]:
+        """As the compiler has them, which may make them now."""
+        raise NotImplementedError
 
     @property
     def source(self) -> str:

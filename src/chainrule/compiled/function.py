@@ -65,15 +65,21 @@ class Function(Compiled, Generic[R]):
         single: bool,
         arrays: Mapping[str, Array] | None = None,
     ) -> None:
-        super().__init__(compiled.target, compiled.stages)
+        super().__init__(compiled.target, compiled.declared.graph)
         self._compiled = compiled
         self._single = single  # one node was compiled: a call returns one array
         self._arrays = arrays
         self._bound: dict[tuple[int, ...], Run] = {}
-        self._inputs = [(b.key, b.type.dtype.numpy) for b in compiled.program.inputs]
+        self._signature = compiled.signature
+        types = {node.op.label: node.dtype.numpy for node in self._declared.leaves("input")}
+        self._inputs = [(key, types[key]) for key in compiled.signature.inputs]
         self._sizes: dict[tuple[tuple[int, ...], ...], tuple[int, ...]] = {}  # by inputs' shapes
         self._last: tuple[int, ...] | None = None  # sizes of the last call
         self._turn = threading.Lock()
+
+    @property
+    def _stages(self) -> Sequence[driver.Stage]:
+        return self._compiled.stages
 
     def __copy__(self) -> Self:
         """The same function over a copy of its state."""
@@ -91,7 +97,7 @@ class Function(Compiled, Generic[R]):
         return self._compiled.executable.generated(*self.shown_sizes().values())
 
     def shown_sizes(self) -> Mapping[str, int]:
-        names = self._compiled.program.size_names
+        names = self._signature.size_names
         sizes = self._last or (ROWS_SHOWN,) * len(names)
         return dict(zip(names, sizes, strict=True))
 
@@ -136,7 +142,7 @@ class Function(Compiled, Generic[R]):
         Raises:
             InputError: a size is missing, unknown, or no whole number of 1 or more.
         """
-        names = self._compiled.program.size_names
+        names = self._signature.size_names
         for chosen in [sizes_to_warm(names, given) for given in sizes]:
             with self._turn:
                 self._compiled.executable.generated(*chosen)
@@ -241,7 +247,7 @@ class Function(Compiled, Generic[R]):
 
         A call with these shapes has been checked before.
         """
-        if len(named) != len(self._inputs) or self._compiled.program.index_bounds:
+        if len(named) != len(self._inputs) or self._signature.indices:
             return None
         arrays: list[Array] = []
         for key, dtype in self._inputs:
@@ -260,18 +266,19 @@ class Function(Compiled, Generic[R]):
 
     def _checked(self, values: object, named: Mapping[str, object]) -> Given:
         """The arrays in the order of the inputs, and the named sizes that they give."""
-        program, declared = self._compiled.program, self._declared.leaves("input")
+        declared, signature = self._declared.leaves("input"), self._signature
         given = by_key(ir.Graph((*declared, *self._dropped)), values, named)
         extra = [node for node in self._dropped if node.op.label in given]
         taken = ir.Graph((*declared, *extra))
         arrays = as_arrays(taken, given)
         sizes = sizes_from(taken, arrays)
         refuse_small(self._declared, sizes)
-        check_indices(program.index_bounds, arrays, sizes)
-        ordered = [arrays[buffer.key] for buffer in program.inputs]
+        if not all(each.fit(arrays, sizes) for each in signature.indices):
+            check_indices(self._compiled.program.index_bounds, arrays, sizes)
+        ordered = [arrays[key] for key in signature.inputs]
         if len(self._sizes) == SHAPES_KEPT:
             self._sizes.clear()
-        found = sizes_for(program.size_names, self._declared, sizes)
+        found = sizes_for(signature.size_names, self._declared, sizes)
         if len(arrays) == len(ordered):
             self._sizes[tuple(array.shape for array in ordered)] = found
         return ordered, found

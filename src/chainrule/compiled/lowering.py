@@ -9,34 +9,34 @@ from chainc.ir import Node, describe
 from chainc.ir.errors import GraphError
 from chainc.ir.leaves import Input, SizeOf
 from chainc.ir.types import Size, coefficient_of
-from chainc.lowering.lower import lower
-from chainc.lowering.program import TrainingLoop
 from chainc.ops.runs.random import stream_of
 from chainc.passes import Pass
 from chainrule.steps.loop import Training
 
 
-def training_loop(
+def training_stages(
     declared: Training, step: ir.Graph, evaluation: ir.Graph, passes: Sequence[Pass]
-) -> tuple[tuple[driver.Stage, ...], TrainingLoop]:
-    """The stages of the step, and the loop around it and the evaluation.
+) -> driver.TrainingStages:
+    """The step on its way to the loop around it and the evaluation.
 
     Raises:
         GraphError: the batch is not the first axis, or there is another named size.
     """
-    inputs = _batch_inputs(step)
-    stages = driver.optimize(step, passes)
-    loop = TrainingLoop(
-        step=lower(stages[-1].graph),
-        evaluate=lower(driver.optimize(evaluation, passes)[-1].graph),
-        batch_inputs=inputs,
+    form = driver.LoopForm(
+        batch_inputs=_batch_inputs(step),
         batch_size=declared.batch_size,
         shuffle=declared.shuffle,
         order_stream=stream_of("training/order"),
         least_rows=_least_rows(step),
         watch=declared.watch,
     )
-    return stages, loop
+    return driver.TrainingStages(step, evaluation, passes, form, lambda: _means(evaluation))
+
+
+def _means(evaluation: ir.Graph) -> tuple[bool, ...]:
+    from chainrule.compiled.row_means import means_over_rows
+
+    return means_over_rows(evaluation)
 
 
 def _least_rows(step: ir.Graph) -> int:

@@ -87,9 +87,9 @@ def spelled(node: Node) -> str:
     return f"{label}({operands}){described[len(label) :]}" if operands else described
 
 
-def stages_of(stages: Sequence[driver.Stage]) -> tuple[Stage, ...]:
-    """As users see them: each with the graph that it got."""
-    graphs = [Graph.of(stage.graph) for stage in stages]
+def stages_of(declared: Graph, stages: Sequence[driver.Stage]) -> tuple[Stage, ...]:
+    """As users see them: each with the graph that it got; the first is what was declared."""
+    graphs = [declared, *(Graph.of(stage.graph) for stage in stages[1:])]
     return tuple(
         Stage(stage.name, graph, stage.fired, stage.meaning, before)
         for stage, graph, before in zip(stages, graphs, [None, *graphs], strict=False)

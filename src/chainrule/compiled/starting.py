@@ -37,7 +37,7 @@ class FirstValues:
             InputError: the seed is no whole number that is not negative.
         """
         count("initial_state", "seed", seed, at_least=0, hint="give a seed such as 0")
-        arguments = [np.asarray(seed, np.int64) for _ in self._compiled.program.inputs]
+        arguments = [np.asarray(seed, np.int64) for _ in self._compiled.signature.inputs]
         values = self._compiled.executable.bind({})(*arguments)
         return State({slot.op.label: v for slot, v in zip(self._slots, values, strict=True)})
 

@@ -68,13 +68,16 @@ class Result:
 class TrainingProgram(Compiled):
     """A compiled training loop."""
 
-    def __init__(
-        self, declared: Training, compiled: driver.CompiledTraining, whole: WholeRows
-    ) -> None:
-        super().__init__(compiled.target, compiled.stages)
+    def __init__(self, declared: Training, compiled: driver.CompiledTraining) -> None:
+        super().__init__(compiled.target, compiled.declared.step)
         self._training = declared
         self._compiled = compiled
-        self._whole = whole
+        self._signature = compiled.signature
+        self._whole = WholeRows(compiled)
+
+    @property
+    def _stages(self) -> Sequence[driver.Stage]:
+        return self._compiled.stages
 
     def __repr__(self) -> str:
         loop, trained = self._training, self._training.step.parameters
@@ -85,8 +88,7 @@ class TrainingProgram(Compiled):
 
     def shown_sizes(self) -> Mapping[str, int]:
         """A whole batch."""
-        loop = self._compiled.loop
-        return dict.fromkeys(loop.step.size_names, loop.batch_size)
+        return dict.fromkeys(self._signature.size_names, self._training.batch_size)
 
     @property
     def slots(self) -> tuple[Node, ...]:
@@ -303,21 +305,22 @@ class TrainingProgram(Compiled):
         given = by_key(self._declared, data, hyperparameters)
         arrays = as_arrays(self._declared, given, self._compiled.executable.runner.byte_inputs)
         sizes = sizes_from(self._declared, arrays)
-        loop = self._compiled.loop
-        check_indices((*loop.step.index_bounds, *loop.evaluate.index_bounds), arrays, sizes)
+        if not all(each.fit(arrays, sizes) for each in self._signature.indices):
+            loop = self._compiled.loop
+            check_indices((*loop.step.index_bounds, *loop.evaluate.index_bounds), arrays, sizes)
         warn_of_nan(arrays)
         return arrays
 
     def _check_batch(self, rows: Mapping[str, Array]) -> None:
-        loop = self._compiled.loop
-        found = len(rows[loop.batch_inputs[0]])
-        if found < loop.batch_size:
+        batch_size = self._training.batch_size
+        found = len(rows[self._compiled.declared.form.batch_inputs[0]])
+        if found < batch_size:
             raise InputError(
-                f"the data has {found} rows, fewer than one batch of {loop.batch_size}",
+                f"the data has {found} rows, fewer than one batch of {batch_size}",
                 hint=f"declare the training with batch_size={found} or less",
             )
-        for size in filter(None, (loop.batch_size, found % loop.batch_size)):
-            refuse_small(self._declared, dict.fromkeys(loop.step.size_names, size))
+        for size in filter(None, (batch_size, found % batch_size)):
+            refuse_small(self._declared, dict.fromkeys(self._signature.size_names, size))
 
     def _starting_values(self, state: State | HasState | None) -> dict[str, Array]:
         if state is None:

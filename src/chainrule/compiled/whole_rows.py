@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 
@@ -10,10 +10,7 @@ import numpy as np
 
 from chainc import driver, ir
 from chainc.backends.epochs import Epochs
-from chainc.backends.target import Target
 from chainc.ir.types import Array
-from chainc.passes import Pass
-from chainrule.compiled.row_means import means_over_rows
 from chainrule.evaluation.values import Floats, sizes_from
 
 LOSS = 0  # its place among the outputs of a training
@@ -26,12 +23,12 @@ class WholeRows:
         places: of these among the outputs of the evaluation.
     """
 
-    def __init__(self, evaluation: ir.Graph, passes: Sequence[Pass], target: Target) -> None:
-        means = means_over_rows(evaluation)
+    def __init__(self, compiled: driver.CompiledTraining) -> None:
+        means = compiled.signature.means
         self.places = tuple(place for place, is_mean in enumerate(means) if not is_mean)
-        self._evaluation = evaluation
-        self._passes = passes
-        self._target = target
+        self._evaluation = compiled.declared.evaluation
+        self._passes = compiled.declared.passes
+        self._target = compiled.target
 
     @cached_property
     def _compiled(self) -> driver.CompiledFunction:
@@ -67,8 +64,9 @@ class WholeRows:
         return replace(finished, means=over_all[None], validation=validation)
 
     def _values(self, data: Mapping[str, Array], state: Mapping[str, Array]) -> Floats:
-        program = self._compiled.program
+        signature = self._compiled.signature
         sizes = sizes_from(self._evaluation, data)
-        run = self._compiled.executable.bind(state, *(sizes[name] for name in program.size_names))
-        given = [data[b.key].astype(b.type.dtype.numpy, copy=False) for b in program.inputs]
+        run = self._compiled.executable.bind(state, *(sizes[name] for name in signature.size_names))
+        types = {node.op.label: node.dtype.numpy for node in self._evaluation.leaves("input")}
+        given = [data[key].astype(types[key], copy=False) for key in signature.inputs]
         return np.array([float(value) for value in run(*given)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import resource
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +13,7 @@ import pytest
 
 import chainrule as cr
 from chainc.backends.llvm.host import function as host_function
-from chainc.backends.llvm.machine_code.jit import compile_object
-from chainc.backends.llvm.processor import Processor
+from chainc.backends.llvm.machine_code.jit import Library
 from chainc.ir.errors import InputError
 from chainc.passes import PIPELINE
 from chainrule import init, nn
@@ -30,19 +29,19 @@ def test_one_function_serves_every_batch_size() -> None:
 
 
 @pytest.fixture
-def compilations(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The modules that have been compiled for functions since the test began."""
-    found: list[str] = []
+def compilations(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """What has been compiled or loaded for functions since the test began."""
+    found: list[bytes] = []
 
-    def counted(text: str, processor: Processor) -> bytes:
-        found.append(text)
-        return compile_object(text, processor)
+    def counted(object_file: bytes, names: Sequence[str]) -> Library:
+        found.append(object_file)
+        return Library(object_file, names)
 
-    monkeypatch.setattr(host_function, "compile_object", counted)
+    monkeypatch.setattr(host_function, "Library", counted)
     return found
 
 
-def test_after_a_warm_up_no_number_of_rows_compiles(compilations: list[str]) -> None:
+def test_after_a_warm_up_no_number_of_rows_compiles(compilations: list[bytes]) -> None:
     x = cr.input("x", ("batch", 3))
     model = nn.Linear(3, 2)
     predict = cr.compile(model(x))
@@ -60,7 +59,7 @@ def test_after_a_warm_up_no_number_of_rows_compiles(compilations: list[str]) -> 
     assert len(compilations) == warm + 1
 
 
-def test_a_warm_up_compiles_for_the_sizes_that_it_is_given(compilations: list[str]) -> None:
+def test_a_warm_up_compiles_for_the_sizes_that_it_is_given(compilations: list[bytes]) -> None:
     x, w = cr.input("x", ("batch", "width")), cr.input("w", ("width",))
     run = cr.compile(x @ w)
     run.warm_up([{"batch": 2, "width": 3}])
@@ -81,7 +80,7 @@ def test_a_warm_up_compiles_for_the_sizes_that_it_is_given(compilations: list[st
     ],
 )
 def test_what_is_no_size_is_not_warmed_up(
-    sizes: list[int | Mapping[str, int]], message: str, compilations: list[str]
+    sizes: list[int | Mapping[str, int]], message: str, compilations: list[bytes]
 ) -> None:
     run = cr.compile(cr.exp(cr.input("x", ("batch", 3))))
     with pytest.raises(InputError, match=message):

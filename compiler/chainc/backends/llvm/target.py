@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from chainc.backends.epochs import Arrays
-from chainc.backends.target import ExecutableFunction, ExecutableTraining
-from chainc.backends.timing import Timing
+from chainc.backends.signature import Signature
+from chainc.backends.target import ExecutableTraining, Known
 from chainc.ir import Graph
-from chainc.ir.binding import bind_graph
 from chainc.ir.types import Array
-from chainc.lowering.lower import lower
-from chainc.lowering.program import Program, TrainingLoop
 
 if TYPE_CHECKING:
     from chainc.backends.llvm.host.function import NativeFunction
+    from chainc.backends.timing import Timing
+    from chainc.lowering.program import Program, TrainingLoop
 
 
 class NativeTarget:
@@ -26,35 +24,39 @@ class NativeTarget:
     language = "machine code"
     can_watch = True
 
-    def compile_function(self, graph: Graph, program: Program) -> ExecutableFunction:
+    def compile_function(self, graph: Graph, program: Program) -> NativeFunction:
         """See `Target`; the code for given sizes is made when it is first called with them."""
-        return self._function(graph, program)
+        return self._function(lambda: (graph, program))
 
-    def _function(self, graph: Graph, program: Program) -> NativeFunction:
+    def start_function(
+        self, known: Known, make: Callable[[], tuple[Graph, Program]]
+    ) -> tuple[Signature, NativeFunction]:
+        """See `KeepingTarget`."""
+        function = self._function(make, known)
+        return function.signature, function
+
+    def _function(
+        self, make: Callable[[], tuple[Graph, Program]], known: Known | None = None
+    ) -> NativeFunction:
         from chainc.backends.llvm.host.function import NativeFunction
+        from chainc.backends.llvm.host.function_source import FunctionSource
         from chainc.backends.llvm.processor import host
 
-        def rebound(sizes: Mapping[str, int]) -> Program:
-            return replace(lower(bind_graph(graph, sizes)), seldom=program.seldom)
-
-        return NativeFunction(program, rebound, host())
+        return NativeFunction(FunctionSource(make, host()), host(), known)
 
     def compile_training(self, loop: TrainingLoop, threads: int | None) -> ExecutableTraining:
         """See `Target`; one thread runs it where a step is not worth sharing."""
-        from chainc.backends.llvm.host.storage import storage_of_training
-        from chainc.backends.llvm.host.training import NativeTraining, threads_for
-        from chainc.backends.llvm.machine_code.code import NativeCode
-        from chainc.backends.llvm.machine_code.jit import Library, kept_object, machine_code
-        from chainc.backends.llvm.processor import host
-        from chainc.backends.llvm.training_code import ENTRIES, training_code, worth_sharing
-        from chainc.schedules.program.memory import MOST_IN_CODE
+        from chainc.backends.llvm.host.training_start import made
 
-        used = threads_for(threads if threads is not None or worth_sharing(loop) else 1)
-        code = training_code(loop, host(), used, most_in_code=MOST_IN_CODE)
-        made = kept_object(code.fingerprint, lambda: machine_code(code.text, host()))
-        runner = NativeTraining(code, Library(made, ENTRIES), used)
-        shown = NativeCode(code, lambda: storage_of_training(code), host())
-        return ExecutableTraining(runner, shown)
+        return made(loop, threads).executable
+
+    def start_training(
+        self, known: Known, make: Callable[[], TrainingLoop], threads: int | None
+    ) -> tuple[Signature, ExecutableTraining]:
+        """See `KeepingTarget`."""
+        from chainc.backends.llvm.host.training_start import started
+
+        return started(known, make, threads)
 
     def time_function(
         self,
@@ -68,7 +70,7 @@ class NativeTarget:
         """See `TimingTarget`."""
         from chainc.backends.llvm.host.timing import time_function
 
-        return time_function(self._function(graph, program), inputs, state, sizes, runs)
+        return time_function(self.compile_function(graph, program), inputs, state, sizes, runs)
 
     def time_training(
         self, loop: TrainingLoop, data: Arrays, state: Arrays, runs: int | None

@@ -13,9 +13,12 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from chainc.backends.llvm.arena import arrays_outside, constants_outside
 from chainc.backends.llvm.machine_code.fingerprint import fingerprint
+from chainc.backends.llvm.places import LoopPlaces
 from chainc.backends.llvm.processor import Processor
 from chainc.ir.errors import GraphError
+from chainc.ir.types import Array
 from chainc.lowering.program import Program, TrainingLoop
 from chainc.lowering.views import Buffer
 from chainc.schedules.layout.access import Capacity, UnboundError
@@ -30,7 +33,6 @@ if TYPE_CHECKING:
     from chainc.schedules.program.failures import Failures
     from chainc.schedules.training.routines import WrittenTraining
 
-ENTRIES = ("bind", "train", "validate", "store")
 WORTH_SHARING = 2_000_000  # multiplications a step: some 20 µs on one core
 
 
@@ -96,6 +98,25 @@ class TrainingCode:
     def prologues(self) -> Sequence[str]:
         """Functions to be called once before the others."""
         return [routine.name for routine in self.written.prologues]
+
+    @cached_property
+    def places(self) -> LoopPlaces:
+        """What a run must know."""
+        memory = self.memory
+        scalars = {key: at for (role, key), at in memory.shared.items() if role == "scalar"}
+        return LoopPlaces(
+            memory.arena_bytes,
+            self.layout,
+            self.table,
+            tuple(buffer.key for buffer in self.inputs if buffer.role == "batch"),
+            scalars,
+            constants_outside(memory),
+        )
+
+    @cached_property
+    def outside(self) -> tuple[Array, ...]:
+        """The constants that are handed over as arrays."""
+        return arrays_outside(self.memory)
 
     @cached_property
     def fingerprint(self) -> str:

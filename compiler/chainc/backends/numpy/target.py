@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from chainc.backends.epochs import Arrays
 from chainc.backends.target import ExecutableFunction, ExecutableTraining
-from chainc.backends.timing import Timing
 from chainc.ir import Graph
 from chainc.ir.types import Array
-from chainc.lowering.program import Program, TrainingLoop
+
+if TYPE_CHECKING:
+    from chainc.backends.timing import Timing
+    from chainc.lowering.program import Program, TrainingLoop
 
 
 class NumpyTarget:

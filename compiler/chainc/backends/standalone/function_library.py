@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from chainc.backends.llvm.host.function import FunctionCode, function_code
+from chainc.backends.llvm.function_code import FunctionCode, function_code
 from chainc.backends.llvm.machine_code.jit import compile_object
 from chainc.backends.llvm.printing.spelling import array, element
 from chainc.backends.llvm.processor import Processor

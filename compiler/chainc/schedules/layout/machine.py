@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from chainc.ir.types import DType
 
+PADDING = 64  # bytes behind the last buffer, so that a vector may stand out
+
 
 @dataclass(frozen=True)
 class Machine:

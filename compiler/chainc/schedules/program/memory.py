@@ -10,9 +10,9 @@ from chainc.lowering.memory import ALIGNMENT, plan
 from chainc.lowering.program import Program
 from chainc.lowering.views import Buffer
 from chainc.schedules.layout.access import Capacity, storage_size
+from chainc.schedules.layout.machine import PADDING
 from chainc.schedules.program.control_block import CONTROL_BYTES
 
-PADDING = 64  # bytes behind the last buffer, so that a vector may stand out
 MOST_IN_CODE = 4096  # bytes of a constant: larger ones would be long texts, which take long to read
 
 

@@ -9,12 +9,13 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from chainc.backends.llvm.host.training import ENTRIES
 from chainc.backends.llvm.machine_code.jit import Library, compile_object
+from chainc.backends.llvm.places import LoopPlaces
 from chainc.backends.llvm.printing.module import Module
 from chainc.backends.llvm.processor import host
 from chainc.backends.llvm.runtime.entry import TRAINING_ENTRIES, environment, exported
 from chainc.backends.llvm.runtime.threads import barrier
-from chainc.backends.llvm.training_code import ENTRIES
 from chainc.ir.types import (
     Array,
     DType,
@@ -97,6 +98,13 @@ class HandMade:
     bind: Routine
     store: Routine
     loop: TrainingRoutines
+    outside: Sequence[Array] = ()
+
+    @property
+    def places(self) -> LoopPlaces:
+        """Where a run finds everything."""
+        batches = tuple(buffer.key for buffer in self.inputs)
+        return LoopPlaces(self.memory.arena_bytes, self.layout, self.table, batches, {})
 
 
 def hand_made(batch_size: int, shuffle: bool) -> HandMade:

@@ -6,138 +6,60 @@ import ctypes
 import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chainc.backends.llvm.host.arena import aligned_bytes, arrays_outside
-from chainc.backends.llvm.host.storage import storage_of_function
+from chainc.backends import compiled_cache, records
+from chainc.backends.llvm.arena import aligned_bytes, arrays_found
+from chainc.backends.llvm.host.function_source import CallCode, FunctionSource, KeptCode
 from chainc.backends.llvm.machine_code.code import NativeCode
-from chainc.backends.llvm.machine_code.jit import Library, compile_object
-from chainc.backends.llvm.printing.module import MOST_COPIES, KernelUse, Module
-from chainc.backends.llvm.printing.routine import CLOCK_DECLARED
+from chainc.backends.llvm.machine_code.jit import (
+    Library,
+    identity,
+    kept_object,
+    machine_code,
+    object_key,
+    object_of,
+)
+from chainc.backends.llvm.places import KeptCall, KeptFunction, findable
 from chainc.backends.llvm.processor import Processor
-from chainc.backends.llvm.runtime.entry import CLOCK, environment, exported
-from chainc.backends.llvm.runtime.threads import barrier
-from chainc.backends.target import Run
-from chainc.ir.types import Array, Dim, bind_shape, static
-from chainc.loops.language import Nest, Routine
-from chainc.lowering.program import Program
-from chainc.lowering.rows import rows_are_independent
-from chainc.lowering.views import Buffer
-from chainc.schedules.layout.access import Capacity, UnboundError
-from chainc.schedules.program.calls import ProgramWriter
-from chainc.schedules.program.clock import Clock, room_for_calls
+from chainc.backends.signature import Signature
+from chainc.backends.target import Known, Run
+from chainc.ir.types import Array, Dim, bind_shape, has_named_size, static
 from chainc.schedules.program.control_block import FAILURE
-from chainc.schedules.program.failures import Failures
-from chainc.schedules.program.memory import MOST_IN_CODE, Memory
-from chainc.schedules.program.preparation import prepare, with_outputs
+
+if TYPE_CHECKING:
+    from chainc.backends.llvm.function_code import FunctionCode
+    from chainc.backends.storage import Storage
 
 BLOCK = 256  # rows that are done at once where each row stands for itself
 CODES_KEPT = 16  # for other sizes; what is bound keeps its own
 ENTRIES = ("bind", "run", "store")
 SIGNATURE = [ctypes.c_void_p, ctypes.c_void_p] + [ctypes.c_int64] * 3
 
-
-@dataclass(frozen=True)
-class FunctionCode:
-    """The module of one function for up to a number of rows."""
-
-    text: str
-    program: Program
-    memory: Memory
-    inputs: tuple[Buffer, ...]
-    outputs: tuple[Buffer, ...]
-    states: tuple[Buffer, ...]
-    failures: Failures
-    updates: bool
-    block: int | None  # rows at once; None: all of a call
-    nests: tuple[Nest, ...]
-    called: Mapping[Nest, str]  # what the function of each nest is called
-    uses: Mapping[str, Sequence[KernelUse]]  # what each function of the module computes
-    clock: Clock | None  # of one that is timed
-    routines: tuple[Routine, ...] = ()  # to be shown: those of a function say no more than it
-
-    @cached_property
-    def outside(self) -> tuple[Array, ...]:
-        """The constants that are handed over as arrays."""
-        return arrays_outside(self.memory)
-
-
-def function_code(
-    program: Program,
-    capacity: Capacity,
-    processor: Processor,
-    most_in_code: int | None = None,
-    *,
-    timed: bool = False,
-) -> FunctionCode:
-    """Schedules and prints every kernel; with a clock around each if they are timed.
-
-    For `most_in_code` see `Memory`.
-
-    Raises:
-        UnboundError: the number of rows must be known when compiling.
-    """
-    independent = bool(capacity.sizes) and rows_are_independent(program)
-    direct, outputs = with_outputs(program)
-    prepared = prepare(direct, processor.machine, capacity)
-    memory = Memory(capacity, most_in_code)
-    arrays = (*prepared.inputs, *outputs)
-    memory.table = {buffer: position for position, buffer in enumerate(arrays)}
-    memory.place_outside([prepared], len(arrays) + len(prepared.states) + timed)
-    memory.keep(prepared.states)
-    memory.keep_results(prepared.prologue)
-    memory.work([prepared])
-    clock = Clock(len(arrays) + len(prepared.states), room_for_calls(prepared)) if timed else None
-    writer = ProgramWriter(memory, processor.machine)
-    prologue, step = replace(writer, clock=clock).program("step", prepared)
-    places = {s.key: len(arrays) + position for position, s in enumerate(prepared.states)}
-    exchange = writer.exchange("state", prepared.states, places)
-    module = Module(processor.machine, most_copies=0 if program.seldom else MOST_COPIES)
-    module.add(environment(processor))
-    module.add(barrier(processor))
-    for routine in (prologue, step, *exchange):
-        module.routine(routine)
-    module.add(exported("bind", ["state.set", "step.prologue"]))
-    module.add(exported("run", ["step"]))
-    module.add(exported("store", ["state.get"]))
-    if timed:
-        module.add(CLOCK, [CLOCK_DECLARED])
-    return FunctionCode(
-        module.text(),
-        prepared,
-        memory,
-        prepared.inputs,
-        outputs,
-        prepared.states,
-        writer.failures,
-        bool(program.updates),
-        max(capacity.sizes.values()) if independent else None,
-        module.nests,
-        module.called,
-        module.uses(writer.computed),
-        clock,
-    )
+Linked = tuple[CallCode, Library]
 
 
 class NativeFunction:
-    """Makes code for the sizes it is bound to; `rebound` gives the program for fixed sizes."""
+    """Makes code for the sizes it is bound to, or takes what an earlier process has kept of it."""
 
     def __init__(
-        self,
-        program: Program,
-        rebound: Callable[[Mapping[str, int]], Program],
-        processor: Processor,
+        self, source: FunctionSource, processor: Processor, known: Known | None = None
     ) -> None:
-        self._program = program
-        self._rebound = rebound
+        self._source = source
         self.processor = processor
-        self._codes: dict[tuple[int, ...], tuple[FunctionCode, Library]] = {}
+        self._known = known
+        self._codes: dict[tuple[int, ...], Linked] = {}
         self._turn = threading.Lock()
-        self._one_code_for_rows = len(program.size_names) == 1
-        self._blocks = rows_are_independent(program)
+        self._facts = self._kept_facts() or self._keep(source.facts())
+
+    @property
+    def signature(self) -> Signature:
+        """What its callers must know."""
+        return self._facts.signature
 
     def bind(self, state: Mapping[str, Array], *sizes: int) -> Run:
         """The function over state arrays, which updates change in place."""
@@ -147,54 +69,88 @@ class NativeFunction:
     def generated(self, *sizes: int) -> NativeCode:
         """What there is to see of the code for given sizes."""
         code, _ = self.code(*sizes)
-        return NativeCode(
-            code, lambda: storage_of_function(code.program, code.memory), self.processor
-        )
+        return NativeCode(lambda: code.whole, lambda: _storage(code), self.processor)
 
-    def code(self, *sizes: int) -> tuple[FunctionCode, Library]:
+    def code(self, *sizes: int) -> Linked:
         """The code for given sizes: one for all numbers of rows up to the next power of two."""
-        if self._one_code_for_rows:
-            try:
-                return self._kept((self._capacity(sizes[0]),), self._for_rows)
-            except UnboundError:
-                self._one_code_for_rows = False
-        return self._kept(sizes, self._for_sizes)
-
-    def _kept(
-        self, sizes: tuple[int, ...], make: Callable[[Mapping[str, int]], FunctionCode]
-    ) -> tuple[FunctionCode, Library]:
-        with self._turn:
-            known = self._codes.pop(sizes, None)
-            if known is None:
-                code = make(dict(zip(self._program.size_names, sizes, strict=True)))
-                known = code, Library(compile_object(code.text, self.processor), ENTRIES)
-            self._codes[sizes] = known  # the last, as it was used last
-            if len(self._codes) > CODES_KEPT:
-                del self._codes[next(iter(self._codes))]
-            return known
-
-    def _capacity(self, rows: int) -> int:
-        power = 1 << max(rows - 1, 0).bit_length()
-        return min(power, BLOCK) if self._blocks else power
+        if self._facts.one_code:
+            found = self._linked((self._capacity(sizes[0]),), by_rows=True)
+            if found is not None:
+                return found
+            self._keep(replace(self._facts, one_code=False))
+        found = self._linked(sizes, by_rows=False)
+        assert found is not None, "code for given sizes can be made"
+        return found
 
     def timed_code(self, *sizes: int) -> FunctionCode:
         """The code for given sizes with a clock around every kernel."""
         self.code(*sizes)  # which finds out whether one code serves for all numbers of rows
-        names = self._program.size_names
-        if self._one_code_for_rows:
-            return self._for_rows({names[0]: self._capacity(sizes[0])}, timed=True)
-        return self._for_sizes(dict(zip(names, sizes, strict=True)), timed=True)
+        by_rows = self._facts.one_code
+        chosen = (self._capacity(sizes[0]),) if by_rows else sizes
+        code = self._source.code(chosen, by_rows=by_rows, timed=True)
+        assert code is not None, "as without a clock"
+        return code
 
-    def _for_rows(self, sizes: Mapping[str, int], *, timed: bool = False) -> FunctionCode:
-        return self._printed(self._program, Capacity(sizes), timed=timed)
+    def _capacity(self, rows: int) -> int:
+        power = 1 << max(rows - 1, 0).bit_length()
+        return min(power, BLOCK) if self._facts.independent else power
 
-    def _for_sizes(self, sizes: Mapping[str, int], *, timed: bool = False) -> FunctionCode:
-        program = self._rebound(sizes) if sizes else self._program
-        return self._printed(program, Capacity({}), timed=timed)
+    def _linked(self, sizes: tuple[int, ...], *, by_rows: bool) -> Linked | None:
+        """None where the code for these rows has to be made for each number of rows."""
+        with self._turn:
+            found = self._codes.pop(sizes, None)
+            found = found or self._kept(sizes, by_rows) or self._made(sizes, by_rows)
+            if found is None:
+                return None
+            self._codes[sizes] = found  # the last, as it was used last
+            if len(self._codes) > CODES_KEPT:
+                del self._codes[next(iter(self._codes))]
+            return found
 
-    def _printed(self, program: Program, capacity: Capacity, *, timed: bool) -> FunctionCode:
-        most_in_code = 0 if program.seldom else MOST_IN_CODE  # so that draws are a loop
-        return function_code(program, capacity, self.processor, most_in_code, timed=timed)
+    def _made(self, sizes: tuple[int, ...], by_rows: bool) -> Linked | None:
+        code = self._source.code(sizes, by_rows=by_rows)
+        if code is None:
+            return None
+        name = object_key(code.text, self.processor)
+        made = kept_object(name, lambda: machine_code(code.text, self.processor))
+        if self._known is not None and findable(code.places.outside, self._known.constants):
+            records.keep(self._name("call", sizes, by_rows), KeptCall(code.places, name))
+        return code, Library(made, ENTRIES)
+
+    # what earlier processes have kept
+
+    def _kept(self, sizes: tuple[int, ...], by_rows: bool) -> Linked | None:
+        if self._known is None:
+            return None
+        kept = records.kept(KeptCall, self._name("call", sizes, by_rows))
+        made = None if kept is None else object_of(kept.code)
+        if kept is None or made is None:
+            return None
+        outside = arrays_found(kept.places.outside, self._known.constants)
+        if outside is None:
+            return None
+        make = partial(self._source.code, sizes, by_rows=by_rows)
+        return KeptCode(kept.places, outside, make), Library(made, ENTRIES)
+
+    def _kept_facts(self) -> KeptFunction | None:
+        return None if self._known is None else records.kept(KeptFunction, self._name("function"))
+
+    def _keep(self, facts: KeptFunction) -> KeptFunction:
+        self._facts = facts
+        if self._known is not None:
+            records.keep(self._name("function"), facts)
+        return facts
+
+    def _name(self, kind: str, *what: object) -> str:
+        assert self._known is not None, "it has a name"
+        key = compiled_cache.key(self._known.key, *identity(self.processor), repr(what))
+        return f"{kind}-{key}"
+
+
+def _storage(code: CallCode) -> Storage:
+    from chainc.backends.llvm.host.storage import storage_of_function
+
+    return storage_of_function(code.whole.program, code.whole.memory)
 
 
 class Binding:
@@ -202,36 +158,37 @@ class Binding:
 
     def __init__(
         self,
-        code: FunctionCode,
+        code: CallCode,
         library: Library,
         state: Mapping[str, Array],
         sizes: Sequence[int],
         readings: Array | None = None,
     ) -> None:
         self._code = code
+        self._places = places = code.places
         self._library = library
         self._enter, self._run, self._store = (
             library.function(name, None, SIGNATURE) for name in ENTRIES
         )
-        self._memory = aligned_bytes(code.memory.arena_bytes)
+        self._memory = aligned_bytes(places.arena_bytes)
         self._arena = self._memory.ctypes.data
         self._failure = self._memory[FAILURE : FAILURE + 8].view(np.int64)
-        self._state = [state[buffer.key] for buffer in code.states]
+        self._state = [state[key] for key in places.states]
         self._rows = sizes[0] if sizes else 1
-        count = len(code.inputs) + len(code.outputs)
+        count = len(places.inputs) + len(places.outputs)
         self._readings = [] if readings is None else [readings]  # of the clock of a timed one
         kept = (*self._state, *self._readings, *code.outside)
         self._table = (ctypes.c_void_p * (count + len(kept)))()
         for position, array in enumerate(kept):
             self._table[count + position] = array.ctypes.data
         self._call(self._enter, self._rows)
-        names = dict(zip(code.program.size_names or ("",), sizes or (1,), strict=False))
-        self._shapes = [_shape(buffer.type.shape, names) for buffer in code.outputs]
-        self._dtypes = [buffer.type.dtype.numpy for buffer in code.outputs]
+        names = dict(zip(places.size_names or ("",), sizes or (1,), strict=False))
+        self._shapes = [_shape(type.shape, names) for type in places.outputs]
+        self._dtypes = [type.dtype.numpy for type in places.outputs]
         self._by_row = [
-            (position, buffer.type.dtype.itemsize * math.prod(_shape(buffer.type.shape[1:], names)))
-            for position, buffer in enumerate((*code.inputs, *code.outputs))
-            if any(not isinstance(dim, int) for dim in buffer.type.shape)
+            (position, type.dtype.itemsize * math.prod(_shape(type.shape[1:], names)))
+            for position, type in enumerate((*places.inputs, *places.outputs))
+            if has_named_size(type.shape)
         ]
 
     def run(self, *inputs: Array) -> tuple[Array, ...]:
@@ -239,13 +196,13 @@ class Binding:
         outputs = tuple(map(np.empty, self._shapes, self._dtypes))
         for position, array in enumerate((*inputs, *outputs)):
             self._table[position] = array.__array_interface__["data"][0]
-        if self._code.updates:
+        if self._places.updates:
             self._call(self._enter, self._rows)
-        block = self._code.block or self._rows
+        block = self._places.block or self._rows
         for start in range(0, self._rows, block):
             self._call(self._run, min(block, self._rows - start))
             self._advance(block)
-        if self._code.updates:
+        if self._places.updates:
             self._call(self._store, self._rows)
         return outputs
 

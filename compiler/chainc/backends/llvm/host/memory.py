@@ -2,40 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from chainc.backends.epochs import Arrays, Epochs
-from chainc.backends.llvm.host.arena import aligned_bytes
+from chainc.backends.llvm.arena import aligned_bytes
+from chainc.backends.llvm.places import LoopPlaces
 from chainc.ir.errors import InputError
 from chainc.ir.types import Array
-from chainc.lowering.views import Buffer
 from chainc.schedules.program import control_block
-from chainc.schedules.program.failures import Failures
-from chainc.schedules.program.memory import Memory
 from chainc.schedules.training import layout as training
+
+if TYPE_CHECKING:
+    from chainc.schedules.program.failures import Failures
 
 
 class LoopCode(Protocol):
     """What a run must know of a loop's code."""
 
     @property
-    def layout(self) -> training.TrainingLayout:
-        """What the loop knows of the step."""
+    def places(self) -> LoopPlaces:
+        """Where everything is."""
 
     @property
-    def memory(self) -> Memory:
-        """The places of all buffers."""
-
-    @property
-    def table(self) -> Mapping[str, int]:
-        """Places of the caller's arrays."""
-
-    @property
-    def inputs(self) -> tuple[Buffer, ...]:
-        """Those of the step."""
+    def outside(self) -> Sequence[Array]:
+        """The constants that are handed over as arrays."""
 
     @property
     def failures(self) -> Failures:
@@ -56,22 +49,23 @@ class RunMemory:
         outside: Sequence[Array] = (),
     ) -> None:
         self._code = code
+        self._places = code.places
         self._state = state
         held_out = data if validation is None else validation
         self._validated = validation is not None
-        self._history = np.zeros((epochs, code.layout.columns))
+        self._history = np.zeros((epochs, code.places.layout.columns))
         self._readings = readings  # of the clock of a loop that is timed
         self._taken = 0  # records that have been handed out
         self._arrays = [*self._placed(data, held_out), *outside]
         self._table = np.array([array.ctypes.data for array in self._arrays], np.uint64)
-        self._arena = aligned_bytes(code.memory.arena_bytes)
+        self._arena = aligned_bytes(code.places.arena_bytes)
         self._words = self._arena[: control_block.BARRIERS].view(np.int64)
         self._write_scalars(data, held_out)
         self.job = np.zeros(training.JOB_WORDS, np.int64)
         self.job[training.COUNT] = self._rows(data)
         self.job[training.HELD_OUT] = self._rows(held_out) if self._validated else 0
-        self.job[training.BYTES] = self._bytes(code.layout.step)
-        self.job[training.HELD_OUT_BYTES] = self._bytes(code.layout.evaluate)
+        self.job[training.BYTES] = self._bytes(code.places.layout.step)
+        self.job[training.HELD_OUT_BYTES] = self._bytes(code.places.layout.evaluate)
 
     @property
     def addresses(self) -> tuple[int, int]:
@@ -85,7 +79,7 @@ class RunMemory:
 
     def plan_steps(self, first: int, epochs: int, seed: int) -> None:
         """From a step, perhaps in the middle of an epoch, to the end of the last epoch."""
-        steps = -(-self.rows // self._code.layout.batch_size)
+        steps = -(-self.rows // self._places.layout.batch_size)
         self.job[training.FIRST] = first
         self.job[training.LAST] = (first // steps + epochs) * steps
         self.job[training.SEED] = seed
@@ -107,7 +101,7 @@ class RunMemory:
             return
         records = self._history[self._taken : done]
         self._taken = done
-        outputs = len(self._code.layout.step.outputs)
+        outputs = len(self._places.layout.step.outputs)
         seen, held_out = records[:, 0], records[:, 1 + outputs]
         with np.errstate(invalid="ignore"):  # an evaluation alone has seen no rows
             means = records[:, 1 : 1 + outputs] / seen[:, None]
@@ -118,7 +112,7 @@ class RunMemory:
     def write_back(self) -> None:
         """The state's values into the arrays that were given, where copies stood in for them."""
         for name, array in self._state.items():
-            place = self._code.table.get(name)
+            place = self._places.table.get(name)
             if place is not None and self._arrays[place] is not array:
                 array[...] = self._arrays[place]
 
@@ -136,16 +130,14 @@ class RunMemory:
         named |= {**self._state, "history": self._history}
         if self._readings is not None:
             named["readings"] = self._readings
-        places = sorted(self._code.table, key=self._code.table.__getitem__)
+        places = sorted(self._places.table, key=self._places.table.__getitem__)
         return [np.require(named[name], requirements=["C", "A"]) for name in places]
 
     def _rows(self, data: Arrays) -> int:
-        return len(next(data[b.key] for b in self._code.inputs if b.role == "batch"))
+        return len(data[self._places.batches[0]])
 
     def _write_scalars(self, data: Arrays, held_out: Arrays) -> None:
-        for (role, key), offset in self._code.memory.shared.items():
-            if role != "scalar":
-                continue
+        for key, offset in self._places.scalars.items():
             value = data[key]
             if not np.array_equal(value, held_out[key], equal_nan=value.dtype.kind == "f"):
                 raise InputError(

@@ -15,14 +15,15 @@ import numpy as np
 
 from chainc.backends.epochs import Arrays, EpochPlace
 from chainc.backends.listing import Line, Listing
+from chainc.backends.llvm.function_code import FunctionCode
 from chainc.backends.llvm.host.function import ENTRIES as FUNCTION_ENTRIES
-from chainc.backends.llvm.host.function import Binding, FunctionCode, NativeFunction
+from chainc.backends.llvm.host.function import Binding, NativeFunction
 from chainc.backends.llvm.host.memory import LoopCode, RunMemory
-from chainc.backends.llvm.host.training import JOB, ROWS
+from chainc.backends.llvm.host.training import ENTRIES, JOB, ROWS
 from chainc.backends.llvm.machine_code.jit import Library, compile_object, kept_object, machine_code
 from chainc.backends.llvm.processor import Processor
 from chainc.backends.llvm.runtime.entry import TICKS
-from chainc.backends.llvm.training_code import ENTRIES, training_code
+from chainc.backends.llvm.training_code import training_code
 from chainc.backends.timing import BATCH, MOST_RUNS, Floats, Timing, in_turns
 from chainc.ir.types import Array
 from chainc.loops.language import Nest
@@ -66,14 +67,15 @@ class _Steps:
         state: Arrays,
         readings: Array | None = None,
     ) -> None:
-        rows = len(next(data[each.key] for each in code.inputs if each.role == "batch"))
-        place = EpochPlace.of(state, rows, code.layout.batch_size)
+        rows = len(data[code.places.batches[0]])
+        batch_size = code.places.layout.batch_size
+        place = EpochPlace.of(state, rows, batch_size)
         self._first, self._seed = place.first, int(state["seed"])
         epochs = MOST_RUNS // place.steps + 2  # whose history a run writes
         self._memory = RunMemory(code, data, None, state, epochs, readings)
         self._library = library  # the functions stay as long as it does
         self._train = library.function("train", None, JOB)
-        library.function("bind", None, ROWS)(*self._memory.addresses, code.layout.batch_size, 0, 1)
+        library.function("bind", None, ROWS)(*self._memory.addresses, batch_size, 0, 1)
 
     def run(self, count: int) -> float:
         """Seconds of so many steps."""

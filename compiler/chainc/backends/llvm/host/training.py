@@ -16,12 +16,12 @@ from contextlib import contextmanager, suppress
 import numpy as np
 
 from chainc.backends.epochs import Arrays, Continued, EpochPlace, Epochs
-from chainc.backends.llvm.host.arena import arrays_outside
 from chainc.backends.llvm.host.memory import LoopCode, RunMemory
 from chainc.backends.llvm.machine_code.jit import Library
 from chainc.ir.types import Array
 from chainc.schedules.program import control_block
 
+ENTRIES = ("bind", "train", "validate", "store")
 MOST_EPOCHS = 1 << 16  # whose history has room at a time
 POLL_SECONDS = 0.05  # how often a run is asked for finished epochs, and the caller whether to stop
 
@@ -49,7 +49,7 @@ class NativeTraining:
         self._threads = threads
         self._library = library  # the functions stay as long as it does
         self._bind = library.function("bind", None, ROWS)
-        self._outside = arrays_outside(code.memory)
+        self._outside = code.outside
         self._store = library.function("store", None, ROWS)
         self._train = library.function("train", None, JOB)
         self._validate = library.function("validate", None, JOB)
@@ -57,8 +57,8 @@ class NativeTraining:
     @property
     def byte_inputs(self) -> Collection[str]:
         """Every floating-point input with rows: their data is converted while it is gathered."""
-        converting = {each.array for each in self._code.layout.step.inputs if each.converts}
-        names = {place: name for name, place in self._code.table.items()}
+        converting = {each.array for each in self._code.places.layout.step.inputs if each.converts}
+        names = {place: name for name, place in self._code.places.table.items()}
         return frozenset(names[place].removeprefix("data/") for place in converting)
 
     def run(
@@ -90,7 +90,7 @@ class NativeTraining:
     ) -> Iterator[Epochs]:
         """So many epochs that their history fits into memory."""
         memory = RunMemory(self._code, data, validation, state, epochs, outside=self._outside)
-        place = EpochPlace.of(state, memory.rows, self._code.layout.batch_size)
+        place = EpochPlace.of(state, memory.rows, self._code.places.layout.batch_size)
         memory.plan_steps(place.first, epochs, int(state["seed"]))
         self._copy(self._bind, memory)
         memory.ask_to_stop(stop())
@@ -120,7 +120,7 @@ class NativeTraining:
 
     def _copy(self, function: Function, memory: RunMemory) -> None:
         arena, table = memory.addresses
-        function(arena, table, self._code.layout.batch_size, 0, 1)
+        function(arena, table, self._code.places.layout.batch_size, 0, 1)
 
     @contextmanager
     def _started(

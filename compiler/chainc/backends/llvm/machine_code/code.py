@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
-from chainc.backends.listing import Listing
 from chainc.backends.llvm.machine_code.jit import assembly, compile_object
 from chainc.backends.llvm.processor import Processor
-from chainc.backends.storage import Storage
 from chainc.backends.target import Figures
 
 if TYPE_CHECKING:
+    from chainc.backends.listing import Listing
     from chainc.backends.llvm.printing.module import KernelUse
+    from chainc.backends.storage import Storage
     from chainc.loops.language import Nest, Routine
 
 
@@ -50,11 +50,18 @@ class NativeCode:
     codes = ("loops", "llvm", "assembly")
 
     def __init__(
-        self, module: PrintedModule, storage: Callable[[], Storage], processor: Processor
+        self,
+        module: Callable[[], PrintedModule],
+        storage: Callable[[], Storage],
+        processor: Processor,
     ) -> None:
-        self._module = module
+        self._printed = module
         self._storage = storage
         self._processor = processor
+
+    @cached_property
+    def _module(self) -> PrintedModule:
+        return self._printed()
 
     @property
     def source(self) -> str:

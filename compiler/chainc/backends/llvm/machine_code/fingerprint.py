@@ -8,9 +8,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
 
+from chainc.backends import compiled_cache
 from chainc.backends.llvm.machine_code.jit import identity
 from chainc.backends.llvm.processor import Processor
 from chainc.ir import Node, Origin
@@ -19,23 +18,12 @@ from chainc.lowering.kernels import Kernel
 from chainc.lowering.views import Buffer
 from chainc.schedules.program.memory import Memory
 
-PACKAGE = Path(__file__).parents[3]
-
 
 def fingerprint(processor: Processor, memory: Memory, *parts: object) -> str:
     """Of anything made of the loop forms' dataclasses; origins and nodes do not matter."""
     writer = _Writer(memory)
-    text = "\n".join((_compiler(), *identity(processor), *map(writer.of, parts)))
+    text = "\n".join((compiled_cache.compiler(), *identity(processor), *map(writer.of, parts)))
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-@cache
-def _compiler() -> str:
-    """The compiler itself: another version may make other code of the same program."""
-    digest = hashlib.sha256()
-    for path in sorted(PACKAGE.rglob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
 
 
 class _Writer:

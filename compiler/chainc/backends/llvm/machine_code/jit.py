@@ -24,18 +24,27 @@ def compile_object(text: str, processor: Processor, entries: Sequence[str] = ())
     If `entries` are given, only these functions can be seen from outside, and what none of them
     uses is left out.
     """
-    key = compiled_cache.key(text, *identity(processor), *entries)
+    key = object_key(text, processor, entries)
     return kept_object(key, lambda: machine_code(text, processor, entries))
+
+
+def object_key(text: str, processor: Processor, entries: Sequence[str] = ()) -> str:
+    """By which the cache has the object file of a module's text."""
+    return compiled_cache.key(text, *identity(processor), *entries)
+
+
+def object_of(key: str) -> bytes | None:
+    """The object file that the cache has for a key, if it has one."""
+    return compiled_cache.load(f"native-{key}")
 
 
 def kept_object(key: str, make: Callable[[], bytes]) -> bytes:
     """The object file that the cache has for a key, or else a new one, which it keeps."""
-    name = f"native-{key}"
-    kept = compiled_cache.load(name)
+    kept = object_of(key)
     if kept is not None:
         return kept
     made = make()
-    compiled_cache.store(name, made)
+    compiled_cache.store(f"native-{key}", made)
     return made
 
 

@@ -7,12 +7,12 @@ import pytest
 
 import chainrule as cr
 from chainc.backends.llvm.host.function import Binding, NativeFunction
+from chainc.backends.llvm.host.function_source import FunctionSource
 from chainc.backends.llvm.host.timing import time_function, time_training
 from chainc.backends.llvm.machine_code.jit import Library, compile_object
 from chainc.backends.llvm.processor import host
 from chainc.backends.llvm.training_code import training_code
 from chainc.backends.timing import BATCH
-from chainc.ir.binding import bind_graph
 from chainc.ir.types import Array
 from chainc.lowering.lower import lower
 from chainrule import losses, nn, optim
@@ -20,7 +20,7 @@ from chainrule.compiled.training import TrainingProgram
 
 
 def native(graph: cr.Graph) -> NativeFunction:
-    return NativeFunction(lower(graph), lambda sizes: lower(bind_graph(graph, sizes)), host())
+    return NativeFunction(FunctionSource(lambda: (graph, lower(graph)), host()), host())
 
 
 def two_kernels() -> cr.Graph:
@@ -55,7 +55,7 @@ def test_kernels_are_called_as_in_the_code(rows: int, calls: int) -> None:
     function = native(two_kernels())
     timing = time_function(function, arrays(rows), {}, [rows], 4)
     names = [line.text for line in timing.kernels.lines]
-    kernels = function.code(rows)[0].uses
+    kernels = function.code(rows)[0].whole.uses
     assert names == [name for name in kernels if name in names]
     assert len(names) == 2
     assert timing.seconds.shape == (4, len(names))

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from chainc.backends.llvm.host.arena import aligned_bytes
+from chainc.backends.llvm.arena import aligned_bytes
 from chainc.backends.llvm.machine_code.jit import Library, assembly, compile_object
 from chainc.backends.llvm.processor import host
 from chainc.backends.llvm.runtime.entry import environment, exported

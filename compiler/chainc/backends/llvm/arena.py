@@ -1,0 +1,57 @@
+"""Memory for a native program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from chainc.backends.llvm.places import Outside
+from chainc.ir.text.digest import bytes_digest
+from chainc.ir.types import Array
+from chainc.schedules.layout.machine import PADDING
+
+if TYPE_CHECKING:
+    from chainc.schedules.program.memory import Memory
+
+MOST_WRITTEN = 64  # bytes of a constant that is written down; a larger one is the graph's
+
+
+def arrays_outside(memory: Memory) -> tuple[Array, ...]:
+    """The constants that are not in the code, in the order of their places in the table."""
+    return tuple(_aligned(buffer.data) for buffer in memory.outside)
+
+
+def constants_outside(memory: Memory) -> tuple[Outside, ...]:
+    """By which a later process finds them."""
+    return tuple(_outside(buffer.data) for buffer in memory.outside)
+
+
+def _outside(data: bytes) -> Outside:
+    if len(data) <= MOST_WRITTEN:
+        return Outside(content=data.hex(), digest="")
+    return Outside(content="", digest=bytes_digest(data))
+
+
+def arrays_found(
+    outside: Iterable[Outside], known: Mapping[str, Array]
+) -> tuple[Array, ...] | None:
+    """These constants, among those of a graph by digest; None if one is not there."""
+    found = [each.among(known) for each in outside]
+    there = [_aligned(data) for data in found if data is not None]
+    return tuple(there) if len(there) == len(found) else None
+
+
+def _aligned(data: bytes) -> Array:
+    """A copy from which a vector may be read past its end."""
+    space = aligned_bytes(len(data) + PADDING)
+    space[: len(data)] = np.frombuffer(data, np.uint8)
+    return space
+
+
+def aligned_bytes(count: int) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
+    """Zeroed memory that starts at a multiple of 64 bytes."""
+    space = np.zeros(count + 64, np.uint8)
+    start = -space.ctypes.data % 64
+    return space[start : start + count]

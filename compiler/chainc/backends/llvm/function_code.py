@@ -1,0 +1,131 @@
+"""One function as a module.
+
+@bind    copies the state in and computes what stays the same
+@run     all rows, or a block of them; @store copies the state out
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from chainc.backends.llvm.arena import arrays_outside, constants_outside
+from chainc.backends.llvm.places import CallPlaces
+from chainc.backends.llvm.printing.module import MOST_COPIES, KernelUse, Module
+from chainc.backends.llvm.printing.routine import CLOCK_DECLARED
+from chainc.backends.llvm.processor import Processor
+from chainc.backends.llvm.runtime.entry import CLOCK, environment, exported
+from chainc.backends.llvm.runtime.threads import barrier
+from chainc.ir.types import Array
+from chainc.loops.language import Nest, Routine
+from chainc.lowering.program import Program
+from chainc.lowering.rows import rows_are_independent
+from chainc.lowering.views import Buffer
+from chainc.schedules.layout.access import Capacity
+from chainc.schedules.program.calls import ProgramWriter
+from chainc.schedules.program.clock import Clock, room_for_calls
+from chainc.schedules.program.failures import Failures
+from chainc.schedules.program.memory import Memory
+from chainc.schedules.program.preparation import prepare, with_outputs
+
+
+@dataclass(frozen=True)
+class FunctionCode:
+    """The module of one function for up to a number of rows."""
+
+    text: str
+    program: Program
+    memory: Memory
+    inputs: tuple[Buffer, ...]
+    outputs: tuple[Buffer, ...]
+    states: tuple[Buffer, ...]
+    failures: Failures
+    updates: bool
+    block: int | None  # rows at once; None: all of a call
+    nests: tuple[Nest, ...]
+    called: Mapping[Nest, str]  # what the function of each nest is called
+    uses: Mapping[str, Sequence[KernelUse]]  # what each function of the module computes
+    clock: Clock | None  # of one that is timed
+    routines: tuple[Routine, ...] = ()  # to be shown: those of a function say no more than it
+
+    @property
+    def whole(self) -> FunctionCode:
+        """Itself."""
+        return self
+
+    @cached_property
+    def places(self) -> CallPlaces:
+        """What a call must know."""
+        return CallPlaces(
+            self.memory.arena_bytes,
+            tuple(buffer.type for buffer in self.inputs),
+            tuple(buffer.type for buffer in self.outputs),
+            tuple(buffer.key for buffer in self.states),
+            self.program.size_names,
+            self.updates,
+            self.block,
+            constants_outside(self.memory),
+        )
+
+    @cached_property
+    def outside(self) -> tuple[Array, ...]:
+        """The constants that are handed over as arrays."""
+        return arrays_outside(self.memory)
+
+
+def function_code(
+    program: Program,
+    capacity: Capacity,
+    processor: Processor,
+    most_in_code: int | None = None,
+    *,
+    timed: bool = False,
+) -> FunctionCode:
+    """Schedules and prints every kernel; with a clock around each if they are timed.
+
+    For `most_in_code` see `Memory`.
+
+    Raises:
+        UnboundError: the number of rows must be known when compiling.
+    """
+    independent = bool(capacity.sizes) and rows_are_independent(program)
+    direct, outputs = with_outputs(program)
+    prepared = prepare(direct, processor.machine, capacity)
+    memory = Memory(capacity, most_in_code)
+    arrays = (*prepared.inputs, *outputs)
+    memory.table = {buffer: position for position, buffer in enumerate(arrays)}
+    memory.place_outside([prepared], len(arrays) + len(prepared.states) + timed)
+    memory.keep(prepared.states)
+    memory.keep_results(prepared.prologue)
+    memory.work([prepared])
+    clock = Clock(len(arrays) + len(prepared.states), room_for_calls(prepared)) if timed else None
+    writer = ProgramWriter(memory, processor.machine)
+    prologue, step = replace(writer, clock=clock).program("step", prepared)
+    places = {s.key: len(arrays) + position for position, s in enumerate(prepared.states)}
+    exchange = writer.exchange("state", prepared.states, places)
+    module = Module(processor.machine, most_copies=0 if program.seldom else MOST_COPIES)
+    module.add(environment(processor))
+    module.add(barrier(processor))
+    for routine in (prologue, step, *exchange):
+        module.routine(routine)
+    module.add(exported("bind", ["state.set", "step.prologue"]))
+    module.add(exported("run", ["step"]))
+    module.add(exported("store", ["state.get"]))
+    if timed:
+        module.add(CLOCK, [CLOCK_DECLARED])
+    return FunctionCode(
+        module.text(),
+        prepared,
+        memory,
+        prepared.inputs,
+        outputs,
+        prepared.states,
+        writer.failures,
+        bool(program.updates),
+        max(capacity.sizes.values()) if independent else None,
+        module.nests,
+        module.called,
+        module.uses(writer.computed),
+        clock,
+    )

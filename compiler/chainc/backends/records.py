@@ -1,0 +1,126 @@
+"""Records as bytes and back: frozen dataclasses of numbers, texts, types, and tuples of those.
+
+They are JSON, read by the types that the fields of the record are declared with: bytes that say
+something else make no record, whoever wrote them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+from collections.abc import Mapping
+from types import NoneType, UnionType
+from typing import TypeVar, get_args, get_origin, get_type_hints
+
+from chainc.backends import compiled_cache
+from chainc.ir.types import BY_NAME, DType
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+
+
+class NoRecordError(Exception):
+    """The bytes are none of the record that was asked for."""
+
+
+def keep(name: str, record: object) -> None:
+    """For the processes after this one."""
+    compiled_cache.store(name, written(record))
+
+
+def kept(kind: type[T], name: str) -> T | None:
+    """The record that an earlier process kept under a name; None where there is none."""
+    content = compiled_cache.load(name)
+    if content is None:
+        return None
+    try:
+        return read(kind, content)
+    except NoRecordError as error:
+        _log.info("%s is not used: %s", name, error)
+        return None
+
+
+def written(record: object) -> bytes:
+    """A record as bytes."""
+    return json.dumps(_plain(record), separators=(",", ":")).encode()
+
+
+def read(kind: type[T], content: bytes) -> T:
+    """The record of a class that `written` made these bytes of.
+
+    Raises:
+        NoRecordError: they are none.
+    """
+    try:
+        found = _made(kind, json.loads(content))
+    except (ValueError, RecursionError) as error:  # no JSON, or no text
+        raise NoRecordError(str(error)) from None
+    assert isinstance(found, kind)
+    return found
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, DType):
+        return value.name
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return [_plain(getattr(value, field.name)) for field in dataclasses.fields(value)]
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    return value
+
+
+def _made(kind: object, plain: object) -> object:
+    """What a declared type makes of plain JSON."""
+    if isinstance(kind, UnionType):
+        return _one_of(get_args(kind), plain)
+    if kind is DType:
+        return _checked(BY_NAME.get(plain) if isinstance(plain, str) else None, DType)
+    if get_origin(kind) is tuple:
+        return tuple(_made(get_args(kind)[0], each) for each in _list(plain))
+    if get_origin(kind) is Mapping:
+        inner = get_args(kind)[1]
+        return {key: _made(inner, each) for key, each in _table(plain).items()}
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        return _record(kind, plain)
+    return _checked(plain, kind)
+
+
+def _one_of(kinds: tuple[object, ...], plain: object) -> object:
+    for kind in kinds:
+        try:
+            return _made(kind, plain)
+        except NoRecordError:
+            continue
+    raise NoRecordError(f"{plain!r} is none of {kinds}")
+
+
+def _record(kind: type, plain: object) -> object:
+    hints = get_type_hints(kind)
+    fields = [field.name for field in dataclasses.fields(kind)]
+    values = _list(plain)
+    if len(values) != len(fields):
+        raise NoRecordError(f"{len(values)} values for {len(fields)} fields of {kind.__name__}")
+    made = [_made(hints[name], value) for name, value in zip(fields, values, strict=True)]
+    return kind(*made)
+
+
+def _list(value: object) -> list[object]:
+    if isinstance(value, list):
+        return value
+    raise NoRecordError(f"{value!r} is no list")
+
+
+def _table(value: object) -> dict[str, object]:
+    if isinstance(value, dict):
+        return value
+    raise NoRecordError(f"{value!r} is no table")
+
+
+def _checked(value: object, kind: object) -> object:
+    """A value of exactly that type: a truth value is no number."""
+    if type(value) is not (NoneType if kind is None else kind):
+        raise NoRecordError(f"{value!r} is no {kind}")
+    return value

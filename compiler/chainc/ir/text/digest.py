@@ -1,0 +1,93 @@
+"""What decides the meaning of a graph, in one short text: equal ones compile to the same code.
+
+It is not read back, so it is shorter than the text of a graph: constants are digests. Lines of the
+user's program do not matter; names of layers do, which buffers are called after.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from dataclasses import dataclass, field
+
+from chainc.ir import Graph, Op
+from chainc.ir.leaves import ConstantArray, Label
+from chainc.ir.types import Array, DType, Size, TensorType
+
+OURS = "chainc."  # where an op's meaning is known by its name, and the compiler's version
+
+
+class UnknownMeaningError(Exception):
+    """An op of another package, or a Python function: its name does not say what it does."""
+
+
+def bytes_digest(content: bytes | memoryview) -> str:
+    """By which equal constants are found."""
+    return hashlib.sha256(content).hexdigest()
+
+
+@dataclass
+class Digest:
+    """Graphs that are written down one after the other.
+
+    Attributes:
+        constants: their arrays, by the digest of their bytes.
+    """
+
+    lines: list[str] = field(default_factory=list)
+    constants: dict[str, Array] = field(default_factory=dict)
+
+    def add(self, graph: Graph) -> None:
+        """Write down one more graph.
+
+        Raises:
+            UnknownMeaningError: it cannot be known by what is written in it.
+        """
+        number = {node: index for index, node in enumerate(graph.nodes)}
+        for node in graph.nodes:
+            operands = [number[operand] for operand in node.inputs]
+            origin = node.origin
+            derived = origin.derivative is not None
+            self.lines.append(f"{self._op(node.op)}{operands}{node.type}{derived}{origin.scope!r}")
+        outputs = [number[node] for node in graph.outputs]
+        updates = [(number[slot], number[value]) for slot, value in graph.updates.items()]
+        self.lines.append(f"return {outputs} {graph.names!r} {updates}")
+
+    def text(self) -> str:
+        """Of all of them."""
+        return "\n".join(self.lines)
+
+    def _op(self, op: Op) -> str:
+        kind = type(op)
+        if not kind.__module__.startswith(OURS):
+            raise UnknownMeaningError(kind.__name__)
+        fields = [f for f in dataclasses.fields(op) if f.repr]
+        values = ",".join(self._value(getattr(op, each.name)) for each in fields)
+        return f"{kind.__name__}({values})"
+
+    def _value(self, value: object) -> str:
+        match value:
+            case None | bool() | int() | float() | str():
+                return repr(value)
+            case Size() | TensorType() | DType():
+                return str(value)
+            case Label():
+                return repr(str(value))
+            case ConstantArray():
+                return self._constant(value.array)
+            case tuple():
+                return f"({','.join(map(self._value, value))})"
+            case Op():
+                return self._op(value)
+            case Graph():
+                start = len(self.lines)
+                self.add(value)
+                inner = self.lines[start:]
+                del self.lines[start:]
+                return f"{{{';'.join(inner)}}}"
+        raise UnknownMeaningError(type(value).__name__)
+
+    def _constant(self, array: Array) -> str:
+        found = bytes_digest(array.data if array.ndim else array.tobytes())
+        self.constants[found] = array
+        return f"{array.dtype.str}{array.shape}{found}"

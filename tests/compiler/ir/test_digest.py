@@ -1,0 +1,110 @@
+"""A digest tells graphs apart that may compile to other code, and no others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainc.ir import Graph, Node, apply
+from chainc.ir.scalar import Scalar
+from chainc.ir.text.digest import Digest, UnknownMeaningError, bytes_digest
+from chainc.ops.elementwise import Elementwise
+
+T = TypeVar("T")
+
+
+def text(*nodes: Node, names: tuple[str, ...] = ()) -> str:
+    digest = Digest()
+    digest.add(Graph(nodes, names=names))
+    return digest.text()
+
+
+def x(*shape: int | str, name: str = "x", dtype: str = "float32") -> Node:
+    return cr.input(name, shape or ("batch", 3), dtype=dtype)
+
+
+def shared() -> Node:
+    once = cr.tanh(x())
+    return once + once
+
+
+def twice() -> Node:
+    a = x()
+    return cr.tanh(a) + cr.tanh(a)
+
+
+DISTINCT: list[Callable[[], Node]] = [
+    lambda: cr.tanh(x()),
+    lambda: cr.sin(x()),
+    lambda: cr.tanh(x(name="y")),
+    lambda: cr.tanh(x("batch", 4)),
+    lambda: cr.tanh(x("rows", 3)),
+    lambda: cr.tanh(x(dtype="float64")),
+    lambda: x() * 2.0,
+    lambda: x() * 3.0,
+    lambda: x() * 0.0,
+    lambda: x() * -0.0,
+    lambda: 2.0 - x(),
+    lambda: x() - 2.0,
+    lambda: x() + cr.constant(np.ones(3, np.float32)),
+    lambda: x() + cr.constant(np.ones((1, 3), np.float32)),
+    lambda: x() + cr.constant(np.arange(3, dtype=np.float32)),
+    lambda: x() + cr.parameter("w", (3,), 0.0),
+    lambda: x() + cr.parameter("v", (3,), 0.0),
+    lambda: cr.sum(x(), axis=0),
+    lambda: cr.sum(x(), axis=1),
+    lambda: cr.elementwise(lambda a: a * 2.0)(x()),
+    lambda: cr.elementwise(lambda a: a * 3.0)(x()),
+    shared,
+    twice,
+]
+
+
+def test_an_equal_graph_has_an_equal_digest_and_no_other() -> None:
+    first, second = ([text(declare()) for declare in DISTINCT] for _ in range(2))
+    assert first == second
+    assert len(set(first)) == len(first)
+
+
+def test_outputs_names_and_updates_count() -> None:
+    a = x()
+    b = cr.tanh(a)
+    w = cr.parameter("w", (3,), 0.0)
+    digests = [text(a, b), text(b, a), text(b), text(b, names=("loss",)), text(b, w)]
+    for new in (w * 2.0, w * 3.0):
+        digest = Digest()
+        digest.add(Graph((b,), {w: new}))
+        digests.append(digest.text())
+    assert len(set(digests)) == len(digests)
+
+
+def test_constants_are_found_by_their_bytes() -> None:
+    values = np.arange(1000, dtype=np.float32).reshape(10, 100)
+    digest = Digest()
+    digest.add(Graph((x("batch", 100) + cr.constant(values[0]), cr.constant(values))))
+    assert len(digest.text()) < 1000
+    np.testing.assert_array_equal(digest.constants[bytes_digest(values.tobytes())], values)
+    np.testing.assert_array_equal(digest.constants[bytes_digest(values[0].tobytes())], values[0])
+
+
+@dataclass(frozen=True)
+class Foreign(Elementwise):
+    """An op that is none of the compiler's own."""
+
+    def arity(self) -> int:
+        return 1
+
+    def scalar(self, s: Scalar[T], a: T) -> T:
+        return s.tanh(a)
+
+
+def test_what_a_name_does_not_tell_has_no_digest() -> None:
+    with pytest.raises(UnknownMeaningError, match="Foreign"):
+        text(apply(Foreign(), x()))
+    with pytest.raises(UnknownMeaningError, match="function"):
+        text(cr.custom_gradient(lambda a: (cr.tanh(a), lambda g: g))(x()))
