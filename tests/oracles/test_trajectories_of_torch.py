@@ -83,19 +83,19 @@ def loss_of_ours() -> cr.Node:
     return losses.squared_error(cr.tanh(rows @ first + bias) @ second, aims)
 
 
-def path_of_ours(step: optim.Step, target: str) -> dict[str, Floats]:
+def path_of_ours(step: optim.Step, target: str, steps: int = STEPS) -> dict[str, Floats]:
     run = cr.compile(step, target=target)
     run = run.bind(run.initial_state())
-    for _ in range(STEPS):
+    for _ in range(steps):
         run()
     return {name: run.state[name].astype(np.float64) for name in FIRST}
 
 
-def path_of_torch(build: Build) -> dict[str, Floats]:
+def path_of_torch(build: Build, steps: int = STEPS) -> dict[str, Floats]:
     given = {name: torch.tensor(value, requires_grad=True) for name, value in FIRST.items()}
     optimizer = build(list(given.values()))
     rows, aims = torch.tensor(ROWS), torch.tensor(AIMS)
-    for _ in range(STEPS):
+    for _ in range(steps):
         optimizer.zero_grad()
         found = torch.tanh(rows @ given["first"] + given["bias"]) @ given["second"]
         ((found - aims) ** 2).mean().backward()
@@ -153,3 +153,44 @@ def test_averages_agree(ours: Any, theirs: Any) -> None:
     for name, value in average.module.items():
         found = run.state[f"average/{name}"].astype(np.float64)
         np.testing.assert_allclose(found, value.detach().numpy(), rtol=1e-12)
+
+
+class OneIteration:
+    """L-BFGS without a search, one iteration a step."""
+
+    def __init__(self, parameters: Sequence[object]) -> None:
+        self.inner = torch.optim.LBFGS(
+            parameters, lr=0.5, max_iter=1, history_size=10, tolerance_grad=0, tolerance_change=0
+        )
+
+    def zero_grad(self) -> None:
+        self.inner.zero_grad()
+
+    def step(self) -> None:
+        self.inner.step(lambda: torch.zeros(()))  # the gradients are there
+
+
+@pytest.mark.parametrize("target", ["numpy", "llvm"])
+def test_lbfgs_agrees_while_rounding_has_not_grown(target: str) -> None:
+    """Without a search rounding grows tenfold in some ten steps, so the network is for 40."""
+    ours = path_of_ours(optim.LBFGS(0.5, trials=1).minimize(loss_of_ours()), target, steps=40)
+    assert difference(ours, path_of_torch(OneIteration, steps=40)) <= BOUND
+
+
+@pytest.mark.parametrize("target", ["numpy", "llvm"])
+def test_lbfgs_agrees_to_the_end_on_a_convex_loss(target: str) -> None:
+    first = RNG.standard_normal((3, 2))
+    w = cr.parameter("w", (3, 2), first, dtype="float64")
+    loss = losses.squared_error(cr.constant(ROWS) @ w, cr.constant(AIMS)) + 0.1 * cr.sum(w**4)
+    run = cr.compile(optim.LBFGS(0.5, trials=1).minimize(loss), target=target)
+    run = run.bind(run.initial_state())
+    theirs = torch.tensor(first, requires_grad=True)
+    optimizer = OneIteration([theirs])
+    for _ in range(STEPS):
+        run()
+        optimizer.zero_grad()
+        found = ((torch.tensor(ROWS) @ theirs - torch.tensor(AIMS)) ** 2).mean()
+        (found + 0.1 * (theirs**4).sum()).backward()
+        optimizer.step()
+        ours, expected = run.state["w"].astype(np.float64), theirs.detach().numpy()
+        assert np.abs(ours - expected).max() <= BOUND * np.abs(expected).max()

@@ -5,6 +5,7 @@ from chainrule.optim import averages as averages
 from chainrule.optim.groups import *
 from chainrule.optim.optimizers.adam import *
 from chainrule.optim.optimizers.adaptive import *
+from chainrule.optim.optimizers.lbfgs import *
 from chainrule.optim.optimizers.lion import *
 from chainrule.optim.optimizers.optimizer import *
 from chainrule.optim.optimizers.sgd import *
