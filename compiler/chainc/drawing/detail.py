@@ -5,7 +5,7 @@ The layers of a model open into ops, and ops fuse into kernels. What is still to
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, get_args
 
 from chainc.drawing.node_roles import NodeRoles, Path
@@ -28,7 +28,7 @@ def check_detail(detail: object) -> None:
         InputError: it is another value than those of `Detail`, or None.
     """
     levels = get_args(Detail)
-    if detail is not None and detail not in levels:
+    if detail is not None and not (isinstance(detail, str) and detail in levels):
         raise InputError(
             f"a picture has no detail {detail!r}",
             hint=f"use detail={', '.join(map(repr, levels))}",
@@ -70,7 +70,7 @@ def _choices(roles: NodeRoles, detail: Detail | None) -> Iterator[tuple[set[Path
 
 def _named(roles: NodeRoles, fold: Folded) -> set[Path]:
     """The boxes of the scopes that are to be closed, each given by its name or its path."""
-    given = [fold] if isinstance(fold, str) else list(fold)
+    given = [fold] if isinstance(fold, str) or not isinstance(fold, Iterable) else list(fold)
     boxes = {path[:length] for path in roles.paths.values() for length in range(1, len(path) + 1)}
     found: set[Path] = set()
     for name in given:
@@ -83,7 +83,7 @@ def _named(roles: NodeRoles, fold: Folded) -> set[Path]:
 
 def _is_called(path: Path, name: object) -> bool:
     own = "/".join(box.scope.name for box in path)
-    return own == name or (isinstance(name, str) and own.endswith(f"/{name}"))
+    return isinstance(name, str) and (own == name or own.endswith(f"/{name}"))
 
 
 def _no_such_scope(name: object, boxes: set[Path]) -> InputError:

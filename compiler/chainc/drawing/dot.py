@@ -129,8 +129,10 @@ def _require_readable(circuit: Diagram) -> None:
         )
 
 
-def _check(detail: Detail | None, direction: str | None) -> None:
-    if direction is not None and direction not in circuit_dot.PORTS:
+def _check(detail: object, direction: object) -> None:
+    if direction is not None and not (
+        isinstance(direction, str) and direction in circuit_dot.PORTS
+    ):
         raise InputError(
             f"a picture cannot run in the direction {direction!r}",
             hint='use direction="TB" (top to bottom) or direction="LR" (left to right)',

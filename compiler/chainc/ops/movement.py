@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import SupportsIndex, TypeVar
 
+import numpy as np
+
 from chainc.ir import Node, Op, Operand, Sample, apply, movements
-from chainc.ir.errors import MisfitError, ShapeError
+from chainc.ir.errors import InputError, MisfitError, ShapeError
 from chainc.ir.kernels import Kernels
 from chainc.ir.leaves import as_nodes
 from chainc.ir.types import (
@@ -188,6 +190,17 @@ def whole(value: object) -> int | None:
         return operator.index(value)
     except TypeError:  # an array of several, or a class
         return None
+
+
+def as_flag(function: str, name: str, value: object) -> bool:
+    """True or False, also as 1 or 0 or as NumPy's."""
+    converted = whole(int(value) if isinstance(value, np.bool_) else value)
+    if converted is not None and converted in (0, 1):
+        return bool(converted)
+    raise InputError(
+        f"{function}: {name} must be True or False, got {value!r}",
+        hint=f"give {name}=True, or leave it out",
+    )
 
 
 def _whole_numbers(function: str, axes: int | Sequence[int]) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ from chainc.ir.types import Shape, TensorType, float32, int64, product
 from chainc.ops.arithmetic import abs, divide, square, subtract
 from chainc.ops.functions import exp, log, sqrt
 from chainc.ops.logic import astype, equal, less, stop_gradient, where
-from chainc.ops.movement import broadcast_to, normalize_axes, require_axes, reshape
+from chainc.ops.movement import as_flag, broadcast_to, normalize_axes, require_axes, reshape
 
 __all__ = ["logsumexp", "max", "mean", "min", "prod", "std", "sum", "var"]
 
@@ -142,8 +142,8 @@ class Min(Extremum):
 def _reduce(op: type[Reduce], x: Operand, axis: Axis, keepdims: bool) -> Node:
     refuse_truth_value(op.name, x)
     (node,) = as_nodes(x)
-    axes = normalize_axes(op.name, axis, node.ndim)
-    return apply(op(axes, keepdims), node) if axes or node.type.dtype.is_bool else node
+    axes, keep = normalize_axes(op.name, axis, node.ndim), as_flag(op.name, "keepdims", keepdims)
+    return apply(op(axes, keep), node) if axes or node.type.dtype.is_bool else node
 
 
 def _counting(name: str, x: Operand) -> Node:
@@ -236,6 +236,6 @@ def logsumexp(x: Operand, axis: Axis = None, keepdims: bool = False) -> Node:
     largest = largest_exponent(node, axes)
     total = log(sum(exp(subtract(node, largest)), axes, keepdims=True))
     result = total + largest
-    if keepdims:
+    if as_flag("logsumexp", "keepdims", keepdims):
         return result
     return reshape(result, sum(node, axes).shape)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from inspect import getdoc
+from inspect import getdoc, signature
+from types import BuiltinFunctionType
 from typing import TypeGuard
 
 from chainc.ir import Graph
@@ -76,6 +77,15 @@ def _are_several(given: object) -> TypeGuard[Sequence[object]]:
     return isinstance(given, Sequence) and not isinstance(given, str)
 
 
+def _takes_a_graph(function: Callable[..., object]) -> bool:
+    """Is it a function of one argument, and none of Python's own?"""
+    try:
+        signature(function).bind(None)
+    except (TypeError, ValueError):
+        return False
+    return not isinstance(function, BuiltinFunctionType | type)
+
+
 def _as_pass(given: object) -> Pass:
     if isinstance(given, Pass):
         return given
@@ -83,7 +93,7 @@ def _as_pass(given: object) -> Pass:
         found = next((step for step in PIPELINE if step.name == given), None)
         if found is not None:
             return found
-    elif callable(given):
+    elif callable(given) and _takes_a_graph(given):
         return Pass(getattr(given, "__name__", type(given).__name__), given)
     known = ", ".join(step.name for step in PIPELINE)
     raise InputError(

@@ -9,12 +9,13 @@ from chainc import driver, ir
 from chainc.backends.target import Target
 from chainc.ir import Node
 from chainc.ir.errors import GraphError, InputError
+from chainc.ops.movement import as_flag
 from chainc.ops.runs.modes import MODES, Mode
 from chainc.passes import Pass, passes_named, pipeline
 from chainrule.compiled.function import Function, Numbers
 from chainrule.compiled.lowering import training_stages
 from chainrule.compiled.training import TrainingProgram
-from chainrule.declare.arguments import count
+from chainrule.declare.arguments import count, is_one_of
 from chainrule.declare.graphs import Declaration, graph_of
 from chainrule.steps.loop import Training
 from chainrule.steps.step import Step
@@ -92,7 +93,8 @@ def compile(
     chosen_target = driver.target_named(target)
     _check_threads(what, threads)
     _check_mode(what, mode)
-    chosen_passes = pipeline(fast_math) if passes is None else passes_named(passes)
+    real = as_flag("compile", "fast_math", fast_math)
+    chosen_passes = pipeline(real) if passes is None else passes_named(passes)
     if isinstance(what, Training):
         _check_watched(what, chosen_target)
         step = graph_of(what, "train", sizes=sizes, bake_in=bake_in)
@@ -113,7 +115,7 @@ def _usual_mode(what: Compilable) -> Mode:
 def _check_mode(what: Compilable | Training, mode: object) -> None:
     if mode is None:
         return
-    if mode not in MODES:
+    if not is_one_of(mode, MODES):
         raise InputError(
             f"compile: there is no mode {mode!r}", hint='give mode="train" or mode="infer"'
         )

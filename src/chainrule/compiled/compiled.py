@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     from chainrule.views.summary import ProgramSummary
 
 
+def not_compiled(kind: str, given: object, made_by: str) -> GraphError:
+    """Of what is made by hand; only `cr.compile` makes it."""
+    return GraphError(
+        f"{kind}: a {type(given).__name__} is nothing that was compiled", hint=f"write {made_by}"
+    )
+
+
 @answers_calls
 class Compiled:
     """What every compiled thing shows: its stages, the rules that fired, its source.

@@ -23,7 +23,7 @@ from chainc.ir.types import Array, Size, named
 from chainc.lowering.lower import lower
 from chainc.lowering.program import Program, TrainingLoop
 from chainc.passes import pipeline
-from chainrule.declare.arguments import count
+from chainrule.declare.arguments import count, path_of
 from chainrule.declare.graphs import graph_of
 from chainrule.writing.atomic import write_atomically
 
@@ -49,7 +49,7 @@ def export(
         epochs=epochs,
         seed=seed,
     )
-    return _write(Path(folder), artifacts(wanted, processor_named(processor)))
+    return _write(path_of("export", folder), artifacts(wanted, processor_named(processor)))
 
 
 def export_function(
@@ -64,7 +64,7 @@ def export_function(
     """Compile a function and its values for C, and write the files; see `Function.export`."""
     most = count("export", "rows", rows, hint="give the most rows that are computed at once")
     wanted = WantedFunction(check_name(name), program, values, most)
-    return _write(Path(folder), function_artifacts(wanted, processor_named(processor)))
+    return _write(path_of("export", folder), function_artifacts(wanted, processor_named(processor)))
 
 
 def _initial(slots: Sequence[Node]) -> Program:

@@ -17,9 +17,10 @@ from chainc.backends.target import GeneratedCode, Run
 from chainc.ir import Node
 from chainc.ir.errors import StateError
 from chainc.ir.types import Array
-from chainrule.compiled.compiled import Compiled
+from chainrule.compiled.compiled import Compiled, not_compiled
 from chainrule.compiled.starting import FirstValues, arrays_for
 from chainrule.compiled.state import HasState, State
+from chainrule.declare.arguments import several
 from chainrule.declare.calls import answers_calls
 from chainrule.declare.graphs import refuse_small
 from chainrule.evaluation.positions import ByPosition
@@ -65,6 +66,8 @@ class Function(Compiled, Generic[R]):
         single: bool,
         arrays: Mapping[str, Array] | None = None,
     ) -> None:
+        if not isinstance(compiled, driver.CompiledFunction):
+            raise not_compiled("Function", compiled, "cr.compile(node)")
         super().__init__(compiled.target, compiled.declared.graph)
         self._compiled = compiled
         self._single = single  # one node was compiled: a call returns one array
@@ -143,7 +146,8 @@ class Function(Compiled, Generic[R]):
             InputError: a size is missing, unknown, or no whole number of 1 or more.
         """
         names = self._signature.size_names
-        for chosen in [sizes_to_warm(names, given) for given in sizes]:
+        asked = several("warm_up", "sizes", sizes, hint="give numbers of rows, such as [1, 32]")
+        for chosen in [sizes_to_warm(names, given) for given in asked]:
             with self._turn:
                 self._compiled.executable.generated(*chosen)
 

@@ -12,6 +12,7 @@ from chainc.ir.errors import GraphError
 from chainc.ir.text import parse as parse_text
 from chainc.ir.text import to_text
 from chainc.ops.runs.modes import Mode
+from chainrule.declare.arguments import mapping, several
 from chainrule.declare.calls import answers_calls
 from chainrule.drawing.drawing import Drawing, draw
 from chainrule.evaluation.cost import Cost, cost
@@ -45,7 +46,11 @@ class Graph(ir.Graph):
                 f"Graph: the outputs are a {type(outputs).__name__}, not a list of nodes",
                 hint="put the node in a list, such as cr.Graph([loss])",
             )
-        super().__init__(tuple(outputs), dict(updates or {}), tuple(names))
+        hint = "give states and their new values, such as {weight: weight * 0.5}"
+        changes = {} if updates is None else updates
+        mapping("Graph", "updates", changes, hint=hint)
+        several("Graph", "names", names, hint="give a name for each output, or none")
+        super().__init__(tuple(outputs), dict(changes), tuple(names))
 
     def __repr__(self) -> str:
         return f"<Graph of {counted(len(self.nodes), 'node')}; {signature(self)}>"
@@ -53,6 +58,12 @@ class Graph(ir.Graph):
     @classmethod
     def of(cls, graph: ir.Graph) -> Graph:
         """The same graph, with the methods of this class."""
+        given: object = graph
+        if not isinstance(given, ir.Graph):
+            raise GraphError(
+                f"Graph.of: a {type(given).__name__} is no graph",
+                hint="give nodes to cr.Graph([loss]) instead",
+            )
         return cls(graph.outputs, graph.updates, graph.names)
 
     def text(self) -> str:

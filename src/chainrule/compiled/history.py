@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from chainrule.declare.arguments import text
 from chainrule.declare.calls import answers_calls
 from chainrule.writing.html_table import html_table
 
@@ -20,7 +21,12 @@ class History(dict[str, tuple[float, ...]]):
     def table(self, caption: str = "") -> str:
         """An HTML table, an epoch a row."""
         header = ("epoch", *self)
-        return html_table(header, list(self._rows()), caption=caption, numbers=range(len(header)))
+        return html_table(
+            header,
+            list(self._rows()),
+            caption=text("table", "caption", caption),
+            numbers=range(len(header)),
+        )
 
     def _rows(self) -> Iterator[Sequence[str]]:
         epochs = list(enumerate(zip(*self.values(), strict=True), start=1))

@@ -11,6 +11,7 @@ from chainc.ir.errors import GraphError, InputError, Location
 from chainc.rewriting.change import change
 from chainc.rewriting.trace import Fired
 from chainrule.compiled.graph import Graph
+from chainrule.declare.arguments import is_one_of, text
 from chainrule.declare.calls import answers_calls
 from chainrule.drawing.drawing import Drawing
 from chainrule.writing.phrases import counted
@@ -51,9 +52,8 @@ class Stage:
                 "draw_change: the declared graph comes before every pass",
                 hint='choose a pass: program.stage("fuse").draw_change()',
             )
-        return Drawing(
-            change_to_dot(change(self.before, self.graph, self.fired), title=title or self.name)
-        )
+        heading = self.name if title is None else text("draw_change", "title", title)
+        return Drawing(change_to_dot(change(self.before, self.graph, self.fired), title=heading))
 
     def __repr__(self) -> str:
         rules = f", {counted(len(self.fired), 'rule')} fired" if self.fired else ""
@@ -118,7 +118,7 @@ def stage_named(stages: Sequence[Stage], name: str) -> Stage:
     Raises:
         InputError: there was no such pass.
     """
-    found = [stage for stage in stages if stage.name == name]
+    found = [stage for stage in stages if is_one_of(name, [stage.name])]
     if not found:
         raise InputError(
             f"the program has no stage {name!r}",

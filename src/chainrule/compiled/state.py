@@ -22,7 +22,7 @@ from chainc.ir import Node
 from chainc.ir.errors import InputError, StateError
 from chainc.ir.leaves import Slot
 from chainc.ir.types import Array, format_shape
-from chainrule.declare.arguments import array
+from chainrule.declare.arguments import array, count, path_of
 from chainrule.declare.calls import answers_calls
 from chainrule.writing.array_text import array_lines
 from chainrule.writing.atomic import write_atomically
@@ -115,7 +115,7 @@ class State(Mapping[str, Array]):
         checksums = _checksums(self._arrays)
         told = {"all": _digest_of_all(self._arrays, checksums), "tensors": checksums}
         content = safetensors.numpy.save(self._arrays, {_CHECKSUMS: _json(told)})
-        target = Path(path)
+        target = path_of("State.save", path)
         try:
             write_atomically(target, content, durable=True)
         except OSError as error:
@@ -136,9 +136,10 @@ class State(Mapping[str, Array]):
             StateError: the file cannot be read, is damaged, cut short or too large, or was not
                 written by `save`.
         """
-        source = Path(path)
+        source = path_of("State.load", path)
+        most = count("State.load", "limit", limit, at_least=0, hint="give a number of bytes")
         try:
-            content = _read(source, limit)
+            content = _read(source, most)
         except OSError as error:
             raise StateError(
                 f"cannot read the state from {source}: {error.strerror or error}",

@@ -19,7 +19,8 @@ from chainc.ir import Node, describe
 from chainc.ir.errors import InputError, NonFiniteWarning, StateError, warn
 from chainc.ir.leaves import Input
 from chainc.ir.types import Array
-from chainrule.compiled.compiled import Compiled
+from chainc.ops.movement import as_flag
+from chainrule.compiled.compiled import Compiled, not_compiled
 from chainrule.compiled.history import History
 from chainrule.compiled.starting import FirstValues, values_to_continue
 from chainrule.compiled.state import HasState, State
@@ -69,6 +70,8 @@ class TrainingProgram(Compiled):
     """A compiled training loop."""
 
     def __init__(self, declared: Training, compiled: driver.CompiledTraining) -> None:
+        if not isinstance(compiled, driver.CompiledTraining):
+            raise not_compiled("TrainingProgram", compiled, "cr.compile(cr.training(step, ...))")
         super().__init__(compiled.target, compiled.declared.step)
         self._training = declared
         self._compiled = compiled
@@ -138,13 +141,14 @@ class TrainingProgram(Compiled):
         values = self._starting_values(state)
         total = self._training.epochs if epochs is None else epochs
         count("run", "epochs", total, hint="run at least one epoch")
+        shown = as_flag("run", "progress", progress)
         self._check_batch(rows)
         history: dict[str, list[float]] = {}
         interrupted = False
         with (
             np.errstate(all="ignore"),
             stop_on_interrupt() as stop,
-            progress_bar(total, progress) as tick,
+            progress_bar(total, shown) as tick,
         ):
             for finished in self._epochs(rows, held_out, values, total, stop):
                 _record(history, self._training.names, finished.means)

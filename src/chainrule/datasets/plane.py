@@ -27,6 +27,9 @@ Points = NDArray[np.float64]
 Shape = Callable[[Labels, "np.random.Generator"], Points]  # NumPy loads its generators when asked
 
 
+MOST = 1_000_000_000  # points of a set
+
+
 def xor(n: int | None = None, noise: float | None = None, seed: int = 0) -> Dataset:
     """Exclusive or: class 1 where the two coordinates, each about 0 or 1, differ.
 
@@ -121,9 +124,9 @@ def _draw(
 
 
 def _check_arguments(name: str, n: object, noise: object, seed: object) -> None:
-    if not isinstance(n, Integral) or n < 4:
+    if not isinstance(n, Integral) or not 4 <= int(n) <= MOST:
         raise InputError(
-            f"datasets.{name}(n={n!r}): n must be a whole number, at least 4",
+            f"datasets.{name}(n={n!r}): n must be a whole number, at least 4, and at most {MOST:,}",
             hint="n=4 is the smallest set with a point of each class to train and to test on",
         )
     if not isinstance(noise, Real) or not math.isfinite(noise) or noise < 0:

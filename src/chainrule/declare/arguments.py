@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Collection, Iterable, Mapping
 from numbers import Real
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ from chainc.ir.python.foreign import is_masked
 from chainc.ir.types import BY_NAME, Array
 from chainc.ops.movement import whole
 from chainrule.declare.arrays import UnfitError, read, taken_out
+
+LARGEST = 2**63 - 1  # that an integer of a compiled program can be
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,6 +56,46 @@ def _as_float(value: object) -> float:
         return math.nan
 
 
+def text(function: str, name: str, value: object) -> str:
+    """A string.
+
+    Raises:
+        InputError: it is none.
+    """
+    if not isinstance(value, str):
+        raise InputError(
+            f"{function}: {name} must be text, got {value!r}", hint=f'give words: {name}="..."'
+        )
+    return value
+
+
+def is_one_of(value: object, words: Collection[str]) -> bool:
+    """Is it one of these words? Also asked of what cannot be compared, such as an array."""
+    return isinstance(value, str) and value in words
+
+
+def several(function: str, name: str, value: object, *, hint: str) -> list[object]:
+    """The members of a list, a tuple or another collection, and not the letters of a text.
+
+    Raises:
+        InputError: it is none.
+    """
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+        raise InputError(f"{function}: {name} must be a list, got {value!r}", hint=hint)
+    return list(value)
+
+
+def mapping(function: str, name: str, value: object, *, hint: str) -> Mapping[object, object]:
+    """A dictionary.
+
+    Raises:
+        InputError: it is none.
+    """
+    if not isinstance(value, Mapping):
+        raise InputError(f"{function}: {name} must be a dictionary, got {value!r}", hint=hint)
+    return value
+
+
 def count(function: str, name: str, value: object, *, at_least: int = 1, hint: str) -> int:
     """A whole number, at least `at_least`.
 
@@ -64,6 +107,10 @@ def count(function: str, name: str, value: object, *, at_least: int = 1, hint: s
         raise InputError(
             f"{function}: {name} must be a whole number, at least {at_least}, got {value!r}",
             hint=hint,
+        )
+    if converted > LARGEST:
+        raise InputError(
+            f"{function}: {name} must be below 2^63, got {value!r}", hint="give a smaller number"
         )
     return converted
 

@@ -38,6 +38,9 @@ def is_array(value: object) -> TypeGuard[npt.ArrayLike]:
     return isinstance(value, (list, tuple)) or hasattr(value, "__array__") or _by_dlpack(value)
 
 
+WHOLE = (bool, int, np.integer, np.bool_)
+
+
 def read(value: object) -> Array:
     """The values as a NumPy array of any type, in their own memory where that is possible.
 
@@ -90,7 +93,8 @@ def taken_out(array: Array) -> Array:
     """Numbers that are Python objects, as pandas gives nullable ones, in a type that holds them."""
     if array.dtype != object or not all(map(_is_number, array.flat)):
         return array
-    return _numbers(array, BY_NAME["float32"], ())
+    whole = all(isinstance(item, WHOLE) for item in array.flat)
+    return _numbers(array, BY_NAME["int64" if whole else "float64"], ())
 
 
 def columns_of(value: object) -> tuple[object, ...]:
@@ -165,8 +169,19 @@ def _numbers(array: Array, wanted: DType, columns: Sequence[object]) -> Array:
     wrong = [place for place in np.ndindex(array.shape) if not _is_number(array[place])]
     if wrong:
         raise _unfit(array, wrong[0], wanted, columns)
-    whole = all(isinstance(item, (bool, int, np.integer, np.bool_)) for item in array.flat)
-    return array.astype(np.int64 if whole else np.float64)
+    whole = all(isinstance(item, WHOLE) for item in array.flat)
+    wide = [place for place in np.ndindex(array.shape) if not _fits(array[place], whole, wanted)]
+    if wide:
+        raise _unfit(array, wide[0], wanted, columns)
+    inside = whole and all(abs(int(item)) < 2**63 for item in array.flat)
+    return array.astype(np.int64 if inside else np.float64)
+
+
+def _fits(value: object, whole: bool, wanted: DType) -> bool:
+    """Can NumPy hold a number of Python's, which may be of any size?"""
+    if not isinstance(value, int):
+        return True
+    return abs(value) < (2**1023 if wanted.is_float or not whole else 2**63)
 
 
 def _is_number(value: object) -> bool:

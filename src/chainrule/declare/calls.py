@@ -12,13 +12,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import _lru_cache_wrapper, wraps
 from inspect import Parameter
 from types import FunctionType
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from chainc.ir import Op
 from chainc.ir.errors import InputError
 from chainrule.writing.phrases import counted
 
 T = TypeVar("T")
+P = ParamSpec("P")
+R = TypeVar("R")
 AnyFunction = Callable[..., object]
 
 
@@ -50,11 +52,11 @@ def answers_calls(kind: type[T]) -> type[T]:
     return kind
 
 
-def answering(function: AnyFunction, title: str) -> AnyFunction:
+def answering(function: Callable[P, R], title: str) -> Callable[P, R]:
     """The function; a call of it that does not fit is refused under this title."""
 
     @wraps(function)
-    def answered(*arguments: object, **named: object) -> object:
+    def answered(*arguments: P.args, **named: P.kwargs) -> R:
         try:
             return function(*arguments, **named)
         except TypeError as error:
@@ -111,13 +113,27 @@ def _misfit(
     named: Mapping[str, object],
 ) -> TypeError:
     """What of a call does not fit; the error itself where that has another cause."""
-    accepted = inspect.signature(function)
+    try:
+        accepted = inspect.signature(function)
+    except ValueError:  # one that is not written in Python
+        return _from_outside(error, title, function)
     try:
         accepted.bind(*arguments, **named)
     except TypeError:
         parameters = list(accepted.parameters.values())
         return _refusal(title, parameters, len(arguments), list(named))
-    return error
+    return _from_outside(error, title, function)
+
+
+def _from_outside(error: TypeError, title: str, function: AnyFunction) -> TypeError:
+    """The error, unless it comes from a function of Python's own, such as `len`, in its words."""
+    traceback = error.__traceback__
+    if traceback is None or traceback.tb_next is not None:
+        return error
+    return CallError(
+        f"{title} cannot be {function!r}, which does not take what it is called with",
+        hint="give a function of your own",
+    )
 
 
 def _refusal(title: str, parameters: list[Parameter], given: int, named: list[str]) -> CallError:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from chainc import autodiff
 from chainc.ir import Node, describe
 from chainc.ir.errors import GradientError
+from chainc.ops.movement import as_flag
 from chainrule.declare.leaves import constant
 
 __all__ = ["grad", "hvp", "jvp", "value_and_grad", "vjp"]
@@ -42,7 +43,8 @@ def grad(loss: Node, wrt: Node | Several, *, allow_unused: bool = False) -> Node
     Raises:
         GradientError: the loss is no scalar, or does not depend on `wrt`.
     """
-    found = autodiff.grad(node_of("grad", loss), nodes_of("grad", wrt), allow_unused=allow_unused)
+    zeros = as_flag("grad", "allow_unused", allow_unused)
+    found = autodiff.grad(node_of("grad", loss), nodes_of("grad", wrt), allow_unused=zeros)
     return found[0] if isinstance(wrt, Node) else found
 
 
@@ -92,7 +94,8 @@ def vjp(
     """
     results = nodes_of("vjp", outputs)
     given = _directions("vjp", "cotangent", outputs, results, cotangents)
-    found = autodiff.vjp(results, nodes_of("vjp", wrt), given, allow_unused=allow_unused)
+    zeros = as_flag("vjp", "allow_unused", allow_unused)
+    found = autodiff.vjp(results, nodes_of("vjp", wrt), given, allow_unused=zeros)
     return found[0] if isinstance(wrt, Node) else found
 
 
@@ -132,11 +135,11 @@ def hvp(loss: Node, wrt: Node | Several, vectors: Given | Sequence[Given]) -> No
     return found[0] if isinstance(wrt, Node) else found
 
 
-def node_of(function: str, loss: object) -> Node:
-    if isinstance(loss, Node):
-        return loss
+def node_of(function: str, given: object, name: str = "the loss") -> Node:
+    if isinstance(given, Node):
+        return given
     raise GradientError(
-        f"{function}: the loss is a {type(loss).__name__}, not a node",
+        f"{function}: {name} is a {type(given).__name__}, not a node",
         hint="give the node itself, such as loss = cr.losses.squared_error(model(x), y)",
     )
 

@@ -22,7 +22,7 @@ from chainc.ops import (
     where,
 )
 from chainc.ops.movement import normalize_axes
-from chainrule.declare.arguments import number
+from chainrule.declare.arguments import is_one_of, number
 
 __all__ = ["elu", "gelu", "leaky_relu", "log_softmax", "silu", "softmax"]
 
@@ -77,7 +77,7 @@ def gelu(x: Operand, approximate: str = "none") -> Node:
         InputError: there is no such form.
     """
     (x,) = as_nodes(x)
-    if approximate not in ("none", "tanh"):
+    if not is_one_of(approximate, ("none", "tanh")):
         raise InputError(
             f"gelu: there is no form {approximate!r}",
             hint='give approximate="none" for the exact one, or "tanh"',

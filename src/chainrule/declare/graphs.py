@@ -13,6 +13,7 @@ from chainc.ir.leaves import Input, SizeOf, constant, number_equal_names, too_sm
 from chainc.ir.types import names_of
 from chainc.ops.runs.modes import Mode, resolve
 from chainc.ops.runs.random import with_own_streams
+from chainrule.declare.arguments import count
 from chainrule.declare.distinct import refuse_shared
 
 
@@ -118,21 +119,25 @@ def _bound(graph: ir.Graph, sizes: Mapping[str, int]) -> ir.Graph:
                 f"compile: there is no named size {name!r}",
                 hint=f"there is {', '.join(sorted(known)) or 'none'}",
             )
-        if value < 1:
-            raise InputError(f"compile: the size {name}={value} is empty", hint="give 1 or more")
+        count(
+            "compile",
+            f"the size in {name}={value!r}",
+            value,
+            hint=f"give 1 or more, such as {name}=32",
+        )
     return bind_graph(graph, sizes) if sizes else graph
 
 
 def _baked(graph: ir.Graph, names: Sequence[str] | bool) -> ir.Graph:
     """Hyperparameters as constants: all of them, or the named ones."""
-    if not names:
-        return graph
     given: object = names
     if isinstance(given, str) or not isinstance(given, (bool, Sequence)):
         raise InputError(
             f"compile: bake_in is {names!r}, not names of hyperparameters",
             hint='give a list of names, such as bake_in=["lr"], or True for all',
         )
+    if not names:
+        return graph
     wanted = None if isinstance(names, bool) else set(names)
 
     def transform(node: Node, inputs: tuple[Node, ...]) -> Node:

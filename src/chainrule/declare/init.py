@@ -24,6 +24,7 @@ from chainc.ops.runs import random
 from chainc.ops.runs.random import with_own_streams
 from chainrule.declare.arguments import array, number
 from chainrule.declare.arrays import UnfitError, convert, is_array
+from chainrule.declare.calls import answering
 
 __all__ = [
     "Initializer",
@@ -275,11 +276,11 @@ class Streamed:
     initializer: Initializer
 
     def __call__(self, type: TensorType, seed: Node, stream: str) -> Node:
-        node: object = self.initializer(type, seed, stream)
+        name = stream.removeprefix("initial/")
+        node = answering(self.initializer, f"the initialiser of {name}")(type, seed, stream)
         if not isinstance(node, Node):
             raise GraphError(
-                f"the initialiser of {stream.removeprefix('initial/')} gives "
-                f"{node!r}, which is no node",
+                f"the initialiser of {name} gives {node!r}, which is no node",
                 hint="compute the values from nodes, such as cr.normal(type.shape, seed)",
             )
         return with_own_streams(Graph((node,)), stream).outputs[0]

@@ -25,7 +25,7 @@ from chainc.ir.types import (
     names_of,
 )
 from chainc.ops.logic import as_dtype
-from chainc.ops.movement import DimLike
+from chainc.ops.movement import DimLike, as_flag
 from chainrule.declare import init
 from chainrule.declare.arguments import array, count, part_name
 from chainrule.declare.arrays import UnfitError, columns_of, convert
@@ -93,8 +93,9 @@ def parameter(
             f"parameter {name!r}: the shape {format_shape(sizes)} has a named size",
             hint="give numbers: a parameter keeps its shape whatever the batch is",
         )
+    trained = as_flag("parameter", "trainable", trainable)
     type = TensorType(sizes, as_dtype(dtype))
-    slot = Slot(Label(name), type, init.as_initializer(initializer), trainable)
+    slot = Slot(Label(name), type, init.as_initializer(initializer), trained)
     node = apply(slot)
     state.initial_graph([node])
     return node

@@ -19,6 +19,7 @@ from chainc.ops import stack
 from chainc.ops.elementwise import Elementwise
 from chainc.ops.formula import Cotangents, CustomGradient, Formula, scalar_input
 from chainc.ops.movement import broadcast_to, reshape
+from chainrule.declare.arguments import text
 from chainrule.declare.derivatives import node_of, nodes_of
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def jacobian(
             depend on `wrt` (unless `allow_unused`, which gives zeros).
     """
     nodes = nodes_of("jacobian", wrt)
-    cotangents = [constant(unit) for unit in _units(node_of("jacobian", y))]
+    cotangents = [constant(unit) for unit in _units(node_of("jacobian", y, "y"))]
     rows = [vjp([y], nodes, [unit], allow_unused=allow_unused) for unit in cotangents]
     result = [
         _rows_to_tensor([row[position] for row in rows], y, node)
@@ -115,7 +116,7 @@ def formula(node: Node) -> sympy.Basic:
     """
     from chainc.interpreters.symbolic import expression
 
-    return expression(node_of("formula", node))
+    return expression(node_of("formula", node, "what is given"))
 
 
 def custom_gradient(
@@ -177,6 +178,8 @@ def elementwise(
     """
     if "sympy" in sys.modules and isinstance(formula, sys.modules["sympy"].Basic):
         return _from_expression(formula, name or "formula", symbols)
+    if name is not None:
+        text("elementwise", "name", name)
     own = str(getattr(formula, "__name__", "formula"))
     return _from_function(formula, name or own.replace("<lambda>", "formula"))
 

@@ -13,6 +13,7 @@ from chainc.drawing.diagram import output_names
 from chainc.ir import Graph, Node
 from chainc.ir.errors import InputError
 from chainc.ops.runs.modes import MODES, ByMode, Mode, Updating, resolve
+from chainrule.declare.arguments import is_one_of, text
 from chainrule.declare.calls import answers_calls
 from chainrule.drawing.circuit import Circuit, circuit_of_graph, circuit_of_nodes
 from chainrule.drawing.rendering import render_file, render_svg
@@ -120,12 +121,13 @@ def draw(
     from chainc.drawing.dot import to_dot
 
     check_detail(detail)
+    heading = None if title is None else text("draw", "title", title)
     nodes = what[0] if len(what) == 1 and isinstance(what[0], Graph) else _nodes(what)
     circuit = _circuit(_in_mode(nodes, mode, detail), values, detail)
     return Drawing(
         to_dot(
             circuit.graph,
-            title=title,
+            title=heading,
             wires=circuit.wires,
             small_print=circuit.small_print,
             detail=detail,
@@ -151,7 +153,7 @@ def _in_mode(
     what: Graph | Sequence[Node], mode: str, detail: Detail | None
 ) -> Graph | Sequence[Node]:
     """The same in one mode, or in both."""
-    if mode not in (*MODES, "both"):
+    if not is_one_of(mode, (*MODES, "both")):
         raise InputError(
             f"draw: there is no mode {mode!r}", hint='give "train", "infer", or "both" forms'
         )

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, cast
 
 from chainc.backends import compiled_cache
 from chainc.ir.errors import ChainruleError
+from chainrule.declare.arguments import path_of
 from chainrule.drawing.edge_labels import labels_beside_edges
 from chainrule.drawing.label_order import labels_in_front
 from chainrule.drawing.text_width import (
@@ -113,7 +114,7 @@ def render_file(dot: str, path: str | Path, *, deadline: float = 10.0) -> Path:
             written, or what `render_svg` raises.
     """
     _check_deadline(deadline)
-    path = Path(path)
+    path = path_of("save", path)
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise RenderingError(
@@ -140,7 +141,7 @@ def save_svg(svg: str, path: str | Path) -> Path:
     Raises:
         RenderingError: another suffix, or a folder that cannot be written.
     """
-    path = Path(path)
+    path = path_of("save", path)
     if path.suffix.lower() != ".svg":
         raise RenderingError(
             f"cannot save this picture as {path.name!r}: it is SVG",

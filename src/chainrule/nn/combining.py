@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from chainc.ir import Node, describe
 from chainc.ir.errors import InputError
 from chainc.ops import concat, reshape
+from chainc.ops.movement import whole
 from chainrule.declare.arguments import count
+from chainrule.declare.calls import answering
 from chainrule.nn.fitting import misfit
 from chainrule.nn.module import Module
 from chainrule.nn.sequential import Sequential, check_layers
@@ -48,9 +50,9 @@ class Reshape(Module):
         """
         hint = "give the sizes of a row, such as nn.Reshape(1, 28, 28); one may be -1"
         for each in shape:
-            if each != -1:
+            if whole(each) != -1:
                 count("Reshape", "a size", each, hint=hint)
-        if shape.count(-1) > 1:
+        if sum(whole(each) == -1 for each in shape) > 1:
             raise InputError("Reshape: two sizes are to be found", hint=hint)
         self._set(name=name, shape=shape)
         self.__post_init__()
@@ -158,7 +160,7 @@ class Lambda(Module):
         super().__post_init__()
 
     def forward(self, *inputs: Node) -> Node:
-        return self.function(*inputs)
+        return answering(self.function, f"the function of {self.label}")(*inputs)
 
     def __repr__(self) -> str:
         return f"Lambda({getattr(self.function, '__name__', 'function')})"

@@ -8,6 +8,7 @@ from chainc.ir import Node, current_origin, describe
 from chainc.ir.errors import ShapeError
 from chainc.ir.types import format_shape
 from chainc.ops import matmul
+from chainc.ops.movement import as_flag
 from chainrule.declare.arguments import count
 from chainrule.declare.init import InitializerLike
 from chainrule.declare.leaves import parameter
@@ -55,12 +56,13 @@ class Linear(Module):
         hint = "give both sizes, such as nn.Linear(64, 32)"
         rows = count("Linear", "in_features", in_features, hint=hint)
         columns = count("Linear", "out_features", out_features, hint=hint)
+        shifted = as_flag("Linear", "bias", bias)
         self._set(
             name=name,
             in_features=rows,
             out_features=columns,
             weight=parameter("weight", (rows, columns), init),
-            bias=parameter("bias", (columns,), "zeros") if bias else None,
+            bias=parameter("bias", (columns,), "zeros") if shifted else None,
         )
         self.__post_init__()
 

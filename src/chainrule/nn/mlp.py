@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from chainc.ir.errors import InputError
+from chainc.ops.movement import as_flag
 from chainrule.declare.init import InitializerLike
 from chainrule.nn.activation import ReLU
 from chainrule.nn.dropout import Dropout
@@ -53,10 +54,11 @@ class MLP(Sequential):
                 f"MLP: {len(sizes)} sizes make no layer",
                 hint="give those of the input, the hidden layers and the output: MLP(64, 32, 10)",
             )
+        normalised = as_flag("MLP", "batch_norm", batch_norm)
         layers: list[Module] = []
         for rows, columns in pairwise(sizes[:-1]):
             layers.append(Linear(rows, columns, init=init))
-            layers += [BatchNorm1d(columns)] if batch_norm else []
+            layers += [BatchNorm1d(columns)] if normalised else []
             layers.append(activation())
             layers += [Dropout(dropout)] if dropout else []
         super().__init__(*layers, Linear(sizes[-2], sizes[-1], init=init), name=name)

@@ -9,6 +9,7 @@ from chainc.ir import Node
 from chainc.ir.leaves import size
 from chainc.ir.types import format_shape, product
 from chainc.ops import astype, by_mode, mean, reshape, sqrt, square, updating, var
+from chainc.ops.movement import as_flag
 from chainrule.declare.arguments import count, number
 from chainrule.declare.leaves import parameter
 from chainrule.nn.fitting import misfit, require_float
@@ -63,6 +64,7 @@ class BatchNorm1d(Module):
         """
         width = (count("BatchNorm1d", "features", features, hint="give a size: BatchNorm1d(64)"),)
         number("BatchNorm1d", "eps", eps, above=0, hint="give eps=1e-5")
+        scaled = as_flag("BatchNorm1d", "affine", affine)
         hint = "give the share of the new value, such as momentum=0.1"
         number("BatchNorm1d", "momentum", momentum, above=0, below=1, hint=hint)
         self._set(
@@ -70,8 +72,8 @@ class BatchNorm1d(Module):
             features=width[0],
             eps=eps,
             momentum=momentum,
-            weight=parameter("weight", width, "ones") if affine else None,
-            bias=parameter("bias", width, "zeros") if affine else None,
+            weight=parameter("weight", width, "ones") if scaled else None,
+            bias=parameter("bias", width, "zeros") if scaled else None,
             running_mean=parameter("running_mean", width, "zeros", trainable=False),
             running_var=parameter("running_var", width, "ones", trainable=False),
         )
@@ -154,12 +156,14 @@ class LayerNorm(Module):
         given = shape if isinstance(shape, list | tuple) else (shape,)
         sizes = tuple(count("LayerNorm", "a size", each, hint=hint) for each in given)
         number("LayerNorm", "eps", eps, above=0, hint="give eps=1e-5")
+        scaled = as_flag("LayerNorm", "affine", affine)
+        shifted = as_flag("LayerNorm", "bias", bias) and scaled
         self._set(
             name=name,
             shape=sizes,
             eps=eps,
-            weight=parameter("weight", sizes, "ones") if affine else None,
-            bias=parameter("bias", sizes, "zeros") if affine and bias else None,
+            weight=parameter("weight", sizes, "ones") if scaled else None,
+            bias=parameter("bias", sizes, "zeros") if shifted else None,
         )
         self.__post_init__()
 

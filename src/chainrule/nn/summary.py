@@ -11,6 +11,7 @@ from chainc.ir.errors import InputError
 from chainc.ir.types import Shape, bind, coefficient_of, format_shape, names_of
 from chainc.ops.movement import DimLike
 from chainc.ops.runs.modes import resolve
+from chainrule.declare.arguments import count
 from chainrule.declare.leaves import input as declare_input
 from chainrule.evaluation.cost import cost_of
 from chainrule.nn.module import Module
@@ -120,7 +121,8 @@ def summarize(
             f"summary: the model has no named size {unknown[0]!r}",
             hint=f"its named sizes are {', '.join(names) or 'none'}",
         )
-    bound = {name: sizes.get(name, 1) for name in names}
+    hint = "give a number of rows, such as batch=32"
+    bound = {name: count("summary", name, sizes.get(name, 1), hint=hint) for name in names}
     measured = (_row(path, part, nodes, bound) for path, part in _walk(model.label.text, model))
     rows = tuple(row for row in measured if row)
     if not rows:

@@ -10,6 +10,7 @@ from chainc.ir.leaves import Input, Label, Slot
 from chainc.ir.types import DType, TensorType
 from chainc.ops import astype
 from chainrule.declare import init
+from chainrule.declare.calls import answering
 from chainrule.declare.leaves import step_counter
 from chainrule.optim.schedules.schedule import ScheduleLike
 
@@ -53,7 +54,9 @@ class Hyperparameters:
         """The learning rate: the input "lr", or the schedule at the number of updates done."""
         if not callable(lr):
             return self.input("lr", lr)
-        rate: object = lr(astype(self.updates_done, self.dtype))
+        rate: object = answering(lr, "the learning-rate schedule")(
+            astype(self.updates_done, self.dtype)
+        )
         if isinstance(rate, Node) and rate.shape == () and rate.type.dtype.is_float:
             return rate
         given = describe(rate) if isinstance(rate, Node) else f"a {type(rate).__name__}"

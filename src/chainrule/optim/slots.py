@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from chainc.ir import Node, apply
+from chainc.ir import Node, apply, describe
+from chainc.ir.errors import GraphError
 from chainc.ir.leaves import Initializer, Label, Slot
 from chainrule.declare import init
+from chainrule.declare.arguments import part_name, text
 
 __all__ = ["slot"]
 
@@ -25,6 +27,13 @@ class SlotLabel(Label):
 
 def slot(prefix: str, parameter: Node, initial: Initializer | None = None) -> Node:
     """A state of the parameter's type, by default first 0, kept beside it under `prefix`."""
-    assert isinstance(parameter.op, Slot)
-    label = SlotLabel(prefix, parameter.op.key)
+    given: object = parameter
+    if not isinstance(given, Node) or not isinstance(given.op, Slot):
+        told = describe(given) if isinstance(given, Node) else f"a {type(given).__name__}"
+        raise GraphError(
+            f"slot: {told} is no parameter", hint="give what cr.parameter or a layer has made"
+        )
+    for part in text("slot", "the prefix", prefix).split("/"):
+        part_name("slot", part)
+    label = SlotLabel(prefix, given.op.key)
     return apply(Slot(label, parameter.type, initial or init.zeros()))

@@ -16,10 +16,11 @@ from chainc.ir.types import Array
 from chainrule.compiled.compilation import compile
 from chainrule.declare import functional
 from chainrule.declare.arguments import number
+from chainrule.declare.calls import answering
 from chainrule.declare.leaves import input
 from chainrule.evaluation.values import Floats
 from chainrule.nn.module import Module
-from chainrule.plots.given import at_most
+from chainrule.plots.given import at_most, texts
 from chainrule.plots.paper.plot import Plot, paper
 from chainrule.plots.paper.style import (
     BLUE,
@@ -114,7 +115,11 @@ def activation_functions(
     end = number("activation_functions", "high", high, above=0, below=100, hint=hint)
     chosen = functions or USUAL
     at_most("activation_functions", "functions", len(chosen), MOST, "make several plots")
-    titles = [_name(f, i) for i, f in enumerate(chosen, start=1)] if names is None else list(names)
+    titles = (
+        [_name(f, i) for i, f in enumerate(chosen, start=1)]
+        if names is None
+        else texts("activation_functions", "names", names)
+    )
     if len(titles) != len(chosen):
         raise InputError(
             f"activation_functions: {len(titles)} names for {len(chosen)} functions",
@@ -133,7 +138,7 @@ def _name(function: object, position: int) -> str:
 
 def _curve(name: str, function: object, x: Array) -> _Curve:
     points = input("x", ("points",))
-    y: object = function(points) if callable(function) else None
+    y = answering(function, name)(points) if callable(function) else None
     if not isinstance(y, Node) or y.shape != points.shape:
         raise _unusable(name)
     compiled = compile([y, grad(ops.sum(y), points, allow_unused=True)], target="numpy")

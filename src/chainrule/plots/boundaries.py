@@ -15,6 +15,7 @@ from chainc.ir.types import Array
 from chainrule.compiled.function import Function, Numbers
 from chainrule.datasets.dataset import Dataset, Split
 from chainrule.declare.arguments import array, number
+from chainrule.declare.calls import answering
 from chainrule.evaluation.values import Floats
 from chainrule.plots.given import at_most, numbers
 from chainrule.plots.paper.plot import Plot, paper
@@ -152,7 +153,7 @@ def _ask(predict: Predict, places: NDArray[np.float32]) -> Floats:
     if isinstance(predict, Function):
         given: object = predict({_only_input(predict): places})
     elif callable(predict):
-        given = predict(places)
+        given = answering(predict, "predict")(places)
     else:
         raise _no_prediction(f"a {type(predict).__name__}")
     answer = np.asarray(given)

@@ -11,12 +11,12 @@ import numpy as np
 from chainc.ir.errors import InputError
 from chainrule.compiled.compilation import compile
 from chainrule.compiled.state import State
-from chainrule.declare.arguments import count
+from chainrule.declare.arguments import count, several
 from chainrule.declare.leaves import input
 from chainrule.evaluation.values import Floats
 from chainrule.nn.linear import Linear
 from chainrule.nn.sequential import Sequential
-from chainrule.plots.given import at_most, numbers
+from chainrule.plots.given import at_most, numbers, texts
 from chainrule.plots.paper.plot import Plot, paper
 from chainrule.plots.paper.style import (
     BLUE,
@@ -93,16 +93,21 @@ def network(
         matrices = _matrices_of(weights, state)
         shown = values if inputs is None else _values_of(weights, state, inputs)
     else:
-        matrices, shown = list(weights), values
+        hint = "give a model of nn.Linear, or a list of matrices (in, out)"
+        matrices, shown = several("network", "weights", weights, hint=hint), values
     checked = _checked(matrices)
     sizes = [len(checked[0]), *(matrix.shape[1] for matrix in checked)]
-    texts = None if shown is None else _texts(shown, sizes)
-    called = [f"x{k}" for k in range(1, sizes[0] + 1)] if names is None else list(names)
+    written = None if shown is None else _texts(shown, sizes)
+    called = (
+        [f"x{k}" for k in range(1, sizes[0] + 1)]
+        if names is None
+        else texts("network", "names", names)
+    )
     if len(called) != sizes[0]:
         raise InputError(
             f"network: {len(called)} names for {sizes[0]} inputs", hint="give one name an input"
         )
-    return _plot(checked, [_Column.of(size, limit) for size in sizes], texts, called)
+    return _plot(checked, [_Column.of(size, limit) for size in sizes], written, called)
 
 
 def _linears(model: Sequential) -> list[Linear]:
@@ -166,7 +171,7 @@ def _texts(values: Sequence[object], sizes: Sequence[int]) -> list[list[str]]:
     hint = "give a list of numbers for the inputs and one for each layer"
     given = [
         numbers("network", f"values of layer {k}", value, rank=1, hint=hint)
-        for k, value in enumerate(values)
+        for k, value in enumerate(several("network", "values", values, hint=hint))
     ]
     if [len(value) for value in given] != list(sizes):
         found = ", ".join(str(len(value)) for value in given)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chainc.ir.errors import InputError
+from chainrule.declare.arguments import several
 from chainrule.evaluation.values import Floats
 from chainrule.plots.given import at_most, numbers
 from chainrule.plots.paper.plot import Plot, paper
@@ -49,7 +50,9 @@ def confusion(matrix: object, classes: Sequence[object] | None = None) -> Plot:
         wrong = "a negative number" if (counts < 0).any() else f"shape {list(counts.shape)}"
         raise InputError(f"confusion: the matrix has {wrong}, so it is none of counts", hint=hint)
     at_most("confusion", "classes", len(counts), MOST_CLASSES, "leave out classes, or group them")
-    names = [label(str(name)) for name in (range(len(counts)) if classes is None else classes)]
+    hint = "give a list of names, one a class"
+    given = several("confusion", "classes", classes, hint=hint) if classes is not None else ()
+    names = [label(str(name)) for name in (given or range(len(counts)))]
     if len(names) != len(counts):
         raise InputError(
             f"confusion: {len(names)} names of {len(counts)} classes", hint="give one for each"

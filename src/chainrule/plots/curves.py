@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chainc.ir.errors import InputError
+from chainc.ops.movement import as_flag
 from chainrule.compiled.training import Result
+from chainrule.declare.arguments import text
 from chainrule.evaluation.values import Floats
 from chainrule.plots.given import at_most
 from chainrule.plots.paper.plot import Plot, paper
@@ -53,6 +55,8 @@ def history(run: Run, *, log: bool = False, unit: str = "epoch") -> Plot:
         InputError: there is nothing to plot, or values that are no numbers.
     """
     require_matplotlib("history")
+    text("history", "unit", unit)
+    as_flag("history", "log", log)
     values = _numbers("history", run)
     names = list(dict.fromkeys(name.removeprefix(HELD_OUT) for name in values))
     at_most("history", "metrics", len(names), MOST_METRICS, "give fewer, as a mapping")
@@ -89,6 +93,9 @@ def comparison(
         InputError: there is no run or too many of them, or one does not have the metric.
     """
     require_matplotlib("comparison")
+    text("comparison", "unit", unit)
+    as_flag("comparison", "log", log)
+    text("comparison", "of", of)
     if not isinstance(runs, Mapping):
         raise InputError(
             f"comparison: runs is a {type(runs).__name__}, not a mapping",

@@ -8,7 +8,7 @@ import numpy as np
 
 from chainc.ir.errors import InputError
 from chainrule.compiled.state import State
-from chainrule.declare.arguments import array
+from chainrule.declare.arguments import array, several, text
 from chainrule.evaluation.values import Floats
 
 
@@ -28,6 +28,16 @@ def numbers(function: str, name: str, value: object, *, rank: int, hint: str) ->
     if not np.isfinite(converted).all():
         raise InputError(f"{function}: {name} holds NaN or infinities", hint=hint)
     return converted
+
+
+def texts(function: str, name: str, value: object) -> list[str]:
+    """Several strings.
+
+    Raises:
+        InputError: it is no list of them.
+    """
+    hint = f'give a list of words: {name}=["first", "second"]'
+    return [text(function, name, each) for each in several(function, name, value, hint=hint)]
 
 
 def as_states(function: str, states: State | Sequence[State]) -> tuple[State, ...]:

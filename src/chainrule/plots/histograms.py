@@ -13,6 +13,7 @@ from chainc.ir.errors import InputError
 from chainc.ir.types import Array
 from chainrule.compiled.compilation import compile
 from chainrule.compiled.state import State
+from chainrule.declare.arguments import text
 from chainrule.evaluation.values import Floats, Values
 from chainrule.plots.given import as_states, at_most
 from chainrule.plots.paper.plot import Plot, paper
@@ -69,6 +70,7 @@ def activation_histograms(
         StateError: a state lacks a value.
     """
     require_matplotlib("activation_histograms")
+    text("activation_histograms", "unit", unit)
     given = as_states("activation_histograms", states)
     _check_layers(layers)
     compute = compile(list(layers.values()), target="numpy")

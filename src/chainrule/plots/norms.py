@@ -12,6 +12,7 @@ from chainc.autodiff import grad, require_scalar
 from chainc.ir import Graph, Node
 from chainrule.compiled.compilation import compile
 from chainrule.compiled.state import State
+from chainrule.declare.arguments import text
 from chainrule.evaluation.values import Floats, Values
 from chainrule.plots.given import as_states, at_most
 from chainrule.plots.landscape.directions import parameters
@@ -46,6 +47,7 @@ def gradient_norms(
         StateError: a state lacks a value.
     """
     require_matplotlib("gradient_norms")
+    text("gradient_norms", "unit", unit)
     require_scalar("gradient_norms", loss)
     given = as_states("gradient_norms", states)
     layers = _layers(loss)

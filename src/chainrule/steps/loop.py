@@ -8,6 +8,7 @@ from types import FrameType
 
 from chainc.ir import Graph, Node, describe
 from chainc.ir.errors import GraphError, InputError, user_frame
+from chainc.ops.movement import as_flag
 from chainrule.declare.arguments import count, part_name
 from chainrule.declare.graphs import graph_of
 from chainrule.declare.leaves import step_counter
@@ -98,10 +99,11 @@ def training(
     passes = count("training", "epochs", epochs, hint="run at least one epoch: epochs=10")
     rows = count("training", "batch_size", batch_size, hint="take at least one row: batch_size=32")
     count("training", "seed", seed, at_least=0, hint="give a seed such as 0")
+    mixed, watched = as_flag("training", "shuffle", shuffle), as_flag("training", "watch", watch)
     chosen = _named_metrics(metrics, user_frame())
     for name, node in chosen.items():
         _check_metric(name, node)
-    return Training(step, passes, rows, shuffle, seed, chosen, watch)
+    return Training(step, passes, rows, mixed, seed, chosen, watched)
 
 
 def _check_step(step: object) -> None:

@@ -10,9 +10,10 @@ import numpy as np
 
 from chainc.autodiff import grad
 from chainc.ir import Graph, Node, describe
-from chainc.ir.errors import GradientError
+from chainc.ir.errors import GradientError, InputError
 from chainc.ir.leaves import Input, Slot
 from chainc.ir.types import Array
+from chainc.ops.movement import as_flag
 from chainrule.declare.arguments import count, number
 from chainrule.declare.derivatives import nodes_of
 from chainrule.evaluation.point import Point, complete, evaluate_at
@@ -106,7 +107,13 @@ def check_grad(
     number("check_grad", "tolerance", tolerance, above=0, hint="give tolerance=1e-6")
     count("check_grad", "directions", directions, hint="give directions=5")
     count("check_grad", "seed", seed, at_least=0, hint="give seed=0")
+    raises = as_flag("check_grad", "raise_error", raise_error)
     nodes = nodes_of("check_grad", wrt)
+    if not nodes:
+        raise InputError(
+            "check_grad: wrt is empty, so there is no gradient to check",
+            hint="give inputs and parameters, such as model.parameters()",
+        )
     for node in nodes:
         _require_leaf(node)
     graph = Graph((loss, *grad(loss, nodes)))
@@ -118,7 +125,7 @@ def check_grad(
         for node, gradient in zip(nodes, gradients, strict=True)
     ]
     result = GradientCheck(tuple(worst), tolerance)
-    if raise_error and not result.passed:
+    if raises and not result.passed:
         found = result.worst
         raise GradientError(
             f"the gradient of {describe(loss)} is wrong for {found.name!r}: the relative error is "

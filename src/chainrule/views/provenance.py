@@ -14,6 +14,7 @@ from chainc.ir.errors import GraphError, InputError, Location
 from chainc.lowering.kernels import Contraction, Kernel
 from chainc.lowering.parts import Part
 from chainc.ops.formula import fused_parts
+from chainrule.declare.arguments import is_one_of
 from chainrule.declare.calls import answers_calls
 
 LINES_NAMED = 6  # in the hint of an error
@@ -222,7 +223,7 @@ def provenance_of(
     """The provenance of one of a program's codes, by default of the one nearest to its graph."""
     known = generated.codes
     chosen = known[0] if code is None else code
-    if chosen not in known:
+    if not is_one_of(chosen, known):
         raise GraphError(
             f"provenance: the program has no code {code!r}",
             hint=f"ask for {' or '.join(map(repr, known))}, or compile for another target",
@@ -323,8 +324,8 @@ def _root(node: Node) -> Mark:
     return id(replaced[-1][1].origin if replaced else node.origin), node.op.name
 
 
-def _is_called(location: Location, place: str) -> bool:
-    return place in (location.short, str(location), f"{location.file}:{location.line}")
+def _is_called(location: Location, place: object) -> bool:
+    return is_one_of(place, (location.short, str(location), f"{location.file}:{location.line}"))
 
 
 def _index(

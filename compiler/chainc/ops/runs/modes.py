@@ -150,6 +150,12 @@ def updating(y: Node, updates: Mapping[Node, Node]) -> Node:
     Raises:
         GraphError: a key is no state, or a new value has another type.
     """
+    given: object = updates
+    if not isinstance(given, Mapping):
+        raise GraphError(
+            f"updating: the updates are a {type(given).__name__}, not a dictionary",
+            hint="give states and their new values, such as {mean: 0.9 * mean}",
+        )
     for node in (y, *updates, *updates.values()):
         _check_node("updating", node)
     for slot in updates:

@@ -234,7 +234,8 @@ def normal(
     The other arguments are those of `uniform`.
     """
     kind = as_dtype(dtype)
-    radius, angle = (stream and f"{stream}/{part}" for part in ("radius", "angle"))
+    parts = ("radius", "angle")
+    radius, angle = (f"{stream}/{p}" if isinstance(stream, str) else stream for p in parts)
     u = 1.0 - _unit(random_bits(shape, seed, step, radius), kind)  # in (0, 1]
     v = _unit(random_bits(shape, seed, step, angle), kind)
     return sqrt(-2.0 * log(u)) * cos(2.0 * math.pi * v) * scale + mean

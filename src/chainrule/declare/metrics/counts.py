@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from chainc.ir import Node
 from chainc.ir.errors import InputError, ShapeError
 from chainc.ops import argmax, astype, einsum, less, less_equal, one_hot, sum, where
+from chainrule.declare.arguments import is_one_of
 from chainrule.declare.losses.checks import check_labels
 
 AVERAGES = ("macro", "micro", "weighted")
@@ -69,7 +70,7 @@ def ratio(part: Node, whole: Node) -> Node:
 
 
 def check_average(function: str, average: object) -> None:
-    if average not in AVERAGES:
+    if not is_one_of(average, AVERAGES):
         raise InputError(
             f"{function}: there is no average {average!r}",
             hint='give average="macro" for the mean over classes, "weighted" for that by their '

@@ -16,6 +16,7 @@ from chainc.ops import (
     sum,
     where,
 )
+from chainc.ops.movement import as_flag
 from chainrule.declare.arguments import count
 from chainrule.declare.metrics.counts import ratio
 from chainrule.declare.metrics.histogram import Histogram, histogram, zero_or_nan
@@ -47,7 +48,7 @@ def auc(score: Node, targets: Node, bins: int = BINS, exact: bool = False) -> No
     positive = is_positive("auc", "scores", score, targets)
     _check_bins("auc", bins)
     with scope("auc"):
-        if exact:
+        if as_flag("auc", "exact", exact):
             return astype(_exact_auc(_flat(score), _flat(positive)), "float32")
         positives, negatives = _histograms(score, positive, bins)
         right = sum(positives.counts * (negatives.below + 0.5 * negatives.counts))
@@ -64,7 +65,7 @@ def average_precision(score: Node, targets: Node, bins: int = BINS, exact: bool 
     positive = is_positive("average_precision", "scores", score, targets)
     _check_bins("average_precision", bins)
     with scope("average_precision"):
-        if exact:
+        if as_flag("average_precision", "exact", exact):
             return astype(_exact_average_precision(_flat(score), _flat(positive)), "float32")
         positives, negatives = _histograms(score, positive, bins)
         as_large = positives.total - positives.below  # positives from each bin upwards

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from chainc.ir import Node
 from chainc.ops import astype, maximum, sqrt, square
+from chainc.ops.movement import as_flag
 from chainrule.optim.hyperparameters import Hyperparameters
 from chainrule.optim.optimizers.optimizer import Optimizer
 from chainrule.optim.optimizers.ranges import above_zero, at_least_zero, betas_below_one
@@ -74,6 +75,10 @@ class Adam(Moments):
     """
 
     amsgrad: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        as_flag("Adam", "amsgrad", self.amsgrad)
 
     def updates(
         self, parameter: Node, gradient: Node, scalars: Mapping[str, Node]

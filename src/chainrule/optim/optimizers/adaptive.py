@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from chainc.ir import Node
 from chainc.ops import maximum, sqrt, square
+from chainc.ops.movement import as_flag
 from chainrule.optim.hyperparameters import Hyperparameters
 from chainrule.optim.optimizers.optimizer import Optimizer
 from chainrule.optim.optimizers.ranges import above_zero, share_below_one
@@ -109,6 +110,7 @@ class RMSProp(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        as_flag("RMSProp", "centered", self.centered)
         share_below_one("RMSProp", "alpha", self.alpha, "give alpha=0.99")
         share_below_one("RMSProp", "momentum", self.momentum, "give momentum=0.9, or 0 for none")
         above_zero("RMSProp", "eps", self.eps, 1e-8)

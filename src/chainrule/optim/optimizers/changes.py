@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from chainc.ir import Graph, Node, scope
 from chainc.ir.leaves import number_equal_names
+from chainrule.declare.derivatives import node_of
 from chainrule.declare.leaves import step_counter
 from chainrule.optim.signals.rules import Signals
 from chainrule.steps.step import Step, check_names
@@ -35,6 +36,7 @@ def step_of(loss: Node, parts: Sequence[Changes]) -> Step:
     Raises:
         GraphError: two states have the same name.
     """
+    node_of("step", loss)
     updates: dict[Node, Node] = {}
     signals: dict[Node, Node] = {}
     inputs: dict[str, Node] = {}

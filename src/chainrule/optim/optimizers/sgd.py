@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from chainc.ir import Node
 from chainc.ir.errors import InputError
+from chainc.ops.movement import as_flag
 from chainrule.optim.hyperparameters import Hyperparameters
 from chainrule.optim.optimizers.optimizer import Optimizer
 from chainrule.optim.optimizers.ranges import share_below_one
@@ -32,7 +33,7 @@ class SGD(Optimizer):
     def __post_init__(self) -> None:
         super().__post_init__()
         share_below_one("SGD", "momentum", self.momentum, "give momentum=0.9, or 0 for none")
-        if self.nesterov and self.momentum == 0:
+        if as_flag("SGD", "nesterov", self.nesterov) and self.momentum == 0:
             raise InputError("SGD: nesterov needs a momentum", hint="give momentum=0.9")
 
     def scalars(self, hyperparameters: Hyperparameters) -> Mapping[str, Node]:

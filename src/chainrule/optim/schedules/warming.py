@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from chainc.ir import Node
 from chainc.ops import maximum, minimum
+from chainrule.declare.calls import answering
 from chainrule.optim.schedules.decay import constant
 from chainrule.optim.schedules.schedule import SPAN, Schedule, ScheduleLike, steps_of
 
@@ -28,7 +29,8 @@ class Warmup(Schedule):
     def _rising(self, then: ScheduleLike, step: Node) -> Node:
         length = float(self.steps)
         # step 0 already learns: the line takes its value at the end of the step
-        return then(maximum(step - length, 0.0)) * minimum((step + 1.0) / length, 1.0)
+        following = answering(then, "warmup: then")(maximum(step - length, 0.0))
+        return following * minimum((step + 1.0) / length, 1.0)
 
     @property
     def span(self) -> int:

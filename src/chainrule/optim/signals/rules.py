@@ -8,6 +8,8 @@ from chainc.autodiff import grad
 from chainc.ir import Node, describe, topological
 from chainc.ir.errors import GradientError, GraphError
 from chainc.ir.leaves import Slot
+from chainrule.declare.arguments import mapping, several
+from chainrule.declare.calls import answering
 from chainrule.declare.derivatives import node_of, nodes_of
 
 __all__ = ["LearningRule", "Signals", "backprop"]
@@ -45,7 +47,9 @@ def parameters_of(loss: Node, given: Sequence[Node] | None) -> tuple[Node, ...]:
         reached = topological([loss])
         chosen = [n for n in reached if isinstance(n.op, Slot) and n.op.trainable]
     else:
-        chosen = [require_parameter("minimize", node) for node in given]
+        hint = "give a list of nodes, such as model.parameters()"
+        listed = several("minimize", "parameters", given, hint=hint)
+        chosen = [require_parameter("minimize", node) for node in listed]
     if not chosen:
         raise GraphError(
             f"minimize: there is no parameter to change in {describe(loss)}",
@@ -60,7 +64,12 @@ def signals_for(rule: LearningRule, loss: Node, parameters: Sequence[Node]) -> S
     Raises:
         GraphError: it gives something else than a signal for each of them.
     """
-    given: object = rule(loss, parameters)
+    if not callable(rule):
+        raise GraphError(
+            f"minimize: a {type(rule).__name__} is no learning rule",
+            hint="give a function of the loss and its parameters, such as optim.backprop",
+        )
+    given: object = answering(rule, "the learning rule")(loss, parameters)
     if not isinstance(given, Mapping):
         raise GraphError(
             f"minimize: the learning rule gave a {type(given).__name__}",
@@ -87,6 +96,7 @@ def check_signals(signals: Signals) -> None:
     Raises:
         GraphError: there is none, a key is no parameter, or a signal has another type than its own.
     """
+    mapping("step", "signals", signals, hint="give what optim.backprop gives")
     if not signals:
         raise GraphError("step: there is no signal", hint="give one for each parameter")
     for parameter, signal in signals.items():

@@ -12,7 +12,7 @@ from chainc.ir import Node
 from chainc.ir.errors import InputError
 from chainrule.compiled.compilation import compile
 from chainrule.compiled.state import State
-from chainrule.declare.arguments import count
+from chainrule.declare.arguments import array, count
 from chainrule.evaluation.values import Floats, Values
 from chainrule.plots.given import as_states
 from chainrule.plots.landscape.directions import (
@@ -111,7 +111,8 @@ def _intervals(places: Floats, least: float) -> tuple[Interval, Interval]:
 
 
 def _checked(intervals: tuple[Interval, Interval]) -> tuple[Interval, Interval]:
-    given = np.asarray(intervals, np.float64)
+    ends = array("loss_surface", "intervals", intervals)
+    given = ends.astype(np.float64)
     if given.shape == (2, 2) and np.isfinite(given).all() and (given[:, 0] < given[:, 1]).all():
         (a, b), (c, d) = given.tolist()
         return (a, b), (c, d)

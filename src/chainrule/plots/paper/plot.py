@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chainrule.declare.arguments import path_of
 from chainrule.drawing.rendering import RenderingError, write_picture
 from chainrule.plots.paper.inert_svg import inert
 from chainrule.plots.paper.style import printable, styled
@@ -55,7 +56,7 @@ class Plot:
         Raises:
             RenderingError: another suffix, or a file that cannot be written.
         """
-        target = Path(path)
+        target = path_of("save", path)
         suffix = target.suffix.lower()
         if suffix not in (".svg", ".png"):
             raise RenderingError(

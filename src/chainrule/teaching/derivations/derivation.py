@@ -9,6 +9,8 @@ from pathlib import Path
 from chainc.autodiff import pull_back, require_scalar, seed
 from chainc.ir import Node, describe, topological
 from chainc.ir.errors import GradientError, InputError
+from chainc.ops.movement import as_flag
+from chainrule.declare.arguments import path_of
 from chainrule.declare.calls import answers_calls
 from chainrule.declare.derivatives import nodes_of
 from chainrule.evaluation.backpropagation import backpropagate
@@ -73,7 +75,7 @@ class Derivation:
         Raises:
             InputError: another suffix, or a folder that cannot be written.
         """
-        return _save(self.blocks, Path(path))
+        return _save(self.blocks, path_of("save", path))
 
     def save_key(self, path: str | Path) -> Path:
         """Write the answer key of an exercise, as `save` does.
@@ -81,7 +83,7 @@ class Derivation:
         Raises:
             InputError: it is no exercise, another suffix, or a folder that cannot be written.
         """
-        return _save(self._key(), Path(path))
+        return _save(self._key(), path_of("save_key", path))
 
     def _key(self) -> tuple[Block, ...]:
         if not self.key_blocks:
@@ -145,7 +147,9 @@ def derive(
     """
     require_scalar("derive", loss)
     wanted = list(dict.fromkeys(nodes_of("derive", wrt)))
-    _check(loss, wanted, names or {})
+    named = {} if names is None else names
+    as_flag("derive", "exercise", exercise)
+    _check(loss, wanted, named)
     pulled = pull_back([loss], wanted, [seed(loss)])
     for node in wanted:
         if node not in pulled.totals:
@@ -153,7 +157,7 @@ def derive(
                 f"derive: {describe(loss)} does not depend on {describe(node)}",
                 hint="differentiate with respect to something the loss is computed from",
             )
-    model = model_of(loss, pulled.totals, wanted, names or {})
+    model = model_of(loss, pulled.totals, wanted, named)
     backward = Backward(model, pulled, wanted)
     steps = backward.steps()
     _require_readable(model, steps)

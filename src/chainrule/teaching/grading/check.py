@@ -13,6 +13,7 @@ from chainc.ir.errors import InputError
 from chainc.ir.leaves import Input, Slot
 from chainc.ir.types import Array
 from chainrule.declare.arguments import number
+from chainrule.declare.derivatives import nodes_of
 from chainrule.evaluation.backpropagation import Backpropagation, backpropagate
 from chainrule.evaluation.values import Floats, Values
 from chainrule.teaching.grading.case import Key, Suspect, op_word
@@ -67,20 +68,23 @@ def check_backward(
     if tolerance is not None:
         number("check_backward", "tolerance", tolerance, above=0, hint="give tolerance=1e-7")
     loss = _loss_of(graph)
+    asked = None if wrt is None else nodes_of("check_backward", wrt)
     passed = backpropagate(loss, at, function="check_backward", seeded=seed)
-    known = names_for(passed, names or {})
+    known = names_for(passed, {} if names is None else names)
     given, exact = gradients_of(student, passed, known)
     chosen = tolerance or (TOLERANCE if exact else TOLERANCE_OF_FLOAT32)
     with np.errstate(all="ignore"):
         grading = _Grading(student, loss, Trial(passed, given, known, chosen), seed)
         findings = tuple(grading.findings())
-    return BackwardCheck((*findings, *_missing(passed, given, known, wrt)))
+    return BackwardCheck((*findings, *_missing(passed, given, known, asked)))
 
 
 def _loss_of(graph: Node | Graph) -> Node:
-    outputs = (graph,) if isinstance(graph, Node) else graph.outputs
-    if len(outputs) == 1:
-        return outputs[0]
+    given: object = graph
+    if isinstance(given, Node):
+        return given
+    if isinstance(given, Graph) and len(given.outputs) == 1:
+        return given.outputs[0]
     raise InputError(
         "check_backward needs the loss, or a graph with the loss as its one output",
         hint="give the node of the loss",

@@ -10,7 +10,8 @@ import numpy as np
 from chainc.ir import Node, describe
 from chainc.ir.errors import InputError
 from chainc.ir.types import Array
-from chainrule.declare.arguments import array
+from chainrule.declare.arguments import array, mapping, text
+from chainrule.declare.calls import answering
 from chainrule.evaluation.backpropagation import Backpropagation
 from chainrule.evaluation.values import Floats
 
@@ -36,13 +37,14 @@ def names_for(passed: Backpropagation, given: Mapping[str, Node]) -> NodeNames:
         InputError: a name stands for something that the loss is not computed from, or for two.
     """
     named = {n.op.label: n for n in passed.nodes if n.op.name in ("input", "state")}
-    told: Mapping[str, object] = given
-    for name, node in told.items():
+    hint = 'give nodes on the way to the loss, such as names={"z1": z1}'
+    for key, node in mapping("check_backward", "names", given, hint=hint).items():
+        name = text("check_backward", "a name", key)
         if not isinstance(node, Node) or node not in passed.values:
             said = describe(node) if isinstance(node, Node) else repr(node)
             raise InputError(
                 f"check_backward: {name!r} names {said}, which the loss is not computed from",
-                hint='give nodes on the way to the loss, such as names={"z1": z1}',
+                hint=hint,
             )
         if named.get(name, node) is not node:
             raise InputError(
@@ -94,11 +96,15 @@ def _call(student: object, passed: Backpropagation, names: NodeNames) -> object:
             f"check_backward: {_described(student)} is no backward pass",
             hint="give a function of the values that returns gradients by name, or the gradients",
         )
-    return student(values_at(passed, names))
+    return answering(student, "the backward pass")(values_at(passed, names))
 
 
 def _described(given: object) -> str:
-    return "nothing" if given is None or given == {} else f"a value of type {type(given).__name__}"
+    return (
+        "nothing"
+        if given is None or (isinstance(given, dict) and not given)
+        else f"a value of type {type(given).__name__}"
+    )
 
 
 def _node(key: object, passed: Backpropagation, names: NodeNames) -> Node:

@@ -1,0 +1,98 @@
+"""Every argument of all that is public, given values that make no sense.
+
+Each is taken, or refused in three parts at the user's line: none dies in Python's own words, and
+none names a file of the library.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.odd import calls, compiled, declaring
+
+import chainc
+import chainrule as cr
+
+ROWS = {
+    **declaring.OPS, **declaring.LEAVES, **declaring.DERIVATIVES, **declaring.LOSSES,
+    **declaring.OPTIMIZERS, **declaring.LAYERS,
+    **compiled.COMPILING, **compiled.TEACHING, **compiled.PLOTS,
+}  # fmt: skip
+PARAMETERS = [(path, name) for path, arguments in ROWS.items() for name in arguments]
+ODD: dict[str, Any] = {
+    "None": None, "an array": np.ones((2, 5)), "text": "abc", "a list": [1.5, "b"],
+    "a dictionary": {"a": 1}, "a node": cr.input("other", (7, 5, 2)), "-1": -1, "1.5": 1.5,
+    "NaN": float("nan"), "beyond int64": 2**70, "a lambda": lambda: None, "a class": int,
+}  # fmt: skip
+
+PYTHON = re.compile(
+    r"object is not (it|sub|call)|unexpected keyword|unsupported operand|object has no attribute|"
+    r"truth value of an array|takes \d+ positional|missing \d+ required|cannot unpack|unhashable|"
+    r"'NoneType'|expected str|Errno|could not convert|not supported between|invalid literal"
+)
+OURS = tuple(str(Path(str(package.__file__)).parent) for package in (cr, chainc))
+OF_MISSING_FILES = ("datasets.mnist", "datasets.read_idx")
+OF_THE_TEXT = ("cr.parse",)  # the place that is wrong is one of the text
+
+
+def faults(path: str, name: str) -> Iterator[str]:
+    """The odd values that the argument neither takes nor refuses as it should."""
+    for word, value in ODD.items():
+        fault = fault_of(partial(calls.call, path, {**ROWS[path], name: value}), path)
+        if fault:
+            yield f"{word}: {fault}"
+
+
+def fault_of(action: Callable[[], object], path: str = "") -> str | None:
+    try:
+        action()
+    except cr.ChainruleError as error:
+        place = str(error).partition("\n  where:")[2].partition("\n  try:")[0]
+        at_home = path in OF_THE_TEXT or Path(calls.__file__).name in place or "test_odd" in place
+        ours = [folder for folder in OURS if folder in str(error)]
+        right = at_home and error.hint and not ours and not PYTHON.search(str(error))
+        return None if right else str(error)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+@pytest.fixture(autouse=True, scope="module")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """In a folder of its own: some of the values are names of files."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("odd"))
+        calls.things()["state"].save("state.safetensors")
+        yield
+
+
+@pytest.mark.parametrize(("path", "name"), PARAMETERS)
+def test_an_odd_value_is_taken_or_refused_in_three_parts(path: str, name: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert list(faults(path, name)) == []
+
+
+@pytest.mark.parametrize("path", [path for path in ROWS if path not in OF_MISSING_FILES])
+def test_the_calls_of_the_tables_work(path: str) -> None:
+    calls.call(path, ROWS[path])
+
+
+def test_a_fault_is_found() -> None:
+    def refuse(what: str) -> None:
+        raise cr.InputError(what, hint="give another")
+
+    assert fault_of(lambda: None) is None
+    assert fault_of(partial(refuse, "all is well")) is None
+    assert fault_of(partial(refuse, "an 'int' object is not iterable"))
+    assert fault_of(partial(refuse, f"it is in {cr.__file__}"))
+    assert (
+        fault_of(partial(divmod, 1, 0)) == "ZeroDivisionError: integer division or modulo by zero"
+    )

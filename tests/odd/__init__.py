@@ -1,0 +1,1 @@
+"""Calls of all that is public, and values that make no sense in them."""

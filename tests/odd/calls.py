@@ -1,0 +1,85 @@
+"""How a call is written in the tables: a public name, and arguments with which it works."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, reduce
+from typing import Any
+
+import numpy as np
+
+import chainrule as cr
+from chainrule import losses, nn, optim
+
+Arguments = dict[str, Any]
+
+x = cr.input("x", ("batch", 4))
+y = cr.input("y", ("batch",), dtype="int32")
+a = cr.input("a", (2, 3, 4))
+v = cr.input("v", (4,))
+n = cr.input("n", (3,), dtype="int32")
+s = cr.input("s")
+w = cr.parameter("w", (4, 3), 0.5)
+flags = a > 0.0
+logits = x @ w
+loss = losses.cross_entropy(logits, y)
+square = s * s + 3.0 * s
+step = optim.SGD(lr=0.1).minimize(loss)
+inputs: Mapping[str, Any] = {"x": np.ones((8, 4), np.float32)}
+data: Mapping[str, Any] = {**inputs, "y": np.zeros(8, np.int32)}
+
+
+@dataclass(frozen=True)
+class Made:
+    """Something of `things()`, which takes a while to make: by name, or several in a list."""
+
+    name: str
+    times: int = 0
+
+    def value(self) -> Any:
+        found = things()[self.name]
+        return [found] * self.times if self.times else found
+
+
+@cache
+def things() -> Mapping[str, Any]:
+    """What the tables call by name: modules, and objects whose methods are called."""
+    training = cr.training(step, epochs=1, batch_size=4)
+    program = cr.compile(training, target="numpy")
+    state = program.initial_state()
+    result = program.run(data, state=state)
+    model = nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 1), name="model")
+    modules = {name: getattr(cr, name) for name in ("losses", "metrics", "init", "schedules")}
+    return {
+        "cr": cr, "nn": nn, "optim": optim, "plots": cr.plots, "datasets": cr.datasets, **modules,
+        "training": training, "program": program, "state": state, "result": result,
+        "predict": cr.compile(logits, target="numpy").bind(state), "model": model,
+        "one_step": cr.compile(step, target="numpy"), "graph": cr.Graph([loss]),
+        "model_state": cr.compile(model(x), target="numpy").initial_state(),
+        "derivation": cr.derive(square, s, exercise=True), "drawing": cr.draw(square),
+        "plot": cr.plots.history(result), "history": result.history,
+        "provenance": program.provenance(), "stage": program.stages[1],
+        "optimizer": optim.SGD(lr=0.1), "cross": cr.datasets.xor().train, "runs": {"a": result},
+        "lowered": program._compiled,
+        "lowered_function": cr.compile(logits, target="numpy")._compiled,
+    }  # fmt: skip
+
+
+def called(path: str) -> Any:
+    """The function of a row: what stands behind a colon tells rows of one function apart."""
+    first, *names = path.partition(":")[0].split(".")
+    return reduce(getattr, names, things()[first])
+
+
+def call(path: str, arguments: Mapping[str, object]) -> object:
+    """One call; arguments whose names begin with `_` are given by position."""
+    given = {k: v.value() if isinstance(v, Made) else v for k, v in arguments.items()}
+    by_position = [value for name, value in given.items() if name.startswith("_")]
+    by_name = {name: value for name, value in given.items() if not name.startswith("_")}
+    result = called(path)(*by_position, **by_name)
+    if isinstance(result, nn.Module):  # what a layer is given is used when it is called
+        return result(y if isinstance(result, nn.Embedding) else x)
+    if isinstance(result, optim.Optimizer):
+        return result.minimize(loss)
+    return result

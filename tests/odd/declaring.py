@@ -1,0 +1,176 @@
+"""Calls that declare: ops, leaves, derivatives, losses, metrics, initialisers, optimizers."""
+
+from __future__ import annotations
+
+import numpy as np
+from tests.odd.calls import Arguments, Made, a, flags, logits, loss, n, s, square, step, v, w, x, y
+
+import chainrule as cr
+from chainrule import metrics, nn, optim
+
+
+def _own(z: cr.Node) -> object:
+    return cr.exp(z), lambda g: (g,)
+
+
+ABOVE = cr.astype(v > 0.0, "float32")
+UNARY = (
+    "abs", "cos", "erf", "exp", "expm1", "floor", "log", "log1p", "negative", "relu",
+    "sigmoid", "sign", "sin", "softplus", "sqrt", "stop_gradient", "tanh", "square",
+    "reciprocal", "silu",
+)  # fmt: skip
+BINARY = (
+    "add", "subtract", "multiply", "divide", "floor_divide", "remainder", "pow", "maximum",
+    "minimum", "equal", "not_equal", "less", "less_equal", "greater", "greater_equal",
+)  # fmt: skip
+REDUCTIONS = ("sum", "mean", "max", "min", "prod", "logsumexp")
+BY_CLASS = ("precision", "recall", "f1", "iou")
+OF_BINARY = ("accuracy", "precision", "recall", "f1", "iou")
+OF_NUMBERS = ("mean_absolute_error", "mean_squared_error", "r2", "rmse")
+
+OPS: dict[str, Arguments] = {
+    **{f"cr.{name}": {"x": a} for name in UNARY},
+    **{f"cr.{name}": {"a": a, "b": a} for name in BINARY},
+    **{f"cr.{name}": {"x": a, "axis": 1, "keepdims": False} for name in REDUCTIONS},
+    "cr.var": {"x": a, "axis": 1, "correction": 0.0, "keepdims": False},
+    "cr.std": {"x": a, "axis": 1, "correction": 0.0, "keepdims": False},
+    "cr.logical_and": {"a": flags, "b": flags},
+    "cr.logical_or": {"a": flags, "b": flags},
+    "cr.logical_not": {"x": flags},
+    "cr.where": {"condition": flags, "a": a, "b": 1.0},
+    "cr.astype": {"x": a, "dtype": "float64"},
+    "cr.argmax": {"x": a, "axis": 1},
+    "cr.argmin": {"x": a, "axis": 1},
+    "cr.softmax": {"x": a, "axis": -1},
+    "cr.log_softmax": {"x": a, "axis": -1},
+    "cr.elu": {"x": a, "scale": 1.0},
+    "cr.gelu": {"x": a, "approximate": "tanh"},
+    "cr.leaky_relu": {"x": a, "slope": 0.1},
+    "cr.broadcast_to": {"x": v, "shape": (3, 4)},
+    "cr.reshape": {"x": a, "shape": (6, 4)},
+    "cr.permute_dims": {"x": a, "axes": (0, 2, 1)},
+    "cr.expand_dims": {"x": a, "axis": 0},
+    "cr.squeeze": {"x": a[:1], "axis": 0},
+    "cr.flip": {"x": a, "axis": 0},
+    "cr.concat": {"parts": [a, a], "axis": 0},
+    "cr.stack": {"parts": [a, a], "axis": 0},
+    "cr.pad": {"x": v, "widths": [(1, 1)], "value": 0.0},
+    "cr.take": {"x": a, "indices": n, "axis": 0},
+    "cr.pick": {"x": cr.input("m", (3, 5)), "indices": n},
+    "cr.one_hot": {"indices": n, "depth": 3, "dtype": "float32"},
+    "cr.scatter_add": {"x": v, "indices": n, "updates": cr.input("u", (3,)), "axis": 0},
+    "cr.einsum": {"equation": "ij,jk->ik", "a": x, "b": w},
+    "cr.matmul": {"a": x, "b": w},
+    "cr.linear": {"x": x, "weight": w, "bias": np.ones(3)},
+    "cr.outer": {"a": v, "b": v},
+    "cr.matrix_transpose": {"x": w},
+    "cr.arange": {"stop": 3, "dtype": "int64"},
+    "cr.normal": {"shape": (2,), "seed": 1, "step": 0, "mean": 0.0, "scale": 1.0, "stream": "s",
+                  "dtype": "float32"},
+    "cr.uniform": {"shape": (2,), "seed": 1, "step": 0, "low": 0.0, "high": 1.0, "stream": "s",
+                   "dtype": "float32"},
+    "cr.bernoulli": {"shape": (2,), "probability": 0.5, "seed": 1, "step": 0, "stream": "s"},
+    "cr.random_bits": {"shape": (2,), "seed": 1, "step": 0, "stream": "s"},
+    "cr.permutation": {"count": 3, "seed": 1, "step": 0, "stream": "s"},
+    "cr.by_mode": {"train": a, "infer": a},
+    "cr.updating": {"y": square, "updates": {w: w * 2.0}},
+    "cr.elementwise": {"formula": lambda z: z * z, "name": "squared", "symbols": None},
+    "cr.custom_gradient": {"function": _own},
+}  # fmt: skip
+
+LEAVES: dict[str, Arguments] = {
+    "cr.input": {"name": "z", "shape": (3,), "dtype": "float32", "default": None},
+    "cr.input: a scalar": {"name": "z", "shape": (), "dtype": "float32", "default": 1.0},
+    "cr.parameter": {"name": "p", "shape": (2, 3), "initializer": "zeros", "trainable": True,
+                     "dtype": "float32"},
+    "cr.constant": {"value": [1.0, 2.0], "dtype": "float32"},
+    "cr.size": {"name": "batch"},
+    "cr.scope": {"name": "block"},
+    "init.constant": {"value": 1.0},
+    "init.normal": {"std": 1.0, "mean": 0.0},
+    "init.uniform": {"low": 0.0, "high": 1.0},
+    "init.orthogonal": {"gain": 1.0},
+}  # fmt: skip
+
+DERIVATIVES: dict[str, Arguments] = {
+    "cr.grad": {"loss": loss, "wrt": [w, x], "allow_unused": False},
+    "cr.value_and_grad": {"loss": square, "wrt": s},
+    "cr.vjp": {"outputs": square, "wrt": s, "cotangents": 1.0, "allow_unused": False},
+    "cr.jvp": {"outputs": square, "wrt": s, "tangents": 1.0},
+    "cr.hvp": {"loss": square, "wrt": s, "vectors": 1.0},
+    "cr.jacobian": {"y": v * 2.0, "wrt": v, "allow_unused": False},
+    "cr.hessian": {"loss": square, "wrt": s},
+    "cr.formula": {"node": square},
+}
+
+LOSSES: dict[str, Arguments] = {
+    "losses.cross_entropy": {"logits": logits, "labels": y},
+    "losses.binary_cross_entropy": {"logits": a, "targets": a},
+    "losses.absolute_error": {"predictions": a, "targets": a},
+    "losses.squared_error": {"predictions": a, "targets": a},
+    "metrics.accuracy": {"logits": logits, "labels": y},
+    **{f"metrics.binary_{name}": {"logits": v, "targets": ABOVE} for name in OF_BINARY},
+    **{f"metrics.{name}": {"predictions": a, "targets": a} for name in OF_NUMBERS},
+    **{f"metrics.{name}": {"logits": logits, "labels": y, "average": "macro"}
+       for name in BY_CLASS},
+    "metrics.confusion_matrix": {"logits": logits, "labels": y},
+    "metrics.top_k": {"logits": logits, "labels": y, "k": 2},
+    "metrics.roc": {"score": v, "targets": v > 0.0, "bins": 16},
+    "metrics.auc": {"score": v, "targets": v > 0.0, "bins": 16, "exact": False},
+    "metrics.average_precision": {"score": v, "targets": v > 0.0, "bins": 16, "exact": False},
+}  # fmt: skip
+
+OPTIMIZERS: dict[str, Arguments] = {
+    "schedules.constant": {"rate": 0.1},
+    "schedules.cosine": {"initial": 0.1, "steps": 3, "final": 0.0},
+    "schedules.exponential": {"initial": 0.1, "factor": 0.1, "steps": 3},
+    "schedules.step_decay": {"initial": 0.1, "factor": 0.1, "every": 3},
+    "schedules.warmup": {"steps": 3, "then": 0.1},
+    "optim.SGD": {"lr": 0.1, "momentum": 0.5, "nesterov": True},
+    "optim.Adam": {"lr": 0.1, "betas": (0.9, 0.99), "eps": 1e-8, "amsgrad": True},
+    "optim.AdamW": {"lr": 0.1, "weight_decay": 0.1},
+    "optim.NAdam": {"lr": 0.1, "momentum_decay": 0.1},
+    "optim.Lion": {"lr": 0.1, "betas": (0.9, 0.99), "weight_decay": 0.1},
+    "optim.AdaGrad": {"lr": 0.1, "eps": 1e-8},
+    "optim.AdaDelta": {"lr": 0.1, "rho": 0.9, "eps": 1e-8},
+    "optim.RMSProp": {"lr": 0.1, "alpha": 0.9, "momentum": 0.1, "centered": True, "eps": 1e-8},
+    "optim.backprop": {"loss": loss, "parameters": [w]},
+    "optim.slot": {"prefix": "kept", "parameter": w},
+    "optim.Step": {"loss": loss, "updates": {w: w * 2.0}, "parameters": (w,), "gradients": (w,),
+                   "hyperparameters": {}},
+    "optimizer.minimize": {"loss": loss, "parameters": [w], "rule": optim.backprop},
+    "optimizer.step": {"loss": loss, "signals": {w: w * 2.0}},
+    "cr.training": {"step": step, "epochs": 1, "batch_size": 2, "shuffle": True, "seed": 0,
+                    "metrics": {"m": metrics.accuracy(logits, y)}, "watch": False},
+    "cr.Training": {"step": step, "epochs": 1, "batch_size": 2, "shuffle": True, "seed": 0,
+                    "metrics": {}, "watch": False},
+}  # fmt: skip
+
+LAYERS: dict[str, Arguments] = {
+    **{f"nn.{name}": {"name": "l"} for name in ("ReLU", "SiLU", "Sigmoid", "Softplus", "Tanh",
+                                                "Flatten")},
+    "nn.Linear": {"in_features": 4, "out_features": 3, "bias": True, "init": "zeros", "name": "l"},
+    "nn.BatchNorm1d": {"features": 4, "eps": 1e-5, "momentum": 0.1, "affine": True, "name": "l"},
+    "nn.LayerNorm": {"shape": 4, "eps": 1e-5, "affine": True, "bias": True, "name": "l"},
+    "nn.Dropout": {"rate": 0.5, "name": "l"},
+    "nn.ELU": {"scale": 1.0, "name": "l"},
+    "nn.GELU": {"approximate": "none", "name": "l"},
+    "nn.LeakyReLU": {"slope": 0.1, "name": "l"},
+    "nn.Softmax": {"axis": -1, "name": "l"},
+    "nn.LogSoftmax": {"axis": -1, "name": "l"},
+    "nn.PReLU": {"features": 1, "init": 0.25, "name": "l"},
+    "nn.Maxout": {"in_features": 4, "out_features": 3, "pieces": 2, "init": "zeros", "name": "l"},
+    "nn.Lambda": {"function": lambda z: z * 2.0, "name": "l"},
+    "nn.Reshape": {"_size": 2, "_other": 2, "name": "l"},
+    "nn.Residual": {"_inner": nn.Linear(4, 4), "shortcut": None, "name": "l"},
+    "nn.Sequential": {"_first": nn.Linear(4, 3), "_second": nn.Tanh(), "name": "l"},
+    "nn.Concat": {"_first": nn.Linear(4, 3), "_second": nn.Tanh(), "name": "l"},
+    "nn.MLP": {"_in": 4, "_out": 3, "activation": nn.Tanh, "dropout": 0.1, "batch_norm": True,
+               "init": "zeros", "name": "l"},
+    "nn.Embedding": {"count": 4, "features": 3, "init": "zeros", "name": "l"},
+    "model": {"_x": x},
+    "model.summary": {"input": x, "batch": 3},
+    "cr.State": {"values": {"w": np.ones(3)}},
+    "cr.Graph": {"outputs": [square], "updates": {w: w * 2.0}, "names": ["q"]},
+    "cr.Graph.of": {"graph": Made("graph")},
+}  # fmt: skip
