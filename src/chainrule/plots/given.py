@@ -40,13 +40,13 @@ def texts(function: str, name: str, value: object) -> list[str]:
     return [text(function, name, each) for each in several(function, name, value, hint=hint)]
 
 
-def as_states(function: str, states: State | Sequence[State]) -> tuple[State, ...]:
+def as_states(function: str, states: object) -> tuple[State, ...]:
     """One or more states as a tuple.
 
     Raises:
         InputError: there is none, or something is no state.
     """
-    given: object = [states] if isinstance(states, State) else states
+    given = [states] if isinstance(states, State) else states
     found = list(given) if isinstance(given, Sequence) else [given]
     others = [type(item).__name__ for item in found if not isinstance(item, State)]
     if others or not found:

@@ -54,6 +54,25 @@ def test_contours_over_two_parameters_are_the_formula_and_the_path_is_the_states
     assert_legible(plot)
 
 
+def test_several_paths_stand_on_one_surface() -> None:
+    a, b, loss = bowl()
+    optimizers = {"slow": optim.SGD(lr=0.01), "Adam": optim.Adam(lr=0.3)}
+    recordings = {
+        name: cr.plots.record_steps(cr.compile(each.minimize(loss), target="numpy"), steps=8)
+        for name, each in optimizers.items()
+    }
+    paths = {name: recording.states for name, recording in recordings.items()}
+    plot = cr.plots.loss_surface(loss, None, paths, over=(a, b), points=11)
+    for position, recording in enumerate(recordings.values()):
+        path = curve(plot, 0, position)
+        np.testing.assert_allclose(path.x, values(recording, "a"), rtol=1e-6)
+        np.testing.assert_allclose(path.y, values(recording, "b"), rtol=1e-6)
+    assert {"slow", "Adam"} <= set(texts(plot))
+    assert_legible(plot)
+    with pytest.raises(cr.InputError, match=r"loss_surface: 0 paths, not from 1 to 16"):
+        cr.plots.loss_surface(loss, None, {}, over=(a, b))
+
+
 def test_elements_of_a_matrix_vary_while_all_else_stays() -> None:
     classifier, recording = trained()
     weight = classifier.model[0].weight

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,7 @@ from chainrule.compiled.compilation import compile
 from chainrule.compiled.state import State
 from chainrule.declare.arguments import array, count
 from chainrule.evaluation.values import Floats, Values
-from chainrule.plots.given import as_states
+from chainrule.plots.given import as_states, at_most
 from chainrule.plots.landscape.directions import (
     Coordinate,
     Plane,
@@ -29,6 +30,7 @@ from chainrule.plots.paper.style import (
     VERMILLION,
     label,
     legend_below,
+    look,
     require_matplotlib,
     shades,
 )
@@ -42,12 +44,13 @@ Interval = tuple[float, float]
 
 LEVELS = 14
 MOST_POINTS = 401
+MOST_PATHS = 16
 
 
 def loss_surface(
     loss: Node,
     data: Values | None,
-    states: State | Sequence[State],
+    states: State | Sequence[State] | Mapping[str, Sequence[State]],
     *,
     over: tuple[Coordinate, Coordinate] | None = None,
     intervals: tuple[Interval, Interval] | None = None,
@@ -65,7 +68,8 @@ def loss_surface(
         loss: a scalar node.
         data: the inputs of the loss, by node or name.
         states: the path, such as `recording.states`; its last one gives all values that do not
-            vary. A single state is looked at in two random directions.
+            vary. A single state is looked at in two random directions. Several paths are given by
+            name, such as those of several optimizers.
         over: two parameters of one element, or elements such as `((w, (0, 0)), (w, (1, 0)))`.
         intervals: low and high of both axes; by default the path with a margin.
         points: the loss is computed at so many points along each axis.
@@ -78,7 +82,8 @@ def loss_surface(
     """
     require_matplotlib("loss_surface")
     require_scalar("loss_surface", loss)
-    path = as_states("loss_surface", states)
+    paths = _paths(states)
+    path = tuple(chain.from_iterable(paths.values()))
     hint = f"give a number from 5 to {MOST_POINTS}, such as points=41"
     if count("loss_surface", "points", points, at_least=5, hint=hint) > MOST_POINTS:
         raise InputError(f"loss_surface: {points} points a side are too many", hint=hint)
@@ -88,12 +93,24 @@ def loss_surface(
         if over is None
         else along_coordinates("loss_surface", loss, path[-1], over)
     )
-    places = np.array([plane.project(state) for state in path])
-    chosen = _intervals(places, _least(plane)) if intervals is None else _checked(intervals)
+    places = {
+        name: np.array([plane.project(state) for state in states]) for name, states in paths.items()
+    }
+    every = np.concatenate(list(places.values()))
+    chosen = _intervals(every, _least(plane)) if intervals is None else _checked(intervals)
     a, b = (np.linspace(low, high, points) for low, high in chosen)
     heights = _heights(loss, data, plane, a, b)
     flat = over is None or sum(map(np.prod, parameters("", loss).values())) > 2
     return _plot(plane, a, b, heights, places, projected=bool(flat))
+
+
+def _paths(states: object) -> dict[str, tuple[State, ...]]:
+    """The states of each path, by its name; a path alone has none."""
+    if isinstance(states, State) or not isinstance(states, Mapping):
+        return {"": as_states("loss_surface", states)}
+    hint = "draw fewer at a time"
+    at_most("loss_surface", "paths", len(states), MOST_PATHS, hint)
+    return {str(name): as_states("loss_surface", path) for name, path in states.items()}
 
 
 def _least(plane: Plane) -> float:
@@ -149,7 +166,13 @@ def _levels(heights: Floats) -> Floats:
 
 
 def _plot(
-    plane: Plane, a: Floats, b: Floats, heights: Floats, places: Floats, *, projected: bool
+    plane: Plane,
+    a: Floats,
+    b: Floats,
+    heights: Floats,
+    places: Mapping[str, Floats],
+    *,
+    projected: bool,
 ) -> Plot:
     from matplotlib.colors import BoundaryNorm
     from matplotlib.ticker import FuncFormatter
@@ -167,7 +190,10 @@ def _plot(
         bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number_text(value, 3)))
         bar.ax.minorticks_off()
         bar.set_label("loss")
-        entries = _draw_path(axes, places, "path, projected" if projected else "path")
+        if "" in places:
+            entries = _draw_path(axes, places[""], "path, projected" if projected else "path")
+        else:
+            entries = _draw_paths(axes, places)
         axes.set(xlabel=label(first), ylabel=label(second))
         axes.set(xlim=(a[0], a[-1]), ylim=(b[0], b[-1]))
         legend_below(figure, entries)
@@ -183,3 +209,18 @@ def _draw_path(axes: Axes, places: Floats, name: str) -> list[tuple[Artist, str]
     (line,) = axes.plot(a, b, color=VERMILLION, marker=marker, markersize=4, zorder=3)
     start = axes.scatter(a[:1], b[:1], marker="o", s=90, color="white", edgecolor=INK, zorder=4)
     return [(start, "start"), (line, f"{name}: {len(places) - 1} moves"), (end, "end")]
+
+
+def _draw_paths(axes: Axes, places: Mapping[str, Floats]) -> list[tuple[Artist, str]]:
+    entries: list[tuple[Artist, str]] = []
+    for position, (name, path) in enumerate(places.items()):
+        colour, dashes = look(position)
+        (line,) = axes.plot(
+            path[:, 0], path[:, 1], color=colour, linestyle=dashes, linewidth=1.8, zorder=3
+        )
+        a, b = path[-1]
+        axes.scatter([a], [b], marker="*", s=130, color=colour, edgecolor=INK, zorder=4)
+        entries.append((line, name))
+    a, b = next(iter(places.values()))[0]
+    axes.scatter([a], [b], marker="o", s=90, color="white", edgecolor=INK, zorder=4)
+    return entries
