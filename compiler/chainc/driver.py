@@ -29,7 +29,7 @@ from chainc.ops.runs.modes import require_resolved
 from chainc.rewriting.trace import tracing
 
 if TYPE_CHECKING:
-    from chainc.lowering.program import Program, TrainingLoop
+    from chainc.lowering.program import EpochEnd, Program, Summary, TrainingLoop
     from chainc.passes import Pass
     from chainc.rewriting.trace import Fired
 
@@ -83,34 +83,109 @@ class LoopForm:
     order_stream: int
     least_rows: int
     watch: bool
+    reported: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Reporting:
+    """What batches compute of a graph's outputs, and what is reported of an epoch.
+
+    Attributes:
+        graph: what batches compute.
+        sums: of each of its outputs, whether it is a sum over rows; the others are means.
+        summary: what is reported, times the rows; None if the outputs are all there is to report.
+        totals: the input of the summary that stands for all totals.
+        rows: that for the number of rows.
+    """
+
+    graph: Graph
+    sums: tuple[bool, ...] = ()
+    summary: Graph | None = None
+    totals: str = ""
+    rows: str = ""
+
+    def lowered(self, passes: Sequence[Pass]) -> Summary | None:
+        """The summary as a program."""
+        if self.summary is None:
+            return None
+        from chainc.lowering.program import Summary
+
+        program = _lowered(optimize(self.summary, passes))
+        return Summary(program, self.sums, self.totals, self.rows)
+
+
+@dataclass(frozen=True)
+class Reports:
+    """Of a step and an evaluation; `whole` are the outputs that only all rows at once give."""
+
+    step: Reporting
+    evaluation: Reporting
+    whole: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class EpochEndGraph:
+    """What is done after an epoch; see `EpochEnd`."""
+
+    graph: Graph
+    record: str
+    last: str
+    needs_validation: bool
+
+    def lowered(self, passes: Sequence[Pass]) -> EpochEnd:
+        """As a program."""
+        from chainc.lowering.program import EpochEnd
+
+        program = _lowered(optimize(self.graph, passes))
+        return EpochEnd(program, self.record, self.last, self.needs_validation)
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingStages:
     """A step and its evaluation on their way to a loop; made when it is first asked for.
 
-    `means` tells which outputs of the evaluation are means over rows.
+    `report` says how their outputs are reported.
     """
 
     step: Graph
     evaluation: Graph
+    end: EpochEndGraph | None
     passes: Sequence[Pass]
     form: LoopForm
-    means: Callable[[], tuple[bool, ...]]
+    report: Callable[[], Reports]
+
+    @property
+    def graphs(self) -> tuple[Graph, ...]:
+        """All that is declared."""
+        end = () if self.end is None else (self.end.graph,)
+        return (self.step, self.evaluation, *end)
+
+    @cached_property
+    def reports(self) -> Reports:
+        """How outputs are reported."""
+        return self.report()
 
     @cached_property
     def stages(self) -> tuple[Stage, ...]:
         """Of the step."""
-        return optimize(self.step, self.passes)
+        return optimize(self.reports.step.graph, self.passes)
 
     @cached_property
     def loop(self) -> TrainingLoop:
-        """Both programs, and the loop around them."""
+        """All programs, and the loop around them."""
         from chainc.lowering.program import TrainingLoop
 
-        step, evaluate = _lowered(self.stages), _lowered(optimize(self.evaluation, self.passes))
+        reports, passes = self.reports, self.passes
         form = {each.name: getattr(self.form, each.name) for each in fields(self.form)}
-        return TrainingLoop(step=step, evaluate=evaluate, means=self.means(), **form)
+        return TrainingLoop(
+            step=_lowered(self.stages),
+            evaluate=_lowered(optimize(reports.evaluation.graph, passes)),
+            step_summary=reports.step.lowered(passes),
+            evaluate_summary=reports.evaluation.lowered(passes),
+            epoch_end=None if self.end is None else self.end.lowered(passes),
+            whole=reports.whole,
+            **form,
+        )
 
 
 def _lowered(stages: Sequence[Stage]) -> Program:
@@ -217,7 +292,7 @@ def compile_training(
     declared: TrainingStages, target: Target, threads: int | None = None
 ) -> CompiledTraining:
     """The step, the evaluation and the loops around them; see `compile_function`."""
-    known = _known([declared.step, declared.evaluation], declared.passes, declared.form)
+    known = _known(declared.graphs, declared.passes, declared.form)
     if known is not None and isinstance(target, KeepingTarget):
         started = target.start_training(known, lambda: declared.loop, threads)
         return CompiledTraining(target, declared, *started)

@@ -68,6 +68,9 @@ from chainrule.optim import regularize as regularize
 from chainrule.optim import schedules as schedules
 from chainrule.steps.loop import Training as Training
 from chainrule.steps.loop import training as training
+from chainrule.steps.stopping import EarlyStopping as EarlyStopping
+from chainrule.steps.stopping import NaNGuard as NaNGuard
+from chainrule.steps.stopping import TargetValue as TargetValue
 from chainrule.writing.public import public_names
 
 __version__ = "0.1.0"
@@ -82,12 +85,16 @@ for _name in ("init", "losses", "metrics", "regularize", "schedules"):
 if TYPE_CHECKING:
     from chainrule import datasets as datasets
     from chainrule import plots as plots
+    from chainrule.compiled.callbacks import Checkpoint as Checkpoint
+    from chainrule.compiled.callbacks import CSVLog as CSVLog
+    from chainrule.compiled.callbacks import TensorBoardLog as TensorBoardLog
+    from chainrule.compiled.callbacks import TimeLimit as TimeLimit
     from chainrule.compiled.compilation import compile as compile
     from chainrule.compiled.function import Function as Function
     from chainrule.compiled.graph import Graph as Graph
     from chainrule.compiled.graph import parse as parse
+    from chainrule.compiled.history import Result as Result
     from chainrule.compiled.state import State as State
-    from chainrule.compiled.training import Result as Result
     from chainrule.compiled.training import TrainingProgram as TrainingProgram
     from chainrule.drawing.drawing import Drawing as Drawing
     from chainrule.drawing.drawing import draw as draw
@@ -103,13 +110,17 @@ else:
     # Who declares does not wait for what compiles, draws or teaches: each is imported when it is
     # first asked for.
     _LATER = {
+        "CSVLog": "chainrule.compiled.callbacks",
+        "Checkpoint": "chainrule.compiled.callbacks",
         "Derivation": "chainrule.teaching.derivations.derivation",
         "Drawing": "chainrule.drawing.drawing",
         "Function": "chainrule.compiled.function",
         "Graph": "chainrule.compiled.graph",
         "RenderingError": "chainrule.drawing.rendering",
-        "Result": "chainrule.compiled.training",
+        "Result": "chainrule.compiled.history",
         "State": "chainrule.compiled.state",
+        "TensorBoardLog": "chainrule.compiled.callbacks",
+        "TimeLimit": "chainrule.compiled.callbacks",
         "Trainer": "chainrule.fitting.trainer",
         "TrainingProgram": "chainrule.compiled.training",
         "check_backward": "chainrule.teaching.grading.check",

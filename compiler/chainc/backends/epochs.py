@@ -57,13 +57,15 @@ class Epochs:
 
     Attributes:
         seen: how many rows each has visited, [epochs].
-        means: the mean of each output over them, [epochs, outputs].
-        validation: the mean of each output over the validation data, or None without any.
+        means: what is reported of them, such as the mean of the loss, [epochs, numbers].
+        validation: the same of the validation data, or None without any.
+        ended: with the last of them the training is over, whatever was asked for.
     """
 
     seen: Array
     means: Array
     validation: Array | None
+    ended: bool = False
 
 
 class TrainingRunner(Protocol):
@@ -81,6 +83,8 @@ class TrainingRunner(Protocol):
         state: Continued,
         epochs: int,
         stop: Callable[[], bool],
+        *,
+        ends: bool = True,
     ) -> Iterator[Epochs]:
         """Run epochs over the data, from where the state's `EpochPlace` is.
 
@@ -91,9 +95,10 @@ class TrainingRunner(Protocol):
                 that is in the middle of an epoch, `EPOCH_START` is added.
             epochs: how many; one that has been begun counts.
             stop: asked again and again; once it is true, no further step is begun.
+            ends: the run ends with these epochs; otherwise others follow.
         """
         ...
 
     def evaluate(self, data: Arrays, state: Arrays) -> Array:
-        """The mean of each output over all rows of the data; nothing is updated."""
+        """What is reported of all rows of the data; nothing is updated."""
         ...

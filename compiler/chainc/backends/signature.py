@@ -31,13 +31,13 @@ class Indices:
 class Signature:
     """Of a program: its inputs in order, its named sizes, and which inputs are indices.
 
-    `means` tells of a training which outputs of its evaluation are means over rows.
+    `whole` are the places of outputs of a training that only all rows at once give.
     """
 
     inputs: tuple[str, ...]
     size_names: tuple[str, ...]
     indices: tuple[Indices, ...]
-    means: tuple[bool, ...] = ()
+    whole: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, program: Program) -> Signature:
@@ -49,7 +49,7 @@ class Signature:
     def of_training(cls, loop: TrainingLoop) -> Signature:
         """That of its step, with the indices of both its programs."""
         step = cls.of(loop.step)
-        return cls(step.inputs, step.size_names, _indices([loop.step, loop.evaluate]), loop.means)
+        return cls(step.inputs, step.size_names, _indices([loop.step, loop.evaluate]), loop.whole)
 
 
 def _indices(programs: Iterable[Program]) -> tuple[Indices, ...]:

@@ -59,12 +59,44 @@ class Program:
 
 
 @dataclass(frozen=True)
+class Summary:
+    """What is reported of an epoch, from what its batches have added up.
+
+    `program` has one output, the reported numbers times `rows`, a vector, and these inputs: the
+    vector of all totals, and the rows that they are of, both float64. `sums` says of each output
+    of the program that runs on batches whether it is a sum over their rows; the others are means.
+    """
+
+    program: Program
+    sums: tuple[bool, ...]
+    totals: str  # key of the input
+    rows: str
+
+
+@dataclass(frozen=True)
+class EpochEnd:
+    """What is done after each epoch.
+
+    `program` reads the record of the epoch, a vector of float64, and whether the run ends with it;
+    it updates states, and its output says whether the training is over.
+    """
+
+    program: Program
+    record: str  # key of the input
+    last: str
+    needs_validation: bool  # it reads what only validation data give
+
+
+@dataclass(frozen=True)
 class TrainingLoop:
     """Epochs over minibatches around a step: a structure, not Python.
 
     Each epoch visits the rows of the batch inputs in a new order; the last batch may be smaller,
     and is done by the same step. `evaluate` gives the same outputs on other data, without
-    updates.
+    updates. Without a summary the outputs are means over rows, and are reported as such.
+
+    Attributes:
+        reported: the name of each number that is reported, of the step and of the evaluation alike.
     """
 
     step: Program
@@ -75,4 +107,8 @@ class TrainingLoop:
     order_stream: int
     least_rows: int = 1  # that a step needs, the last one of an epoch too
     watch: bool = False  # stop at the first number that is not finite, and say where it arose
-    means: tuple[bool, ...] = ()  # which outputs of `evaluate` are means over rows
+    reported: tuple[str, ...] = ()
+    step_summary: Summary | None = None
+    evaluate_summary: Summary | None = None
+    epoch_end: EpochEnd | None = None
+    whole: tuple[int, ...] = ()  # places of outputs that only all rows at once give

@@ -25,6 +25,7 @@ from chainc.lowering.program import Program, TrainingLoop
 from chainc.passes import pipeline
 from chainrule.declare.arguments import count, path_of
 from chainrule.declare.graphs import graph_of
+from chainrule.steps.loop import Training
 from chainrule.writing.atomic import write_atomically
 
 
@@ -33,9 +34,9 @@ def export(
     *,
     name: str,
     declared: ir.Graph,
+    slots: Sequence[Node],
     loop: TrainingLoop,
-    epochs: int,
-    seed: int,
+    training: Training,
     predict: Node | None,
     processor: str,
 ) -> tuple[Path, ...]:
@@ -43,11 +44,11 @@ def export(
     wanted = Wanted(
         name=check_name(name),
         loop=loop,
-        initial=_initial(declared.leaves("state")),
+        initial=_initial(slots),
         predict=None if predict is None else _prediction(predict, declared, loop),
         defaults=_defaults(declared if predict is None else ir.Graph((*declared.roots, predict))),
-        epochs=epochs,
-        seed=seed,
+        epochs=training.epochs,
+        seed=training.seed,
     )
     return _write(path_of("export", folder), artifacts(wanted, processor_named(processor)))
 

@@ -1,12 +1,17 @@
-"""What a run reports: one number for each epoch, by name."""
+"""What a run leaves: a state, and what each epoch has reported."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
+from chainrule.compiled.state import State
 from chainrule.declare.arguments import text
 from chainrule.declare.calls import answers_calls
+from chainrule.reports.columns import Value
 from chainrule.writing.html_table import html_table
+from chainrule.writing.phrases import counted
+from chainrule.writing.short_text import history_text
 
 SHOWN = 20  # epochs that a table lists; of more, the first and the last
 
@@ -37,3 +42,36 @@ class History(dict[str, tuple[float, ...]]):
                 yield ("…", *("…" for _ in values))
             if left_out <= 0 or not 0 <= position < left_out:
                 yield (str(number), *(f"{value:.6g}" for value in values))
+
+
+@answers_calls
+@dataclass(frozen=True)
+class Result:
+    """What a run leaves.
+
+    Attributes:
+        state: the values of all slots.
+        history: of the loss and each metric that is a scalar, one number an epoch.
+        metrics: what the last epoch reported, by name, also what is no scalar.
+        interrupted: Ctrl-C ended the run; the state is that after the last whole step.
+        stopped: a rule of the training, or a callback, ended it before its last epoch.
+    """
+
+    state: State
+    history: History
+    metrics: Mapping[str, Value] = field(default_factory=dict)
+    interrupted: bool = False
+    stopped: bool = False
+
+    def __repr__(self) -> str:
+        values = counted(len(self.state), "value")
+        return f"Result({history_text(self.history)}{self._ended()}; a state of {values})"
+
+    def _repr_html_(self) -> str:
+        state = f"a state of {len(self.state)} values{self._ended()}"
+        return self.history.table(f"{state}; its history:")
+
+    def _ended(self) -> str:
+        if self.interrupted:
+            return ", ended by Ctrl-C"
+        return ", stopped early" if self.stopped else ""

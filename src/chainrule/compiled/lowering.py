@@ -11,6 +11,8 @@ from chainc.ir.leaves import Input, SizeOf
 from chainc.ir.types import Size, coefficient_of
 from chainc.ops.runs.random import stream_of
 from chainc.passes import Pass
+from chainrule.reports.columns import Columns
+from chainrule.reports.epoch_end import epoch_end
 from chainrule.steps.loop import Training
 
 
@@ -22,6 +24,7 @@ def training_stages(
     Raises:
         GraphError: the batch is not the first axis, or there is another named size.
     """
+    columns = Columns.of(declared.names, evaluation.outputs)
     form = driver.LoopForm(
         batch_inputs=_batch_inputs(step),
         batch_size=declared.batch_size,
@@ -29,14 +32,19 @@ def training_stages(
         order_stream=stream_of("training/order"),
         least_rows=_least_rows(step),
         watch=declared.watch,
+        reported=columns.names,
     )
-    return driver.TrainingStages(step, evaluation, passes, form, lambda: _means(evaluation))
+    end = None if declared.ending is None else epoch_end(declared.ending, columns)
+    losses = range(len(declared.step.outputs))
+    return driver.TrainingStages(
+        step, evaluation, end, passes, form, lambda: _reports(step, evaluation, losses)
+    )
 
 
-def _means(evaluation: ir.Graph) -> tuple[bool, ...]:
-    from chainrule.compiled.row_means import means_over_rows
+def _reports(step: ir.Graph, evaluation: ir.Graph, losses: Sequence[int]) -> driver.Reports:
+    from chainrule.reports.reporting import reports
 
-    return means_over_rows(evaluation)
+    return reports(step, evaluation, losses)
 
 
 def _least_rows(step: ir.Graph) -> int:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,18 +12,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chainc import driver, ir
-from chainc.backends.epochs import Epochs
 from chainc.backends.target import GeneratedCode
-from chainc.ir import Node, describe
+from chainc.ir import Node
 from chainc.ir.errors import InputError, NonFiniteWarning, StateError, warn
 from chainc.ir.leaves import Input
 from chainc.ir.types import Array
 from chainc.ops.movement import as_flag
+from chainrule.compiled.callbacks import Callback, check_callbacks, newest_checkpoint
 from chainrule.compiled.compiled import Compiled, not_compiled
-from chainrule.compiled.history import History
+from chainrule.compiled.history import Result
+from chainrule.compiled.running import Record, Run, not_finite
 from chainrule.compiled.starting import FirstValues, values_to_continue
-from chainrule.compiled.state import HasState, State
-from chainrule.compiled.whole_rows import WholeRows
+from chainrule.compiled.state import HasState, State, state_of
 from chainrule.declare.arguments import count, number
 from chainrule.declare.calls import answers_calls
 from chainrule.declare.graphs import refuse_small
@@ -37,32 +36,16 @@ from chainrule.evaluation.values import (
     warn_of_nan,
     with_nan,
 )
+from chainrule.reports.columns import Columns, Value
+from chainrule.reports.whole_rows import WholeRows
+from chainrule.steps.ending import VALIDATION
 from chainrule.steps.loop import Training
 from chainrule.writing.phrases import counted
-from chainrule.writing.short_text import history_text, program_text
+from chainrule.writing.short_text import program_text
 from chainrule.writing.terminal import progress_bar, stop_on_interrupt
 
 if TYPE_CHECKING:
     from chainrule.views.profile import Profile
-
-
-@answers_calls
-@dataclass(frozen=True)
-class Result:
-    """What a run leaves: the state, and each value's history, one number an epoch."""
-
-    state: State
-    history: History
-    interrupted: bool = False  # Ctrl-C ended it; the state is that after the last whole step
-
-    def __repr__(self) -> str:
-        ended = ", ended by Ctrl-C" if self.interrupted else ""
-        values = counted(len(self.state), "value")
-        return f"Result({history_text(self.history)}{ended}; a state of {values})"
-
-    def _repr_html_(self) -> str:
-        ended = ", ended by Ctrl-C" if self.interrupted else ""
-        return self.history.table(f"a state of {len(self.state)} values{ended}; its history:")
 
 
 @answers_calls
@@ -76,7 +59,11 @@ class TrainingProgram(Compiled):
         self._training = declared
         self._compiled = compiled
         self._signature = compiled.signature
-        self._whole = WholeRows(compiled)
+        self._columns = Columns.of(declared.names, compiled.declared.evaluation.outputs)
+        self._whole = WholeRows(compiled, self._columns, len(declared.step.outputs))
+        ending = declared.ending
+        if ending is not None:
+            self._whole.refuse_rules([n.removeprefix(VALIDATION) for n in ending.reported])
 
     @property
     def _stages(self) -> Sequence[driver.Stage]:
@@ -95,8 +82,15 @@ class TrainingProgram(Compiled):
 
     @property
     def slots(self) -> tuple[Node, ...]:
-        """Parameters, optimizer slots and counters."""
-        return self._declared.leaves("state")
+        """Parameters, optimizer slots, counters, and what rules keep from epoch to epoch."""
+        return (*self._declared.leaves("state"), *self._rule_slots)
+
+    @cached_property
+    def _rule_slots(self) -> tuple[Node, ...]:
+        ending = self._training.ending
+        known = set(self._declared.leaves("state"))
+        updates = () if ending is None else ending.verdict.updates
+        return tuple(slot for slot in updates if slot not in known)
 
     @cached_property
     def _first_values(self) -> FirstValues:
@@ -115,6 +109,8 @@ class TrainingProgram(Compiled):
         state: State | HasState | None = None,
         epochs: int | None = None,
         progress: bool = True,
+        callbacks: Sequence[Callback] = (),
+        resume: str | os.PathLike[str] | None = None,
         **hyperparameters: float,
     ) -> Result:
         """Train.
@@ -129,6 +125,10 @@ class TrainingProgram(Compiled):
             epochs: another number of epochs than declared. A state from the middle of an epoch
                 first finishes that epoch; all others pass over all rows, whatever the data.
             progress: show a bar on a terminal when the run takes longer than a second.
+            callbacks: what to call in Python between epochs, such as `cr.Checkpoint`, or any
+                function of a `FinishedEpoch`; one that returns True ends the run.
+            resume: the path of a `Checkpoint`. If there is a file, the run continues from the
+                newest, for what is left of the epochs; `data` must be the same rows.
             hyperparameters: other values for the scalar inputs with defaults, such as lr=0.01.
 
         Raises:
@@ -138,47 +138,46 @@ class TrainingProgram(Compiled):
         _check_nothing_else("run", others)
         rows = self._check(data, hyperparameters)
         held_out = None if validation is None else self._check(validation, hyperparameters)
-        values = self._starting_values(state)
+        self._check_rules(validated=held_out is not None)
         total = self._training.epochs if epochs is None else epochs
         count("run", "epochs", total, hint="run at least one epoch")
         shown = as_flag("run", "progress", progress)
+        if resume is not None:
+            state, total = self._resumed(resume, state, len(next(iter(rows.values()))), total)
+        values = self._starting_values(state)
         self._check_batch(rows)
-        history: dict[str, list[float]] = {}
-        interrupted = False
+        check_callbacks(callbacks)
+        record = Record(self._columns)
+        run = Run(
+            self._compiled.executable.runner,
+            self._whole,
+            rows,
+            held_out,
+            values,
+            total,
+            record,
+            callbacks,
+            has_rules=self._training.ending is not None,
+        )
         with (
             np.errstate(all="ignore"),
             stop_on_interrupt() as stop,
             progress_bar(total, shown) as tick,
         ):
-            for finished in self._epochs(rows, held_out, values, total, stop):
-                _record(history, self._training.names, finished.means)
-                if finished.validation is not None:
-                    names = [f"val_{name}" for name in self._training.names]
-                    _record(history, names, finished.validation)
-                latest = {name: numbers[-1] for name, numbers in history.items()}
-                tick(len(finished.means), latest)
+            for finished in run.finished(stop):
+                tick(finished, record.newest)
             interrupted = stop()
-        self._warn_of_divergence(rows, history, values)
-        kept = History({name: tuple(numbers) for name, numbers in history.items()})
-        return Result(State(values), kept, interrupted)
+        self._warn_of_divergence(rows, record.history, values)
+        return Result(State(values), record.kept(), record.latest, interrupted, run.stopped)
 
-    def _epochs(
-        self,
-        rows: dict[str, Array],
-        held_out: dict[str, Array] | None,
-        values: dict[str, Array],
-        total: int,
-        stop: Callable[[], bool],
-    ) -> Iterator[Epochs]:
-        runner = self._compiled.executable.runner
-        if not self._whole.concern(held_out=held_out is not None):
-            yield from runner.run(rows, held_out, values, total, stop)
-            return
-        for _ in range(total):
-            for finished in list(runner.run(rows, held_out, values, 1, stop)):
-                yield self._whole.after_epoch(finished, rows, held_out, values)
-            if stop():
-                return
+    def _check_rules(self, *, validated: bool) -> None:
+        ending = self._training.ending
+        if ending is not None and ending.needs_validation and not validated:
+            (name, *_) = (name for name in ending.reported if name.startswith(VALIDATION))
+            raise InputError(
+                f"run: the training stops by {name!r}, and there are no validation data",
+                hint="give them, validation=[x, y], or let stop read the loss of the training",
+            )
 
     def _warn_of_divergence(
         self,
@@ -190,7 +189,7 @@ class TrainingProgram(Compiled):
 
         Of NaN in the data the run has warned already.
         """
-        found = _not_finite(history.get("loss", ()), self._training.step.parameters, values)
+        found = not_finite(history.get("loss", ()), self._training.step.parameters, values)
         if found is not None and not with_nan(rows):
             warn(
                 NonFiniteWarning,
@@ -202,16 +201,28 @@ class TrainingProgram(Compiled):
     def evaluate(
         self, data: Data, state: State | HasState | None = None, **hyperparameters: float
     ) -> dict[str, float]:
-        """The loss and metrics on data, nothing updated.
+        """The loss and the metrics that are scalars on data, nothing updated.
 
-        Means over rows are computed batch by batch; what is none, such as the root of a mean or
-        the largest element, from all rows at once.
+        They are exact over all rows: means and what follows from sums are added up batch by batch;
+        anything else, such as the largest element, is computed from all rows at once.
 
         Args:
             data: as for `run`.
             state: what a run has left; has to be given.
             hyperparameters: as for `run`.
         """
+        values = self._reported(data, state, hyperparameters)
+        return {name: float(values[column]) for name, column in self._columns.scalars.items()}
+
+    def report(
+        self, data: Data, state: State | HasState | None = None, **hyperparameters: float
+    ) -> dict[str, Value]:
+        """The same with the metrics that are no scalars, such as a confusion matrix."""
+        return self._columns.values(self._reported(data, state, hyperparameters))
+
+    def _reported(
+        self, data: Data, state: State | HasState | None, hyperparameters: Mapping[str, float]
+    ) -> Array:
         if state is None:
             raise StateError(
                 "evaluate: there is no state",
@@ -221,8 +232,7 @@ class TrainingProgram(Compiled):
         values = self._starting_values(state)
         with np.errstate(all="ignore"):
             means = self._compiled.executable.runner.evaluate(rows, values)
-            means = self._whole.evaluated(means, rows, values)
-        return dict(zip(self._training.names, map(float, means), strict=True))
+            return self._whole.evaluated(means, rows, values)
 
     def profile(
         self,
@@ -297,9 +307,9 @@ class TrainingProgram(Compiled):
             folder,
             name=name,
             declared=self._declared,
+            slots=self.slots,
             loop=self._compiled.loop,
-            epochs=self._training.epochs,
-            seed=self._training.seed,
+            training=self._training,
             predict=predict,
             processor=processor,
         )
@@ -326,10 +336,41 @@ class TrainingProgram(Compiled):
         for size in filter(None, (batch_size, found % batch_size)):
             refuse_small(self._declared, dict.fromkeys(self._signature.size_names, size))
 
+    def _resumed(
+        self,
+        path: str | os.PathLike[str],
+        state: State | HasState | None,
+        rows: int,
+        epochs: int,
+    ) -> tuple[State | HasState | None, int]:
+        """The state to continue from, and how many epochs are left."""
+        newest = newest_checkpoint(path)
+        if newest is None:
+            return state, epochs
+        found = State.load(newest)
+        steps = -(-rows // self._training.batch_size)
+        left = epochs - int(found["step"]) // steps
+        if left < 1:
+            raise InputError(
+                f"run: {newest} is from the end of all {epochs} epochs, so there are none left",
+                hint="ask for more with epochs=, or run without resume",
+            )
+        return found, left
+
     def _starting_values(self, state: State | HasState | None) -> dict[str, Array]:
         if state is None:
             return {name: np.array(array) for name, array in self.initial_state().items()}
-        return values_to_continue(self.slots, state, self._training.seed)
+        given = self._with_rule_slots(state)
+        return values_to_continue(self.slots, given, self._training.seed)
+
+    def _with_rule_slots(self, state: State | HasState) -> State | HasState:
+        """A state of a run without the rules begins with what they begin with."""
+        known = state_of(state)
+        missing = [slot for slot in self._rule_slots if slot.op.label not in known]
+        if not missing:
+            return state
+        first = self.initial_state()
+        return State({**known, **{slot.op.label: first[slot] for slot in missing}})
 
 
 def _check_nothing_else(function: str, others: Sequence[object]) -> None:
@@ -353,22 +394,3 @@ def _check_hyperparameters(graph: ir.Graph, given: Mapping[str, float]) -> None:
             )
         above = 0.0 if name.partition("_")[0] == "lr" else -math.inf
         number("run", name, value, above=above, hint="give a finite number; a positive one for lr")
-
-
-def _not_finite(
-    losses: Sequence[float], parameters: Sequence[Node], values: Mapping[str, Array]
-) -> str | None:
-    """Where a run shows NaN or infinity first; None if nowhere."""
-    for epoch, loss in enumerate(losses, start=1):
-        if not math.isfinite(loss):
-            return f"the loss is {loss} in epoch {epoch} of {len(losses)}"
-    for parameter in parameters:
-        if not np.isfinite(values[parameter.op.label]).all():
-            return f"{describe(parameter)} holds NaN or infinity after it"
-    return None
-
-
-def _record(history: dict[str, list[float]], names: Sequence[str], means: Array) -> None:
-    """A number for each epoch, in the column of each name."""
-    for name, values in zip(names, means.T, strict=True):
-        history.setdefault(name, []).extend(values.tolist())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from chainc import ir
@@ -15,6 +16,7 @@ from chainc.ops.runs.modes import Mode, resolve
 from chainc.ops.runs.random import with_own_streams
 from chainrule.declare.arguments import count
 from chainrule.declare.distinct import refuse_shared
+from chainrule.declare.leaves import step_counter
 
 
 @runtime_checkable
@@ -32,6 +34,23 @@ class Declaration(Protocol):
     @property
     def names(self) -> tuple[str, ...]:
         """What the outputs are called."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One of several steps: the place of its loss among the outputs, and the slots it updates."""
+
+    place: int
+    slots: tuple[Node, ...]
+
+
+@runtime_checkable
+class TakesTurns(Protocol):
+    """What does several steps, one after another."""
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """They, in order; a single step takes none."""
 
 
 Declared = Node | Sequence[Node] | Declaration
@@ -60,6 +79,8 @@ def graph_of(
     declared = _plain(what)  # names and streams are the same in every mode
     number_equal_names(declared.leaves("state"))
     graph = resolve(with_own_streams(declared), mode)
+    if mode == "train" and isinstance(what, TakesTurns):
+        graph = _in_turn(graph, what.turns)
     refuse_shared(graph)
     if mode == "infer":
         graph = ir.Graph(graph.outputs, {}, graph.names)
@@ -85,6 +106,26 @@ def refuse_small(graph: ir.Graph, sizes: Mapping[str, int]) -> None:
         where=describe(node),
         hint="choose a batch_size that leaves no such last batch, or leave rows out",
     )
+
+
+def _in_turn(graph: ir.Graph, turns: Sequence[Turn]) -> ir.Graph:
+    """Each step reads what those before it have written; all of them count as one step.
+
+    d: w ← w - g(w)    then v's loss f(v, w)   →   f(v, w - g(w))
+    """
+    written: dict[Node, Node] = {}
+    outputs, updates = list(graph.outputs), dict(graph.updates)
+
+    def newest(node: Node, inputs: tuple[Node, ...]) -> Node:
+        return written[node] if node in written else with_inputs(node, inputs)
+
+    for turn in turns:
+        roots = (outputs[turn.place], *(updates[slot] for slot in turn.slots))
+        outputs[turn.place], *values = rebuild(ir.Graph(roots), newest).outputs
+        found = dict(zip(turn.slots, values, strict=True))
+        updates |= found
+        written |= {slot: new for slot, new in found.items() if slot is not step_counter()}
+    return ir.Graph(tuple(outputs), updates, graph.names)
 
 
 def _plain(what: Declared) -> ir.Graph:

@@ -13,7 +13,8 @@ from chainc.ir import Node
 from chainc.ir.types import Array
 from chainrule import datasets, nn, optim
 from chainrule.compiled.compilation import compile
-from chainrule.compiled.training import Result, TrainingProgram
+from chainrule.compiled.history import Result
+from chainrule.compiled.training import TrainingProgram
 from chainrule.drawing.drawing import draw
 from chainrule.steps.loop import training
 from chainrule.teaching.derivations.derivation import derive

@@ -12,10 +12,10 @@ from chainc.backends.target import Target
 from chainc.ir.errors import InputError, StateError
 from chainc.ir.types import Array
 from chainrule.compiled.function import Numbers
-from chainrule.compiled.history import History
+from chainrule.compiled.history import History, Result
 from chainrule.compiled.starting import arrays_for
 from chainrule.compiled.state import State
-from chainrule.compiled.training import Result, TrainingProgram
+from chainrule.compiled.training import TrainingProgram
 from chainrule.declare.arguments import count
 from chainrule.fitting.declared import Declared
 from chainrule.fitting.folds import CrossValidation
@@ -160,6 +160,8 @@ class Trainer:
             state=self._start(program),
             epochs=epochs,
             progress=progress,
+            callbacks=(),
+            resume=None,
             **hyperparameters,
         )
         self.program, self._objective = program, objective
@@ -272,6 +274,8 @@ class Trainer:
                 state=None,
                 epochs=epochs,
                 progress=progress,
+                callbacks=(),
+                resume=None,
                 **hyperparameters,
             )
             others = given.chosen(tested).by_input(network, objective)

@@ -9,7 +9,7 @@ import numpy as np
 
 from chainc.ir.errors import InputError
 from chainc.ops.movement import as_flag
-from chainrule.compiled.training import Result
+from chainrule.compiled.history import Result
 from chainrule.declare.arguments import text
 from chainrule.evaluation.values import Floats
 from chainrule.plots.given import at_most

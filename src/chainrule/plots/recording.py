@@ -66,6 +66,8 @@ def record(
             state=states[-1],
             epochs=1,
             progress=False,
+            callbacks=(),
+            resume=None,
             **hyperparameters,
         )
         states.append(result.state)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import FrameType
 
 from chainc.ir import Graph, Node, describe
 from chainc.ir.errors import GraphError, InputError, user_frame
+from chainc.ir.leaves import run_seed
+from chainc.ir.types import has_named_size
 from chainc.ops.movement import as_flag
 from chainrule.declare.arguments import count, part_name
-from chainrule.declare.graphs import graph_of
+from chainrule.declare.graphs import Turn, graph_of
 from chainrule.declare.leaves import step_counter
+from chainrule.steps.ending import Ending, ending_of, rules_of
+from chainrule.steps.several import SeveralSteps, one_after_another
 from chainrule.steps.step import Step
+from chainrule.steps.stopping import StoppingRule
 from chainrule.writing.phrases import counted
 
 
@@ -27,6 +32,7 @@ class Training:
     seed: int
     metrics: Mapping[str, Node] = field(default_factory=dict)
     watch: bool = False
+    ending: Ending | None = None
 
     def __repr__(self) -> str:
         loop = f"{counted(self.epochs, 'epoch')} in batches of {self.batch_size}"
@@ -36,7 +42,7 @@ class Training:
     @property
     def outputs(self) -> tuple[Node, ...]:
         """The loss and the metrics."""
-        return (self.step.loss, *self.metrics.values())
+        return (*self.step.outputs, *self.metrics.values())
 
     @property
     def updates(self) -> Mapping[Node, Node]:
@@ -46,7 +52,12 @@ class Training:
     @property
     def names(self) -> tuple[str, ...]:
         """What the outputs are called."""
-        return ("loss", *self.metrics)
+        return (*self.step.names, *self.metrics)
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """Of several steps."""
+        return self.step.turns if isinstance(self.step, SeveralSteps) else ()
 
     @property
     def graph(self) -> Graph:
@@ -60,7 +71,7 @@ class Training:
 
 
 def training(
-    step: Step,
+    step: Step | Sequence[Step] | Mapping[str, Step],
     *,
     epochs: int | None = None,
     batch_size: int | None = None,
@@ -68,30 +79,39 @@ def training(
     seed: int = 0,
     metrics: Mapping[str, Node] | Sequence[Node] | None = None,
     watch: bool = False,
+    stop: StoppingRule | Sequence[StoppingRule] | None = None,
 ) -> Training:
     """A loop over minibatches around a step.
 
     Args:
-        step: from an optimizer's `minimize`.
+        step: from an optimizer's `minimize`. Several are done one after another on each minibatch,
+            each reading what the one before has written; the losses `d_loss` and `g_loss` and
+            hyperparameters `d_lr` and `g_lr` have the names of the variables that hold the steps,
+            or of a dictionary.
         epochs: passes over the data that one run makes. It has to be given.
         batch_size: rows a step; the last batch of an epoch may be smaller, and is exact. It has
             to be given.
         shuffle: visit the rows in a new order each epoch.
         seed: of the initial values, the order and all random ops.
-        metrics: further scalars to report beside the loss, by name; those of a list have the
-            names of the variables that hold them. A mean over rows is that of
-            the rows of an epoch, each as its step found it; any other, such as the root of a mean
-            or the largest element, is computed from all rows at once after the epoch.
+        metrics: what to report beside the loss, by name; those of a list have the names of the
+            variables that hold them. They are exact over an epoch, whatever its batches: a mean
+            over rows, and what reads the rows through sums over them, such as the root of a mean,
+            F1 or a confusion matrix, is of the rows of the epoch, each as its step found it;
+            anything else, such as the largest element, is computed from all rows at once after
+            the epoch. Scalars stand in the history, others in `Result.metrics`.
         watch: look through every result for NaN and infinities: a run stops at the first one,
             with a `NonFiniteError` that names the step, the node and its line. It takes longer,
             and needs machine code.
+        stop: when to end before the last epoch: a rule such as `cr.EarlyStopping`, or several.
 
     Raises:
-        InputError: a number is out of range, or a metric has a name that is taken.
-        GraphError: a metric is no scalar, or the step does not count steps.
+        InputError: a number is out of range, a metric has a name that is taken, or `stop` reads
+            what is not reported.
+        GraphError: a metric has a value for each row, or the step does not count steps.
     """
-    _check_step(step)
-    if step_counter() not in step.updates:
+    caller = user_frame()
+    whole = one_after_another(_named_steps(step, caller))
+    if step_counter() not in whole.updates:
         raise GraphError(
             "training: the step does not update the step counter",
             hint="let updates hold cr.step_counter(): cr.step_counter() + 1, as minimize does",
@@ -100,19 +120,49 @@ def training(
     rows = count("training", "batch_size", batch_size, hint="take at least one row: batch_size=32")
     count("training", "seed", seed, at_least=0, hint="give a seed such as 0")
     mixed, watched = as_flag("training", "shuffle", shuffle), as_flag("training", "watch", watch)
-    chosen = _named_metrics(metrics, user_frame())
+    chosen = _named_metrics(metrics, caller)
     for name, node in chosen.items():
-        _check_metric(name, node)
-    return Training(step, passes, rows, mixed, seed, chosen, watched)
+        _check_metric(name, node, whole.names)
+    rules = rules_of(stop)
+    declared = Training(whole, passes, rows, mixed, seed, chosen, watched)
+    return replace(declared, ending=_ending(declared, rules)) if rules else declared
 
 
-def _check_step(step: object) -> None:
-    if not isinstance(step, Step):
-        given = "a loss" if isinstance(step, Node) else f"a {type(step).__name__}"
-        raise GraphError(
-            f"training: {given} is no step",
-            hint="say how to minimise what: cr.training(optim.SGD(lr=0.1).minimize(loss), ...)",
-        )
+def _ending(declared: Training, rules: Sequence[StoppingRule]) -> Ending | None:
+    outputs = dict(zip(declared.names, declared.outputs, strict=True))
+    counters = {step_counter(), run_seed()}
+    read = [slot for slot in declared.evaluation.leaves("state") if slot not in counters]
+    return ending_of(rules, outputs, read)
+
+
+def _named_steps(given: object, frame: FrameType | None) -> dict[str, Step]:
+    """Steps by name; those of a list are called as the variables of the caller, or by number."""
+    if isinstance(given, list | tuple) and given:
+        variables = [_variable(step, frame) for step in given]
+        names = [name or f"step{i}" for i, name in enumerate(variables, start=1)]
+        if len({id(step) for step in given}) < len(given):
+            raise GraphError(
+                f"training: one step stands twice among {', '.join(names)}",
+                hint="give each step once; a step that runs less often is step.every(5)",
+            )
+        given = dict(zip(names, given, strict=True))
+    named = dict(given) if isinstance(given, Mapping) else {"step": given}
+    found: dict[str, Step] = {}
+    for name, step in named.items():
+        if not isinstance(step, Step):
+            told = "a loss" if isinstance(step, Node) else f"a {type(step).__name__}"
+            raise GraphError(
+                f"training: {told} is no step",
+                hint="say how to minimise what: cr.training(optim.SGD(lr=0.1).minimize(loss), ...)",
+            )
+        found[name] = step
+    return found
+
+
+def _variable(held: object, frame: FrameType | None) -> str | None:
+    """The name of the caller's variable that holds it."""
+    variables = {**frame.f_globals, **frame.f_locals} if frame else {}
+    return next((name for name, value in variables.items() if value is held), None)
 
 
 def _named_metrics(given: object, frame: FrameType | None) -> dict[str, Node]:
@@ -120,13 +170,12 @@ def _named_metrics(given: object, frame: FrameType | None) -> dict[str, Node]:
     if given is None or isinstance(given, Mapping):
         return dict(given or {})
     listed = given if isinstance(given, list | tuple) else [given]
-    variables = {**frame.f_globals, **frame.f_locals} if frame else {}
     named: dict[str, Node] = {}
     for metric in listed:
         if not isinstance(metric, Node):
             raise _no_metric(metric)
-        held_by = (name for name, value in variables.items() if value is metric)
-        name = next(held_by, metric.origin.scope.split("/")[-1] or metric.op.label)
+        own = metric.origin.scope.split("/")[-1] or metric.op.label
+        name = _variable(metric, frame) or own
         if name in named:
             raise InputError(
                 f"training: two metrics are called {name!r}",
@@ -143,17 +192,17 @@ def _no_metric(given: object) -> GraphError:
     )
 
 
-def _check_metric(name: str, node: Node) -> None:
+def _check_metric(name: str, node: Node, losses: Sequence[str]) -> None:
     part_name("training: metric", name)
     if not isinstance(node, Node):
         raise _no_metric(node)
-    if name == "loss" or name.startswith("val_"):
+    if name in ("loss", *losses) or name.startswith("val_"):
         raise InputError(
             f"training: the metric name {name!r} is taken",
-            hint='choose a name other than "loss" that does not start with "val_"',
+            hint=f'choose a name other than "{losses[0]}" that does not start with "val_"',
         )
-    if node.shape != ():
+    if has_named_size(node.shape):
         raise GraphError(
-            f"training: the metric {name!r} is no scalar: {describe(node)}",
+            f"training: the metric {name!r} has a value for each row: {describe(node)}",
             hint="reduce it first, such as cr.mean(metric)",
         )

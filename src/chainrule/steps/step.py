@@ -6,13 +6,16 @@ All updates read the values from before the step.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from chainc.ir import Graph, Node, describe, rebuild, with_inputs
 from chainc.ir.errors import GraphError
 from chainc.ir.leaves import Slot
+from chainc.ops import equal, where
 from chainc.ops.runs.modes import resolve
+from chainrule.declare.arguments import count
 from chainrule.declare.graphs import graph_of
+from chainrule.declare.leaves import step_counter
 from chainrule.writing.phrases import counted, listed
 
 __all__ = ["Step"]
@@ -53,6 +56,22 @@ class Step:
     def names(self) -> tuple[str, ...]:
         """What the outputs are called."""
         return ("loss",)
+
+    def every(self, steps: int) -> Step:
+        """The step done on the first of so many minibatches; on the others all slots stay.
+
+        What it computes is computed each time. The step counter counts each minibatch.
+
+        Raises:
+            InputError: the number is not positive.
+        """
+        count("every", "steps", steps, hint="give 1 or more")
+        due = equal(step_counter() % steps, 0)
+        updates = {
+            slot: new if slot is step_counter() else where(due, new, slot)
+            for slot, new in self.updates.items()
+        }
+        return replace(self, updates=updates)
 
     @property
     def graph(self) -> Graph:

@@ -11,7 +11,8 @@ import pytest
 import chainrule as cr
 from chainc.ir import Node
 from chainrule import init, optim
-from chainrule.compiled.training import Result, TrainingProgram
+from chainrule.compiled.history import Result
+from chainrule.compiled.training import TrainingProgram
 
 X = np.linspace(1, 2, 8, dtype=np.float32)[:, None]
 x = cr.input("x", ("batch", 1))

@@ -74,6 +74,8 @@ class Idle:
         state: Arrays,
         epochs: int,
         stop: Callable[[], bool],
+        *,
+        ends: bool = True,
     ) -> Iterator[Epochs]:
         yield Epochs(np.ones(epochs), np.full((epochs, 1), 7.0), None)
 

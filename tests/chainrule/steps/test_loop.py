@@ -40,7 +40,10 @@ def test_the_evaluation_updates_nothing() -> None:
     [
         (lambda: declared(loss=cr.constant(1.0)), "the metric name 'loss' is taken"),
         (lambda: declared(val_error=cr.constant(1.0)), "the metric name 'val_error' is taken"),
-        (lambda: declared(rows=cr.input("rows", (3,))), "the metric 'rows' is no scalar"),
+        (
+            lambda: declared(rows=cr.input("rows", ("batch",))),
+            "the metric 'rows' has a value for each row",
+        ),
     ],
 )
 def test_metrics_that_cannot_be_reported_are_refused(

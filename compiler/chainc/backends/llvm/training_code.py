@@ -70,6 +70,11 @@ class TrainingCode:
         return self._place.evaluate
 
     @property
+    def programs(self) -> Mapping[str, Program]:
+        """All as they are printed, by name; see `Placement`."""
+        return self._place.programs
+
+    @property
     def memory(self) -> Memory:
         """The places of all buffers."""
         return self._place.memory
@@ -87,7 +92,7 @@ class TrainingCode:
     @property
     def states(self) -> tuple[Buffer, ...]:
         """The slots."""
-        return self.step.states
+        return self._place.states
 
     @property
     def inputs(self) -> tuple[Buffer, ...]:
@@ -122,8 +127,8 @@ class TrainingCode:
     def fingerprint(self) -> str:
         """Two loops with the same one have the same machine code."""
         small = self._place.small is not None
-        return fingerprint(self._processor, self.memory, self.step, self.evaluate, self.layout,
-                           small, self._loop.watch)  # fmt: skip
+        return fingerprint(self._processor, self.memory, *self._place.programs.values(),
+                           self.layout, small, self._loop.watch)  # fmt: skip
 
     @cached_property
     def written(self) -> WrittenTraining:

@@ -14,6 +14,7 @@ from chainc.backends.numpy.module import (
 )
 from chainc.backends.numpy.running import (
     Bind,
+    EndEpoch,
     NumpyFunction,
     NumpyTraining,
     Train,
@@ -40,5 +41,6 @@ def compile_training(loop: TrainingLoop) -> ExecutableTraining:
     namespace = execute(source, "training")
     train, validate = cast(Train, namespace["train"]), cast(Validate, namespace["validate"])
     code = NumpyCode(source, lambda: list_training(loop))
-    runner = NumpyTraining(train, validate, loop.batch_inputs[0], loop.batch_size)
+    end_epoch = None if loop.epoch_end is None else cast(EndEpoch, namespace["end_epoch"])
+    runner = NumpyTraining(train, validate, loop.batch_inputs[0], loop.batch_size, end_epoch)
     return ExecutableTraining(runner, code)

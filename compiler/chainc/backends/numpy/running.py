@@ -21,17 +21,23 @@ class Bind(Protocol):
 
 
 class Train(Protocol):
-    """The generated loop: (epoch, rows seen, mean of each output) after every epoch."""
+    """The generated loop: (epoch, rows seen, what is reported, is it complete?) after each."""
 
     def __call__(
         self, data: Arrays, state: Arrays, first: int, epochs: int, stop: Callable[[], bool]
-    ) -> Iterator[tuple[int, int, Array]]: ...
+    ) -> Iterator[tuple[int, int, Array, bool]]: ...
 
 
 class Validate(Protocol):
-    """The generated evaluation: the mean of each output over the rows."""
+    """The generated evaluation: what is reported of the rows."""
 
     def __call__(self, data: Arrays, state: Arrays) -> Array: ...
+
+
+class EndEpoch(Protocol):
+    """The generated end of an epoch: is the training over?"""
+
+    def __call__(self, data: Arrays, state: Arrays, record: Array, last: bool) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,7 @@ class NumpyTraining:
     validate: Validate
     batch_input: str
     batch_size: int
+    end_epoch: EndEpoch | None = None
     byte_inputs: Collection[str] = ()
 
     def run(
@@ -73,15 +80,33 @@ class NumpyTraining:
         state: Continued,
         epochs: int,
         stop: Callable[[], bool],
+        *,
+        ends: bool = True,
     ) -> Iterator[Epochs]:
         """See `TrainingRunner`; every epoch comes by itself."""
         place = EpochPlace.of(state, len(data[self.batch_input]), self.batch_size)
+        loop = self.train(data, state, place.first, epochs, stop)
         try:
-            for _, seen, means in self.train(data, state, place.first, epochs, stop):
-                held_out = None if validation is None else self.validate(validation, state)[None]
-                yield Epochs(np.array([seen]), means[None], held_out)
+            for number, (_, seen, means, complete) in enumerate(loop, start=1):
+                held_out = None if validation is None else self.validate(validation, state)
+                over = False
+                if self.end_epoch is not None and complete:
+                    record = self._record(seen, means, validation, held_out)
+                    over = self.end_epoch(data, state, record, ends and number == epochs)
+                evaluated = None if held_out is None else held_out[None]
+                yield Epochs(np.array([seen]), means[None], evaluated, ended=over)
+                if over:
+                    return
         finally:
             place.note(state)
+
+    def _record(
+        self, seen: int, means: Array, validation: Arrays | None, held_out: Array | None
+    ) -> Array:
+        """Rows and the sums over them, of both."""
+        rows = 0 if validation is None else len(validation[self.batch_input])
+        others = np.zeros_like(means) if held_out is None else held_out * rows
+        return np.concatenate([[seen], means * seen, [rows], others])
 
     def evaluate(self, data: Arrays, state: Arrays) -> Array:
         """See `TrainingRunner`."""

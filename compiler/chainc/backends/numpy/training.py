@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+
 from chainc.backends.listing import Line, Listing
 from chainc.backends.numpy.expressions import quoted
 from chainc.backends.numpy.module import function_lines, listed, prepare
-from chainc.lowering.program import TrainingLoop
+from chainc.ir.types import static
+from chainc.lowering.program import EpochEnd, Program, Summary, TrainingLoop
 from chainc.lowering.views import Buffer
 
 TRAIN = '''\
 def train(data, state, first, epochs, stop):
-    """Run epochs; yield (epoch, number of rows seen, mean of each output over them) after each.
+    """Run epochs; after each, yield (epoch, rows seen, what is reported of them, is it complete?).
 
     data: arrays by input name; the rows of {rows} are visited in {order}.
     state: arrays by slot name, updated in place.
@@ -26,7 +30,7 @@ def train(data, state, first, epochs, stop):
     first_epoch, done = divmod(first, steps)
     for epoch in range(first_epoch, first_epoch + epochs):
         order = {permutation}
-        totals, seen, stopped = np.zeros({outputs}), 0, False
+        totals, seen, stopped = np.zeros({totals}), 0, False
         for start in range(done * {size}, count, {size}):
             stopped = stop()
             if stopped:
@@ -37,10 +41,10 @@ def train(data, state, first, epochs, stop):
                 values = full({full})
             else:
                 values = rest({rest})
-            totals += np.multiply(values, len(rows))
+            {add}
             seen += len(rows)
         if seen:
-            yield epoch, seen, totals / seen
+            yield epoch, seen, {reported}, not stopped
         done = 0
         if stopped:
             return
@@ -48,14 +52,25 @@ def train(data, state, first, epochs, stop):
 
 EVALUATE = '''\
 def validate(data, state):
-    """The mean of each output over all rows of the data; nothing is updated."""
+    """What is reported of all rows of the data; nothing is updated."""
     count = len(data[{first}])
-    totals = np.zeros({outputs})
+    totals = np.zeros({totals})
     for start in range(0, count, {chunk}):
         part = slice(start, start + {chunk})
         rows = min({chunk}, count - start)
-        totals += np.multiply(bind_evaluate(state, rows)({arguments}), rows)
-    return totals / count
+        values = bind_evaluate(state, rows)({arguments})
+        {add}
+    return {reported}
+'''
+
+END_EPOCH = '''\
+def end_epoch(data, state, record, last):
+    """Update the state with what follows from the record of an epoch; is the training over?
+
+    last: the run ends with this epoch.
+    """
+    (over,) = bind_epoch_end(state)({arguments})
+    return bool(over)
 '''
 
 CHUNK = 1024  # rows that are evaluated at once
@@ -65,8 +80,16 @@ PAD = " " * 4
 def list_training(loop: TrainingLoop) -> Listing:
     """The module: the step, the evaluation, and the loops around them."""
     step, evaluate = prepare(loop.step), prepare(loop.evaluate)
-    parts = [function_lines(step, "step"), _plain(_train(loop))]
-    parts += [function_lines(evaluate, "evaluate"), _plain(_validate(loop))]
+    parts = [function_lines(step, "step")]
+    if loop.step_summary is not None:
+        parts.append(function_lines(prepare(loop.step_summary.program), "step_summary"))
+    parts += [_plain(_train(loop)), function_lines(evaluate, "evaluate")]
+    if loop.evaluate_summary is not None:
+        parts.append(function_lines(prepare(loop.evaluate_summary.program), "evaluate_summary"))
+    parts.append(_plain(_validate(loop)))
+    if loop.epoch_end is not None:
+        parts.append(function_lines(prepare(loop.epoch_end.program), "epoch_end"))
+        parts.append(_plain(_end_epoch(loop.epoch_end)))
     return listed(parts)
 
 
@@ -98,7 +121,9 @@ def _train(loop: TrainingLoop) -> str:
         size=loop.batch_size,
         gather="\n".join(gather),
         permutation=shuffled if loop.shuffle else "np.arange(count)",
-        outputs=len(loop.step.outputs),
+        totals=_elements(loop.step),
+        add=_add("len(rows)", loop.step_summary),
+        reported=_reported("step", "seen", loop.step_summary),
         take="\n".join(take),
         full=", ".join(_batch(b) if b in batched else _data(b) for b in inputs),
         rest=", ".join(f"{_data(b)}[rows]" if b in batched else _data(b) for b in inputs),
@@ -116,10 +141,41 @@ def _validate(loop: TrainingLoop) -> str:
     ]
     return EVALUATE.format(
         first=quoted(loop.batch_inputs[0]),
-        outputs=len(loop.evaluate.outputs),
+        totals=_elements(loop.evaluate),
+        add=_add("rows", loop.evaluate_summary),
+        reported=_reported("evaluate", "count", loop.evaluate_summary),
         chunk=CHUNK,
         arguments=", ".join(arguments),
     )
+
+
+def _elements(program: Program) -> int:
+    return sum(math.prod(static(output.type.shape)) for output in program.outputs)
+
+
+def _add(rows: str, summary: Summary | None) -> str:
+    """The outputs, `values`, are added to the totals: sums as they are, means times rows."""
+    if summary is None:
+        return f"totals += np.multiply(values, {rows})"
+    factors = ", ".join("1" if is_sum else rows for is_sum in summary.sums)
+    weighted = f"[np.multiply(v, f).ravel() for v, f in zip(values, ({factors},))]"
+    return f"totals += np.concatenate({weighted})"
+
+
+def _reported(name: str, rows: str, summary: Summary | None) -> str:
+    if summary is None:
+        return f"totals / {rows}"
+    given = {summary.totals: "totals", summary.rows: f"np.float64({rows})"}
+    return f"bind_{name}_summary(state)({_given(summary.program, given)})[0] / {rows}"
+
+
+def _end_epoch(end: EpochEnd) -> str:
+    given = {end.record: "record", end.last: "np.float64(last)"}
+    return END_EPOCH.format(arguments=_given(end.program, given))
+
+
+def _given(program: Program, known: Mapping[str, str]) -> str:
+    return ", ".join(known.get(b.key, _data(b)) for b in program.inputs)
 
 
 def _batch(buffer: Buffer) -> str:

@@ -103,7 +103,9 @@ def state_functions(interface: Interface, places: EntryContext) -> Sequence[str]
     length, text = len(places.version) + 1, places.version
     stop = templates.STOP.substitute(offset=control_block.STOP)
     records = templates.RECORDS.substitute(offset=control_block.EPOCHS)
+    ended = templates.RECORDS.substitute(offset=control_block.ENDED)
     return [
+        *([function(interface, "ended", ARENA, ended, "i64")] if interface.end else []),
         templates.CLEAR,
         templates.VERSION.substitute(length=length, text=text),
         function(interface, "version", "", templates.VERSION_RESULT, "ptr"),

@@ -65,6 +65,10 @@ STORE = Template("""\
   %$name.at = getelementptr i8, ptr %arena, i64 $offset
   store $kind $value, ptr %$name.at, align 1""")
 
+CLEARED = Template("""\
+  %totals.$name = getelementptr i8, ptr %arena, i64 $offset
+  call void @clear(ptr %totals.$name, i64 $bytes)""")
+
 LOAD = Template("""\
   %$name.at = getelementptr i8, ptr %arena, i64 $offset
   %$name = load i64, ptr %$name.at, align 8""")
@@ -235,18 +239,20 @@ $stores
   call void @order.given(ptr %order, i64 0, i64 %rows)
   call void @step.gather(ptr %arena, ptr %table, ptr %order, i64 %rows, i64 $bits, i64 0, i64 1)
   call void @step(ptr %arena, ptr %table, i64 %rows, i64 0, i64 1)
-  call void @step.add(ptr %arena, i64 1)
+  call void @step.add(ptr %arena, i64 %rows)
+  call void @step.finish(ptr %arena, ptr %table, i64 %rows, i64 0, i64 1)
   call void @environment.leave(i32 %before)
+  %record = getelementptr i8, ptr %arena, i64 $record
+  %count = sitofp i64 %rows to double
 $results
 $failure""")
 
-# the sums over one row are the values themselves; they are left as they were, zero
 RESULT = Template("""\
-  %sum.$i.at = getelementptr i8, ptr %arena, i64 $total
+  %sum.$i.at = getelementptr double, ptr %record, i64 $column
   %sum.$i = load double, ptr %sum.$i.at, align 8
-  store double 0.0, ptr %sum.$i.at, align 8
+  %value.$i = fdiv double %sum.$i, %count
   %output.$i.at = getelementptr double, ptr %outputs, i64 $i
-  store double %sum.$i, ptr %output.$i.at, align 8""")
+  store double %value.$i, ptr %output.$i.at, align 8""")
 
 EVALUATE = Template("""\
   %table = alloca [$places x ptr], align 8
@@ -255,7 +261,7 @@ $guards
 $stores
   %plan = getelementptr i8, ptr %arena, i64 $plan
   %before = call i32 @environment.enter()
-  %complete = call i1 @record(ptr %arena, ptr %table, ptr %plan, i64 0, i64 0, i64 1)
+  %complete = call i1 @record(ptr %arena, ptr %table, ptr %plan, i64 0, i64 0, i64 0, i64 1)
   call void @environment.leave(i32 %before)
 $none
   br i1 %complete, label %means, label %failed

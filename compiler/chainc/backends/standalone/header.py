@@ -94,12 +94,13 @@ $sizes
 
 /* A training. A record of the history is ${NAME}_HISTORY_COLUMNS numbers: rows seen, the sum over
  * them of each output, rows of the validation data, the sum over those of each output after the
- * epoch. There must be room for epochs + 1 records. */
+ * epoch; of an output that is no mean over rows the sum is its value times the rows. There must be
+ * room for epochs + 1 records. */
 typedef struct ${name}_job {
     ${name}_data training;
     ${name}_data validation; /* all zero: none */
     int64_t epochs;
-    double *history;
+    double *history;$continues
 } ${name}_job;
 
 /* ${NAME}_VERSION of the library; where it differs, this header is not the library's. */
@@ -129,14 +130,14 @@ void ${name}_stop(void *arena);
 
 /* How many records of the history the last training has completed, or this one so far. */
 int64_t ${name}_records(const void *arena);
-
+$ended
 /* One step over at most ${NAME}_BATCH rows, in the order given; outputs[${NAME}_OUTPUTS] receives
  * what it computed before it changed the parameters. */
 int ${name}_step(void *arena, const ${name}_data *batch, double *outputs);
 
 /* The mean of each output over the rows, from those of batches by their rows; no parameter changes.
- * Of an output that is no mean over rows, such as a root or a maximum, it is the mean of what the
- * batches give, here and in the history. */
+ * What follows from sums over the rows, such as the root of a mean, is exact. Of any other output,
+ * such as a maximum, it is the mean of what the batches give, here and in the history. */
 int ${name}_evaluate(void *arena, const ${name}_data *data, double *outputs);
 $predict
 #ifdef __cplusplus
@@ -144,6 +145,14 @@ $predict
 #endif
 
 #endif
+""")
+
+CONTINUES = """
+    int64_t continues; /* 1: further jobs go on with this training; 0: it ends with this one */"""
+
+ENDED = Template("""
+/* 1 if a rule has ended the last training, or this one, before its last epoch; else 0. */
+int64_t ${name}_ended(const void *arena);
 """)
 
 PREDICT = Template("""
@@ -176,6 +185,8 @@ def print_header(interface: Interface, version: str) -> str:
         layouts="\n".join(_layouts(interface)),
         outputs="\n".join(_enumerated(interface, "OUTPUT", interface.outputs, "OUTPUTS")),
         columns="\n".join(_enumerated(interface, "COLUMN", interface.columns, "HISTORY_COLUMNS")),
+        continues="" if interface.end is None else CONTINUES,
+        ended="" if interface.end is None else ENDED.substitute(name=interface.name),
         order=", visited in a new order each epoch" if interface.shuffle else "",
         arrays="\n".join(_field(interface, each) for each in interface.inputs),
         sizes="\n".join(_sizes(interface)),

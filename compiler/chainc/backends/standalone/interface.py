@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from chainc.ir.types import DType, TensorType, bool_, float32, float64, int32, int64, static, uint8
+from chainc.lowering.program import EpochEnd
 from chainc.lowering.views import Buffer
 
 C_TYPES = {
@@ -21,7 +22,8 @@ C_TYPES = {
 MOST_ROWS = 2**32  # of a data set: what the order of the rows is made for
 MOST_EPOCHS = 2**31
 
-# what the functions are called after the name of the program; the last only where it predicts
+# what the functions are called after the name of the program; `predict` only where it predicts,
+# `ended` only where a training may end before its last epoch
 FUNCTIONS = (
     "version",
     "init",
@@ -35,6 +37,7 @@ FUNCTIONS = (
     "step",
     "evaluate",
     "predict",
+    "ended",
 )
 
 # what the functions return
@@ -105,6 +108,7 @@ class Interface:
     epochs: int
     seed: int
     arena_bytes: int
+    end: EpochEnd | None = None
 
     @property
     def prefix(self) -> str:
@@ -114,7 +118,8 @@ class Interface:
     @property
     def functions(self) -> tuple[str, ...]:
         """Their names after the first part, which is that of the program."""
-        return FUNCTIONS if self.prediction else FUNCTIONS[:-1]
+        there = {"predict": self.prediction is not None, "ended": self.end is not None}
+        return tuple(name for name in FUNCTIONS if there.get(name, True))
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -172,7 +172,7 @@ class _Writer:
             name=self.wanted.name,
             tensors=tuple(self._tensors()),
             inputs=tuple(replace(each, may_be_bytes=each.dtype.is_float) for each in inputs),
-            outputs=loop.step.names,
+            outputs=loop.reported,
             prediction=prediction,
             batch_size=loop.batch_size,
             least_rows=loop.least_rows,
@@ -180,6 +180,7 @@ class _Writer:
             epochs=self.wanted.epochs,
             seed=self.wanted.seed,
             arena_bytes=self.memory.arena_bytes,
+            end=loop.epoch_end,
         )
 
     def _words(self, more: Sequence[Buffer]) -> Mapping[str, str]:
@@ -206,7 +207,8 @@ class _Writer:
 
     def _version(self, interface: Interface) -> str:
         """The same only where a header and an object fit each other."""
-        parts = (self.code.text, repr(self.processor), repr(interface))
+        shown = replace(interface, end=None)
+        parts = (self.code.text, repr(self.processor), repr(shown))
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:VERSION_DIGITS]
 
 

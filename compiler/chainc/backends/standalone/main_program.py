@@ -133,9 +133,9 @@ int main(int count, char **arguments) {
     read_job(arguments[1], &job);
     check(${name}_init(arena, ${NAME}_SEED));
     /* one epoch at a time leaves the same bits as all at once, and shows the history as it grows */
-    for (int64_t epoch = 1; epoch <= ${NAME}_EPOCHS; epoch++) {
+    for (int64_t epoch = 1; epoch <= ${NAME}_EPOCHS; epoch++) {$continues
         check(${name}_train(arena, &job));
-        print_record(epoch, history);
+        print_record(epoch, history);$ended
     }
     if (count == 3) write_state(arguments[2]);
 $frees
@@ -145,6 +145,12 @@ $frees
 
 READ = Template("""\
     data->${word}_data = read_rows(file, data->rows, ${NAME}_ROW_$WORD, $size);""")
+
+CONTINUES = Template("""
+        job.continues = epoch < ${NAME}_EPOCHS;""")
+
+ENDED = Template("""
+        if (${name}_ended(arena)) break;""")
 
 PRINT = Template("""\
     printf("$comma $told %.6g", record[$column] / record[$rows]);""")
@@ -163,6 +169,8 @@ def print_main(interface: Interface) -> str:
     return MAIN.substitute(
         name=interface.name,
         NAME=interface.prefix,
+        continues="" if interface.end is None else CONTINUES.substitute(NAME=interface.prefix),
+        ended="" if interface.end is None else ENDED.substitute(name=interface.name),
         magic=MAGIC,
         first=inputs[0].word,
         file="\n".join(f" *     {_in_file(interface, each)}" for each in inputs),

@@ -88,6 +88,10 @@ class _Run:
         body.word("rows", "%job", 0)
         body.last_batch("%rows", self.interface.batch_size, self.interface.least_rows)
         body.word("held_out", "%validation", 0)
+        end = self.interface.end
+        if end is not None and end.needs_validation:
+            body.within("%held_out", 1, MOST_ROWS)
+        ends = "1" if end is None else self._ends(body)
         bits = self._bits(body, "bits", "%job", self.layout.step)
         held_out_bits = self._bits(body, "held", "%validation", self.layout.evaluate)
         plan = {
@@ -98,6 +102,7 @@ class _Run:
             training.HELD_OUT: "%held_out",
             training.BYTES: bits,
             training.HELD_OUT_BYTES: held_out_bits,
+            training.ENDS: ends,
         }
         return templates.BEGIN.substitute(
             guards=body.text,
@@ -129,22 +134,21 @@ class _Run:
         body.within("%rows", self.interface.least_rows, self.interface.batch_size)
         self._arrays(body, "%data", "data")
         bits = self._bits(body, "bits", "%data", self.layout.step)
-        totals = range(len(self.interface.outputs))
+        outputs = range(self.layout.reported)
         return templates.STEP.substitute(
             places=len(self.code.table),
             guards=body.text,
             stores="\n".join([_no_failure(), *self._no_totals()]),
             orders=self.layout.orders,
             bits=bits,
-            results="\n".join(
-                templates.RESULT.substitute(i=i, total=self.layout.totals + 8 * i) for i in totals
-            ),
+            record=self.layout.record,
+            results="\n".join(templates.RESULT.substitute(i=i, column=1 + i) for i in outputs),
             failure=FAILURE,
         )
 
     def evaluate(self) -> str:
         """The mean of each output over the rows given."""
-        outputs = len(self.interface.outputs)
+        outputs = self.layout.reported
         body = self._data_body()
         self._arrays(body, "%data", "validation")
         bits = self._bits(body, "bits", "%data", self.layout.evaluate)
@@ -163,6 +167,13 @@ class _Run:
                 templates.MEAN.substitute(i=i, column=2 + outputs + i) for i in range(outputs)
             ),
         )
+
+    def _ends(self, body: Body) -> str:
+        """Does the training end with this job, unless a rule ends it before?"""
+        body.word("continues", "%job", 2 * self.words + 2)
+        body.within("%continues", 0, 1)
+        body.lines.append("  %ends = sub i64 1, %continues")
+        return "%ends"
 
     def _data_body(self) -> Body:
         body = Body()
@@ -207,8 +218,12 @@ class _Run:
         return [store(f"plan.{word}", start + 8 * word, value) for word, value in plan.items()]
 
     def _no_totals(self) -> Sequence[str]:
-        outputs = 2 * len(self.interface.outputs)
-        return [store(f"total.{i}", self.layout.totals + 8 * i, "0") for i in range(outputs)]
+        return [
+            templates.CLEARED.substitute(
+                name=visit.name, offset=visit.totals, bytes=-(-8 * visit.added // 64) * 64
+            )
+            for visit in (self.layout.step, self.layout.evaluate)
+        ]
 
 
 def _predict(interface: Interface, prediction: Prediction) -> str:

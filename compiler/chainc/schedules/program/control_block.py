@@ -9,6 +9,7 @@ FAILURE = 16  # 0, or the code of the kernel that met an index out of range or a
 GO = 24  # what thread 0 decided for this step, for the others
 EPOCHS = 32  # records of the history that are complete
 FAILED_STEP = 40  # where the failure was
+ENDED = 48  # what is done after an epoch has ended the training
 
 CACHE_LINE = 64
 BARRIERS = 64  # one cache line a thread

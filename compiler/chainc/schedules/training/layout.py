@@ -14,7 +14,8 @@ SEED = 3
 HELD_OUT = 4  # rows of the validation data, or 0
 BYTES = 5  # bit i: the data of the step's input i are uint8
 HELD_OUT_BYTES = 6  # the same of the evaluation's inputs
-JOB_WORDS = 7
+ENDS = 7  # 1 if the run ends with the last step: others may follow in another job
+JOB_WORDS = 8
 
 LANES = 64  # rows whose order is made together
 ROUNDS = 11  # of the network that permutes; the twelfth key says whether 0 and 1 change places
@@ -37,19 +38,43 @@ class BatchInput:
 
 @dataclass(frozen=True)
 class Output:
-    """A scalar in the arena."""
+    """A scalar or a vector in the arena: a mean over the rows of the batch, or their sum."""
 
     offset: int
     dtype: DType
+    elements: int
+    is_sum: bool
 
 
 @dataclass(frozen=True)
 class Visit:
-    """What is done with a batch: `name` is that of the routine."""
+    """What is done with a batch: `name` is that of the routine.
+
+    Attributes:
+        totals: offset of the float64 sums over an epoch of all elements of the outputs.
+        column: of the record, where the number of rows stands; what is reported follows.
+        summary: offset of what a summary has computed; None where the totals are reported.
+    """
 
     name: str
     inputs: tuple[BatchInput, ...]
     outputs: tuple[Output, ...]
+    totals: int
+    column: int
+    summary: int | None
+
+    @property
+    def added(self) -> int:
+        """How many numbers are added up."""
+        return sum(output.elements for output in self.outputs)
+
+
+@dataclass(frozen=True)
+class EndLayout:
+    """Where the end of an epoch finds whether the run ends, and leaves whether it shall."""
+
+    last: int
+    over: Output
 
 
 @dataclass(frozen=True)
@@ -60,20 +85,17 @@ class TrainingLayout:
     shuffle: bool
     order_stream: int
     step: Visit
-    evaluate: Visit  # as many outputs as the step, gathered from the validation data
+    evaluate: Visit  # gathered from the validation data
     orders: int  # offset in the arena of `order_bytes(batch_size)` bytes a thread
-    totals: int  # offset in the arena of `totals_bytes(outputs)` bytes, multiple of 8
+    record: int  # offset in the arena of the record of an epoch, before it is in the history
     history: int  # place of the history in the table
+    reported: int  # numbers of the step in a record, as many as those of the evaluation
+    end: EndLayout | None = None
 
     @property
     def columns(self) -> int:
         """Numbers in a record."""
-        return 2 + len(self.step.outputs) + len(self.evaluate.outputs)
-
-    @property
-    def validation_totals(self) -> int:
-        """Offset of the sums of the evaluation's outputs."""
-        return self.totals + 8 * len(self.step.outputs)
+        return 2 * (1 + self.reported)
 
 
 def order_bytes(batch_size: int) -> int:
@@ -89,8 +111,3 @@ def order_room(batch_size: int) -> int:
 def order_rows(batch_size: int) -> int:
     """Whole batches."""
     return batch_size * max(1, LANES // batch_size)
-
-
-def totals_bytes(outputs: int) -> int:
-    """Room for the sums of the outputs of the step and of the evaluation, counted together."""
-    return 8 * outputs

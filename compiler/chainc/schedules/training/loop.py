@@ -1,7 +1,6 @@
 """The training loop: epochs, shuffled minibatches, totals, validation.
 
     train.loop(arena, table, job, thread, threads)
-    record(arena, table, job, seen, thread, threads): false if a kernel has failed
 
     epoch, start = first / steps_per_epoch, first % steps_per_epoch * BATCH
     for step in first..last:
@@ -14,16 +13,13 @@
         STEP
         barrier
         leave if FAILURE, with FAILED_STEP = step
-        the first thread: totals += outputs * rows, STEPS += 1
+        the first thread: totals += outputs, STEPS += 1
         start += BATCH
         if start >= count: record the epoch, epoch += 1, start = 0
     if rows have been seen since the last record: record the epoch
 
 Every thread runs it and decides the same: what they share lies before a barrier when it is
 written and after it when it is read. Each makes the whole order of the rows for itself.
-
-A record is a row of float64 in the history: rows seen, the sum over them of each output, rows of
-the validation data, the sum of each output of the evaluation.
 """
 
 from __future__ import annotations
@@ -32,87 +28,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from chainc.ir.types import float64, int32, int64, uint8
+from chainc.ir.types import int32, int64
 from chainc.loops.language import Routine
-from chainc.loops.routine_builder import Number, RoutineBuilder
-from chainc.loops.values import Address, Kind, Parameter, Register, affine
+from chainc.loops.routine_builder import Number
+from chainc.loops.values import Register, affine
 from chainc.schedules.program import control_block
-from chainc.schedules.program.call_writing import Team
 from chainc.schedules.training import layout as words
-from chainc.schedules.training.layout import (
-    LANES,
-    TrainingLayout,
-    order_bytes,
-    order_room,
-    order_rows,
-)
-from chainc.schedules.training.order import given_order, order_keys, order_of_rows, slot_of
-from chainc.schedules.training.visits import VisitRoutines
+from chainc.schedules.training.author import Author, TrainingParts
+from chainc.schedules.training.layout import LANES, order_room, order_rows
+from chainc.schedules.training.order import order_keys, order_of_rows, slot_of
+from chainc.schedules.training.record import EPOCH, PARTIAL, RUN, Record
 
 
 @dataclass(frozen=True)
-class TrainingRoutines:
+class TrainingRoutines(TrainingParts):
     """The loop around a step and an evaluation."""
-
-    layout: TrainingLayout
-    step: VisitRoutines
-    evaluate: VisitRoutines
-
-    @cached_property
-    def given_order(self) -> Routine:
-        return given_order(order_rows(self.layout.batch_size))
 
     @cached_property
     def record(self) -> Routine:
-        return _Record(self, "seen").routine()
+        return Record(self, "seen", "phase").routine()
 
     @cached_property
     def train(self) -> Routine:
         return _Train(self).routine()
-
-
-class _Author:
-    """Writes a routine that is given a job."""
-
-    def __init__(self, parts: TrainingRoutines, *more: str) -> None:
-        self.parts, self.layout = parts, parts.layout
-        self.to = to = RoutineBuilder()
-        arena, table = to.buffer("arena", uint8), to.buffer("table", uint8)
-        self.job = to.buffer("job", int64)
-        self.given = [to.number(name) for name in more]
-        self.team = Team(arena, table, to.number("thread"), to.number("threads"))
-        self.leads = self.team.leads(to)
-
-    def of_job(self, word: int, name: str) -> Register:
-        return self.to.load(Address(self.job, affine(word)), name=name)
-
-    def own_order(self, offset: int) -> Parameter:
-        """Room for the order of rows of this thread."""
-        each = order_bytes(self.layout.batch_size)
-        place = affine(self.team.thread) * each + (self.layout.orders + offset)
-        return self.to.within(self.team.arena, place, "order", int64, padded=True)
-
-    def gather(
-        self, what: VisitRoutines, order: Parameter, rows: Register, kinds: Register
-    ) -> None:
-        """Rows become a batch, which all threads see."""
-        team = self.team
-        given = (team.arena, team.table, order, rows, kinds, team.thread, team.threads)
-        self.to.run(what.gather, *given)
-        team.wait(self.to)
-
-    def run(self, what: VisitRoutines, rows: Register) -> Register:
-        """The step or the evaluation; has no kernel failed?"""
-        team = self.team
-        self.to.run(what.run, team.arena, team.table, rows, team.thread, team.threads)
-        team.wait(self.to)
-        failure = self.to.acquire(team.word(self.to, control_block.FAILURE, "failure"))
-        return self.to.is_equal(failure, 0, "passed")
-
-    def count(self, offset: int, name: str) -> None:
-        """One more, in a word that the host reads."""
-        counter = self.team.word(self.to, offset, name)
-        self.to.release(self.to.plus(self.to.load(counter), 1), counter)
 
 
 @dataclass(frozen=True)
@@ -135,7 +73,11 @@ class _State:
         return self.epoch, self.start, self.known, self.until, self.orders, self.seen
 
 
-class _Train(_Author):
+class _Train(Author):
+    def __init__(self, parts: TrainingRoutines) -> None:
+        super().__init__(parts)
+        self.record = parts.record
+
     def routine(self) -> Routine:
         to = self.to
         self.rows, first = self.of_job(words.COUNT, "count"), self.of_job(words.FIRST, "step")
@@ -162,7 +104,8 @@ class _Train(_Author):
         after, *values, failed = loop.results
         some = to.both(to.is_less(0, _State(*values).seen), to.opposite(failed), "partial")
         with to.when(some, [failed]) as partial:
-            partial.change(to.opposite(self._record(_State(*values).seen)))
+            phase = to.integer(PARTIAL)
+            partial.change(to.opposite(self._recorded(_State(*values).seen, phase)))
         with to.when(to.both(partial.results[0], self.leads)):
             place = self.team.word(to, control_block.FAILED_STEP, "failed_step")
             to.release(to.minus(after, 1), place)
@@ -221,14 +164,15 @@ class _Train(_Author):
         fine = to.truth(False, "failed")
         over = to.is_at_most(self.rows, start, "over")
         with to.when(over, [*state.registers, fine]) as epoch:
-            epoch.change(*self._next_epoch(state))
+            epoch.change(*self._next_epoch(state, more))
         *values, failed = epoch.results
         return *values, failed, to.both(more, to.opposite(failed), "again")
 
-    def _next_epoch(self, state: _State) -> Sequence[Register]:
+    def _next_epoch(self, state: _State, more: Register) -> Sequence[Register]:
         """An epoch is complete."""
         to = self.to
-        failed = to.opposite(self._record(state.seen))
+        ends = to.both(to.opposite(more), to.is_equal(self.of_job(words.ENDS, "ends"), 1))
+        failed = to.opposite(self._recorded(state.seen, to.either(ends, RUN, EPOCH, "phase")))
         apart: Number = 0 if self.shuffled is None else self.shuffled.slot
         orders = to.minus(state.orders, 1, "orders")
         following = _State(
@@ -241,11 +185,11 @@ class _Train(_Author):
         )
         return *following.registers, failed
 
-    def _record(self, seen: Register) -> Register:
+    def _recorded(self, seen: Register, phase: Register) -> Register:
         """Has no kernel failed?"""
         team = self.team
-        given = (team.arena, team.table, self.job, seen, team.thread, team.threads)
-        return self.to.result_of(self.parts.record, *given)
+        given = (team.arena, team.table, self.job, seen, phase, team.thread, team.threads)
+        return self.to.result_of(self.record, *given)
 
 
 class _Shuffled:
@@ -273,51 +217,3 @@ class _Shuffled:
         to.run(self.of_rows, self.order, self.keys, known, self.rows, self.slot)
         part = to.plus(state.start, self.batch_rows)
         return known, to.either(self.few, self.rows, part, "until"), self.together
-
-
-class _Record(_Author):
-    def routine(self) -> Routine:
-        to = self.to
-        self.held_out = self.of_job(words.HELD_OUT, "held_out")
-        (seen,) = self.given
-        with to.when(to.is_less(0, self.held_out), [to.truth(True, "complete")]) as evaluated:
-            evaluated.change(self._evaluated())
-        (complete,) = evaluated.results
-        with to.when(to.both(complete, self.leads)):
-            self._write(seen)
-        return to.routine("record", "the end of an epoch", result=complete)
-
-    def _evaluated(self) -> Register:
-        """Over all batches of the validation data; has no kernel failed?"""
-        to, batch, what = self.to, self.layout.batch_size, self.parts.evaluate
-        kinds = self.of_job(words.HELD_OUT_BYTES, "bytes")
-        order = self.own_order(order_room(batch))
-        with to.repeat([to.integer(0, "start"), to.truth(True, "complete")]) as loop:
-            start, _ = loop.values
-            to.run(self.parts.given_order, order, start, self.held_out)
-            rows = to.smaller(to.minus(self.held_out, start), batch, "rows")
-            self.gather(what, order, rows, kinds)
-            passed = self.run(what, rows)
-            with to.when(to.both(passed, self.leads)):
-                to.run(what.add, self.team.arena, rows)
-            following = to.plus(start, batch)
-            again = to.both(passed, to.is_less(following, self.held_out), "again")
-            loop.carry(following, passed, again=again)
-        return loop.results[1]
-
-    def _write(self, seen: Register) -> None:
-        """A row of the history; the sums begin anew."""
-        to, layout = self.to, self.layout
-        outputs = len(layout.step.outputs)
-        history = to.entry(self.team.table, layout.history, "history", float64)
-        done = to.load(self.team.word(to, control_block.EPOCHS, "epochs"))
-        row = affine(to.times(done, layout.columns, "row"))
-        to.store(to.cast(seen, float64), Address(history, row))
-        to.store(to.cast(self.held_out, float64), Address(history, row + (1 + outputs)))
-        sums = (*range(1, 1 + outputs), *range(2 + outputs, layout.columns))
-        for i, column in enumerate(sums):
-            place = to.within(self.team.arena, layout.totals + 8 * i, "total", float64)
-            total = Address(place, affine(0))
-            to.store(to.load(total), Address(history, row + column))
-            to.store(to.constant(0.0, Kind(float64)), total)
-        self.count(control_block.EPOCHS, "epochs")

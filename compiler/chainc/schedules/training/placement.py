@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from chainc.ir.types import static
 from chainc.lowering.kernels import Copy, Kernel
-from chainc.lowering.program import Program, TrainingLoop
+from chainc.lowering.program import Program, Summary, TrainingLoop
 from chainc.lowering.views import Buffer, Operand, View
 from chainc.schedules.layout.access import Capacity
 from chainc.schedules.layout.machine import Machine
@@ -15,11 +17,11 @@ from chainc.schedules.program.memory import Memory
 from chainc.schedules.program.preparation import prepare, with_roles
 from chainc.schedules.training.layout import (
     BatchInput,
+    EndLayout,
     Output,
     TrainingLayout,
     Visit,
     order_bytes,
-    totals_bytes,
 )
 from chainc.schedules.unrolled.schedule import Unrolled, unrolled
 
@@ -28,19 +30,33 @@ KEPT = ("state", "batch", "scalar")  # roles of buffers that outlive a step
 
 @dataclass(frozen=True)
 class Placement:
-    """The two programs of a loop in one arena.
+    """The programs of a loop in one arena.
 
     Attributes:
+        programs: by name: "step", "evaluate", and if there are such their summaries, "step.summary"
+            and "evaluate.summary", and what is done at the "end" of an epoch.
         small: the step as straight-line code for whole batches, if it is small enough.
         table: places of the caller's arrays: states by key, data as "data/KEY", ….
     """
 
-    step: Program
-    evaluate: Program
+    programs: Mapping[str, Program]
     small: Unrolled | None
     memory: Memory
     table: Mapping[str, int]
     layout: TrainingLayout
+
+    @property
+    def step(self) -> Program:
+        return self.programs["step"]
+
+    @property
+    def evaluate(self) -> Program:
+        return self.programs["evaluate"]
+
+    @property
+    def states(self) -> tuple[Buffer, ...]:
+        """All slots, once each."""
+        return _states(self.programs)
 
 
 def placement(
@@ -51,22 +67,45 @@ def placement(
     *,
     timed: bool = False,
 ) -> Placement:
-    """Prepares both programs and gives every buffer its place; readings of a clock have one too.
+    """Prepares all programs and gives every buffer its place; readings of a clock have one too.
 
     For `most_in_code` see `Memory`.
     """
     (name,) = loop.step.size_names
     memory = Memory(Capacity({name: loop.batch_size}), most_in_code)
-    declared, evaluation = (_with_places(p, loop) for p in (loop.step, loop.evaluate))
+    declared = _with_places(loop.step, loop)
     small = None if loop.watch else unrolled(declared, memory.capacity, machine)
     step = prepare(declared, machine, memory.capacity, None if small is None else _rows(declared))
-    evaluate = prepare(evaluation, machine, memory.capacity, layouts(step))
-    table = _table(loop, step, timed)
-    memory.place_outside((step, evaluate), len(table))
-    layout = _layout(loop, memory, (step, evaluate), table, threads)
+    others = {
+        name: prepare(_with_places(program, loop), machine, memory.capacity, layouts(step))
+        for name, program in _others(loop)
+    }
+    programs = {"step": step, **others}
+    table = _table(loop, programs, timed)
+    memory.place_outside([*programs.values()], len(table))
+    layout = _layout(loop, memory, programs, table, threads)
     if small is not None:
         _place_small(memory, small, declared, step)
-    return Placement(step, evaluate, small, memory, table, layout)
+    return Placement(programs, small, memory, table, layout)
+
+
+def _others(loop: TrainingLoop) -> Iterator[tuple[str, Program]]:
+    """The programs beside the step."""
+    yield "evaluate", loop.evaluate
+    if loop.step_summary is not None:
+        yield "step.summary", loop.step_summary.program
+    if loop.evaluate_summary is not None:
+        yield "evaluate.summary", loop.evaluate_summary.program
+    if loop.epoch_end is not None:
+        yield "end", loop.epoch_end.program
+
+
+def _states(programs: Mapping[str, Program]) -> tuple[Buffer, ...]:
+    found: dict[str, Buffer] = {}
+    for program in programs.values():
+        for state in program.states:
+            found.setdefault(state.key, state)
+    return tuple(found.values())
 
 
 def _with_places(program: Program, loop: TrainingLoop) -> Program:
@@ -75,6 +114,10 @@ def _with_places(program: Program, loop: TrainingLoop) -> Program:
         buffer.key: "batch" if buffer.key in loop.batch_inputs else "scalar"
         for buffer in program.inputs
     }
+    for summary in filter(None, (loop.step_summary, loop.evaluate_summary)):
+        roles |= {summary.totals: "total", summary.rows: "total"}
+    if loop.epoch_end is not None:
+        roles |= {loop.epoch_end.record: "total", loop.epoch_end.last: "total"}
     return with_roles(_whole_outputs(program), roles)
 
 
@@ -97,8 +140,8 @@ def _whole_outputs(program: Program) -> Program:
     return replace(program, body=(*program.body, *copies), outputs=tuple(outputs))
 
 
-def _table(loop: TrainingLoop, step: Program, timed: bool) -> Mapping[str, int]:
-    states = [state.key for state in step.states]
+def _table(loop: TrainingLoop, programs: Mapping[str, Program], timed: bool) -> Mapping[str, int]:
+    states = [state.key for state in _states(programs)]
     data = [f"data/{key}" for key in loop.batch_inputs]
     held_out = [f"validation/{key}" for key in loop.batch_inputs]
     names = [*states, *data, *held_out, "history", *(["readings"] if timed else [])]
@@ -108,7 +151,7 @@ def _table(loop: TrainingLoop, step: Program, timed: bool) -> Mapping[str, int]:
 def _layout(
     loop: TrainingLoop,
     memory: Memory,
-    programs: tuple[Program, Program],
+    programs: Mapping[str, Program],
     table: Mapping[str, int],
     threads: int,
 ) -> TrainingLayout:
@@ -116,38 +159,93 @@ def _layout(
 
     So the code does not depend on the number of threads.
     """
-    step, evaluate = programs
-    for program in programs:
+    reported = len(loop.reported)
+    record = memory.take(8 * 2 * (1 + reported))
+    columns = {"step": 0, "evaluate": 1 + reported}
+    totals = {
+        name: _totals(memory, programs[name], summary, record + 8 * columns[name])
+        for name, summary in (("step", loop.step_summary), ("evaluate", loop.evaluate_summary))
+    }
+    if loop.epoch_end is not None:
+        memory.shared["total", loop.epoch_end.record] = record
+    for program in programs.values():
         memory.keep((*program.states, *program.inputs))
         memory.keep_results(program.prologue)
-    totals = memory.take(totals_bytes(len(step.outputs) + len(evaluate.outputs)))
-    memory.work(programs)
+    memory.work([*programs.values()])
     orders = memory.take(threads * order_bytes(loop.batch_size))
+    step, evaluate = (
+        _visit(name, programs, loop, memory, table, totals[name], columns[name])
+        for name in ("step", "evaluate")
+    )
     return TrainingLayout(
         batch_size=loop.batch_size,
         shuffle=loop.shuffle,
         order_stream=loop.order_stream,
-        step=_visit("step", step, "data", memory, table),
-        evaluate=_visit("evaluate", evaluate, "validation", memory, table),
+        step=step,
+        evaluate=evaluate,
         orders=orders,
-        totals=totals,
+        record=record,
         history=table["history"],
+        reported=reported,
+        end=_end_layout(loop, memory, programs),
     )
 
 
+def _totals(memory: Memory, program: Program, summary: Summary | None, part: int) -> int:
+    """Room for the sums of a program's outputs; a summary reads them there, and the rows."""
+    offset = memory.take(8 * sum(map(_elements, program.outputs)))
+    if summary is not None:
+        memory.shared["total", summary.totals] = offset
+        memory.shared["total", summary.rows] = part
+    return offset
+
+
+def _elements(operand: Operand) -> int:
+    return math.prod(static(operand.type.shape))
+
+
 def _visit(
-    name: str, program: Program, source: str, memory: Memory, table: Mapping[str, int]
+    name: str,
+    programs: Mapping[str, Program],
+    loop: TrainingLoop,
+    memory: Memory,
+    table: Mapping[str, int],
+    totals: int,
+    column: int,
 ) -> Visit:
+    program, source = programs[name], "data" if name == "step" else "validation"
     inputs = []
     for buffer in batches(program):
         place = table[f"{source}/{buffer.key}"]
         converts = buffer.type.dtype.is_float
         inputs.append(BatchInput(place, memory.offsets[buffer], converts))
-    outputs = []
-    for operand in program.outputs:
-        assert isinstance(operand, View)
-        outputs.append(Output(memory.offsets[operand.buffer], operand.type.dtype))
-    return Visit(name, tuple(inputs), tuple(outputs))
+    summary = loop.step_summary if name == "step" else loop.evaluate_summary
+    sums = [False] * len(program.outputs) if summary is None else summary.sums
+    outputs = [
+        _output(memory, operand, is_sum=is_sum)
+        for operand, is_sum in zip(program.outputs, sums, strict=True)
+    ]
+    computed = None
+    if summary is not None:
+        (result,) = programs[f"{name}.summary"].outputs
+        computed = _output(memory, result).offset
+    return Visit(name, tuple(inputs), tuple(outputs), totals, column, computed)
+
+
+def _output(memory: Memory, operand: Operand, *, is_sum: bool = False) -> Output:
+    assert isinstance(operand, View)
+    offset = memory.offsets[operand.buffer]
+    return Output(offset, operand.type.dtype, _elements(operand), is_sum)
+
+
+def _end_layout(
+    loop: TrainingLoop, memory: Memory, programs: Mapping[str, Program]
+) -> EndLayout | None:
+    if loop.epoch_end is None:
+        return None
+    last = memory.shared.get(("total", loop.epoch_end.last))
+    (over,) = programs["end"].outputs
+    return EndLayout(memory.take(8) if last is None else last, _output(memory, over))
 
 
 def batches(program: Program) -> tuple[Buffer, ...]:

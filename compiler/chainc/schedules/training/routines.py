@@ -14,12 +14,13 @@ from chainc.lowering.program import Program, TrainingLoop
 from chainc.schedules.layout.machine import Machine
 from chainc.schedules.program.calls import ProgramWriter
 from chainc.schedules.program.clock import Clock, room_for_calls
-from chainc.schedules.training.layout import Visit
+from chainc.schedules.training.layout import TrainingLayout, Visit
 from chainc.schedules.training.loop import TrainingRoutines
 from chainc.schedules.training.placement import Placement, batches
 from chainc.schedules.training.visits import (
     VisitRoutines,
     add_routine,
+    finish_routine,
     gather_routine,
     gathering,
     timed_gather,
@@ -35,6 +36,7 @@ class WrittenTraining:
         writer: that wrote them, and knows what each nest computes and what failures mean.
         clock: of a step that is timed.
         prologues: to be called once before the others.
+        ends: what is called once an epoch: summaries, and what follows from a record.
         loop: the step, the evaluation, and what is around them.
         exchange: slots from the table's arrays into the arena, and back.
     """
@@ -43,18 +45,21 @@ class WrittenTraining:
     prologues: Sequence[Routine]
     loop: TrainingRoutines
     exchange: Sequence[Routine]
+    ends: Sequence[Routine] = ()
     clock: Clock | None = None
 
     @property
     def routines(self) -> Sequence[Routine]:
         """Each after what it calls."""
         visits = (self.loop.step, self.loop.evaluate)
-        runs = zip(self.prologues, (visit.run for visit in visits), strict=True)
+        runs = (self.loop.step.run, self.loop.evaluate.run, *self.ends)
+        pairs = zip(self.prologues, runs, strict=True)
         return (
             *(visit.gather for visit in visits),
-            *(routine for pair in runs for routine in pair),
+            *(routine for pair in pairs for routine in pair),
             *self.exchange,
             *(visit.add for visit in visits),
+            *(visit.finish for visit in visits),
             self.loop.train,
         )
 
@@ -71,19 +76,33 @@ def write_training(loop: TrainingLoop, place: Placement, machine: Machine) -> Wr
         gathers[0] = timed_gather(gathers[0], clock)
     step_prologue, step = _step(writer, loop, place, clock)
     evaluate_prologue, evaluate = writer.program("evaluate", place.evaluate)
-    exchange = writer.exchange("state", place.step.states, place.table)
-    sums = (
-        add_routine(layout.step, layout.totals),
-        add_routine(layout.evaluate, layout.validation_totals),
+    exchange = writer.exchange("state", place.states, place.table)
+    ends = {
+        name: writer.program(name, program)
+        for name, program in place.programs.items()
+        if name not in ("step", "evaluate")
+    }
+    runs = {name: run for name, (_, run) in ends.items()}
+    summaries = [runs.get("step.summary"), runs.get("evaluate.summary")]
+    visits = (
+        _visit(layout, layout.step, gathers[0], step, summaries[0]),
+        _visit(layout, layout.evaluate, gathers[1], evaluate, summaries[1]),
     )
-    visits = map(VisitRoutines, gathers, (step, evaluate), sums)
     return WrittenTraining(
         writer,
-        (step_prologue, evaluate_prologue),
-        TrainingRoutines(layout, *visits),
+        (step_prologue, evaluate_prologue, *(prologue for prologue, _ in ends.values())),
+        TrainingRoutines(layout, visits[0], visits[1], runs.get("end")),
         exchange,
+        [*runs.values()],
         clock,
     )
+
+
+def _visit(
+    layout: TrainingLayout, visit: Visit, gather: Routine, run: Routine, summary: Routine | None
+) -> VisitRoutines:
+    finish = finish_routine(visit, summary, layout.record, layout.reported)
+    return VisitRoutines(gather, run, add_routine(visit), finish)
 
 
 def _clock(place: Placement) -> Clock | None:

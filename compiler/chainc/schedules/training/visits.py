@@ -1,19 +1,23 @@
-"""What is done around the step and the evaluation: rows become a batch, outputs become sums.
+"""What is done around the step and the evaluation.
+
+Rows become a batch, outputs are added up, and in the end of an epoch the totals become what is
+reported.
 
 NAME.gather(arena, table, order, rows, bytes, thread, threads)
 NAME.add(arena, rows)
+NAME.finish(arena, table, rows, thread, threads)
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 from chainc.ir.types import TensorType, float64, int64, uint8
 from chainc.loops.language import Nest, Routine
 from chainc.loops.routine_builder import RoutineBuilder
-from chainc.loops.values import Address, Parameter, Register, affine
+from chainc.loops.values import Address, Affine, Kind, Parameter, Register, affine
 from chainc.lowering.kernels import Applied
 from chainc.lowering.views import Buffer, View
 from chainc.ops.families.indexing import Gather
@@ -49,6 +53,7 @@ class VisitRoutines:
     gather: Routine
     run: Routine  # (arena, table, rows, thread, threads)
     add: Routine
+    finish: Routine
 
 
 def gathering(writer: ProgramWriter, buffer: Buffer, what: BatchInput) -> Gathering:
@@ -118,18 +123,62 @@ def _gather_arguments(to: RoutineBuilder) -> tuple[Team, Parameter, Register, Re
     return team, order, rows, kinds
 
 
-def add_routine(visit: Visit, totals: int) -> Routine:
-    """Outputs times rows are added to the sums."""
+def add_routine(visit: Visit) -> Routine:
+    """Outputs are added to their totals: sums as they are, means times rows."""
     to = RoutineBuilder()
     arena, rows = to.buffer("arena", uint8), to.number("rows")
     weight = to.cast(rows, float64)
-    for i, output in enumerate(visit.outputs):
-        place = to.within(arena, output.offset, "output", output.dtype)
-        total = Address(to.within(arena, totals + 8 * i, "total", float64), affine(0))
-        value = to.cast(to.load(Address(place, affine(0))), float64)
-        product = to.compute("multiply", value, weight)
-        to.store(to.compute("add", to.load(total), product), total)
-    return to.routine(f"{visit.name}.add", "outputs times rows are added up", inlined=True)
+    totals = to.within(arena, visit.totals, "totals", float64)
+    first = 0
+    for output in visit.outputs:
+        values = to.within(arena, output.offset, "output", output.dtype)
+        with _each(to, output.elements) as index:
+            value = to.cast(to.load(Address(values, index)), float64)
+            if not output.is_sum:
+                value = to.compute("multiply", value, weight)
+            total = Address(totals, index + first)
+            to.store(to.compute("add", to.load(total), value), total)
+        first += output.elements
+    return to.routine(f"{visit.name}.add", "outputs are added to their totals", inlined=True)
+
+
+def finish_routine(visit: Visit, summary: Routine | None, record: int, reported: int) -> Routine:
+    """The totals become this visit's part of the record, and begin anew.
+
+    What is reported are the totals themselves, or what the summary computes from them.
+    """
+    to = RoutineBuilder()
+    arena, table = to.buffer("arena", uint8), to.buffer("table", uint8)
+    rows = to.number("rows")
+    team = Team(arena, table, to.number("thread"), to.number("threads"))
+    leads = team.leads(to)
+    part = to.within(arena, record + 8 * visit.column, "part", float64)
+    totals = to.within(arena, visit.totals, "totals", float64)
+    with to.when(leads):
+        to.store(to.cast(rows, float64), Address(part, affine(0)))
+    source = totals
+    if summary is not None:
+        team.wait(to)
+        to.run(summary, arena, table, to.integer(1), team.thread, team.threads)
+        team.wait(to)
+        assert visit.summary is not None
+        source = to.within(arena, visit.summary, "summary", float64)
+    with to.when(leads):
+        with _each(to, reported) as index:
+            to.store(to.load(Address(source, index)), Address(part, index + 1))
+        with _each(to, visit.added) as index:
+            to.store(to.constant(0.0, Kind(float64)), Address(totals, index))
+    return to.routine(f"{visit.name}.finish", "totals become a part of the record")
+
+
+@contextmanager
+def _each(to: RoutineBuilder, count: int) -> Iterator[Affine]:
+    """What follows is done for all positions from 0 on."""
+    if count == 1:
+        yield affine(0)
+        return
+    with to.loop("position", 0, to.integer(count)) as loop:
+        yield affine(loop.index)
 
 
 def whole_or_rest(name: str, batch_size: int, whole: Routine, rest: Routine) -> Routine:

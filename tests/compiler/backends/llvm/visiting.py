@@ -46,7 +46,6 @@ from chainc.schedules.training.layout import (
     TrainingLayout,
     Visit,
     order_bytes,
-    totals_bytes,
 )
 from chainc.schedules.training.loop import TrainingRoutines
 from chainc.schedules.training.visits import (
@@ -54,6 +53,7 @@ from chainc.schedules.training.visits import (
     Gathering,
     VisitRoutines,
     add_routine,
+    finish_routine,
     gather_routine,
 )
 
@@ -115,15 +115,17 @@ def hand_made(batch_size: int, shuffle: bool) -> HandMade:
     offsets = {name: memory.take(8) for name in SCALARS}
     offsets |= {"log": memory.take(4 * ROOM), "outputs": memory.take(16)}
     offsets |= {name: memory.take(4 * batch_size) for name in ("x", "y")}
+    totals = [memory.take(8 * len(OUTPUTS)) for _ in range(2)]
     layout = TrainingLayout(
         batch_size=batch_size,
         shuffle=shuffle,
         order_stream=STREAM,
-        step=_visit("step", "data", table, offsets),
-        evaluate=_visit("evaluate", "validation", table, offsets),
+        step=_visit("step", "data", table, offsets, totals[0], 0),
+        evaluate=_visit("evaluate", "validation", table, offsets, totals[1], 1 + len(OUTPUTS)),
         orders=memory.take(control_block.MAX_THREADS * order_bytes(batch_size)),
-        totals=memory.take(totals_bytes(2 * len(OUTPUTS))),
+        record=memory.take(8 * 2 * (1 + len(OUTPUTS))),
         history=table["history"],
+        reported=len(OUTPUTS),
     )
     rows = named("batch")
     inputs = tuple(
@@ -139,25 +141,37 @@ def hand_made(batch_size: int, shuffle: bool) -> HandMade:
     step = VisitRoutines(
         gather_routine(layout.step, GATHERINGS),
         _step(offsets),
-        add_routine(layout.step, layout.totals),
+        add_routine(layout.step),
+        finish_routine(layout.step, None, layout.record, layout.reported),
     )
     evaluate = VisitRoutines(
         gather_routine(layout.evaluate, GATHERINGS),
         _evaluate(offsets),
-        add_routine(layout.evaluate, layout.validation_totals),
+        add_routine(layout.evaluate),
+        finish_routine(layout.evaluate, None, layout.record, layout.reported),
     )
     copies = [_copies(name, offsets, table) for name in ("bind", "store")]
-    loop = TrainingRoutines(layout, step, evaluate)
+    loop = TrainingRoutines(layout, step, evaluate, None)
     return HandMade(memory, layout, table, inputs, failures, copies[0], copies[1], loop)
 
 
-def _visit(name: str, source: str, table: Mapping[str, int], offsets: Mapping[str, int]) -> Visit:
+def _visit(
+    name: str,
+    source: str,
+    table: Mapping[str, int],
+    offsets: Mapping[str, int],
+    totals: int,
+    column: int,
+) -> Visit:
     places = range(offsets["outputs"], offsets["outputs"] + 4 * len(OUTPUTS), 4)
     inputs = (
         BatchInput(table[f"{source}/x"], offsets["x"], converts=True),
         BatchInput(table[f"{source}/y"], offsets["y"], converts=False),
     )
-    return Visit(name, inputs, tuple(map(Output, places, OUTPUTS)))
+    outputs = (
+        Output(place, dtype, 1, is_sum=False) for place, dtype in zip(places, OUTPUTS, strict=True)
+    )
+    return Visit(name, inputs, tuple(outputs), totals, column, None)
 
 
 def _gather(data_type: DType, batch_type: DType) -> GatherCall:

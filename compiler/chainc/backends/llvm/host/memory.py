@@ -77,9 +77,13 @@ class RunMemory:
         """Of the data."""
         return int(self.job[training.COUNT])
 
-    def plan_steps(self, first: int, epochs: int, seed: int) -> None:
-        """From a step, perhaps in the middle of an epoch, to the end of the last epoch."""
+    def plan_steps(self, first: int, epochs: int, seed: int, *, ends: bool = True) -> None:
+        """From a step, perhaps in the middle of an epoch, to the end of the last epoch.
+
+        Does the run end there?
+        """
         steps = -(-self.rows // self._places.layout.batch_size)
+        self.job[training.ENDS] = ends
         self.job[training.FIRST] = first
         self.job[training.LAST] = (first // steps + epochs) * steps
         self.job[training.SEED] = seed
@@ -101,13 +105,18 @@ class RunMemory:
             return
         records = self._history[self._taken : done]
         self._taken = done
-        outputs = len(self._places.layout.step.outputs)
-        seen, held_out = records[:, 0], records[:, 1 + outputs]
+        reported = self._places.layout.reported
+        seen, held_out = records[:, 0], records[:, 1 + reported]
         with np.errstate(invalid="ignore"):  # an evaluation alone has seen no rows
-            means = records[:, 1 : 1 + outputs] / seen[:, None]
-        sums = records[:, 2 + outputs :]
+            values = records[:, 1 : 1 + reported] / seen[:, None]
+        sums = records[:, 2 + reported :]
         validation = sums / held_out[:, None] if self._validated else None
-        yield Epochs(seen.astype(np.int64), means, validation)
+        yield Epochs(seen.astype(np.int64), values, validation, ended=self.ended)
+
+    @property
+    def ended(self) -> bool:
+        """Has what is done after an epoch ended the training?"""
+        return bool(self._words[control_block.ENDED // 8])
 
     def write_back(self) -> None:
         """The state's values into the arrays that were given, where copies stood in for them."""

@@ -12,7 +12,7 @@ from chainc.lowering.program import Program
 from chainc.lowering.views import Buffer
 from chainc.schedules.program.control_block import CONTROL_BYTES
 from chainc.schedules.program.memory import Memory
-from chainc.schedules.training.layout import order_bytes, totals_bytes
+from chainc.schedules.training.layout import order_bytes
 
 
 def storage_of_function(program: Program, memory: Memory) -> Storage:
@@ -23,13 +23,15 @@ def storage_of_function(program: Program, memory: Memory) -> Storage:
 def storage_of_training(code: TrainingCode) -> Storage:
     """Of a training loop: its step, its evaluation, and what belongs to the loop."""
     layout = code.layout
-    outputs = len(layout.step.outputs) + len(layout.evaluate.outputs)
     runtime = [
         _runtime("header", 0, CONTROL_BYTES),
         _runtime("orders of rows", layout.orders, code.threads * order_bytes(layout.batch_size)),
-        _runtime("sums of outputs", layout.totals, totals_bytes(outputs)),
+        _runtime("record of an epoch", layout.record, 8 * layout.columns),
+        _runtime("sums of outputs", layout.step.totals, 8 * layout.step.added),
+        _runtime("sums of validation", layout.evaluate.totals, 8 * layout.evaluate.added),
     ]
-    return _Planner(code.memory).plan({"": code.step, "evaluate/": code.evaluate}, runtime)
+    named = {"" if name == "step" else f"{name}/": each for name, each in code.programs.items()}
+    return _Planner(code.memory).plan(named, runtime)
 
 
 def _runtime(name: str, offset: int, nbytes: int) -> Allocation:

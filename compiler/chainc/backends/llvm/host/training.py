@@ -23,6 +23,7 @@ from chainc.schedules.program import control_block
 
 ENTRIES = ("bind", "train", "validate", "store")
 MOST_EPOCHS = 1 << 16  # whose history has room at a time
+MOST_NUMBERS = 1 << 23  # of it
 POLL_SECONDS = 0.05  # how often a run is asked for finished epochs, and the caller whether to stop
 
 POINTERS = [ctypes.c_void_p] * 2
@@ -68,17 +69,24 @@ class NativeTraining:
         state: Continued,
         epochs: int,
         stop: Callable[[], bool],
+        *,
+        ends: bool = True,
     ) -> Iterator[Epochs]:
         """See `TrainingRunner`; state arrays are written when the iterator ends or is closed.
 
         Raises:
             InputError: the validation data has another value for an input without rows.
         """
-        for done in range(0, epochs, MOST_EPOCHS):
+        most = max(1, min(MOST_EPOCHS, MOST_NUMBERS // self._code.places.layout.columns))
+        for done in range(0, epochs, most):
             if done and stop():
                 return
-            some = min(MOST_EPOCHS, epochs - done)
-            yield from self._run(data, validation, state, some, stop)
+            some = min(most, epochs - done)
+            last = ends and done + some == epochs
+            for finished in self._run(data, validation, state, some, stop, ends=last):
+                yield finished
+                if finished.ended:
+                    return
 
     def _run(
         self,
@@ -87,11 +95,13 @@ class NativeTraining:
         state: Continued,
         epochs: int,
         stop: Callable[[], bool],
+        *,
+        ends: bool,
     ) -> Iterator[Epochs]:
         """So many epochs that their history fits into memory."""
         memory = RunMemory(self._code, data, validation, state, epochs, outside=self._outside)
         place = EpochPlace.of(state, memory.rows, self._code.places.layout.batch_size)
-        memory.plan_steps(place.first, epochs, int(state["seed"]))
+        memory.plan_steps(place.first, epochs, int(state["seed"]), ends=ends)
         self._copy(self._bind, memory)
         memory.ask_to_stop(stop())
         try:

@@ -51,7 +51,7 @@ define void @train(ptr %arena, ptr %table, ptr %job, i64 %thread, i64 %threads) 
 
 define void @validate(ptr %arena, ptr %table, ptr %job, i64 %thread, i64 %threads) nounwind {
   %before = call i32 @environment.enter()
-  call i1 @record(ptr %arena, ptr %table, ptr %job, i64 0, i64 %thread, i64 %threads)
+  call i1 @record(ptr %arena, ptr %table, ptr %job, i64 0, i64 0, i64 %thread, i64 %threads)
   call void @environment.leave(i32 %before)
   ret void
 }

@@ -1,7 +1,8 @@
-"""Which outputs are means over rows: those that batches give one after the other.
+"""What follows from batches, one after the other: means over rows, and functions of sums over rows.
 
-The mean over all rows is the mean of the batches' means, each by its number of rows. Of a root,
-the largest element or a count that does not hold, so these need all rows at once.
+The mean over all rows is the mean of the batches' means, each by its number of rows. Of a root of a
+mean, a ratio or a confusion matrix that does not hold: these follow from the sums that they read.
+Of a largest element neither does, so it needs all rows at once.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from enum import Enum, auto
 from chainc import ir
 from chainc.ir import Node, apply, rebuild, with_inputs
 from chainc.ir.leaves import Input, SizeOf
-from chainc.ir.types import has_named_size
+from chainc.ir.types import Size, TensorType, float64, has_named_size
 from chainc.lowering.lower import lower
 from chainc.lowering.rows import rows_are_independent
+from chainc.ops import astype
 from chainc.ops.arithmetic import Add, Divide, Multiply, Negative, Subtract
+from chainc.ops.contract import Contract
 from chainc.ops.logic import Cast, StopGradient
 from chainc.ops.movement import BroadcastTo, PermuteDims, Reshape
 from chainc.ops.reduce import Sum
@@ -87,13 +90,74 @@ def _kind_of_two(op: ir.Op, a: _Kind, b: _Kind) -> _Kind:
             return _Kind.OTHER
 
 
+class Cutter:
+    """Cuts off what outputs read of the rows, where that is sums over rows and how many there are.
+
+    Attributes:
+        sums: nodes that are sums over rows, of static shapes, and what stands for each of them.
+    """
+
+    def __init__(self, rows: Node, name: str, *, independent: bool) -> None:
+        """What stands for rows and sums.
+
+        Args:
+            rows: stands for their number.
+            name: begins that of the inputs that stand for sums.
+            independent: what is added up of a row must not depend on the others.
+        """
+        self.rows = rows
+        self.name = name
+        self.independent = independent
+        self.sums: dict[Node, Node] = {}
+
+    def cut(self, output: Node) -> Node | None:
+        """What is computed from the sums; None if the rows are read in another way."""
+        above: dict[Node, Node | None] = {}
+        for node in ir.Graph((output,)).nodes:
+            above[node] = self._above(node, above)
+        return above[output]
+
+    def _above(self, node: Node, above: Mapping[Node, Node | None]) -> Node | None:
+        """What stands for a node; None if it has rows or mixes them."""
+        if isinstance(node.op, SizeOf) and not isinstance(node.op.dim, int):
+            return self._size(node.op.dim)
+        if has_named_size(node.shape):
+            return None
+        if any(has_named_size(operand.shape) for operand in node.inputs):
+            adds_up = _adds_up_rows(node) if self.independent else _is_sum(node)
+            return self._sum(node) if adds_up else None
+        operands = [above[operand] for operand in node.inputs]
+        known = tuple(operand for operand in operands if operand is not None)
+        return with_inputs(node, known) if len(known) == len(operands) else None
+
+    def _size(self, dim: Size) -> Node | None:
+        return astype(dim.coefficient * self.rows, "int64") if len(dim.names) == 1 else None
+
+    def _sum(self, node: Node) -> Node:
+        if node not in self.sums:
+            key = f"{self.name}/{len(self.sums)}"
+            self.sums[node] = apply(Input(key, TensorType(node.shape, float64)))
+        return astype(self.sums[node], node.type.dtype)
+
+
 def _adds_up_rows(total: Node) -> bool:
     """Is it a sum over all rows of what each row gives by itself?"""
-    (operand,) = total.inputs
-    if has_named_size(total.shape):
+    if not _is_sum(total):
         return False
-    graph = rebuild(ir.Graph((operand,)), _without_randomness)
+    operands = tuple(_with_rows_first(x) for x in total.inputs if has_named_size(x.shape))
+    graph = rebuild(ir.Graph(operands), _without_randomness)
     return rows_are_independent(lower(graph))
+
+
+def _is_sum(total: Node) -> bool:
+    return isinstance(total.op, Sum | Contract) and not has_named_size(total.shape)
+
+
+def _with_rows_first(operand: Node) -> Node:
+    """What was transposed for a contraction, as it was before."""
+    while isinstance(operand.op, PermuteDims):
+        (operand,) = operand.inputs
+    return operand
 
 
 def _without_randomness(node: Node, inputs: tuple[Node, ...]) -> Node:

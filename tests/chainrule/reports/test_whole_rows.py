@@ -9,7 +9,7 @@ import chainrule as cr
 from chainc import ir
 from chainc.ir import Node
 from chainrule import losses, metrics, nn, optim
-from chainrule.compiled.row_means import means_over_rows
+from chainrule.reports.row_sums import means_over_rows
 
 x, y = cr.input("x", ("batch", 3)), cr.input("y", ("batch", 3))
 labels = cr.input("labels", ("batch",), dtype="int32")

@@ -1,0 +1,228 @@
+"""What a run calls in Python between epochs: files of its state, logs, a limit of time.
+
+A run without callbacks never leaves compiled code; with them it comes back after every `every`
+epochs.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from chainc.ir.errors import InputError, StateError
+from chainc.ir.types import Array
+from chainrule.compiled.state import State
+from chainrule.declare.arguments import count, number
+from chainrule.reports.columns import Value
+
+__all__ = ["CSVLog", "Checkpoint", "FinishedEpoch", "TensorBoardLog", "TimeLimit"]
+
+EPOCH = "{epoch}"  # in a path: the number of the epoch
+
+
+@dataclass(frozen=True)
+class FinishedEpoch:
+    """What a callback sees.
+
+    Attributes:
+        number: of the epochs of this run that are finished.
+        of: how many the run was asked for.
+        values: what the epoch reported, by name.
+    """
+
+    number: int
+    of: int
+    values: Mapping[str, Value]
+    _state: Mapping[str, Array]
+
+    @property
+    def state(self) -> State:
+        """A copy of all slots as they are after the epoch."""
+        return State(self._state)
+
+
+class Callback(Protocol):
+    """Anything that can be called after an epoch; True ends the run.
+
+    It may also have `every`, after how many epochs it is called, and `begin`, which is called
+    before anything runs.
+    """
+
+    def __call__(self, epoch: FinishedEpoch) -> bool | None: ...
+
+
+def check_callbacks(given: Sequence[Callback]) -> None:
+    """Refuse what cannot be called, and let each find out whether it can do its work.
+
+    Raises:
+        InputError: something cannot be called, or its `every` is no number of epochs.
+        StateError: a file could not be written.
+    """
+    for callback in given:
+        if not callable(callback):
+            raise InputError(
+                f"run: {callback!r} is no callback",
+                hint="give functions of an epoch, such as lambda epoch: print(epoch.values)",
+            )
+        count("run", "every of a callback", every_of(callback), hint="give 1 or more")
+    for callback in given:
+        begin = getattr(callback, "begin", None)
+        if begin is not None:
+            begin()
+
+
+def every_of(callback: Callback) -> int:
+    """After how many epochs it is called."""
+    return int(getattr(callback, "every", 1))
+
+
+@dataclass
+class Checkpoint:
+    """Saves the state after every so many epochs, each file whole or not at all.
+
+    A run that goes on from one leaves the bits of a run that was never interrupted:
+    `program.run(data, resume=path)` does so.
+
+    Args:
+        path: of the file. With "{epoch}" in it each has its number, else each takes the place of
+            the one before.
+        every: so many epochs.
+        keep: with "{epoch}", how many of the newest files of this run to leave; None for all.
+
+    Raises:
+        InputError: a number is out of range, or `keep` is given without "{epoch}".
+    """
+
+    path: str | os.PathLike[str]
+    every: int = 1
+    keep: int | None = None
+    _written: list[Path] = field(default_factory=list, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        count("Checkpoint", "every", self.every, hint="save after every epoch: every=1")
+        if self.keep is None:
+            return
+        count("Checkpoint", "keep", self.keep, hint="keep at least the newest: keep=1")
+        if EPOCH not in str(self.path):
+            raise InputError(
+                f"Checkpoint: {str(self.path)!r} is one file, so there are none to keep",
+                hint='put {epoch} into the path, such as "run/{epoch}.safetensors"',
+            )
+
+    def begin(self) -> None:
+        """See `Callback`."""
+        self._written.clear()
+        _check_folder("Checkpoint", Path(self.path).parent)
+
+    def __call__(self, epoch: FinishedEpoch) -> None:
+        """Save."""
+        path = Path(str(self.path).replace(EPOCH, str(epoch.number)))
+        epoch.state.save(path)
+        self._written.append(path)
+        while self.keep is not None and len(self._written) > self.keep:
+            self._written.pop(0).unlink(missing_ok=True)
+
+
+def newest_checkpoint(path: str | os.PathLike[str]) -> Path | None:
+    """The file of the highest epoch that a `Checkpoint` of this path has left, if any."""
+    given = Path(path)
+    if EPOCH not in given.name:
+        return given if given.exists() else None
+    before, after = given.name.split(EPOCH, 1)
+    numbered = {
+        int(number): each
+        for each in given.parent.glob(f"{before}*{after}")
+        if (number := each.name[len(before) : len(each.name) - len(after)]).isdecimal()
+    }
+    return numbered[max(numbered)] if numbered else None
+
+
+@dataclass
+class CSVLog:
+    """Writes what each epoch reports as a line of a table: the scalars, in the order of names."""
+
+    path: str | os.PathLike[str]
+
+    def begin(self) -> None:
+        """See `Callback`."""
+        _check_folder("CSVLog", Path(self.path).parent)
+        Path(self.path).unlink(missing_ok=True)
+
+    def __call__(self, epoch: FinishedEpoch) -> None:
+        """A line; the first has the names."""
+        scalars = _scalars(epoch)
+        with Path(self.path).open("a", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            if file.tell() == 0:
+                writer.writerow(["epoch", *scalars])
+            writer.writerow([epoch.number, *scalars.values()])
+
+
+class TensorBoardLog:
+    """Writes what each epoch reports for TensorBoard, with the writer of `tensorboardX`."""
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        """Raises `InputError` where there is no writer."""
+        try:
+            from tensorboardX import SummaryWriter
+        except ImportError:
+            raise InputError(
+                "TensorBoardLog: there is no tensorboardX here",
+                hint="pip install tensorboardX, or log with cr.CSVLog",
+            ) from None
+        _check_folder("TensorBoardLog", Path(folder))
+        self._writer = SummaryWriter(str(folder))
+
+    def __call__(self, epoch: FinishedEpoch) -> None:
+        """A point of each curve."""
+        for name, value in _scalars(epoch).items():
+            self._writer.add_scalar(name, value, epoch.number)
+        self._writer.flush()
+
+
+@dataclass
+class TimeLimit:
+    """Ends the run after the epoch in which so many seconds have passed.
+
+    Raises:
+        InputError: the number is not positive.
+    """
+
+    seconds: float
+    _start: float = field(default=0.0, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        number("TimeLimit", "seconds", self.seconds, above=0, hint="give seconds, such as 60")
+
+    def begin(self) -> None:
+        """See `Callback`."""
+        self._start = time.monotonic()
+
+    def __call__(self, epoch: FinishedEpoch) -> bool:
+        """Is the time over?"""
+        return time.monotonic() - self._start >= self.seconds
+
+
+def _scalars(epoch: FinishedEpoch) -> dict[str, float]:
+    return {name: float(v) for name, v in epoch.values.items() if np.ndim(v) == 0}
+
+
+def _check_folder(what: str, folder: Path) -> None:
+    """Make it if need be, and see that a file can be written there."""
+    probe = folder / f".{what}.{os.getpid()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise StateError(
+            f"{what}: cannot write to {folder}: {error.strerror or error}",
+            hint="choose a folder that is yours to write",
+        ) from error

@@ -1,0 +1,1 @@
+"""What a training reports of an epoch, and what it does then: from sums over batches to values."""

@@ -1,0 +1,164 @@
+"""What a run calls between epochs, and runs that go on from the files of one."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.compiled.callbacks import FinishedEpoch
+
+HERE = Path(__file__).name
+X = np.random.default_rng(0).standard_normal((20, 3)).astype(np.float32)
+
+PROGRAM = """
+import sys, numpy as np, chainrule as cr
+from chainrule import optim
+x = cr.input("x", ("batch", 3))
+loss = cr.mean(cr.square(x * cr.parameter("w", (3,), 1.0) - 2.0 + cr.uniform(("batch", 3))))
+declared = cr.training(optim.Adam(0.01).minimize(loss), epochs=EPOCHS, batch_size=8)
+program = cr.compile(declared, target="TARGET")
+X = np.random.default_rng(0).standard_normal((20, 3)).astype(np.float32)
+"""
+
+
+def program(epochs: int = 7, target: str = "llvm") -> cr.TrainingProgram:
+    text = PROGRAM.replace("EPOCHS", str(epochs)).replace("TARGET", target)
+    found: dict[str, object] = {}
+    exec(text, found)
+    made = found["program"]
+    assert isinstance(made, cr.TrainingProgram)
+    return made
+
+
+@pytest.mark.parametrize("target", ["llvm", "numpy"])
+def test_callbacks_see_every_epoch_and_change_no_bit(target: str) -> None:
+    compiled = program(target=target)
+    seen: list[FinishedEpoch] = []
+    states: list[cr.State] = []
+
+    def note(epoch: FinishedEpoch) -> None:
+        seen.append(epoch)
+        states.append(epoch.state)
+
+    result = compiled.run({"x": X}, callbacks=[note])
+    assert [epoch.number for epoch in seen] == [1, 2, 3, 4, 5, 6, 7]
+    assert [epoch.values["loss"] for epoch in seen] == list(result.history["loss"])
+    assert result.state == compiled.run({"x": X}).state == states[-1]
+    assert states[2] == compiled.run({"x": X}, epochs=3).state
+
+
+def test_one_that_returns_true_ends_the_run() -> None:
+    result = program().run({"x": X}, callbacks=[lambda epoch: epoch.number == 3])
+    assert (len(result.history["loss"]), result.stopped) == (3, True)
+
+
+def test_a_limit_of_time_ends_the_run() -> None:
+    started = time.monotonic()
+    result = program(10**9).run({"x": X}, callbacks=[cr.TimeLimit(0.3)])
+    assert result.stopped
+    assert time.monotonic() - started < 30
+
+
+def test_checkpoints_are_numbered_and_the_last_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "run" / "{epoch}.safetensors"
+    compiled = program()
+    result = compiled.run({"x": X}, callbacks=[cr.Checkpoint(path, every=2, keep=2)])
+    assert sorted(each.name for each in path.parent.iterdir()) == [
+        "6.safetensors",
+        "7.safetensors",
+    ]
+    assert cr.State.load(path.parent / "7.safetensors") == result.state
+
+
+@pytest.mark.parametrize("name", ["newest.safetensors", "{epoch}.safetensors"])
+def test_a_run_goes_on_from_the_newest_checkpoint(tmp_path: Path, name: str) -> None:
+    compiled, path = program(12), tmp_path / name
+    whole = compiled.run({"x": X})
+    compiled.run({"x": X}, epochs=5, callbacks=[cr.Checkpoint(path, every=3)])
+    rest = compiled.run({"x": X}, resume=path)
+    assert rest.state == whole.state
+    assert rest.history["loss"] == whole.history["loss"][5:]
+    rest.state.save(
+        tmp_path / "newest.safetensors" if "newest" in name else tmp_path / "12.safetensors"
+    )
+    with pytest.raises(cr.InputError, match=rf"none left[\s\S]*{HERE}"):
+        compiled.run({"x": X}, resume=path)
+
+
+def test_without_a_checkpoint_it_begins(tmp_path: Path) -> None:
+    compiled = program()
+    assert compiled.run({"x": X}, resume=tmp_path / "none").state == compiled.run({"x": X}).state
+
+
+def test_a_process_that_was_killed_loses_no_bit(tmp_path: Path) -> None:
+    path = tmp_path / "newest.safetensors"
+    slow = "import time; slow = lambda epoch: time.sleep(0.01)"
+    run = f"program.run(dict(x=X), callbacks=[cr.Checkpoint({str(path)!r}), slow], progress=False)"
+    text = PROGRAM.replace("EPOCHS", "2000").replace("TARGET", "llvm")
+    killed = subprocess.Popen([sys.executable, "-c", f"{text}\n{slow}\n{run}"])
+    try:
+        while not path.exists():
+            assert killed.poll() is None
+            time.sleep(0.01)
+        time.sleep(0.1)
+    finally:
+        os.kill(killed.pid, signal.SIGKILL)
+        killed.wait()
+    compiled = program(2000)
+    assert 0 < int(cr.State.load(path)["step"]) < 6000
+    assert compiled.run({"x": X}, resume=path).state == compiled.run({"x": X}).state
+
+
+def test_a_log_has_a_line_for_each_epoch(tmp_path: Path) -> None:
+    path = tmp_path / "logs" / "run.csv"
+    for _ in range(2):  # another run begins anew
+        result = program().run({"x": X}, validation={"x": X}, callbacks=[cr.CSVLog(path)])
+    header, *lines = csv.reader(path.read_text().splitlines())
+    assert header == ["epoch", "loss", "val_loss"]
+    assert [float(line[1]) for line in lines] == list(result.history["loss"])
+
+
+def test_tensorboard_is_written_by_its_own_writer(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboardX", reason="tensorboardX is not installed")
+    program().run({"x": X}, callbacks=[cr.TensorBoardLog(tmp_path)])
+    assert list(tmp_path.glob("events*"))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: cr.Checkpoint("a", every=0), "Checkpoint: every"),
+        (lambda: cr.Checkpoint("a", keep=2), "one file, so there are none to keep"),
+        (lambda: cr.TimeLimit(0), "TimeLimit: seconds"),
+        (lambda: program().run({"x": X}, callbacks=[3]), "3 is no callback"),  # type: ignore[list-item]
+        (
+            lambda: program().run({"x": X}, callbacks=[cr.CSVLog("/proc/none/a")]),
+            "CSVLog: cannot write",
+        ),
+        (
+            lambda: program().run({"x": X}, callbacks=[cr.Checkpoint("/proc/none/a")]),
+            "Checkpoint: cannot write to /proc/none",
+        ),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_runs(make: object, message: str) -> None:
+    assert callable(make)
+    with pytest.raises(cr.ChainruleError, match=rf"{message}[\s\S]*{HERE}"):
+        make()
+
+
+def test_without_a_writer_tensorboard_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    with pytest.raises(cr.InputError, match=rf"no tensorboardX here[\s\S]*{HERE}"):
+        cr.TensorBoardLog(tmp_path)
