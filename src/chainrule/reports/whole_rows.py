@@ -101,8 +101,9 @@ class WholeRows:
         return replace(finished, means=over_all[None], validation=validation)
 
     def _values(self, data: Mapping[str, Array], state: Mapping[str, Array]) -> Floats:
-        program = self._compiled.program
+        signature = self._compiled.signature
         sizes = sizes_from(self._evaluation, data)
-        run = self._compiled.executable.bind(state, *(sizes[name] for name in program.size_names))
-        given = [data[b.key].astype(b.type.dtype.numpy, copy=False) for b in program.inputs]
+        run = self._compiled.executable.bind(state, *(sizes[name] for name in signature.size_names))
+        types = {node.op.label: node.dtype.numpy for node in self._evaluation.leaves("input")}
+        given = [data[key].astype(types[key], copy=False) for key in signature.inputs]
         return np.array([float(value) for value in run(*given)])
