@@ -162,7 +162,7 @@ class TrainingProgram(Compiled):
         with (
             np.errstate(all="ignore"),
             stop_on_interrupt() as stop,
-            progress_bar(total, shown) as tick,
+            progress_bar(total, shown, len(next(iter(rows.values())))) as tick,
         ):
             for finished in run.finished(stop):
                 tick(finished, record.newest)

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from chainc.backends.target import Target
 from chainc.ir import Node
 from chainc.ir.types import Array
 from chainrule.compiled.compilation import compile
 from chainrule.compiled.function import Function, Numbers
+from chainrule.compiled.state import State
 from chainrule.compiled.training import TrainingProgram
 from chainrule.declare.leaves import input as declare_input
 from chainrule.fitting.network import Model, Network, network_of
 from chainrule.fitting.objective import Losses, Metrics, Objective, objective_of
-from chainrule.fitting.parts import Parts
+from chainrule.fitting.parts import Parts, rows_in, rows_of
 from chainrule.fitting.predictions import predictions, probabilities
+from chainrule.fitting.rows import values_by_input
 from chainrule.fitting.streaming import Streaming
-from chainrule.optim.optimizers.optimizer import Optimizer
+from chainrule.optim.optimizers.minimizer import Minimizer
 from chainrule.steps.loop import training
 from chainrule.steps.step import Step
+from chainrule.steps.stopping import StoppingRule
 
 Numbered = Function[tuple[Numbers, ...]]
+Predicted = Numbers | tuple[Numbers, ...] | dict[str, Numbers]
+
+ROWS_AT_ONCE = 4096  # of which predictions are computed
 
 
 class Declared:
@@ -28,7 +36,7 @@ class Declared:
         self,
         model: Model,
         loss: Losses,
-        optimizer: Optimizer,
+        optimizer: Minimizer,
         metrics: Metrics,
         target: str | Target,
         threads: int | None,
@@ -100,10 +108,16 @@ class Declared:
         return self._steps[objective]
 
     def program(
-        self, objective: Objective, batch_size: int, *, shuffle: bool, seed: int
+        self,
+        objective: Objective,
+        batch_size: int,
+        rules: tuple[StoppingRule, ...] = (),
+        *,
+        shuffle: bool,
+        seed: int,
     ) -> TrainingProgram:
-        """The loop around the step; runs say how many epochs."""
-        key = (objective, batch_size, shuffle, seed)
+        """The loop around the step; runs say how many epochs at most."""
+        key = (objective, batch_size, rules, shuffle, seed)
         if key not in self._programs:
             declared = training(
                 self.step(objective),
@@ -112,11 +126,24 @@ class Declared:
                 shuffle=shuffle,
                 seed=seed,
                 metrics=objective.metrics,
+                stop=rules or None,
             )
             self._programs[key] = compile(declared, target=self._target, threads=self._threads)
         return self._programs[key]
 
-    def function(self, network: Network, of: str) -> tuple[Parts[Node], Numbered]:
+    def computed(self, of: str, x: Parts[Array], state: State) -> Predicted:
+        """The "predictions" or the "probabilities" of rows, some of them at a time."""
+        network = self.network_over(x)
+        wanted, compiled = self._function(network, of)
+        function = compiled.bind(state) if compiled.slots else compiled
+        found: list[tuple[Array, ...]] = []
+        for start in range(0, max(rows_in(x), 1), ROWS_AT_ONCE):
+            rows = rows_of(x, slice(start, start + ROWS_AT_ONCE))
+            found.append(function(values_by_input(network.inputs, rows, "x")))
+        arrays = [np.concatenate(parts) for parts in zip(*found, strict=True)]
+        return wanted.with_values(dict(zip(wanted.by_name, arrays, strict=True))).whole
+
+    def _function(self, network: Network, of: str) -> tuple[Parts[Node], Numbered]:
         """What gives "predictions" or "probabilities" of rows, and the nodes that it computes."""
         if of not in self._functions:
             make = predictions if of == "predictions" else probabilities

@@ -16,14 +16,13 @@ from chainrule.compiled.compilation import compile
 from chainrule.compiled.function import Function, Numbers
 from chainrule.compiled.history import History
 from chainrule.compiled.state import State
+from chainrule.fitting.callbacks import Watched
 from chainrule.fitting.network import Network
 from chainrule.fitting.objective import Objective
 from chainrule.fitting.parts import Parts
 from chainrule.fitting.rows import Rows, rows_given, values_by_input
+from chainrule.reports.columns import Value
 from chainrule.steps.step import Step
-from chainrule.writing.terminal import Tick
-
-Value = float | Numbers
 
 
 def batches_in(function: str, given: object) -> Iterator[Rows]:
@@ -147,21 +146,19 @@ class Streaming:
         epochs: Iterable[Iterable[Rows]],
         validation: Callable[[], Iterable[Rows]] | None,
         state: State,
-        tick: Tick,
-        stop: Callable[[], bool],
+        watched: Watched,
     ) -> tuple[History, State]:
         """Epoch after epoch: what they report, and the state after the last step."""
         history: dict[str, list[float]] = {}
         for batches in epochs:
-            values, state = self.epoch(batches, state, stop)
-            if validation is not None and not stop():
+            values, state = self.epoch(batches, state, watched.stop)
+            if validation is not None and not watched.stop():
                 others = self.evaluate(validation(), state)
                 values |= {f"val_{name}": value for name, value in others.items()}
-            scalars = {name: float(v) for name, v in values.items() if np.ndim(v) == 0}
-            for name, value in scalars.items():
-                history.setdefault(name, []).append(value)
-            tick(1, scalars)
-            if stop():
+            for name, value in values.items():
+                if np.ndim(value) == 0:
+                    history.setdefault(name, []).append(float(value))
+            if watched.ended(values, state):
                 break
         return History({name: tuple(numbers) for name, numbers in history.items()}), state
 

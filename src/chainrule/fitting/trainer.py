@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import os
+from dataclasses import KW_ONLY, dataclass, field
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from chainc.backends.target import Target
 from chainc.ir.errors import InputError, StateError
-from chainc.ir.types import Array
-from chainrule.compiled.function import Numbers
+from chainrule.compiled.callbacks import newest_checkpoint
 from chainrule.compiled.history import History, Result
 from chainrule.compiled.starting import arrays_for
 from chainrule.compiled.state import State
 from chainrule.compiled.training import TrainingProgram
 from chainrule.declare.arguments import count
-from chainrule.fitting.declared import Declared
+from chainrule.fitting.callbacks import Callbacks, Watched, callbacks_for_batches, sorted_callbacks
+from chainrule.fitting.declared import Declared, Predicted
 from chainrule.fitting.folds import CrossValidation
 from chainrule.fitting.network import Model
 from chainrule.fitting.objective import Losses, Metrics, Objective
-from chainrule.fitting.parts import arrays_in, rows_in, rows_of
-from chainrule.fitting.rows import Rows, rows_given, split, values_by_input
+from chainrule.fitting.parts import arrays_in
+from chainrule.fitting.rows import Rows, rows_given, split
 from chainrule.fitting.splits import folds_of
 from chainrule.fitting.streaming import (
     Streaming,
@@ -33,18 +33,18 @@ from chainrule.fitting.streaming import (
 )
 from chainrule.fitting.weighting import class_weights
 from chainrule.nn.module import Module
-from chainrule.optim.optimizers.optimizer import Optimizer
+from chainrule.optim.optimizers.minimizer import Minimizer
+from chainrule.reports.columns import Value
+from chainrule.steps.stopping import StoppingRule
 from chainrule.writing.terminal import progress_bar, stop_on_interrupt
 
 if TYPE_CHECKING:
     from chainrule.nn.summary import Summary
 
-ROWS_AT_ONCE = 4096  # of which predictions are computed
 BATCH_SIZE = 32  # unless told otherwise
 
-Predicted = Numbers | tuple[Numbers, ...] | dict[str, Numbers]
 
-
+@dataclass(eq=False)
 class Trainer:
     """Fits a model to data, and uses it: a thin layer over `cr.training` and `cr.compile`.
 
@@ -57,55 +57,51 @@ class Trainer:
     once for each batch size, and every `fit` goes on from where the last one ended.
 
     Attributes:
-        result: what the last `fit` left, also metrics that are no scalars.
+        model: a layer, or a function from one or more nodes to a node, a tuple of nodes, or nodes
+            by name.
+        loss: called as loss(model(x), y); of several outputs one for each, as a tuple or by name,
+            whose sum is minimised, or one function of all outputs and all targets.
+        optimizer: such as optim.Adam(1e-3).
+        metrics: functions from outputs and targets to what is reported, such as metrics.accuracy,
+            or such functions by name; of several outputs those of each, by the output's name.
+        shuffle: visit the rows in a new order each epoch.
+        seed: of first values, the order of the rows, splits, and all random ops.
+        target: "llvm" or "numpy", as for `cr.compile`.
+        threads: as for `cr.compile`.
+        progress: show a bar when a fit takes longer than a second.
+        result: what the last `fit` on arrays left, also metrics that are no scalars.
         program: that of the last `fit` or `evaluate`, for what the trainer has no verb for.
+
+    Raises:
+        InputError: something is no function or no optimizer, or the seed is no whole number.
     """
 
-    def __init__(
-        self,
-        model: Model,
-        loss: Losses,
-        optimizer: Optimizer,
-        *,
-        metrics: Metrics = (),
-        shuffle: bool = True,
-        seed: int = 0,
-        target: str | Target = "llvm",
-        threads: int | None = None,
-    ) -> None:
-        """Choose; nothing is declared before there are data.
+    model: Model
+    loss: Losses
+    optimizer: Minimizer
+    _: KW_ONLY
+    metrics: Metrics = ()
+    shuffle: bool = True
+    seed: int = 0
+    target: str | Target = "llvm"
+    threads: int | None = None
+    progress: bool = True
+    result: Result | None = field(default=None, init=False, repr=False)
+    program: TrainingProgram | None = field(default=None, init=False, repr=False)
+    _state: State | None = field(default=None, init=False, repr=False)
+    _resumed: Path | None = field(default=None, init=False, repr=False)
+    _objective: Objective | None = field(default=None, init=False, repr=False)
 
-        Args:
-            model: a layer, or a function from one or more nodes to a node, a tuple of nodes, or
-                nodes by name.
-            loss: called as loss(model(x), y); of several outputs one for each, as a tuple or by
-                name, whose sum is minimised, or one function of all outputs and all targets.
-            optimizer: such as optim.Adam(1e-3).
-            metrics: functions from outputs and targets to what is reported, such as
-                metrics.accuracy, or such functions by name; of several outputs those of each, by
-                the name of the output.
-            shuffle: visit the rows in a new order each epoch.
-            seed: of first values, the order of the rows, splits, and all random ops.
-            target: "llvm" or "numpy", as for `cr.compile`.
-            threads: as for `cr.compile`.
-
-        Raises:
-            InputError: something is no function or no optimizer, or the seed is no whole number.
-        """
-        for name, given in (("model", model), ("optimizer", optimizer)):
-            kind = Optimizer if name == "optimizer" else object
-            if not isinstance(given, kind) or (name == "model" and not callable(given)):
-                raise InputError(
-                    f"Trainer: {given!r} is no {name}",
-                    hint="begin with cr.Trainer(model, losses.cross_entropy, optim.Adam(1e-3))",
-                )
-        self.seed = count("Trainer", "seed", seed, at_least=0, hint="give a seed such as 0")
-        self.result: Result | None = None
-        self.program: TrainingProgram | None = None
-        self._shuffle = shuffle
-        self._declared = Declared(model, loss, optimizer, metrics, target, threads)
-        self._state: State | None = None
-        self._objective: Objective | None = None
+    def __post_init__(self) -> None:
+        hint = "begin with cr.Trainer(model, losses.cross_entropy, optim.Adam(1e-3))"
+        if not callable(self.model):
+            raise InputError(f"Trainer: {self.model!r} is no model", hint=hint)
+        if not isinstance(self.optimizer, Minimizer):
+            raise InputError(f"Trainer: {self.optimizer!r} is no optimizer", hint=hint)
+        count("Trainer", "seed", self.seed, at_least=0, hint="give a seed such as 0")
+        self._declared = Declared(
+            self.model, self.loss, self.optimizer, self.metrics, self.target, self.threads
+        )
 
     def fit(
         self,
@@ -115,9 +111,9 @@ class Trainer:
         epochs: int = 10,
         batch_size: int = BATCH_SIZE,
         validation: object = None,
+        callbacks: Callbacks = (),
         class_weight: object = None,
         sample_weight: object = None,
-        progress: bool = True,
         **hyperparameters: float,
     ) -> History:
         """Train, from the present state on.
@@ -132,9 +128,11 @@ class Trainer:
             validation: a share of the rows to hold out, drawn, of labels with each class in the
                 same share; of arrays in files the last rows, so that nothing is copied. Or rows
                 of your own: (x, y).
+            callbacks: rules that end the training, such as cr.EarlyStopping, which the compiled
+                loop follows by itself; and what Python does between epochs, such as
+                cr.Checkpoint, or any function of a `FinishedEpoch`.
             class_weight: "balanced", or weights by class number, 1 for the others.
             sample_weight: a weight for each row.
-            progress: show a bar when the run takes longer than a second.
             hyperparameters: other values for those of the optimizer, such as lr=0.01.
 
         Returns:
@@ -146,31 +144,36 @@ class Trainer:
         """
         if y is None:
             refuse_for_batches(class_weight, sample_weight, hyperparameters)
-            return self._fit_batches(x, validation, epochs, progress)
+            return self._fit_batches(x, validation, epochs, callbacks)
         given = rows_given("fit", x, y, sample_weight)
         wanted = count("fit", "batch_size", batch_size, hint="take at least one row")
         rows, others = split(given, validation, self.seed)
         network = self._declared.network_over(rows.x)
         classes = class_weights(class_weight, network.outputs, rows.y)
         objective = self._declared.objective(network, rows.y, classes, weighted=rows.weighted)
-        program = self._program(objective, min(wanted, len(rows)))
+        rules, between = sorted_callbacks(callbacks)
+        program = self._program(objective, min(wanted, len(rows)), rules)
+        steps = -(-len(rows) // min(wanted, len(rows)))
+        if self._is_done(epochs, steps):
+            return History()
         result = program.run(
             rows.by_input(network, objective),
             validation=None if others is None else others.by_input(network, objective),
             state=self._start(program),
             epochs=epochs,
-            progress=progress,
-            callbacks=(),
-            resume=None,
+            progress=self.progress,
+            callbacks=between,
+            resume=self._resumed,
             **hyperparameters,
         )
+        self._resumed = None
         self.program, self._objective = program, objective
         self.result, self._state = result, result.state
         return result.history
 
     def evaluate(
         self, x: object, y: object = None, *, sample_weight: object = None
-    ) -> dict[str, float]:
+    ) -> dict[str, Value]:
         """The loss and the metrics on other rows, or an iterable of batches; nothing is changed.
 
         Raises:
@@ -183,7 +186,7 @@ class Trainer:
         given = rows_given("evaluate", x, y, sample_weight)
         program, objective = self._ready(given)
         network = self._declared.network_over(given.x)
-        return program.evaluate(given.by_input(network, objective), self._filled(program, state))
+        return program.report(given.by_input(network, objective), self._filled(program, state))
 
     def predict(self, x: object) -> Predicted:
         """For each row the class number, where the loss is one of classes; else the output.
@@ -233,6 +236,23 @@ class Trainer:
             arrays_for(self._declared.model.states(), state)
         self._state = state
 
+    def resume(self, path: str | os.PathLike[str]) -> None:
+        """Go on with a fit that was interrupted, from what a `Checkpoint` or `save` has written.
+
+        The next `fit`, on the same arrays, does what is left of its epochs: its bits are those of
+        one that was not interrupted. Where there is no file yet, it begins as it would have.
+
+        Args:
+            path: as it was given to `Checkpoint`; the newest file is read.
+
+        Raises:
+            StateError: the file cannot be read, or is of another model; nothing changes then.
+        """
+        newest = newest_checkpoint(path)
+        if newest is not None:
+            self.load(newest)
+            self._resumed = newest
+
     def summary(self) -> Summary:
         """The layers of the model, with shapes, parameters and the work of a row.
 
@@ -251,7 +271,6 @@ class Trainer:
         folds: int = 5,
         epochs: int = 10,
         batch_size: int = BATCH_SIZE,
-        progress: bool = False,
         **hyperparameters: float,
     ) -> CrossValidation:
         """Train from the beginning once for each fold, on all other folds, and measure on it.
@@ -273,7 +292,7 @@ class Trainer:
                 validation=None,
                 state=None,
                 epochs=epochs,
-                progress=progress,
+                progress=False,
                 callbacks=(),
                 resume=None,
                 **hyperparameters,
@@ -283,34 +302,50 @@ class Trainer:
         return CrossValidation(measured)
 
     def _fit_batches(
-        self, batches: object, validation: object, epochs: int, progress: bool
+        self,
+        batches: object,
+        validation: object,
+        epochs: int,
+        callbacks: Callbacks,
     ) -> History:
         count("fit", "epochs", epochs, hint="run at least one epoch")
         refuse_exhausted(batches, epochs)
+        between = callbacks_for_batches(callbacks, resumed=self._resumed is not None)
         others = batches_to_validate(validation)
         ahead = batches_in("fit", batches)
         first = next(ahead)
         streaming = self._streaming(first)
         walks = chain([chain([first], ahead)],
                       (batches_in("fit", batches) for _ in range(epochs - 1)))  # fmt: skip
-        with stop_on_interrupt() as stop, progress_bar(epochs, progress) as tick:
+        with stop_on_interrupt() as stop, progress_bar(epochs, self.progress) as tick:
             start = streaming.start(self._state, self.seed)
-            history, self._state = streaming.fit(walks, others, start, tick, stop)
+            history, self._state = streaming.fit(
+                walks, others, start, Watched(epochs, between, tick, stop)
+            )
         return history
 
-    def _evaluate_batches(self, batches: object, state: State) -> dict[str, float]:
+    def _evaluate_batches(self, batches: object, state: State) -> dict[str, Value]:
         ahead = batches_in("evaluate", batches)
         first = next(ahead)
         streaming = self._streaming(first)
-        found = streaming.evaluate(chain([first], ahead), streaming.start(state, self.seed))
-        return {name: float(value) for name, value in found.items() if np.ndim(value) == 0}
+        return streaming.evaluate(chain([first], ahead), streaming.start(state, self.seed))
 
     def _streaming(self, first: Rows) -> Streaming:
         network = self._declared.network_over(first.x)
         return self._declared.streaming(network, first.y, None, weighted=first.weighted)
 
-    def _program(self, objective: Objective, batch_size: int) -> TrainingProgram:
-        return self._declared.program(objective, batch_size, shuffle=self._shuffle, seed=self.seed)
+    def _program(
+        self, objective: Objective, batch_size: int, rules: tuple[StoppingRule, ...] = ()
+    ) -> TrainingProgram:
+        return self._declared.program(
+            objective, batch_size, rules, shuffle=self.shuffle, seed=self.seed
+        )
+
+    def _is_done(self, epochs: int, steps: int) -> bool:
+        """Has what is resumed no epochs left? Of so many steps each."""
+        if self._resumed is None or self._state is None:
+            return False
+        return int(self._state["step"]) >= epochs * steps
 
     def _ready(self, given: Rows) -> tuple[TrainingProgram, Objective]:
         """The last program, or a first one to measure with."""
@@ -340,13 +375,4 @@ class Trainer:
 
     def _computed(self, function: str, of: str, x: object) -> Predicted:
         state = self._trained(function)
-        given = arrays_in(function, "x", x)
-        network = self._declared.network_over(given)
-        wanted, compiled = self._declared.function(network, of)
-        bound = compiled.bind(state) if compiled.slots else compiled
-        found: list[tuple[Array, ...]] = []
-        for start in range(0, max(rows_in(given), 1), ROWS_AT_ONCE):
-            rows = rows_of(given, slice(start, start + ROWS_AT_ONCE))
-            found.append(bound(values_by_input(network.inputs, rows, "x")))
-        arrays = [np.concatenate(parts) for parts in zip(*found, strict=True)]
-        return wanted.with_values(dict(zip(wanted.by_name, arrays, strict=True))).whole
+        return self._declared.computed(of, arrays_in(function, "x", x), state)

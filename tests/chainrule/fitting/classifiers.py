@@ -25,5 +25,10 @@ def network(outputs: int = 3) -> nn.Sequential:
 
 
 def trainer(target: str = "numpy", **options: object) -> cr.Trainer:
-    chosen = {"metrics": [metrics.accuracy, metrics.f1_macro], "target": target, **options}
+    chosen = {
+        "metrics": [metrics.accuracy, metrics.f1_macro],
+        "target": target,
+        "progress": False,
+        **options,
+    }
     return cr.Trainer(network(), losses.cross_entropy, optim.Adam(lr=0.02), **chosen)  # type: ignore[arg-type]

@@ -159,6 +159,39 @@ def test_hyperparameters_can_be_changed_for_a_fit() -> None:
     assert one.fit(X, Y, epochs=1, lr=0.5) != other.fit(X, Y, epochs=1)
 
 
+def test_several_optimizers_may_share_a_model() -> None:
+    model = network()
+    first, last = (model[k].parameters() for k in (0, 2))
+    both = optim.groups((first, optim.SGD(lr=0.1)), (last, optim.Adam(lr=0.02)))
+    one = cr.Trainer(model, losses.cross_entropy, both, target="numpy")
+    assert one.fit(X, Y, epochs=20)["loss"][-1] < 0.5
+
+
+def test_what_cannot_be_a_trainer_is_refused() -> None:
+    with pytest.raises(cr.InputError, match=r"^Trainer: 3 is no model(.|\n)*try: begin with"):
+        cr.Trainer(3, losses.hinge, optim.Adam(0.1))  # type: ignore[arg-type]
+    with pytest.raises(cr.InputError, match=r"^Trainer: 'adam' is no optimizer(.|\n)*try: begin"):
+        cr.Trainer(network(), losses.hinge, "adam")  # type: ignore[arg-type]
+    with pytest.raises(cr.InputError, match=r"^Trainer: seed must be a whole number"):
+        cr.Trainer(network(), losses.hinge, optim.Adam(0.1), seed=-1)
+    with pytest.raises(cr.InputError, match=r"^Trainer: 'mse' is no loss(.|\n)*losses.cross_entro"):
+        cr.Trainer(network(), "mse", optim.Adam(0.1)).fit(X, Y)  # type: ignore[arg-type]
+    with pytest.raises(cr.InputError, match=r"^Trainer: the loss <lambda> gives .*, not a scalar"):
+        cr.Trainer(network(), lambda z, _: z, optim.Adam(0.1)).fit(X, Y)
+
+    def named(*watched: object) -> None:
+        trainer(metrics=list(watched)).fit(X, Y)
+
+    with pytest.raises(cr.InputError, match=r"^Trainer: two metrics are called 'accuracy'"):
+        named(metrics.accuracy, metrics.accuracy)
+    with pytest.raises(
+        cr.InputError, match=r"^Trainer: a metric is called '<lambda>'(.|\n)*name them"
+    ):
+        named(lambda z, y: metrics.top_k(z, y, 2))
+    with pytest.raises(cr.InputError, match=r"^Trainer: 'f1' is no metric(.|\n)*try: give functi"):
+        trainer(metrics={"f1": "f1"}).fit(X, Y)
+
+
 def test_a_summary_needs_no_data_where_the_model_tells_its_input() -> None:
     assert trainer().summary().total.parameters == 67
     model = network()
