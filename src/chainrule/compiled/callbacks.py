@@ -32,8 +32,8 @@ class FinishedEpoch:
     """What a callback sees.
 
     Attributes:
-        number: of the epochs of this run that are finished.
-        of: how many the run was asked for.
+        number: of the epochs that are finished, with those of the run that this one resumes.
+        of: how many were asked for.
         values: what the epoch reported, by name.
     """
 

@@ -52,6 +52,7 @@ class Run:
     """Epochs over rows; `values` are the state, updated in place.
 
     Attributes:
+        before: epochs of the run that is resumed, which are counted with those of this one.
         has_rules: the loop itself may end the training.
         stopped: it has, or a callback.
     """
@@ -65,6 +66,7 @@ class Run:
     record: Record
     callbacks: Sequence[Callback]
     has_rules: bool
+    before: int = 0
     stopped: bool = False
 
     def finished(self, stop: Callable[[], bool]) -> Iterator[int]:
@@ -76,8 +78,8 @@ class Run:
             for piece in pieces if at_once >= self.epochs else list(pieces):
                 self.record.add(self._corrected(piece, at_once))
                 self.stopped = self.stopped or piece.ended
+                done += len(piece.means)
                 yield len(piece.means)
-            done += some
             if stop():
                 return
             self._call_back(done)
@@ -103,7 +105,8 @@ class Run:
             over = done == self.epochs or self.stopped
             if done % every_of(callback) and not over:
                 continue
-            epoch = FinishedEpoch(done, self.epochs, dict(self.record.latest), self.values)
+            numbers = self.before + done, self.before + self.epochs
+            epoch = FinishedEpoch(*numbers, dict(self.record.latest), self.values)
             self.stopped = bool(callback(epoch)) or self.stopped
 
 

@@ -139,11 +139,11 @@ class TrainingProgram(Compiled):
         rows = self._check(data, hyperparameters)
         held_out = None if validation is None else self._check(validation, hyperparameters)
         self._check_rules(validated=held_out is not None)
-        total = self._training.epochs if epochs is None else epochs
-        count("run", "epochs", total, hint="run at least one epoch")
+        asked = total = self._training.epochs if epochs is None else epochs
+        count("run", "epochs", asked, hint="run at least one epoch")
         shown = as_flag("run", "progress", progress)
         if resume is not None:
-            state, total = self._resumed(resume, state, len(next(iter(rows.values()))), total)
+            state, total = self._resumed(resume, state, len(next(iter(rows.values()))), asked)
         values = self._starting_values(state)
         self._check_batch(rows)
         check_callbacks(callbacks)
@@ -158,6 +158,7 @@ class TrainingProgram(Compiled):
             record,
             callbacks,
             has_rules=self._training.ending is not None,
+            before=asked - total,
         )
         with (
             np.errstate(all="ignore"),

@@ -94,6 +94,42 @@ def test_a_run_goes_on_from_the_newest_checkpoint(tmp_path: Path, name: str) -> 
         compiled.run({"x": X}, resume=path)
 
 
+def test_a_run_that_goes_on_counts_on(tmp_path: Path) -> None:
+    compiled, path = program(7), tmp_path / "{epoch}.safetensors"
+    compiled.run({"x": X}, callbacks=[cr.Checkpoint(path), lambda epoch: epoch.number == 4])
+    numbers: list[tuple[int, int]] = []
+    rest = compiled.run(
+        {"x": X},
+        callbacks=[
+            cr.Checkpoint(path),
+            lambda epoch: numbers.append((epoch.number, epoch.of)),
+            lambda epoch: epoch.number == 6,
+        ],
+        resume=path,
+    )
+    assert numbers == [(5, 7), (6, 7)]
+    steps = {each.stem: int(cr.State.load(each)["step"]) for each in tmp_path.iterdir()}
+    assert steps == {str(number): 3 * number for number in range(1, 7)}
+    assert compiled.run({"x": X}, resume=path).state == compiled.run({"x": X}).state
+    assert rest.stopped
+
+
+def test_a_rule_that_ends_between_two_calls_says_after_which_epoch() -> None:
+    x = cr.input("x", ("batch", 3))
+    loss = cr.mean(cr.square(x)) + cr.square(cr.parameter("w", (), 1.0))
+    stop = cr.TargetValue("loss", 1e9)
+    step = cr.optim.SGD(0.1).minimize(loss)
+    compiled = cr.compile(cr.training(step, epochs=9, batch_size=8, stop=stop))
+    numbers: list[int] = []
+
+    def note(epoch: FinishedEpoch) -> None:
+        numbers.append(epoch.number)
+
+    vars(note)["every"] = 4
+    result = compiled.run({"x": X}, callbacks=[note])
+    assert numbers == [len(result.history["loss"])] == [1]
+
+
 def test_without_a_checkpoint_it_begins(tmp_path: Path) -> None:
     compiled = program()
     assert compiled.run({"x": X}, resume=tmp_path / "none").state == compiled.run({"x": X}).state
