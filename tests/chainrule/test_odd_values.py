@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.odd import calls, compiled, declaring
+from tests.odd import calls, compiled, declaring, fitting
 
 import chainc
 import chainrule as cr
@@ -23,7 +23,7 @@ import chainrule as cr
 ROWS = {
     **declaring.OPS, **declaring.LEAVES, **declaring.DERIVATIVES, **declaring.LOSSES,
     **declaring.OPTIMIZERS, **declaring.LAYERS,
-    **compiled.COMPILING, **compiled.TEACHING, **compiled.PLOTS,
+    **compiled.COMPILING, **compiled.TEACHING, **compiled.PLOTS, **fitting.TRAINERS,
 }  # fmt: skip
 PARAMETERS = [(path, name) for path, arguments in ROWS.items() for name in arguments]
 ODD: dict[str, Any] = {
@@ -70,6 +70,7 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("odd"))
         calls.things()["state"].save("state.safetensors")
+        calls.things()["trainer"].save("fitted.safetensors")
         yield
 
 

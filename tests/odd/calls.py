@@ -50,6 +50,7 @@ def things() -> Mapping[str, Any]:
     state = program.initial_state()
     result = program.run(data, state=state)
     model = nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 1), name="model")
+    classifier = nn.Sequential(nn.Linear(4, 3), name="classifier")
     modules = {name: getattr(cr, name) for name in ("losses", "metrics", "init", "schedules")}
     return {
         "cr": cr, "nn": nn, "optim": optim, "plots": cr.plots, "datasets": cr.datasets, **modules,
@@ -61,7 +62,8 @@ def things() -> Mapping[str, Any]:
         "plot": cr.plots.history(result), "history": result.history,
         "provenance": program.provenance(), "stage": program.stages[1],
         "optimizer": optim.SGD(lr=0.1), "cross": cr.datasets.xor().train, "runs": {"a": result},
-        "lowered": program._compiled,
+        "lowered": program._compiled, "classifier": classifier, "trainer": fitted(classifier),
+        "other_trainer": fitted(classifier),
         "lowered_function": cr.compile(logits, target="numpy")._compiled,
     }  # fmt: skip
 
@@ -82,4 +84,14 @@ def call(path: str, arguments: Mapping[str, object]) -> object:
         return result(y if isinstance(result, nn.Embedding) else x)
     if isinstance(result, optim.Optimizer):
         return result.minimize(loss)
+    if isinstance(result, cr.Trainer):
+        return result.fit(np.ones((8, 4), np.float32), np.arange(8) % 3, epochs=1)
     return result
+
+
+def fitted(model: nn.Module) -> cr.Trainer:
+    """A trainer that has something to tell."""
+    optimizer = optim.SGD(lr=0.1)
+    trainer = cr.Trainer(model, losses.cross_entropy, optimizer, target="numpy", progress=False)
+    trainer.fit(np.ones((8, 4), np.float32), np.arange(8) % 3, epochs=1)
+    return trainer

@@ -13,6 +13,7 @@ from chainc.ir import Node, describe
 from chainc.ir.types import Array
 from chainrule.compiled.callbacks import Callback, FinishedEpoch, every_of
 from chainrule.compiled.history import History
+from chainrule.declare.calls import answering
 from chainrule.reports.columns import Columns, Value
 from chainrule.reports.whole_rows import WholeRows
 from chainrule.steps.ending import VALIDATION
@@ -107,7 +108,7 @@ class Run:
                 continue
             numbers = self.before + done, self.before + self.epochs
             epoch = FinishedEpoch(*numbers, dict(self.record.latest), self.values)
-            self.stopped = bool(callback(epoch)) or self.stopped
+            self.stopped = bool(answering(callback, "a callback")(epoch)) or self.stopped
 
 
 def not_finite(

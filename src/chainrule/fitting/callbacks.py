@@ -11,6 +11,7 @@ import numpy as np
 from chainc.ir.errors import InputError
 from chainrule.compiled.callbacks import Callback, FinishedEpoch, check_callbacks, every_of
 from chainrule.compiled.state import State
+from chainrule.declare.calls import answering
 from chainrule.reports.columns import Value
 from chainrule.steps.stopping import StoppingRule
 from chainrule.writing.terminal import Tick
@@ -20,7 +21,7 @@ Callbacks = Callback | StoppingRule | Sequence[Callback | StoppingRule]
 
 def sorted_callbacks(given: Callbacks) -> tuple[tuple[StoppingRule, ...], tuple[Callback, ...]]:
     """The rules for the loop, and the others."""
-    listed = given if isinstance(given, Sequence) else (given,)
+    listed = given if isinstance(given, list | tuple) else (given,)
     rules = tuple(each for each in listed if _is_rule(each))
     return rules, tuple(each for each in listed if _is_for_python(each))
 
@@ -77,5 +78,5 @@ class Watched:
         self.tick(1, {name: float(v) for name, v in values.items() if np.ndim(v) == 0})
         epoch = FinishedEpoch(self.done, self.epochs, values, state)
         due = [each for each in self.callbacks if self.done % every_of(each) == 0]
-        answers = [bool(each(epoch)) for each in due]
+        answers = [bool(answering(each, "a callback")(epoch)) for each in due]
         return any(answers) or self.stop()

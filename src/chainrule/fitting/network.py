@@ -14,6 +14,7 @@ from chainc.ir import Node
 from chainc.ir.errors import DTypeError, GraphError, InputError
 from chainc.ir.types import Array
 from chainc.ops import astype, squeeze
+from chainrule.declare.calls import answering
 from chainrule.declare.leaves import input as declare_input
 from chainrule.fitting.parts import Parts, in_file, parts_of
 from chainrule.nn.module import Module
@@ -106,8 +107,9 @@ def whole_type(array: Array) -> str:
 
 
 def _applied(model: Model, given: Parts[Node]) -> object:
+    called = answering(model, "the model of a Trainer")
     if given.form != "mapping":
-        return model(*given.by_name.values())
+        return called(*given.by_name.values())
     function = model.forward if isinstance(model, Module) else model
     parameters = inspect.signature(function).parameters.values()
     known = [each.name for each in parameters if each.kind is not each.VAR_KEYWORD]
@@ -118,8 +120,8 @@ def _applied(model: Model, given: Parts[Node]) -> object:
             hint=f"name the arrays as its parameters: {', '.join(known) or 'there are none'}",
         )
     if isinstance(model, Module):
-        return model(*(given.by_name[name] for name in known if name in given.by_name))
-    return model(**given.by_name)
+        return called(*(given.by_name[name] for name in known if name in given.by_name))
+    return called(**given.by_name)
 
 
 def _outputs(given: object) -> Parts[Node]:

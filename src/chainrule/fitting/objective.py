@@ -12,6 +12,8 @@ from chainc.ir.errors import InputError
 from chainc.ir.leaves import constant
 from chainc.ir.types import Array
 from chainc.ops import take
+from chainrule.declare.arguments import several
+from chainrule.declare.calls import answering
 from chainrule.declare.leaves import input as declare_input
 from chainrule.fitting.network import BATCH, first_that_fits, whole_type
 from chainrule.fitting.parts import ONE, Parts, parts_of
@@ -119,14 +121,14 @@ def _called(loss: object, outputs: object, targets: object, weights: Node | Arra
             f"Trainer: {loss!r} is no loss",
             hint="give a function of outputs and targets, such as losses.cross_entropy",
         )
-    if weights is not None and "weights" not in inspect.signature(loss).parameters:
+    if weights is not None and not _takes_weights(loss):
         raise InputError(
             f"Trainer: the loss {name_of(loss)} takes no weights",
             hint="give one that does, such as losses.cross_entropy, or one with a parameter "
             "`weights`: a node, one number a row",
         )
     further = {} if weights is None else {"weights": weights}
-    value = loss(outputs, targets, **further)
+    value = answering(loss, "a loss of a Trainer")(outputs, targets, **further)
     if not isinstance(value, Node) or value.ndim:
         told = describe(value) if isinstance(value, Node) else f"a {type(value).__name__}"
         raise InputError(
@@ -134,6 +136,13 @@ def _called(loss: object, outputs: object, targets: object, weights: Node | Arra
             hint="return a node of no axes, such as cr.mean(errors)",
         )
     return value
+
+
+def _takes_weights(loss: Loss) -> bool:
+    try:
+        return "weights" in inspect.signature(loss).parameters
+    except ValueError:  # one that is not written in Python
+        return False
 
 
 def _weights_of(
@@ -149,38 +158,49 @@ def _weights_of(
 
 
 def _metrics(metrics: Metrics, outputs: Parts[Node], targets: Parts[Node]) -> dict[str, Node]:
-    listed = [metrics] if callable(metrics) else metrics
-    named = listed if isinstance(listed, Mapping) else by_own_names(listed)
+    named = metrics if isinstance(metrics, Mapping) else by_own_names(_listed_metrics(metrics))
     found: dict[str, Node] = {}
     for name, metric in named.items():
         if outputs.form == "one" or name not in outputs.by_name:
             found[name] = _measured(metric, outputs.whole, targets.whole)
             continue
-        listed = [metric] if callable(metric) else metric
-        for own, each in by_own_names(listed).items():
+        for own, each in by_own_names(_listed_metrics(metric)).items():
             value = _measured(each, outputs.by_name[name], targets.by_name[name])
             found[f"{name}_{own}"] = value
     return found
 
 
+def _listed_metrics(metrics: object) -> Sequence[object]:
+    if callable(metrics):
+        return [metrics]
+    return several("Trainer", "metrics", metrics, hint="give functions: [metrics.accuracy]")
+
+
 def _measured(metric: object, outputs: object, targets: object) -> Node:
-    value = metric(outputs, targets) if callable(metric) else None
+    named = answering(metric, "a metric of a Trainer") if callable(metric) else None
+    value = named(outputs, targets) if named else None
     if not isinstance(value, Node):
-        raise InputError(
-            f"Trainer: {metric!r} is no metric",
-            hint="give functions from outputs and targets to a node, such as metrics.accuracy",
-        )
+        raise _no_metric(metric)
     return value
 
 
-def by_own_names(metrics: Sequence[Metric]) -> dict[str, Metric]:
+def _no_metric(given: object) -> InputError:
+    return InputError(
+        f"Trainer: {given!r} is no metric",
+        hint="give functions from outputs and targets to a node, such as metrics.accuracy",
+    )
+
+
+def by_own_names(metrics: Sequence[object]) -> dict[str, object]:
     """Functions by the names under which they were defined.
 
     Raises:
         InputError: one has no name, or two have the same.
     """
-    named: dict[str, Metric] = {}
+    named: dict[str, object] = {}
     for metric in metrics:
+        if not callable(metric):
+            raise _no_metric(metric)
         name = name_of(metric)
         if name in named or not name.isidentifier():
             raise InputError(

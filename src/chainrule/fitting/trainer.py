@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from chainc.backends.target import Target
 from chainc.ir.errors import InputError, StateError
+from chainc.ops.movement import as_flag
 from chainrule.compiled.callbacks import newest_checkpoint
 from chainrule.compiled.history import History, Result
 from chainrule.compiled.starting import arrays_for
 from chainrule.compiled.state import State
 from chainrule.compiled.training import TrainingProgram
-from chainrule.declare.arguments import count
+from chainrule.declare.arguments import count, path_of
 from chainrule.fitting.callbacks import Callbacks, Watched, callbacks_for_batches, sorted_callbacks
 from chainrule.fitting.declared import Declared, Predicted
 from chainrule.fitting.folds import CrossValidation
@@ -98,6 +99,8 @@ class Trainer:
             raise InputError(f"Trainer: {self.model!r} is no model", hint=hint)
         if not isinstance(self.optimizer, Minimizer):
             raise InputError(f"Trainer: {self.optimizer!r} is no optimizer", hint=hint)
+        as_flag("Trainer", "shuffle", self.shuffle)
+        as_flag("Trainer", "progress", self.progress)
         count("Trainer", "seed", self.seed, at_least=0, hint="give a seed such as 0")
         self._declared = Declared(
             self.model, self.loss, self.optimizer, self.metrics, self.target, self.threads
@@ -248,7 +251,7 @@ class Trainer:
         Raises:
             StateError: the file cannot be read, or is of another model; nothing changes then.
         """
-        newest = newest_checkpoint(path)
+        newest = newest_checkpoint(path_of("resume", path))
         if newest is not None:
             self.load(newest)
             self._resumed = newest

@@ -18,7 +18,7 @@ from chainc.ir.leaves import Label, Slot, constant
 from chainc.ir.types import TensorType, float64, int64
 from chainc.ops import abs, less, less_equal, logical_and, logical_not, logical_or, where
 from chainrule.declare import init
-from chainrule.declare.arguments import count, number
+from chainrule.declare.arguments import count, is_one_of, number
 from chainrule.writing.phrases import listed
 
 __all__ = ["EarlyStopping", "NaNGuard", "TargetValue"]
@@ -184,7 +184,7 @@ def _check_name(rule: str, monitor: object) -> None:
 
 def _larger_is_better(rule: str, monitor: str, mode: str | None) -> bool:
     if mode is not None:
-        if mode not in ("min", "max"):
+        if not is_one_of(mode, ("min", "max")):
             raise InputError(f"{rule}: mode is {mode!r}", hint='give mode="min" or mode="max"')
         return mode == "max"
     if any(word in monitor for word in SMALLER_IS_BETTER):

@@ -25,7 +25,7 @@ def data(rows: int) -> dict[str, expected.Numbers]:
     }
 
 
-def declared(batch_size: int) -> cr.Training:
+def declared(batch_size: int, *rules: cr.TargetValue) -> cr.Training:
     z, y = cr.input("z", ("batch", 4)), cr.input("y", ("batch",), dtype="int32")
     p, t = cr.input("p", ("batch", 2)), cr.input("t", ("batch", 2))
     s, c = cr.input("s", ("batch",)), cr.input("c", ("batch",))
@@ -39,9 +39,13 @@ def declared(batch_size: int) -> cr.Training:
         "auc": metrics.auc(s, c),
         "exact_auc": metrics.auc(s, c, exact=True),
         "average_precision": metrics.average_precision(s, c),
+        "top_k": metrics.top_k(z, y, 2),
+        "binary_f1": metrics.binary_f1(s, c),
+        "confusion": metrics.confusion_matrix(z, y),
+        "roc": metrics.roc(s, c, 20),
     }
     step = optim.SGD(lr=1e-30).minimize(loss)
-    return cr.training(step, epochs=1, batch_size=batch_size, metrics=watched)
+    return cr.training(step, epochs=1, batch_size=batch_size, metrics=watched, stop=rules or None)
 
 
 def wanted(given: dict[str, expected.Numbers]) -> dict[str, float]:
@@ -67,6 +71,28 @@ def test_uneven_batches_change_nothing(batch_size: int, target: str) -> None:
     for name, value in wanted(held_out).items():
         assert result.history[f"val_{name}"][-1] == pytest.approx(value, rel=1e-6), name
         assert evaluated[name] == pytest.approx(value, rel=1e-6), name
+
+
+@pytest.mark.parametrize("target", ["llvm", "numpy"])
+def test_matrices_and_curves_are_of_all_rows(target: str) -> None:
+    program = cr.compile(declared(7), target=target)
+    seen, held_out = data(45), data(31)
+    found = program.run(seen, validation=held_out).metrics
+    for prefix, given in (("", seen), ("val_", held_out)):
+        counts = expected.confusion(given["z"], given["y"])
+        np.testing.assert_array_equal(found[f"{prefix}confusion"], counts)
+        s, c = cr.input("s", ("batch",)), cr.input("c", ("batch",))
+        points = cr.compile(metrics.roc(s, c, 20), target="numpy")(s=given["s"], c=given["c"])
+        assert found[f"{prefix}roc"] == pytest.approx(points, rel=1e-6)
+
+
+def test_all_but_the_exact_ones_follow_from_sums() -> None:
+    """So the compiled loop knows them after each epoch, and a rule can read them."""
+    scalars = {*wanted(data(9)), "top_k", "binary_f1"}
+    rules = [cr.TargetValue(name, 2.0, mode="max") for name in sorted(scalars - {"exact_auc"})]
+    cr.compile(declared(4, *rules), target="numpy")
+    with pytest.raises(cr.GraphError, match="exact_auc"):
+        cr.compile(declared(4, cr.TargetValue("exact_auc", 2.0, mode="max")), target="numpy")
 
 
 @pytest.mark.parametrize("target", ["llvm", "numpy"])
