@@ -19,6 +19,7 @@ from chainrule.plots.paper.style import (
     GREY,
     VERMILLION,
     legend_below,
+    logarithmic,
     look,
     require_matplotlib,
 )
@@ -91,8 +92,11 @@ def rate_search(
         (line,) = axes.plot(tried, smoothed, color=BLUE)
         mark = axes.axvline(suggestion, color=VERMILLION, linestyle="--")
         axes.set_xscale("log")
+        logarithmic(axes.xaxis, min(tried), max(tried))
         axes.grid(True)
         axes.set(xlabel="learning rate", ylabel="loss")
+        margin = 0.1 * (max(smoothed) - min(smoothed)) or 1.0
+        axes.set_ylim(min(smoothed) - margin, max(smoothed) + margin)
         suggested = f"suggestion: {number_text(suggestion, 3)}"
         legend_below(figure, [(thin, "loss"), (line, "running mean"), (mark, suggested)])
     return Plot(figure, title)

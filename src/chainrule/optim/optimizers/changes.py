@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from chainc.ir import Graph, Node, scope
+from chainc.ir import Graph, Node
 from chainc.ir.leaves import number_equal_names
 from chainrule.declare.derivatives import node_of
-from chainrule.declare.leaves import step_counter
 from chainrule.optim.signals.rules import Signals
 from chainrule.steps.step import Step, check_names
 
@@ -18,7 +17,7 @@ class Changes:
     """New values of parameters and of what is kept beside them.
 
     Attributes:
-        updates: by state.
+        updates: by state, the step counter among them.
         signals: those that the optimizer has used, by parameter.
         inputs: the hyperparameters, by name.
         averages: states that hold averages, by parameter.
@@ -46,8 +45,6 @@ def step_of(loss: Node, parts: Sequence[Changes]) -> Step:
         signals.update(part.signals)
         inputs.update(part.inputs)
         averages.update(part.averages)
-    with scope("step"):
-        updates[step_counter()] = step_counter() + 1
     number_equal_names([*Graph((loss,)).leaves("state"), *updates])
     check_names(updates)
     return Step(loss, updates, tuple(signals), tuple(signals.values()), inputs, averages)

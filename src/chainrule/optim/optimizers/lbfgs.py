@@ -10,6 +10,7 @@ from chainc.ir.types import DType, float32, float64
 from chainc.ops import abs, astype, equal, maximum, sum, where
 from chainc.ops.runs.modes import resolve
 from chainrule.declare.arguments import count, number
+from chainrule.declare.leaves import step_counter
 from chainrule.optim.hyperparameters import Hyperparameters
 from chainrule.optim.optimizers.changes import Changes, step_of
 from chainrule.optim.optimizers.minimizer import Minimizer
@@ -72,7 +73,8 @@ class LBFGS(Minimizer):
         wide = any(parameter.type.dtype == float64 for parameter in signals)
         hyperparameters = Hyperparameters(float64 if wide else float32)
         with scope("lbfgs"):
-            updates = self._updates(loss, signals, hyperparameters)
+            updates = dict(self._updates(loss, signals, hyperparameters))
+            updates[step_counter()] = step_counter() + 1
         return step_of(loss, [Changes(updates, signals, hyperparameters.inputs, {})])
 
     def _updates(

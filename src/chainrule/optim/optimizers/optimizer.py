@@ -12,6 +12,7 @@ from chainc.ir import Node, scope
 from chainc.ir.types import float32, float64
 from chainc.ops import astype, where
 from chainrule.declare.arguments import number
+from chainrule.declare.leaves import step_counter
 from chainrule.optim.averages import Average
 from chainrule.optim.constraints import Constraint, as_constraints, constrained
 from chainrule.optim.hyperparameters import Hyperparameters
@@ -94,6 +95,7 @@ class Optimizer(Minimizer):
             updates.update(hyperparameters.kept)
             if due > 1:
                 updates = {slot: where(is_due(due), new, slot) for slot, new in updates.items()}
+            updates[step_counter()] = step_counter() + 1
         kept = {parameter: slot for parameter, (slot, _) in averages.items()}
         return Changes(updates, signals, hyperparameters.inputs, kept)
 
