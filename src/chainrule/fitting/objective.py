@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
+
 from chainc.ir import Graph, Node, describe
-from chainc.ir.errors import InputError
+from chainc.ir.errors import DTypeError, InputError, ShapeError
 from chainc.ir.leaves import constant
 from chainc.ir.types import Array
 from chainc.ops import take
@@ -74,7 +76,33 @@ def objective_of(
         return Objective(given, weights, total, found)
 
     choices = {key: _types_of(array, float_type) for key, array in y.by_name.items()}
-    return first_that_fits(choices, declared)
+    try:
+        return first_that_fits(choices, declared)
+    except DTypeError:
+        _refuse_labels_as_numbers(y, declared)
+        raise
+
+
+def _refuse_labels_as_numbers(
+    y: Parts[Array], declared: Callable[[Mapping[str, str]], Objective]
+) -> None:
+    """Refuse class numbers in a floating-point type, where a loss would take whole ones.
+
+    Raises:
+        InputError: that is what the data are.
+    """
+    are_labels = [array.dtype.kind == "f" and bool((array == np.floor(array)).all())
+                  for array in y.by_name.values()]  # fmt: skip
+    if not any(are_labels):
+        return
+    try:
+        declared(dict.fromkeys(y.by_name, "int64"))
+    except (DTypeError, ShapeError):
+        return
+    raise InputError(
+        "Trainer: y holds class numbers in a floating-point type",
+        hint="convert them: y.astype(numpy.int64)",
+    )
 
 
 def _types_of(array: Array, float_type: str) -> list[str]:

@@ -66,8 +66,23 @@ def rows_given(function: str, x: object, y: object, weights: object = None) -> R
     if not counts["x"]:
         raise InputError(f"{function}: there are no rows", hint="give at least one row")
     given = row_weights(function, weights, counts["x"])
+    _refuse_text(function, targets)
     flat = {name: column_as_vector(array) for name, array in targets.by_name.items()}
     return Rows(samples, targets.with_values(flat), given, weighted=weights is not None)
+
+
+def _refuse_text(function: str, targets: Parts[Array]) -> None:
+    """Refuse names of classes.
+
+    Raises:
+        InputError: there are some.
+    """
+    for array in targets.by_name.values():
+        if array.dtype.kind in "USTO":
+            raise InputError(
+                f"{function}: y holds {str(array.flat[0])!r}, which is no number",
+                hint="give class numbers: names, y = numpy.unique(y, return_inverse=True)",
+            )
 
 
 def column_as_vector(array: Array) -> Array:

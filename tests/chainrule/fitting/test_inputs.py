@@ -175,6 +175,12 @@ def test_misfits_are_refused() -> None:
         fit(network(), losses.cross_entropy, X, PRICES)
     with pytest.raises(cr.InputError, match=r"^fit: x is a single number(.|\n)*try: give an array"):
         fit(network(), losses.cross_entropy, 3.0, Y)
+    with pytest.raises(
+        cr.InputError, match=r"y holds class numbers in a floating(.|\n)*int64"
+    ):
+        fit(network(), losses.cross_entropy, X, Y.astype(float))
+    with pytest.raises(cr.InputError, match=r"^fit: y holds 'b', which is no number(.|\n)*numpy.unique"):
+        fit(network(), losses.cross_entropy, X, np.array(["b", "a", "c"])[Y * 0])
     one = trainer()
     one.fit(X, Y, epochs=1)
     with pytest.raises(cr.InputError, match=r"x is arrays named a, and was a single array"):
