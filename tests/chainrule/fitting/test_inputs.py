@@ -175,11 +175,9 @@ def test_misfits_are_refused() -> None:
         fit(network(), losses.cross_entropy, X, PRICES)
     with pytest.raises(cr.InputError, match=r"^fit: x is a single number(.|\n)*try: give an array"):
         fit(network(), losses.cross_entropy, 3.0, Y)
-    with pytest.raises(
-        cr.InputError, match=r"y holds class numbers in a floating(.|\n)*int64"
-    ):
+    with pytest.raises(cr.InputError, match=r"y holds class numbers in a floating(.|\n)*int64"):
         fit(network(), losses.cross_entropy, X, Y.astype(float))
-    with pytest.raises(cr.InputError, match=r"^fit: y holds 'b', which is no number(.|\n)*numpy.unique"):
+    with pytest.raises(cr.InputError, match=r"^fit: y holds 'b', which is no number(.|\n)*unique"):
         fit(network(), losses.cross_entropy, X, np.array(["b", "a", "c"])[Y * 0])
     one = trainer()
     one.fit(X, Y, epochs=1)
