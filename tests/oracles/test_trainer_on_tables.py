@@ -18,3 +18,15 @@ def test_tables_are_read() -> None:
     )
     np.testing.assert_array_equal(one.predict(frame), one.predict(x))
     assert one.fit(frame, labels.to_frame(), epochs=1)["loss"][0] < 2
+
+
+def test_loaders_of_torch_give_batches() -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch")
+    x, y = blobs()
+    rows = torch.utils.data.TensorDataset(torch.tensor(x), torch.tensor(y))
+    loader = torch.utils.data.DataLoader(rows, batch_size=16)
+    one, other = trainer(), trainer(shuffle=False)
+    history = one.fit(loader, epochs=3, validation=(torch.tensor(x), torch.tensor(y)))
+    expected = other.fit(x, y, epochs=3, batch_size=16)
+    np.testing.assert_allclose(history["loss"], expected["loss"], rtol=1e-5)
+    np.testing.assert_array_equal(one.predict(torch.tensor(x)), one.predict(x))

@@ -146,23 +146,36 @@ def newest_checkpoint(path: str | os.PathLike[str]) -> Path | None:
 
 @dataclass
 class CSVLog:
-    """Writes what each epoch reports as a line of a table: the scalars, in the order of names."""
+    """Writes what each epoch reports as a line of a table: the scalars, in the order of names.
+
+    A run begins the file anew; one that is resumed goes on with it.
+    """
 
     path: str | os.PathLike[str]
+    _begun: bool = field(default=False, init=False, repr=False)
 
     def begin(self) -> None:
         """See `Callback`."""
         _check_folder("CSVLog", Path(self.path).parent)
-        Path(self.path).unlink(missing_ok=True)
+        self._begun = False
 
     def __call__(self, epoch: FinishedEpoch) -> None:
         """A line; the first has the names."""
         scalars = _scalars(epoch)
-        with Path(self.path).open("a", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            if file.tell() == 0:
-                writer.writerow(["epoch", *scalars])
-            writer.writerow([epoch.number, *scalars.values()])
+        lines: list[Sequence[object]] = [[epoch.number, *scalars.values()]]
+        if not self._begun:
+            lines = [["epoch", *scalars], *self._lines_before(epoch.number), *lines]
+        mode, self._begun = "a" if self._begun else "w", True
+        with Path(self.path).open(mode, newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows(lines)
+
+    def _lines_before(self, number: int) -> list[list[str]]:
+        """Those of the run that this one resumes."""
+        if number == 1 or not Path(self.path).exists():
+            return []
+        with Path(self.path).open(newline="", encoding="utf-8") as file:
+            lines = list(csv.reader(file))
+        return [line for line in lines if line and line[0].isdecimal() and int(line[0]) < number]
 
 
 class TensorBoardLog:

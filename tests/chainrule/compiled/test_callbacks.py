@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.compiled.callbacks import FinishedEpoch
+from chainrule.compiled.callbacks import Callback, FinishedEpoch
 
 HERE = Path(__file__).name
 X = np.random.default_rng(0).standard_normal((20, 3)).astype(np.float32)
@@ -161,6 +161,23 @@ def test_a_log_has_a_line_for_each_epoch(tmp_path: Path) -> None:
     header, *lines = csv.reader(path.read_text().splitlines())
     assert header == ["epoch", "loss", "val_loss"]
     assert [float(line[1]) for line in lines] == list(result.history["loss"])
+
+
+def test_a_log_goes_on_with_the_run(tmp_path: Path) -> None:
+    path, saved = tmp_path / "run.csv", tmp_path / "{epoch}.safetensors"
+    compiled = program(9)
+    watched: list[Callback] = [cr.CSVLog(path), cr.Checkpoint(saved, every=3)]
+
+    def interrupt(epoch: FinishedEpoch) -> None:
+        if epoch.number == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        compiled.run({"x": X}, callbacks=[*watched, interrupt])
+    compiled.run({"x": X}, callbacks=watched, resume=saved)
+    _, *lines = csv.reader(path.read_text().splitlines())
+    losses = compiled.run({"x": X}).history["loss"]
+    assert [(int(line[0]), float(line[1])) for line in lines] == [*enumerate(losses, start=1)]
 
 
 def test_tensorboard_is_written_by_its_own_writer(tmp_path: Path) -> None:
