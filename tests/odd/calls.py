@@ -51,7 +51,8 @@ def things() -> Mapping[str, Any]:
     result = program.run(data, state=state)
     model = nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 1), name="model")
     classifier = nn.Sequential(nn.Linear(4, 3), name="classifier")
-    modules = {name: getattr(cr, name) for name in ("losses", "metrics", "init", "schedules")}
+    public = ("losses", "metrics", "init", "regularize", "schedules")
+    modules = {name: getattr(cr, name) for name in public}
     return {
         "cr": cr, "nn": nn, "optim": optim, "plots": cr.plots, "datasets": cr.datasets, **modules,
         "training": training, "program": program, "state": state, "result": result,
@@ -64,6 +65,7 @@ def things() -> Mapping[str, Any]:
         "optimizer": optim.SGD(lr=0.1), "cross": cr.datasets.xor().train, "runs": {"a": result},
         "lowered": program._compiled, "classifier": classifier, "trainer": fitted(classifier),
         "other_trainer": fitted(classifier),
+        "curve": {0.1: {"loss": [1.0], "val_loss": [1.0]}},
         "lowered_function": cr.compile(logits, target="numpy")._compiled,
     }  # fmt: skip
 

@@ -82,6 +82,8 @@ PLOTS: dict[str, Arguments] = {
                      "state": Made("state"), "lr": 0.1},
     "plots.record_steps": {"step": Made("one_step"), "values": data, "steps": 1,
                            "state": Made("state")},
+    "plots.validation_curve": {"runs": Made("curve"), "of": "loss", "over": "setting",
+                               "best": "lowest", "log": True},
     "plots.weight_images": {"weights": np.ones((4, 3)), "shape": (2, 2), "most": 64},
     "datasets.moons": {"n": 10, "noise": 0.1, "seed": 0},
     "datasets.ring": {"n": 10, "noise": 0.1, "seed": 0},

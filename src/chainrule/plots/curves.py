@@ -10,7 +10,7 @@ import numpy as np
 from chainc.ir.errors import InputError
 from chainc.ops.movement import as_flag
 from chainrule.compiled.history import Result
-from chainrule.declare.arguments import text
+from chainrule.declare.arguments import is_one_of, text
 from chainrule.evaluation.values import Floats
 from chainrule.plots.given import at_most
 from chainrule.plots.paper.plot import Plot, paper
@@ -140,12 +140,15 @@ def validation_curve(
         InputError: there is no run or too many of them, or one does not have the metric.
     """
     require_matplotlib("validation_curve")
+    text("validation_curve", "of", of)
+    text("validation_curve", "over", over)
+    as_flag("validation_curve", "log", log)
     if not isinstance(runs, Mapping):
         raise InputError(
             f"validation_curve: runs is a {type(runs).__name__}, not a mapping",
             hint="give runs by their setting, such as {0.0: result, 0.001: other}",
         )
-    if best not in ("lowest", "highest"):
+    if not is_one_of(best, ("lowest", "highest")):
         raise InputError(
             f"validation_curve: best is {best!r}",
             hint='give "lowest", as for a loss, or "highest", as for an accuracy',

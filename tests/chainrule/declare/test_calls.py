@@ -24,7 +24,7 @@ free = cast("Any", cr)  # calls that a type checker would refuse
 x, w = cr.input("x", ("batch", 4)), cr.parameter("w", (4, 2), 0.5)
 layer = cast("Any", nn.Linear(4, 3, name="layer"))
 run = cast("Any", cr.compile(x * 2.0))
-STEP = r"\(step, epochs=, batch_size=, shuffle=, seed=, metrics=, watch=\)"
+STEP = r"\(step, epochs=, batch_size=, shuffle=, seed=, metrics=, watch=, stop=\)"
 
 
 class Sum(nn.Module):

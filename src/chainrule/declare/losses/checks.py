@@ -5,7 +5,7 @@ from __future__ import annotations
 from chainc.ir import Node, current_origin, describe
 from chainc.ir.errors import DTypeError, InputError, ShapeError
 from chainc.ir.types import format_shape
-from chainrule.declare.arguments import number
+from chainrule.declare.arguments import is_one_of, number
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -76,7 +76,7 @@ def check_float(function: str, name: str, node: Node) -> None:
 
 
 def check_reduction(function: str, reduction: object) -> None:
-    if not isinstance(reduction, str) or reduction not in REDUCTIONS:
+    if not is_one_of(reduction, REDUCTIONS):
         raise InputError(
             f"{function}: there is no reduction {reduction!r}",
             hint='give "mean", "sum", or "none" for the loss of each element',

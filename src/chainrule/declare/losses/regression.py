@@ -23,6 +23,7 @@ from chainc.ops import (
     stop_gradient,
     where,
 )
+from chainc.ops.movement import as_flag
 from chainrule.declare.arguments import number
 from chainrule.declare.losses.checks import check_alike, check_float, check_reduction, where_of
 from chainrule.declare.losses.weighting import Elements, Weights, both, reduced, times
@@ -170,7 +171,7 @@ def gaussian_nll(
     least = number("gaussian_nll", "eps", eps, above=0, hint="give a small number, such as 1e-6")
     check_alike("gaussian_nll", "predictions", predictions, targets)
     _check_variances(variances, predictions)
-    constant = 0.5 * math.log(2 * math.pi) if full else 0.0
+    constant = 0.5 * math.log(2 * math.pi) if as_flag("gaussian_nll", "full", full) else 0.0
     with scope("gaussian_nll"):
         at_least = least + (variances - stop_gradient(variances))  # with the derivative of v
         v = where(less(variances, least), at_least, variances)

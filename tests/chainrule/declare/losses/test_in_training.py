@@ -48,6 +48,11 @@ def training(
     return cr.compile(cr.training(step, epochs=epochs, batch_size=8), target=target)
 
 
+def given_to(program: cr.TrainingProgram) -> dict[str, npt.NDArray[np.generic]]:
+    read = {leaf.op.label for leaf in program.declared.leaves("input")}
+    return {key: value for key, value in DATA.items() if key in read}
+
+
 def arrays_of_logits(program: cr.TrainingProgram) -> int:
     """How many arrays of the logits' shape a step writes."""
     return sum(
@@ -69,12 +74,27 @@ def test_both_targets_train_alike(name: str) -> None:
     states = []
     for target in ("numpy", "llvm"):
         program = training(FORMS[name], target)
-        read = {leaf.op.label for leaf in program.declared.leaves("input")} & set(DATA)
-        given = {key: value for key, value in DATA.items() if key in read}
-        states.append(program.run(given, state=program.initial_state(0)).state)
+        states.append(program.run(given_to(program), state=program.initial_state(0)).state)
     for key in ("model/linear1/weight", "model/linear2/weight"):
         left, right = (np.asarray(state[key], np.float64) for state in states)
         np.testing.assert_allclose(left, right, rtol=1e-4, atol=1e-5)
+
+
+@TARGETS
+@pytest.mark.parametrize("name", FORMS)
+def test_an_epoch_of_uneven_batches_is_all_its_rows(name: str, target: str) -> None:
+    """A step that leaves the layer as it is, in batches of 8, 8 and 6 rows."""
+    layer, other = nn.Linear(6, 5, name="layer"), cr.parameter("other", (), 1.0)
+    loss = FORMS[name](layer(x))
+    step = optim.SGD(0.1).minimize(cr.square(other))
+    declared = cr.training(step, epochs=1, batch_size=8, metrics={"watched": loss})
+    program = cr.compile(declared, target=target)
+    given = given_to(program)
+    result = program.run(given, state=program.initial_state(0), validation=given)
+    at_once = cr.compile(loss, target=target)
+    wanted = at_once.bind(result.state)(given)
+    np.testing.assert_allclose(result.history["watched"][-1], wanted, rtol=2e-6)
+    np.testing.assert_allclose(result.history["val_watched"][-1], wanted, rtol=2e-6)
 
 
 @TARGETS
