@@ -84,7 +84,7 @@ class TrainingRunner(Protocol):
         epochs: int,
         stop: Callable[[], bool],
         *,
-        ends: bool = True,
+        every: int | None = None,
     ) -> Iterator[Epochs]:
         """Run epochs over the data, from where the state's `EpochPlace` is.
 
@@ -95,7 +95,8 @@ class TrainingRunner(Protocol):
                 that is in the middle of an epoch, `EPOCH_START` is added.
             epochs: how many; one that has been begun counts.
             stop: asked again and again; once it is true, no further step is begun.
-            ends: the run ends with these epochs; otherwise others follow.
+            every: after so many epochs the state's arrays are written, before they are given and
+                the next begins; without it the state is there in the end.
         """
         ...
 

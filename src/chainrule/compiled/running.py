@@ -54,8 +54,7 @@ class Run:
 
     Attributes:
         before: epochs of the run that is resumed, which are counted with those of this one.
-        has_rules: the loop itself may end the training.
-        stopped: it has, or a callback.
+        stopped: a rule of the loop has ended it, or a callback.
     """
 
     runner: TrainingRunner
@@ -66,49 +65,46 @@ class Run:
     epochs: int
     record: Record
     callbacks: Sequence[Callback]
-    has_rules: bool
     before: int = 0
     stopped: bool = False
 
     def finished(self, stop: Callable[[], bool]) -> Iterator[int]:
         """How many epochs have been recorded, again and again, until there are no more."""
-        at_once, done = self._at_once(), 0
-        while done < self.epochs and not self.stopped:
-            some = min(at_once, self.epochs - done)
-            pieces = self._pieces(some, done + some == self.epochs, stop)
-            for piece in pieces if at_once >= self.epochs else list(pieces):
-                self.record.add(self._corrected(piece, at_once))
-                self.stopped = self.stopped or piece.ended
-                done += len(piece.means)
-                yield len(piece.means)
-            if stop():
+        done = 0
+        for piece in self._pieces(stop):
+            self.record.add(self._corrected(piece))
+            done += len(piece.means)
+            self.stopped = piece.ended
+            yield len(piece.means)
+            if self.callbacks and not stop():
+                self._call_back(done)
+            if self.stopped:
                 return
-            self._call_back(done)
 
-    def _pieces(self, some: int, ends: bool, stop: Callable[[], bool]) -> Iterator[Epochs]:
-        if self.has_rules and not ends:
-            return self.runner.run(self.rows, self.held_out, self.values, some, stop, ends=False)
-        return self.runner.run(self.rows, self.held_out, self.values, some, stop)
+    def _pieces(self, stop: Callable[[], bool]) -> Iterator[Epochs]:
+        given = (self.rows, self.held_out, self.values, self.epochs, stop)
+        if self._needs_all_rows:
+            return self.runner.run(*given, every=1)
+        if self.callbacks:
+            return self.runner.run(*given, every=math.gcd(*map(every_of, self.callbacks)))
+        return self.runner.run(*given)
 
-    def _at_once(self) -> int:
-        """How many epochs the compiled loop does before it comes back."""
-        if self.whole.concern(held_out=self.held_out is not None):
-            return 1
-        return math.gcd(*map(every_of, self.callbacks)) or self.epochs
+    @property
+    def _needs_all_rows(self) -> bool:
+        return self.whole.concern(held_out=self.held_out is not None)
 
-    def _corrected(self, piece: Epochs, at_once: int) -> Epochs:
-        if at_once > 1 or not self.whole.concern(held_out=self.held_out is not None):
+    def _corrected(self, piece: Epochs) -> Epochs:
+        if not self._needs_all_rows:
             return piece
         return self.whole.after_epoch(piece, self.rows, self.held_out, self.values)
 
     def _call_back(self, done: int) -> None:
+        over = done == self.epochs or self.stopped
         for callback in self.callbacks:
-            over = done == self.epochs or self.stopped
-            if done % every_of(callback) and not over:
-                continue
-            numbers = self.before + done, self.before + self.epochs
-            epoch = FinishedEpoch(*numbers, dict(self.record.latest), self.values)
-            self.stopped = bool(answering(callback, "a callback")(epoch)) or self.stopped
+            if over or done % every_of(callback) == 0:
+                numbers = self.before + done, self.before + self.epochs
+                epoch = FinishedEpoch(*numbers, dict(self.record.latest), self.values)
+                self.stopped = bool(answering(callback, "a callback")(epoch)) or self.stopped
 
 
 def not_finite(

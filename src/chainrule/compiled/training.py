@@ -157,7 +157,6 @@ class TrainingProgram(Compiled):
             total,
             record,
             callbacks,
-            has_rules=self._training.ending is not None,
             before=asked - total,
         )
         with (

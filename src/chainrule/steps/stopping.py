@@ -71,7 +71,8 @@ class EarlyStopping:
         mode: "min" or "max", which values are better; by default the name of the value decides.
         restore_best: when the training ends, here or with the last epoch, what predictions read,
             such as parameters and running means, is that of the best epoch. The optimizer's own
-            slots and the step counter stay as they are.
+            slots and the step counter stay as they are. A run that Ctrl-C or a callback ends is
+            left as it is.
 
     Raises:
         InputError: a number is out of range, or `mode` is neither, or is not said where the name

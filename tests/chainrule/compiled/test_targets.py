@@ -75,7 +75,7 @@ class Idle:
         epochs: int,
         stop: Callable[[], bool],
         *,
-        ends: bool = True,
+        every: int | None = None,
     ) -> Iterator[Epochs]:
         yield Epochs(np.ones(epochs), np.full((epochs, 1), 7.0), None)
 

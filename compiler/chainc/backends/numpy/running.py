@@ -81,9 +81,9 @@ class NumpyTraining:
         epochs: int,
         stop: Callable[[], bool],
         *,
-        ends: bool = True,
+        every: int | None = None,
     ) -> Iterator[Epochs]:
-        """See `TrainingRunner`; every epoch comes by itself."""
+        """See `TrainingRunner`; every epoch comes by itself, the state with it."""
         place = EpochPlace.of(state, len(data[self.batch_input]), self.batch_size)
         loop = self.train(data, state, place.first, epochs, stop)
         try:
@@ -92,7 +92,7 @@ class NumpyTraining:
                 over = False
                 if self.end_epoch is not None and complete:
                     record = self._record(seen, means, validation, held_out)
-                    over = self.end_epoch(data, state, record, ends and number == epochs)
+                    over = self.end_epoch(data, state, record, number == epochs)
                 evaluated = None if held_out is None else held_out[None]
                 yield Epochs(np.array([seen]), means[None], evaluated, ended=over)
                 if over:

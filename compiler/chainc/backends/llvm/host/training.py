@@ -9,13 +9,12 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Iterator
 
 import numpy as np
 
 from chainc.backends.epochs import Arrays, Continued, EpochPlace, Epochs
+from chainc.backends.llvm.host.crew import Crew, Work
 from chainc.backends.llvm.host.memory import LoopCode, RunMemory
 from chainc.backends.llvm.machine_code.jit import Library
 from chainc.ir.types import Array
@@ -56,6 +55,11 @@ class NativeTraining:
         self._validate = library.function("validate", None, JOB)
 
     @property
+    def batch_size(self) -> int:
+        """Rows of a step."""
+        return self._code.places.layout.batch_size
+
+    @property
     def byte_inputs(self) -> Collection[str]:
         """Every floating-point input with rows: their data is converted while it is gathered."""
         converting = {each.array for each in self._code.places.layout.step.inputs if each.converts}
@@ -70,112 +74,118 @@ class NativeTraining:
         epochs: int,
         stop: Callable[[], bool],
         *,
-        ends: bool = True,
+        every: int | None = None,
     ) -> Iterator[Epochs]:
-        """See `TrainingRunner`; state arrays are written when the iterator ends or is closed.
+        """See `TrainingRunner`; state arrays are written when the iterator ends or is closed too.
 
         Raises:
             InputError: the validation data has another value for an input without rows.
         """
         most = max(1, min(MOST_EPOCHS, MOST_NUMBERS // self._code.places.layout.columns))
+        if every is not None:
+            most = max(1, most // every) * every
         for done in range(0, epochs, most):
             if done and stop():
                 return
             some = min(most, epochs - done)
-            last = ends and done + some == epochs
-            for finished in self._run(data, validation, state, some, stop, ends=last):
+            run = _Run(self, data, validation, state, some, ends=done + some == epochs)
+            for finished in run.epochs_in_parts(every, stop):
                 yield finished
                 if finished.ended:
                     return
 
-    def _run(
-        self,
-        data: Arrays,
-        validation: Arrays | None,
-        state: Continued,
-        epochs: int,
-        stop: Callable[[], bool],
-        *,
-        ends: bool,
-    ) -> Iterator[Epochs]:
-        """So many epochs that their history fits into memory."""
-        memory = RunMemory(self._code, data, validation, state, epochs, outside=self._outside)
-        place = EpochPlace.of(state, memory.rows, self._code.places.layout.batch_size)
-        memory.plan_steps(place.first, epochs, int(state["seed"]), ends=ends)
-        self._copy(self._bind, memory)
-        memory.ask_to_stop(stop())
-        try:
-            with self._started(self._train, memory) as threads:
-                while threads[0].is_alive():
-                    threads[0].join(POLL_SECONDS)
-                    memory.ask_to_stop(stop())
-                    yield from memory.finished()
-            yield from memory.finished()
-        finally:
-            self._copy(self._store, memory)
-            memory.write_back()
-            place.note(state)
-        memory.check(place.step - place.first)
-
     def evaluate(self, data: Arrays, state: Arrays) -> Array:
         """See `TrainingRunner`."""
-        memory = RunMemory(self._code, data, data, state, 1, outside=self._outside)
-        self._copy(self._bind, memory)
-        with self._started(self._validate, memory):
-            pass
+        memory = self.memory(data, data, state, 1)
+        self.copy_in(memory)
+        with self.crew(memory) as crew:
+            crew.begin(self.work(self._validate, memory))
         memory.check()
         (record,) = memory.finished()
         assert record.validation is not None
         return np.asarray(record.validation[0])
 
+    def memory(
+        self, data: Arrays, validation: Arrays | None, state: Arrays, epochs: int
+    ) -> RunMemory:
+        """For a run of its own."""
+        return RunMemory(self._code, data, validation, state, epochs, outside=self._outside)
+
+    def crew(self, memory: RunMemory) -> Crew:
+        """The threads of a run."""
+        return Crew(self._threads, lambda: memory.ask_to_stop(True))
+
+    def work(self, function: Function, memory: RunMemory) -> Work:
+        """The function over the memory, for each thread."""
+        given = (*memory.addresses, memory.job.ctypes.data)
+        return lambda thread: function(*given, thread, self._threads)
+
+    def train(self, memory: RunMemory) -> Work:
+        """The loop."""
+        return self.work(self._train, memory)
+
+    def copy_in(self, memory: RunMemory) -> None:
+        """The state, from its arrays into the arena."""
+        self._copy(self._bind, memory)
+
+    def copy_out(self, memory: RunMemory) -> None:
+        """The state, back into its arrays."""
+        self._copy(self._store, memory)
+        memory.write_back()
+
     def _copy(self, function: Function, memory: RunMemory) -> None:
         arena, table = memory.addresses
         function(arena, table, self._code.places.layout.batch_size, 0, 1)
 
-    @contextmanager
-    def _started(
-        self, function: Function, memory: RunMemory
-    ) -> Iterator[Sequence[threading.Thread]]:
-        """The function on every thread; in the end, whatever happens, they have all returned.
 
-        They begin together: one that never came would keep the others waiting.
-        """
-        begin, complete = threading.Event(), False
+class _Run:
+    """So many epochs that their history fits into memory."""
 
-        def work(thread: int) -> None:
-            begin.wait()
-            if complete:
-                if self._threads > 1:
-                    _move_to_core(thread)
-                function(*memory.addresses, memory.job.ctypes.data, thread, self._threads)
+    def __init__(
+        self,
+        training: NativeTraining,
+        data: Arrays,
+        validation: Arrays | None,
+        state: Continued,
+        epochs: int,
+        *,
+        ends: bool,
+    ) -> None:
+        self.training, self.state = training, state
+        self.epochs, self.ends = epochs, ends
+        self.memory = training.memory(data, validation, state, epochs)
+        self.place = EpochPlace.of(state, self.memory.rows, training.batch_size)
 
-        threads = [threading.Thread(target=work, args=(n,)) for n in range(self._threads)]
-        started: list[threading.Thread] = []
+    def epochs_in_parts(self, every: int | None, stop: Callable[[], bool]) -> Iterator[Epochs]:
+        """After each part the state is written; without parts epochs come as they are finished."""
+        memory, done = self.memory, 0
+        self.training.copy_in(memory)
         try:
-            for thread in threads:
-                thread.start()
-                started.append(thread)
-            complete = True
-            begin.set()
-            yield threads
-        except BaseException:
-            memory.ask_to_stop(True)
-            raise
+            with self.training.crew(memory) as crew:
+                work = self.training.train(memory)
+                while done < self.epochs and not memory.ended and not (done and stop()):
+                    some = min(every or self.epochs, self.epochs - done)
+                    done += some
+                    self._plan(some, ends=self.ends and done == self.epochs)
+                    memory.ask_to_stop(stop())
+                    crew.begin(work)
+                    running = True
+                    while running:
+                        running = not crew.finished(POLL_SECONDS)
+                        memory.ask_to_stop(stop())
+                        if every is None:
+                            yield from memory.finished()
+                    self._write()
+                    memory.check(self.place.step - self.place.first)
+                    yield from memory.finished()
         finally:
-            begin.set()
-            for thread in started:
-                thread.join()
+            self._write()
 
+    def _plan(self, epochs: int, *, ends: bool) -> None:
+        self.place = EpochPlace.of(self.state, self.memory.rows, self.training.batch_size)
+        seed = int(self.state["seed"])
+        self.memory.plan_steps(self.place.first, epochs, seed, ends=ends)
 
-def _move_to_core(thread: int) -> None:
-    """Move the calling thread to a core of its own, where the system lets it stay or moves it on.
-
-    Threads that begin at the same moment may all begin on one core, and wait there for each other
-    until the system spreads them, which takes up to a second.
-    """
-    if sys.platform != "linux":
-        return
-    cores = os.sched_getaffinity(0)
-    with suppress(OSError):  # a sandbox that forbids it runs as well, only later at full speed
-        os.sched_setaffinity(0, {sorted(cores)[thread % len(cores)]})
-        os.sched_setaffinity(0, cores)
+    def _write(self) -> None:
+        self.training.copy_out(self.memory)
+        self.place.note(self.state)
