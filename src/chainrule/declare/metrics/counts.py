@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from chainc.ir import Node
 from chainc.ir.errors import InputError, ShapeError
@@ -14,8 +14,7 @@ from chainrule.declare.losses.checks import check_labels
 AVERAGES = ("macro", "micro", "weighted")
 
 
-@dataclass(frozen=True)
-class Counts:
+class Counts(NamedTuple):
     """Of each class: the rows of it that were predicted, all predicted ones, all there are."""
 
     hits: Node

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from chainc.ir import Node
 from chainc.ops import (
@@ -23,8 +23,7 @@ from chainc.ops import (
 from chainrule.declare.metrics.counts import table_of
 
 
-@dataclass(frozen=True)
-class Histogram:
+class Histogram(NamedTuple):
     """How many scores lie in each bin, in all bins below it, and altogether: float64."""
 
     counts: Node  # (bins,)
