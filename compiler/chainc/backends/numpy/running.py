@@ -93,6 +93,7 @@ class NumpyTraining:
                 if self.end_epoch is not None and complete:
                     record = self._record(seen, means, validation, held_out)
                     over = self.end_epoch(data, state, record, number == epochs)
+                place.note(state)
                 evaluated = None if held_out is None else held_out[None]
                 yield Epochs(np.array([seen]), means[None], evaluated, ended=over)
                 if over:
