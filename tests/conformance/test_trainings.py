@@ -16,7 +16,7 @@ from tests.trainings import Case, digest, random_training
 import chainrule as cr
 from chainc.backends.llvm.host import training as host
 from chainc.ir.types import Array
-from chainrule import losses, metrics, nn, optim, schedules
+from chainrule import losses, metrics, nn, optim, regularize, schedules
 
 # of a state's values after 200 steps and of the histories, relative to the largest, or to 1
 BOUNDS = {np.dtype(np.float32): 1e-4, np.dtype(np.float64): 1e-11}
@@ -138,6 +138,22 @@ def regression(dtype: str, shuffle: bool, decay: float = 0.0) -> tuple[cr.Traini
     return declared, {"x": given, "y": np.sin(given[:, :3])}
 
 
+def with_a_chain(loss: cr.Node) -> optim.Step:
+    """A penalty, noise, a common norm, two batches an update, an average, a plateau."""
+    parameters = optim.SGD(0.1).minimize(loss).parameters
+    decay = regularize.l2(1e-3, parameters)
+    chain = [decay, optim.noise(0.01), optim.clip.by_global_norm(0.5), optim.accumulate(2)]
+    rate = schedules.plateau(0.01, loss, every=6, factor=0.5, patience=2)
+    return optim.AdamW(rate, signal=chain, average=optim.averages.swa(20)).minimize(loss)
+
+
+def in_groups(loss: cr.Node) -> optim.Step:
+    first, *others = optim.SGD(0.1).minimize(loss).parameters
+    parts = ([first], optim.RMSProp(0.002, momentum=0.5, centered=True)), optim.NAdam(0.003)
+    assert others
+    return optim.groups(*parts, signal=[optim.clip.by_norm(0.5)]).minimize(loss)
+
+
 DIGITS, SMALL = (64, 32, 10), (20, 12, 4)
 TRAININGS: Mapping[str, Callable[[], tuple[cr.Training, Data]]] = {
     "digits, momentum": lambda: classifier(
@@ -151,6 +167,8 @@ TRAININGS: Mapping[str, Callable[[], tuple[cr.Training, Data]]] = {
     ),
     "clipped elements": lambda: classifier(Clipped(lr=0.5).minimize, SMALL, 16, 90),
     "clipped norm": lambda: classifier(scaled_by_norm, SMALL, 16, 90),
+    "a chain, an average, a plateau": lambda: classifier(with_a_chain, SMALL, 16, 90),
+    "groups": lambda: classifier(in_groups, DIGITS, 32, 135),
     "tanh regression, a parameter used twice": lambda: regression("float32", True),
     "in order": lambda: regression("float32", False),
     "float64": lambda: regression("float64", True),

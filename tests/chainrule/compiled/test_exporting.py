@@ -87,7 +87,12 @@ def odd_program() -> tuple[cr.TrainingProgram, dict[str, Array]]:
     scale = cr.input("scale", (3,), dtype="float64")
     logits = cr.mean(cr.take(table, words, axis=0), axis=1) @ weight + scale
     measured = {"batch": cr.mean(logits), "rows": cr.max(logits)}
-    step = optim.Adam(lr=0.01).minimize(losses.cross_entropy(logits, topic))
+    optimizer = optim.NAdam(
+        lr=0.01,
+        signal=[optim.clip.by_global_norm(1.0), optim.noise(0.01), optim.accumulate(2)],
+        average=optim.averages.ema(0.9),
+    )
+    step = optimizer.minimize(losses.cross_entropy(logits, topic))
     declared = cr.training(step, epochs=2, batch_size=8, shuffle=False, metrics=measured)
     rng = np.random.default_rng(8)
     rows: dict[str, Array] = {

@@ -64,6 +64,11 @@ WEIGHTS = ("first", "second")
         (optim.AdamW(), 2),
         (optim.NAdam(), 2),
         (optim.Lion(weight_decay=0.1), 1),
+        (optim.Adam(signal=[optim.clip.by_value(1.0)]), 2),
+        (optim.Adam(signal=[optim.noise(0.1)]), 2),
+        (optim.Adam(signal=[optim.accumulate(4)]), 3),
+        (optim.Adam(average=optim.averages.ema()), 3),
+        (optim.Adam(maximize=True), 2),
     ],
     ids=str,
 )
