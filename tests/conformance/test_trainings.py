@@ -142,9 +142,13 @@ def with_a_chain(loss: cr.Node) -> optim.Step:
     """A penalty, noise, a common norm, two batches an update, an average, a plateau."""
     parameters = optim.SGD(0.1).minimize(loss).parameters
     decay = regularize.l2(1e-3, parameters)
-    chain = [decay, optim.noise(0.01), optim.clip.by_global_norm(0.5), optim.accumulate(2)]
+    clip = optim.clip.by_global_norm(0.5)
     rate = schedules.plateau(0.01, loss, every=6, factor=0.5, patience=2)
-    return optim.AdamW(rate, signal=chain, average=optim.averages.swa(20)).minimize(loss)
+    return optim.AdamW(
+        rate,
+        signal=[decay, optim.noise(0.01), clip, optim.accumulate(2)],
+        average=optim.averages.swa(20),
+    ).minimize(loss)
 
 
 def in_groups(loss: cr.Node) -> optim.Step:
