@@ -26,7 +26,7 @@ def verify(graph: Graph, known: Set[Node] = frozenset()) -> None:
         VerifyError: an invariant does not hold; it names the node, its op, operands and line.
         GraphError: two state slots, or two different inputs, were declared with one name.
     """
-    _refuse_cycles(graph.roots)
+    _refuse_cycles(graph.roots, known)
     for node in graph.nodes:
         if node not in known:
             for body in graphs_of(node.op):
@@ -104,8 +104,9 @@ def graphs_of(op: Op) -> Iterator[Graph]:
                 yield part
 
 
-def _refuse_cycles(roots: Iterable[Node]) -> None:
-    done: set[Node] = set()
+def _refuse_cycles(roots: Iterable[Node], known: Set[Node]) -> None:
+    """None leads through known nodes: they were there before the others."""
+    done = set(known)
     for root in roots:
         path: dict[Node, Iterator[Node]] = {} if root in done else {root: iter(root.inputs)}
         while path:
@@ -156,7 +157,7 @@ def _verify_updates(graph: Graph) -> None:
 def _refuse_shared_names(graph: Graph) -> None:
     states: dict[str, Node] = {}
     inputs: dict[str, Node] = {}
-    for node in graph.nodes:
+    for node in (node for node in graph.nodes if not node.inputs):
         if isinstance(node.op, Slot) and _first(states, node).op is not node.op:
             raise GraphError(
                 f"two state slots have the name {node.op.label!r}",

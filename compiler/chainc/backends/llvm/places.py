@@ -97,7 +97,7 @@ class KeptCall:
 
 @dataclass(frozen=True)
 class KeptTraining:
-    """A training for some threads at most; `code` is the name of the object file."""
+    """A training for some threads at most; `code` names its object files."""
 
     signature: Signature
     places: LoopPlaces

@@ -46,9 +46,9 @@ class NativeTarget:
 
     def compile_training(self, loop: TrainingLoop, threads: int | None) -> ExecutableTraining:
         """See `Target`; one thread runs it where a step is not worth sharing."""
-        from chainc.backends.llvm.host.training_start import made
+        from chainc.backends.llvm.host.training_start import made, written
 
-        return made(loop, threads).executable
+        return made(written(loop, threads))
 
     def start_training(
         self, known: Known, make: Callable[[], TrainingLoop], threads: int | None

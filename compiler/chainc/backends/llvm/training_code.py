@@ -150,21 +150,37 @@ class TrainingCode:
     @cached_property
     def module(self) -> Module:
         """All of them printed."""
+        return self._with_entries(self._empty(), self.written.routines)
+
+    @property
+    def train_text(self) -> str:
+        """A module that trains; `evaluation_text` has what it calls to evaluate."""
+        module = self._empty(elsewhere=[self.written.loop.evaluate_all])
+        return self._with_entries(module, self.written.to_train).text()
+
+    @property
+    def evaluation_text(self) -> str:
+        """A module that evaluates."""
+        module = self._empty()
+        module.routine(self.written.loop.evaluate_all, exported=True)
+        return module.text()
+
+    def _empty(self, elsewhere: Collection[Routine] = ()) -> Module:
         from chainc.backends.llvm.printing.module import Module
-        from chainc.backends.llvm.printing.routine import CLOCK_DECLARED
-        from chainc.backends.llvm.runtime.entry import (
-            CLOCK,
-            TRAINING_ENTRIES,
-            environment,
-            exported,
-        )
+        from chainc.backends.llvm.runtime.entry import environment
         from chainc.backends.llvm.runtime.threads import barrier
 
-        module = Module(self._processor.machine)
+        module = Module(self._processor.machine, elsewhere=elsewhere)
         module.names.update(self._reserved)
         module.add(environment(self._processor))
         module.add(barrier(self._processor))
-        for routine in self.written.routines:
+        return module
+
+    def _with_entries(self, module: Module, routines: Sequence[Routine]) -> Module:
+        from chainc.backends.llvm.printing.routine import CLOCK_DECLARED
+        from chainc.backends.llvm.runtime.entry import CLOCK, TRAINING_ENTRIES, exported
+
+        for routine in routines:
             module.routine(routine)
         module.add(exported("bind", ["state.set", *self.prologues]))
         module.add(exported("store", ["state.get"]))

@@ -68,6 +68,11 @@ class Author:
         failure = self.to.acquire(team.word(self.to, control_block.FAILURE, "failure"))
         return self.to.is_equal(failure, 0, "passed")
 
+    def finish(self, what: VisitRoutines, rows: Register) -> None:
+        """Sums over so many rows become their part of the record."""
+        team = self.team
+        self.to.run(what.finish, team.arena, team.table, rows, team.thread, team.threads)
+
     def count(self, offset: int, name: str) -> None:
         """One more, in a word that the host reads."""
         counter = self.team.word(self.to, offset, name)

@@ -35,6 +35,7 @@ from chainc.loops.values import Register, affine
 from chainc.schedules.program import control_block
 from chainc.schedules.training import layout as words
 from chainc.schedules.training.author import Author, TrainingParts
+from chainc.schedules.training.evaluation import EvaluateAll
 from chainc.schedules.training.layout import LANES, order_room, order_rows
 from chainc.schedules.training.order import order_keys, order_of_rows, slot_of
 from chainc.schedules.training.record import EPOCH, PARTIAL, RUN, Record
@@ -45,8 +46,12 @@ class TrainingRoutines(TrainingParts):
     """The loop around a step and an evaluation."""
 
     @cached_property
+    def evaluate_all(self) -> Routine:
+        return EvaluateAll(self).routine()
+
+    @cached_property
     def record(self) -> Routine:
-        return Record(self, "seen", "phase").routine()
+        return Record(self, "seen", "phase").routine(self.evaluate_all)
 
     @cached_property
     def train(self) -> Routine:

@@ -20,7 +20,7 @@ from chainc.loops.values import Address, Register, affine
 from chainc.schedules.program import control_block
 from chainc.schedules.training import layout as words
 from chainc.schedules.training.author import Author
-from chainc.schedules.training.layout import EndLayout, order_room
+from chainc.schedules.training.layout import EndLayout
 
 PARTIAL, EPOCH, RUN = range(3)  # phases: what ends, and is recorded
 
@@ -28,13 +28,15 @@ PARTIAL, EPOCH, RUN = range(3)  # phases: what ends, and is recorded
 class Record(Author):
     """Writes the routine."""
 
-    def routine(self) -> Routine:
+    def routine(self, evaluate_all: Routine) -> Routine:
         to = self.to
         self.held_out = self.of_job(words.HELD_OUT, "held_out")
         seen, phase = self.given
-        self._finish(self.parts.step.finish, seen)
+        self.finish(self.parts.step, seen)
         with to.when(to.is_less(0, self.held_out), [to.truth(True, "complete")]) as evaluated:
-            evaluated.change(self._evaluated())
+            team = self.team
+            given = (team.arena, team.table, self.job, team.thread, team.threads)
+            evaluated.change(to.result_of(evaluate_all, *given))
         (complete,) = evaluated.results
         if self.layout.end is not None:
             with to.when(to.both(complete, to.is_less(PARTIAL, phase))):
@@ -42,31 +44,6 @@ class Record(Author):
         with to.when(to.both(complete, self.leads)):
             self._write()
         return to.routine("record", "the end of an epoch", result=complete)
-
-    def _finish(self, routine: Routine, rows: Register) -> None:
-        team = self.team
-        self.to.run(routine, team.arena, team.table, rows, team.thread, team.threads)
-
-    def _evaluated(self) -> Register:
-        """Over all batches of the validation data; has no kernel failed?"""
-        to, batch, what = self.to, self.layout.batch_size, self.parts.evaluate
-        kinds = self.of_job(words.HELD_OUT_BYTES, "bytes")
-        order = self.own_order(order_room(batch))
-        with to.repeat([to.integer(0, "start"), to.truth(True, "complete")]) as loop:
-            start, _ = loop.values
-            to.run(self.parts.given_order, order, start, self.held_out)
-            rows = to.smaller(to.minus(self.held_out, start), batch, "rows")
-            self.gather(what, order, rows, kinds)
-            passed = self.run(what, rows)
-            with to.when(to.both(passed, self.leads)):
-                to.run(what.add, self.team.arena, rows)
-            following = to.plus(start, batch)
-            again = to.both(passed, to.is_less(following, self.held_out), "again")
-            loop.carry(following, passed, again=again)
-        passed = loop.results[1]
-        with to.when(passed):
-            self._finish(what.finish, self.held_out)
-        return passed
 
     def _end(self, end: EndLayout, phase: Register) -> None:
         """All threads see the record, do what follows from it, and see what that leaves."""

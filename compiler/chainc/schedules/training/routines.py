@@ -63,6 +63,12 @@ class WrittenTraining:
             self.loop.train,
         )
 
+    @property
+    def to_train(self) -> Sequence[Routine]:
+        """Those that a training without validation runs, and what they call but for evaluation."""
+        step = self.loop.step
+        return (step.gather, *self.prologues, step.run, *self.exchange, step.add, self.loop.train)
+
 
 def write_training(loop: TrainingLoop, place: Placement, machine: Machine) -> WrittenTraining:
     """The routines of a training whose buffers have their places."""

@@ -75,7 +75,8 @@ def run(
 
 def test_the_loop_as_text(golden: Callable[[str, str], None]) -> None:
     routines = hand_made(4, True).loop
-    golden("training.loops", print_routine(routines.train, {}) + print_routine(routines.record, {}))
+    parts = (routines.train, routines.record, routines.evaluate_all)
+    golden("training.loops", "".join(print_routine(each, {}) for each in parts))
 
 
 def visited(count: int, epochs: int, *, shuffle: bool) -> Sequence[int]:

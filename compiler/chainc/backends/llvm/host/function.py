@@ -111,8 +111,9 @@ class NativeFunction:
         code = self._source.code(sizes, by_rows=by_rows)
         if code is None:
             return None
-        name = object_key(code.text, self.processor)
-        made = kept_object(name, lambda: machine_code(code.text, self.processor))
+        seldom, processor = code.program.seldom, self.processor
+        name = object_key(code.text, processor, ["seldom"] if seldom else ())
+        made = kept_object(name, lambda: machine_code(code.text, processor, seldom=seldom))
         if self._known is not None and findable(code.places.outside, self._known.constants):
             records.keep(self._name("call", sizes, by_rows), KeptCall(code.places, name))
         return code, Library(made, ENTRIES)

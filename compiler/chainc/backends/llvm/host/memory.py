@@ -52,7 +52,7 @@ class RunMemory:
         self._places = code.places
         self._state = state
         held_out = data if validation is None else validation
-        self._validated = validation is not None
+        self.validated = validation is not None  # there is other data to evaluate
         self._history = np.zeros((epochs, code.places.layout.columns))
         self._readings = readings  # of the clock of a loop that is timed
         self._taken = 0  # records that have been handed out
@@ -63,7 +63,7 @@ class RunMemory:
         self._write_scalars(data, held_out)
         self.job = np.zeros(training.JOB_WORDS, np.int64)
         self.job[training.COUNT] = self._rows(data)
-        self.job[training.HELD_OUT] = self._rows(held_out) if self._validated else 0
+        self.job[training.HELD_OUT] = self._rows(held_out) if self.validated else 0
         self.job[training.BYTES] = self._bytes(code.places.layout.step)
         self.job[training.HELD_OUT_BYTES] = self._bytes(code.places.layout.evaluate)
 
@@ -110,7 +110,7 @@ class RunMemory:
         with np.errstate(invalid="ignore"):  # an evaluation alone has seen no rows
             values = records[:, 1 : 1 + reported] / seen[:, None]
         sums = records[:, 2 + reported :]
-        validation = sums / held_out[:, None] if self._validated else None
+        validation = sums / held_out[:, None] if self.validated else None
         yield Epochs(seen.astype(np.int64), values, validation, ended=self.ended)
 
     @property

@@ -20,7 +20,8 @@ from chainc.backends.llvm.host.function import ENTRIES as FUNCTION_ENTRIES
 from chainc.backends.llvm.host.function import Binding, NativeFunction
 from chainc.backends.llvm.host.memory import LoopCode, RunMemory
 from chainc.backends.llvm.host.training import ENTRIES, JOB, ROWS
-from chainc.backends.llvm.machine_code.jit import Library, compile_object, kept_object, machine_code
+from chainc.backends.llvm.host.training_start import EVALUATION, Objects
+from chainc.backends.llvm.machine_code.jit import Library, compile_object
 from chainc.backends.llvm.processor import Processor
 from chainc.backends.llvm.runtime.entry import TICKS
 from chainc.backends.llvm.training_code import training_code
@@ -38,12 +39,13 @@ def time_training(
 ) -> Timing:
     """See `TimingTarget`; on one thread."""
     plain, timed = (training_code(loop, processor, 1, timed=clock) for clock in (False, True))
-    made = kept_object(plain.fingerprint, lambda: machine_code(plain.text, processor))
-    clocked = Library(compile_object(timed.text, processor), (*ENTRIES, "ticks"))
+    made = Objects(plain.fingerprint, lambda: plain).train
+    clock_object = compile_object(timed.train_text, processor)
+    clocked = Library(clock_object, (*ENTRIES, "ticks"), absent=[EVALUATION])
     clock = timed.written.clock
     assert clock is not None, "it is timed"
     readings = np.zeros((MOST_RUNS, clock.columns), np.int64)
-    without = _Steps(plain, Library(made, ENTRIES), data, state)
+    without = _Steps(plain, Library(made, ENTRIES, absent=[EVALUATION]), data, state)
     with_clocks = _Steps(timed, clocked, data, state, readings)
     ticks = _Ticks(clocked)
 

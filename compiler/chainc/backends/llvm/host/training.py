@@ -10,6 +10,7 @@ import ctypes
 import os
 import sys
 from collections.abc import Callable, Collection, Iterator
+from functools import cached_property
 
 import numpy as np
 
@@ -41,18 +42,42 @@ def threads_for(wanted: int | None) -> int:
     return min(wanted or cores, cores, control_block.MAX_THREADS)
 
 
-class NativeTraining:
-    """A compiled training loop; each run has memory of its own."""
+class _Entries:
+    """The functions of a library, which stay as long as it does."""
 
-    def __init__(self, code: LoopCode, library: Library, threads: int) -> None:
+    def __init__(self, library: Library) -> None:
+        self._library = library
+        self.bind = library.function("bind", None, ROWS)
+        self.store = library.function("store", None, ROWS)
+        self.train = library.function("train", None, JOB)
+        self.validate = library.function("validate", None, JOB)
+
+
+class NativeTraining:
+    """A compiled training loop; each run has memory of its own.
+
+    `library` trains; what evaluates too may be made when it is first needed.
+    """
+
+    def __init__(
+        self,
+        code: LoopCode,
+        library: Library,
+        threads: int,
+        evaluating: Callable[[], Library] | None = None,
+    ) -> None:
         self._code = code
         self._threads = threads
-        self._library = library  # the functions stay as long as it does
-        self._bind = library.function("bind", None, ROWS)
         self._outside = code.outside
-        self._store = library.function("store", None, ROWS)
-        self._train = library.function("train", None, JOB)
-        self._validate = library.function("validate", None, JOB)
+        self._training = _Entries(library)
+        self._make = evaluating
+
+    @cached_property
+    def _evaluating(self) -> _Entries:
+        return self._training if self._make is None else _Entries(self._make())
+
+    def _entries(self, memory: RunMemory) -> _Entries:
+        return self._evaluating if memory.validated else self._training
 
     @property
     def batch_size(self) -> int:
@@ -99,7 +124,7 @@ class NativeTraining:
         memory = self.memory(data, data, state, 1)
         self.copy_in(memory)
         with self.crew(memory) as crew:
-            crew.begin(self.work(self._validate, memory))
+            crew.begin(self.work(self._evaluating.validate, memory))
         memory.check()
         (record,) = memory.finished()
         assert record.validation is not None
@@ -122,15 +147,15 @@ class NativeTraining:
 
     def train(self, memory: RunMemory) -> Work:
         """The loop."""
-        return self.work(self._train, memory)
+        return self.work(self._entries(memory).train, memory)
 
     def copy_in(self, memory: RunMemory) -> None:
         """The state, from its arrays into the arena."""
-        self._copy(self._bind, memory)
+        self._copy(self._entries(memory).bind, memory)
 
     def copy_out(self, memory: RunMemory) -> None:
         """The state, back into its arrays."""
-        self._copy(self._store, memory)
+        self._copy(self._entries(memory).store, memory)
         memory.write_back()
 
     def _copy(self, function: Function, memory: RunMemory) -> None:

@@ -20,7 +20,6 @@ from chainc.backends.llvm.machine_code.jit import (
     identity,
     kept_object,
     machine_code,
-    object_of,
 )
 from chainc.backends.llvm.places import KeptTraining, LoopPlaces, findable
 from chainc.backends.llvm.processor import host
@@ -33,6 +32,8 @@ if TYPE_CHECKING:
     from chainc.backends.storage import Storage
     from chainc.lowering.program import TrainingLoop
     from chainc.schedules.program.failures import Failures
+
+EVALUATION = "evaluate.all"  # the function that is compiled when it is first needed
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,17 +55,26 @@ class KeptLoop:
         return self.whole.failures
 
 
-@dataclass(frozen=True)
-class Made:
-    """A training whose code was made in this process."""
+@dataclass(frozen=True, eq=False)
+class Objects:
+    """The object files of a loop: what trains, and what evaluates, made when it is first needed."""
 
-    code: TrainingCode
-    object_file: bytes
+    key: str
+    code: Callable[[], TrainingCode]
 
-    @property
-    def executable(self) -> ExecutableTraining:
-        """What runs it."""
-        return _executable(self.code, self.object_file, self.code.threads, lambda: self.code)
+    @cached_property
+    def train(self) -> bytes:
+        """It calls what evaluates, and is linked without it where that is not reached."""
+        return kept_object(
+            f"{self.key}-train", lambda: machine_code(self.code().train_text, host())
+        )
+
+    @cached_property
+    def evaluation(self) -> bytes:
+        """What evaluates."""
+        return kept_object(
+            f"{self.key}-evaluation", lambda: machine_code(self.code().evaluation_text, host())
+        )
 
 
 def started(
@@ -74,26 +84,33 @@ def started(
     choice = f"{threads_for(threads)} {threads is None}"
     name = f"training-{compiled_cache.key(known.key, *identity(host()), choice)}"
     kept = records.kept(KeptTraining, name)
-    found = None if kept is None else _found(kept, known, make)
-    if kept is not None and found is not None:
-        return kept.signature, found
+    outside = None if kept is None else arrays_found(kept.places.outside, known.constants)
+    if kept is not None and outside is not None:
+        again = KeptLoop(kept.places, outside, lambda: _code(make(), kept.threads))
+        return kept.signature, _executable(again, kept.code, kept.threads, lambda: again.whole)
     loop = make()
-    fresh = made(loop, threads)
-    signature, places = Signature.of_training(loop), fresh.code.places
+    code = written(loop, threads)
+    signature, places = Signature.of_training(loop), code.places
+    executable = made(code)
     if findable(places.outside, known.constants):
-        records.keep(
-            name, KeptTraining(signature, places, fresh.code.threads, fresh.code.fingerprint)
-        )
-    return signature, fresh.executable
+        records.keep(name, KeptTraining(signature, places, code.threads, code.fingerprint))
+    return signature, executable
 
 
-def made(loop: TrainingLoop, threads: int | None) -> Made:
-    """Of a loop; an object file that the cache has is not compiled again."""
+def written(loop: TrainingLoop, threads: int | None) -> TrainingCode:
+    """The code of a loop, for as many threads as are of use.
+
+    Raises:
+        GraphError: a view depends on the number of rows as native code cannot have it.
+    """
     from chainc.backends.llvm.training_code import worth_sharing
 
-    used = threads_for(threads if threads is not None or worth_sharing(loop) else 1)
-    code = _code(loop, used)
-    return Made(code, kept_object(code.fingerprint, lambda: machine_code(code.text, host())))
+    return _code(loop, threads_for(threads if threads is not None or worth_sharing(loop) else 1))
+
+
+def made(code: TrainingCode) -> ExecutableTraining:
+    """What runs it; an object file that the cache has is not compiled again."""
+    return _executable(code, code.fingerprint, code.threads, lambda: code)
 
 
 def _code(loop: TrainingLoop, threads: int) -> TrainingCode:
@@ -103,22 +120,17 @@ def _code(loop: TrainingLoop, threads: int) -> TrainingCode:
     return training_code(loop, host(), threads, most_in_code=MOST_IN_CODE)
 
 
-def _found(
-    kept: KeptTraining, known: Known, make: Callable[[], TrainingLoop]
-) -> ExecutableTraining | None:
-    """None if some of what belongs to it is not there any more."""
-    object_file = object_of(kept.code)
-    outside = arrays_found(kept.places.outside, known.constants)
-    if object_file is None or outside is None:
-        return None
-    code = KeptLoop(kept.places, outside, lambda: _code(make(), kept.threads))
-    return _executable(code, object_file, kept.threads, lambda: code.whole)
-
-
 def _executable(
-    code: LoopCode, object_file: bytes, threads: int, whole: Callable[[], TrainingCode]
+    code: LoopCode, key: str, threads: int, whole: Callable[[], TrainingCode]
 ) -> ExecutableTraining:
-    runner = NativeTraining(code, Library(object_file, ENTRIES), threads)
+    objects = Objects(key, whole)
+    library = Library(objects.train, ENTRIES, absent=[EVALUATION])
+    runner = NativeTraining(
+        code,
+        library,
+        threads,
+        lambda: Library(objects.train, ENTRIES, further=[objects.evaluation]),
+    )
     return ExecutableTraining(runner, NativeCode(whole, lambda: _storage(whole()), host()))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from chainc.backends.llvm.math import functions as vector_math
@@ -53,7 +53,10 @@ class KernelUse:
 
 @dataclass
 class Module:
-    """LLVM text in the making."""
+    """LLVM text in the making.
+
+    What is called of the routines in `elsewhere` is declared: it is in another module.
+    """
 
     machine: Machine
     most_copies: int = MOST_COPIES
@@ -67,6 +70,7 @@ class Module:
     runtime: set[tuple[str, int]] = field(default_factory=set)
     names: set[str] = field(default_factory=lambda: set(RESERVED))
     copies: int = 0  # of these functions
+    elsewhere: Collection[Routine] = ()
 
     def kernel(self, nest: Nest) -> KernelFunction:
         """The function of a nest; nests that differ in nothing but names share one."""
@@ -92,12 +96,14 @@ class Module:
         self.runtime |= printed.runtime
         return KernelFunction(name, nest.shared, printed.fails, replace(nest, name=name), inlines)
 
-    def routine(self, routine: Routine) -> str:
+    def routine(self, routine: Routine, *, exported: bool = False) -> str:
         """The name of a routine's function; what it calls comes before it."""
-        if routine not in self.routines:
+        printer = RoutinePrinter(routine, self._called, self._constant)
+        if routine in self.elsewhere:
+            self.declared.add(printer.declaration())
+        elif routine not in self.routines:
             self.routines.append(routine)
-            printer = RoutinePrinter(routine, self._called, self._constant)
-            text = printer.function()
+            text = printer.function(exported=exported)
             self.texts.append(f"; {_inert(routine.note)}\n{text}")
             self.declared |= printer.to.declared
         return routine.name

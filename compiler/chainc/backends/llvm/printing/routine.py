@@ -44,14 +44,25 @@ class RoutinePrinter(LoopPrinter):
         barriers = sum(isinstance(each, Barrier) for each in statements(routine.body))
         self.at_barriers = " noinline" if barriers > MOST_INLINED else ""
 
-    def function(self) -> str:
-        """The text of the function."""
+    def declaration(self) -> str:
+        """Of a function that is in another module."""
+        given = ", ".join(map(_kind, self.routine.parameters))
+        return f'declare {self._result()} @"{self.routine.name}"({given})'
+
+    def _result(self) -> str:
+        result = self.routine.result
+        return "void" if result is None else spelled(result.kind)
+
+    def function(self, *, exported: bool = False) -> str:
+        """The text of the function; other modules see one that is exported."""
         given = [self._argument(each) for each in self.routine.parameters]
         self._statements(self.routine.body)
         result = self.routine.result
-        kind, end = ("void", "void") if result is None else self._returned(result)
+        end = "void" if result is None else self._typed(result)
+        linkage = "" if exported else "internal "
         how = INLINED if self.routine.inlined else CALLED
-        head = f'define internal {kind} @"{self.routine.name}"({", ".join(given)}) {how} {{'
+        name = f'{self._result()} @"{self.routine.name}"'
+        head = f"define {linkage}{name}({', '.join(given)}) {how} {{"
         return "\n".join([head, "entry:", *self.to.lines, f"  ret {end}", "}", ""])
 
     def _argument(self, parameter: Parameter | Register) -> str:
@@ -61,9 +72,6 @@ class RoutinePrinter(LoopPrinter):
         else:
             self._define(parameter, name)
         return self._given(parameter)
-
-    def _returned(self, result: Register) -> tuple[str, str]:
-        return spelled(result.kind), self._typed(result)
 
     def _given(self, argument: Parameter | Register) -> str:
         if isinstance(argument, Register):
@@ -203,3 +211,7 @@ class RoutinePrinter(LoopPrinter):
         self.block = after
         for carried in statement.carried:
             self._define(carried.result, self.names[carried.following])
+
+
+def _kind(parameter: Parameter | Register) -> str:
+    return "ptr" if isinstance(parameter, Parameter) else spelled(parameter.kind)
