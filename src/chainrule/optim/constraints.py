@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from chainc.ir import Node, describe, scope
 from chainc.ir.errors import GraphError, InputError
@@ -18,8 +18,7 @@ Axis = int | Sequence[int] | None
 Nodes = Node | Sequence[Node]
 
 
-@dataclass(frozen=True)
-class Constraint:
+class Constraint(NamedTuple):
     """What some of the weights are moved to after each update.
 
     Attributes:
@@ -104,7 +103,7 @@ def as_constraints(optimizer: str, given: Sequence[Constraint]) -> tuple[Constra
     """
     hint = "give constraints=[regularize.max_norm(3.0)], or another of cr.regularize"
     found: object = given
-    if not isinstance(found, list | tuple):
+    if isinstance(found, Constraint) or not isinstance(found, list | tuple):
         shown = type(found).__name__
         raise InputError(f"{optimizer}: constraints is a {shown}, no list", hint=hint)
     for each in found:

@@ -7,7 +7,7 @@ loss it divides by the number of elements. Where all weights are 0 the mean is 0
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +23,7 @@ from chainrule.declare.losses.checks import where_of
 Weights = Node | npt.ArrayLike | None
 
 
-@dataclass(frozen=True)
-class Weighting:
+class Weighting(NamedTuple):
     """The weights that are given: of rows, a node of the elements' shape, or of classes, (n,)."""
 
     rows: Node | None = None
@@ -41,20 +40,19 @@ class Weighting:
         return None if self.classes is None else take(self.classes, labels)
 
 
-@dataclass(frozen=True)
-class Elements:
+class Elements(NamedTuple):
     """The losses that are weighed: those of `function`, of this type.
 
     Attributes:
         function: for messages.
         type: of all of them.
-        count: of classes; None where there are none.
+        number: of classes; None where there are none.
         kind: what the classes are called.
     """
 
     function: str
     type: TensorType
-    count: int | None
+    number: int | None
     kind: str = "classes"
 
     def weighting(self, weights: Weights) -> Weighting:
@@ -79,7 +77,7 @@ class Elements:
                 hint='convert them with cr.astype(weights, "float32")',
             )
         of_rows = _are_first_axes(weights.shape, self.type.shape)
-        of_classes = self.count is not None and weights.shape == (self.count,)
+        of_classes = self.number is not None and weights.shape == (self.number,)
         if of_rows == of_classes:
             raise self._misfit(weights, "both" if of_rows else "neither")
         converted = astype(weights, self.type.dtype)
@@ -91,15 +89,15 @@ class Elements:
         values = array(self.function, "the value of weights", weights)
         shape = format_shape(values.shape)
         a_row = 'of rows, give a node: cr.input("weights", ("batch",))'
-        if self.count is None:
+        if self.number is None:
             raise ShapeError(
                 f"{self.function}: weights {shape}, and there are no {self.kind} to weigh",
                 hint=a_row,
             )
-        if values.shape != (self.count,):
+        if values.shape != (self.number,):
             raise ShapeError(
-                f"{self.function}: weights {shape} for {self.count} {self.kind}",
-                hint=f"give {self.count} numbers, one for each of the {self.kind}; {a_row}",
+                f"{self.function}: weights {shape} for {self.number} {self.kind}",
+                hint=f"give {self.number} numbers, one for each of the {self.kind}; {a_row}",
             )
         floats = values.astype(self.type.dtype.numpy)
         if not (np.isfinite(floats).all() and (floats >= 0).all() and floats.any()):
@@ -112,8 +110,8 @@ class Elements:
 
     def _misfit(self, weights: Node, fitting: str) -> ShapeError:
         rows, word = format_shape(self.type.shape), "and" if fitting == "both" else "nor"
-        known = f"rows {rows} {word} {self.count} {self.kind}"
-        told = f"{fitting} {known}" if self.count is not None else f"no rows {rows}"
+        known = f"rows {rows} {word} {self.number} {self.kind}"
+        told = f"{fitting} {known}" if self.number is not None else f"no rows {rows}"
         return ShapeError(
             f"{self.function}: weights {format_shape(weights.shape)} fit {told}",
             where=where_of(weights=weights),
