@@ -47,6 +47,7 @@ PICTURES = {
         "valley",
         "weights",
     ],
+    "rare_class": ["mistakes", "roc"],
     "ring": ["network"],
     "standalone": [],
     "symmetry": ["gradient"],
@@ -315,6 +316,15 @@ def test_a_training_is_plotted_from_all_sides(tmp_path: Path) -> None:
     assert results.lowest == pytest.approx((1, 1), abs=0.15)
     assert {"epoch 0", "epoch 30", "x₁", "upper", "lower"} <= set(labels(tmp_path / "boundary.svg"))
     assert {"sigmoid", "tanh", "relu"} <= set(labels(tmp_path / "activations.svg"))
+
+
+def test_weights_find_more_of_a_rare_class(tmp_path: Path) -> None:
+    results = load("rare_class").main(tmp_path)
+    assert results.balanced["binary_recall"] > results.plain["binary_recall"]
+    assert results.balanced["binary_precision"] < results.plain["binary_precision"]
+    assert min(results.plain["auc"], results.balanced["auc"]) > 0.9
+    assert results.accuracy >= 0.95
+    assert {"predicted", "share of the row"} <= set(labels(tmp_path / "mistakes.svg"))
 
 
 def test_passes_make_the_graph_smaller(tmp_path: Path) -> None:
