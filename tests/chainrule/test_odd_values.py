@@ -15,14 +15,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.odd import calls, compiled, declaring, fitting
+from tests.odd import calls, compiled, declaring, fitting, optimizing
 
 import chainc
 import chainrule as cr
 
 ROWS = {
     **declaring.OPS, **declaring.LEAVES, **declaring.DERIVATIVES, **declaring.LOSSES,
-    **declaring.OPTIMIZERS, **declaring.LAYERS,
+    **declaring.OPTIMIZERS, **optimizing.AROUND, **declaring.LAYERS,
     **compiled.COMPILING, **compiled.TEACHING, **compiled.PLOTS, **fitting.TRAINERS,
 }  # fmt: skip
 PARAMETERS = [(path, name) for path, arguments in ROWS.items() for name in arguments]

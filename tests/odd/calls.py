@@ -52,6 +52,7 @@ def things() -> Mapping[str, Any]:
     model = nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 1), name="model")
     classifier = nn.Sequential(nn.Linear(4, 3), name="classifier")
     public = ("losses", "metrics", "init", "regularize", "schedules")
+    averaged = optim.SGD(lr=0.1, average=optim.averages.ema()).minimize(loss)
     modules = {name: getattr(cr, name) for name in public}
     return {
         "cr": cr, "nn": nn, "optim": optim, "plots": cr.plots, "datasets": cr.datasets, **modules,
@@ -66,6 +67,8 @@ def things() -> Mapping[str, Any]:
         "lowered": program._compiled, "classifier": classifier, "trainer": fitted(classifier),
         "other_trainer": fitted(classifier),
         "curve": {0.1: {"loss": [1.0], "val_loss": [1.0]}},
+        "schedule": cr.schedules.constant(0.1), "averaged_step": averaged,
+        "averages": cr.compile(averaged, target="numpy").initial_state(),
         "lowered_function": cr.compile(logits, target="numpy")._compiled,
     }  # fmt: skip
 

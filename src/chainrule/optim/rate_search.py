@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chainc.ir import Node
-from chainc.ir.errors import InputError
+from chainc.ir.errors import GraphError, InputError
 from chainc.ir.types import Array
 from chainrule.declare.arguments import count, number
 from chainrule.optim.optimizers.optimizer import Optimizer
@@ -81,14 +81,21 @@ def find_rate(
 
     Raises:
         InputError: a number is out of range, the data does not fit, or the loss was never finite.
+        GraphError: it is no optimizer.
     """
+    given: object = optimizer
+    if not isinstance(given, Optimizer):
+        raise GraphError(
+            f"find_rate: a {type(given).__name__} is no optimizer",
+            hint="give the optimizer whose rate is looked for, such as optim.SGD(1.0)",
+        )
     hint = "give the smaller rate first, such as lowest=1e-6, highest=10"
-    number("find_rate", "lowest", lowest, above=0, hint=hint)
-    number("find_rate", "highest", highest, above=lowest, hint=hint)
+    low = number("find_rate", "lowest", lowest, above=0, hint=hint)
+    high = number("find_rate", "highest", highest, above=low, hint=hint)
     count("find_rate", "steps", steps, at_least=10, hint="try at least ten rates: steps=100")
     count("find_rate", "batch_size", batch_size, hint="take at least one row: batch_size=32")
     count("find_rate", "seed", seed, at_least=0, hint="give a seed such as 0")
-    seen = _seen(optimizer, loss, data, np.geomspace(lowest, highest, steps), batch_size, seed)
+    seen = _seen(optimizer, loss, data, np.geomspace(low, high, steps), batch_size, seed)
     rates: list[float] = []
     losses: list[float] = []
     smoothed: list[float] = []

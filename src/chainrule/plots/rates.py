@@ -9,7 +9,8 @@ import numpy as np
 
 from chainc.interpreters.reference import evaluate
 from chainc.ir import Graph, Node
-from chainrule.declare.arguments import count
+from chainc.ir.errors import InputError
+from chainrule.declare.arguments import count, mapping
 from chainrule.declare.leaves import input
 from chainrule.evaluation.values import Floats
 from chainrule.plots.given import at_most
@@ -39,12 +40,17 @@ def rates(schedules: Mapping[str, Callable[[Node], Node]], steps: int = 1000) ->
         steps: how many.
 
     Raises:
-        InputError: there is no schedule, or too many, or no step.
+        InputError: there is no schedule, something else, too many, or no step.
     """
     require_matplotlib("rates")
-    at_most("rates", "schedules", len(schedules), MOST_SCHEDULES, "compare fewer at a time")
+    hint = 'give schedules by name, such as {"cosine": schedules.cosine(0.1, steps=1000)}'
+    given = mapping("rates", "schedules", schedules, hint=hint)
+    at_most("rates", "schedules", len(given), MOST_SCHEDULES, "compare fewer at a time")
+    odd = [f"{name!r} is {each!r}" for name, each in given.items() if not callable(each)]
+    if odd:
+        raise InputError(f"rates: {odd[0]}, no schedule", hint=hint)
     count("rates", "steps", steps, hint="show at least one step: steps=1000")
-    found = {name: rate_of(schedule, steps) for name, schedule in schedules.items()}
+    found = {str(name): rate_of(schedule, steps) for name, schedule in schedules.items()}
     return drawn(found, "Learning rate")
 
 

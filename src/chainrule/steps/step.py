@@ -14,6 +14,7 @@ from chainc.ir.leaves import Slot
 from chainc.ops import equal, where
 from chainc.ops.runs.modes import resolve
 from chainrule.declare.arguments import count
+from chainrule.declare.derivatives import node_of
 from chainrule.declare.graphs import graph_of
 from chainrule.declare.leaves import step_counter
 from chainrule.writing.phrases import counted, listed
@@ -84,6 +85,7 @@ class Step:
         Raises:
             GraphError: the optimizer keeps no averages.
         """
+        node_of("averaged", node, "what is given")
         if not self.averages:
             raise GraphError(
                 "averaged: this step keeps no averages",

@@ -9,8 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chainc.ir import Node, scope
+from chainc.ir.errors import GraphError
 from chainc.ir.types import float32, float64
 from chainc.ops import astype, where
+from chainc.ops.movement import as_flag
 from chainrule.declare.arguments import number
 from chainrule.declare.leaves import step_counter
 from chainrule.optim.averages import Average
@@ -53,6 +55,8 @@ class Optimizer(Minimizer):
         if not callable(self.lr):
             hint = "give a small positive number, such as lr=0.1, or a schedule"
             number(name, "lr", self.lr, above=0, hint=hint)
+        as_flag(name, "maximize", self.maximize)
+        _check_average(name, self.average)
         object.__setattr__(self, "signal", as_chain(name, self.signal))
         object.__setattr__(self, "constraints", as_constraints(name, self.constraints))
 
@@ -114,3 +118,11 @@ class Optimizer(Minimizer):
         dtype = parameter.type.dtype
         own = {name: astype(scalar, dtype) for name, scalar in scalars.items()}
         return self.updates(parameter, signal, own)
+
+
+def _check_average(optimizer: str, given: object) -> None:
+    if given is not None and not isinstance(given, Average):
+        raise GraphError(
+            f"{optimizer}: average is a {type(given).__name__}",
+            hint="give one, such as average=optim.averages.ema(0.999)",
+        )

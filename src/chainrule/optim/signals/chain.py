@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from chainc.autodiff import grad
 from chainc.ir import Node, describe, scope, topological
 from chainc.ir.errors import GraphError
+from chainrule.declare.calls import answering
 from chainrule.optim.signals.accumulate import Accumulate
 from chainrule.optim.signals.rules import Signals, check_signals
 
@@ -82,7 +83,7 @@ def _with_penalty(signals: Signals, penalty: Node) -> Signals:
 
 
 def _given_by(transform: Transform, signals: Signals) -> Signals:
-    given: object = transform(signals)
+    given: object = answering(transform, "a transform")(signals)
     if not isinstance(given, Mapping):
         raise GraphError(
             f"signal: a transform gave a {type(given).__name__}",

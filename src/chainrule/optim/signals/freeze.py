@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from chainc.ir import Node, describe
 from chainc.ir.errors import GraphError
+from chainrule.declare.arguments import several
 from chainrule.optim.signals.rules import Signals, require_parameter
 
 __all__ = ["freeze"]
@@ -35,6 +36,9 @@ def freeze(parameters: Sequence[Node]) -> Freeze:
     Nothing is computed for them, and the optimizer keeps nothing beside them.
 
     Raises:
+        InputError: it is no list.
         GraphError: one of them is no parameter.
     """
-    return Freeze(tuple(require_parameter("freeze", node) for node in parameters))
+    hint = "give parameters, such as optim.freeze(model[0].parameters())"
+    listed = several("freeze", "parameters", parameters, hint=hint)
+    return Freeze(tuple(require_parameter("freeze", node) for node in listed))

@@ -44,6 +44,7 @@ def parameters_of(loss: Node, given: Sequence[Node] | None) -> tuple[Node, ...]:
         GraphError: there are none, or one that is given is no parameter.
     """
     if given is None:
+        node_of("minimize", loss)
         reached = topological([loss])
         chosen = [n for n in reached if isinstance(n.op, Slot) and n.op.trainable]
     else:
