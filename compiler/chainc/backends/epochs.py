@@ -85,6 +85,7 @@ class TrainingRunner(Protocol):
         stop: Callable[[], bool],
         *,
         every: int | None = None,
+        steps: int | None = None,
     ) -> Iterator[Epochs]:
         """Run epochs over the data, from where the state's `EpochPlace` is.
 
@@ -97,6 +98,8 @@ class TrainingRunner(Protocol):
             stop: asked again and again; once it is true, no further step is begun.
             every: after so many epochs the state's arrays are written, before they are given and
                 the next begins; without it the state is there in the end.
+            steps: no more than so many, even if that is in the middle of an epoch; the run is not
+                over then.
         """
         ...
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from chainc.interpreters.evaluate import evaluate_node
+from chainc.interpreters.evaluate import Held, evaluate_node
 from chainc.ir import Graph, Node, describe
 from chainc.ir.binding import bind_graph, sizes_of
 from chainc.ir.errors import InputError
@@ -28,15 +28,22 @@ class Evaluation:
     updates: Mapping[str, Array] = field(default_factory=dict)
 
 
+def held_as(dtype: DType) -> np.dtype[np.generic]:
+    """The element type in which the oracle holds values declared as `dtype`."""
+    return np.dtype(np.float64) if dtype.is_float else dtype.numpy
+
+
 def evaluate(
     graph: Graph,
     inputs: Mapping[str, npt.ArrayLike],
     states: Mapping[str, npt.ArrayLike] | None = None,
+    held: Held = held_as,
 ) -> Evaluation:
     """Compute the graph for input values by key and state values by name.
 
     Floating-point values are computed and returned in float64, whatever their declared type;
-    integers and Booleans keep theirs. Named sizes are those of the inputs' shapes.
+    integers and Booleans keep theirs; `held` chooses other types. Named sizes are those of the
+    inputs' shapes.
 
     Raises:
         InputError: a value is missing, unknown or does not fit its type; an index is out of range.
@@ -49,16 +56,12 @@ def evaluate(
     values: dict[Node, Array] = {}
     for node in bound.nodes:
         _refuse_named_sizes(node)
-        values[node] = _compute(node, [values[operand] for operand in node.inputs], given, slots)
+        operands = [values[operand] for operand in node.inputs]
+        values[node] = _compute(node, operands, given, slots, held)
     return Evaluation(
         tuple(values[node] for node in bound.outputs),
         {slot.op.label: values[value] for slot, value in bound.updates.items()},
     )
-
-
-def held_as(dtype: DType) -> np.dtype[np.generic]:
-    """The element type in which the oracle holds values declared as `dtype`."""
-    return np.dtype(np.float64) if dtype.is_float else dtype.numpy
 
 
 def _refuse_unknown(graph: Graph, given: Mapping[str, Array]) -> None:
@@ -72,20 +75,29 @@ def _refuse_unknown(graph: Graph, given: Mapping[str, Array]) -> None:
 
 
 def _compute(
-    node: Node, operands: Sequence[Array], given: Mapping[str, Array], slots: Mapping[str, Array]
+    node: Node,
+    operands: Sequence[Array],
+    given: Mapping[str, Array],
+    slots: Mapping[str, Array],
+    held: Held,
 ) -> Array:
+    dtype = held(node.type.dtype)
     if isinstance(node.op, Input):
-        return _given(node, node.op.key, given, node.op.default)
+        return _given(node, node.op.key, given, node.op.default, dtype)
     if isinstance(node.op, Slot):
-        return _given(node, str(node.op.key), slots, None)
-    return evaluate_node(node, operands, held_as)
+        return _given(node, str(node.op.key), slots, None, dtype)
+    return evaluate_node(node, operands, held)
 
 
 def _given(
-    node: Node, name: str, values: Mapping[str, Array], default: float | int | None
+    node: Node,
+    name: str,
+    values: Mapping[str, Array],
+    default: float | int | None,
+    dtype: np.dtype[np.generic],
 ) -> Array:
     if name not in values and default is not None:
-        return np.full(static(node.shape), default, held_as(node.type.dtype))
+        return np.full(static(node.shape), default, dtype)
     if name not in values:
         raise InputError(
             f"no value for {node.op.name} {name!r}",
@@ -93,7 +105,7 @@ def _given(
             hint=f"give an array of type {node.type}",
         )
     value = values[name]
-    fits = np.can_cast(value.dtype, held_as(node.type.dtype), "same_kind")
+    fits = np.can_cast(value.dtype, dtype, "same_kind")
     if value.shape != static(node.shape) or not fits:
         raise InputError(
             f"{node.op.name} {name!r} is declared {node.type} and got {value.dtype} "
@@ -101,7 +113,7 @@ def _given(
             where=describe(node),
             hint=f"give an array of type {node.type}",
         )
-    return value.astype(held_as(node.type.dtype), copy=False)
+    return value.astype(dtype, copy=False)
 
 
 def _refuse_named_sizes(node: Node) -> None:

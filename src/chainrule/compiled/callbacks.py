@@ -18,7 +18,7 @@ import numpy as np
 
 from chainc.ir.errors import InputError, StateError
 from chainc.ir.types import Array
-from chainrule.compiled.state import State
+from chainrule.compiled.state import HasState, State
 from chainrule.declare.arguments import count, number
 from chainrule.reports.columns import Value
 
@@ -142,6 +142,27 @@ def newest_checkpoint(path: str | os.PathLike[str]) -> Path | None:
         if (number := each.name[len(before) : len(each.name) - len(after)]).isdecimal()
     }
     return numbered[max(numbered)] if numbered else None
+
+
+def resumed(
+    path: str | os.PathLike[str], state: State | HasState | None, steps: int, epochs: int
+) -> tuple[State | HasState | None, int]:
+    """The state to continue from, and how many epochs of so many steps are left.
+
+    Raises:
+        InputError: none is left.
+    """
+    newest = newest_checkpoint(path)
+    if newest is None:
+        return state, epochs
+    found = State.load(newest)
+    left = epochs - int(found["step"]) // steps
+    if left < 1:
+        raise InputError(
+            f"run: {newest} is from the end of all {epochs} epochs, so there are none left",
+            hint="ask for more with epochs=, or run without resume",
+        )
+    return found, left
 
 
 @dataclass

@@ -8,12 +8,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from chainc.backends.epochs import Epochs, TrainingRunner
+from chainc.backends.epochs import EpochPlace, Epochs, TrainingRunner
+from chainc.driver import LoopForm
 from chainc.ir import Node, describe
+from chainc.ir.errors import InputError, NonFiniteWarning, warn
 from chainc.ir.types import Array
+from chainc.ops.families.philox import permutation
 from chainrule.compiled.callbacks import Callback, FinishedEpoch, every_of
 from chainrule.compiled.history import History
 from chainrule.declare.calls import answering
+from chainrule.evaluation.values import with_nan
 from chainrule.reports.columns import Columns, Value
 from chainrule.reports.whole_rows import WholeRows
 from chainrule.steps.ending import VALIDATION
@@ -107,6 +111,26 @@ class Run:
                 self.stopped = bool(answering(callback, "a callback")(epoch)) or self.stopped
 
 
+def warn_of_divergence(
+    rows: Mapping[str, Array],
+    history: Mapping[str, Sequence[float]],
+    parameters: Sequence[Node],
+    values: Mapping[str, Array],
+) -> None:
+    """Once a run, from what it leaves: to look at every step is `watch`.
+
+    Of NaN in the data the run has warned already.
+    """
+    found = not_finite(history.get("loss", ()), parameters, values)
+    if found is not None and not with_nan(rows):
+        warn(
+            NonFiniteWarning,
+            f"the run has diverged: {found}",
+            hint="declare the training with watch=True to see the step, the node and its "
+            "line where it begins; a smaller lr often helps",
+        )
+
+
 def not_finite(
     losses: Sequence[float], parameters: Sequence[Node], values: Mapping[str, Array]
 ) -> str | None:
@@ -118,3 +142,48 @@ def not_finite(
         if not np.isfinite(values[parameter.op.label]).all():
             return f"{describe(parameter)} holds NaN or infinity after it"
     return None
+
+
+def run_to_step(
+    runner: TrainingRunner,
+    form: LoopForm,
+    rows: Mapping[str, Array],
+    held_out: Mapping[str, Array] | None,
+    values: dict[str, Array],
+    epochs: int,
+    step: int,
+) -> Array:
+    """Do all steps of a run before this one; `values` are the state, updated in place.
+
+    Returns:
+        The numbers of the rows that the step visits, in its order.
+
+    Raises:
+        InputError: the run does not have this step.
+    """
+    count = len(rows[form.batch_inputs[0]])
+    place = EpochPlace.of(values, count, form.batch_size)
+    epoch, done = divmod(place.first + step - place.step, place.steps)
+    begun = place.first // place.steps
+    behind = place.step + (begun + epochs) * place.steps - place.first
+    if not place.step <= step < behind:
+        raise InputError(
+            f"replay: the run has no step {step}: it does the steps {place.step} to {behind - 1}",
+            hint="give one of these; more epochs with epochs=, an earlier one from another state",
+        )
+    passes, steps = epoch - begun + 1, step - place.step
+    finished = list(runner.run(rows, held_out, values, passes, _never, steps=steps))
+    if any(each.ended for each in finished):
+        raise InputError(
+            f"replay: the training has ended by its rules after {values['step']} steps, so there "
+            f"is no step {step}",
+            hint="give an earlier one",
+        )
+    start = done * form.batch_size
+    order = permutation(count, form.order_stream, int(values["seed"]), epoch)
+    visited = order if form.shuffle else np.arange(count)
+    return visited[start : start + form.batch_size]
+
+
+def _never() -> bool:
+    return False

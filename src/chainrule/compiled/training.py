@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -11,30 +10,29 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chainc import driver, ir
+from chainc import driver
 from chainc.backends.target import GeneratedCode
 from chainc.ir import Node
-from chainc.ir.errors import InputError, NonFiniteWarning, StateError, warn
-from chainc.ir.leaves import Input
+from chainc.ir.errors import InputError, StateError
 from chainc.ir.types import Array
 from chainc.ops.movement import as_flag
-from chainrule.compiled.callbacks import Callback, check_callbacks, newest_checkpoint
+from chainrule.compiled.callbacks import Callback, check_callbacks, resumed
 from chainrule.compiled.compiled import Compiled, not_compiled
 from chainrule.compiled.history import Result
-from chainrule.compiled.running import Record, Run, not_finite
+from chainrule.compiled.running import Record, Run, run_to_step, warn_of_divergence
 from chainrule.compiled.starting import FirstValues, values_to_continue
 from chainrule.compiled.state import HasState, State, state_of
-from chainrule.declare.arguments import count, number
+from chainrule.declare.arguments import count
 from chainrule.declare.calls import answers_calls
 from chainrule.declare.graphs import refuse_small
 from chainrule.evaluation.values import (
     Data,
     as_arrays,
     by_key,
+    check_hyperparameters,
     check_indices,
     sizes_from,
     warn_of_nan,
-    with_nan,
 )
 from chainrule.reports.columns import Columns, Value
 from chainrule.reports.whole_rows import WholeRows
@@ -46,6 +44,7 @@ from chainrule.writing.terminal import progress_bar, stop_on_interrupt
 
 if TYPE_CHECKING:
     from chainrule.views.profile import Profile
+    from chainrule.views.replay import Replay, Replaying
 
 
 @answers_calls
@@ -143,7 +142,8 @@ class TrainingProgram(Compiled):
         count("run", "epochs", asked, hint="run at least one epoch")
         shown = as_flag("run", "progress", progress)
         if resume is not None:
-            state, total = self._resumed(resume, state, len(next(iter(rows.values()))), asked)
+            steps = -(-len(next(iter(rows.values()))) // self._training.batch_size)
+            state, total = resumed(resume, state, steps, asked)
         values = self._starting_values(state)
         self._check_batch(rows)
         check_callbacks(callbacks)
@@ -167,7 +167,7 @@ class TrainingProgram(Compiled):
             for finished in run.finished(stop):
                 tick(finished, record.newest)
             interrupted = stop()
-        self._warn_of_divergence(rows, record.history, values)
+        warn_of_divergence(rows, record.history, self._training.step.parameters, values)
         return Result(State(values), record.kept(), record.latest, interrupted, run.stopped)
 
     def _check_rules(self, *, validated: bool) -> None:
@@ -177,25 +177,6 @@ class TrainingProgram(Compiled):
             raise InputError(
                 f"run: the training stops by {name!r}, and there are no validation data",
                 hint="give them, validation=[x, y], or let stop read the loss of the training",
-            )
-
-    def _warn_of_divergence(
-        self,
-        rows: Mapping[str, Array],
-        history: Mapping[str, Sequence[float]],
-        values: Mapping[str, Array],
-    ) -> None:
-        """Once a run, from what it leaves: to look at every step is `watch`.
-
-        Of NaN in the data the run has warned already.
-        """
-        found = not_finite(history.get("loss", ()), self._training.step.parameters, values)
-        if found is not None and not with_nan(rows):
-            warn(
-                NonFiniteWarning,
-                f"the run has diverged: {found}",
-                hint="declare the training with watch=True to see the step, the node and its "
-                "line where it begins; a smaller lr often helps",
             )
 
     def evaluate(
@@ -269,6 +250,56 @@ class TrainingProgram(Compiled):
         graphs = [stage.graph for stage in self._stages]
         return profile_of_training(self.target, self._compiled.loop, graphs, rows, values, steps)
 
+    def replay(
+        self,
+        data: Data,
+        *others: object,
+        step: int,
+        validation: Data | None = None,
+        state: State | HasState | None = None,
+        epochs: int | None = None,
+        **hyperparameters: float,
+    ) -> Replay[State]:
+        """One step again, with every value: randomness is counted, not drawn.
+
+        The loop runs up to the step, bit for bit as it did; then the graph of the step, as the
+        passes have changed it, is computed node by node in the declared element types.
+
+        Args:
+            data: as for `run`.
+            others: none, as for `run`.
+            step: which, counted from 0: as many as the state has behind it before the step.
+            validation: as for `run`, where the training stops by what is reported of it.
+            state: what the run began with, or left at any earlier step; by default the initial
+                state.
+            epochs: as for `run`.
+            hyperparameters: as for `run`.
+
+        Raises:
+            InputError: data that does not fit, or the run has no such step.
+            StateError: a state that does not fit.
+        """
+        _check_nothing_else("replay", others)
+        count("replay", "step", step, at_least=0, hint="count from 0: step=0 is the first")
+        passes = self._training.epochs if epochs is None else epochs
+        count("replay", "epochs", passes, hint="give 1 or more, as for run")
+        rows = self._check(data, hyperparameters)
+        held_out = None if validation is None else self._check(validation, hyperparameters)
+        self._check_rules(validated=held_out is not None)
+        self._check_batch(rows)
+        values = self._starting_values(state)
+        form = self._compiled.declared.form
+        visited = run_to_step(
+            self._compiled.executable.runner, form, rows, held_out, values, passes, step
+        )
+        return self._replaying.step(rows, visited, State(values))
+
+    @cached_property
+    def _replaying(self) -> Replaying:
+        from chainrule.views.replay import Replaying
+
+        return Replaying(self._training, self._compiled)
+
     def export(
         self,
         folder: str | os.PathLike[str],
@@ -315,7 +346,7 @@ class TrainingProgram(Compiled):
         )
 
     def _check(self, data: Data, hyperparameters: Mapping[str, float]) -> dict[str, Array]:
-        _check_hyperparameters(self._declared, hyperparameters)
+        check_hyperparameters(self._declared, hyperparameters)
         given = by_key(self._declared, data, hyperparameters)
         arrays = as_arrays(self._declared, given, self._compiled.executable.runner.byte_inputs)
         sizes = sizes_from(self._declared, arrays)
@@ -335,27 +366,6 @@ class TrainingProgram(Compiled):
             )
         for size in filter(None, (batch_size, found % batch_size)):
             refuse_small(self._declared, dict.fromkeys(self._signature.size_names, size))
-
-    def _resumed(
-        self,
-        path: str | os.PathLike[str],
-        state: State | HasState | None,
-        rows: int,
-        epochs: int,
-    ) -> tuple[State | HasState | None, int]:
-        """The state to continue from, and how many epochs are left."""
-        newest = newest_checkpoint(path)
-        if newest is None:
-            return state, epochs
-        found = State.load(newest)
-        steps = -(-rows // self._training.batch_size)
-        left = epochs - int(found["step"]) // steps
-        if left < 1:
-            raise InputError(
-                f"run: {newest} is from the end of all {epochs} epochs, so there are none left",
-                hint="ask for more with epochs=, or run without resume",
-            )
-        return found, left
 
     def _starting_values(self, state: State | HasState | None) -> dict[str, Array]:
         if state is None:
@@ -381,16 +391,3 @@ def _check_nothing_else(function: str, others: Sequence[object]) -> None:
             hint=f"give the inputs' arrays as a list, {function}([x, y]), or by name, "
             f'{function}({{"x": ..., "y": ...}}); held-out data is validation=... of run',
         )
-
-
-def _check_hyperparameters(graph: ir.Graph, given: Mapping[str, float]) -> None:
-    known = [node.op.key for node in graph.leaves("input") if isinstance(node.op, Input)
-             and node.op.default is not None]  # fmt: skip
-    for name, value in given.items():
-        if name not in known:
-            raise InputError(
-                f"there is no hyperparameter {name!r}",
-                hint=f"this program has {', '.join(known) or 'none'}",
-            )
-        above = 0.0 if name.partition("_")[0] == "lr" else -math.inf
-        number("run", name, value, above=above, hint="give a finite number; a positive one for lr")

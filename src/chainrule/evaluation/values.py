@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from chainc.ir.binding import sizes_of
 from chainc.ir.errors import InputError, NonFiniteWarning, warn
 from chainc.ir.leaves import Input
 from chainc.ir.types import Array, bind, names_of
-from chainrule.declare.arguments import count
+from chainrule.declare.arguments import count, number
 from chainrule.declare.arrays import UnfitError, columns_of, convert, read
 from chainrule.evaluation.positions import by_name
 
@@ -57,6 +58,20 @@ def by_key(graph: Graph, *groups: object) -> dict[str, object]:
                 )
             values[name] = value
     return values
+
+
+def check_hyperparameters(graph: Graph, given: Mapping[str, float]) -> None:
+    """Refuse what is no scalar input with a default, or no number that it can have."""
+    known = [node.op.key for node in graph.leaves("input") if isinstance(node.op, Input)
+             and node.op.default is not None]  # fmt: skip
+    for name, value in given.items():
+        if name not in known:
+            raise InputError(
+                f"there is no hyperparameter {name!r}",
+                hint=f"this program has {', '.join(known) or 'none'}",
+            )
+        above = 0.0 if name.partition("_")[0] == "lr" else -math.inf
+        number("run", name, value, above=above, hint="give a finite number; a positive one for lr")
 
 
 def _name(key: Node | str) -> str:

@@ -76,6 +76,7 @@ class Idle:
         stop: Callable[[], bool],
         *,
         every: int | None = None,
+        steps: int | None = None,
     ) -> Iterator[Epochs]:
         yield Epochs(np.ones(epochs), np.full((epochs, 1), 7.0), None)
 

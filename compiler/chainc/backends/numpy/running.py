@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import count
 from typing import Protocol
 
 import numpy as np
@@ -82,10 +83,12 @@ class NumpyTraining:
         stop: Callable[[], bool],
         *,
         every: int | None = None,
+        steps: int | None = None,
     ) -> Iterator[Epochs]:
         """See `TrainingRunner`; every epoch comes by itself, the state with it."""
         place = EpochPlace.of(state, len(data[self.batch_input]), self.batch_size)
-        loop = self.train(data, state, place.first, epochs, stop)
+        ended = stop if steps is None else _after(steps, stop)
+        loop = self.train(data, state, place.first, epochs, ended)
         try:
             for number, (_, seen, means, complete) in enumerate(loop, start=1):
                 held_out = None if validation is None else self.validate(validation, state)
@@ -112,6 +115,12 @@ class NumpyTraining:
     def evaluate(self, data: Arrays, state: Arrays) -> Array:
         """See `TrainingRunner`."""
         return self.validate(data, state)
+
+
+def _after(steps: int, stop: Callable[[], bool]) -> Callable[[], bool]:
+    """What is asked before every step: have so many been done, or is it time to stop?"""
+    done = count()
+    return lambda: next(done) >= steps or stop()
 
 
 def execute(source: str, title: str, **given: object) -> dict[str, object]:

@@ -77,15 +77,18 @@ class RunMemory:
         """Of the data."""
         return int(self.job[training.COUNT])
 
-    def plan_steps(self, first: int, epochs: int, seed: int, *, ends: bool = True) -> None:
+    def plan_steps(
+        self, first: int, epochs: int, seed: int, *, ends: bool = True, most: int | None = None
+    ) -> None:
         """From a step, perhaps in the middle of an epoch, to the end of the last epoch.
 
-        Does the run end there?
+        Does the run end there? It does no more than `most` steps.
         """
         steps = -(-self.rows // self._places.layout.batch_size)
+        last = (first // steps + epochs) * steps
         self.job[training.ENDS] = ends
         self.job[training.FIRST] = first
-        self.job[training.LAST] = (first // steps + epochs) * steps
+        self.job[training.LAST] = last if most is None else min(last, first + most)
         self.job[training.SEED] = seed
 
     def plan_again(self, first: int, steps: int, seed: int) -> None:

@@ -100,12 +100,14 @@ class NativeTraining:
         stop: Callable[[], bool],
         *,
         every: int | None = None,
+        steps: int | None = None,
     ) -> Iterator[Epochs]:
         """See `TrainingRunner`; state arrays are written when the iterator ends or is closed too.
 
         Raises:
             InputError: the validation data has another value for an input without rows.
         """
+        before = int(state["step"])
         most = max(1, min(MOST_EPOCHS, MOST_NUMBERS // self._code.places.layout.columns))
         if every is not None:
             most = max(1, most // every) * every
@@ -113,7 +115,9 @@ class NativeTraining:
             if done and stop():
                 return
             some = min(most, epochs - done)
-            run = _Run(self, data, validation, state, some, ends=done + some == epochs)
+            left = None if steps is None else before + steps - int(state["step"])
+            last = done + some == epochs and steps is None
+            run = _Run(self, data, validation, state, some, ends=last, steps=left)
             for finished in run.epochs_in_parts(every, stop):
                 yield finished
                 if finished.ended:
@@ -175,9 +179,10 @@ class _Run:
         epochs: int,
         *,
         ends: bool,
+        steps: int | None,
     ) -> None:
         self.training, self.state = training, state
-        self.epochs, self.ends = epochs, ends
+        self.epochs, self.ends, self.steps = epochs, ends, steps
         self.memory = training.memory(data, validation, state, epochs)
         self.place = EpochPlace.of(state, self.memory.rows, training.batch_size)
 
@@ -209,7 +214,7 @@ class _Run:
     def _plan(self, epochs: int, *, ends: bool) -> None:
         self.place = EpochPlace.of(self.state, self.memory.rows, self.training.batch_size)
         seed = int(self.state["seed"])
-        self.memory.plan_steps(self.place.first, epochs, seed, ends=ends)
+        self.memory.plan_steps(self.place.first, epochs, seed, ends=ends, most=self.steps)
 
     def _write(self) -> None:
         self.training.copy_out(self.memory)
