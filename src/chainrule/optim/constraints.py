@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from chainc.ir import Node, describe, scope
 from chainc.ir.errors import GraphError, InputError
 from chainc.ir.leaves import Slot
-from chainc.ops import equal, less, maximum, sqrt, square, sum, where
+from chainc.ops import less, logical_and, maximum, sqrt, square, sum, where
 from chainc.ops.movement import normalize_axes
 from chainrule.declare.arguments import number
 
@@ -42,7 +43,8 @@ def max_norm(limit: float, weights: Nodes | None = None, axis: Axis = None) -> C
 
         optim.SGD(lr=0.1, constraints=[regularize.max_norm(3.0)])
 
-    Weights that are shorter stay as they are, exactly (Srebro and Shraibman 2005).
+    Weights that are shorter stay as they are, exactly (Srebro and Shraibman 2005). So do weights
+    whose squares overflow: such a training has diverged, and shall be seen to.
 
     Args:
         limit: the largest length, √Σ w², positive.
@@ -59,13 +61,16 @@ def max_norm(limit: float, weights: Nodes | None = None, axis: Axis = None) -> C
 
     def project(weight: Node) -> Node:
         length = _length("max_norm", weight, axis)
-        return weight * where(less(largest, length), largest / length, 1.0)
+        too_long = logical_and(less(largest, length), less(length, math.inf))
+        return weight * where(too_long, largest / length, 1.0)
 
     return _constraint("max_norm", project, weights, axis)
 
 
 def unit_norm(weights: Nodes | None = None, axis: Axis = None) -> Constraint:
-    """The weights into each unit, scaled to length 1; weights that are all 0 stay 0.
+    """The weights into each unit, scaled to length 1.
+
+    Where all are 0, or their squares overflow, they stay as they are.
 
     Args:
         weights: which parameters; by default all with two or more axes that the optimizer changes.
@@ -78,7 +83,8 @@ def unit_norm(weights: Nodes | None = None, axis: Axis = None) -> Constraint:
 
     def project(weight: Node) -> Node:
         length = _length("unit_norm", weight, axis)
-        return weight / where(equal(length, 0.0), 1.0, length)
+        has_direction = logical_and(less(0.0, length), less(length, math.inf))
+        return weight / where(has_direction, length, 1.0)
 
     return _constraint("unit_norm", project, weights, axis)
 

@@ -84,8 +84,9 @@ def test_what_is_allowed_stays_exactly(target: str) -> None:
     np.testing.assert_array_equal(moved(regularize.max_norm(1.0), short, target), short)
     np.testing.assert_array_equal(moved(regularize.non_negative(), np.abs(short), target),
                                   np.abs(short))  # fmt: skip
-    zeros = np.zeros((7, 5))
-    np.testing.assert_array_equal(moved(regularize.unit_norm(), zeros, target), zeros)
+    for stays in (np.zeros((7, 5)), np.full((7, 5), 1e200)):
+        for constraint in (regularize.unit_norm(), regularize.max_norm(1.0)):
+            np.testing.assert_array_equal(moved(constraint, stays, target), stays)
 
 
 @TARGETS
