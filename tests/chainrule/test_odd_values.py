@@ -6,16 +6,19 @@ none names a file of the library.
 
 from __future__ import annotations
 
+import inspect
 import re
 import warnings
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
-from tests.odd import calls, compiled, declaring, fitting, optimizing
+from tests.odd import calls, compiled, declaring, fitting, left_out, optimizing
 
 import chainc
 import chainrule as cr
@@ -97,3 +100,96 @@ def test_a_fault_is_found() -> None:
     assert (
         fault_of(partial(divmod, 1, 0)) == "ZeroDivisionError: integer division or modulo by zero"
     )
+
+
+# --- nothing is left out
+
+
+def public(module: ModuleType, path: str) -> Iterator[tuple[str, Callable[..., object]]]:
+    """The functions and classes of a module and of those in it, by the names that rows have."""
+    for name in dir(module):
+        found = getattr(module, name)
+        if name.startswith("_") or found is cr:
+            continue
+        if isinstance(found, ModuleType):
+            yield from public(found, name if path == "cr" else f"{path}.{name}")
+        elif inspect.isfunction(found) or (inspect.isclass(found) and not is_no_call(found)):
+            yield f"{path}.{name}", found
+
+
+def is_no_call(found: type) -> bool:
+    """Errors are raised by the library, and protocols are for types."""
+    return issubclass(found, BaseException) or getattr(found, "_is_protocol", False)
+
+
+def methods() -> Iterator[tuple[str, str, Callable[..., object]]]:
+    """Those of the objects of the tables: `TrainingProgram.run`, `program.run` and the method."""
+    for name, thing in calls.things().items():
+        kind = type(thing)
+        for method in dir(kind) if kind.__module__.startswith("chainrule") else ():
+            static = inspect.getattr_static(kind, method)
+            if not method.startswith("_") and inspect.isfunction(
+                getattr(static, "__func__", static)
+            ):
+                bound = getattr(thing, method)
+                yield bound.__qualname__, f"{name}.{method}", bound
+
+
+def swept() -> dict[str, set[str]]:
+    """The arguments of each row's function; those by position as `*`."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for path, arguments in ROWS.items():
+        found[path.partition(":")[0]] |= {"*" if a.startswith("_") else a for a in arguments}
+    return found
+
+
+def not_swept(function: Callable[..., object], arguments: set[str]) -> list[str]:
+    """The parameters that no row gives; what is given by position may be any."""
+    by_name = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+    parameters = inspect.signature(function).parameters.values()
+    named = [p.name for p in parameters if p.kind not in by_name]
+    required = [p.name for p in parameters if p.kind in by_name and not arguments]
+    known = named[:1] if "*" in arguments else []
+    return [name for name in (*named, *required) if name not in {*arguments, *known}]
+
+
+def test_every_argument_of_what_is_public_has_a_row() -> None:
+    rows = swept()
+    missing = [
+        f"{path}: {name}"
+        for path, function in public(cr, "cr")
+        if path not in left_out.NAMES
+        for name in not_swept(function, rows.get(path, set()))
+        if f"{path}: {name}" not in left_out.NAMES
+    ]
+    assert missing == []
+
+
+def test_every_argument_of_a_method_has_a_row() -> None:
+    rows = swept()
+    given: dict[str, set[str]] = defaultdict(set)
+    for method, path, _ in methods():
+        given[method] |= rows.get(path, set()) | rows.get(f"cr.{method}", set())
+    missing = {
+        f"{method}: {name}"
+        for method, _, bound in methods()
+        if method not in left_out.METHODS
+        for name in not_swept(bound, given[method])
+    }
+    assert missing == set()
+
+
+def test_what_is_left_out_is_there() -> None:
+    names = {path for path, _ in public(cr, "cr")}
+    assert {path.partition(":")[0] for path in left_out.NAMES} <= names
+    assert set(left_out.METHODS) <= {method for method, _, _ in methods()}
+
+
+def test_an_argument_without_a_row_is_found() -> None:
+    def function(first: object, second: object = None, **others: object) -> None:
+        pass
+
+    assert not_swept(function, {"first", "second"}) == []
+    assert not_swept(function, {"first"}) == ["second"]
+    assert not_swept(function, {"*"}) == ["second"]
+    assert not_swept(function, set()) == ["first", "second", "others"]

@@ -35,4 +35,5 @@ AROUND: dict[str, Arguments] = {
     "optim.find_rate": {"optimizer": sgd, "loss": loss, "data": data, "lowest": 1e-6,
                         "highest": 1.0, "steps": 10, "batch_size": 4, "seed": 0},
     "averaged_step.averaged": {"node": loss},
+    "averaged_step.every": {"steps": 2},
 }  # fmt: skip

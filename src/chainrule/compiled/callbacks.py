@@ -19,7 +19,7 @@ import numpy as np
 from chainc.ir.errors import InputError, StateError
 from chainc.ir.types import Array
 from chainrule.compiled.state import HasState, State
-from chainrule.declare.arguments import count, number
+from chainrule.declare.arguments import count, number, path_of, several
 from chainrule.reports.columns import Value
 
 __all__ = ["CSVLog", "Checkpoint", "FinishedEpoch", "TensorBoardLog", "TimeLimit"]
@@ -58,24 +58,29 @@ class Callback(Protocol):
     def __call__(self, epoch: FinishedEpoch) -> bool | None: ...
 
 
-def check_callbacks(given: Sequence[Callback]) -> None:
+def checked_callbacks(given: Sequence[Callback]) -> tuple[Callback, ...]:
     """Refuse what cannot be called, and let each find out whether it can do its work.
 
     Raises:
         InputError: something cannot be called, or its `every` is no number of epochs.
         StateError: a file could not be written.
     """
-    for callback in given:
+    hint = "give a list of functions of an epoch, such as [cr.TimeLimit(60)]"
+    chosen: list[Callback] = []
+    for callback in several("run", "callbacks", given, hint=hint):
         if not callable(callback):
             raise InputError(
                 f"run: {callback!r} is no callback",
                 hint="give functions of an epoch, such as lambda epoch: print(epoch.values)",
             )
-        count("run", "every of a callback", every_of(callback), hint="give 1 or more")
-    for callback in given:
+        every = getattr(callback, "every", 1)
+        count("run", "every of a callback", every, hint="give 1 or more")
+        chosen.append(callback)
+    for callback in chosen:
         begin = getattr(callback, "begin", None)
         if begin is not None:
             begin()
+    return tuple(chosen)
 
 
 def every_of(callback: Callback) -> int:
@@ -152,7 +157,7 @@ def resumed(
     Raises:
         InputError: none is left.
     """
-    newest = newest_checkpoint(path)
+    newest = newest_checkpoint(path_of("run", path))
     if newest is None:
         return state, epochs
     found = State.load(newest)

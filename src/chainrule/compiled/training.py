@@ -16,7 +16,7 @@ from chainc.ir import Node
 from chainc.ir.errors import InputError, StateError
 from chainc.ir.types import Array
 from chainc.ops.movement import as_flag
-from chainrule.compiled.callbacks import Callback, check_callbacks, resumed
+from chainrule.compiled.callbacks import Callback, checked_callbacks, resumed
 from chainrule.compiled.compiled import Compiled, not_compiled
 from chainrule.compiled.history import Result
 from chainrule.compiled.running import Record, Run, run_to_step, warn_of_divergence
@@ -52,8 +52,13 @@ class TrainingProgram(Compiled):
     """A compiled training loop."""
 
     def __init__(self, declared: Training, compiled: driver.CompiledTraining) -> None:
-        if not isinstance(compiled, driver.CompiledTraining):
-            raise not_compiled("TrainingProgram", compiled, "cr.compile(cr.training(step, ...))")
+        parts: list[tuple[object, type]] = [
+            (declared, Training),
+            (compiled, driver.CompiledTraining),
+        ]
+        for part, kind in parts:
+            if not isinstance(part, kind):
+                raise not_compiled("TrainingProgram", part, "cr.compile(cr.training(step, ...))")
         super().__init__(compiled.target, compiled.declared.step)
         self._training = declared
         self._compiled = compiled
@@ -146,7 +151,7 @@ class TrainingProgram(Compiled):
             state, total = resumed(resume, state, steps, asked)
         values = self._starting_values(state)
         self._check_batch(rows)
-        check_callbacks(callbacks)
+        chosen = checked_callbacks(callbacks)
         record = Record(self._columns)
         run = Run(
             self._compiled.executable.runner,
@@ -156,7 +161,7 @@ class TrainingProgram(Compiled):
             values,
             total,
             record,
-            callbacks,
+            chosen,
             before=asked - total,
         )
         with (

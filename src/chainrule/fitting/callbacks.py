@@ -9,7 +9,7 @@ from typing import TypeGuard
 import numpy as np
 
 from chainc.ir.errors import InputError
-from chainrule.compiled.callbacks import Callback, FinishedEpoch, check_callbacks, every_of
+from chainrule.compiled.callbacks import Callback, FinishedEpoch, checked_callbacks, every_of
 from chainrule.compiled.state import State
 from chainrule.declare.calls import answering
 from chainrule.reports.columns import Value
@@ -51,7 +51,7 @@ def callbacks_for_batches(given: Callbacks, *, resumed: bool) -> tuple[Callback,
             "fit: how many epochs are left is not known, for without y there are batches",
             hint="go on with trainer.load(path), and say how many with epochs=",
         )
-    check_callbacks(between)
+    checked_callbacks(between)
     return between
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chainc.ir import Node, apply, describe
 from chainc.ir.errors import GraphError
-from chainc.ir.leaves import Initializer, Label, Slot
+from chainc.ir.leaves import Label, Slot
 from chainrule.declare import init
 from chainrule.declare.arguments import part_name, text
 
@@ -25,8 +25,11 @@ class SlotLabel(Label):
         return f"{super().__str__()}/{self.parameter}"
 
 
-def slot(prefix: str, parameter: Node, initial: Initializer | None = None) -> Node:
-    """A state of the parameter's type, by default first 0, kept beside it under `prefix`."""
+def slot(prefix: str, parameter: Node, initial: init.InitializerLike = 0.0) -> Node:
+    """A state of the parameter's type, by default first 0, kept beside it under `prefix`.
+
+    Its first value is given as for `cr.parameter`.
+    """
     given: object = parameter
     if not isinstance(given, Node) or not isinstance(given.op, Slot):
         told = describe(given) if isinstance(given, Node) else f"a {type(given).__name__}"
@@ -36,4 +39,4 @@ def slot(prefix: str, parameter: Node, initial: Initializer | None = None) -> No
     for part in text("slot", "the prefix", prefix).split("/"):
         part_name("slot", part)
     label = SlotLabel(prefix, given.op.key)
-    return apply(Slot(label, parameter.type, initial or init.zeros()))
+    return apply(Slot(label, parameter.type, init.as_initializer(initial)))

@@ -17,6 +17,7 @@ from chainc.ir.errors import InputError
 from chainc.ir.leaves import Constant
 from chainc.ir.types import Array, Size, format_shape
 from chainc.ops.runs.modes import ByMode, Updating
+from chainrule.declare.derivatives import nodes_of
 from chainrule.evaluation.backpropagation import Backpropagation, backpropagate
 from chainrule.steps.loop import Training
 from chainrule.writing.array_text import number_text
@@ -90,8 +91,9 @@ class Replay(Generic[S]):
 
         Raises:
             InputError: they read what the step does not.
+            GradientError: something is no node.
         """
-        graph = Graph(nodes or (self.loss,))
+        graph = Graph(tuple(nodes_of("point", nodes or self.loss)))
         names = [node.op.label for node in (*graph.leaves("input"), *graph.leaves("state"))]
         known = {**self.state, **self.batch}
         for name in names:

@@ -1,0 +1,34 @@
+"""Public names that no row of the tables calls, each with the reason."""
+
+from __future__ import annotations
+
+RESULT = "what a function gives; users read it"
+PART = "a part of what has rows of its own"
+OWN = "the base of classes of one's own, whose arguments are theirs; those there are have rows"
+ABSENT = "what it needs is not installed everywhere"
+
+NAMES = {
+    "cr.Derivation": RESULT,
+    "cr.Drawing": RESULT,
+    "cr.Node": RESULT,
+    "cr.Result": RESULT,
+    "cr.TensorBoardLog": ABSENT,
+    "datasets.Dataset": RESULT,
+    "nn.Module": OWN,
+    "optim.Optimizer": OWN,
+    "optim.RateSearch": RESULT,
+    "plots.Plot": RESULT,
+    "plots.Recording": RESULT,
+    "regularize.Constraint": RESULT,
+    "cr.Training: ending": "made by cr.training from stop",
+}
+
+METHODS = {
+    "Graph.leaves": "of the compiler",
+    "Graph.replace": "of the compiler",
+    "Optimizer.changes": OWN,
+    "SGD.scalars": OWN,
+    "SGD.updates": OWN,
+    "Schedule.shown": PART,
+    "Sequential.forward": "called by the layer itself, which has a row",
+}
