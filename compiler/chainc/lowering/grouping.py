@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from chainc.ir.types import Dim
-from chainc.lowering.kernels import Kernel, Map, Names, renamed
+from chainc.lowering.kernels import Kernel, Map, Names, renamed_all
 from chainc.lowering.program import Program
 from chainc.lowering.views import Buffer, Operand, View
 
@@ -64,11 +64,16 @@ class Group(Kernel):
         return self.root.vector_axes()
 
     def over(self, names: Names) -> Kernel:
+        members = tuple([member.over(names) for member in self.members])
+        own = (self.out, *(target for _, target in self.kept))
+        same = all(new is old for new, old in zip(members, self.members, strict=True))
+        if same and not any(buffer in names for buffer in own):
+            return self
         return replace(
             self,
             out=names.get(self.out, self.out),
-            operands=tuple(renamed(operand, names) for operand in self.operands),
-            members=tuple(member.over(names) for member in self.members),
+            operands=renamed_all(self.operands, names),
+            members=members,
             kept=tuple((result, names.get(target, target)) for result, target in self.kept),
         )
 

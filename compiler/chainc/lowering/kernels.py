@@ -123,14 +123,23 @@ class Kernel:
         yield self
 
     def over(self, names: Names) -> Kernel:
-        """The same kernel over other buffers."""
-        operands = tuple(renamed(operand, names) for operand in self.operands)
-        return replace(self, out=names.get(self.out, self.out), operands=operands)
+        """The same kernel over other buffers; itself where none of its own has another name."""
+        operands, out = renamed_all(self.operands, names), names.get(self.out, self.out)
+        if operands is self.operands and out is self.out:
+            return self
+        return replace(self, out=out, operands=operands)
 
     def reading(self, view: View, instead: View) -> Kernel:
         """The same kernel with another view in the place of one."""
         operands = (instead if operand is view else operand for operand in self.operands)
         return replace(self, operands=tuple(operands))
+
+
+def renamed_all(operands: tuple[Operand, ...], names: Names) -> tuple[Operand, ...]:
+    """All of them over other buffers; the same tuple where none is over one of these."""
+    if not any(isinstance(each, View) and each.buffer in names for each in operands):
+        return operands
+    return tuple([renamed(each, names) for each in operands])
 
 
 def renamed(operand: Operand, names: Names) -> Operand:
