@@ -15,7 +15,6 @@ See            draw, explain, derive, step_through, formula, plots
 Check          check_grad, check_backward
 """
 
-import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -41,11 +40,6 @@ from chainc.ir.types import int32 as int32
 from chainc.ir.types import int64 as int64
 from chainc.ir.types import uint8 as uint8
 from chainc.ops import *
-from chainrule import nn as nn
-from chainrule import optim as optim
-from chainrule.declare import init as init
-from chainrule.declare import losses as losses
-from chainrule.declare import metrics as metrics
 from chainrule.declare.calls import answer_calls
 from chainrule.declare.derivatives import grad as grad
 from chainrule.declare.derivatives import hvp as hvp
@@ -64,26 +58,16 @@ from chainrule.declare.transforms import elementwise as elementwise
 from chainrule.declare.transforms import formula as formula
 from chainrule.declare.transforms import hessian as hessian
 from chainrule.declare.transforms import jacobian as jacobian
-from chainrule.optim import regularize as regularize
-from chainrule.optim import schedules as schedules
-from chainrule.steps.loop import Training as Training
-from chainrule.steps.loop import training as training
-from chainrule.steps.stopping import EarlyStopping as EarlyStopping
-from chainrule.steps.stopping import NaNGuard as NaNGuard
-from chainrule.steps.stopping import TargetValue as TargetValue
 from chainrule.writing.public import public_names
 
 __version__ = "0.1.0"
 
 bind_numpy()
 
-# `from chainrule.losses import cross_entropy` works wherever the file lies, as `os.path` does.
-for _name in ("init", "losses", "metrics", "regularize", "schedules"):
-    _module = sys.modules[f"{__name__}.{_name}"] = globals()[_name]
-    answer_calls(vars(_module), dir(_module), _name)
-
 if TYPE_CHECKING:
     from chainrule import datasets as datasets
+    from chainrule import nn as nn
+    from chainrule import optim as optim
     from chainrule import plots as plots
     from chainrule.compiled.callbacks import Checkpoint as Checkpoint
     from chainrule.compiled.callbacks import CSVLog as CSVLog
@@ -96,10 +80,20 @@ if TYPE_CHECKING:
     from chainrule.compiled.history import Result as Result
     from chainrule.compiled.state import State as State
     from chainrule.compiled.training import TrainingProgram as TrainingProgram
+    from chainrule.declare import init as init
+    from chainrule.declare import losses as losses
+    from chainrule.declare import metrics as metrics
     from chainrule.drawing.drawing import Drawing as Drawing
     from chainrule.drawing.drawing import draw as draw
     from chainrule.drawing.rendering import RenderingError as RenderingError
     from chainrule.fitting.trainer import Trainer as Trainer
+    from chainrule.optim import regularize as regularize
+    from chainrule.optim import schedules as schedules
+    from chainrule.steps.loop import Training as Training
+    from chainrule.steps.loop import training as training
+    from chainrule.steps.stopping import EarlyStopping as EarlyStopping
+    from chainrule.steps.stopping import NaNGuard as NaNGuard
+    from chainrule.steps.stopping import TargetValue as TargetValue
     from chainrule.teaching.derivations.derivation import Derivation as Derivation
     from chainrule.teaching.derivations.derivation import derive as derive
     from chainrule.teaching.explanation.explanation import explain as explain
@@ -114,14 +108,18 @@ else:
         "Checkpoint": "chainrule.compiled.callbacks",
         "Derivation": "chainrule.teaching.derivations.derivation",
         "Drawing": "chainrule.drawing.drawing",
+        "EarlyStopping": "chainrule.steps.stopping",
         "Function": "chainrule.compiled.function",
         "Graph": "chainrule.compiled.graph",
+        "NaNGuard": "chainrule.steps.stopping",
         "RenderingError": "chainrule.drawing.rendering",
         "Result": "chainrule.compiled.history",
         "State": "chainrule.compiled.state",
+        "TargetValue": "chainrule.steps.stopping",
         "TensorBoardLog": "chainrule.compiled.callbacks",
         "TimeLimit": "chainrule.compiled.callbacks",
         "Trainer": "chainrule.fitting.trainer",
+        "Training": "chainrule.steps.loop",
         "TrainingProgram": "chainrule.compiled.training",
         "check_backward": "chainrule.teaching.grading.check",
         "check_grad": "chainrule.teaching.gradient_check",
@@ -130,9 +128,17 @@ else:
         "derive": "chainrule.teaching.derivations.derivation",
         "draw": "chainrule.drawing.drawing",
         "explain": "chainrule.teaching.explanation.explanation",
+        "init": "chainrule.init",
+        "losses": "chainrule.losses",
+        "metrics": "chainrule.metrics",
+        "nn": "chainrule.nn",
+        "optim": "chainrule.optim",
         "parse": "chainrule.compiled.graph",
         "plots": "chainrule.plots",
+        "regularize": "chainrule.regularize",
+        "schedules": "chainrule.schedules",
         "step_through": "chainrule.teaching.stepper.stepper",
+        "training": "chainrule.steps.loop",
     }
 
     def __getattr__(name: str) -> object:
