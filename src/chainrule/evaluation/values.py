@@ -70,7 +70,7 @@ def check_hyperparameters(graph: Graph, given: Mapping[str, float]) -> None:
                 f"there is no hyperparameter {name!r}",
                 hint=f"this program has {', '.join(known) or 'none'}",
             )
-        above = 0.0 if name.partition("_")[0] == "lr" else -math.inf
+        above = 0.0 if "lr" in name.split("_") else -math.inf  # lr_1 of a group, d_lr of a step
         number("run", name, value, above=above, hint="give a finite number; a positive one for lr")
 
 

@@ -70,6 +70,18 @@ def test_rates_are_given_by_part() -> None:
         program.run({"x": ROWS, "y": AIMS}, lr_1=-0.1)
 
 
+def test_rates_of_several_steps_are_positive_too() -> None:
+    loss, layer = model()
+    assert layer.bias is not None
+    steps = {
+        "d": optim.SGD(0.2).minimize(loss, [layer.weight]),
+        "g": optim.SGD(0.1).minimize(2.0 * loss, [layer.bias]),
+    }
+    program = cr.compile(cr.training(steps, epochs=1, batch_size=8), target="numpy")
+    with pytest.raises(cr.InputError, match="d_lr must be a finite number and above 0"):
+        program.run({"x": ROWS, "y": AIMS}, d_lr=-0.1)
+
+
 def test_a_common_norm_is_that_of_all_parts() -> None:
     loss, layer = model()
     assert layer.bias is not None
