@@ -31,7 +31,8 @@ ROWS = {
 PARAMETERS = [(path, name) for path, arguments in ROWS.items() for name in arguments]
 ODD: dict[str, Any] = {
     "None": None, "an array": np.ones((2, 5)), "text": "abc", "a list": [1.5, "b"],
-    "a dictionary": {"a": 1}, "a node": cr.input("other", (7, 5, 2)), "-1": -1, "1.5": 1.5,
+    "a dictionary": {"a": 1}, "an empty one": {}, "rows of two lengths": [[1], [2, 3]],
+    "a node": cr.input("other", (7, 5, 2)), "-1": -1, "1.5": 1.5,
     "NaN": float("nan"), "beyond int64": 2**70, "a lambda": lambda: None, "a class": int,
 }  # fmt: skip
 
@@ -177,6 +178,15 @@ def test_every_argument_of_a_method_has_a_row() -> None:
         for name in not_swept(bound, given[method])
     }
     assert missing == set()
+
+
+def test_every_layer_is_called() -> None:
+    kinds = {name for name in dir(cr.nn) if is_layer(getattr(cr.nn, name))}
+    assert set(vars(calls.layers())) == kinds - {"Module"}
+
+
+def is_layer(found: object) -> bool:
+    return isinstance(found, type) and issubclass(found, cr.nn.Module)
 
 
 def test_what_is_left_out_is_there() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, reduce
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,7 @@ def things() -> Mapping[str, Any]:
         "derivation": cr.derive(square, s, exercise=True), "drawing": cr.draw(square),
         "plot": cr.plots.history(result), "history": result.history,
         "provenance": program.provenance(), "stage": program.stages[1],
+        "layers": layers(), "svg": program.profile(data, steps=1).draw(),
         "optimizer": optim.SGD(lr=0.1), "cross": cr.datasets.xor().train, "runs": {"a": result},
         "replay": program.replay(data, step=0), "lowered": program._compiled,
         "classifier": classifier, "trainer": fitted(classifier),
@@ -72,6 +74,18 @@ def things() -> Mapping[str, Any]:
         "averages": cr.compile(averaged, target="numpy").initial_state(),
         "lowered_function": cr.compile(logits, target="numpy")._compiled,
     }  # fmt: skip
+
+
+def layers() -> SimpleNamespace:
+    """One of each kind, to be called."""
+    made = (
+        nn.Linear(4, 3), nn.BatchNorm1d(4), nn.LayerNorm(4), nn.Dropout(0.5), nn.Embedding(4, 3),
+        nn.ReLU(), nn.ELU(), nn.GELU(), nn.SiLU(), nn.Sigmoid(), nn.Softplus(), nn.Tanh(),
+        nn.LeakyReLU(), nn.Softmax(), nn.LogSoftmax(), nn.PReLU(), nn.Maxout(4, 3), nn.Flatten(),
+        nn.Lambda(cr.exp), nn.Reshape(2, 2), nn.Residual(nn.Tanh()), nn.Concat(nn.Tanh()),
+        nn.MLP(4, 3), nn.Sequential(nn.Tanh()),
+    )  # fmt: skip
+    return SimpleNamespace(**{type(layer).__name__: layer for layer in made})
 
 
 def called(path: str) -> Any:

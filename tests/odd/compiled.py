@@ -52,6 +52,7 @@ COMPILING: dict[str, Arguments] = {
     "derivation.save": {"path": "d.md"},
     "derivation.save_key": {"path": "k.md"},
     "plot.save": {"path": "p.svg"},
+    "svg.save": {"path": "s.svg"},
 }  # fmt: skip
 
 TEACHING: dict[str, Arguments] = {

@@ -3,7 +3,23 @@
 from __future__ import annotations
 
 import numpy as np
-from tests.odd.calls import Arguments, Made, a, flags, logits, loss, n, s, square, step, v, w, x, y
+from tests.odd.calls import (
+    Arguments,
+    Made,
+    a,
+    flags,
+    layers,
+    logits,
+    loss,
+    n,
+    s,
+    square,
+    step,
+    v,
+    w,
+    x,
+    y,
+)
 
 import chainrule as cr
 from chainrule import metrics, nn, optim
@@ -209,6 +225,7 @@ LAYERS: dict[str, Arguments] = {
     "nn.MLP": {"_in": 4, "_out": 3, "activation": nn.Tanh, "dropout": 0.1, "batch_norm": True,
                "init": "zeros", "name": "l"},
     "nn.Embedding": {"count": 4, "features": 3, "init": "zeros", "name": "l"},
+    **{f"layers.{name}": {"_x": y if name == "Embedding" else x} for name in vars(layers())},
     "model": {"_x": x},
     "model.summary": {"input": x, "batch": 3},
     "cr.State": {"values": {"w": np.ones(3)}},

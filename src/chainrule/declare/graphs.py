@@ -14,7 +14,7 @@ from chainc.ir.leaves import Input, SizeOf, constant, number_equal_names, too_sm
 from chainc.ir.types import names_of
 from chainc.ops.runs.modes import Mode, resolve
 from chainc.ops.runs.random import with_own_streams
-from chainrule.declare.arguments import count
+from chainrule.declare.arguments import count, is_one_of
 from chainrule.declare.distinct import refuse_shared
 from chainrule.declare.leaves import step_counter
 
@@ -74,9 +74,11 @@ def graph_of(
     Raises:
         GraphError: it is no declaration, two inputs or draws in it would be one, or a state is
             written twice.
-        InputError: a named size does not exist, is empty, or smaller than a layer needs.
+        InputError: a named size does not exist, is empty, or smaller than a layer needs, or a
+            hyperparameter does not exist.
     """
     declared = _plain(what)  # names and streams are the same in every mode
+    _check_baked(declared, bake_in)
     number_equal_names(declared.leaves("state"))
     graph = resolve(with_own_streams(declared), mode)
     if mode == "train" and isinstance(what, TakesTurns):
@@ -169,14 +171,25 @@ def _bound(graph: ir.Graph, sizes: Mapping[str, int]) -> ir.Graph:
     return bind_graph(graph, sizes) if sizes else graph
 
 
-def _baked(graph: ir.Graph, names: Sequence[str] | bool) -> ir.Graph:
-    """Hyperparameters as constants: all of them, or the named ones."""
-    given: object = names
-    if isinstance(given, str) or not isinstance(given, (bool, Sequence)):
+def _check_baked(declared: ir.Graph, names: object) -> None:
+    """Refuse what is no name of a hyperparameter."""
+    if isinstance(names, str) or not isinstance(names, (bool, Sequence)):
         raise InputError(
             f"compile: bake_in is {names!r}, not names of hyperparameters",
             hint='give a list of names, such as bake_in=["lr"], or True for all',
         )
+    inputs = [node.op for node in declared.leaves("input")]
+    known = [op.key for op in inputs if isinstance(op, Input) and op.default is not None]
+    for name in () if isinstance(names, bool) else names:
+        if not is_one_of(name, known):
+            raise InputError(
+                f"compile: there is no hyperparameter {name!r} to bake in",
+                hint=f"there is {', '.join(known) or 'none'}",
+            )
+
+
+def _baked(graph: ir.Graph, names: Sequence[str] | bool) -> ir.Graph:
+    """Hyperparameters as constants: all of them, or the named ones."""
     if not names:
         return graph
     wanted = None if isinstance(names, bool) else set(names)

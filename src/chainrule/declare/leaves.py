@@ -28,7 +28,7 @@ from chainc.ops.logic import as_dtype
 from chainc.ops.movement import DimLike, as_flag
 from chainrule.declare import init
 from chainrule.declare.arguments import array, count, part_name
-from chainrule.declare.arrays import UnfitError, columns_of, convert
+from chainrule.declare.arrays import UnfitError, columns_of, convert, read
 from chainrule.declare.init import InitializerLike
 
 __all__ = ["constant", "input", "parameter", "size", "step_counter"]
@@ -178,8 +178,11 @@ def _default(name: str, type: TensorType, default: float | None) -> float | int 
             f"input {name!r}: only a scalar can have a default, not {type}",
             hint="leave the default out, or declare the input with shape=()",
         )
-    given = np.asarray(default)
-    if not _fits(given, type.dtype):
+    try:
+        given = read(default)
+    except UnfitError:
+        given = None
+    if given is None or not _fits(given, type.dtype):
         raise InputError(
             f"input {name!r}: the default {default!r} is no {type.dtype.name}",
             hint="give a number of that type, or another dtype",

@@ -71,6 +71,10 @@ def arrays_in(function: str, name: str, given: object) -> Parts[Array]:
         InputError: one is no array with rows, or they differ in the number of rows.
     """
     parts = parts_of(given)
+    if not parts.by_name:
+        raise InputError(
+            f"{function}: {name} is an empty dictionary", hint="give an array for each name"
+        )
     names = parts.named(name)
     arrays = {part: _array(function, names[part], value) for part, value in parts.by_name.items()}
     rows = {names[part]: len(array) for part, array in arrays.items()}

@@ -146,7 +146,7 @@ def _named_steps(given: object, frame: FrameType | None) -> dict[str, Step]:
                 hint="give each step once; a step that runs less often is step.every(5)",
             )
         given = dict(zip(names, given, strict=True))
-    named = dict(given) if isinstance(given, Mapping) else {"step": given}
+    named = dict(given) if isinstance(given, Mapping) and given else {"step": given}
     found: dict[str, Step] = {}
     for name, step in named.items():
         if not isinstance(step, Step):

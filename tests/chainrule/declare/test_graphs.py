@@ -57,6 +57,15 @@ def test_sizes_and_hyperparameters_become_numbers() -> None:
     assert {node.op.label for node in whole.leaves("input")} == {"x", "y"}
 
 
+@pytest.mark.parametrize("name", ["rate", "x", 3, ["lr"]])
+def test_only_a_hyperparameter_can_be_baked_in(name: object) -> None:
+    with pytest.raises(cr.InputError, match=r"there is no hyperparameter .* to bake in") as caught:
+        graph_of(step(), "train", bake_in=["lr", name])  # type: ignore[list-item]
+    assert "\n  where:" in str(caught.value)
+    assert "try: there is lr, momentum" in str(caught.value)
+    assert graph_of(step(), "infer", bake_in=["lr"]).outputs  # though the loss does not read it
+
+
 def test_a_step_that_is_compiled_updates_and_its_loss_does_not() -> None:
     made = step()
     data = {"x": np.ones((3, 2), np.float32), "y": np.ones(3, np.float32)}
