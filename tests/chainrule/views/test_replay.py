@@ -283,3 +283,18 @@ def test_it_says_what_it_is() -> None:
     assert repr(replay).startswith("<Replay of step 4 over 2 rows: loss ")
     assert "norm of its gradient" in replay._repr_html_()
     assert "m/linear1/weight" in replay._repr_html_()
+
+
+def test_bytes_and_other_rates_are_those_of_the_run() -> None:
+    program = program_for("llvm")
+    raw = RANDOM.integers(0, 255, X.shape).astype(np.uint8)
+    kept, converted = (
+        program.replay({"x": array, "y": Y}, step=3, lr=0.001)
+        for array in (raw, raw.astype(np.float32))
+    )
+    assert cr.State(kept.state) == cr.State(converted.state)
+    assert kept.reported["loss"] == converted.reported["loss"]
+    slow = program.run({"x": raw, "y": Y}, epochs=1, lr=0.001).state
+    assert cr.State(program.replay({"x": raw, "y": Y}, step=5, lr=0.001).state) == slow
+    assert cr.State(program.replay({"x": raw, "y": Y}, step=5).state) != slow
+    assert float(kept.batch["lr"]) == np.float32(0.001)
