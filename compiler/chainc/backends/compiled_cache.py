@@ -3,7 +3,8 @@
 What is read back gets executed, so a file counts only if the folder and the file belong to this
 user, nobody else can open or change them, no symbolic link leads to them, and the bytes still have
 the digest written in front of them. Anything else is treated as "not kept": the caller compiles.
-What is kept has room for `MOST_BYTES`; beyond, what was not used for longest is removed.
+What is kept has room for `MOST_BYTES` in `MOST_FILES`, for the folder is looked through whenever
+something is added; beyond, what was not used for longest is removed.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pathlib import Path
 _DIGEST_SIZE = hashlib.sha256().digest_size
 PACKAGE = Path(__file__).parents[1]
 MOST_BYTES = 256 * 2**20
+MOST_FILES = 2000
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _log = logging.getLogger(__name__)
 
@@ -124,9 +126,11 @@ def _remove_oldest(folder_handle: int) -> None:
     with os.scandir(folder_handle) as entries:
         found = [(each.name, each.stat(follow_symlinks=False)) for each in entries]
     room = MOST_BYTES
-    for name, status in sorted(found, key=lambda each: each[1].st_atime_ns, reverse=True):
+    newest_first = sorted(found, key=lambda each: each[1].st_atime_ns, reverse=True)
+    for position, (name, status) in enumerate(newest_first):
         room -= status.st_size
-        if room < 0 and stat.S_ISREG(status.st_mode):
+        full = room < 0 or position >= MOST_FILES
+        if full and stat.S_ISREG(status.st_mode):
             with suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=folder_handle)
 

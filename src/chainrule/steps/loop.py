@@ -203,6 +203,7 @@ def _check_metric(name: str, node: Node, losses: Sequence[str]) -> None:
         )
     if has_named_size(node.shape):
         raise GraphError(
-            f"training: the metric {name!r} has a value for each row: {describe(node)}",
+            f"training: the metric {name!r} is no scalar but a value for each row: "
+            f"{describe(node)}",
             hint="reduce it first, such as cr.mean(metric)",
         )

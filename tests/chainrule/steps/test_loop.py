@@ -42,7 +42,7 @@ def test_the_evaluation_updates_nothing() -> None:
         (lambda: declared(val_error=cr.constant(1.0)), "the metric name 'val_error' is taken"),
         (
             lambda: declared(rows=cr.input("rows", ("batch",))),
-            "the metric 'rows' has a value for each row",
+            "the metric 'rows' is no scalar but a value for each row",
         ),
     ],
 )

@@ -193,6 +193,17 @@ def test_what_was_not_used_for_longest_makes_room(
 
 
 @posix
+def test_many_small_files_make_room_too(
+    cache_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiled_cache, "MOST_FILES", 3)
+    for age, name in enumerate(["a", "b", "c", "d", "e"], start=1):
+        compiled_cache.store(name, b"content")
+        os.utime(cache_folder / name, (age, age))
+    assert {file.name for file in cache_folder.iterdir()} == {"c", "d", "e"}
+
+
+@posix
 @pytest.mark.usefixtures("cache_folder")
 def test_a_file_whose_time_cannot_be_noted_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled_cache.store("name", b"content")
