@@ -3,8 +3,8 @@
 What is read back gets executed, so a file counts only if the folder and the file belong to this
 user, nobody else can open or change them, no symbolic link leads to them, and the bytes still have
 the digest written in front of them. Anything else is treated as "not kept": the caller compiles.
-What is kept has room for `MOST_BYTES` in `MOST_FILES`, for the folder is looked through whenever
-something is added; beyond, what was not used for longest is removed.
+What is kept has room for `MOST_BYTES` in `MOST_FILES`; beyond, what was not used for longest is
+removed. To look through the folder takes longer than to add to it, so it is done now and then.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ _DIGEST_SIZE = hashlib.sha256().digest_size
 PACKAGE = Path(__file__).parents[1]
 MOST_BYTES = 256 * 2**20
 MOST_FILES = 2000
+ADDITIONS = 64  # after so many, on average, the folder is looked through
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _log = logging.getLogger(__name__)
 
@@ -88,7 +89,8 @@ def store(name: str, content: bytes) -> None:
         folder().mkdir(mode=stat.S_IRWXU, parents=True, exist_ok=True)
         with _private_folder() as handle:
             _write(name, hashlib.sha256(content).digest() + content, handle)
-            _remove_oldest(handle)
+            if int.from_bytes(os.urandom(4), "little") % ADDITIONS == 0:
+                _remove_oldest(handle)
     except OSError as error:
         _log.info("compiled code is not kept: %s", error.strerror or error)
 

@@ -180,6 +180,7 @@ def test_what_was_not_used_for_longest_makes_room(
     cache_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(compiled_cache, "MOST_BYTES", 450)
+    monkeypatch.setattr(compiled_cache, "ADDITIONS", 1)
     content = bytes(100)  # 132 with its digest
     for age, name in enumerate(["a", "b", "c"], start=1):
         compiled_cache.store(name, content)
@@ -197,6 +198,7 @@ def test_many_small_files_make_room_too(
     cache_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(compiled_cache, "MOST_FILES", 3)
+    monkeypatch.setattr(compiled_cache, "ADDITIONS", 1)
     for age, name in enumerate(["a", "b", "c", "d", "e"], start=1):
         compiled_cache.store(name, b"content")
         os.utime(cache_folder / name, (age, age))
