@@ -86,3 +86,13 @@ def test_a_size_that_no_input_has_is_set_when_compiling(target: str) -> None:
     assert cr.compile(cr.arange("batch"), target=target, batch=3)().tolist() == [0, 1, 2]
     with pytest.raises(cr.InputError, match="there is no named size 'time'"):
         cr.compile(cr.arange("batch"), target=target, time=3)
+
+
+@TARGETS
+def test_a_sum_of_quotients_over_an_empty_axis_is_zero(target: str) -> None:
+    """The denominator of a softmax over it is 0, so it may not leave the sum."""
+    x, g = cr.input("x", (0, "batch")), cr.input("g", (0, "batch"))
+    shares = g / cr.sum(cr.exp(x), axis=0, keepdims=True)
+    total = cr.compile(cr.sum(shares, axis=0, keepdims=True), target=target)
+    none = np.zeros((0, 3), np.float32)
+    assert total(x=none, g=none).tolist() == [[0, 0, 0]]

@@ -115,7 +115,14 @@ def log_softmax_of_finite(axes: Axes, x: Node) -> Equation:
 def sum_over_softmax_denominator(outer: Axes, axes: Axes, g: Node, x: Node) -> Equation:
     s = apply(Sum(axes, True), exp(x))
     y = apply(Sum(outer, True), g / s)
-    return y, lambda: apply(Sum(axes, True), g) / s if outer == axes and g.ndim == x.ndim else None
+
+    def divided_once() -> Node | None:
+        """Of an empty axis the sum is 0, and so is the denominator."""
+        if outer != axes or g.ndim != x.ndim or any(x.shape[axis] == 0 for axis in axes):
+            return None
+        return apply(Sum(axes, True), g) / s
+
+    return y, divided_once
 
 
 @rule.exact(at=[((1,), LOGITS, LOGITS, LOGITS)])
