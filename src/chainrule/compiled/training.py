@@ -147,7 +147,7 @@ class TrainingProgram(Compiled):
         count("run", "epochs", asked, hint="run at least one epoch")
         shown = as_flag("run", "progress", progress)
         if resume is not None:
-            steps = -(-len(next(iter(rows.values()))) // self._training.batch_size)
+            steps = -(-self._count(rows) // self._training.batch_size)
             state, total = resumed(resume, state, steps, asked)
         values = self._starting_values(state)
         self._check_batch(rows)
@@ -167,7 +167,7 @@ class TrainingProgram(Compiled):
         with (
             np.errstate(all="ignore"),
             stop_on_interrupt() as stop,
-            progress_bar(total, shown, len(next(iter(rows.values())))) as tick,
+            progress_bar(total, shown, self._count(rows)) as tick,
         ):
             for finished in run.finished(stop):
                 tick(finished, record.newest)
@@ -293,10 +293,8 @@ class TrainingProgram(Compiled):
         self._check_rules(validated=held_out is not None)
         self._check_batch(rows)
         values = self._starting_values(state)
-        form = self._compiled.declared.form
-        visited = run_to_step(
-            self._compiled.executable.runner, form, rows, held_out, values, passes, step
-        )
+        runner, form = self._compiled.executable.runner, self._compiled.declared.form
+        visited = run_to_step(runner, form, rows, held_out, values, passes, step)
         return self._replaying.step(rows, visited, State(values))
 
     @cached_property
@@ -361,9 +359,13 @@ class TrainingProgram(Compiled):
         warn_of_nan(arrays)
         return arrays
 
+    def _count(self, rows: Mapping[str, Array]) -> int:
+        """Rows of the data: inputs without rows may stand among them."""
+        return len(rows[self._compiled.declared.form.batch_inputs[0]])
+
     def _check_batch(self, rows: Mapping[str, Array]) -> None:
         batch_size = self._training.batch_size
-        found = len(rows[self._compiled.declared.form.batch_inputs[0]])
+        found = self._count(rows)
         if found < batch_size:
             raise InputError(
                 f"the data has {found} rows, fewer than one batch of {batch_size}",
@@ -375,8 +377,7 @@ class TrainingProgram(Compiled):
     def _starting_values(self, state: State | HasState | None) -> dict[str, Array]:
         if state is None:
             return {name: np.array(array) for name, array in self.initial_state().items()}
-        given = self._with_rule_slots(state)
-        return values_to_continue(self.slots, given, self._training.seed)
+        return values_to_continue(self.slots, self._with_rule_slots(state), self._training.seed)
 
     def _with_rule_slots(self, state: State | HasState) -> State | HasState:
         """A state of a run without the rules begins with what they begin with."""

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule import optim
 from chainrule.compiled.callbacks import Callback, FinishedEpoch
 
 HERE = Path(__file__).name
@@ -128,6 +129,16 @@ def test_a_rule_that_ends_between_two_calls_says_after_which_epoch() -> None:
     vars(note)["every"] = 4
     result = compiled.run({"x": X}, callbacks=[note])
     assert numbers == [len(result.history["loss"])] == [1]
+
+
+@pytest.mark.parametrize("target", ["llvm", "numpy"])
+def test_rows_are_counted_where_another_input_comes_first(tmp_path: Path, target: str) -> None:
+    scale, x = cr.input("scale", default=2.0), cr.input("x", ("batch", 3))
+    loss = cr.mean(cr.square(scale * x * cr.parameter("w", (3,), 1.0)))
+    declared = cr.training(optim.SGD(lr=0.01).minimize(loss), epochs=4, batch_size=8)
+    compiled, path = cr.compile(declared, target=target), tmp_path / "newest.safetensors"
+    compiled.run({"x": X}, epochs=2, callbacks=[cr.Checkpoint(path)])
+    assert compiled.run({"x": X}, resume=path).state == compiled.run({"x": X}).state
 
 
 def test_without_a_checkpoint_it_begins(tmp_path: Path) -> None:
