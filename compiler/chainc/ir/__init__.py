@@ -3,6 +3,7 @@
 from chainc.ir.graph import Graph as Graph
 from chainc.ir.graph import Transform as Transform
 from chainc.ir.graph import rebuild as rebuild
+from chainc.ir.graph import substitute as substitute
 from chainc.ir.graph import topological as topological
 from chainc.ir.graph import with_inputs as with_inputs
 from chainc.ir.node import REGISTRY as REGISTRY

@@ -125,3 +125,8 @@ def rebuild(graph: Graph, transform: Transform = with_inputs, *, merge: bool = F
             new = seen.setdefault((new.op, *map(id, new.inputs), new.type), new)
         mapping[node] = new
     return graph.replace(mapping)
+
+
+def substitute(graph: Graph, known: Mapping[Node, Node]) -> Graph:
+    """The graph with other nodes in the place of some: y = f(w), known {w: v}   →   y = f(v)."""
+    return rebuild(graph, lambda node, at: known[node] if node in known else with_inputs(node, at))

@@ -112,3 +112,9 @@ class TrainingLoop:
     evaluate_summary: Summary | None = None
     epoch_end: EpochEnd | None = None
     whole: tuple[int, ...] = ()  # places of outputs that only all rows at once give
+
+    @property
+    def summaries(self) -> Mapping[str, Summary]:
+        """Those that there are, by the name of what they summarise."""
+        named = {"step": self.step_summary, "evaluate": self.evaluate_summary}
+        return {name: summary for name, summary in named.items() if summary is not None}

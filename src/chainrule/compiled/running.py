@@ -121,7 +121,7 @@ def warn_of_divergence(
 
     Of NaN in the data the run has warned already.
     """
-    found = not_finite(history.get("loss", ()), parameters, values)
+    found = _not_finite(history.get("loss", ()), parameters, values)
     if found is not None and not with_nan(rows):
         warn(
             NonFiniteWarning,
@@ -131,7 +131,7 @@ def warn_of_divergence(
         )
 
 
-def not_finite(
+def _not_finite(
     losses: Sequence[float], parameters: Sequence[Node], values: Mapping[str, Array]
 ) -> str | None:
     """Where a run shows NaN or infinity first; None if nowhere."""

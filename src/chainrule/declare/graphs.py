@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from chainc import ir
-from chainc.ir import Node, describe, rebuild, with_inputs
+from chainc.ir import Node, describe, rebuild, substitute, with_inputs
 from chainc.ir.binding import bind_graph
 from chainc.ir.errors import GraphError, InputError
 from chainc.ir.leaves import Input, SizeOf, constant, number_equal_names, too_small
@@ -117,13 +117,9 @@ def _in_turn(graph: ir.Graph, turns: Sequence[Turn]) -> ir.Graph:
     """
     written: dict[Node, Node] = {}
     outputs, updates = list(graph.outputs), dict(graph.updates)
-
-    def newest(node: Node, inputs: tuple[Node, ...]) -> Node:
-        return written[node] if node in written else with_inputs(node, inputs)
-
     for turn in turns:
         roots = (outputs[turn.place], *(updates[slot] for slot in turn.slots))
-        outputs[turn.place], *values = rebuild(ir.Graph(roots), newest).outputs
+        outputs[turn.place], *values = substitute(ir.Graph(roots), written).outputs
         found = dict(zip(turn.slots, values, strict=True))
         updates |= found
         written |= {slot: new for slot, new in found.items() if slot is not step_counter()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 
@@ -48,9 +49,5 @@ class Columns:
         return found
 
     def _starts(self) -> dict[str, int]:
-        starts: dict[str, int] = {}
-        total = 0
-        for name, shape in self.shapes.items():
-            starts[name] = total
-            total += math.prod(shape)
-        return starts
+        starts = accumulate(map(math.prod, self.shapes.values()), initial=0)
+        return dict(zip(self.shapes, starts, strict=False))

@@ -7,7 +7,7 @@ then the same of the validation data.
 from __future__ import annotations
 
 from chainc import driver, ir
-from chainc.ir import Node, apply, rebuild, with_inputs
+from chainc.ir import Node, apply, substitute
 from chainc.ir.leaves import Input
 from chainc.ir.types import TensorType, float64
 from chainc.ops import equal
@@ -28,10 +28,7 @@ def epoch_end(ending: Ending, columns: Columns) -> driver.EpochEndGraph:
         column = start + 1 + columns.scalars[name.removeprefix(VALIDATION)]
         known[node] = record[column] / record[start]
 
-    def over_record(node: Node, inputs: tuple[Node, ...]) -> Node:
-        return known[node] if node in known else with_inputs(node, inputs)
-
     verdict = ending.verdict
     declared = ir.Graph((verdict.over,), verdict.updates, ("over",))
-    graph = rebuild(declared, over_record)
+    graph = substitute(declared, known)
     return driver.EpochEndGraph(graph, RECORD, LAST, ending.needs_validation)

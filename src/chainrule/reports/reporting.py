@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import accumulate, pairwise
 
 from chainc import driver, ir
-from chainc.ir import Node, apply, rebuild, with_inputs
+from chainc.ir import Node, apply, rebuild, substitute
 from chainc.ir.leaves import Input
 from chainc.ir.types import TensorType, float64, static
 from chainc.ops import astype, concat, reshape
@@ -31,10 +32,9 @@ def reports(step: ir.Graph, evaluation: ir.Graph, losses: Sequence[int]) -> driv
         evaluation: its outputs in their form for inference.
         losses: places of the outputs that are reported as means of what the steps give.
     """
-    merged = rebuild(evaluation, merge=True)
-    means = means_over_rows(merged)
-    others = [p for p, node in enumerate(merged.outputs) if not means[p] or node.shape != ()]
-    found, cut = _reporting("evaluate", merged, others, independent=True)
+    means = means_over_rows(evaluation)
+    others = [p for p, node in enumerate(evaluation.outputs) if not means[p] or node.shape != ()]
+    found, cut = _reporting("evaluate", evaluation, others, independent=True)
     in_step = [place for place in cut if place not in losses]
     stepped, cut_in_step = _reporting("step", step, in_step, independent=False)
     lost = [place for place in in_step if place not in cut_in_step]
@@ -48,7 +48,7 @@ def _reporting(
     """Cut the outputs at these places; which of them could be?"""
     if not places:
         return driver.Reporting(graph), ()
-    merged = rebuild(graph, merge=True)
+    merged = rebuild(graph, merge=True)  # so that equal sums are added up once
     rows = apply(Input(_rows_key(name), TensorType((), float64)))
     cutter = Cutter(rows, f"{name}/sum", independent=independent)
     rest = {place: cutter.cut(merged.outputs[place]) for place in places}
@@ -70,16 +70,12 @@ def _summarized(
     )
     lengths = [1] * len(kept) + [_elements(node) for node in sums]
     totals = apply(Input(_totals_key(name), TensorType((sum(lengths),), float64)))
-    starts = [sum(lengths[:i]) for i in range(len(lengths))]
-    places = dict(zip(sums.values(), starts[len(kept) :], strict=True))
-
-    def from_totals(node: Node, inputs: tuple[Node, ...]) -> Node:
-        if node not in places:
-            return with_inputs(node, inputs)
-        start = places[node]
-        return reshape(totals[start : start + _elements(node)], node.shape)
-
-    computed = rebuild(ir.Graph(tuple(cut.values())), from_totals).outputs
+    bounds = [*accumulate(lengths, initial=0)][len(kept) :]
+    from_totals = {
+        held: reshape(totals[start:end], held.shape)
+        for held, (start, end) in zip(sums.values(), pairwise(bounds), strict=True)
+    }
+    computed = substitute(ir.Graph(tuple(cut.values())), from_totals).outputs
     values = dict(zip(cut, computed, strict=True))
     parts = [
         reshape(astype(values[place], "float64"), (-1,)) * cutter.rows

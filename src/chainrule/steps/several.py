@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from chainc.ir import Graph, Node, apply, describe, rebuild, with_inputs
+from chainc.ir import Graph, Node, apply, describe, substitute
 from chainc.ir.errors import GraphError
 from chainc.ir.leaves import Input
 from chainrule.declare.arguments import part_name
@@ -90,11 +90,8 @@ def _with_own_names(name: str, step: Step, shared: Mapping[str, int]) -> Step:
         mine = key if shared[key] == 1 else f"{name}_{key}"
         named[mine] = renamed[node] = apply(replace(node.op, key=mine))
 
-    def rename(node: Node, inputs: tuple[Node, ...]) -> Node:
-        return renamed[node] if node in renamed else with_inputs(node, inputs)
-
     values = (*step.updates.values(), *step.gradients)
-    found = rebuild(Graph((step.loss, *values)), rename).outputs[1:]
+    found = substitute(Graph(values), renamed).outputs
     return replace(
         step,
         updates=dict(zip(step.updates, found, strict=False)),

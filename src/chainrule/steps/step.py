@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from chainc.ir import Graph, Node, describe, rebuild, with_inputs
+from chainc.ir import Graph, Node, describe, substitute
 from chainc.ir.errors import GraphError
 from chainc.ir.leaves import Slot
 from chainc.ops import equal, where
@@ -91,12 +91,7 @@ class Step:
                 "averaged: this step keeps no averages",
                 hint="give the optimizer one: optim.SGD(0.1, average=optim.averages.ema(0.999))",
             )
-        kept = {parameter.op: average for parameter, average in self.averages.items()}
-
-        def in_place(node: Node, inputs: tuple[Node, ...]) -> Node:
-            return kept[node.op] if node.op in kept else with_inputs(node, inputs)
-
-        return rebuild(resolve(Graph((node,)), "infer"), in_place).outputs[0]
+        return substitute(resolve(Graph((node,)), "infer"), self.averages).outputs[0]
 
 
 def check_names(updates: Mapping[Node, Node]) -> None:

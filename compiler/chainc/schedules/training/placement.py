@@ -92,10 +92,8 @@ def placement(
 def _others(loop: TrainingLoop) -> Iterator[tuple[str, Program]]:
     """The programs beside the step."""
     yield "evaluate", loop.evaluate
-    if loop.step_summary is not None:
-        yield "step.summary", loop.step_summary.program
-    if loop.evaluate_summary is not None:
-        yield "evaluate.summary", loop.evaluate_summary.program
+    for name, summary in loop.summaries.items():
+        yield f"{name}.summary", summary.program
     if loop.epoch_end is not None:
         yield "end", loop.epoch_end.program
 
@@ -114,7 +112,7 @@ def _with_places(program: Program, loop: TrainingLoop) -> Program:
         buffer.key: "batch" if buffer.key in loop.batch_inputs else "scalar"
         for buffer in program.inputs
     }
-    for summary in filter(None, (loop.step_summary, loop.evaluate_summary)):
+    for summary in loop.summaries.values():
         roles |= {summary.totals: "total", summary.rows: "total"}
     if loop.epoch_end is not None:
         roles |= {loop.epoch_end.record: "total", loop.epoch_end.last: "total"}
@@ -163,8 +161,8 @@ def _layout(
     record = memory.take(8 * 2 * (1 + reported))
     columns = {"step": 0, "evaluate": 1 + reported}
     totals = {
-        name: _totals(memory, programs[name], summary, record + 8 * columns[name])
-        for name, summary in (("step", loop.step_summary), ("evaluate", loop.evaluate_summary))
+        name: _totals(memory, programs[name], loop.summaries.get(name), record + 8 * column)
+        for name, column in columns.items()
     }
     if loop.epoch_end is not None:
         memory.shared["total", loop.epoch_end.record] = record
@@ -174,8 +172,7 @@ def _layout(
     memory.work([*programs.values()])
     orders = memory.take(threads * order_bytes(loop.batch_size))
     step, evaluate = (
-        _visit(name, programs, loop, memory, table, totals[name], columns[name])
-        for name in ("step", "evaluate")
+        _visit(name, programs, loop, memory, table, totals[name], columns[name]) for name in columns
     )
     return TrainingLayout(
         batch_size=loop.batch_size,
@@ -219,7 +216,7 @@ def _visit(
         place = table[f"{source}/{buffer.key}"]
         converts = buffer.type.dtype.is_float
         inputs.append(BatchInput(place, memory.offsets[buffer], converts))
-    summary = loop.step_summary if name == "step" else loop.evaluate_summary
+    summary = loop.summaries.get(name)
     sums = [False] * len(program.outputs) if summary is None else summary.sums
     outputs = [
         _output(memory, operand, is_sum=is_sum)

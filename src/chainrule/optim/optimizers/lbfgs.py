@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from chainc.ir import Graph, Node, rebuild, scope, with_inputs
+from chainc.ir import Graph, Node, scope, substitute
 from chainc.ir.types import DType, float32, float64
 from chainc.ops import abs, astype, equal, maximum, sum, where
 from chainc.ops.runs.modes import resolve
@@ -142,12 +142,7 @@ def towards_minimum(gradient: Vector, pairs: Sequence[Pair], start: Node, dtype:
 def value_at(loss: Node, places: Vector) -> Node:
     """The loss, as it is in training, with other values in place of the parameters."""
     (plain,) = resolve(Graph((loss,)), "train").outputs
-    other = {parameter.op: place for parameter, place in places.items()}
-
-    def replaced(node: Node, inputs: tuple[Node, ...]) -> Node:
-        return other[node.op] if node.op in other else with_inputs(node, inputs)
-
-    return rebuild(Graph((plain,)), replaced).outputs[0]
+    return substitute(Graph((plain,)), places).outputs[0]
 
 
 def dot(a: Vector, b: Vector, dtype: DType) -> Node:

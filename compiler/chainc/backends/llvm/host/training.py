@@ -205,7 +205,8 @@ class _Run:
                         memory.ask_to_stop(stop())
                         if every is None:
                             yield from memory.finished()
-                    self._write()
+                    if every is not None:
+                        self._write()
                     memory.check(self.place.step - self.place.first)
                     yield from memory.finished()
         finally:
