@@ -33,7 +33,8 @@ TRAINERS: dict[str, Arguments] = {
                          "restore_best": True},
     "cr.TargetValue": {"monitor": "loss", "value": 0.5, "mode": "min"},
     "cr.NaNGuard": {"monitor": "loss"},
-    "cr.Checkpoint": {"path": "run/{epoch}.safetensors", "every": 2, "keep": 3},
+    "cr.Checkpoint": {"path": "run/{step}.safetensors", "every": 1, "keep": 3,
+                      "every_steps": 2},
     "cr.CSVLog": {"path": "run.csv"},
     "cr.TimeLimit": {"seconds": 1.0},
 }  # fmt: skip

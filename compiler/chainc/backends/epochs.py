@@ -12,7 +12,9 @@ from chainc.ir.types import Array
 
 MOST_STEPS = 2**62  # that a state may have behind it, so that those of a run can be counted on
 
-EPOCH_START = "epoch_start"  # in a state from the middle of an epoch: the step that began it
+# in a state from the middle of an epoch: the step that began it, and, unless the run was stopped
+# there, how many rows it has seen and what is added up over them
+EPOCH_START, EPOCH_SUMS = "epoch_start", "epoch_sums"
 
 Arrays = Mapping[str, Array]
 Continued = MutableMapping[str, Array]  # a state; its arrays are updated in place
@@ -42,13 +44,27 @@ class EpochPlace:
             start = step
         return cls(step, start // steps * steps + step - start, steps)
 
-    def note(self, state: Continued) -> None:
-        """Note in the state where its epoch began, if it has not ended."""
+    def sums(self, state: Arrays, numbers: int) -> Array:
+        """Rows that the epoch has seen before, and so many numbers that were added up over them.
+
+        Of a state in which there are others, those of another training, none are taken.
+        """
+        none = np.zeros(1 + numbers)
+        found = np.array(state.get(EPOCH_SUMS, none), np.float64)
+        begins = self.first % self.steps == 0
+        return none if begins or found.shape != none.shape else found
+
+    def note(self, state: Continued, sums: Array) -> None:
+        """Note in the state where its epoch began, and its sums, if it has not ended."""
         step = int(state["step"])
         done = (self.first + step - self.step) % self.steps
         state.pop(EPOCH_START, None)
-        if done:
-            state[EPOCH_START] = np.asarray(step - done, np.int64)
+        state.pop(EPOCH_SUMS, None)
+        if not done:
+            return
+        state[EPOCH_START] = np.asarray(step - done, np.int64)
+        if sums[0]:
+            state[EPOCH_SUMS] = np.array(sums)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,13 +109,13 @@ class TrainingRunner(Protocol):
             data: arrays by input name.
             validation: the same of other rows, evaluated after every epoch.
             state: arrays by slot name, updated in place by the time the iterator ends; where
-                that is in the middle of an epoch, `EPOCH_START` is added.
+                that is in the middle of an epoch, `EPOCH_START` and `EPOCH_SUMS` are added.
             epochs: how many; one that has been begun counts.
             stop: asked again and again; once it is true, no further step is begun.
             every: after so many epochs the state's arrays are written, before they are given and
                 the next begins; without it the state is there in the end.
-            steps: no more than so many, even if that is in the middle of an epoch; the run is not
-                over then.
+            steps: no more than so many, even if that is in the middle of an epoch, of which
+                nothing is given then: it goes on in another run, from the state.
         """
         ...
 

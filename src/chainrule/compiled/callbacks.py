@@ -1,13 +1,15 @@
 """What a run calls in Python between epochs: files of its state, logs, a limit of time.
 
 A run without callbacks never leaves compiled code; with them it comes back after every `every`
-epochs.
+epochs, or `every_steps` steps.
 """
 
 from __future__ import annotations
 
 import csv
+import math
 import os
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,12 +26,15 @@ from chainrule.reports.columns import Value
 
 __all__ = ["CSVLog", "Checkpoint", "FinishedEpoch", "TensorBoardLog", "TimeLimit"]
 
-EPOCH = "{epoch}"  # in a path: the number of the epoch
+EPOCH, STEP = "{epoch}", "{step}"  # in a path: the number of the epoch, or of the step
 
 
 @dataclass(frozen=True)
 class FinishedEpoch:
     """What a callback sees.
+
+    One that is called after steps may see it in the middle of an epoch: number and values are those
+    of the last epoch that is finished, 0 and none before the first; the state is that of now.
 
     Attributes:
         number: of the epochs that are finished, with those of the run that this one resumes.
@@ -44,15 +49,15 @@ class FinishedEpoch:
 
     @property
     def state(self) -> State:
-        """A copy of all slots as they are after the epoch."""
+        """A copy of all slots as they are now, after the epoch."""
         return State(self._state)
 
 
 class Callback(Protocol):
     """Anything that can be called after an epoch; True ends the run.
 
-    It may also have `every`, after how many epochs it is called, and `begin`, which is called
-    before anything runs.
+    It may also have `every`, after how many epochs it is called, or `every_steps`, after how many
+    steps instead, and `begin`, which is called before anything runs.
     """
 
     def __call__(self, epoch: FinishedEpoch) -> bool | None: ...
@@ -62,7 +67,7 @@ def checked_callbacks(given: Sequence[Callback]) -> tuple[Callback, ...]:
     """Refuse what cannot be called, and let each find out whether it can do its work.
 
     Raises:
-        InputError: something cannot be called, or its `every` is no number of epochs.
+        InputError: something cannot be called, or its `every` or `every_steps` is no number.
         StateError: a file could not be written.
     """
     hint = "give a list of functions of an epoch, such as [cr.TimeLimit(60)]"
@@ -73,8 +78,9 @@ def checked_callbacks(given: Sequence[Callback]) -> tuple[Callback, ...]:
                 f"run: {callback!r} is no callback",
                 hint="give functions of an epoch, such as lambda epoch: print(epoch.values)",
             )
-        every = getattr(callback, "every", 1)
-        count("run", "every of a callback", every, hint="give 1 or more")
+        for name in ("every", "every_steps"):
+            if (every := getattr(callback, name, None)) is not None:
+                count("run", f"{name} of a callback", every, hint="give 1 or more")
         chosen.append(callback)
     for callback in chosen:
         begin = getattr(callback, "begin", None)
@@ -83,42 +89,94 @@ def checked_callbacks(given: Sequence[Callback]) -> tuple[Callback, ...]:
     return tuple(chosen)
 
 
-def every_of(callback: Callback) -> int:
-    """After how many epochs it is called."""
+def epochs_between(callbacks: Sequence[Callback]) -> int | None:
+    """How many epochs are done without looking at any of these; None without any."""
+    each = [_every(callback) for callback in callbacks if _steps(callback) is None]
+    return math.gcd(*each) if each else None
+
+
+def steps_between(callbacks: Sequence[Callback], done: int) -> int | None:
+    """How many steps, after so many, until one of these is called; None without any."""
+    each = [steps for callback in callbacks if (steps := _steps(callback)) is not None]
+    return min(steps - done % steps for steps in each) if each else None
+
+
+def between_epochs(
+    callbacks: Sequence[Callback], done: int, *, over: bool = False
+) -> Sequence[Callback]:
+    """Those that are called after so many epochs; all of them where the run is over."""
+    after = [each for each in callbacks if _steps(each) is None]
+    return [each for each in after if over or done % _every(each) == 0]
+
+
+def between_steps(
+    callbacks: Sequence[Callback], done: int, *, over: bool = False
+) -> Sequence[Callback]:
+    """The same of steps."""
+    after = [(each, steps) for each in callbacks if (steps := _steps(each)) is not None]
+    return [each for each, steps in after if over or done % steps == 0]
+
+
+def _every(callback: Callback) -> int:
     return int(getattr(callback, "every", 1))
+
+
+def _steps(callback: Callback) -> int | None:
+    steps = getattr(callback, "every_steps", None)
+    return None if steps is None else int(steps)
 
 
 @dataclass
 class Checkpoint:
-    """Saves the state after every so many epochs, each file whole or not at all.
+    """Saves the state after every so many epochs or steps, each file whole or not at all.
 
-    A run that goes on from one leaves the bits of a run that was never interrupted:
-    `program.run(data, resume=path)` does so.
+    A run that goes on from one leaves the bits of a run that was never interrupted, also from the
+    middle of an epoch: `program.run(data, resume=path)` does so.
 
     Args:
-        path: of the file. With "{epoch}" in it each has its number, else each takes the place of
-            the one before.
+        path: of the file. With "{epoch}" or "{step}" in it each has that number, else each takes
+            the place of the one before.
         every: so many epochs.
-        keep: with "{epoch}", how many of the newest files of this run to leave; None for all.
+        keep: with "{epoch}" or "{step}", how many of the newest files of this run to leave; None
+            for all.
+        every_steps: so many steps instead, counted from the first of the training.
 
     Raises:
-        InputError: a number is out of range, or `keep` is given without "{epoch}".
+        InputError: a number is out of range, `keep` is given for a single file, or files of one
+            epoch would have the same name.
     """
 
     path: str | os.PathLike[str]
     every: int = 1
     keep: int | None = None
+    every_steps: int | None = None
     _written: list[Path] = field(default_factory=list, init=False, repr=False)
 
     def __post_init__(self) -> None:
         count("Checkpoint", "every", self.every, hint="save after every epoch: every=1")
+        if self.every_steps is not None:
+            self._check_steps(self.every_steps)
         if self.keep is None:
             return
         count("Checkpoint", "keep", self.keep, hint="keep at least the newest: keep=1")
-        if EPOCH not in str(self.path):
+        if not _is_numbered(self.path):
+            place = EPOCH if self.every_steps is None else STEP
             raise InputError(
                 f"Checkpoint: {str(self.path)!r} is one file, so there are none to keep",
-                hint='put {epoch} into the path, such as "run/{epoch}.safetensors"',
+                hint=f'put {place} into the path, such as "run/{place}.safetensors"',
+            )
+
+    def _check_steps(self, steps: int) -> None:
+        count("Checkpoint", "every_steps", steps, hint="save after every step: every_steps=1")
+        if self.every != 1:
+            raise InputError(
+                f"Checkpoint: every={self.every} counts epochs, and every_steps={steps} steps",
+                hint="give one of them, or two checkpoints",
+            )
+        if EPOCH in str(self.path) and STEP not in str(self.path):
+            raise InputError(
+                f"Checkpoint: {str(self.path)!r} is one file for all steps of an epoch",
+                hint=f'put {STEP} in the place of {EPOCH}, such as "run/{STEP}.safetensors"',
             )
 
     def begin(self) -> None:
@@ -128,25 +186,34 @@ class Checkpoint:
 
     def __call__(self, epoch: FinishedEpoch) -> None:
         """Save."""
-        path = Path(str(self.path).replace(EPOCH, str(epoch.number)))
-        epoch.state.save(path)
+        state = epoch.state
+        path = Path(self.path)
+        for place, reached in ((EPOCH, epoch.number), (STEP, int(state["step"]))):
+            path = Path(str(path).replace(place, str(reached)))
+        state.save(path)
         self._written.append(path)
         while self.keep is not None and len(self._written) > self.keep:
             self._written.pop(0).unlink(missing_ok=True)
 
 
 def newest_checkpoint(path: str | os.PathLike[str]) -> Path | None:
-    """The file of the highest epoch that a `Checkpoint` of this path has left, if any."""
+    """The file of the highest number that a `Checkpoint` of this path has left, if any."""
     given = Path(path)
-    if EPOCH not in given.name:
+    if not _is_numbered(given.name):
         return given if given.exists() else None
-    before, after = given.name.split(EPOCH, 1)
+    pattern = re.escape(given.name)
+    for place in (EPOCH, STEP):
+        pattern = pattern.replace(re.escape(place), "([0-9]+)")
     numbered = {
-        int(number): each
-        for each in given.parent.glob(f"{before}*{after}")
-        if (number := each.name[len(before) : len(each.name) - len(after)]).isdecimal()
+        tuple(map(int, found.groups())): each
+        for each in (given.parent.iterdir() if given.parent.is_dir() else ())
+        if (found := re.fullmatch(pattern, each.name))
     }
     return numbered[max(numbered)] if numbered else None
+
+
+def _is_numbered(path: str | os.PathLike[str]) -> bool:
+    return EPOCH in str(path) or STEP in str(path)
 
 
 def resumed(

@@ -14,7 +14,14 @@ from chainc.ir import Node, describe
 from chainc.ir.errors import InputError, NonFiniteWarning, warn
 from chainc.ir.types import Array
 from chainc.ops.families.philox import permutation
-from chainrule.compiled.callbacks import Callback, FinishedEpoch, every_of
+from chainrule.compiled.callbacks import (
+    Callback,
+    FinishedEpoch,
+    between_epochs,
+    between_steps,
+    epochs_between,
+    steps_between,
+)
 from chainrule.compiled.history import History
 from chainrule.declare.calls import answering
 from chainrule.evaluation.values import with_nan
@@ -58,6 +65,7 @@ class Run:
 
     Attributes:
         before: epochs of the run that is resumed, which are counted with those of this one.
+        done: epochs that this one has finished.
         stopped: a rule of the loop has ended it, or a callback.
     """
 
@@ -70,28 +78,39 @@ class Run:
     record: Record
     callbacks: Sequence[Callback]
     before: int = 0
+    done: int = 0
     stopped: bool = False
 
     def finished(self, stop: Callable[[], bool]) -> Iterator[int]:
         """How many epochs have been recorded, again and again, until there are no more."""
-        done = 0
-        for piece in self._pieces(stop):
-            self.record.add(self._corrected(piece))
-            done += len(piece.means)
-            self.stopped = piece.ended
-            yield len(piece.means)
-            if self.callbacks and not stop():
-                self._call_back(done)
-            if self.stopped:
+        goes_on = True
+        while goes_on:
+            steps = steps_between(self.callbacks, int(self.values["step"]))
+            for piece in self._until_called(steps, lambda: stop() or self.stopped):
+                self.record.add(self._corrected(piece))
+                self.done += len(piece.means)
+                self.stopped = piece.ended
+                yield len(piece.means)
+                if not stop():
+                    self._call(between_epochs(self.callbacks, self.done, over=self._is_over))
+            if steps is None or stop():
                 return
+            step = int(self.values["step"])
+            self._call(between_steps(self.callbacks, step, over=self._is_over))
+            goes_on = not self._is_over
 
-    def _pieces(self, stop: Callable[[], bool]) -> Iterator[Epochs]:
-        given = (self.rows, self.held_out, self.values, self.epochs, stop)
-        if self._needs_all_rows:
-            return self.runner.run(*given, every=1)
-        if self.callbacks:
-            return self.runner.run(*given, every=math.gcd(*map(every_of, self.callbacks)))
-        return self.runner.run(*given)
+    @property
+    def _is_over(self) -> bool:
+        return self.stopped or self.done == self.epochs
+
+    def _until_called(self, steps: int | None, stop: Callable[[], bool]) -> Iterator[Epochs]:
+        """Epochs until the end, or until so many steps after which a callback is to be called."""
+        left = self.epochs - self.done
+        every = epochs_between(self.callbacks)
+        if self._needs_all_rows or (every and steps):
+            every = 1
+        given = (self.rows, self.held_out, self.values, left, stop)
+        return self.runner.run(*given, every=every, steps=steps)
 
     @property
     def _needs_all_rows(self) -> bool:
@@ -102,13 +121,11 @@ class Run:
             return piece
         return self.whole.after_epoch(piece, self.rows, self.held_out, self.values)
 
-    def _call_back(self, done: int) -> None:
-        over = done == self.epochs or self.stopped
-        for callback in self.callbacks:
-            if over or done % every_of(callback) == 0:
-                numbers = self.before + done, self.before + self.epochs
-                epoch = FinishedEpoch(*numbers, dict(self.record.latest), self.values)
-                self.stopped = bool(answering(callback, "a callback")(epoch)) or self.stopped
+    def _call(self, callbacks: Sequence[Callback]) -> None:
+        for callback in callbacks:
+            numbers = self.before + self.done, self.before + self.epochs
+            epoch = FinishedEpoch(*numbers, dict(self.record.latest), self.values)
+            self.stopped = bool(answering(callback, "a callback")(epoch)) or self.stopped
 
 
 def warn_of_divergence(

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from chainc import driver
-from chainc.backends.epochs import EPOCH_START, MOST_STEPS
+from chainc.backends.epochs import EPOCH_START, EPOCH_SUMS, MOST_STEPS
 from chainc.backends.target import Target
 from chainc.ir import Node, describe
 from chainc.ir.errors import StateError
@@ -87,7 +87,25 @@ def values_to_continue(
     _check_counter("step", values["step"], MOST_STEPS)
     start = state[EPOCH_START] if EPOCH_START in state else values["step"]
     _check_counter(EPOCH_START, start, int(values["step"]))
-    return {**values, EPOCH_START: np.array(start, np.int64)}
+    values[EPOCH_START] = np.array(start, np.int64)
+    if EPOCH_SUMS in state:
+        values[EPOCH_SUMS] = _sums_of(state)
+    return values
+
+
+def _sums_of(state: Mapping[str, Array]) -> Array:
+    """A number of rows, and what was added up over them: that may be anything, NaN too."""
+    sums = state[EPOCH_SUMS]
+    if sums.ndim != 1 or sums.dtype != np.float64 or not _is_count(sums[:1]):
+        raise StateError(
+            f"the state's {EPOCH_SUMS!r} are no number of rows with float64 sums over them",
+            hint="give a state that a run or initial_state has returned",
+        )
+    return np.array(sums)
+
+
+def _is_count(rows: Array) -> bool:
+    return len(rows) == 1 and bool(1 <= rows[0] <= MOST_STEPS) and float(rows[0]).is_integer()
 
 
 def _seed_of(state: Mapping[str, Array], default: int) -> Array:

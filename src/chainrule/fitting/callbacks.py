@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeGuard
 
 import numpy as np
 
 from chainc.ir.errors import InputError
-from chainrule.compiled.callbacks import Callback, FinishedEpoch, checked_callbacks, every_of
+from chainrule.compiled.callbacks import (
+    Callback,
+    FinishedEpoch,
+    between_epochs,
+    between_steps,
+    checked_callbacks,
+)
 from chainrule.compiled.state import State
 from chainrule.declare.calls import answering
 from chainrule.reports.columns import Value
@@ -57,7 +63,7 @@ def callbacks_for_batches(given: Callbacks, *, resumed: bool) -> tuple[Callback,
 
 @dataclass(eq=False)
 class Watched:
-    """The end of each epoch of a fit on batches.
+    """The end of each step and each epoch of a fit on batches.
 
     Attributes:
         epochs: that there will be.
@@ -71,12 +77,30 @@ class Watched:
     tick: Tick
     stop: Callable[[], bool]
     done: int = 0
+    steps: int = 0
+    values: Mapping[str, Value] = field(default_factory=dict)
+    over: bool = False
+
+    def after_step(self, state: Callable[[], State]) -> bool:
+        """Tell of a step: does the fit end with it?"""
+        self.steps += 1
+        if due := between_steps(self.callbacks, self.steps):
+            self._call(due, state())
+        return self.is_over()
+
+    def is_over(self) -> bool:
+        """Has a callback ended the fit, or Ctrl-C?"""
+        return self.over or self.stop()
 
     def ended(self, values: Mapping[str, Value], state: State) -> bool:
         """Tell of an epoch that is over: does the fit end with it?"""
         self.done += 1
         self.tick(1, {name: float(v) for name, v in values.items() if np.ndim(v) == 0})
-        epoch = FinishedEpoch(self.done, self.epochs, values, state)
-        due = [each for each in self.callbacks if self.done % every_of(each) == 0]
+        self.values = values
+        self._call(between_epochs(self.callbacks, self.done), state)
+        return self.is_over()
+
+    def _call(self, due: Sequence[Callback], state: State) -> None:
+        epoch = FinishedEpoch(self.done, self.epochs, self.values, state)
         answers = [bool(answering(each, "a callback")(epoch)) for each in due]
-        return any(answers) or self.stop()
+        self.over = any(answers) or self.over

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from chainc.backends.epochs import EPOCH_START
+from chainc.backends.epochs import EPOCH_START, EPOCH_SUMS
 from chainc.backends.target import Target
 from chainc.ir import Graph, Node
 from chainc.ir.errors import InputError
@@ -138,7 +138,8 @@ class Streaming:
     def start(self, state: State | None, seed: int) -> State:
         """Values of all slots: those of a state, and first ones of the others."""
         first = {**self._step.initial_state(seed), "seed": np.asarray(seed, np.int64)}
-        known = {name: value for name, value in (state or {}).items() if name != EPOCH_START}
+        epoch = (EPOCH_START, EPOCH_SUMS)  # of other rows
+        known = {name: value for name, value in (state or {}).items() if name not in epoch}
         return State({**first, **known})
 
     def fit(
@@ -151,8 +152,8 @@ class Streaming:
         """Epoch after epoch: what they report, and the state after the last step."""
         history: dict[str, list[float]] = {}
         for batches in epochs:
-            values, state = self.epoch(batches, state, watched.stop)
-            if validation is not None and not watched.stop():
+            values, state = self.epoch(batches, state, watched)
+            if validation is not None and not watched.is_over():
                 others = self.evaluate(validation(), state)
                 values |= {f"val_{name}": value for name, value in others.items()}
             for name, value in values.items():
@@ -163,7 +164,7 @@ class Streaming:
         return History({name: tuple(numbers) for name, numbers in history.items()}), state
 
     def epoch(
-        self, batches: Iterable[Rows], state: State, stop: Callable[[], bool]
+        self, batches: Iterable[Rows], state: State, watched: Watched
     ) -> tuple[dict[str, Value], State]:
         """A step on each batch: what all of them report, and the state after the last."""
         function, seen = self._step.bind(state), Seen()
@@ -172,7 +173,7 @@ class Streaming:
             seen.losses.append(float(loss))
             seen.outputs.append([np.array(each) for each in outputs])
             seen.rows.append(rows)
-            if stop():
+            if watched.after_step(lambda: State({**state, **function.state})):
                 break
         reached = State({**state, **function.state})
         return {**self._report(seen, reached), "loss": seen.loss()}, reached

@@ -10,7 +10,8 @@ from tests.chainrule.fitting.classifiers import blobs, trainer
 
 import chainrule as cr
 from chainrule import datasets, losses, metrics, nn, optim
-from chainrule.compiled.callbacks import FinishedEpoch
+from chainrule.compiled.callbacks import Callback, FinishedEpoch
+from chainrule.steps.stopping import StoppingRule
 
 TARGETS = pytest.mark.parametrize("target", ["llvm", "numpy"])
 X, Y = blobs(80)
@@ -136,6 +137,48 @@ def test_batches_have_callbacks_too(tmp_path: Path) -> None:
     assert len(history["loss"]) == 3
     assert seen[-1].values["loss"] == history["loss"][-1]
     assert [path.name for path in tmp_path.iterdir()] == ["2.safetensors"]
+
+
+@TARGETS
+def test_a_fit_is_resumed_from_the_middle_of_an_epoch(target: str, tmp_path: Path) -> None:
+    path = tmp_path / "run.safetensors"
+
+    def interrupt(epoch: FinishedEpoch) -> None:
+        if epoch.state:
+            raise KeyboardInterrupt
+
+    vars(interrupt)["every_steps"] = 7  # an epoch of 64 rows has 4
+    whole = trainer(target)
+    expected = whole.fit(X, Y, epochs=5, batch_size=16, callbacks=[STOP], validation=0.2)
+    first = trainer(target)
+    watched: list[StoppingRule | Callback] = [STOP, cr.Checkpoint(path, every_steps=3), interrupt]
+    with pytest.raises(KeyboardInterrupt):
+        first.fit(X, Y, epochs=5, batch_size=16, callbacks=watched, validation=0.2)
+    second = trainer(target)
+    second.resume(path)
+    assert int(second.state["step"]) == 6
+    rest = second.fit(X, Y, epochs=5, batch_size=16, callbacks=[STOP], validation=0.2)
+    assert second.state == whole.state
+    assert {name: values[1:] for name, values in expected.items()} == rest
+
+
+def test_batches_have_checkpoints_after_steps(tmp_path: Path) -> None:
+    batches = [(X[:30], Y[:30]), (X[30:60], Y[30:60]), (X[60:], Y[60:])]
+    one = trainer()
+    saved = cr.Checkpoint(tmp_path / "{step}.safetensors", every_steps=2)
+    one.fit(batches, epochs=3, callbacks=[saved])
+    assert sorted(int(path.stem) for path in tmp_path.iterdir()) == [2, 4, 6, 8]
+    other = trainer()
+    other.fit(batches, epochs=2)
+    assert cr.State.load(tmp_path / "6.safetensors") == other.state
+
+    def interrupt(epoch: FinishedEpoch) -> bool:
+        return int(epoch.state["step"]) == 4
+
+    vars(interrupt)["every_steps"] = 2
+    third = trainer()
+    third.fit(batches, epochs=3, validation=(X, Y), callbacks=[interrupt])
+    assert cr.State.load(tmp_path / "4.safetensors") == third.state
 
 
 def test_what_cannot_watch_a_fit_is_refused(tmp_path: Path) -> None:

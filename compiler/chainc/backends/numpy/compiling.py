@@ -21,7 +21,7 @@ from chainc.backends.numpy.running import (
     Validate,
     execute,
 )
-from chainc.backends.numpy.training import list_training, print_training
+from chainc.backends.numpy.training import added, list_training, print_training
 from chainc.backends.target import ExecutableTraining
 from chainc.lowering.program import Program, TrainingLoop
 
@@ -42,5 +42,6 @@ def compile_training(loop: TrainingLoop) -> ExecutableTraining:
     train, validate = cast(Train, namespace["train"]), cast(Validate, namespace["validate"])
     code = NumpyCode(source, lambda: list_training(loop))
     end_epoch = None if loop.epoch_end is None else cast(EndEpoch, namespace["end_epoch"])
-    runner = NumpyTraining(train, validate, loop.batch_inputs[0], loop.batch_size, end_epoch)
+    first, numbers = loop.batch_inputs[0], added(loop.step)
+    runner = NumpyTraining(train, validate, first, loop.batch_size, numbers, end_epoch)
     return ExecutableTraining(runner, code)

@@ -25,7 +25,13 @@ class Train(Protocol):
     """The generated loop: (epoch, rows seen, what is reported, is it complete?) after each."""
 
     def __call__(
-        self, data: Arrays, state: Arrays, first: int, epochs: int, stop: Callable[[], bool]
+        self,
+        data: Arrays,
+        state: Arrays,
+        sums: Array,
+        first: int,
+        epochs: int,
+        stop: Callable[[], bool],
     ) -> Iterator[tuple[int, int, Array, bool]]: ...
 
 
@@ -71,6 +77,7 @@ class NumpyTraining:
     validate: Validate
     batch_input: str
     batch_size: int
+    numbers: int
     end_epoch: EndEpoch | None = None
     byte_inputs: Collection[str] = ()
 
@@ -87,22 +94,26 @@ class NumpyTraining:
     ) -> Iterator[Epochs]:
         """See `TrainingRunner`; every epoch comes by itself, the state with it."""
         place = EpochPlace.of(state, len(data[self.batch_input]), self.batch_size)
+        sums = place.sums(state, self.numbers)
         ended = stop if steps is None else _after(steps, stop)
-        loop = self.train(data, state, place.first, epochs, ended)
+        loop = self.train(data, state, sums, place.first, epochs, ended)
         try:
             for number, (_, seen, means, complete) in enumerate(loop, start=1):
+                if not complete and steps is not None and not stop():
+                    return  # no more steps are asked for
                 held_out = None if validation is None else self.validate(validation, state)
                 over = False
                 if self.end_epoch is not None and complete:
                     record = self._record(seen, means, validation, held_out)
                     over = self.end_epoch(data, state, record, number == epochs)
-                place.note(state)
+                sums[0] = 0  # they are recorded
+                place.note(state, sums)
                 evaluated = None if held_out is None else held_out[None]
                 yield Epochs(np.array([seen]), means[None], evaluated, ended=over)
                 if over:
                     return
         finally:
-            place.note(state)
+            place.note(state, sums)
 
     def _record(
         self, seen: int, means: Array, validation: Arrays | None, held_out: Array | None

@@ -13,11 +13,12 @@ from chainc.lowering.program import EpochEnd, Program, Summary, TrainingLoop
 from chainc.lowering.views import Buffer
 
 TRAIN = '''\
-def train(data, state, first, epochs, stop):
+def train(data, state, sums, first, epochs, stop):
     """Run epochs; after each, yield (epoch, rows seen, what is reported of them, is it complete?).
 
     data: arrays by input name; the rows of {rows} are visited in {order}.
     state: arrays by slot name, updated in place.
+    sums: rows seen of the epoch that is begun, and what is added up over them; updated in place.
     first: the step to continue with, as a number of steps over rows as many as these.
     stop: a function without arguments, asked before every step.
     """
@@ -27,10 +28,10 @@ def train(data, state, first, epochs, stop):
     full = bind_step(state, {size})
     rest = bind_step(state, count % {size}) if count % {size} else None
 {gather}
+    totals, stopped = sums[1:], False
     first_epoch, done = divmod(first, steps)
     for epoch in range(first_epoch, first_epoch + epochs):
         order = {permutation}
-        totals, seen, stopped = np.zeros({totals}), 0, False
         for start in range(done * {size}, count, {size}):
             stopped = stop()
             if stopped:
@@ -42,12 +43,12 @@ def train(data, state, first, epochs, stop):
             else:
                 values = rest({rest})
             {add}
-            seen += len(rows)
-        if seen:
-            yield epoch, seen, {reported}, not stopped
-        done = 0
+            sums[0] += len(rows)
+        if sums[0]:
+            yield epoch, int(sums[0]), {reported}, not stopped
         if stopped:
             return
+        sums[:] = done = 0
 '''
 
 EVALUATE = '''\
@@ -121,9 +122,8 @@ def _train(loop: TrainingLoop) -> str:
         size=loop.batch_size,
         gather="\n".join(gather),
         permutation=shuffled if loop.shuffle else "np.arange(count)",
-        totals=_elements(loop.step),
         add=_add("len(rows)", loop.step_summary),
-        reported=_reported("step", "seen", loop.step_summary),
+        reported=_reported("step", "sums[0]", loop.step_summary),
         take="\n".join(take),
         full=", ".join(_batch(b) if b in batched else _data(b) for b in inputs),
         rest=", ".join(f"{_data(b)}[rows]" if b in batched else _data(b) for b in inputs),
@@ -141,7 +141,7 @@ def _validate(loop: TrainingLoop) -> str:
     ]
     return EVALUATE.format(
         first=quoted(loop.batch_inputs[0]),
-        totals=_elements(loop.evaluate),
+        totals=added(loop.evaluate),
         add=_add("rows", loop.evaluate_summary),
         reported=_reported("evaluate", "count", loop.evaluate_summary),
         chunk=CHUNK,
@@ -149,7 +149,8 @@ def _validate(loop: TrainingLoop) -> str:
     )
 
 
-def _elements(program: Program) -> int:
+def added(program: Program) -> int:
+    """How many numbers its outputs are, which are added up over the rows."""
     return sum(math.prod(static(output.type.shape)) for output in program.outputs)
 
 

@@ -22,9 +22,10 @@ from chainc.backends.standalone.interface import (
 )
 from chainc.ir.types import bool_, uint8
 from chainc.schedules.program import control_block
+from chainc.schedules.training.layout import JOB_WORDS
 
-SEED, MARK, PLAN = 0, 8, 64  # offsets in bytes of our own; `training.JOB_WORDS` are the plan
-OWN_BYTES = 128
+SEED, MARK, PLAN = 0, 8, 64  # offsets in bytes of our own; `JOB_WORDS` are the plan
+OWN_BYTES = -(-(PLAN + 8 * JOB_WORDS) // 64) * 64
 
 ARENA = "ptr %arena"
 DATA = "ptr %data"

@@ -103,6 +103,7 @@ class _Run:
             training.BYTES: bits,
             training.HELD_OUT_BYTES: held_out_bits,
             training.ENDS: ends,
+            training.SEEN: "0",
         }
         return templates.BEGIN.substitute(
             guards=body.text,

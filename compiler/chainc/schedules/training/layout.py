@@ -15,7 +15,8 @@ HELD_OUT = 4  # rows of the validation data, or 0
 BYTES = 5  # bit i: the data of the step's input i are uint8
 HELD_OUT_BYTES = 6  # the same of the evaluation's inputs
 ENDS = 7  # 1 if the run ends with the last step: others may follow in another job
-JOB_WORDS = 8
+SEEN = 8  # rows whose totals are of an epoch that an earlier job has begun; then of the one left
+JOB_WORDS = 9
 
 LANES = 64  # rows whose order is made together
 ROUNDS = 11  # of the network that permutes; the twelfth key says whether 0 and 1 change places

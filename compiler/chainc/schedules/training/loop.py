@@ -16,7 +16,8 @@
         the first thread: totals += outputs, STEPS += 1
         start += BATCH
         if start >= count: record the epoch, epoch += 1, start = 0
-    if rows have been seen since the last record: record the epoch
+    if rows have been seen since the last record:
+        record the epoch if the run is stopped, else leave its totals to another job
 
 Every thread runs it and decides the same: what they share lies before a barrier when it is
 written and after it when it is read. Each makes the whole order of the rows for itself.
@@ -31,7 +32,7 @@ from functools import cached_property
 from chainc.ir.types import int32, int64
 from chainc.loops.language import Routine
 from chainc.loops.routine_builder import Number
-from chainc.loops.values import Register, affine
+from chainc.loops.values import Address, Register, affine
 from chainc.schedules.program import control_block
 from chainc.schedules.training import layout as words
 from chainc.schedules.training.author import Author, TrainingParts
@@ -98,8 +99,9 @@ class _Train(Author):
         steps = to.quotient(to.plus(self.rows, batch - 1), batch, "steps")
         epoch = to.quotient(first, steps, "epoch")
         start = to.times(to.minus(first, to.times(epoch, steps)), batch, "start")
-        none = [to.integer(0, name) for name in ("known", "until", "orders", "seen")]
-        with to.repeat([first, epoch, start, *none, to.truth(False, "failed")]) as loop:
+        none = [to.integer(0, name) for name in ("known", "until", "orders")]
+        seen = self.of_job(words.SEEN, "seen")
+        with to.repeat([first, epoch, start, *none, seen, to.truth(False, "failed")]) as loop:
             now, *values, _ = loop.values
             following = to.plus(now, 1)
             *values, failed, again = self._step(
@@ -107,13 +109,23 @@ class _Train(Author):
             )
             loop.carry(following, *values, failed, again=again)
         after, *values, failed = loop.results
-        some = to.both(to.is_less(0, _State(*values).seen), to.opposite(failed), "partial")
-        with to.when(some, [failed]) as partial:
-            phase = to.integer(PARTIAL)
-            partial.change(to.opposite(self._recorded(_State(*values).seen, phase)))
-        with to.when(to.both(partial.results[0], self.leads)):
+        failed = self._left(_State(*values).seen, failed)
+        with to.when(to.both(failed, self.leads)):
             place = self.team.word(to, control_block.FAILED_STEP, "failed_step")
             to.release(to.minus(after, 1), place)
+
+    def _left(self, seen: Register, failed: Register) -> Register:
+        """Rows of an epoch that has not ended are recorded if it is stopped: has that failed?"""
+        to = self.to
+        go = to.load(self.team.word(to, control_block.GO, "go"))
+        stopped = to.is_equal(go, 0, "stopped")
+        with to.when(self.leads):
+            to.store(to.either(stopped, 0, seen), Address(self.job, affine(words.SEEN)))
+        some = to.both(to.is_less(0, seen), to.both(stopped, to.opposite(failed)), "partial")
+        with to.when(some, [failed]) as partial:
+            phase = to.integer(PARTIAL)
+            partial.change(to.opposite(self._recorded(seen, phase)))
+        return partial.results[0]
 
     def _step(self, state: _State, more: Register) -> Sequence[Register]:
         """The state after it, whether something has failed, and whether there is another step."""

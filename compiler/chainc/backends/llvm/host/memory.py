@@ -82,18 +82,20 @@ class RunMemory:
     ) -> None:
         """From a step, perhaps in the middle of an epoch, to the end of the last epoch.
 
-        Does the run end there? It does no more than `most` steps.
+        Does the run end there? The job does no more than `most` steps.
         """
         steps = -(-self.rows // self._places.layout.batch_size)
-        last = (first // steps + epochs) * steps
-        self.job[training.ENDS] = ends
+        end = (first // steps + epochs) * steps
+        last = end if most is None else min(end, first + most)
+        self.job[training.ENDS] = ends and last == end
         self.job[training.FIRST] = first
-        self.job[training.LAST] = last if most is None else min(last, first + most)
+        self.job[training.LAST] = last
         self.job[training.SEED] = seed
 
     def plan_again(self, first: int, steps: int, seed: int) -> None:
         """So many steps from one on, as if none had been done."""
         self._words[control_block.STEPS // 8] = self._words[control_block.EPOCHS // 8] = 0
+        self.job[training.SEEN] = 0
         self.job[training.FIRST], self.job[training.LAST] = first, first + steps
         self.job[training.SEED] = seed
 
@@ -120,6 +122,25 @@ class RunMemory:
     def ended(self) -> bool:
         """Has what is done after an epoch ended the training?"""
         return bool(self._words[control_block.ENDED // 8])
+
+    @property
+    def numbers(self) -> int:
+        """That are added up over the rows of an epoch."""
+        return self._places.layout.step.added
+
+    @property
+    def sums(self) -> Array:
+        """Rows of an epoch that has not ended, and what was added up over them."""
+        return np.concatenate([self.job[[training.SEEN]], self._totals])
+
+    def go_on(self, sums: Array) -> None:
+        """With an epoch of these sums."""
+        self.job[training.SEEN], self._totals[:] = sums[0], sums[1:]
+
+    @property
+    def _totals(self) -> Array:
+        visit = self._places.layout.step
+        return self._arena[visit.totals : visit.totals + 8 * visit.added].view(np.float64)
 
     def write_back(self) -> None:
         """The state's values into the arrays that were given, where copies stood in for them."""

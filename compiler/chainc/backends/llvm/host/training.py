@@ -107,7 +107,7 @@ class NativeTraining:
         Raises:
             InputError: the validation data has another value for an input without rows.
         """
-        before = int(state["step"])
+        end = None if steps is None else int(state["step"]) + steps
         most = max(1, min(MOST_EPOCHS, MOST_NUMBERS // self._code.places.layout.columns))
         if every is not None:
             most = max(1, most // every) * every
@@ -115,13 +115,14 @@ class NativeTraining:
             if done and stop():
                 return
             some = min(most, epochs - done)
-            left = None if steps is None else before + steps - int(state["step"])
-            last = done + some == epochs and steps is None
-            run = _Run(self, data, validation, state, some, ends=last, steps=left)
+            last = done + some == epochs
+            run = _Run(self, data, validation, state, some, ends=last, end=end)
             for finished in run.epochs_in_parts(every, stop):
                 yield finished
                 if finished.ended:
                     return
+            if run.steps_left == 0:
+                return
 
     def evaluate(self, data: Arrays, state: Arrays) -> Array:
         """See `TrainingRunner`."""
@@ -179,12 +180,18 @@ class _Run:
         epochs: int,
         *,
         ends: bool,
-        steps: int | None,
+        end: int | None,
     ) -> None:
         self.training, self.state = training, state
-        self.epochs, self.ends, self.steps = epochs, ends, steps
+        self.epochs, self.ends, self.end = epochs, ends, end
         self.memory = training.memory(data, validation, state, epochs)
         self.place = EpochPlace.of(state, self.memory.rows, training.batch_size)
+        self.memory.go_on(self.place.sums(state, self.memory.numbers))
+
+    @property
+    def steps_left(self) -> int | None:
+        """Until the last one that is asked for, if any is."""
+        return None if self.end is None else self.end - int(self.state["step"])
 
     def epochs_in_parts(self, every: int | None, stop: Callable[[], bool]) -> Iterator[Epochs]:
         """After each part the state is written; without parts epochs come as they are finished."""
@@ -193,7 +200,7 @@ class _Run:
         try:
             with self.training.crew(memory) as crew:
                 work = self.training.train(memory)
-                while done < self.epochs and not memory.ended and not (done and stop()):
+                while not (self._is_over(done) or (done and stop())):
                     some = min(every or self.epochs, self.epochs - done)
                     done += some
                     self._plan(some, ends=self.ends and done == self.epochs)
@@ -212,11 +219,15 @@ class _Run:
         finally:
             self._write()
 
+    def _is_over(self, done: int) -> bool:
+        """After so many epochs."""
+        return done == self.epochs or self.memory.ended or self.steps_left == 0
+
     def _plan(self, epochs: int, *, ends: bool) -> None:
         self.place = EpochPlace.of(self.state, self.memory.rows, self.training.batch_size)
         seed = int(self.state["seed"])
-        self.memory.plan_steps(self.place.first, epochs, seed, ends=ends, most=self.steps)
+        self.memory.plan_steps(self.place.first, epochs, seed, ends=ends, most=self.steps_left)
 
     def _write(self) -> None:
         self.training.copy_out(self.memory)
-        self.place.note(self.state)
+        self.place.note(self.state, self.memory.sums)
