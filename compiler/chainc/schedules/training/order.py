@@ -27,8 +27,9 @@ from chainc.ops.families import philox
 from chainc.schedules.training.layout import LANES, ROUNDS, WORDS_AT
 
 GIVEN_LANES = 8
+WALKING = 32  # lanes that walk together: more of them do not fit into registers
 EPOCHS = 4  # whose words are made together, four lanes each
-WIDE, WORD = Kind(int64, LANES), Kind(int32, LANES)
+WORD = Kind(int32, WALKING)
 PHILOX = Kind(int64, 4 * EPOCHS)
 
 
@@ -119,18 +120,23 @@ def order_of_rows(rows: int) -> Routine:
     start, count, slot = to.number("start"), to.number("count"), to.number("slot")
     last = to.minus(count, 1, "last")
     network = _Network(to, keys, last)
-    lane = _bits(to, "bit_and", to.minus(slot, 1), to.constants(range(LANES), int64))
-    end = to.splat(count, LANES)
+    within = to.minus(slot, 1)
+    end = to.splat(count, WALKING)
     wanted = to.smaller(to.minus(count, start), rows)
-    with to.loop("some", 0, _parts(to, wanted, LANES)) as loop:
-        place = affine(loop.index) * LANES
+    with (
+        to.loop("some", 0, _parts(to, wanted, LANES)) as loop,
+        to.loop("half", 0, to.integer(LANES // WALKING)) as half,
+    ):
+        first, place = affine(half.index) * WALKING, affine(loop.index) * LANES
+        lane = to.compute("add", to.positions(first, 1), to.constants(range(WALKING), int64))
+        lane = _bits(to, "bit_and", within, lane, "lane")
         index = to.compute("add", to.positions(place + affine(start), 1), lane, name="index")
         inside = to.compare("less", index, end)
         zero = to.constant(0, WORD)
         begin = to.compute("select", inside, to.cast(index, int32), zero, name="values")
-        values = network.walked(begin)
+        values = network.walked(begin, first)
         row = _bits(to, "bit_and", to.cast(values, int64), philox.MASK, "row")
-        to.store(row, Address(order, place))
+        to.store(row, Address(order, place + first))
     return to.routine("order.rows", "entries of the orders of some epochs")
 
 
@@ -141,27 +147,26 @@ class _Network:
         self.to, self.keys = to, keys
         bits = to.minus(65, _leading_zeros(to, last))
         half = to.larger(_bits(to, "shift_right", bits, 1), 1, "half")
-        self.half = to.splat(to.cast(half, int32), LANES)
+        self.half = to.splat(to.cast(half, int32), WALKING)
         ones = _bits(to, "shift_left", to.constant(1, WORD), self.half)
         self.low = to.compute("subtract", ones, to.constant(1, WORD), name="low")
-        self.last = to.splat(to.cast(last, int32), LANES)
-        self.exchange = _bits(to, "bit_and", self._key(affine(ROUNDS)), 1, "exchange")
+        self.last = to.splat(to.cast(last, int32), WALKING)
 
-    def _key(self, number: Affine) -> Register:
-        return self.to.load(Address(self.keys, number * LANES), LANES, "key")
+    def _key(self, number: Affine, first: Affine) -> Register:
+        return self.to.load(Address(self.keys, number * LANES + first), WALKING, "key")
 
-    def walked(self, begin: Register) -> Register:
-        """Through the network, until every lane is inside 0 … last."""
+    def walked(self, begin: Register, first: Affine) -> Register:
+        """Through the network, until every lane is inside 0 … last; the first lane has a number."""
         to = self.to
-        with to.repeat([begin, to.constant(True, Kind(bool_, LANES), "outside")]) as walk:
+        with to.repeat([begin, to.constant(True, Kind(bool_, WALKING), "outside")]) as walk:
             values, outside = walk.values
-            permuted = self._permuted(values)
+            permuted = self._permuted(values, first)
             following = to.compute("select", outside, permuted, values, name="values")
             still = to.compute("unsigned_less", self.last, following, dtype=bool_, name="outside")
             walk.carry(following, still, again=to.somewhere(still))
         return walk.results[0]
 
-    def _permuted(self, values: Register) -> Register:
+    def _permuted(self, values: Register, lane: Affine) -> Register:
         to = self.to
         halves = [
             _bits(to, "shift_right", values, self.half, "left"),
@@ -169,12 +174,13 @@ class _Network:
         ]
         with to.loop("round", 0, ROUNDS, 1, halves) as loop:
             left, right = loop.values
-            mixed = self._mixed(_bits(to, "bit_xor", right, self._key(affine(loop.index))))
+            mixed = self._mixed(_bits(to, "bit_xor", right, self._key(affine(loop.index), lane)))
             loop.carry(right, _bits(to, "bit_xor", left, mixed))
         left, right = loop.results
         whole = _bits(to, "bit_or", _bits(to, "shift_left", left, self.half), right, "whole")
         first = to.compute("unsigned_less", whole, to.constant(2, WORD), dtype=bool_)
-        return to.compute("select", first, _bits(to, "bit_xor", whole, self.exchange), whole)
+        exchange = _bits(to, "bit_and", self._key(affine(ROUNDS), lane), 1, "exchange")
+        return to.compute("select", first, _bits(to, "bit_xor", whole, exchange), whole)
 
     def _mixed(self, word: Register) -> Register:
         """Every bit of the result depends on every bit of the word (MurmurHash3's finalizer)."""
