@@ -20,9 +20,10 @@ import numpy as np
 
 from chainc.ir.errors import InputError, StateError
 from chainc.ir.types import Array
-from chainrule.compiled.state import HasState, State
+from chainrule.compiled.state import HasState, State, not_saved, write_state
 from chainrule.declare.arguments import count, number, path_of, several
 from chainrule.reports.columns import Value
+from chainrule.writing.background import Background
 
 __all__ = ["CSVLog", "Checkpoint", "FinishedEpoch", "TensorBoardLog", "TimeLimit"]
 
@@ -57,7 +58,8 @@ class Callback(Protocol):
     """Anything that can be called after an epoch; True ends the run.
 
     It may also have `every`, after how many epochs it is called, or `every_steps`, after how many
-    steps instead, and `begin`, which is called before anything runs.
+    steps instead, `begin`, which is called before anything runs, and `end`, which is called when
+    the run is over, whatever has ended it.
     """
 
     def __call__(self, epoch: FinishedEpoch) -> bool | None: ...
@@ -87,6 +89,14 @@ def checked_callbacks(given: Sequence[Callback]) -> tuple[Callback, ...]:
         if begin is not None:
             begin()
     return tuple(chosen)
+
+
+def end_all(callbacks: Sequence[Callback]) -> None:
+    """The run is over."""
+    for callback in callbacks:
+        end = getattr(callback, "end", None)
+        if end is not None:
+            end()
 
 
 def epochs_between(callbacks: Sequence[Callback]) -> int | None:
@@ -130,6 +140,9 @@ def _steps(callback: Callback) -> int | None:
 class Checkpoint:
     """Saves the state after every so many epochs or steps, each file whole or not at all.
 
+    A file is written while the run goes on, until the next is begun; all are on the disk when the
+    run is over. What goes wrong is raised by then.
+
     A run that goes on from one leaves the bits of a run that was never interrupted, also from the
     middle of an epoch: `program.run(data, resume=path)` does so.
 
@@ -151,6 +164,10 @@ class Checkpoint:
     keep: int | None = None
     every_steps: int | None = None
     _written: list[Path] = field(default_factory=list, init=False, repr=False)
+    _writing: Path = field(default=Path(), init=False, repr=False, compare=False)
+    _background: Background = field(
+        default_factory=Background, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         count("Checkpoint", "every", self.every, hint="save after every epoch: every=1")
@@ -185,12 +202,28 @@ class Checkpoint:
         _check_folder("Checkpoint", Path(self.path).parent)
 
     def __call__(self, epoch: FinishedEpoch) -> None:
-        """Save."""
+        """Begin to save; what was begun before is done then."""
         state = epoch.state
-        path = Path(self.path)
+        path = path_of("Checkpoint", self.path)
         for place, reached in ((EPOCH, epoch.number), (STEP, int(state["step"]))):
             path = Path(str(path).replace(place, str(reached)))
-        state.save(path)
+        self.end()
+        self._writing = path
+        self._background.begin(lambda: self._save(state, path))
+
+    def end(self) -> None:
+        """See `Callback`.
+
+        Raises:
+            StateError: the file cannot be written.
+        """
+        try:
+            self._background.wait()
+        except OSError as error:
+            raise not_saved(self._writing, error) from error
+
+    def _save(self, state: State, path: Path) -> None:
+        write_state(state, path)
         self._written.append(path)
         while self.keep is not None and len(self._written) > self.keep:
             self._written.pop(0).unlink(missing_ok=True)

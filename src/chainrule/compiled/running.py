@@ -19,6 +19,7 @@ from chainrule.compiled.callbacks import (
     FinishedEpoch,
     between_epochs,
     between_steps,
+    end_all,
     epochs_between,
     steps_between,
 )
@@ -83,6 +84,12 @@ class Run:
 
     def finished(self, stop: Callable[[], bool]) -> Iterator[int]:
         """How many epochs have been recorded, again and again, until there are no more."""
+        try:
+            yield from self._finished(stop)
+        finally:
+            end_all(self.callbacks)
+
+    def _finished(self, stop: Callable[[], bool]) -> Iterator[int]:
         goes_on = True
         while goes_on:
             steps = steps_between(self.callbacks, int(self.values["step"]))

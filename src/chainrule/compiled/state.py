@@ -110,19 +110,11 @@ class State(Mapping[str, Array]):
         Raises:
             StateError: the file cannot be written; the message says why.
         """
-        import safetensors.numpy
-
-        checksums = _checksums(self._arrays)
-        told = {"all": _digest_of_all(self._arrays, checksums), "tensors": checksums}
-        content = safetensors.numpy.save(self._arrays, {_CHECKSUMS: _json(told)})
         target = path_of("State.save", path)
         try:
-            write_atomically(target, content, durable=True)
+            write_state(self, target)
         except OSError as error:
-            raise StateError(
-                f"cannot save the state to {target}: {error.strerror or error}",
-                hint=_CURES.get(error.errno or 0, "choose another folder"),
-            ) from error
+            raise not_saved(target, error) from error
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, limit: int = BYTES_LIMIT) -> State:
@@ -189,6 +181,29 @@ class UnknownNameError(StateError, KeyError):
     """A name that a state does not hold."""
 
     __str__ = Exception.__str__
+
+
+def write_state(state: State, target: Path) -> None:
+    """`State.save` for a thread that is none of the user's; see `not_saved`.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    import safetensors.numpy
+
+    arrays = dict(state)
+    checksums = _checksums(arrays)
+    told = {"all": _digest_of_all(arrays, checksums), "tensors": checksums}
+    content = safetensors.numpy.save(arrays, {_CHECKSUMS: _json(told)})
+    write_atomically(target, content, durable=True)
+
+
+def not_saved(target: Path, error: OSError) -> StateError:
+    """What the user is told."""
+    return StateError(
+        f"cannot save the state to {target}: {error.strerror or error}",
+        hint=_CURES.get(error.errno or 0, "choose another folder"),
+    )
 
 
 _CURES = {

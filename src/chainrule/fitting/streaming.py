@@ -12,6 +12,7 @@ from chainc.backends.target import Target
 from chainc.ir import Graph, Node
 from chainc.ir.errors import InputError
 from chainc.ir.types import Array
+from chainrule.compiled.callbacks import end_all
 from chainrule.compiled.compilation import compile
 from chainrule.compiled.function import Function, Numbers
 from chainrule.compiled.history import History
@@ -151,16 +152,19 @@ class Streaming:
     ) -> tuple[History, State]:
         """Epoch after epoch: what they report, and the state after the last step."""
         history: dict[str, list[float]] = {}
-        for batches in epochs:
-            values, state = self.epoch(batches, state, watched)
-            if validation is not None and not watched.is_over():
-                others = self.evaluate(validation(), state)
-                values |= {f"val_{name}": value for name, value in others.items()}
-            for name, value in values.items():
-                if np.ndim(value) == 0:
-                    history.setdefault(name, []).append(float(value))
-            if watched.ended(values, state):
-                break
+        try:
+            for batches in epochs:
+                values, state = self.epoch(batches, state, watched)
+                if validation is not None and not watched.is_over():
+                    others = self.evaluate(validation(), state)
+                    values |= {f"val_{name}": value for name, value in others.items()}
+                for name, value in values.items():
+                    if np.ndim(value) == 0:
+                        history.setdefault(name, []).append(float(value))
+                if watched.ended(values, state):
+                    break
+        finally:
+            end_all(watched.callbacks)
         return History({name: tuple(numbers) for name, numbers in history.items()}), state
 
     def epoch(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -16,6 +18,7 @@ import pytest
 import chainrule as cr
 from chainrule import optim
 from chainrule.compiled.callbacks import Callback, FinishedEpoch
+from chainrule.compiled.state import write_state
 
 HERE = Path(__file__).name
 X = np.random.default_rng(0).standard_normal((20, 3)).astype(np.float32)
@@ -144,6 +147,46 @@ def test_rows_are_counted_where_another_input_comes_first(tmp_path: Path, target
 def test_without_a_checkpoint_it_begins(tmp_path: Path) -> None:
     compiled = program()
     assert compiled.run({"x": X}, resume=tmp_path / "none").state == compiled.run({"x": X}).state
+
+
+def test_the_run_goes_on_while_a_file_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = threading.Event()
+
+    def waiting(state: cr.State, path: Path) -> None:
+        assert later.wait(30)
+        write_state(state, path)
+
+    def note(epoch: FinishedEpoch) -> None:
+        if epoch.number == 4:
+            assert not list(tmp_path.iterdir())
+            later.set()
+
+    monkeypatch.setattr("chainrule.compiled.callbacks.write_state", waiting)
+    compiled = program()
+    saved = cr.Checkpoint(tmp_path / "{epoch}", every=3)
+    compiled.run({"x": X}, callbacks=[saved, note])
+    for number in (3, 6, 7):
+        found = cr.State.load(tmp_path / str(number))
+        assert found == compiled.run({"x": X}, epochs=number).state
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_a_file_that_cannot_be_written_ends_the_run(tmp_path: Path, last: bool) -> None:
+    folder = tmp_path / "run"
+    numbers: list[int] = []
+
+    def remove(epoch: FinishedEpoch) -> None:
+        numbers.append(epoch.number)
+        if epoch.number == (6 if last else 1):
+            shutil.rmtree(folder)
+
+    saved = cr.Checkpoint(folder / "{epoch}", every=7 if last else 2)
+    message = rf"cannot save the state to {folder}[\s\S]*{HERE}[\s\S]*try: make the folder first"
+    with pytest.raises(cr.StateError, match=message):
+        program().run({"x": X}, callbacks=[saved, remove])
+    assert numbers == ([1, 2, 3, 4, 5, 6, 7] if last else [1, 2, 3])
 
 
 @pytest.mark.parametrize("of", ["epochs", "steps"])
