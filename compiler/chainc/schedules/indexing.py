@@ -14,6 +14,7 @@ from chainc.schedules.layout.access import Access, Point, bound_of
 from chainc.schedules.layout.positions import element, located
 
 CACHE_LINE = 64  # bytes
+TOGETHER = 4  # slices from far away, copied side by side while as many are fetched
 
 Body = Callable[[Place, Place], None]  # of an element in its slice, and in the table
 
@@ -194,14 +195,46 @@ class _Slices:
         whole = self.frame.capacity.dim(product(self.shape[axis:]))
         if dim != 1 and axis < shareable and whole >= WORTH_SHARING:
             bounds = builder.share(bounds[1])
+        if self.announced:
+            self._groups(bounds, body)
+            return
         with builder.loop(f"i{axis}", *bounds) as loop:
             accesses = [*self.others, self.table] if axis < self.axis else self.others
             position = located(builder, affine(loop.index), axis, accesses)
             self._outer((*point, position), body, 0 if dim != 1 else shareable)
 
+    def _groups(self, bounds: tuple[Bound, Bound], body: Body) -> None:
+        """Slices of the caller's rows, some at a time: one after the other they miss the cache.
+
+        What is read of a row comes from far away, and rows are written a panel apart.
+        """
+        builder, start = self.frame.builder, bounds[0]
+        for count in (TOGETHER, 1):
+            with builder.loop("i0", start, bounds[1], count) as loop:
+                self._group([affine(loop.index) + each for each in range(count)], body)
+            start = loop.index
+
+    def _group(self, positions: Sequence[Affine], body: Body) -> None:
+        frame, builder = self.frame, self.frame.builder
+        copies, following = [], []
+        for position in positions:
+            ahead = Place(self.listed.shape, (position + len(positions),))
+            following.append(affine(builder.cast(frame.load(self.listed, ahead), int64)))
+            copies.append(self._copy((located(builder, position, 0, self.others),), body))
+
+        def at(inner: Place) -> None:
+            for copy, index in zip(copies, following, strict=True):
+                if inner.lanes > 1:
+                    builder.prefetch(self.table.address((index, *inner.point)))
+                copy(inner)
+
+        self._sweep(at)
+
     def _slice(self, point: Point, body: Body) -> None:
-        if self.announced:
-            self._announce(point)
+        self._sweep(self._copy(point, body))
+
+    def _copy(self, point: Point, body: Body) -> Callable[[Place], None]:
+        """What is done with the elements of a slice."""
         index = self._index(point)
         row = located(self.frame.builder, affine(index), self.axis, [self.table])
         offset = self.first - self.axis - 1  # from the table's axes to those of the slices
@@ -214,26 +247,15 @@ class _Slices:
             source = (*point[: self.axis], row, *inner.point)
             body(place, Place(self.table.shape, source, lanes, there))
 
+        return at
+
+    def _sweep(self, at: Callable[[Place], None]) -> None:
         dtypes = {found.parameter.dtype for found in self.inside}
         lanes = min(self.frame.machine.lanes(dtype) for dtype in dtypes)
         sweep = Sweep(
             self.frame, self.shape[self.first :], self.inside, lanes, exact=True, weight=0
         )
         sweep.run(at)
-
-    def _announce(self, point: Point) -> None:
-        """The next slice is fetched while this one is copied, line by line."""
-        (position,) = point
-        assert isinstance(position, Affine)
-        ahead = Place(self.listed.shape, (position + 1,))
-        index = self.frame.builder.cast(self.frame.load(self.listed, ahead), int64)
-        inner = (Affine(),) * (len(self.table.shape) - 1)
-        start = self.table.address((affine(index), *inner))
-        size = self.table.strides[0]
-        lines = CACHE_LINE // self.table.parameter.dtype.itemsize
-        with self.frame.builder.loop("line", 0, -(-size // lines) * lines, lines) as loop:
-            place = start.position + affine(loop.index)
-            self.frame.builder.prefetch(replace(start, position=place))
 
     def _index(self, point: Point) -> Register:
         """The index for a slice, within range whatever is listed."""
