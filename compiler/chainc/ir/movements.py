@@ -120,3 +120,55 @@ class Flip(Movement):
 
     def keeps_rows_apart(self, before: Shape) -> bool:
         return not any(isinstance(before[axis], Size) for axis in self.axes)
+
+
+@dataclass(frozen=True)
+class Window(Movement):
+    """Windows along `axes`: positions in the place of each axis, and its taps as a last axis.
+
+    `steps` has for each axis how far apart positions are, and taps.
+    """
+
+    axes: tuple[int, ...]
+    steps: tuple[tuple[int, int], ...]
+
+    def of(self, array: npt.NDArray[S]) -> npt.NDArray[S]:
+        strides = list(array.strides)
+        for axis, (between_positions, _) in zip(self.axes, self.steps, strict=True):
+            strides[axis] = array.strides[axis] * between_positions
+        taps = [
+            array.strides[axis] * steps[1]
+            for axis, steps in zip(self.axes, self.steps, strict=True)
+        ]
+        return np.lib.stride_tricks.as_strided(array, static(self.shape), (*strides, *taps))
+
+    def carried(self, axis: int, rank: int) -> int | None:
+        return None if axis in self.axes else axis
+
+    def source(self, axis: int, rank: int) -> int | None:
+        return axis if axis < rank and axis not in self.axes else None
+
+    def keeps_rows_apart(self, before: Shape) -> bool:
+        return not any(isinstance(before[axis], Size) for axis in self.axes)
+
+
+@dataclass(frozen=True)
+class Diagonal(Movement):
+    """The elements at equal positions along two axes of one size; `other`, the later, goes."""
+
+    axis: int
+    other: int
+
+    def of(self, array: npt.NDArray[S]) -> npt.NDArray[S]:
+        return np.moveaxis(np.diagonal(array, 0, self.axis, self.other), -1, self.axis)
+
+    def carried(self, axis: int, rank: int) -> int | None:
+        if axis in (self.axis, self.other):
+            return None
+        return axis - (axis > self.other)
+
+    def source(self, axis: int, rank: int) -> int | None:
+        return None if axis == self.axis else axis + (axis >= self.other)
+
+    def keeps_rows_apart(self, before: Shape) -> bool:
+        return not isinstance(before[self.axis], Size)

@@ -14,3 +14,4 @@ from chainc.ops.reduce import *
 from chainc.ops.runs.modes import *
 from chainc.ops.runs.random import *
 from chainc.ops.slicing import *
+from chainc.ops.window import *

@@ -12,6 +12,7 @@ from typing import TypeGuard
 from chainc.ir import Graph
 from chainc.ir.errors import InputError
 from chainc.passes.canonicalize import canonicalize
+from chainc.passes.convolve import convolve
 from chainc.passes.cse import cse
 from chainc.passes.dce import dce
 from chainc.passes.fold import fold
@@ -53,6 +54,8 @@ PIPELINE: tuple[Pass, ...] = (
     Pass("cse", cse),
     # updates that change nothing -> none of them, so that readers count
     Pass("dce", dce),
+    # contractions as algebra leaves them -> none is added up window by window
+    Pass("convolve", convolve),
     # products that one reader needs -> contracted in the cheapest order
     Pass("reassociate", reassociate),
     # no rule looks for quotients any more -> a reciprocal in the place of many divisions

@@ -5,8 +5,8 @@
     x * 0, x - x, x / x            →   0, 0, 1          fast: NaN for an infinite x
     a * c + b * c                  →   (a + b) * c      fast: other rounding
 
-The rules about reductions and contractions stand in `rules/sums.py`, those about logic and
-selection in `rules/logic.py`.
+The rules about reductions and contractions stand in `rules/sums.py`, those about windows in
+`rules/windows.py`, those about logic and selection in `rules/logic.py`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from chainc.ops import (
     sqrt,
 )
 from chainc.passes.canonicalize import canonical
-from chainc.passes.rules import logic, sums
+from chainc.passes.rules import logic, sums, windows
 from chainc.rewriting.rewrite import rewrite
 from chainc.rewriting.rules import Equation, RuleSet
 
@@ -46,7 +46,7 @@ def simplify(graph: Graph) -> Graph:
 
     Needs: the canonical form. Leaves: the canonical form.
     """
-    return rewrite(graph, (*rule, *logic.rule, *sums.rule, *canonical()))
+    return rewrite(graph, (*rule, *logic.rule, *sums.rule, *windows.rule, *canonical()))
 
 
 def simplify_fast(graph: Graph) -> Graph:
@@ -54,7 +54,9 @@ def simplify_fast(graph: Graph) -> Graph:
 
     Needs: the canonical form. Leaves: the canonical form.
     """
-    return rewrite(graph, (*rule, *logic.rule, *sums.rule, *canonical()), fast_math=True)
+    return rewrite(
+        graph, (*rule, *logic.rule, *sums.rule, *windows.rule, *canonical()), fast_math=True
+    )
 
 
 def _filled(value: int, like: Node) -> Node:

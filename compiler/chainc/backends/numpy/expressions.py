@@ -10,8 +10,17 @@ from functools import singledispatch
 
 import numpy as np
 
-from chainc.ir.movements import Broadcast, Flip, Movement, Permute, Reshape, Slice
-from chainc.ir.types import Dim, Shape, Size, TensorType
+from chainc.ir.movements import (
+    Broadcast,
+    Diagonal,
+    Flip,
+    Movement,
+    Permute,
+    Reshape,
+    Slice,
+    Window,
+)
+from chainc.ir.types import Dim, Shape, Size, TensorType, static
 from chainc.lowering.views import Buffer, Literal, Operand, SizeValue, View
 
 
@@ -85,6 +94,32 @@ def _slice(movement: Slice, scope: SourceNames, text: str, before: Shape) -> str
 def _flip(movement: Flip, _scope: SourceNames, text: str, before: Shape) -> str:
     flips = ["::-1" if axis in movement.axes else ":" for axis in range(len(before))]
     return f"{text}[{', '.join(flips)}]"
+
+
+@_moved.register
+def _window(movement: Window, _scope: SourceNames, text: str, before: Shape) -> str:
+    """Each window of the whole span, then every so many of them and of their elements."""
+    taps = movement.shape[len(before) :]
+    sliding = zip(movement.axes, taps, movement.steps, strict=True)
+    known = [(axis, (static((tap,))[0] - 1) * apart[1] + 1, apart) for axis, tap, apart in sliding]
+    spans, axes = tuple(span for _, span, _ in known), tuple(axis for axis, _, _ in known)
+    text = f"np.lib.stride_tricks.sliding_window_view({text}, {spans}, {axes})"
+    between = {axis: apart[0] for axis, _, apart in known}
+    parts = [_every(between.get(axis, 1)) for axis in range(len(before))]
+    parts += [_every(apart[1]) for _, _, apart in known]
+    return text if set(parts) == {":"} else f"{text}[{', '.join(parts)}]"
+
+
+def _every(step: int) -> str:
+    return ":" if step == 1 else f"::{step}"
+
+
+@_moved.register
+def _diagonal(movement: Diagonal, _scope: SourceNames, text: str, before: Shape) -> str:
+    text = f"np.diagonal({text}, 0, {movement.axis}, {movement.other})"
+    last = len(before) - 2
+    order = [*range(movement.axis), last, *range(movement.axis, last)]
+    return text + permuted(order)
 
 
 def _product(size: Size, sizes: dict[str, str]) -> str:

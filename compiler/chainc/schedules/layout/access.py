@@ -13,7 +13,16 @@ from dataclasses import dataclass, replace
 from functools import singledispatch
 from itertools import pairwise
 
-from chainc.ir.movements import Broadcast, Flip, Movement, Permute, Reshape, Slice
+from chainc.ir.movements import (
+    Broadcast,
+    Diagonal,
+    Flip,
+    Movement,
+    Permute,
+    Reshape,
+    Slice,
+    Window,
+)
 from chainc.ir.types import Dim, Shape, Size, bind, coefficient_of, names_of, product, static
 from chainc.loops.values import Address, Affine, Bound, Parameter, Rows
 from chainc.lowering.views import Buffer, View
@@ -226,6 +235,30 @@ def _flip(movement: Flip, found: Access, _capacity: Capacity) -> Access:
         offset += (extent - 1) * strides[axis]
         strides[axis] = -strides[axis]
     return replace(found, strides=tuple(strides), offset=offset)
+
+
+@_moved.register
+def _window(movement: Window, found: Access, _capacity: Capacity) -> Access:
+    if found.panels in movement.axes:
+        raise ValueError("no window slides along an axis in panels")
+    strides, taps = list(found.strides), []
+    for axis, (between_positions, between_taps) in zip(movement.axes, movement.steps, strict=True):
+        taps.append(found.strides[axis] * between_taps)
+        strides[axis] *= between_positions
+    return replace(found, shape=movement.shape, strides=(*strides, *taps))
+
+
+@_moved.register
+def _diagonal(movement: Diagonal, found: Access, _capacity: Capacity) -> Access:
+    axis, other = movement.axis, movement.other
+    if found.panels in (axis, other):
+        raise ValueError("an axis in panels has no diagonal")
+    strides = list(found.strides)
+    strides[axis] += strides.pop(other)
+    panels = found.panels
+    if panels is not None and panels > other:
+        panels -= 1
+    return replace(found, shape=movement.shape, strides=tuple(strides), panels=panels)
 
 
 @_moved.register
