@@ -11,9 +11,8 @@ from chainc.interpreters import reference
 from chainc.ir import Graph, Node
 from chainc.ir.leaves import Constant, Input, Slot
 from chainc.ir.types import Array, bool_
-from chainc.ops.activations import ReLU
 from chainc.ops.arithmetic import Absolute, FloorDivide, Maximum, Minimum, Negative, Remainder
-from chainc.ops.functions import Floor, Sign
+from chainc.ops.functions import Floor, ReLU, Sign
 from chainc.ops.index import ArgMax
 from chainc.ops.logic import Cast, Comparison, StopGradient, Where
 from chainc.ops.movement import BroadcastTo, Flip, PermuteDims, Reshape

@@ -7,7 +7,7 @@
     run = cr.compile([f, *cr.grad(f, [a, b, c])])
     run(a=-2.0, b=5.0, c=-4.0)
 
-Declare        input, parameter, constant, size, nn, init, losses, metrics
+Declare        input, parameter, constant, size, nn, init, losses, metrics, augment
 Compute        the Array API's functions under their names, such as exp, sum, matmul, where
 Differentiate  grad, value_and_grad, jvp, vjp, hvp, jacobian, hessian, custom_gradient
 Train          Trainer, optim, schedules, regularize, training, compile, datasets
@@ -65,6 +65,7 @@ __version__ = "0.1.0"
 bind_numpy()
 
 if TYPE_CHECKING:
+    from chainrule import augment as augment
     from chainrule import datasets as datasets
     from chainrule import nn as nn
     from chainrule import optim as optim
@@ -121,6 +122,7 @@ else:
         "Trainer": "chainrule.fitting.trainer",
         "Training": "chainrule.steps.loop",
         "TrainingProgram": "chainrule.compiled.training",
+        "augment": "chainrule.augment",
         "check_backward": "chainrule.teaching.grading.check",
         "check_grad": "chainrule.teaching.gradient_check",
         "compile": "chainrule.compiled.compilation",
@@ -149,7 +151,7 @@ else:
         answer_calls(globals(), [name], "cr")
         return globals()[name]
 
-    _MODULES = ("init", "losses", "metrics", "nn", "optim", "regularize", "schedules")
+    _MODULES = ("augment", "init", "losses", "metrics", "nn", "optim", "regularize", "schedules")
     _now = public_names(globals(), _MODULES)
     _public = sorted({*_now, *_LATER})
     __all__ = list(_public)

@@ -25,7 +25,7 @@ import chainrule as cr
 
 ROWS = {
     **declaring.OPS, **declaring.LEAVES, **declaring.DERIVATIVES, **declaring.LOSSES,
-    **declaring.OPTIMIZERS, **optimizing.AROUND, **declaring.LAYERS,
+    **declaring.OPTIMIZERS, **optimizing.AROUND, **declaring.LAYERS, **declaring.AUGMENT,
     **compiled.COMPILING, **compiled.TEACHING, **compiled.PLOTS, **fitting.TRAINERS,
 }  # fmt: skip
 PARAMETERS = [(path, name) for path, arguments in ROWS.items() for name in arguments]

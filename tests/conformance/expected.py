@@ -12,11 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from chainc.ir.types import static
+from chainc.ir.types import TensorType, float64, static
 from chainc.ops.contract import Contract
 from chainc.ops.reduce import Reduce
 from chainc.ops.runs.random import Permutation, RandomBits
 from chainc.ops.slicing import Pad, Slice
+from chainc.ops.window import OverlapAdd, Window
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -87,6 +88,31 @@ def scattered(axis: int, x: Floats, indices: Integers, updates: Floats) -> Float
     for before in np.ndindex(x.shape[:axis]):
         for at in np.ndindex(indices.shape):
             result[(*before, indices[at])] += updates[(*before, *at)]
+    return result
+
+
+def windows(op: Window, x: Floats) -> Floats:
+    """Element by element; the positions of windows, then their taps."""
+    result = np.empty(static(op.infer(TensorType(x.shape, float64)).shape))
+    for at in np.ndindex(result.shape):
+        source = list(at[: x.ndim])
+        for axis, slide, tap in zip(op.axes, op.slides, at[x.ndim :], strict=True):
+            source[axis] = at[axis] * slide.stride + tap * slide.dilation
+        result[at] = x[tuple(source)]
+    return result
+
+
+def overlapped(op: OverlapAdd, y: Floats) -> Floats:
+    rank = y.ndim - len(op.axes)
+    shape = list(y.shape[:rank])
+    for axis, length in zip(op.axes, op.lengths, strict=True):
+        shape[axis] = length
+    result = np.zeros(shape)
+    for at in np.ndindex(y.shape):
+        target = list(at[:rank])
+        for axis, slide, tap in zip(op.axes, op.slides, at[rank:], strict=True):
+            target[axis] = at[axis] * slide.stride + tap * slide.dilation
+        result[tuple(target)] += y[at]
     return result
 
 
@@ -192,6 +218,8 @@ EXPECTED: Mapping[str, Callable[..., npt.ArrayLike]] = {
     "pad": pad,
     "flip": lambda op, x: x[tuple(slice(None, None, -1 if axis in op.axes else 1)
                                   for axis in range(x.ndim))],
+    "window": windows,
+    "overlap_add": overlapped,
     "concat": lambda op, *parts: np.concatenate(parts, op.axis),
     "sum": lambda op, x: reduced(op, math.fsum, x),
     "prod": lambda op, x: reduced(op, math.prod, x),

@@ -56,7 +56,8 @@ def things() -> Mapping[str, Any]:
     averaged = optim.SGD(lr=0.1, average=optim.averages.ema()).minimize(loss)
     modules = {name: getattr(cr, name) for name in public}
     return {
-        "cr": cr, "nn": nn, "optim": optim, "plots": cr.plots, "datasets": cr.datasets, **modules,
+        "cr": cr, "augment": cr.augment, "nn": nn, "optim": optim, "plots": cr.plots,
+        "datasets": cr.datasets, **modules,
         "training": training, "program": program, "state": state, "result": result,
         "predict": cr.compile(logits, target="numpy").bind(state), "model": model,
         "one_step": cr.compile(step, target="numpy"), "graph": cr.Graph([loss]),

@@ -68,6 +68,9 @@ OPS: dict[str, Arguments] = {
     "cr.expand_dims": {"x": a, "axis": 0},
     "cr.squeeze": {"x": a[:1], "axis": 0},
     "cr.flip": {"x": a, "axis": 0},
+    "cr.window": {"x": x, "size": 2, "axes": 1, "stride": 1, "dilation": 1},
+    "cr.overlap_add": {"y": cr.window(x, 2, 1), "lengths": 4, "axes": 1, "stride": 1,
+                       "dilation": 1},
     "cr.concat": {"parts": [a, a], "axis": 0},
     "cr.stack": {"parts": [a, a], "axis": 0},
     "cr.pad": {"x": v, "widths": [(1, 1)], "value": 0.0},
@@ -202,6 +205,18 @@ OPTIMIZERS: dict[str, Arguments] = {
     "cr.Training": {"step": step, "epochs": 1, "batch_size": 2, "shuffle": True, "seed": 0,
                     "metrics": {}, "watch": False},
 }  # fmt: skip
+
+IMAGES = cr.input("images", ("batch", 2, 6, 6))
+AUGMENT: dict[str, Arguments] = {
+    "augment.shift": {"x": IMAGES, "most": 1},
+    "augment.crop": {"x": IMAGES, "size": 4, "padding": 1},
+    "augment.flip": {"x": IMAGES, "probability": 0.5},
+    "augment.cutout": {"x": IMAGES, "size": 2},
+    "augment.noise": {"x": IMAGES, "scale": 0.1},
+    "augment.brightness": {"x": IMAGES, "most": 0.1},
+    "augment.mixup": {"x": IMAGES, "labels": y, "classes": 3, "alpha": 0.2},
+    "augment.smooth_labels": {"labels": y, "classes": 3, "share": 0.1},
+}
 
 LAYERS: dict[str, Arguments] = {
     **{f"nn.{name}": {"name": "l"} for name in ("ReLU", "SiLU", "Sigmoid", "Softplus", "Tanh",

@@ -3,7 +3,6 @@
 Every name that a family exports is a function on nodes under its Array API name.
 """
 
-from chainc.ops.activations import *
 from chainc.ops.arithmetic import *
 from chainc.ops.contract import *
 from chainc.ops.functions import *

@@ -44,7 +44,7 @@ def convolve(graph: Graph) -> Graph:
     exact_for="i",
     at=[
         ((2,), (Sliding(2),), (4,), Contract("boh", "oci", "bchi"), IMAGES, KERNEL),
-        ((1,), (Sliding(2, 2, 2),), (6,), Contract("ki", "kh", "hi"), MATRIX, MATRIX),
+        ((0,), (Sliding(2, 2, 2),), (6,), Contract("ki", "kh", "hi"), MATRIX, MATRIX),
     ],
 )
 def overlap_add_of_contraction(

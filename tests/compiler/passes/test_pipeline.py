@@ -50,6 +50,7 @@ def test_the_order_is_visible() -> None:
         "fold",
         "cse",
         "dce",
+        "convolve",
         "reassociate",
         "reciprocals",
         "fuse",

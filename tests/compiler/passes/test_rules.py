@@ -21,12 +21,15 @@ from chainc.ops import exp
 from chainc.ops.elementwise import Elementwise
 from chainc.ops.logic import Where
 from chainc.ops.reduce import Sum
+from chainc.ops.window import OverlapAdd
 from chainc.passes.canonicalize import canonicalize
 from chainc.passes.canonicalize import rule as canonical_rules
+from chainc.passes.convolve import convolve
+from chainc.passes.convolve import rule as convolving_rules
 from chainc.passes.fold import fold
 from chainc.passes.reciprocals import reciprocals
 from chainc.passes.reciprocals import rule as reciprocal_rules
-from chainc.passes.rules import logic, movement, sums
+from chainc.passes.rules import logic, movement, sums, windows
 from chainc.passes.rules.softmax import rule as softmax_rules
 from chainc.passes.simplify import rule as simplifying_rules
 from chainc.passes.simplify import simplify_fast
@@ -106,7 +109,7 @@ def zeros_are_free(instance: Instance) -> bool:
     """Is the sign of a zero left open?"""
     # NumPy's sum starts from +0; a stable formula may reach 0 from the other side
     return instance.rule in STABILIZING or any(
-        isinstance(node.op, Sum) for node in topological([instance.left])
+        isinstance(node.op, Sum | OverlapAdd) for node in topological([instance.left])
     )
 
 
@@ -287,9 +290,11 @@ def pass_of(rule: Rule) -> Callable[[Graph], Graph]:
         return canonicalize
     if rule in reciprocal_rules:
         return reciprocals
+    if rule in convolving_rules:
+        return convolve
     if rule in STABILIZING:
         return lambda graph: stabilize(canonicalize(graph))
-    if rule in [*simplifying_rules, *logic.rule, *sums.rule]:
+    if rule in [*simplifying_rules, *logic.rule, *sums.rule, *windows.rule]:
         return lambda graph: simplify_fast(canonicalize(graph))
     return fold
 
@@ -306,7 +311,7 @@ def test_a_rule_comes_to_an_end_where_operands_are_one(rule: Rule) -> None:
             return by_type.setdefault(node.type, new) if isinstance(node.op, Input) else new
 
         graph = rebuild(Graph((instance.left, exp_of(instance.left))), unified)
-        for step in (canonicalize, stabilize, simplify_fast, stabilize, canonicalize):
+        for step in (canonicalize, stabilize, simplify_fast, stabilize, canonicalize, convolve):
             graph = step(graph)  # raises when rules do not end
         assert graph.outputs[0].type == instance.left.type
 

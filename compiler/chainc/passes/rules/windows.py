@@ -102,7 +102,7 @@ def _spread(y: Node, axes: Axes, slides: Slides, shape: Shape) -> Node:
     alone=True,
     at=[
         ((0, 1), (BATCH, 3), (1, 2), Contract("ab", "bc", "ac"), _f32(BATCH, 2), _f32(2, 4)),
-        ((1, 0), (3, 2), (1, 1), Contract("ab", "ac", "ca"), _f32(2, 3), _f32(2, 3)),
+        ((1, 0), (3, 2), (1, 1), Contract("ab", "acb", "ca"), _f32(2, 3), _f32(2, 3, 3)),
     ],
 )
 def slice_of_contraction(
