@@ -27,7 +27,7 @@ from chainc.lowering.instructions import InstructionBuilder
 from chainc.lowering.lower import lower
 from chainc.lowering.program import Program
 from chainc.lowering.split import split
-from chainc.ops.functions import Sigmoid
+from chainc.ops.activations import Sigmoid
 from chainc.ops.reduce import Sum
 from chainc.passes.stabilize import log_of_sigmoid
 from chainc.rewriting.patterns import NodeHole, holes

@@ -11,13 +11,14 @@ from chainc.interpreters import reference
 from chainc.ir import Graph, Node
 from chainc.ir.leaves import Constant, Input, Slot
 from chainc.ir.types import Array, bool_
+from chainc.ops.activations import ReLU
 from chainc.ops.arithmetic import Absolute, FloorDivide, Maximum, Minimum, Negative, Remainder
-from chainc.ops.functions import Floor, ReLU, Sign
+from chainc.ops.functions import Floor, Sign
 from chainc.ops.index import ArgMax
 from chainc.ops.logic import Cast, Comparison, StopGradient, Where
 from chainc.ops.movement import BroadcastTo, Flip, PermuteDims, Reshape
 from chainc.ops.reduce import Extremum
-from chainc.ops.slicing import Concat, Pad, Slice
+from chainc.ops.parts.slicing import Concat, Pad, Slice
 
 LEAVES = (Input, Slot, Constant)
 CHOOSING = (  # what they give is an element of an operand, or its negative

@@ -88,7 +88,8 @@ def test_what_is_public_is_listed_and_nothing_else() -> None:
         assert getattr(cr, name) is not None
     modules = {name for name in PUBLIC if isinstance(getattr(cr, name), ModuleType)}
     assert modules == {
-        "datasets", "init", "losses", "metrics", "nn", "optim", "plots", "regularize", "schedules",
+        "augment", "datasets", "init", "losses", "metrics", "nn", "optim", "plots", "regularize",
+        "schedules",
     }  # fmt: skip
     assert {name for name in dir(cr) if not name.startswith("_")} == set(PUBLIC)
     for family in (arithmetic, reduce, functional, leaves, transforms):

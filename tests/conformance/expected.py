@@ -14,10 +14,10 @@ import numpy.typing as npt
 
 from chainc.ir.types import TensorType, float64, static
 from chainc.ops.contract import Contract
+from chainc.ops.parts.slicing import Pad, Slice
+from chainc.ops.parts.window import OverlapAdd, Window
 from chainc.ops.reduce import Reduce
 from chainc.ops.runs.random import Permutation, RandomBits
-from chainc.ops.slicing import Pad, Slice
-from chainc.ops.window import OverlapAdd, Window
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]

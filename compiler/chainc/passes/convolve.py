@@ -18,8 +18,8 @@ from chainc.ir import Graph, Node, apply
 from chainc.ir.types import TensorType, float32, named
 from chainc.ops import flip
 from chainc.ops.contract import Contract
-from chainc.ops.slicing import Pad
-from chainc.ops.window import OverlapAdd, Sliding, Window
+from chainc.ops.parts.slicing import Pad
+from chainc.ops.parts.window import OverlapAdd, Sliding, Window
 from chainc.passes.canonicalize import canonical
 from chainc.passes.rules import windows
 from chainc.rewriting.rewrite import rewrite

@@ -50,7 +50,7 @@ def which(found: Floats, candidates: list[Floats]) -> npt.NDArray[np.int64]:
     """For each image, the first candidate that it equals."""
     equal = np.stack([(found == each).all((1, 2, 3)) for each in candidates])
     assert equal.any(0).all()
-    return equal.argmax(0)
+    return np.asarray(equal.argmax(0))
 
 
 @pytest.mark.parametrize("name", CHANGES)

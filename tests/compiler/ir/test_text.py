@@ -17,7 +17,7 @@ from chainc.ir.text import parse, reading, same, to_text, tokens
 from chainc.ir.types import DType, Shape, TensorType, float32, float64, int32, multiply, named
 from chainc.ops.contract import Contract, FusedContract
 from chainc.ops.formula import Formula, Region, scalar_input
-from chainc.ops.slicing import Pad
+from chainc.ops.parts.slicing import Pad
 
 
 def declare(key: str, *shape: int | str, dtype: DType = float32) -> Node:

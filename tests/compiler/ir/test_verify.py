@@ -11,8 +11,8 @@ from chainc.ir.verify import verify
 from chainc.ops.contract import Contract, FusedContract
 from chainc.ops.formula import Region, scalar_input
 from chainc.ops.movement import PermuteDims
+from chainc.ops.parts.slicing import Slice
 from chainc.ops.reduce import Sum
-from chainc.ops.slicing import Slice
 
 
 def declare(key: str, *shape: int, dtype: DType = float32) -> Node:

@@ -20,8 +20,8 @@ from chainc.ir.types import Array, TensorType, float32
 from chainc.ops import exp
 from chainc.ops.elementwise import Elementwise
 from chainc.ops.logic import Where
+from chainc.ops.parts.window import OverlapAdd
 from chainc.ops.reduce import Sum
-from chainc.ops.window import OverlapAdd
 from chainc.passes.canonicalize import canonicalize
 from chainc.passes.canonicalize import rule as canonical_rules
 from chainc.passes.convolve import convolve

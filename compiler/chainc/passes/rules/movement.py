@@ -15,8 +15,8 @@ from chainc.ops.contract import Contract
 from chainc.ops.elementwise import Elementwise
 from chainc.ops.functions import Exp
 from chainc.ops.movement import BroadcastTo, Flip, PermuteDims, Reshape
+from chainc.ops.parts.slicing import Concat, Pad, Slice
 from chainc.ops.reduce import Extremum, Max, Min, Reduce, Sum
-from chainc.ops.slicing import Concat, Pad, Slice
 from chainc.rewriting.patterns import Operands
 from chainc.rewriting.rules import Equation, RuleSet
 

@@ -10,8 +10,8 @@ from chainc.ir import Node, apply
 from chainc.ir.types import Dim, Shape, TensorType, coefficient_of, float32, named
 from chainc.ops import reshape
 from chainc.ops.contract import Contract
-from chainc.ops.slicing import Pad, Slice
-from chainc.ops.window import OverlapAdd, Sliding, Window
+from chainc.ops.parts.slicing import Pad, Slice
+from chainc.ops.parts.window import OverlapAdd, Sliding, Window
 from chainc.rewriting.rules import Equation, RuleSet
 
 rule = RuleSet()
