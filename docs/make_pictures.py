@@ -98,6 +98,12 @@ def dce() -> str:
     return before_and_after("dce", cr.Graph([x * 2], {mean: mean * 1}))
 
 
+def convolve() -> str:
+    x, w = cr.input("x", ("batch", 2, 6)), cr.input("w", (3, 2, 3))
+    y = cr.einsum("bcit,oct->boi", cr.window(x, 3, 2), w)
+    return before_and_after("convolve", cr.Graph([cr.grad(cr.sum(y * y), x)]))
+
+
 def reassociate() -> str:
     a, b = cr.input("a", ("n", 64)), cr.input("b", (64, 64))
     v = cr.input("v", (64,))
@@ -147,6 +153,7 @@ PICTURES = (
     fold,
     cse,
     dce,
+    convolve,
     reassociate,
     reciprocals,
     fuse,

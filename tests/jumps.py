@@ -17,8 +17,8 @@ from chainc.ops.functions import Floor, Sign
 from chainc.ops.index import ArgMax
 from chainc.ops.logic import Cast, Comparison, StopGradient, Where
 from chainc.ops.movement import BroadcastTo, Flip, PermuteDims, Reshape
-from chainc.ops.reduce import Extremum
 from chainc.ops.parts.slicing import Concat, Pad, Slice
+from chainc.ops.reduce import Extremum
 
 LEAVES = (Input, Slot, Constant)
 CHOOSING = (  # what they give is an element of an operand, or its negative
