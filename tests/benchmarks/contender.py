@@ -34,8 +34,8 @@ class Contender(Protocol):
         """Train about so many steps, and give the seconds of one."""
 
 
-class MissingPackageError(Exception):
-    """The contender's framework is not installed."""
+class LeftOutError(Exception):
+    """The contender's framework is not installed, or it has no program for the workload."""
 
 
 def arguments(description: str | None, name: str, names: Sequence[str]) -> argparse.ArgumentParser:

@@ -47,6 +47,7 @@ def declared(workload: Workload, *, shuffle: bool = True) -> cr.Training:
 
 def _network(workload: Workload, x: cr.Node) -> cr.Node:
     import chainrule as cr
+    from chainrule import nn
 
     last = len(workload.layers)
     for number, (i, o) in enumerate(workload.layers, start=1):
@@ -54,8 +55,20 @@ def _network(workload: Workload, x: cr.Node) -> cr.Node:
         bias = cr.parameter(f"bias{number}", (o,), "zeros", dtype=workload.dtype)
         x = x @ weight + bias
         if number < last:
+            x = _normalised(workload, number, x)
             x = cr.relu(x) if workload.activation == "relu" else cr.tanh(x)
+            x = nn.Dropout(workload.dropout)(x) if workload.dropout else x
     return x
+
+
+def _normalised(workload: Workload, number: int, x: cr.Node) -> cr.Node:
+    from tests.benchmarks.workloads import NORM_EPS
+
+    from chainrule import nn
+
+    if not workload.normalised:
+        return x
+    return nn.BatchNorm1d(workload.sizes[number], eps=NORM_EPS, name=f"norm{number}")(x)
 
 
 def _optimizer(workload: Workload) -> cr.optim.Optimizer:
@@ -127,10 +140,12 @@ def _checked(workload: Workload, data: Data, target: str, threads: int) -> float
 
     import chainrule as cr
 
+    workload = workload.compared
     program = compiled(declared(workload, shuffle=False), target, threads)
+    pairs = weights_of(workload)[: len(workload.layers)]  # of norms there are the first values
     values = {
         f"{part}{number}": array
-        for number, pair in enumerate(weights_of(workload), start=1)
+        for number, pair in enumerate(pairs, start=1)
         for part, array in zip(PARTS, pair, strict=True)
     }
     start = cr.State({**program.initial_state(), **values})

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.benchmarks import accuracy, chart, own, peers, report, timing, workloads
-from tests.benchmarks.contender import ROOT, MissingPackageError, ProcessError, facts_of
+from tests.benchmarks.contender import ROOT, LeftOutError, ProcessError, facts_of
 from tests.benchmarks.peak import ACCUMULATORS, ROUNDS, DType, Peak, source, widest_bits
 from tests.benchmarks.results import Results, Start, machine
 from tests.benchmarks.timing import Sample, Series, Spread
@@ -75,7 +75,8 @@ def test_drawn_steps_are_the_same_again_and_have_names() -> None:
 @pytest.mark.parametrize("name", list(WORKLOADS))
 def test_a_step_by_hand_descends_along_the_slope_of_its_loss(name: str) -> None:
     """The change of the first weights, over the rate, is minus the difference quotient."""
-    workload = replace(WORKLOADS[name], dtype="float64", optimizer="sgd", rate=1e-3)
+    chosen = WORKLOADS[name].compared
+    workload = replace(chosen, dtype="float64", optimizer="sgd", rate=1e-3)
     data, h = small_data(workload), 1e-6
     x, y = data.x[: workload.batch], data.y[: workload.batch]
     start, moved = workloads.weights_of(workload), workloads.weights_of(workload)
@@ -99,7 +100,8 @@ def test_the_declared_program_does_the_work_of_numpy(name: str) -> None:
     assert contender.steps == SMALL
     parameters = [p for p in contender.program.slots if p.shape]
     slots = {"sgd": 1, "momentum": 2, "adam": 3}[workload.optimizer]
-    assert len(parameters) == 2 * len(workload.layers) * slots
+    norms = 4 * len(workload.layers[:-1]) * workload.normalised  # of SGD
+    assert len(parameters) == 2 * len(workload.layers) * slots + norms
 
 
 def test_steps_that_are_lost_in_the_waiting_become_more(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,7 +155,7 @@ def test_a_peer_prints_its_facts_in_a_process_of_its_own(tmp_path: Path) -> None
 def test_a_missing_package_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(peers.PEERS, "jax", ("by_jax", "JaxTrainer", "no_such_package"))
     workload = WORKLOADS["xor"]
-    with pytest.raises(MissingPackageError, match="no_such_package is not installed"):
+    with pytest.raises(LeftOutError, match="no_such_package is not installed"):
         peers.Peer("jax", workload, small_data(workload), 1)
 
 

@@ -16,11 +16,13 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.generic]
 Floats = npt.NDArray[np.floating]
-Weights = list[tuple[Floats, Floats]]
+Pair = tuple[Floats, Floats]
+Weights = list[Pair]
 
 BATCHES = 64
 MOMENTUM = 0.9
 BETAS, EPS = (0.9, 0.999), 1e-8  # of Adam
+NORM_EPS = 1e-5  # of batch normalisation; its running statistics take a tenth of each batch
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class Workload:
         optimizer: "sgd", "momentum" or "adam".
         rate: the learning rate.
         dtype: "float32" or "float64".
+        normalised: batch normalisation before every activation.
+        dropout: the share that is dropped behind every activation.
     """
 
     sizes: tuple[int, ...]
@@ -45,6 +49,13 @@ class Workload:
     optimizer: Literal["sgd", "momentum", "adam"] = "sgd"
     rate: float = 0.01
     dtype: Literal["float32", "float64"] = "float32"
+    normalised: bool = False
+    dropout: float = 0.0
+
+    @property
+    def compared(self) -> Workload:
+        """What all can do with the same result: everyone drops other elements."""
+        return replace(self, dropout=0.0)
 
     @property
     def layers(self) -> tuple[tuple[int, int], ...]:
@@ -72,6 +83,7 @@ WORKLOADS = {
     "mnist": MNIST,
     "mnist-adam": replace(MNIST, optimizer="adam", rate=0.001),
     "mnist-float64": replace(MNIST, dtype="float64"),
+    "mnist-dropout": replace(MNIST, normalised=True, dropout=0.2),
     "odd": Workload((617, 300, 100, 10), "tanh", "cross_entropy", 50),
 }
 
@@ -81,6 +93,7 @@ MEANINGS = {
     "mnist": "784-256-128-10, ReLU, batch 64, SGD",
     "mnist-adam": "the same with Adam",
     "mnist-float64": "the same in float64, with SGD",
+    "mnist-dropout": "mnist with batch normalisation and dropout of 0.2 in both hidden layers, SGD",
     "odd": "617-300-100-10, tanh, batch 50, SGD",
 }
 
@@ -140,15 +153,22 @@ class Data:
 
 
 def weights_of(workload: Workload) -> Weights:
-    """Normal numbers of variance 2 / inputs, and biases 0, from a fixed seed."""
+    """Normal numbers of variance 2 / inputs, and biases 0, from a fixed seed.
+
+    Behind those of the layers, where it is normalised, come scales 1 and shifts 0.
+    """
     random = np.random.default_rng(0)
-    return [
+    layers = [
         (
             (random.standard_normal((i, o)) * np.sqrt(2 / i)).astype(workload.dtype),
             np.zeros(o, workload.dtype),
         )
         for i, o in workload.layers
     ]
+    if not workload.normalised:
+        return layers
+    widths = workload.sizes[1:-1]
+    return layers + [(np.ones(o, workload.dtype), np.zeros(o, workload.dtype)) for o in widths]
 
 
 def random_data(workload: Workload, rows: int | None = None) -> Data:
@@ -182,26 +202,65 @@ Step = Callable[[Floats, Array], float]
 def step_by_hand(workload: Workload, weights: Weights) -> Step:
     """A step as one would write it in NumPy; it changes `weights`."""
     forward = _relu if workload.activation == "relu" else np.tanh
-    update = _update(workload)
+    update, count = _update(workload), len(workload.layers)
+    norms = [_Norm(pair) for pair in weights[count:]]
+    random, kept = np.random.default_rng(0), np.asarray(1 - workload.dropout, workload.dtype)
+    masks: list[Floats] = []
 
     def step(x: Floats, y: Array) -> float:
         hidden = [x]
-        for w, b in weights[:-1]:
-            z = hidden[-1] @ w
+        masks.clear()
+        for index, (w, b) in enumerate(weights[: count - 1]):
+            z: Floats = hidden[-1] @ w
             z += b
-            hidden.append(forward(z, out=z))
-        w, b = weights[-1]
+            if norms:
+                z = norms[index].forward(z)
+            z = forward(z, out=z)
+            if workload.dropout:
+                masks.append((random.random(z.shape, np.float32) < kept) / kept)
+                z *= masks[-1]
+            hidden.append(z)
+        w, b = weights[count - 1]
         loss, g = _LOSSES[workload.loss](hidden[-1] @ w + b, y)
-        for index in range(len(weights) - 1, -1, -1):
+        for index in range(count - 1, -1, -1):
             gradients = hidden[index].T @ g, g.sum(0)
             if index:
                 g = g @ weights[index][0].T
                 a = hidden[index]
+                if workload.dropout:
+                    g *= masks[index - 1]
                 g *= (a > 0) if workload.activation == "relu" else 1 - a * a
             update(index, weights[index], gradients)
+            if index and norms:
+                g, changes = norms[index - 1].backward(g)
+                update(count + index - 1, weights[count + index - 1], changes)
         return loss
 
     return step
+
+
+class _Norm:
+    """Batch normalisation (Ioffe and Szegedy, ICML 2015), with its running statistics."""
+
+    def __init__(self, pair: Pair) -> None:
+        self.scale, self.shift = pair
+        self.mean, self.variance = np.zeros_like(self.scale), np.ones_like(self.scale)
+
+    def forward(self, z: Floats) -> Floats:
+        mean, variance = z.mean(0), z.var(0)
+        self.mean += 0.1 * (mean - self.mean)
+        self.variance += 0.1 * (variance - self.variance)
+        self.deviation: Floats = np.sqrt(variance + NORM_EPS)
+        self.unit: Floats = (z - mean) / self.deviation
+        out: Floats = self.unit * self.scale
+        out += self.shift
+        return out
+
+    def backward(self, g: Floats) -> tuple[Floats, Pair]:
+        """The gradients for the input, and for scale and shift."""
+        changes = (g * self.unit).sum(0), g.sum(0)
+        inner = g - (changes[1] + self.unit * changes[0]) / len(g)
+        return inner * (self.scale / self.deviation), changes
 
 
 def _relu(z: Floats, out: Floats) -> Floats:
@@ -229,7 +288,6 @@ def _binary_cross_entropy(z: Floats, y: Array) -> tuple[float, Floats]:
 
 _LOSSES = {"cross_entropy": _cross_entropy, "binary_cross_entropy": _binary_cross_entropy}
 
-Pair = tuple[Floats, Floats]
 Update = Callable[[int, Pair, Pair], None]
 
 

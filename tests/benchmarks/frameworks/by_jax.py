@@ -6,7 +6,7 @@ import os
 from importlib import import_module
 from typing import Any
 
-from tests.benchmarks.workloads import BETAS, EPS, MOMENTUM, Data, Workload, weights_of
+from tests.benchmarks.workloads import BETAS, EPS, MOMENTUM, NORM_EPS, Data, Workload, weights_of
 
 Tree = Any  # of JAX arrays
 
@@ -28,7 +28,10 @@ class JaxTrainer:
             "adam": lambda: optax.adam(workload.rate, *BETAS, EPS),
         }[workload.optimizer]()
         weights = jax.tree.map(jax.numpy.asarray, weights_of(workload))
-        self.state: Tree = (weights, optimizer.init(weights))
+        running = [(jax.numpy.zeros_like(scale), jax.numpy.ones_like(scale))
+                   for scale, _ in weights[len(workload.layers) :]]  # fmt: skip
+        key = jax.random.key(0, impl="rbg") if workload.dropout else None
+        self.state: Tree = (weights, optimizer.init(weights), running, key)
         self.arrays: Tree = tuple(map(jax.numpy.asarray, (data.x, data.y, data.order)))
         self.loop = _loop(workload, optimizer, self.unroll)
 
@@ -45,13 +48,14 @@ class UnrolledJaxTrainer(JaxTrainer):
 
 def _loop(workload: Workload, optimizer: Any, unroll: int) -> Any:
     jax, optax = import_module("jax"), import_module("optax")
-    gradient = jax.value_and_grad(_loss(workload))
+    gradient = jax.value_and_grad(_loss(workload), has_aux=True)
 
     def step(state: Tree, batch: Tree) -> Tree:
-        weights, slots = state
-        loss, gradients = gradient(weights, *batch)
+        weights, slots, running, key = state
+        key, used = (None, None) if key is None else jax.random.split(key)
+        (loss, running), gradients = gradient(weights, running, used, *batch)
         changes, slots = optimizer.update(gradients, slots, weights)
-        return (optax.apply_updates(weights, changes), slots), loss
+        return (optax.apply_updates(weights, changes), slots, running, key), loss
 
     def loop(state: Tree, arrays: Tree, epochs: Any) -> Tree:
         *samples, order = arrays
@@ -79,10 +83,32 @@ def _loss(workload: Workload) -> Any:
         "binary_cross_entropy": optax.sigmoid_binary_cross_entropy,
     }
 
-    def loss(weights: Tree, x: Any, y: Any) -> Any:
-        for w, b in weights[:-1]:
-            x = activation(x @ w + b)
-        w, b = weights[-1]
-        return losses[workload.loss](x @ w + b, y).mean()
+    last = len(workload.layers) - 1
+
+    def loss(weights: Tree, running: Tree, key: Tree, x: Any, y: Any) -> Any:
+        found = []
+        for number, (w, b) in enumerate(weights[:last]):
+            x = x @ w + b
+            if workload.normalised:
+                x, statistics = _normalised(x, weights[last + 1 + number], running[number])
+                found.append(statistics)
+            x = activation(x)
+            if workload.dropout:
+                x = _dropped(x, jax.random.fold_in(key, number), 1 - workload.dropout)
+        w, b = weights[last]
+        return losses[workload.loss](x @ w + b, y).mean(), found
 
     return loss
+
+
+def _normalised(x: Any, pair: Tree, running: Tree) -> tuple[Any, Tree]:
+    """With the batch's mean and variance; the running ones take a tenth of them."""
+    (scale, shift), found = pair, (x.mean(0), x.var(0))
+    unit = (x - found[0]) * import_module("jax").lax.rsqrt(found[1] + NORM_EPS)
+    statistics = tuple(0.9 * old + 0.1 * new for old, new in zip(running, found, strict=True))
+    return unit * scale + shift, statistics
+
+
+def _dropped(x: Any, key: Any, kept: float) -> Any:
+    jax = import_module("jax")
+    return jax.numpy.where(jax.random.bernoulli(key, kept, x.shape), x / kept, 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from tests.benchmarks.contender import LeftOutError
 from tests.benchmarks.workloads import BETAS, EPS, MOMENTUM, Data, Workload, weights_of
 
 SMALL = 2**14  # bytes of samples that are gathered once an epoch; of more, batch by batch is faster
@@ -16,6 +17,8 @@ class TensorFlowTrainer:
     xla = False
 
     def __init__(self, workload: Workload, data: Data, threads: int) -> None:
+        if workload.normalised or workload.dropout:
+            raise LeftOutError("it has no program for batch normalisation and dropout here")
         tf = import_module("tensorflow")
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(threads)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from tests.benchmarks.workloads import BETAS, EPS, MOMENTUM, Data, Workload, weights_of
+from tests.benchmarks.workloads import BETAS, EPS, MOMENTUM, NORM_EPS, Data, Workload, weights_of
 
 
 class TorchTrainer:
@@ -41,14 +41,24 @@ class CompiledTorchTrainer(TorchTrainer):
 def _network(workload: Workload) -> Any:
     torch = import_module("torch")
     layers: list[Any] = []
-    for w, b in weights_of(workload):
+    for number, (w, b) in enumerate(weights_of(workload)[: len(workload.layers)], start=1):
         linear = torch.nn.Linear(*w.shape, dtype=getattr(torch, workload.dtype))
         with torch.no_grad():
             linear.weight.copy_(torch.tensor(w.T))
             linear.bias.copy_(torch.tensor(b))
-        activation = torch.nn.ReLU() if workload.activation == "relu" else torch.nn.Tanh()
-        layers += [linear, activation]
-    return torch.nn.Sequential(*layers[:-1])
+        layers.append(linear)
+        if number < len(workload.layers):
+            layers += _between(workload, w.shape[1])
+    return torch.nn.Sequential(*layers)
+
+
+def _between(workload: Workload, width: int) -> list[Any]:
+    """What follows a hidden layer's product."""
+    nn = import_module("torch").nn
+    dtype = getattr(import_module("torch"), workload.dtype)
+    norm = [nn.BatchNorm1d(width, eps=NORM_EPS, dtype=dtype)] if workload.normalised else []
+    activation = nn.ReLU() if workload.activation == "relu" else nn.Tanh()
+    return [*norm, activation, *([nn.Dropout(workload.dropout)] if workload.dropout else [])]
 
 
 def _loss(workload: Workload) -> Any:
