@@ -84,6 +84,19 @@ if TYPE_CHECKING:
     from chainrule.declare import init as init
     from chainrule.declare import losses as losses
     from chainrule.declare import metrics as metrics
+    from chainrule.declare.windows.convolution import conv1d as conv1d
+    from chainrule.declare.windows.convolution import conv2d as conv2d
+    from chainrule.declare.windows.convolution import conv3d as conv3d
+    from chainrule.declare.windows.convolution import conv_transpose1d as conv_transpose1d
+    from chainrule.declare.windows.convolution import conv_transpose2d as conv_transpose2d
+    from chainrule.declare.windows.convolution import conv_transpose3d as conv_transpose3d
+    from chainrule.declare.windows.pooling import avg_pool1d as avg_pool1d
+    from chainrule.declare.windows.pooling import avg_pool2d as avg_pool2d
+    from chainrule.declare.windows.pooling import avg_pool3d as avg_pool3d
+    from chainrule.declare.windows.pooling import global_avg_pool as global_avg_pool
+    from chainrule.declare.windows.pooling import max_pool1d as max_pool1d
+    from chainrule.declare.windows.pooling import max_pool2d as max_pool2d
+    from chainrule.declare.windows.pooling import max_pool3d as max_pool3d
     from chainrule.drawing.drawing import Drawing as Drawing
     from chainrule.drawing.drawing import draw as draw
     from chainrule.drawing.rendering import RenderingError as RenderingError
@@ -123,15 +136,28 @@ else:
         "Training": "chainrule.steps.loop",
         "TrainingProgram": "chainrule.compiled.training",
         "augment": "chainrule.augment",
+        "avg_pool1d": "chainrule.declare.windows.pooling",
+        "avg_pool2d": "chainrule.declare.windows.pooling",
+        "avg_pool3d": "chainrule.declare.windows.pooling",
         "check_backward": "chainrule.teaching.grading.check",
         "check_grad": "chainrule.teaching.gradient_check",
         "compile": "chainrule.compiled.compilation",
+        "conv1d": "chainrule.declare.windows.convolution",
+        "conv2d": "chainrule.declare.windows.convolution",
+        "conv3d": "chainrule.declare.windows.convolution",
+        "conv_transpose1d": "chainrule.declare.windows.convolution",
+        "conv_transpose2d": "chainrule.declare.windows.convolution",
+        "conv_transpose3d": "chainrule.declare.windows.convolution",
         "datasets": "chainrule.datasets",
         "derive": "chainrule.teaching.derivations.derivation",
         "draw": "chainrule.drawing.drawing",
         "explain": "chainrule.teaching.explanation.explanation",
+        "global_avg_pool": "chainrule.declare.windows.pooling",
         "init": "chainrule.init",
         "losses": "chainrule.losses",
+        "max_pool1d": "chainrule.declare.windows.pooling",
+        "max_pool2d": "chainrule.declare.windows.pooling",
+        "max_pool3d": "chainrule.declare.windows.pooling",
         "metrics": "chainrule.metrics",
         "nn": "chainrule.nn",
         "optim": "chainrule.optim",

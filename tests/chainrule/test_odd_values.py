@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.odd import calls, compiled, declaring, fitting, left_out, optimizing
+from tests.odd import calls, compiled, declaring, fitting, imaging, left_out, optimizing
 
 import chainc
 import chainrule as cr
@@ -26,6 +26,7 @@ import chainrule as cr
 ROWS = {
     **declaring.OPS, **declaring.LEAVES, **declaring.DERIVATIVES, **declaring.LOSSES,
     **declaring.OPTIMIZERS, **optimizing.AROUND, **declaring.LAYERS, **declaring.AUGMENT,
+    **imaging.FUNCTIONS, **imaging.LAYERS,
     **compiled.COMPILING, **compiled.TEACHING, **compiled.PLOTS, **fitting.TRAINERS,
 }  # fmt: skip
 PARAMETERS = [(path, name) for path, arguments in ROWS.items() for name in arguments]

@@ -27,6 +27,7 @@ ROWS: Sequence[tuple[str, Callable[..., cr.Node], list[npt.ArrayLike], list[npt.
     ("minimum", cr.minimum, [1.0, 1.0], [0.0, 1.0]),
     ("max", cr.max, [[2.0, 1.0, 2.0]], [[0.5, 0.0, 0.5]]),
     ("min", cr.min, [[2.0, 1.0, 1.0]], [[0.0, 0.5, 0.5]]),
+    ("max_pool", lambda x: cr.max_pool1d(x, 3), [[[[2.0, 3.0, 3.0]]]], [[[[0.0, 1.0, 0.0]]]]),
     ("clip", lambda x: cr.minimum(cr.maximum(x, -1.0), 1.0), [[-1.0, 1.0, 0.5]], [[0.0, 0.0, 1.0]]),
     ("where", lambda x: cr.where(x > 0, 3 * x, 5 * x), [0.0], [5.0]),
     ("sqrt", cr.sqrt, [0.0], [INF]),

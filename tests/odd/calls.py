@@ -18,6 +18,9 @@ Arguments = dict[str, Any]
 x = cr.input("x", ("batch", 4))
 y = cr.input("y", ("batch",), dtype="int32")
 a = cr.input("a", (2, 3, 4))
+sequences = cr.input("sequences", ("batch", 4, 8))
+images = cr.input("images", ("batch", 4, 8, 8))
+volumes = cr.input("volumes", ("batch", 4, 4, 4, 4))
 v = cr.input("v", (4,))
 n = cr.input("n", (3,), dtype="int32")
 s = cr.input("s")
@@ -84,7 +87,9 @@ def layers() -> SimpleNamespace:
         nn.ReLU(), nn.ELU(), nn.GELU(), nn.SiLU(), nn.Sigmoid(), nn.Softplus(), nn.Tanh(),
         nn.LeakyReLU(), nn.Softmax(), nn.LogSoftmax(), nn.PReLU(), nn.Maxout(4, 3), nn.Flatten(),
         nn.Lambda(cr.exp), nn.Reshape(2, 2), nn.Residual(nn.Tanh()), nn.Concat(nn.Tanh()),
-        nn.MLP(4, 3), nn.Sequential(nn.Tanh()),
+        nn.MLP(4, 3), nn.Sequential(nn.Tanh()), nn.Conv1d(4, 3, 3), nn.Conv2d(4, 3, 3),
+        nn.Conv3d(4, 3, 3), nn.MaxPool1d(2), nn.MaxPool2d(2), nn.MaxPool3d(2), nn.AvgPool1d(2),
+        nn.AvgPool2d(2), nn.AvgPool3d(2), nn.BatchNorm2d(4), nn.BatchNorm3d(4),
     )  # fmt: skip
     return SimpleNamespace(**{type(layer).__name__: layer for layer in made})
 
@@ -102,12 +107,19 @@ def call(path: str, arguments: Mapping[str, object]) -> object:
     by_name = {name: value for name, value in given.items() if not name.startswith("_")}
     result = called(path)(*by_position, **by_name)
     if isinstance(result, nn.Module):  # what a layer is given is used when it is called
-        return result(y if isinstance(result, nn.Embedding) else x)
+        return result(given_to(type(result).__name__))
     if isinstance(result, optim.Optimizer):
         return result.minimize(loss)
     if isinstance(result, cr.Trainer):
         return result.fit(np.ones((8, 4), np.float32), np.arange(8) % 3, epochs=1)
     return result
+
+
+def given_to(layer: str) -> cr.Node:
+    """What a layer of this kind is applied to."""
+    ranks = {"1d": sequences, "2d": images, "3d": volumes}
+    others = {"Embedding": y, "BatchNorm1d": x}
+    return others.get(layer, ranks.get(layer[-2:], x))
 
 
 def fitted(model: nn.Module) -> cr.Trainer:

@@ -104,7 +104,8 @@ def schedule_pick(_family: Pick, frame: Frame) -> None:
         there = located(frame.builder, affine(index), last, [rows])
         frame.finish(frame.load(rows, Place(rows.shape, (*place.point, there))), place)
 
-    Sweep(frame, root.out.type.shape, [listed, *frame.accesses(root.out.type.shape)], 1).run(body)
+    shape = root.out.type.shape
+    Sweep(frame, shape, [_first(rows, last), listed, *frame.accesses(shape)], 1).run(body)
 
 
 def schedule_arange(_family: Iota, frame: Frame) -> None:
@@ -151,6 +152,12 @@ def _inner(found: Access, first: int) -> Access:
     """What the axes from `first` on say of where elements lie."""
     panels = None if found.panels is None or found.panels < first else found.panels - first
     return replace(found, shape=found.shape[first:], strides=found.strides[first:], panels=panels)
+
+
+def _first(found: Access, count: int) -> Access:
+    """What the first axes say."""
+    panels = found.panels if found.panels is not None and found.panels < count else None
+    return replace(found, shape=found.shape[:count], strides=found.strides[:count], panels=panels)
 
 
 @dataclass(frozen=True)

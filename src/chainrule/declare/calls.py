@@ -88,8 +88,8 @@ def _found_in(namespace: Mapping[str, object], function: AnyFunction) -> AnyFunc
 
 
 def _answer_methods(kind: type, title: str) -> None:
-    for name, value in list(vars(kind).items()):
-        if name == "__init__":
+    for name, value in {"__init__": getattr(kind, "__init__", None), **vars(kind)}.items():
+        if name == "__init__" and isinstance(value, FunctionType):  # its own, or its base's
             _answer_method(kind, name, title)
         elif name == "__call__":
             _answer_method(kind, name, f"a call of a {kind.__name__}")

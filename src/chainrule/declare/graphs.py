@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -10,12 +10,11 @@ from chainc import ir
 from chainc.ir import Node, describe, rebuild, substitute, with_inputs
 from chainc.ir.binding import bind_graph
 from chainc.ir.errors import GraphError, InputError
-from chainc.ir.leaves import Input, SizeOf, constant, number_equal_names, too_small
+from chainc.ir.leaves import Constant, Input, SizeOf, constant, number_equal_names, too_small
 from chainc.ir.types import names_of
 from chainc.ops.runs.modes import Mode, resolve
-from chainc.ops.runs.random import with_own_streams
+from chainc.ops.runs.random import Random, with_own_streams
 from chainrule.declare.arguments import count, is_one_of
-from chainrule.declare.distinct import refuse_shared
 from chainrule.declare.leaves import step_counter
 
 
@@ -83,7 +82,7 @@ def graph_of(
     graph = resolve(with_own_streams(declared), mode)
     if mode == "train" and isinstance(what, TakesTurns):
         graph = _in_turn(graph, what.turns)
-    refuse_shared(graph)
+    _refuse_shared(graph)
     if mode == "infer":
         graph = ir.Graph(graph.outputs, {}, graph.names)
     bound = _bound(graph, sizes or {})
@@ -201,3 +200,53 @@ def _baked(graph: ir.Graph, names: Sequence[str] | bool) -> ir.Graph:
         return with_inputs(node, inputs)
 
     return rebuild(graph, transform)
+
+
+# --- leaves that were declared apart and would be one
+
+
+def _refuse_shared(graph: ir.Graph) -> None:
+    """Copies of one declaration are one; hyperparameters of one name too.
+
+    Raises:
+        GraphError: there are two inputs of one name, or two draws of the same numbers.
+    """
+    _refuse_twice(
+        _inputs(graph),
+        "two inputs have the name {name!r}, so they would be one",
+        "declare it once and use it twice, or rename one of them",
+    )
+    _refuse_twice(
+        _draws(graph),
+        "two draws have one seed, step and stream, so their numbers are the same",
+        'leave the stream out, name others, such as stream="noise/1", or use one node twice',
+    )
+
+
+def _refuse_twice(named: Iterator[tuple[Hashable, str, Node]], what: str, hint: str) -> None:
+    seen: dict[Hashable, Node] = {}
+    for key, name, node in named:
+        other = seen.setdefault(key, node)
+        if other is not node and other.origin is not node.origin:
+            raise GraphError(
+                what.format(name=name),
+                where=f"{describe(other)}\n         {describe(node)}",
+                hint=hint,
+            )
+
+
+def _inputs(graph: ir.Graph) -> Iterator[tuple[Hashable, str, Node]]:
+    for node in graph.leaves("input"):
+        if isinstance(node.op, Input) and node.op.default is None:
+            yield node.op.key, node.op.key, node
+
+
+def _draws(graph: ir.Graph) -> Iterator[tuple[Hashable, str, Node]]:
+    for node in graph.nodes:
+        if isinstance(node.op, Random):
+            yield (node.op, *map(_value, node.inputs)), "", node
+
+
+def _value(operand: Node) -> Hashable:
+    """Equal constants are one value, other nodes each its own."""
+    return operand.op if isinstance(operand.op, Constant) else id(operand)

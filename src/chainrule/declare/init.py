@@ -1,7 +1,8 @@
 """Initialisers: first values of parameters, as graphs over a seed.
 
 Each function returns an initialiser, to be given to `cr.parameter` or a layer. The same seed
-and the same parameter name give the same numbers. A weight matrix is (in, out).
+and the same parameter name give the same numbers. A weight matrix is (in, out), and a kernel
+(out, in, ...), in the channels of one group.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from chainc.ir.leaves import Initializer
 from chainc.ir.leaves import constant as constant_node
 from chainc.ir.types import Array, TensorType, format_shape, static
 from chainc.ops import einsum, sqrt, square, sum
-from chainc.ops.movement import broadcast_to, permute_dims
+from chainc.ops.movement import broadcast_to, permute_dims, reshape
 from chainc.ops.runs import random
 from chainc.ops.runs.random import with_own_streams
 from chainrule.declare.arguments import array, number
@@ -113,14 +114,14 @@ class Uniform:
 
 @dataclass(frozen=True)
 class VarianceScaling:
-    """Independent numbers of mean 0 and of a variance that the sizes of a matrix decide."""
+    """Independent numbers of mean 0 and of a variance that the sizes of a weight decide."""
 
     name: str
     over: Callable[[int, int], float]  # (in, out) -> that by which 2 is divided
     spread: Callable[[float], Initializer]  # standard deviation -> initialiser
 
     def __call__(self, type: TensorType, seed: Node, stream: str) -> Node:
-        inputs, outputs = _matrix(self.name, type)
+        inputs, outputs = _fans(self.name, type)
         if inputs * outputs == 0:
             return Fill(0.0)(type, seed, stream)
         return self.spread(math.sqrt(2 / self.over(inputs, outputs)))(type, seed, stream)
@@ -137,7 +138,9 @@ class Orthogonal:
     gain: float
 
     def __call__(self, type: TensorType, seed: Node, stream: str) -> Node:
-        rows, columns = _matrix("orthogonal", type)
+        inputs, outputs = _fans("orthogonal", type)
+        kernel = type.ndim > 2  # each output channel a row, over all that it sums
+        rows, columns = (static(type.shape)[0], inputs) if kernel else (inputs, outputs)
         if rows * columns == 0:
             return Fill(0.0)(type, seed, stream)
         tall = (max(rows, columns), min(rows, columns))
@@ -145,7 +148,8 @@ class Orthogonal:
         x = x / sqrt(sum(square(x)))
         for _ in range(_orthogonal_iterations(*tall)):
             x = 1.5 * x - 0.5 * (x @ einsum("ki,kj->ij", x, x))
-        return self.gain * (x if rows >= columns else permute_dims(x, (1, 0)))
+        matrix = self.gain * (x if rows >= columns else permute_dims(x, (1, 0)))
+        return reshape(matrix, type.shape)
 
 
 def _orthogonal_iterations(rows: int, columns: int) -> int:
@@ -160,14 +164,20 @@ def _orthogonal_iterations(rows: int, columns: int) -> int:
     return math.ceil(math.log(math.sqrt(rows * columns) / (epsilon * gap), 1.5)) + 6
 
 
-def _matrix(name: str, type: TensorType) -> tuple[int, int]:
-    if type.ndim != 2:
+def _fans(name: str, type: TensorType) -> tuple[int, int]:
+    """How many inputs a unit sums, and how many units an input goes to, taps counted."""
+    if type.ndim == 2:
+        rows, columns = static(type.shape)
+        return rows, columns
+    if type.ndim < 2:
         raise ShapeError(
-            f"{name} needs a matrix (in, out), got shape {format_shape(type.shape)}",
+            f"{name} needs a matrix (in, out) or a kernel (out, in, ...), got shape "
+            f"{format_shape(type.shape)}",
             hint="use init.zeros(), init.normal(std) or init.uniform(low, high) for other ranks",
         )
-    rows, columns = static(type.shape)
-    return rows, columns
+    outputs, inputs, *size = static(type.shape)
+    taps = math.prod(size)
+    return inputs * taps, outputs * taps
 
 
 def zeros() -> Initializer:
@@ -247,7 +257,8 @@ def he_uniform() -> Initializer:
 def orthogonal(gain: float = 1.0) -> Initializer:
     """`gain` times a random matrix with orthonormal rows or columns (Saxe et al., ICLR 2014).
 
-    WᵀW = gain² I for a weight with at least as many rows as columns, else W Wᵀ = gain² I.
+    WᵀW = gain² I for a weight with at least as many rows as columns, else W Wᵀ = gain² I. Of a
+    kernel each output channel is a row.
 
     Raises:
         InputError: `gain` is not a positive number.

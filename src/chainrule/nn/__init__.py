@@ -8,6 +8,9 @@ from chainrule.nn.activation import *
 from chainrule.nn.combining import *
 from chainrule.nn.dropout import *
 from chainrule.nn.embedding import *
+from chainrule.nn.images.convolution import *
+from chainrule.nn.images.normalization import *
+from chainrule.nn.images.pooling import *
 from chainrule.nn.linear import *
 from chainrule.nn.mlp import *
 from chainrule.nn.module import *

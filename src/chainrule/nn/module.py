@@ -65,6 +65,9 @@ class Module(Adopting):
     name: str | None = field(default=None, kw_only=True, repr=False)
     label: Label = field(init=False, repr=False)
 
+    # Whether its input may have the shape that the next layer asks for.
+    takes_any_shape: ClassVar[bool] = True
+
     # (*nodes) -> node: what the layer computes.
     forward: ClassVar[Callable[..., Node]]
 

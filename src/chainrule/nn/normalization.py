@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from chainc.ir import Node
 from chainc.ir.leaves import size
@@ -19,26 +20,10 @@ __all__ = ["BatchNorm1d", "LayerNorm"]
 
 
 @dataclass(frozen=True, eq=False, init=False)
-class BatchNorm1d(Module):
-    """y = (x - mean) / √(var + eps) · weight + bias, for each feature (Ioffe and Szegedy 2015).
+class BatchNorm(Module):
+    """What the layers of every rank share: statistics of axis 1, over all the other axes."""
 
-    x is (batch, features) or (batch, features, length). In training mean and var are those of the
-    batch, var the biased one that divides by the number n of values; elsewhere they are the running
-    ones, which each step moves to (1 - momentum) · running + momentum · batch. As in PyTorch, the
-    momentum is the share of the new value, and the running variance takes the unbiased one, which
-    divides by n - 1; so one value a feature is refused. (In Keras the momentum is the share of the
-    old value, 0.99, eps is 1e-3, and both variances are biased.)
-
-    A step may use the layer once, for a state has one new value. Two uses need two layers.
-
-    Attributes:
-        features: the size of axis 1.
-        eps: added to the variance.
-        momentum: the share of the batch in the running statistics.
-        weight: the scale, at first 1; None with affine=False, as the bias, at first 0.
-        running_mean: state, at first 0.
-        running_var: state, at first 1.
-    """
+    shapes: ClassVar[tuple[str, ...]]  # that an input may have, n the number of features
 
     features: int
     eps: float
@@ -62,11 +47,12 @@ class BatchNorm1d(Module):
             InputError: `features` is no positive whole number, `eps` not positive, or `momentum`
                 not between 0 and 1.
         """
-        width = (count("BatchNorm1d", "features", features, hint="give a size: BatchNorm1d(64)"),)
-        number("BatchNorm1d", "eps", eps, above=0, hint="give eps=1e-5")
-        scaled = as_flag("BatchNorm1d", "affine", affine)
+        kind = type(self).__name__
+        width = (count(kind, "features", features, hint=f"give a size: {kind}(64)"),)
+        number(kind, "eps", eps, above=0, hint="give eps=1e-5")
+        scaled = as_flag(kind, "affine", affine)
         hint = "give the share of the new value, such as momentum=0.1"
-        number("BatchNorm1d", "momentum", momentum, above=0, below=1, hint=hint)
+        number(kind, "momentum", momentum, above=0, below=1, hint=hint)
         self._set(
             name=name,
             features=width[0],
@@ -81,10 +67,11 @@ class BatchNorm1d(Module):
 
     def forward(self, x: Node) -> Node:
         require_float(self.label, x)
-        if x.ndim not in (2, 3) or x.shape[1] != self.features:
-            wanted = f"it must be [batch,{self.features}] or [batch,{self.features},length]"
+        ranks = {shape.count(",") + 1 for shape in self.shapes}
+        if x.ndim not in ranks or x.shape[1] != self.features:
+            wanted = f"it must be {' or '.join(self.shapes)}".format(n=self.features)
             raise misfit(self.label, x, wanted, "change the input, or the features of the layer")
-        axes = (0,) if x.ndim == 2 else (0, 2)
+        axes = (0, *range(2, x.ndim))
         average, variance = mean(x, axes), var(x, axes)
         n = astype(size(product(x.shape[axis] for axis in axes), least=2), x.type.dtype)
         moved = {
@@ -93,9 +80,6 @@ class BatchNorm1d(Module):
         }
         train = updating(self._scaled(x, average, variance), moved)
         return by_mode(train=train, infer=self._scaled(x, self.running_mean, self.running_var))
-
-    def input_shape(self) -> tuple[str | int, ...]:
-        return ("batch", self.features)
 
     def _moved(self, running: Node, batch: Node) -> Node:
         new = (1 - self.momentum) * running + self.momentum * batch
@@ -111,7 +95,34 @@ class BatchNorm1d(Module):
         )
 
     def __repr__(self) -> str:
-        return f"BatchNorm1d({self.features})"
+        return f"{type(self).__name__}({self.features})"
+
+
+class BatchNorm1d(BatchNorm):
+    """y = (x - mean) / √(var + eps) · weight + bias, for each feature (Ioffe and Szegedy 2015).
+
+    x is (batch, features) or (batch, features, length). In training mean and var are those of the
+    batch, var the biased one that divides by the number n of values; elsewhere they are the running
+    ones, which each step moves to (1 - momentum) · running + momentum · batch. As in PyTorch, the
+    momentum is the share of the new value, and the running variance takes the unbiased one, which
+    divides by n - 1; so one value a feature is refused. (In Keras the momentum is the share of the
+    old value, 0.99, eps is 1e-3, and both variances are biased.)
+
+    A step may use the layer once, for a state has one new value. Two uses need two layers.
+
+    Attributes:
+        features: the size of axis 1.
+        eps: added to the variance.
+        momentum: the share of the batch in the running statistics.
+        weight: the scale, at first 1; None with affine=False, as the bias, at first 0.
+        running_mean: state, at first 0.
+        running_var: state, at first 1.
+    """
+
+    shapes = ("[batch,{n}]", "[batch,{n},length]")
+
+    def input_shape(self) -> tuple[str | int, ...]:
+        return ("batch", self.features)
 
 
 @dataclass(frozen=True, eq=False, init=False)

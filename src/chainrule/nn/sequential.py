@@ -48,9 +48,12 @@ class Sequential(Module):
             yield f"{kind}{seen[kind]}", layer
 
     def input_shape(self) -> tuple[DimLike, ...] | None:
-        """That of the first layer that has one; the activations before it keep any shape."""
-        shapes = (layer.input_shape() for layer in self.layers)
-        return next((shape for shape in shapes if shape is not None), None)
+        """That of the first layer that has one, unless a layer before it asks for images."""
+        for layer in self.layers:
+            shape = layer.input_shape()
+            if shape is not None or not layer.takes_any_shape:
+                return shape
+        return None
 
     @overload
     def __getitem__(self, index: int) -> Module: ...

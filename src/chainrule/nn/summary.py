@@ -139,7 +139,8 @@ def _input(model: Module, input: Node | Sequence[DimLike] | None) -> Node:
     if shape is None:
         raise InputError(
             f"summary: {model.label} does not tell the shape of its input",
-            hint='give it, such as model.summary(input=("batch", 64))',
+            hint='give it, such as model.summary(input=("batch", 64)), or of images '
+            '("batch", 3, 32, 32)',
         )
     return declare_input("x", shape)
 

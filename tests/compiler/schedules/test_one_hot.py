@@ -14,6 +14,7 @@ from tests.compiler.schedules.indexed import (
     view,
 )
 
+from chainc.ir.movements import Window
 from chainc.ir.types import (
     DType,
     float32,
@@ -23,7 +24,7 @@ from chainc.ir.types import (
     uint8,
 )
 from chainc.lowering.kernels import Applied
-from chainc.lowering.views import Panels
+from chainc.lowering.views import Panels, View
 from chainc.ops.families.indexing import Iota, OneHot, Pick
 from chainc.schedules.indexing import (
     schedule_arange,
@@ -83,6 +84,23 @@ def test_pick(machine: Machine, panels: Panels | None, width: int) -> None:
     found, code = run(kernel, schedule_pick, {x: values, index: chosen}, machine)
     assert code == 0
     np.testing.assert_array_equal(found, values[np.arange(20), chosen])
+
+
+@MACHINES
+def test_pick_among_rows_that_overlap(machine: Machine) -> None:
+    """Positions of windows are no axis that goes on where the rows' ends: two loops, not one."""
+    x, index = buffer("x", (2, 6)), buffer("index", (2, 4), int32)
+    values, chosen = numbers((2, 6)), some_indices(3, (2, 4))
+    movement = Window((2, 4, 3), (1,), ((1, 1),))
+    windows = View(x, x.type.with_shape(movement.shape), (movement,))
+    kernel = Applied(buffer("y", (2, 4)), (windows, view(index)), Pick())
+    found, code = run(kernel, schedule_pick, {x: values, index: chosen}, machine)
+    assert code == 0
+    expected = [
+        [row[p + i] for p, i in enumerate(picked)]
+        for row, picked in zip(values, chosen, strict=True)
+    ]
+    np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("wrong", [-1, 10, 1 << 32])

@@ -1,0 +1,1 @@
+"""Functions of images: a kernel or a window slides over them. Images are (batch, channels, ...)."""

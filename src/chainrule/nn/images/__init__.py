@@ -1,0 +1,1 @@
+"""Layers of images, sequences and volumes: (batch, channels, ...)."""

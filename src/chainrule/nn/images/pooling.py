@@ -1,0 +1,143 @@
+"""Pooling layers, which have no parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from chainc.ir import Node
+from chainc.ops.movement import as_flag
+from chainrule.declare.windows.geometry import Geometry, Numbers, Padding
+from chainrule.declare.windows.pooling import average_pooling, max_pooling, pool_slides
+from chainrule.nn.module import Module
+
+__all__ = ["AvgPool1d", "AvgPool2d", "AvgPool3d", "MaxPool1d", "MaxPool2d", "MaxPool3d"]
+
+
+@dataclass(frozen=True, eq=False, init=False)
+class MaxPool(Module):
+    """What the layers of every rank share."""
+
+    rank: ClassVar[int]
+    takes_any_shape: ClassVar[bool] = False
+
+    slides: Geometry
+
+    def __init__(
+        self,
+        size: Numbers,
+        stride: Numbers | None = None,
+        padding: Padding = 0,
+        dilation: Numbers = 1,
+        name: str | None = None,
+    ) -> None:
+        """Keep the numbers of the window.
+
+        Args:
+            size: of a window: a number, or one an axis.
+            stride: pixels from one window to the next; by default the size, so none overlap.
+            padding: pixels around the images that are never the largest, at most half a window.
+            dilation: pixels from one element of a window to the next.
+            name: the layer's own part of its full name.
+
+        Raises:
+            InputError: a number is none or too small, or the padding too large.
+        """
+        kind = type(self).__name__
+        slides = pool_slides(kind, self.rank, size, stride, padding, dilation)
+        self._set(name=name, slides=slides)
+        self.__post_init__()
+
+    def forward(self, x: Node) -> Node:
+        return max_pooling(self.slides.called(str(self.label)), x)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.slides.shown(stride=self.slides.taps)})"
+
+
+class MaxPool1d(MaxPool):
+    """`MaxPool2d` of sequences (batch, channels, length)."""
+
+    rank = 1
+
+
+class MaxPool2d(MaxPool):
+    """The largest pixel of each window; the first of equal ones takes the whole derivative.
+
+    Attributes:
+        slides: how the window slides: its size, stride, dilation and padding.
+    """
+
+    rank = 2
+
+
+class MaxPool3d(MaxPool):
+    """`MaxPool2d` of volumes (batch, channels, depth, height, width)."""
+
+    rank = 3
+
+
+@dataclass(frozen=True, eq=False, init=False)
+class AvgPool(Module):
+    """What the layers of every rank share."""
+
+    rank: ClassVar[int]
+    takes_any_shape: ClassVar[bool] = False
+
+    slides: Geometry
+    count_include_pad: bool
+
+    def __init__(
+        self,
+        size: Numbers,
+        stride: Numbers | None = None,
+        padding: Padding = 0,
+        count_include_pad: bool = False,
+        name: str | None = None,
+    ) -> None:
+        """Keep the numbers of the window.
+
+        Args:
+            size: of a window: a number, or one an axis.
+            stride: pixels from one window to the next; by default the size, so none overlap.
+            padding: zeros around the images, at most half a window.
+            count_include_pad: whether these zeros count in a mean.
+            name: the layer's own part of its full name.
+
+        Raises:
+            InputError: a number is none or too small, or the padding too large.
+        """
+        kind = type(self).__name__
+        slides = pool_slides(kind, self.rank, size, stride, padding)
+        counts = as_flag(kind, "count_include_pad", count_include_pad)
+        self._set(name=name, slides=slides, count_include_pad=counts)
+        self.__post_init__()
+
+    def forward(self, x: Node) -> Node:
+        return average_pooling(self.slides.called(str(self.label)), x, self.count_include_pad)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.slides.shown(stride=self.slides.taps)})"
+
+
+class AvgPool1d(AvgPool):
+    """`AvgPool2d` of sequences (batch, channels, length)."""
+
+    rank = 1
+
+
+class AvgPool2d(AvgPool):
+    """The mean of each window, over the pixels of the image that it holds.
+
+    Attributes:
+        slides: how the window slides: its size, stride and padding.
+        count_include_pad: whether the zeros around an image count.
+    """
+
+    rank = 2
+
+
+class AvgPool3d(AvgPool):
+    """`AvgPool2d` of volumes (batch, channels, depth, height, width)."""
+
+    rank = 3
