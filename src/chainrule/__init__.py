@@ -90,6 +90,7 @@ if TYPE_CHECKING:
     from chainrule.declare.windows.convolution import conv_transpose1d as conv_transpose1d
     from chainrule.declare.windows.convolution import conv_transpose2d as conv_transpose2d
     from chainrule.declare.windows.convolution import conv_transpose3d as conv_transpose3d
+    from chainrule.declare.windows.convolution import unfold as unfold
     from chainrule.declare.windows.pooling import avg_pool1d as avg_pool1d
     from chainrule.declare.windows.pooling import avg_pool2d as avg_pool2d
     from chainrule.declare.windows.pooling import avg_pool3d as avg_pool3d
@@ -97,6 +98,8 @@ if TYPE_CHECKING:
     from chainrule.declare.windows.pooling import max_pool1d as max_pool1d
     from chainrule.declare.windows.pooling import max_pool2d as max_pool2d
     from chainrule.declare.windows.pooling import max_pool3d as max_pool3d
+    from chainrule.declare.windows.resizing import adaptive_avg_pool2d as adaptive_avg_pool2d
+    from chainrule.declare.windows.resizing import upsample as upsample
     from chainrule.drawing.drawing import Drawing as Drawing
     from chainrule.drawing.drawing import draw as draw
     from chainrule.drawing.rendering import RenderingError as RenderingError
@@ -135,6 +138,7 @@ else:
         "Trainer": "chainrule.fitting.trainer",
         "Training": "chainrule.steps.loop",
         "TrainingProgram": "chainrule.compiled.training",
+        "adaptive_avg_pool2d": "chainrule.declare.windows.resizing",
         "augment": "chainrule.augment",
         "avg_pool1d": "chainrule.declare.windows.pooling",
         "avg_pool2d": "chainrule.declare.windows.pooling",
@@ -167,6 +171,8 @@ else:
         "schedules": "chainrule.schedules",
         "step_through": "chainrule.teaching.stepper.stepper",
         "training": "chainrule.steps.loop",
+        "unfold": "chainrule.declare.windows.convolution",
+        "upsample": "chainrule.declare.windows.resizing",
     }
 
     def __getattr__(name: str) -> object:

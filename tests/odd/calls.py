@@ -90,6 +90,9 @@ def layers() -> SimpleNamespace:
         nn.MLP(4, 3), nn.Sequential(nn.Tanh()), nn.Conv1d(4, 3, 3), nn.Conv2d(4, 3, 3),
         nn.Conv3d(4, 3, 3), nn.MaxPool1d(2), nn.MaxPool2d(2), nn.MaxPool3d(2), nn.AvgPool1d(2),
         nn.AvgPool2d(2), nn.AvgPool3d(2), nn.BatchNorm2d(4), nn.BatchNorm3d(4),
+        nn.ConvTranspose1d(4, 3, 3), nn.ConvTranspose2d(4, 3, 3), nn.ConvTranspose3d(4, 3, 3),
+        nn.AdaptiveAvgPool2d(2), nn.GlobalAvgPool2d(), nn.Upsample(2), nn.GroupNorm(2, 4),
+        nn.Dropout2d(0.5),
     )  # fmt: skip
     return SimpleNamespace(**{type(layer).__name__: layer for layer in made})
 
@@ -118,7 +121,7 @@ def call(path: str, arguments: Mapping[str, object]) -> object:
 def given_to(layer: str) -> cr.Node:
     """What a layer of this kind is applied to."""
     ranks = {"1d": sequences, "2d": images, "3d": volumes}
-    others = {"Embedding": y, "BatchNorm1d": x}
+    others = {"Embedding": y, "BatchNorm1d": x, "Upsample": images}
     return others.get(layer, ranks.get(layer[-2:], x))
 
 

@@ -9,8 +9,10 @@ from chainrule.nn.combining import *
 from chainrule.nn.dropout import *
 from chainrule.nn.embedding import *
 from chainrule.nn.images.convolution import *
+from chainrule.nn.images.dropout import *
 from chainrule.nn.images.normalization import *
 from chainrule.nn.images.pooling import *
+from chainrule.nn.images.resizing import *
 from chainrule.nn.linear import *
 from chainrule.nn.mlp import *
 from chainrule.nn.module import *

@@ -31,16 +31,22 @@ class Dropout(Module):
     rate: float = 0.5
 
     def __post_init__(self) -> None:
-        hint = "give the share that is dropped, such as nn.Dropout(0.3)"
-        number("Dropout", "rate", self.rate, at_least=0, below=1, hint=hint)
+        kind = type(self).__name__
+        hint = f"give the share that is dropped, such as nn.{kind}(0.3)"
+        number(kind, "rate", self.rate, at_least=0, below=1, hint=hint)
         super().__post_init__()
 
     def forward(self, x: Node) -> Node:
+        return self._dropped(x, axes=x.ndim)
+
+    def _dropped(self, x: Node, *, axes: int) -> Node:
+        """With one draw for all that lies beyond the first axes."""
         require_float(self.label, x)
         if self.rate == 0:
             return x
         kept = 1 - self.rate
-        return by_mode(train=where(bernoulli(x.shape, kept), x * (1 / kept), 0), infer=x)
+        mask = bernoulli((*x.shape[:axes], *(1,) * (x.ndim - axes)), kept)
+        return by_mode(train=where(mask, x * (1 / kept), 0), infer=x)
 
     def __repr__(self) -> str:
-        return f"Dropout({self.rate:g})"
+        return f"{type(self).__name__}({self.rate:g})"

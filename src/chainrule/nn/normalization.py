@@ -88,11 +88,8 @@ class BatchNorm(Module):
     def _scaled(self, x: Node, average: Node, variance: Node) -> Node:
         """Normalised and scaled, with the statistics along axis 1 of x."""
         deviation = sqrt(variance + self.eps)
-        return _affine(
-            (x - _along(x, average)) / _along(x, deviation),
-            None if self.weight is None else _along(x, self.weight),
-            None if self.bias is None else _along(x, self.bias),
-        )
+        normal = (x - _along(x, average)) / _along(x, deviation)
+        return affine_along(normal, self.weight, self.bias)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.features})"
@@ -198,6 +195,15 @@ class LayerNorm(Module):
 def _affine(x: Node, weight: Node | None, bias: Node | None) -> Node:
     scaled = x if weight is None else x * weight
     return scaled if bias is None else scaled + bias
+
+
+def affine_along(x: Node, weight: Node | None, bias: Node | None) -> Node:
+    """Scaled and shifted by one number for each feature, on axis 1."""
+    return _affine(
+        x,
+        None if weight is None else _along(x, weight),
+        None if bias is None else _along(x, bias),
+    )
 
 
 def _along(x: Node, values: Node) -> Node:

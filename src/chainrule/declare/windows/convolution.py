@@ -11,8 +11,8 @@ from __future__ import annotations
 from chainc.ir import Node, Operand, scope
 from chainc.ir.errors import InputError
 from chainc.ir.leaves import as_nodes
-from chainc.ir.types import format_shape, static
-from chainc.ops import einsum, overlap_add, pad, reshape
+from chainc.ir.types import format_shape, product, static
+from chainc.ops import einsum, overlap_add, pad, permute_dims, reshape
 from chainrule.declare.arguments import count
 from chainrule.declare.windows.geometry import (
     AXES,
@@ -34,6 +34,7 @@ __all__ = [
     "conv_transpose1d",
     "conv_transpose2d",
     "conv_transpose3d",
+    "unfold",
 ]
 
 POSITIONS, TAPS = "xyz", "ijk"  # letters of contractions
@@ -99,7 +100,7 @@ def transposed(
     inputs, outputs = static(kernel.shape[:2])
     parts = _groups(title, x, groups, inputs)
     require_channels(title, x, inputs)
-    further = _output_padding(title, output_padding, slides)
+    further = left_over(slides, output_padding)
     positions, taps = POSITIONS[:rank], TAPS[:rank]
     grouped = reshape(x, (x.shape[0], parts, inputs // parts, *x.shape[2:]))
     kernels = reshape(kernel, (parts, inputs // parts, outputs, *slides.taps))
@@ -123,8 +124,13 @@ def _groups(title: str, x: Node, groups: object, *channels: int) -> int:
     return parts
 
 
-def _output_padding(title: str, given: object, slides: Geometry) -> tuple[int, ...]:
-    """Rows that no window of the convolution reaches, where its stride left some."""
+def left_over(slides: Geometry, given: object) -> tuple[int, ...]:
+    """Rows that no window of the convolution reaches, where its stride left some.
+
+    Raises:
+        InputError: they are no numbers, or as many as a stride or more.
+    """
+    title = slides.title
     found = numbers(title, "output_padding", given, slides.rank, at_least=0)
     for each, slide in zip(found, slides.slides, strict=True):
         if each >= max(slide.stride, slide.dilation):
@@ -302,3 +308,34 @@ def conv_transpose3d(
     with scope("conv_transpose3d"):
         slides = kernel_slides("conv_transpose3d", 3, weight, stride, padding, dilation)
         return transposed(slides, x, weight, bias, output_padding, groups)
+
+
+def unfold(
+    x: Operand,
+    size: Numbers,
+    stride: Numbers = 1,
+    padding: Padding = 0,
+    dilation: Numbers = 1,
+) -> Node:
+    """Every window of the images as a column: (batch, channels · height · width, positions).
+
+    A kernel as a row times these columns is a convolution, as many libraries compute it.
+
+    Args:
+        x: images, (batch, channels, height, width).
+        size: of a window: a number, or one an axis.
+        stride: pixels from one window to the next.
+        padding: zeros around the images, as in `conv2d`.
+        dilation: pixels from one element of a window to the next.
+
+    Raises:
+        ShapeError: the images are not NCHW, or smaller than a window.
+        InputError: a number is none or too small.
+    """
+    with scope("unfold"):
+        slides = geometry("unfold", 2, size, stride, padding, dilation)
+        windows = slides.windows(images("unfold", x, 2))
+        batch, channels, high, wide = windows.shape[:4]
+        taps_first = permute_dims(windows, (0, 1, 4, 5, 2, 3))
+        rows = product((channels, *slides.taps))
+        return reshape(taps_first, (batch, rows, product((high, wide))))

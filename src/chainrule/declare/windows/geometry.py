@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from chainc.ir import Node, Operand, current_origin, describe
-from chainc.ir.errors import InputError, ShapeError
+from chainc.ir.errors import DTypeError, InputError, ShapeError
 from chainc.ir.leaves import as_nodes
 from chainc.ir.types import format_shape, static
 from chainc.ops import pad, window
 from chainc.ops.movement import whole
-from chainc.ops.window import Sliding
+from chainc.ops.parts.window import Sliding
 from chainrule.declare.arguments import LARGEST, is_one_of
 
 Numbers = int | Sequence[int]  # the same for each axis, or one an axis
@@ -243,6 +243,19 @@ def require_channels(title: str, x: Node, channels: int) -> None:
         f"{last}, with the channels last",
         f"bring the channels to axis 1 with cr.permute_dims(x, {order})",
     )
+
+
+def require_float(title: str, x: Node) -> None:
+    """Refuse integers and Booleans.
+
+    Raises:
+        DTypeError: x is not floating-point.
+    """
+    if not x.type.dtype.is_float:
+        raise DTypeError(
+            f"{title}: {describe(x)} is not floating-point",
+            hint='convert it with cr.astype(x, "float32")',
+        )
 
 
 def misfit(title: str, x: Node, what: str, hint: str) -> ShapeError:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from chainc.ir import Node, Operand, describe, scope
+from chainc.ir import Node, Operand, scope
 from chainc.ir.errors import DTypeError, InputError
 from chainc.ir.leaves import as_nodes, constant
 from chainc.ir.types import Array, format_shape, static
@@ -19,6 +19,7 @@ from chainrule.declare.windows.geometry import (
     geometry,
     images,
     misfit,
+    require_float,
     times,
 )
 
@@ -44,7 +45,7 @@ def max_pooling(slides: Geometry, x: Operand) -> Node:
 def average_pooling(slides: Geometry, x: Operand, count_include_pad: bool) -> Node:
     """The mean of each window; of its elements within the image, unless all are to count."""
     node = images(slides.title, x, slides.rank)
-    _require_float(slides.title, node)
+    require_float(slides.title, node)
     counts_padding = as_flag(slides.title, "count_include_pad", count_include_pad)
     total = sum(slides.windows(node), tuple(range(-slides.rank, 0)))
     if counts_padding or not slides.has_border:
@@ -86,14 +87,6 @@ def _lowest(title: str, x: Node) -> float:
             f"{title}: Booleans have no order", hint='convert them with cr.astype(x, "float32")'
         )
     return float(np.iinfo(x.type.dtype.name).min)
-
-
-def _require_float(title: str, x: Node) -> None:
-    if not x.type.dtype.is_float:
-        raise DTypeError(
-            f"{title}: {describe(x)} is not floating-point",
-            hint='convert it with cr.astype(x, "float32")',
-        )
 
 
 def _elements_inside(slides: Geometry, sizes: tuple[int, ...]) -> Array:

@@ -7,11 +7,26 @@ from typing import ClassVar
 
 from chainc.ir import Node
 from chainc.ops.movement import as_flag
-from chainrule.declare.windows.geometry import Geometry, Numbers, Padding
-from chainrule.declare.windows.pooling import average_pooling, max_pooling, pool_slides
+from chainrule.declare.windows.geometry import Geometry, Numbers, Padding, images, numbers
+from chainrule.declare.windows.pooling import (
+    average_pooling,
+    global_average,
+    max_pooling,
+    pool_slides,
+)
+from chainrule.declare.windows.resizing import adaptive_average
 from chainrule.nn.module import Module
 
-__all__ = ["AvgPool1d", "AvgPool2d", "AvgPool3d", "MaxPool1d", "MaxPool2d", "MaxPool3d"]
+__all__ = [
+    "AdaptiveAvgPool2d",
+    "AvgPool1d",
+    "AvgPool2d",
+    "AvgPool3d",
+    "GlobalAvgPool2d",
+    "MaxPool1d",
+    "MaxPool2d",
+    "MaxPool3d",
+]
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -141,3 +156,46 @@ class AvgPool3d(AvgPool):
     """`AvgPool2d` of volumes (batch, channels, depth, height, width)."""
 
     rank = 3
+
+
+@dataclass(frozen=True, eq=False, init=False)
+class AdaptiveAvgPool2d(Module):
+    """Means over parts of an image, as many along each axis as the result is to have.
+
+    Part i of an axis of n pixels in m parts is from ⌊i·n/m⌋ to ⌈(i+1)·n/m⌉, as in PyTorch.
+
+    Attributes:
+        size: of the result, (height, width).
+    """
+
+    takes_any_shape: ClassVar[bool] = False
+
+    size: tuple[int, ...]
+
+    def __init__(self, size: Numbers, name: str | None = None) -> None:
+        """Keep the size, (height, width), or one number for both.
+
+        Raises:
+            InputError: a size is no positive whole number.
+        """
+        self._set(name=name, size=numbers("AdaptiveAvgPool2d", "size", size, 2))
+        self.__post_init__()
+
+    def forward(self, x: Node) -> Node:
+        return adaptive_average(str(self.label), x, self.size)
+
+    def __repr__(self) -> str:
+        return f"AdaptiveAvgPool2d({self.size})"
+
+
+@dataclass(frozen=True, eq=False)
+class GlobalAvgPool2d(Module):
+    """The mean of each channel: (batch, channels, height, width) to (batch, channels)."""
+
+    takes_any_shape: ClassVar[bool] = False
+
+    def forward(self, x: Node) -> Node:
+        return global_average(str(self.label), images(str(self.label), x, 2))
+
+    def __repr__(self) -> str:
+        return "GlobalAvgPool2d()"

@@ -1,0 +1,52 @@
+"""Images enlarged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from chainc.ir import Node
+from chainrule.declare.windows.geometry import Numbers
+from chainrule.declare.windows.resizing import enlarged, enlargement
+from chainrule.nn.module import Module
+
+__all__ = ["Upsample"]
+
+
+@dataclass(frozen=True, eq=False, init=False)
+class Upsample(Module):
+    """Images enlarged a whole number of times.
+
+    Attributes:
+        scale: how many times higher and wider.
+        mode: "nearest" repeats pixels; "bilinear" weighs the four around a place by their distance.
+        align_corners: whether the places of the corner pixels are kept, for "bilinear".
+    """
+
+    takes_any_shape: ClassVar[bool] = False
+
+    scale: tuple[int, ...]
+    mode: str
+    align_corners: bool
+
+    def __init__(
+        self,
+        scale: Numbers,
+        mode: str = "nearest",
+        align_corners: bool = False,
+        name: str | None = None,
+    ) -> None:
+        """Keep the numbers.
+
+        Raises:
+            InputError: a scale is no positive whole number, or there is no such mode.
+        """
+        times, chosen, aligned = enlargement("Upsample", scale, mode, align_corners)
+        self._set(name=name, scale=times, mode=chosen, align_corners=aligned)
+        self.__post_init__()
+
+    def forward(self, x: Node) -> Node:
+        return enlarged(str(self.label), x, self.scale, self.mode, self.align_corners)
+
+    def __repr__(self) -> str:
+        return f"Upsample({self.scale}, {self.mode!r})"
