@@ -37,7 +37,7 @@ MATRIX = TensorType((4, 2), float32)
 
 def convolve(graph: Graph) -> Graph:
     """Contractions over windows in the place of sums of windows that overlap."""
-    return rewrite(graph, (*rule, *windows.rule, *canonical()), fast_math=True)
+    return rewrite(graph, (*windows.rule, *rule, *canonical()), fast_math=True)
 
 
 @rule.fast(

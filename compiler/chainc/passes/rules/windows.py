@@ -1,6 +1,7 @@
 """Rules about windows: a window of one tap is none, and a gradient is again a contraction over one.
 
 overlap_add(contract(g, w))   →   contract(window(pad(g)), flip(w))     fast: other order of sums
+overlap_add(y)                →   reshape(permute(y))                   where none overlap
 slice(contract(x, w))         →   contract(slice(x), w)                 exact: less is computed
 """
 
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 from chainc.ir import Node, apply
 from chainc.ir.types import Dim, Shape, TensorType, coefficient_of, float32, named
-from chainc.ops import reshape
+from chainc.ops import permute_dims, reshape
 from chainc.ops.contract import Contract
 from chainc.ops.parts.slicing import Pad, Slice
 from chainc.ops.parts.window import OverlapAdd, Sliding, Window
@@ -20,7 +21,7 @@ Axes = tuple[int, ...]
 Slides = tuple[Sliding, ...]
 
 BATCH = named("batch")
-PAIR, LONE, EVERY_OTHER = Sliding(2), Sliding(1), Sliding(1, 2)
+PAIR, LONE, EVERY_OTHER, PAIR_APART = Sliding(2), Sliding(1), Sliding(1, 2), Sliding(2, 2)
 
 
 def _f32(*shape: Dim) -> TensorType:
@@ -93,6 +94,35 @@ def _spread(y: Node, axes: Axes, slides: Slides, shape: Shape) -> Node:
             positions = slide.positions(coefficient_of(shape[axis]))
             high[axis] = coefficient_of(shape[axis]) - slide.covered(positions)
     return apply(Pad((0,) * len(shape), tuple(high), tuple(interior)), y)
+
+
+@rule.exact(
+    at=[
+        ((1,), (PAIR_APART,), (7,), _f32(BATCH, 3, 2)),
+        ((2, 0), (PAIR_APART, Sliding(3, 3)), (4, 9), _f32(3, 2, 2, 2, 3)),
+    ]
+)
+def overlap_add_side_by_side(axes: Axes, slides: Slides, lengths: Axes, y: Node) -> Equation:
+    """Windows of which each begins where another ends: every element is in its place."""
+    total = apply(OverlapAdd(axes, slides, lengths), y)
+
+    def placed() -> Node | None:
+        if any(slide != Sliding(slide.taps, slide.taps) for slide in slides):
+            return None
+        if 0 in y.shape:
+            return None
+        taps = {axis: total.ndim + i for i, axis in enumerate(axes)}
+        pairs = [(axis, taps[axis]) if axis in taps else (axis,) for axis in range(total.ndim)]
+        order = [axis for pair in pairs for axis in pair]
+        high, joined = [0] * total.ndim, list(total.shape)
+        for axis, slide in zip(axes, slides, strict=True):
+            joined[axis] = coefficient_of(y.shape[axis]) * slide.taps
+            high[axis] = coefficient_of(total.shape[axis]) - coefficient_of(joined[axis])
+        whole = reshape(permute_dims(y, order), joined)
+        none = (0,) * total.ndim
+        return apply(Pad(none, tuple(high), none), whole) if any(high) else whole
+
+    return total, placed
 
 
 # ----- less is computed where only a part is read
