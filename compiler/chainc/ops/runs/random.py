@@ -249,5 +249,22 @@ def bernoulli(
     *,
     stream: str | None = None,
 ) -> Node:
-    """True with the given probability, as bool; the other arguments are those of `uniform`."""
-    return uniform(shape, seed, step, stream=stream) < probability
+    """True with the given probability, as bool; the other arguments are those of `uniform`.
+
+    It is true where a number of `uniform` is below the probability.
+    """
+    given: object = probability
+    limit = most_bits(float(given)) if isinstance(given, Real) else None
+    if limit is None:
+        return uniform(shape, seed, step, stream=stream) < probability
+    return random_bits(shape, seed, step, stream) <= constant(limit, int32)
+
+
+def most_bits(probability: float) -> int | None:
+    """Up to which bits are those of a number of `uniform` below a probability, both as float32.
+
+    The number is a multiple of 2⁻²⁴, which the upper 24 bits count from -2²³ on. None of what is
+    no probability above 0.
+    """
+    rounded = _rounded(probability, float32)
+    return (math.ceil(rounded * 2.0**24) - 2**23) * 256 - 1 if 0 < rounded <= 1 else None
