@@ -7,7 +7,7 @@
     run = cr.compile([f, *cr.grad(f, [a, b, c])])
     run(a=-2.0, b=5.0, c=-4.0)
 
-Declare        input, parameter, constant, size, nn, init, losses, metrics, augment
+Declare        input, parameter, constant, size, nn, init, losses, metrics, augment, zoo
 Compute        the Array API's functions under their names, such as exp, sum, matmul, where
 Differentiate  grad, value_and_grad, jvp, vjp, hvp, jacobian, hessian, custom_gradient
 Train          Trainer, optim, schedules, regularize, training, compile, datasets
@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from chainrule import nn as nn
     from chainrule import optim as optim
     from chainrule import plots as plots
+    from chainrule import zoo as zoo
     from chainrule.compiled.callbacks import Checkpoint as Checkpoint
     from chainrule.compiled.callbacks import CSVLog as CSVLog
     from chainrule.compiled.callbacks import TensorBoardLog as TensorBoardLog
@@ -171,6 +172,7 @@ else:
         "schedules": "chainrule.schedules",
         "step_through": "chainrule.teaching.stepper.stepper",
         "training": "chainrule.steps.loop",
+        "zoo": "chainrule.zoo",
         "unfold": "chainrule.declare.windows.convolution",
         "upsample": "chainrule.declare.windows.resizing",
     }
@@ -183,7 +185,17 @@ else:
         answer_calls(globals(), [name], "cr")
         return globals()[name]
 
-    _MODULES = ("augment", "init", "losses", "metrics", "nn", "optim", "regularize", "schedules")
+    _MODULES = (
+        "augment",
+        "init",
+        "losses",
+        "metrics",
+        "nn",
+        "optim",
+        "regularize",
+        "schedules",
+        "zoo",
+    )
     _now = public_names(globals(), _MODULES)
     _public = sorted({*_now, *_LATER})
     __all__ = list(_public)
