@@ -159,7 +159,8 @@ def _contract(g: Growing) -> None:
 def _reduce(g: Growing) -> None:
     x = g.tensor()
     axis, keep = g.axis(x), g.draw(st.booleans())
-    g.add(g.choose(lambda x: ops.sum(x, axis, keep), lambda x: ops.mean(x, axis, keep))(x))
+    average = ops.sum if x.shape[axis] == 0 else ops.mean  # there is no mean of no elements
+    g.add(g.choose(lambda x: ops.sum(x, axis, keep), lambda x: average(x, axis, keep))(x))
     if 0 not in x.shape:
         g.add(g.choose(lambda x: ops.max(x, axis, keep), lambda x: ops.min(x, keepdims=keep))(x))
     tame = g.tame_float(lambda node: node.ndim > 0)
