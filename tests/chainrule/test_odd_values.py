@@ -26,7 +26,7 @@ import chainrule as cr
 ROWS = {
     **declaring.OPS, **declaring.LEAVES, **declaring.DERIVATIVES, **declaring.LOSSES,
     **declaring.OPTIMIZERS, **optimizing.AROUND, **declaring.LAYERS, **declaring.AUGMENT,
-    **imaging.FUNCTIONS, **imaging.LAYERS,
+    **imaging.ZOO, **imaging.FUNCTIONS, **imaging.LAYERS,
     **compiled.COMPILING, **compiled.TEACHING, **compiled.PLOTS, **fitting.TRAINERS,
 }  # fmt: skip
 PARAMETERS = [(path, name) for path, arguments in ROWS.items() for name in arguments]
@@ -43,7 +43,7 @@ PYTHON = re.compile(
     r"'NoneType'|expected str|Errno|could not convert|not supported between|invalid literal"
 )
 OURS = tuple(str(Path(str(package.__file__)).parent) for package in (cr, chainc))
-OF_MISSING_FILES = ("datasets.mnist", "datasets.read_idx")
+OF_MISSING_FILES = ("datasets.mnist", "datasets.read_idx", "lenet.load")
 OF_THE_TEXT = ("cr.parse",)  # the place that is wrong is one of the text
 
 

@@ -59,8 +59,8 @@ def things() -> Mapping[str, Any]:
     averaged = optim.SGD(lr=0.1, average=optim.averages.ema()).minimize(loss)
     modules = {name: getattr(cr, name) for name in public}
     return {
-        "cr": cr, "augment": cr.augment, "nn": nn, "optim": optim, "plots": cr.plots,
-        "datasets": cr.datasets, **modules,
+        "cr": cr, "augment": cr.augment, "zoo": cr.zoo, "nn": nn, "optim": optim, "plots": cr.plots,
+        "datasets": cr.datasets, "lenet": cr.zoo.lenet5(), **modules,
         "training": training, "program": program, "state": state, "result": result,
         "predict": cr.compile(logits, target="numpy").bind(state), "model": model,
         "one_step": cr.compile(step, target="numpy"), "graph": cr.Graph([loss]),
@@ -110,7 +110,7 @@ def call(path: str, arguments: Mapping[str, object]) -> object:
     by_name = {name: value for name, value in given.items() if not name.startswith("_")}
     result = called(path)(*by_position, **by_name)
     if isinstance(result, nn.Module):  # what a layer is given is used when it is called
-        return result(given_to(type(result).__name__))
+        return result(given_to(result))
     if isinstance(result, optim.Optimizer):
         return result.minimize(loss)
     if isinstance(result, cr.Trainer):
@@ -118,8 +118,11 @@ def call(path: str, arguments: Mapping[str, object]) -> object:
     return result
 
 
-def given_to(layer: str) -> cr.Node:
-    """What a layer of this kind is applied to."""
+def given_to(module: nn.Module) -> cr.Node:
+    """What a layer of this kind is applied to, or a network."""
+    layer, shape = type(module).__name__, module.input_shape()
+    if shape is not None and type(module).__module__.startswith("chainrule.zoo"):
+        return cr.input("image", shape)
     ranks = {"1d": sequences, "2d": images, "3d": volumes}
     others = {"Embedding": y, "BatchNorm1d": x, "Upsample": images}
     return others.get(layer, ranks.get(layer[-2:], x))

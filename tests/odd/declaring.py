@@ -241,7 +241,7 @@ LAYERS: dict[str, Arguments] = {
     "nn.MLP": {"_in": 4, "_out": 3, "activation": nn.Tanh, "dropout": 0.1, "batch_norm": True,
                "init": "zeros", "name": "l"},
     "nn.Embedding": {"count": 4, "features": 3, "init": "zeros", "name": "l"},
-    **{f"layers.{name}": {"_x": given_to(name)} for name in vars(layers())},
+    **{f"layers.{name}": {"_x": given_to(layer)} for name, layer in vars(layers()).items()},
     "model": {"_x": x},
     "model.summary": {"input": x, "batch": 3},
     "cr.State": {"values": {"w": np.ones(3)}},

@@ -44,3 +44,14 @@ LAYERS: dict[str, Arguments] = {
     **{f"nn.BatchNorm{rank}d": {"features": 4, "eps": 1e-5, "momentum": 0.1, "affine": True,
                                 "name": "l"} for rank in (2, 3)},
 }  # fmt: skip
+
+ZOO: dict[str, Arguments] = {
+    **{f"zoo.{name}": {"classes": 10, "name": "net"} for name in (
+        "lenet5", "alexnet", "resnet18", "resnet34", "resnet50", "resnet20", "resnet32",
+        "resnet56")},
+    **{f"zoo.{name}": {"batch_norm": True, "classes": 10, "name": "net"} for name in (
+        "vgg11", "vgg13", "vgg16", "vgg19")},
+    "zoo.mobilenet": {"width": 0.25, "size": 32, "classes": 10, "name": "net"},
+    "zoo.unet": {"channels": 1, "classes": 2, "size": 16, "width": 4, "depth": 1, "name": "net"},
+    "lenet.load": {"path": "weights.safetensors", "names": "torchvision"},
+}  # fmt: skip

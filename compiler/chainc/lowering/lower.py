@@ -14,7 +14,7 @@ from chainc.ir import Graph, Node, Origin
 from chainc.ir.kernels import Family, Meaning, Table, interpret
 from chainc.ir.leaves import Constant, Input, Slot
 from chainc.ir.movements import Movement
-from chainc.ir.types import Dim, Shape, TensorType, promote, static
+from chainc.ir.types import Dim, TensorType, promote, static
 from chainc.lowering.instructions import Argument, Instruction, InstructionBuilder, Value
 from chainc.lowering.kernels import Applied, Contraction, Copy, Fill, Kernel, Map, Reduction
 from chainc.lowering.naming import has_own_name, name_of, named_buffer
@@ -59,11 +59,6 @@ def _split_prologue(kernels: Sequence[Kernel]) -> tuple[tuple[Kernel, ...], tupl
         else:
             body.append(kernel)
     return tuple(prologue), tuple(body)
-
-
-def _without_units(shape: Shape) -> Shape:
-    """What a reshape that only adds or drops axes of size 1 leaves as it is."""
-    return tuple(dim for dim in shape if dim != 1)
 
 
 def _written_more_than_once(kernels: Sequence[Kernel]) -> set[Buffer]:
@@ -209,10 +204,7 @@ class Lowering:
 
     def move(self, movement: Movement, x: Operand) -> Operand:
         source = self._viewed(x)
-        alike = _without_units(source.type.shape) == _without_units(movement.shape)
-        if movement.keeps_order and not source.contiguous and not alike:
-            source = self._copy(source)
-        return source.moved(movement)
+        return (source if source.shows(movement) else self._copy(source)).moved(movement)
 
     def pad(
         self,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from chainc.ir import Origin
 from chainc.ir.movements import Movement
-from chainc.ir.types import Dim, TensorType
+from chainc.ir.types import Dim, Shape, TensorType
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,11 @@ class View:
             for movement, before in zip(self.movements, befores, strict=False)
         )
 
+    def shows(self, movement: Movement) -> bool:
+        """Is it still a view after the movement? Axes of size 1 come and go without a copy."""
+        alike = _without_units(self.type.shape) == _without_units(movement.shape)
+        return not movement.keeps_order or self.contiguous or alike
+
     def moved(self, movement: Movement) -> View:
         return View(self.buffer, self.type.with_shape(movement.shape), (*self.movements, movement))
 
@@ -91,6 +96,10 @@ class View:
         for movement, rank in reversed(list(zip(self.movements, ranks, strict=False))):
             found = None if found is None else movement.source(found, rank)
         return found
+
+
+def _without_units(shape: Shape) -> Shape:
+    return tuple(dim for dim in shape if dim != 1)
 
 
 @dataclass(frozen=True)

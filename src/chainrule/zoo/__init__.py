@@ -10,14 +10,12 @@ Nothing is downloaded: weights come from a file. Images are (batch, channels, he
 from chainrule.zoo.alexnet import alexnet
 from chainrule.zoo.lenet import lenet5
 from chainrule.zoo.mobilenet import mobilenet
-from chainrule.zoo.network import Network
 from chainrule.zoo.resnet import resnet18, resnet34, resnet50
 from chainrule.zoo.resnet_cifar import resnet20, resnet32, resnet56
 from chainrule.zoo.unet import unet
 from chainrule.zoo.vgg import vgg11, vgg13, vgg16, vgg19
 
 __all__ = [
-    "Network",
     "alexnet",
     "lenet5",
     "mobilenet",
