@@ -55,6 +55,7 @@ def things() -> Mapping[str, Any]:
     result = program.run(data, state=state)
     model = nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 1), name="model")
     classifier = nn.Sequential(nn.Linear(4, 3), name="classifier")
+    seeing = nn.Sequential(nn.Conv2d(4, 2, 3), nn.Flatten(), nn.Linear(72, 3), name="seeing")
     public = ("losses", "metrics", "init", "regularize", "schedules")
     averaged = optim.SGD(lr=0.1, average=optim.averages.ema()).minimize(loss)
     modules = {name: getattr(cr, name) for name in public}
@@ -65,6 +66,8 @@ def things() -> Mapping[str, Any]:
         "predict": cr.compile(logits, target="numpy").bind(state), "model": model,
         "one_step": cr.compile(step, target="numpy"), "graph": cr.Graph([loss]),
         "model_state": cr.compile(model(x), target="numpy").initial_state(),
+        "seeing": seeing, "kernels": seeing.layers[0].parameters()[0],
+        "seeing_state": cr.compile(seeing(images), target="numpy").initial_state(),
         "derivation": cr.derive(square, s, exercise=True), "drawing": cr.draw(square),
         "plot": cr.plots.history(result), "history": result.history,
         "provenance": program.provenance(), "stage": program.stages[1],

@@ -68,6 +68,8 @@ TEACHING: dict[str, Arguments] = {
                           "names": {"q": square}, "wrt": [s], "tolerance": 1e-5, "seed": 0},
 }  # fmt: skip
 
+SEEN: Arguments = {"model": Made("seeing"), "images": np.ones((1, 4, 8, 8), np.float32),
+                   "state": Made("seeing_state")}  # fmt: skip
 PLOTS: dict[str, Arguments] = {
     "plots.activation_functions": {"_function": cr.tanh, "names": ["t"], "low": -6.0, "high": 6.0},
     "plots.activation_histograms": {"layers": {"l": logits}, "data": inputs, "states": STATES,
@@ -77,6 +79,9 @@ PLOTS: dict[str, Arguments] = {
     "plots.roc": {"points": np.array([[0.0, 0.0], [1.0, 1.0]])},
     "plots.decision_boundary": {"predict": lambda p: p[:, 0], "data": Made("cross"),
                                 "threshold": 0.5},
+    "plots.feature_maps": {**SEEN, "layers": 12, "most": 8},
+    "plots.saliency": {**SEEN, "classes": [1]},
+    "plots.filters": {"weight": Made("kernels"), "state": Made("seeing_state"), "most": 64},
     "plots.gradient_norms": {"loss": loss, "data": data, "states": STATES, "unit": "epoch"},
     "plots.history": {"run": Made("result"), "log": False, "unit": "epoch"},
     "plots.loss_surface": {"loss": loss, "data": data, "states": STATES, "points": 5, "seed": 0,

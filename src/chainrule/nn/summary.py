@@ -123,8 +123,7 @@ def summarize(
         )
     hint = "give a number of rows, such as batch=32"
     bound = {name: count("summary", name, sizes.get(name, 1), hint=hint) for name in names}
-    measured = (_row(path, part, nodes, bound) for path, part in _walk(model.label.text, model))
-    rows = tuple(row for row in measured if row)
+    rows = tuple(_row(*applied, bound) for applied in layers_applied(model, nodes))
     if not rows:
         raise InputError(
             f"summary: {model.label} computes nothing", hint="summarise a model that has layers"
@@ -145,17 +144,26 @@ def _input(model: Module, input: Node | Sequence[DimLike] | None) -> Node:
     return declare_input("x", shape)
 
 
+def layers_applied(
+    model: Module, nodes: Sequence[Node]
+) -> Iterator[tuple[str, Module, Sequence[Node]]]:
+    """(path, layer, the nodes inside its box) for each layer, outer ones before those inside them.
+
+    A layer that the model holds and does not apply is left out. The last node is its result.
+    """
+    for path, layer in _walk(model.label.text, model):
+        inside = [node for node in nodes if f"{node.origin.scope}/".startswith(f"{path}/")]
+        if inside:
+            yield path, layer, inside
+
+
 def _walk(path: str, module: Module) -> Iterator[tuple[str, Module]]:
     yield path, module
     for child in module.children():
         yield from _walk(f"{path}/{child.label.text}", child)
 
 
-def _row(path: str, module: Module, nodes: Sequence[Node], sizes: Mapping[str, int]) -> Row | None:
-    """None for a layer that the model holds and does not apply."""
-    inside = [node for node in nodes if f"{node.origin.scope}/".startswith(f"{path}/")]
-    if not inside:
-        return None
+def _row(path: str, module: Module, inside: Sequence[Node], sizes: Mapping[str, int]) -> Row:
     output = inside[-1]
     states = cost_of(module.states(), sizes)
     elements = math.prod(coefficient_of(bind(dim, sizes)) for dim in output.shape)

@@ -18,7 +18,10 @@ from chainrule.plots.curves import comparison as comparison
 from chainrule.plots.curves import history as history
 from chainrule.plots.curves import validation_curve as validation_curve
 from chainrule.plots.histograms import activation_histograms as activation_histograms
-from chainrule.plots.images import weight_images as weight_images
+from chainrule.plots.images.filters import filters as filters
+from chainrule.plots.images.maps import feature_maps as feature_maps
+from chainrule.plots.images.saliency import saliency as saliency
+from chainrule.plots.images.weights import weight_images as weight_images
 from chainrule.plots.landscape.surfaces import loss_surface as loss_surface
 from chainrule.plots.norms import gradient_norms as gradient_norms
 from chainrule.plots.paper.plot import Plot as Plot

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from chainc.ir.errors import InputError
 from chainrule.declare.arguments import count
-from chainrule.evaluation.values import Floats
 from chainrule.plots.given import numbers
-from chainrule.plots.paper.plot import Plot, paper
-from chainrule.plots.paper.style import require_matplotlib, two_sided
-from chainrule.writing.array_text import number_text
+from chainrule.plots.images.tiles import numbered
+from chainrule.plots.paper.plot import Plot
+from chainrule.plots.paper.style import require_matplotlib
 
 MOST = 256  # images in a plot
 
@@ -42,7 +39,7 @@ def weight_images(weights: object, shape: tuple[int, int] | None = None, *, most
     units = matrix.shape[1]
     shown = f"{len(images)} of {units}" if len(images) < units else f"{units}"
     title = f"Weights of {shown} unit{'s' if units > 1 else ''}, {height}×{width} each"
-    return _plot(images, title)
+    return numbered(images, title)
 
 
 def _shape(size: int, given: object) -> tuple[int, int]:
@@ -60,31 +57,3 @@ def _shape(size: int, given: object) -> tuple[int, int]:
             f"weight_images: an image of {height}×{width} does not hold {size} inputs", hint=hint
         )
     return height, width
-
-
-def _plot(images: Floats, title: str) -> Plot:
-    from matplotlib.ticker import FuncFormatter
-
-    columns = min(len(images), max(4, math.ceil(math.sqrt(1.6 * len(images)))))
-    rows = -(-len(images) // columns)
-    _, height, width = images.shape
-    unit = max(height, width)  # as which a tile is laid out, with room for its number above
-    tile = 0.95 if columns > 4 else 1.6
-    scale = float(np.abs(images).max()) or 1.0
-    with paper(title, tile * 1.15 * columns + 2.2, max(tile * 1.35 * rows + 1.0, 3.4)) as figure:
-        axes = figure.subplots()
-        axes.set_axis_off()
-        for number, image in enumerate(images):
-            left, top = (number % columns) * 1.15 * unit, (number // columns) * 1.35 * unit
-            picture = axes.imshow(
-                image, extent=(left, left + width, top + height, top), interpolation="none",
-                cmap=two_sided(), vmin=-scale, vmax=scale,
-            )  # fmt: skip
-            place = (left + width / 2, top - 0.05 * unit)
-            axes.text(*place, f"{number}", ha="center", va="bottom", fontsize=10)
-        axes.set_xlim(-0.05 * unit, columns * 1.15 * unit)
-        axes.set_ylim(rows * 1.35 * unit, -0.35 * unit)
-        bar = figure.colorbar(picture, ax=axes, ticks=[-scale, 0, scale])
-        bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number_text(value, 3)))
-        bar.set_label(f"weight, from −{scale:.3g} to {scale:.3g}")
-    return Plot(figure, title)

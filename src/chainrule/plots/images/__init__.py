@@ -1,0 +1,1 @@
+"""Plots of what a network for images consists of, computes and looks at."""
