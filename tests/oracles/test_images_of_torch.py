@@ -114,7 +114,8 @@ def pooling(random: Random) -> Setting:
         stride = size if random.random() < 0.4 else several(random, rank, 1, 4)
         dilation = several(random, rank, 1, 2) if kind == "max" else (1,) * rank
         padding = tuple(int(random.integers(0, k // 2 + 1)) for k in size)
-        if fitting(sizes, size, dilation, min(padding)):
+        # PyTorch wants images of a window's size without their padding, in three dimensions
+        if fitting(sizes, size, dilation, 0):
             break
     named: dict[str, Any] = {"padding": padding}
     named |= (

@@ -38,6 +38,14 @@ def max_pooling(slides: Geometry, x: Operand) -> Node:
     """The largest element of each window; the first of equal ones takes the whole derivative."""
     node = images(slides.title, x, slides.rank)
     windows = slides.windows(node, _lowest(slides.title, node))
+    if not _elements_inside(slides, static(node.shape[2:])).all():
+        raise misfit(
+            slides.title,
+            node,
+            f"a window with dilation and padding {slides.border} holds nothing of images of "
+            f"{times(static(node.shape[2:]))}",
+            "choose a smaller dilation or stride, or less padding",
+        )
     rows = reshape(windows, (*node.shape[:2], *windows.shape[2 : -slides.rank], -1))
     return pick(rows, argmax(rows))
 
@@ -94,8 +102,8 @@ def _elements_inside(slides: Geometry, sizes: tuple[int, ...]) -> Array:
     counts: Array = np.ones((), np.int64)
     for size, (low, high), slide in zip(sizes, slides.padding, slides.slides, strict=True):
         starts = np.arange(slide.positions(low + size + high)) * slide.stride - low
-        inside = np.minimum(starts + slide.span, size) - np.maximum(starts, 0)
-        counts = np.multiply.outer(counts, inside)
+        taps = starts[:, None] + np.arange(slide.taps) * slide.dilation
+        counts = np.multiply.outer(counts, ((0 <= taps) & (taps < size)).sum(1))
     return counts
 
 

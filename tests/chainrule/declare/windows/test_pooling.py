@@ -158,6 +158,11 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
         r"max_pool2d: a padding of 2\+2, 2\+2 is more than half of a window of 3 × 3\n"
         r"(?s:.*)try: give less padding, so that every window holds a part of the image",
     ),
+    "a window in the padding alone": (
+        lambda: cr.max_pool2d(cr.input("dot", ("batch", 1, 2, 1)), 2, 1, 2, dilation=3),
+        r"max_pool2d: a window with dilation and padding 2\+2, 2\+2 holds nothing of images"
+        r" of 2 × 1\n(?s:.*)try: choose a smaller dilation or stride, or less padding",
+    ),
     "another rank": (
         lambda: cr.avg_pool2d(cr.input("s", ("batch", 4, 9)), 2),
         r"avg_pool2d: images are NCHW, .*, and \[batch,4,9\] has 3 axes",
