@@ -116,6 +116,11 @@ class Sweep:
                 lambda point: body(self._place(point, axis, split, width)),
             )
 
+        if self.lanes == 1:
+            low, high = self._shared(extent)
+            with builder.loop("position", low, high) as loop:
+                panel(split(builder, affine(loop.index), lanes), 1)
+            return
         if extent % lanes == 0 or self._overruns(axis):
             low, high = self._shared(-(-extent // lanes))
             with builder.loop("panel", low, high) as loop:
