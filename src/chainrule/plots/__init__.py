@@ -21,6 +21,8 @@ from chainrule.plots.histograms import activation_histograms as activation_histo
 from chainrule.plots.images.filters import filters as filters
 from chainrule.plots.images.maps import feature_maps as feature_maps
 from chainrule.plots.images.saliency import saliency as saliency
+from chainrule.plots.images.sliding import sliding as sliding
+from chainrule.plots.images.volumes import volumes as volumes
 from chainrule.plots.images.weights import weight_images as weight_images
 from chainrule.plots.landscape.surfaces import loss_surface as loss_surface
 from chainrule.plots.norms import gradient_norms as gradient_norms
