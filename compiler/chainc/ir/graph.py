@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import is_
 from typing import TYPE_CHECKING
 
 from chainc.ir.node import Node
@@ -104,10 +105,10 @@ Transform = Callable[[Node, tuple[Node, ...]], Node]
 
 def with_inputs(node: Node, inputs: tuple[Node, ...]) -> Node:
     """The node over other operands; itself where nothing changed."""
-    changed = [(new, old) for new, old in zip(inputs, node.inputs, strict=True) if new is not old]
-    if not changed:
+    before = node.inputs
+    if len(inputs) == len(before) and all(map(is_, inputs, before)):
         return node
-    if all(new.type == old.type for new, old in changed):
+    if all(new.type == old.type for new, old in zip(inputs, before, strict=True)):
         return Node(node.op, inputs, node.type, node.origin)
     return Node(node.op, inputs, node.op.infer(*(each.type for each in inputs)), node.origin)
 

@@ -76,6 +76,8 @@ BY_NAME: Mapping[str, DType] = {key: d for d in DTYPES for key in (d.name, d.sho
 
 def promote(a: DType, b: DType) -> DType | None:
     """The Array API standard's promotion; None where the standard defines none (mixed kinds)."""
+    if a is b:
+        return a
     if a.kind != b.kind:
         return None
     return a if a.itemsize >= b.itemsize else b
@@ -216,7 +218,7 @@ def broadcast(*shapes: Shape) -> Shape | None:
 
     A named size matches itself and 1 only: whether `batch` is 1 is not known here.
     """
-    if all(shape == shapes[0] for shape in shapes[1:]):
+    if not shapes or shapes.count(shapes[0]) == len(shapes):
         return shapes[0] if shapes else ()
     rank = max(len(shape) for shape in shapes)
     padded = [(1,) * (rank - len(shape)) + shape for shape in shapes]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Iterator, Sequence, Set
+from dataclasses import fields, is_dataclass
+from functools import cache
 
 from chainc.ir import Graph, Node, Op, describe
 from chainc.ir.errors import GraphError, MisfitError, VerifyError
@@ -97,11 +98,18 @@ def inferred(op: Op, operands: Sequence[TensorType]) -> TensorType:
 
 def graphs_of(op: Op) -> Iterator[Graph]:
     """The graphs among an op's attributes."""
-    for field in dataclasses.fields(op):
-        value = getattr(op, field.name)
+    kind: type = type(op)
+    for name in _attributes(kind):
+        value = getattr(op, name)
         for part in value if isinstance(value, tuple) else (value,):
             if isinstance(part, Graph):
                 yield part
+
+
+@cache
+def _attributes(kind: type) -> Sequence[str]:
+    assert is_dataclass(kind), "as every op is"
+    return tuple(each.name for each in fields(kind))
 
 
 def _refuse_cycles(roots: Iterable[Node], known: Set[Node]) -> None:

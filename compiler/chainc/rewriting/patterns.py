@@ -58,9 +58,15 @@ class AttributeHole:
 
 def holes(function: Callable[..., object]) -> Mapping[str, object]:
     """One hole per parameter; its annotation says what it may stand for."""
-    hints = get_type_hints(function)
-    hints.pop("return", None)
-    return {key: _hole(key, hint) for key, hint in hints.items()}
+    hints = _annotations(function)
+    return {key: _hole(key, hint) for key, hint in hints.items() if key != "return"}
+
+
+def _annotations(function: Callable[..., object]) -> Mapping[str, object]:
+    """Most are names of the function's module, which are looked up quicker than evaluated."""
+    names = getattr(function, "__globals__", {})
+    found = {key: names.get(text) for key, text in function.__annotations__.items()}
+    return get_type_hints(function) if None in found.values() else found
 
 
 def _hole(key: str, hint: object) -> object:

@@ -5,40 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import lru_cache
 
-from chainc.ir import Graph, Node, Op, originating, with_inputs
+from chainc.ir import Graph, Node, originating, with_inputs
 from chainc.ir.errors import VerifyError
-from chainc.rewriting.patterns import admits, inner, match
+from chainc.rewriting.candidates import Candidates, candidates_of
+from chainc.rewriting.patterns import inner, match
 from chainc.rewriting.rules import Rule
 from chainc.rewriting.trace import note, replacing
-
-
-@dataclass
-class _Index:
-    """The patterns by the classes of their root and of its first operands."""
-
-    rules: tuple[Rule, ...]
-    known: dict[tuple[type[Op], ...], tuple[tuple[Rule, Node], ...]] = field(default_factory=dict)
-
-    def candidates(self, node: Node) -> tuple[tuple[Rule, Node], ...]:
-        operands = node.inputs[:3]
-        key = (type(node.op), *(type(operand.op) for operand in operands))
-        if key not in self.known:
-            self.known[key] = tuple(
-                (rule, pattern)
-                for rule in self.rules
-                for pattern in rule.patterns
-                if admits(pattern, key[0])
-                and all(map(admits, pattern.inputs, key[1:]))
-                and (not operands or any(issubclass(op, rule.reads) for op in key[1:]))
-            )
-        return self.known[key]
-
-
-@lru_cache(maxsize=32)
-def _index(rules: tuple[Rule, ...]) -> _Index:
-    return _Index(rules)
 
 
 def rewrite(
@@ -62,7 +35,8 @@ def rewrite(
     allowed = budget if budget is not None else 1000 + 20 * len(graph.nodes)
     readers = Counter(operand for node in graph.nodes for operand in node.inputs)
     readers.update(graph.roots)
-    rewriting = _Rewriting(_index(tuple(rules)), fast_math, allowed, set(graph.nodes), readers)
+    candidates = candidates_of(tuple(rules))
+    rewriting = _Rewriting(candidates, fast_math, allowed, set(graph.nodes), readers)
     for node in graph.nodes:
         rewriting.settle(node)
     changed = any(rewriting.settled[root] is not root for root in graph.roots)
@@ -73,7 +47,7 @@ def rewrite(
 class _Rewriting:
     """One walk over a graph: what became of each node, and which nodes have equal values."""
 
-    index: _Index
+    candidates: Candidates
     fast_math: bool
     budget: int
     declared: set[Node]  # nodes of the graph: never merged with each other, unlike new ones
@@ -93,11 +67,10 @@ class _Rewriting:
                 stack.pop()
             elif node in self.replaced:
                 self._follow(node, stack)
-            else:
-                waiting = [operand for operand in node.inputs if operand not in self.settled]
+            elif waiting := [operand for operand in node.inputs if operand not in self.settled]:
                 stack.extend(reversed(waiting))
-                if not waiting:
-                    self._step(node)
+            else:
+                self._step(node)
 
     def _follow(self, node: Node, stack: list[Node]) -> None:
         successor = self.replaced[node]
@@ -109,7 +82,7 @@ class _Rewriting:
 
     def _step(self, node: Node) -> None:
         """Settle a node whose operands are settled, or put its successor in its place."""
-        rebuilt = with_inputs(node, tuple(self.settled[operand] for operand in node.inputs))
+        rebuilt = with_inputs(node, tuple([self.settled[operand] for operand in node.inputs]))
         if rebuilt is not node:
             if node in self.declared:
                 self.declared.add(rebuilt)
@@ -135,7 +108,7 @@ class _Rewriting:
         return a is b or self.twins[a] is self.twins[b]
 
     def _fire(self, node: Node) -> Node | None:
-        for rule, pattern in self.index.candidates(node):
+        for rule, pattern in self.candidates.at(node):
             found = match(pattern, node, self._same)
             if found is None:
                 continue
