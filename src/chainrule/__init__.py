@@ -15,7 +15,6 @@ See            draw, explain, derive, step_through, formula, plots
 Check          check_grad, check_backward
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from chainc.ir import Node as Node
@@ -58,7 +57,7 @@ from chainrule.declare.transforms import elementwise as elementwise
 from chainrule.declare.transforms import formula as formula
 from chainrule.declare.transforms import hessian as hessian
 from chainrule.declare.transforms import jacobian as jacobian
-from chainrule.writing.public import public_names
+from chainrule.writing.public import found_later, public_names
 
 __version__ = "0.1.0"
 
@@ -177,14 +176,10 @@ else:
         "upsample": "chainrule.declare.windows.resizing",
     }
 
-    def __getattr__(name: str) -> object:
-        if name not in _LATER:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        module = import_module(_LATER[name])
-        globals()[name] = getattr(module, name, module)
-        answer_calls(globals(), [name], "cr")
-        return globals()[name]
+    def _answer(names: list[str]) -> None:
+        answer_calls(globals(), names, "cr")
 
+    __getattr__ = found_later(globals(), _LATER, _answer)
     _MODULES = (
         "augment",
         "init",
@@ -199,7 +194,7 @@ else:
     _now = public_names(globals(), _MODULES)
     _public = sorted({*_now, *_LATER})
     __all__ = list(_public)
-    answer_calls(globals(), _now, "cr")
+    _answer(_now)
 
     def __dir__() -> list[str]:
         """What is public, without the folders that it lies in."""

@@ -73,9 +73,31 @@ def test_what_is_imported_later_is_there_for_type_checkers_too() -> None:
     assert callable(cr.explain)
 
 
+def test_who_takes_one_layer_and_one_optimizer_does_not_wait_for_the_others() -> None:
+    others = ("chainrule.nn.normalization", "chainrule.nn.mlp", "chainrule.optim.averages",
+              "chainrule.optim.optimizers.adam", "chainrule.optim.rate_search",
+              "chainrule.optim.schedules")  # fmt: skip
+    code = (
+        "import sys, chainrule as cr; w = cr.nn.Linear(3, 2)(cr.input('x', (4, 3)))\n"
+        "cr.optim.SGD(lr=0.1, momentum=0.9).minimize(cr.mean(w))\n"
+        f"loaded = set({others}) & set(sys.modules); assert not loaded, loaded\n"
+        "public = [getattr(cr.optim, name) for name in dir(cr.optim)]\n"
+        "public += [getattr(cr.nn, name) for name in dir(cr.nn)]\n"
+        f"left = set({others[:-1]}) - set(sys.modules); assert not left, left"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_star_brings_what_is_imported_later_too() -> None:
+    code = "from chainrule.optim import *; from chainrule.nn import *; Adam, averages, MLP"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_a_name_that_is_not_there_is_an_error() -> None:
     with pytest.raises(AttributeError, match="module 'chainrule' has no attribute 'grads'"):
         _ = cr.grads  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError, match=r"module 'chainrule\.optim' has no attribute 'Adm'"):
+        _ = cr.optim.Adm  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("name", ["init", "losses", "metrics", "regularize", "schedules"])

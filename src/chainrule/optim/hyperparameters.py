@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from chainc.ir import Node, apply, describe
 from chainc.ir.errors import GraphError
@@ -12,7 +13,9 @@ from chainc.ops import astype
 from chainrule.declare import init
 from chainrule.declare.calls import answering
 from chainrule.declare.leaves import step_counter
-from chainrule.optim.schedules.schedule import ScheduleLike
+
+if TYPE_CHECKING:
+    from chainrule.optim.schedules.schedule import ScheduleLike
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from chainc.ir import Node, scope
 from chainc.ir.errors import GraphError
@@ -15,16 +16,18 @@ from chainc.ops import astype, where
 from chainc.ops.movement import as_flag
 from chainrule.declare.arguments import number
 from chainrule.declare.leaves import step_counter
-from chainrule.optim.averages import Average
 from chainrule.optim.constraints import Constraint, as_constraints, constrained
 from chainrule.optim.hyperparameters import Hyperparameters
 from chainrule.optim.optimizers.changes import Changes, step_of
 from chainrule.optim.optimizers.minimizer import Minimizer
-from chainrule.optim.schedules.schedule import ScheduleLike
 from chainrule.optim.signals.accumulate import is_due
 from chainrule.optim.signals.chain import Link, as_chain, batches_of, through
 from chainrule.optim.signals.rules import Signals, check_signals
 from chainrule.steps.step import Step
+
+if TYPE_CHECKING:
+    from chainrule.optim.averages import Average
+    from chainrule.optim.schedules.schedule import ScheduleLike
 
 __all__ = ["Optimizer"]
 
@@ -121,7 +124,11 @@ class Optimizer(Minimizer):
 
 
 def _check_average(optimizer: str, given: object) -> None:
-    if given is not None and not isinstance(given, Average):
+    if given is None:
+        return
+    from chainrule.optim.averages import Average  # who has none does not load it
+
+    if not isinstance(given, Average):
         raise GraphError(
             f"{optimizer}: average is a {type(given).__name__}",
             hint="give one, such as average=optim.averages.ema(0.999)",
