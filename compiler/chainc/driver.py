@@ -23,6 +23,7 @@ from chainc.backends.target import (
 )
 from chainc.ir import Graph, Node
 from chainc.ir.errors import GraphError
+from chainc.ir.python.collection import without_collection
 from chainc.ir.text.digest import Digest, UnknownMeaningError
 from chainc.ir.verify import verify, verify_kept
 from chainc.ops.runs.modes import require_resolved
@@ -272,6 +273,7 @@ def optimize(graph: Graph, passes: Sequence[Pass]) -> tuple[Stage, ...]:
     return tuple(stages)
 
 
+@without_collection()
 def compile_function(
     graph: Graph, passes: Sequence[Pass], target: Target, *, seldom: bool = False
 ) -> CompiledFunction:
@@ -288,6 +290,7 @@ def compile_function(
     return CompiledFunction(target, declared, Signature.of(declared.program), executable)
 
 
+@without_collection()
 def compile_training(
     declared: TrainingStages, target: Target, threads: int | None = None
 ) -> CompiledTraining:
