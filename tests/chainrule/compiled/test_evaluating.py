@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 import chainrule as cr
 from chainc.backends.llvm.host import training_start
+from chainc.backends.llvm.machine_code.emission import Divisible
 from chainc.backends.llvm.machine_code.jit import machine_code
 from chainc.backends.llvm.processor import Processor
 from chainc.ops.runs.modes import by_mode
@@ -29,8 +31,12 @@ def compiled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
         found.append(text)
         return machine_code(text, processor)
 
+    def noted_whole(module: Divisible, processor: Processor) -> Sequence[bytes]:
+        return [noted(module.text(), processor)]
+
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(training_start, "machine_code", noted)
+    monkeypatch.setattr(training_start, "object_files", noted_whole)
     return found
 
 

@@ -33,9 +33,9 @@ def compilations(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """What has been compiled or loaded for functions since the test began."""
     found: list[bytes] = []
 
-    def counted(object_file: bytes, names: Sequence[str]) -> Library:
+    def counted(object_file: bytes, names: Sequence[str], *, further: Sequence[bytes]) -> Library:
         found.append(object_file)
-        return Library(object_file, names)
+        return Library(object_file, names, further=further)
 
     monkeypatch.setattr(host_function, "Library", counted)
     return found

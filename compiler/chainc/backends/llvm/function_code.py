@@ -34,7 +34,7 @@ from chainc.schedules.program.preparation import prepare, with_outputs
 class FunctionCode:
     """The module of one function for up to a number of rows."""
 
-    text: str
+    module: Module
     program: Program
     memory: Memory
     inputs: tuple[Buffer, ...]
@@ -43,11 +43,24 @@ class FunctionCode:
     failures: Failures
     updates: bool
     block: int | None  # rows at once; None: all of a call
-    nests: tuple[Nest, ...]
-    called: Mapping[Nest, str]  # what the function of each nest is called
     uses: Mapping[str, Sequence[KernelUse]]  # what each function of the module computes
     clock: Clock | None  # of one that is timed
     routines: tuple[Routine, ...] = ()  # to be shown: those of a function say no more than it
+
+    @cached_property
+    def text(self) -> str:
+        """All of it in LLVM text."""
+        return self.module.text()
+
+    @property
+    def nests(self) -> Sequence[Nest]:
+        """The kernels of the module, in order of first use."""
+        return self.module.nests
+
+    @property
+    def called(self) -> Mapping[Nest, str]:
+        """What the function of each nest is called."""
+        return self.module.called
 
     @property
     def whole(self) -> FunctionCode:
@@ -115,7 +128,7 @@ def function_code(
     if timed:
         module.add(CLOCK, [CLOCK_DECLARED])
     return FunctionCode(
-        module.text(),
+        module,
         prepared,
         memory,
         prepared.inputs,
@@ -124,8 +137,6 @@ def function_code(
         writer.failures,
         bool(program.updates),
         max(capacity.sizes.values()) if independent else None,
-        module.nests,
-        module.called,
         module.uses(writer.computed),
         clock,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from dataclasses import dataclass
 from functools import cache
 
@@ -30,6 +32,11 @@ def host() -> Processor:
     else:
         machine = NEON
     return Processor(triple, llvm.get_host_cpu_name(), features.flatten(), machine)
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def portable() -> Processor:

@@ -153,17 +153,17 @@ class TrainingCode:
         return self._with_entries(self._empty(), self.written.routines)
 
     @property
-    def train_text(self) -> str:
-        """A module that trains; `evaluation_text` has what it calls to evaluate."""
+    def train_module(self) -> Module:
+        """What trains; `evaluation_module` has what it calls to evaluate."""
         module = self._empty(elsewhere=[self.written.loop.evaluate_all])
-        return self._with_entries(module, self.written.to_train).text()
+        return self._with_entries(module, self.written.to_train)
 
     @property
-    def evaluation_text(self) -> str:
-        """A module that evaluates."""
+    def evaluation_module(self) -> Module:
+        """What evaluates."""
         module = self._empty()
         module.routine(self.written.loop.evaluate_all, exported=True)
-        return module.text()
+        return module
 
     def _empty(self, elsewhere: Collection[Routine] = ()) -> Module:
         from chainc.backends.llvm.printing.module import Module

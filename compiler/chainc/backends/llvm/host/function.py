@@ -16,18 +16,20 @@ from chainc.backends import compiled_cache, records
 from chainc.backends.llvm.arena import aligned_bytes, arrays_found
 from chainc.backends.llvm.host.function_source import CallCode, FunctionSource, KeptCode
 from chainc.backends.llvm.machine_code.code import NativeCode
+from chainc.backends.llvm.machine_code.emission import object_files
 from chainc.backends.llvm.machine_code.jit import (
     Library,
     identity,
-    kept_object,
+    kept_objects,
     machine_code,
     object_key,
-    object_of,
+    objects_of,
 )
 from chainc.backends.llvm.places import KeptCall, KeptFunction, findable
 from chainc.backends.llvm.processor import Processor
 from chainc.backends.signature import Signature
 from chainc.backends.target import Known, Run
+from chainc.ir.python.collection import without_collection
 from chainc.ir.types import Array, Dim, bind_shape, has_named_size, static
 from chainc.schedules.program.control_block import FAILURE
 
@@ -107,16 +109,21 @@ class NativeFunction:
                 del self._codes[next(iter(self._codes))]
             return found
 
+    @without_collection()
     def _made(self, sizes: tuple[int, ...], by_rows: bool) -> Linked | None:
         code = self._source.code(sizes, by_rows=by_rows)
         if code is None:
             return None
-        seldom, processor = code.program.seldom, self.processor
-        name = object_key(code.text, processor, ["seldom"] if seldom else ())
-        made = kept_object(name, lambda: machine_code(code.text, processor, seldom=seldom))
+        name = object_key(code.text, self.processor, ["seldom"] if code.program.seldom else ())
+        made = kept_objects(name, lambda: self._object_files(code))
         if self._known is not None and findable(code.places.outside, self._known.constants):
             records.keep(self._name("call", sizes, by_rows), KeptCall(code.places, name))
-        return code, Library(made, ENTRIES)
+        return code, _library(made)
+
+    def _object_files(self, code: FunctionCode) -> Sequence[bytes]:
+        if code.program.seldom:
+            return [machine_code(code.text, self.processor, seldom=True)]
+        return object_files(code.module, self.processor)
 
     # what earlier processes have kept
 
@@ -124,14 +131,14 @@ class NativeFunction:
         if self._known is None:
             return None
         kept = records.kept(KeptCall, self._name("call", sizes, by_rows))
-        made = None if kept is None else object_of(kept.code)
+        made = None if kept is None else objects_of(kept.code)
         if kept is None or made is None:
             return None
         outside = arrays_found(kept.places.outside, self._known.constants)
         if outside is None:
             return None
         make = partial(self._source.code, sizes, by_rows=by_rows)
-        return KeptCode(kept.places, outside, make), Library(made, ENTRIES)
+        return KeptCode(kept.places, outside, make), _library(made)
 
     def _kept_facts(self) -> KeptFunction | None:
         return None if self._known is None else records.kept(KeptFunction, self._name("function"))
@@ -146,6 +153,11 @@ class NativeFunction:
         assert self._known is not None, "it has a name"
         key = compiled_cache.key(self._known.key, *identity(self.processor), repr(what))
         return f"{kind}-{key}"
+
+
+def _library(object_files: Sequence[bytes]) -> Library:
+    first, *others = object_files
+    return Library(first, ENTRIES, further=others)
 
 
 def _storage(code: CallCode) -> Storage:

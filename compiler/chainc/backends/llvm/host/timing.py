@@ -39,13 +39,13 @@ def time_training(
 ) -> Timing:
     """See `TimingTarget`; on one thread."""
     plain, timed = (training_code(loop, processor, 1, timed=clock) for clock in (False, True))
-    made = Objects(plain.fingerprint, lambda: plain).train
-    clock_object = compile_object(timed.train_text, processor)
+    objects = Objects(plain.fingerprint, lambda: plain)
+    clock_object = compile_object(timed.train_module.text(), processor)
     clocked = Library(clock_object, (*ENTRIES, "ticks"), absent=[EVALUATION])
     clock = timed.written.clock
     assert clock is not None, "it is timed"
     readings = np.zeros((MOST_RUNS, clock.columns), np.int64)
-    without = _Steps(plain, Library(made, ENTRIES, absent=[EVALUATION]), data, state)
+    without = _Steps(plain, objects.library(evaluates=False), data, state)
     with_clocks = _Steps(timed, clocked, data, state, readings)
     ticks = _Ticks(clocked)
 

@@ -7,8 +7,6 @@ times at once, and in a process that was forked.
 from __future__ import annotations
 
 import ctypes
-import os
-import sys
 from collections.abc import Callable, Collection, Iterator
 from functools import cached_property
 
@@ -18,6 +16,7 @@ from chainc.backends.epochs import Arrays, Continued, EpochPlace, Epochs
 from chainc.backends.llvm.host.crew import Crew, Work
 from chainc.backends.llvm.host.memory import LoopCode, RunMemory
 from chainc.backends.llvm.machine_code.jit import Library
+from chainc.backends.llvm.processor import cores
 from chainc.ir.types import Array
 from chainc.schedules.program import control_block
 
@@ -38,8 +37,7 @@ def threads_for(wanted: int | None) -> int:
 
     Without a wish, one a core.
     """
-    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    return min(wanted or cores, cores, control_block.MAX_THREADS)
+    return min(wanted or cores(), cores(), control_block.MAX_THREADS)
 
 
 class _Entries:

@@ -5,7 +5,7 @@ What lowers and prints is imported when code has to be made: not where it is kep
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -15,12 +15,8 @@ from chainc.backends.llvm.arena import arrays_found
 from chainc.backends.llvm.host.memory import LoopCode
 from chainc.backends.llvm.host.training import ENTRIES, NativeTraining, threads_for
 from chainc.backends.llvm.machine_code.code import NativeCode
-from chainc.backends.llvm.machine_code.jit import (
-    Library,
-    identity,
-    kept_object,
-    machine_code,
-)
+from chainc.backends.llvm.machine_code.emission import object_files
+from chainc.backends.llvm.machine_code.jit import Library, identity, kept_objects, machine_code
 from chainc.backends.llvm.places import KeptTraining, LoopPlaces, findable
 from chainc.backends.llvm.processor import host
 from chainc.backends.signature import Signature
@@ -63,18 +59,26 @@ class Objects:
     code: Callable[[], TrainingCode]
 
     @cached_property
-    def train(self) -> bytes:
-        """It calls what evaluates, and is linked without it where that is not reached."""
-        return kept_object(
-            f"{self.key}-train", lambda: machine_code(self.code().train_text, host())
+    def train(self) -> Sequence[bytes]:
+        """They call what evaluates, and are linked without it where that is not reached."""
+        return kept_objects(
+            f"{self.key}-train", lambda: object_files(self.code().train_module, host())
         )
 
     @cached_property
-    def evaluation(self) -> bytes:
-        """What evaluates."""
-        return kept_object(
-            f"{self.key}-evaluation", lambda: machine_code(self.code().evaluation_text, host())
+    def evaluation(self) -> Sequence[bytes]:
+        """What evaluates, as one: its kernels may have the names of those that train."""
+        return kept_objects(
+            f"{self.key}-evaluation",
+            lambda: [machine_code(self.code().evaluation_module.text(), host())],
         )
+
+    def library(self, *, evaluates: bool) -> Library:
+        """What trains, with what evaluates too or without it."""
+        first, *others = self.train
+        if not evaluates:
+            return Library(first, ENTRIES, further=others, absent=[EVALUATION])
+        return Library(first, ENTRIES, further=[*others, *self.evaluation])
 
 
 def started(
@@ -124,12 +128,8 @@ def _executable(
     code: LoopCode, key: str, threads: int, whole: Callable[[], TrainingCode]
 ) -> ExecutableTraining:
     objects = Objects(key, whole)
-    library = Library(objects.train, ENTRIES, absent=[EVALUATION])
     runner = NativeTraining(
-        code,
-        library,
-        threads,
-        lambda: Library(objects.train, ENTRIES, further=[objects.evaluation]),
+        code, objects.library(evaluates=False), threads, lambda: objects.library(evaluates=True)
     )
     return ExecutableTraining(runner, NativeCode(whole, lambda: _storage(whole()), host()))
 

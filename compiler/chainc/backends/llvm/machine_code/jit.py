@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -14,8 +14,9 @@ from chainc.backends.llvm.processor import Processor
 if TYPE_CHECKING:
     import llvmlite.binding as llvm
 
-CODE_VERSION = "1"  # part of every cache key: to be raised when the calling convention changes
+CODE_VERSION = "2"  # part of every cache key: to be raised when the calling convention changes
 NOWHERE = 1  # an address at which nothing is; 0 would be a name that is not known
+_LENGTH = 8  # bytes of the length in front of a kept object file
 _library_names = itertools.count()
 
 
@@ -26,7 +27,8 @@ def compile_object(text: str, processor: Processor, entries: Sequence[str] = ())
     uses is left out.
     """
     key = object_key(text, processor, entries)
-    return kept_object(key, lambda: machine_code(text, processor, entries))
+    (made,) = kept_objects(key, lambda: [machine_code(text, processor, entries)])
+    return made
 
 
 def object_key(text: str, processor: Processor, entries: Sequence[str] = ()) -> str:
@@ -34,25 +36,38 @@ def object_key(text: str, processor: Processor, entries: Sequence[str] = ()) -> 
     return compiled_cache.key(text, *identity(processor), *entries)
 
 
-def object_of(key: str) -> bytes | None:
-    """The object file that the cache has for a key, if it has one."""
-    return compiled_cache.load(f"native-{key}")
+def objects_of(key: str) -> Sequence[bytes] | None:
+    """The object files that the cache has for a key, if it has them."""
+    kept = compiled_cache.load(f"native-{key}")
+    return None if kept is None else list(_unpacked(kept))
 
 
-def kept_object(key: str, make: Callable[[], bytes]) -> bytes:
-    """The object file that the cache has for a key, or else a new one, which it keeps."""
-    kept = object_of(key)
+def kept_objects(key: str, make: Callable[[], Sequence[bytes]]) -> Sequence[bytes]:
+    """The object files that the cache has for a key, or else new ones, which it keeps."""
+    kept = objects_of(key)
     if kept is not None:
         return kept
     made = make()
-    compiled_cache.store(f"native-{key}", made)
+    compiled_cache.store(f"native-{key}", b"".join(map(_packed, made)))
     return made
+
+
+def _packed(made: bytes) -> bytes:
+    return len(made).to_bytes(_LENGTH, "little") + made
+
+
+def _unpacked(kept: bytes) -> Iterator[bytes]:
+    start = 0
+    while start < len(kept):
+        end = start + _LENGTH + int.from_bytes(kept[start : start + _LENGTH], "little")
+        yield kept[start + _LENGTH : end]
+        start = end
 
 
 def assembly(text: str, processor: Processor) -> str:
     """The same module as assembly, with LLVM's remarks on loops and spilled registers."""
     machine = _target_machine(processor, verbose=True)
-    return str(machine.emit_assembly(_optimized(text, machine)))
+    return str(machine.emit_assembly(optimized(text, machine)))
 
 
 def identity(processor: Processor) -> Sequence[str]:
@@ -67,7 +82,7 @@ def machine_code(
 ) -> bytes:
     """An object file, made anew; of what runs `seldom`, in half the time."""
     machine = _target_machine(processor, quick=seldom)
-    return bytes(machine.emit_object(_optimized(text, machine, entries)))
+    return bytes(machine.emit_object(optimized(text, machine, entries)))
 
 
 # llvmlite does not give back all the memory of these three: each is made once
@@ -77,6 +92,13 @@ def machine_code(
 def _target_machine(
     processor: Processor, *, verbose: bool = False, quick: bool = False
 ) -> llvm.TargetMachine:
+    return target_machine(processor, verbose=verbose, quick=quick)
+
+
+def target_machine(
+    processor: Processor, *, verbose: bool = False, quick: bool = False
+) -> llvm.TargetMachine:
+    """A new one; `quick` makes code that is slower in half the time."""
     target = _initialized().Target.from_triple(processor.triple)
     machine = target.create_target_machine(
         cpu=processor.name,
@@ -107,9 +129,10 @@ def _passes(internal: bool) -> llvm.ModulePassManager:
     return passes
 
 
-def _optimized(
+def optimized(
     text: str, machine: llvm.TargetMachine, entries: Sequence[str] = ()
 ) -> llvm.ModuleRef:
+    """The module of a text after all passes, in a context of its own."""
     llvm = _initialized()
     module = llvm.parse_assembly(text, llvm.create_context())
     module.triple, module.data_layout = machine.triple, str(machine.target_data)

@@ -44,6 +44,8 @@ from chainc.loops.language import (
 )
 from chainc.loops.values import Kind
 
+SHARED = "hidden"  # a function that the modules of one library see, and nobody else
+
 
 @dataclass(frozen=True)
 class Function:
@@ -56,9 +58,13 @@ class Function:
     runtime: frozenset[tuple[str, int]]
     fails: bool
 
-    def text(self, name: str, note: str) -> str:
-        head = f'define internal void @"{name}"({self.arguments}) #0 {{'
+    def text(self, name: str, note: str, linkage: str = "internal") -> str:
+        head = f'define {linkage} void @"{name}"({self.arguments}) #0 {{'
         return f"; {note}\n{head}\n{self.body}}}\n"
+
+    def declaration(self, name: str) -> str:
+        """For other modules of a library."""
+        return f'declare {SHARED} void @"{name}"({self.arguments}) #0\n'
 
 
 def print_function(nest: Nest, *, inlines: bool = True) -> Function:

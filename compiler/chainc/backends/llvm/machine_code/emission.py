@@ -1,0 +1,94 @@
+"""Object files of a module in parts, which several threads make at once.
+
+llvmlite lets one thread at a time into LLVM. Where machine code is emitted, which takes longest,
+that is not needed: each thread has a context and a target machine of its own.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+from functools import cache
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Protocol
+
+from chainc.backends.llvm.machine_code.jit import machine_code, optimized, target_machine
+from chainc.backends.llvm.processor import Processor, cores
+
+if TYPE_CHECKING:
+    import llvmlite.binding as llvm
+
+MOST_THREADS = 4
+SIZE = 1 << 16  # characters of the kernels in a part
+
+_EMIT = "LLVMPY_TargetMachineEmitToMemory"  # by which llvmlite emits
+_OBJECT = 1  # and not assembly
+
+
+class Divisible(Protocol):
+    """A module of LLVM text."""
+
+    def text(self) -> str:
+        """The whole."""
+
+    def parts(self, size: int) -> Sequence[str]:
+        """The same as modules that are linked together."""
+
+
+def object_files(module: Divisible, processor: Processor) -> Sequence[bytes]:
+    """Those of its parts, or of the whole where a single thread makes it."""
+    threads = min(MOST_THREADS, cores())
+    texts = module.parts(SIZE) if threads > 1 else [module.text()]
+    if len(texts) == 1:
+        return [machine_code(texts[0], processor)]
+    from concurrent.futures import ThreadPoolExecutor
+
+    machines = _machines(processor, threads)
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(lambda text: _made(text, machines), texts))
+
+
+@cache
+def _machines(processor: Processor, count: int) -> SimpleQueue[llvm.TargetMachine]:
+    """Whoever emits takes one, and brings it back."""
+    machines: SimpleQueue[llvm.TargetMachine] = SimpleQueue()
+    for _ in range(count):
+        machines.put(target_machine(processor))
+    return machines
+
+
+def _made(text: str, machines: SimpleQueue[llvm.TargetMachine]) -> bytes:
+    machine = machines.get()
+    try:
+        return _emitted(optimized(text, machine), machine)
+    finally:
+        machines.put(machine)
+
+
+def _emitted(module: llvm.ModuleRef, machine: llvm.TargetMachine) -> bytes:
+    emit = _unlocked()
+    if emit is None:
+        return bytes(machine.emit_object(module))
+    from llvmlite.binding import ffi
+
+    with ffi.OutputString() as problem:
+        buffer = emit(machine, module, _OBJECT, problem)
+        if not buffer:
+            raise RuntimeError(str(problem))
+    try:
+        start = ffi.lib.LLVMPY_GetBufferStart(buffer)
+        return ctypes.string_at(start, ffi.lib.LLVMPY_GetBufferSize(buffer))
+    finally:
+        ffi.lib.LLVMPY_DisposeMemoryBuffer(buffer)
+
+
+@cache
+def _unlocked() -> Callable[..., object] | None:
+    """The function by which llvmlite emits, without its lock; None if it has another one."""
+    from llvmlite.binding import ffi
+
+    locked = getattr(ffi.lib, _EMIT)
+    emit = getattr(ctypes.CDLL(ffi.lib._name), _EMIT, None)
+    if emit is not None:
+        emit.argtypes, emit.restype = locked.argtypes, locked.restype
+    return emit

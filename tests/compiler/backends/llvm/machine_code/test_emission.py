@@ -1,0 +1,131 @@
+"""A module in parts is the same machine code, whoever makes it and how many at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainc.backends.llvm.host import training_start
+from chainc.backends.llvm.machine_code import emission
+from chainc.backends.llvm.machine_code.emission import Divisible, object_files
+from chainc.backends.llvm.machine_code.jit import Library, assembly, machine_code
+from chainc.backends.llvm.machine_code.texts import labelled
+from chainc.backends.llvm.processor import host
+from chainc.backends.llvm.training_code import training_code
+from chainrule import losses, nn, optim
+
+SMALL = 2000  # characters: a kernel or two in a part
+ENTRIES = ("bind", "train", "validate", "store")
+
+
+def declared() -> cr.Training:
+    """With an elementary function, draws, and layers whose kernels differ."""
+    x = cr.input("x", ("batch", 5))
+    layers = nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Dropout(0.3), nn.Linear(7, 3))
+    loss = losses.cross_entropy(layers(x), cr.input("y", ("batch",), dtype="int32"))
+    return cr.training(optim.SGD(lr=0.1, momentum=0.9).minimize(loss), epochs=2, batch_size=4)
+
+
+DATA = {
+    "x": np.random.default_rng(0).standard_normal((18, 5)).astype(np.float32),
+    "y": np.arange(18, dtype=np.int32) % 3,
+}
+
+
+@cache
+def module() -> Divisible:
+    loop = cr.compile(declared())._compiled.loop
+    return training_code(loop, host(), 1).module
+
+
+def functions(texts: Sequence[str]) -> Mapping[str, Sequence[str]]:
+    """The instructions of each; labels are numbered by module, and calls spelled by linkage."""
+    found: dict[str, list[str]] = {}
+    for text in texts:
+        name = ""
+        for line in assembly(text, host()).splitlines():
+            label = labelled(line)
+            if label is not None:
+                name = label
+                found[name] = []
+            elif line.startswith("\t") and not line.lstrip().startswith((".", "#")):
+                instruction = line.partition("#")[0].strip()
+                found[name].append(re.sub(r"\.L(BB|CPI)\d+_|@PLT", "", instruction))
+    return found
+
+
+def test_parts_are_the_same_instructions_as_the_whole() -> None:
+    parts = module().parts(SMALL)
+    assert len(parts) > 5
+    whole = functions([module().text()])
+    assert functions(parts) == whole
+    assert len(whole) > 20
+
+
+def test_parts_have_about_the_size_that_was_asked_for() -> None:
+    _, *kernels = module().parts(SMALL)
+    longest = max(len(kernel) for kernel in module().parts(1)[1:])
+    assert all(len(part) <= SMALL + longest for part in kernels)
+    assert module().parts(10**9) == [module().text()]
+
+
+def test_parts_that_are_made_at_once_are_those_made_one_by_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(emission, "cores", lambda: 3)
+    monkeypatch.setattr(emission, "SIZE", SMALL)
+    one_by_one = [machine_code(text, host()) for text in module().parts(SMALL)]
+    for _ in range(5):
+        assert object_files(module(), host()) == one_by_one
+    first, *others = one_by_one
+    assert Library(first, ENTRIES, further=others).function("bind", None, []) is not None
+
+
+def test_a_single_core_makes_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(emission, "cores", lambda: 1)
+    monkeypatch.setattr(emission, "SIZE", SMALL)
+    assert object_files(module(), host()) == [machine_code(module().text(), host())]
+
+
+def test_a_llvmlite_without_that_function_makes_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(emission, "cores", lambda: 2)
+    monkeypatch.setattr(emission, "SIZE", SMALL)
+    usual = object_files(module(), host())
+    monkeypatch.setattr(emission, "_unlocked", lambda: None)
+    assert object_files(module(), host()) == usual
+
+
+def test_what_llvm_refuses_is_an_error() -> None:
+    class Broken:
+        def text(self) -> str:
+            return "define void @f("
+
+        def parts(self, size: int) -> Sequence[str]:
+            return [self.text(), self.text()]
+
+    with pytest.raises(RuntimeError, match="expected type"):
+        object_files(Broken(), host())
+    assert object_files(module(), host())  # the machines are back in their places
+
+
+def test_a_training_runs_the_same_in_parts_and_out_of_the_cache(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    found = []
+    for number, size in enumerate((10**9, SMALL, SMALL)):
+        if number < 2:
+            monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        else:
+            monkeypatch.delattr(training_start, "object_files")  # nothing is made again
+        monkeypatch.setattr(emission, "cores", lambda: 2)
+        monkeypatch.setattr(emission, "SIZE", size)
+        program = cr.compile(declared())
+        found.append(program.run(DATA, validation=DATA, progress=False))
+    whole, parts, kept = found
+    assert parts.state == whole.state == kept.state
+    assert parts.history == whole.history == kept.history
