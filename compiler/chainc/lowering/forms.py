@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
 
 from chainc.ir import Node
 from chainc.ir.types import TensorType
@@ -46,21 +47,22 @@ class _Speller:
     nodes: dict[Node | None, int] = field(default_factory=dict)
 
     def of(self, value: object) -> str:
+        if isinstance(value, tuple):
+            return f"({self._all(value)})"
+        if isinstance(value, View):
+            return f"{self._buffer(value.buffer)}{value.movements}{value.type}"
+        if isinstance(value, Buffer):
+            return self._buffer(value)
         if isinstance(value, Reference):
             return f"{type(value).__name__}{value.index}:{value.type}"
         if isinstance(value, Instruction):
             return self._instruction(value)
-        if isinstance(value, Buffer):
-            return self._buffer(value)
-        if isinstance(value, View):
-            return f"{self._buffer(value.buffer)}{value.movements}{value.type}"
         if isinstance(value, Literal):
             return f"{value.value!r}:{value.type}"
         if isinstance(value, TensorType):
             return str(value)
-        if isinstance(value, tuple):
-            return f"({self._all(value)})"
-        names = _fields(type(value))
+        kind: type = type(value)
+        names = _fields(kind)
         if names is None:
             return repr(value)
         return f"{type(value).__name__}({self._all(getattr(value, name) for name in names)})"
@@ -82,6 +84,7 @@ class _Speller:
         return f"{each.primitive}({self._all(each.operands)}){each.type}/{part}"
 
 
+@cache
 def _fields(kind: type) -> tuple[str, ...] | None:
     """The fields of a dataclass that matter."""
     if not dataclasses.is_dataclass(kind):

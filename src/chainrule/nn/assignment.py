@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dis
+from bisect import bisect_right
 from collections.abc import Sequence
-from types import FrameType
+from functools import lru_cache
+from types import CodeType, FrameType
 
 _LOADS_NAME = ("LOAD_NAME", "LOAD_FAST", "LOAD_GLOBAL", "LOAD_DEREF")
 
@@ -15,12 +17,15 @@ def variable_assigned_from(frame: FrameType) -> str | None:
     Read from the instruction after the call; None where the result goes elsewhere, or where this
     Python compiles an assignment in a way not known here.
     """
-    following = [
-        instruction
-        for instruction in dis.get_instructions(frame.f_code)
-        if instruction.offset > frame.f_lasti and instruction.opname != "EXTENDED_ARG"
-    ]
-    return _stored_name(following)
+    instructions = _instructions(frame.f_code)
+    after = bisect_right(instructions, frame.f_lasti, key=lambda each: each.offset)
+    return _stored_name(instructions[after:])
+
+
+@lru_cache(maxsize=64)
+def _instructions(code: CodeType) -> Sequence[dis.Instruction]:
+    """Of a function, once, however many layers it makes."""
+    return [each for each in dis.get_instructions(code) if each.opname != "EXTENDED_ARG"]
 
 
 def _stored_name(following: Sequence[dis.Instruction]) -> str | None:
