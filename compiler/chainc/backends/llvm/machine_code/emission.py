@@ -9,7 +9,8 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Sequence
 from functools import cache
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import TYPE_CHECKING, Protocol
 
 from chainc.backends.llvm.machine_code.jit import machine_code, optimized, target_machine
@@ -41,11 +42,43 @@ def object_files(module: Divisible, processor: Processor) -> Sequence[bytes]:
     texts = module.parts(SIZE) if threads > 1 else [module.text()]
     if len(texts) == 1:
         return [machine_code(texts[0], processor)]
-    from concurrent.futures import ThreadPoolExecutor
+    return _made_at_once(texts, _machines(processor, threads), threads)
 
-    machines = _machines(processor, threads)
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(lambda text: _made(text, machines), texts))
+
+def _made_at_once(
+    texts: Sequence[str], machines: SimpleQueue[llvm.TargetMachine], threads: int
+) -> Sequence[bytes]:
+    """Each thread takes a text that is left, and then the next; this one does so too.
+
+    A pool of Python's own would take no work when the main thread has ended.
+    """
+    left: SimpleQueue[tuple[int, str]] = SimpleQueue()
+    for numbered in enumerate(texts):
+        left.put(numbered)
+    made: dict[int, bytes] = {}
+    failures: list[Exception] = []
+
+    def work() -> None:
+        try:
+            while not failures:
+                number, text = left.get_nowait()
+                made[number] = _made(text, machines)
+        except Empty:
+            return
+        except Exception as error:  # for the thread that asked
+            failures.append(error)
+
+    others = [Thread(target=work) for _ in range(threads - 1)]
+    for thread in others:
+        thread.start()
+    try:
+        work()
+    finally:
+        for thread in others:
+            thread.join()
+    if failures:
+        raise failures[0]
+    return [made[number] for number in range(len(texts))]
 
 
 @cache

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -111,6 +115,32 @@ def test_what_llvm_refuses_is_an_error() -> None:
     with pytest.raises(RuntimeError, match="expected type"):
         object_files(Broken(), host())
     assert object_files(module(), host())  # the machines are back in their places
+
+
+LATE = """
+import threading
+from tests.compiler.backends.llvm.machine_code.test_emission import DATA, SMALL, declared
+import chainrule as cr
+from chainc.backends.llvm.machine_code import emission
+
+emission.cores, emission.SIZE = (lambda: 2), SMALL
+main = threading.current_thread()
+
+def late():
+    main.join()
+    print(*cr.compile(declared()).run(DATA, progress=False).history)
+
+threading.Thread(target=late).start()
+"""
+
+
+def test_a_thread_compiles_when_the_main_one_has_ended(tmp_path: Path) -> None:
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", LATE], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "loss\n"
+    assert done.stderr == ""
 
 
 def test_a_training_runs_the_same_in_parts_and_out_of_the_cache(
