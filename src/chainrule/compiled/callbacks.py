@@ -92,11 +92,15 @@ def checked_callbacks(given: Sequence[Callback]) -> tuple[Callback, ...]:
 
 
 def end_all(callbacks: Sequence[Callback]) -> None:
-    """The run is over."""
-    for callback in callbacks:
-        end = getattr(callback, "end", None)
+    """The run is over: each is told, whatever becomes of the others."""
+    if not callbacks:
+        return
+    end = getattr(callbacks[0], "end", None)
+    try:
         if end is not None:
             end()
+    finally:
+        end_all(callbacks[1:])
 
 
 def epochs_between(callbacks: Sequence[Callback]) -> int | None:

@@ -183,10 +183,13 @@ def test_a_file_that_cannot_be_written_ends_the_run(tmp_path: Path, last: bool) 
             shutil.rmtree(folder)
 
     saved = cr.Checkpoint(folder / "{epoch}", every=7 if last else 2)
+    other = cr.Checkpoint(tmp_path / "other", every=2)
     message = rf"cannot save the state to {folder}[\s\S]*{HERE}[\s\S]*try: make the folder first"
     with pytest.raises(cr.StateError, match=message):
-        program().run({"x": X}, callbacks=[saved, remove])
+        program().run({"x": X}, callbacks=[saved, remove, other])
     assert numbers == ([1, 2, 3, 4, 5, 6, 7] if last else [1, 2, 3])
+    found = cr.State.load(tmp_path / "other")  # the other one is on the disk
+    assert found == program().run({"x": X}, epochs=7 if last else 2).state
 
 
 @pytest.mark.parametrize("of", ["epochs", "steps"])
