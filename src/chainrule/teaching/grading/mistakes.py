@@ -15,7 +15,7 @@ from chainrule.writing.array_text import number_text
 Mistake = Callable[[Case], Iterator[Suspect]]
 
 ENOUGH = 3  # elements that differ from zero from which any common factor is no coincidence
-DEEPEST = 4  # axes up to which sums over all choices of axes are tried
+DEEPEST = 5  # axes up to which sums over all choices of axes are tried
 
 
 def not_finite(case: Case) -> Iterator[Suspect]:

@@ -28,8 +28,9 @@ from chainrule.teaching.grading.product_mistakes import PRODUCTS
 from chainrule.teaching.grading.step_mistakes import LOCAL
 from chainrule.teaching.grading.steps import Steps, agree
 from chainrule.teaching.grading.student import NodeNames
+from chainrule.teaching.grading.window_mistakes import WINDOWS
 
-STEPS: tuple[Mistake, ...] = (*PATHS, *LOCAL, *PRODUCTS)
+STEPS: tuple[Mistake, ...] = (*PATHS, *LOCAL, *WINDOWS, *PRODUCTS)
 SECOND_MISTAKES: tuple[Mistake, ...] = (missing_sum, transposed, sign, factor)
 ENOUGH = 3  # elements from which two mistakes at once are told apart from coincidence
 
