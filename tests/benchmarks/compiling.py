@@ -14,6 +14,7 @@ import importlib
 import json
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Sequence
 
@@ -40,6 +41,7 @@ TIMED = (
     ("LLVM: read", LLVM, "ModuleRef.verify"),
     ("LLVM: passes", LLVM, "ModulePassManager.run"),
     ("LLVM: emit", LLVM, "TargetMachine.emit_object"),
+    ("LLVM: emit", "chainc.backends.llvm.machine_code.emission", "_made_at_once"),
     ("link", "chainc.backends.llvm.machine_code.jit", "Library.__init__"),
     ("first values", "chainrule.compiled.starting", "FirstValues.state"),
 )
@@ -49,13 +51,18 @@ LATER = ("chainrule.compiled.compilation", "chainc.backends.llvm.host.function",
 
 
 class Phases:
-    """Seconds by phase: each function's own, without those of others that it calls."""
+    """Seconds by phase: each function's own, without those of others that it calls.
+
+    Of what several threads do at once, the main one's are counted.
+    """
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
         self._inside = [0.0]
 
     def timed(self, phase: str, work: Callable[[], object]) -> object:
+        if threading.current_thread() is not threading.main_thread():
+            return work()
         start = time.perf_counter()
         self._inside.append(0.0)
         try:
