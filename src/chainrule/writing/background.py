@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future
+from threading import Thread
 
 
 class Background:
-    """A thread for one piece of work at a time; what it raises is raised where it is waited for."""
+    """A thread for one piece of work at a time; what it raises is raised where it is waited for.
+
+    A pool of Python's own would take no work when the main thread has ended.
+    """
 
     def __init__(self) -> None:
-        self._running: Future[None] | None = None
+        self._thread: Thread | None = None
+        self._failure: Exception | None = None
 
     def begin(self, work: Callable[[], None]) -> None:
         """Wait for the piece before, and begin this one."""
-        from concurrent.futures import ThreadPoolExecutor  # slow to import, and seldom needed
-
         self.wait()
-        executor = ThreadPoolExecutor(1)
-        self._running = executor.submit(work)
-        executor.shutdown(wait=False)  # its thread ends with the work
+        self._thread = Thread(target=self._do, args=[work])
+        self._thread.start()
 
     def wait(self) -> None:
         """Until nothing is left to do."""
-        running, self._running = self._running, None
-        if running is not None:
-            running.result()
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.join()
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+
+    def _do(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception as error:  # for the thread that waits
+            self._failure = error
