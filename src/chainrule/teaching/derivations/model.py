@@ -17,6 +17,7 @@ from chainc.ops.contract import Contract
 from chainc.ops.elementwise import Elementwise
 from chainrule.teaching.derivations.formulas import write_op
 from chainrule.teaching.derivations.known_losses import LossBox, loss_boxes
+from chainrule.teaching.derivations.windows import Convolution, is_slid, windows_of
 
 LETTERS = {"weight": "W", "bias": "b", "scale": "γ", "shift": "β"}
 SHORT_NAME = re.compile(r"[^\W\d_]\d*")  # a scope of such a name names its result
@@ -60,7 +61,25 @@ class Model:
         if node in self.boxes:
             box = self.boxes[node]
             return box.write(self.write(box.prediction), self.write(box.target))
+        if self.slides(node):
+            image, kernel = self.slid(node)
+            return Convolution.of(node).forward(image, kernel)
         return write_op(node, [self.write(operand) for operand in node.inputs])
+
+    def slides(self, node: Node) -> bool:
+        """Is it a contraction that is written as sums over a window?"""
+        return any(self.is_slid(operand) for operand in node.inputs)
+
+    def is_slid(self, node: Node) -> bool:
+        """Is it the window of such a contraction?"""
+        reader = self.heads.get(node)
+        return reader is not None and is_slid(node, reader)
+
+    def slid(self, node: Node) -> tuple[Written, Written]:
+        """Its image, of which it reads windows, and its kernel."""
+        place = windows_of(node)
+        (image,) = node.inputs[place].inputs
+        return self.write(image), self.write(node.inputs[1 - place])
 
     def head(self, node: Node) -> Node:
         """The node whose equation says how this one is computed."""
@@ -96,7 +115,12 @@ def model_of(
 
 
 def _is_inside(node: Node, user: Node, flowing: Mapping[Node, object]) -> bool:
-    """Products in a sum (x W + b), the terms of one neuron, and small side calculations."""
+    """Products in a sum (x W + b), the terms of one neuron, windows, and small side calculations.
+
+    Windows stand in the convolution that reads them, as sums over their taps.
+    """
+    if is_slid(node, user):
+        return True
     if node not in flowing:
         return all(notation.literal(operand) is not None for operand in node.inputs)
     place = next(place for place, operand in enumerate(user.inputs) if operand is node)

@@ -14,6 +14,7 @@ from chainc.ir import Node
 from chainc.ops.elementwise import Elementwise
 from chainrule.teaching.derivations.formulas import axis_name, over_axes
 from chainrule.teaching.derivations.model import Model
+from chainrule.teaching.derivations.windows import Convolution
 
 LONGEST = 90  # characters of a gradient that is written out in place of its name
 
@@ -143,6 +144,13 @@ class Backward:
         return self._derivative(reader, position, above)
 
     def _derivative(self, reader: Node, position: int, above: Written) -> Written:
+        if self.model.slides(reader):
+            image, _ = self.model.slid(reader)
+            return Convolution.of(reader).to_kernel(image, above)
+        if self.model.is_slid(reader):
+            convolution = self.model.heads[reader]
+            _, kernel = self.model.slid(convolution)
+            return Convolution.of(convolution).to_image(above, kernel)
         operands = [self.model.write(operand) for operand in reader.inputs]
         return written_derivative(reader, position, operands, self.model.write(reader), above)
 

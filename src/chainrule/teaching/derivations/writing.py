@@ -161,6 +161,8 @@ class Writing:
             if term.summed:
                 axes = " and ".join(blackboard.escaped(axis) for axis in term.summed)
                 found.append(f"{name} is repeated along {axes}, so its gradient is summed over it.")
+            if self.model.is_slid(term.node):
+                found.append("Each pixel meets every tap; a gradient outside its positions is 0.")
             if isinstance(term.node.op, Contract) and not found:
                 found += self._shapes(step, term, term.node.op)
         return found if self.blanks.leaving else [*found, *self._local_derivatives(step)]
