@@ -65,9 +65,6 @@ class Module(Adopting):
     name: str | None = field(default=None, kw_only=True, repr=False)
     label: Label = field(init=False, repr=False)
 
-    # Whether its input may have the shape that the next layer asks for.
-    takes_any_shape: ClassVar[bool] = True
-
     # (*nodes) -> node: what the layer computes.
     forward: ClassVar[Callable[..., Node]]
 
@@ -133,6 +130,10 @@ class Module(Adopting):
     def input_shape(self) -> tuple[DimLike, ...] | None:
         """The shape of the input where the layer alone decides it, else None."""
         return None
+
+    def takes_any_shape(self) -> bool:
+        """Whether its input may have the shape that a layer after it asks for."""
+        return all(child.takes_any_shape() for child in self.children())
 
     def summary(self, input: Node | Sequence[DimLike] | None = None, **sizes: int) -> Summary:
         """Shapes, parameters, FLOPs and bytes of every layer, as a table.

@@ -51,7 +51,7 @@ class Sequential(Module):
         """That of the first layer that has one, unless a layer before it asks for images."""
         for layer in self.layers:
             shape = layer.input_shape()
-            if shape is not None or not layer.takes_any_shape:
+            if shape is not None or not layer.takes_any_shape():
                 return shape
         return None
 

@@ -13,7 +13,7 @@ from chainrule.declare.init import InitializerLike
 from chainrule.declare.leaves import parameter
 from chainrule.declare.windows.convolution import convolution, left_over, transposed
 from chainrule.declare.windows.geometry import Geometry, Numbers, Padding, geometry
-from chainrule.nn.module import Module
+from chainrule.nn.images.layer import ImageLayer
 
 __all__ = [
     "Conv1d",
@@ -26,11 +26,10 @@ __all__ = [
 
 
 @dataclass(frozen=True, eq=False, init=False, repr=False)
-class Kernels(Module):
+class Kernels(ImageLayer):
     """What all layers share whose weight slides over images."""
 
     rank: ClassVar[int]
-    takes_any_shape: ClassVar[bool] = False
 
     in_channels: int
     out_channels: int

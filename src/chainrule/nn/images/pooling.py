@@ -15,7 +15,7 @@ from chainrule.declare.windows.pooling import (
     pool_slides,
 )
 from chainrule.declare.windows.resizing import adaptive_average
-from chainrule.nn.module import Module
+from chainrule.nn.images.layer import ImageLayer
 
 __all__ = [
     "AdaptiveAvgPool2d",
@@ -30,11 +30,10 @@ __all__ = [
 
 
 @dataclass(frozen=True, eq=False, init=False)
-class MaxPool(Module):
+class MaxPool(ImageLayer):
     """What the layers of every rank share."""
 
     rank: ClassVar[int]
-    takes_any_shape: ClassVar[bool] = False
 
     slides: Geometry
 
@@ -93,11 +92,10 @@ class MaxPool3d(MaxPool):
 
 
 @dataclass(frozen=True, eq=False, init=False)
-class AvgPool(Module):
+class AvgPool(ImageLayer):
     """What the layers of every rank share."""
 
     rank: ClassVar[int]
-    takes_any_shape: ClassVar[bool] = False
 
     slides: Geometry
     count_include_pad: bool
@@ -159,7 +157,7 @@ class AvgPool3d(AvgPool):
 
 
 @dataclass(frozen=True, eq=False, init=False)
-class AdaptiveAvgPool2d(Module):
+class AdaptiveAvgPool2d(ImageLayer):
     """Means over parts of an image, as many along each axis as the result is to have.
 
     Part i of an axis of n pixels in m parts is from ⌊i·n/m⌋ to ⌈(i+1)·n/m⌉, as in PyTorch.
@@ -167,8 +165,6 @@ class AdaptiveAvgPool2d(Module):
     Attributes:
         size: of the result, (height, width).
     """
-
-    takes_any_shape: ClassVar[bool] = False
 
     size: tuple[int, ...]
 
@@ -189,10 +185,8 @@ class AdaptiveAvgPool2d(Module):
 
 
 @dataclass(frozen=True, eq=False)
-class GlobalAvgPool2d(Module):
+class GlobalAvgPool2d(ImageLayer):
     """The mean of each channel: (batch, channels, height, width) to (batch, channels)."""
-
-    takes_any_shape: ClassVar[bool] = False
 
     def forward(self, x: Node) -> Node:
         return global_average(str(self.label), images(str(self.label), x, 2))

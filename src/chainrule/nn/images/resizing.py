@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from chainc.ir import Node
 from chainrule.declare.windows.geometry import Numbers
 from chainrule.declare.windows.resizing import enlarged, enlargement
-from chainrule.nn.module import Module
+from chainrule.nn.images.layer import ImageLayer
 
 __all__ = ["Upsample"]
 
 
 @dataclass(frozen=True, eq=False, init=False)
-class Upsample(Module):
+class Upsample(ImageLayer):
     """Images enlarged a whole number of times.
 
     Attributes:
@@ -22,8 +21,6 @@ class Upsample(Module):
         mode: "nearest" repeats pixels; "bilinear" weighs the four around a place by their distance.
         align_corners: whether the places of the corner pixels are kept, for "bilinear".
     """
-
-    takes_any_shape: ClassVar[bool] = False
 
     scale: tuple[int, ...]
     mode: str

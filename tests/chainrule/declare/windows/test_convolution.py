@@ -113,6 +113,23 @@ def test_derivatives(function: str, setting: dict[str, Any]) -> None:
     assert cr.check_grad(second, nodes, point).worst.error < 1e-6
 
 
+def test_forward_derivatives_and_the_hessian_follow() -> None:
+    """A convolution is linear in its kernel: of its squares the Hessian is 2 AᵀA."""
+    x, v = normal(2, 2, 4, 4), normal(3, 2, 2, 2)
+    w = cr.input("w", v.shape, dtype="float64")
+    y = cr.conv2d(cr.constant(x), w, stride=2, padding=1)
+    loss = cr.sum(cr.square(y))
+    along = cr.jvp([y], [w], [cr.constant(v)])[0]
+    product = cr.hvp(loss, w, cr.constant(v))
+    jacobian, hessian = cr.jacobian(y, w), cr.hessian(loss, w)
+    found = cr.compile([along, product, jacobian, hessian])(w=normal(*v.shape))
+    a = found[2].reshape(-1, v.size)
+    border = [(1, 1), (1, 1)]
+    np.testing.assert_allclose(found[0], convolved(x, v, (2, 2), border, (1, 1)), atol=1e-12)
+    np.testing.assert_allclose(found[3].reshape(v.size, v.size), 2 * a.T @ a, atol=1e-12)
+    np.testing.assert_allclose(found[1].ravel(), 2 * a.T @ a @ v.ravel(), atol=1e-12)
+
+
 # --- what is refused
 
 X = cr.input("x", ("batch", 4, 7, 6))

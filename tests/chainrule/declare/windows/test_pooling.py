@@ -93,6 +93,19 @@ def test_of_equal_elements_the_first_takes_the_derivative(target: str) -> None:
     assert rows[0, 0].tolist() == [[0, 1, 0], [0, 0, 0]]
 
 
+@pytest.mark.parametrize(("stride", "adds"), [(2, False), (1, True)])
+@pytest.mark.parametrize("function", [cr.max_pool2d, cr.avg_pool2d])
+def test_of_windows_side_by_side_nothing_is_added_in_place(
+    function: Callable[..., cr.Node], stride: int, adds: bool
+) -> None:
+    x = cr.input("x", ("batch", 2, 6, 7))
+    slope = cr.grad(cr.sum(cr.square(function(x, 2, stride))), x)
+    compiled = cr.compile(slope).stages[-1].graph
+    ops = {node.op.name for node in compiled.nodes}
+    assert "scatter_add" not in ops
+    assert ("overlap_add" in ops) == adds
+
+
 @pytest.mark.parametrize("target", ["numpy", "llvm"])
 def test_windows_that_overlap_add_their_derivatives(target: str) -> None:
     x = np.array([[[[0.0, 5, 0, 0], [0, 0, 0, 0], [0, 0, 9, 0], [0, 0, 0, 0]]]])

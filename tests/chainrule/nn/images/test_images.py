@@ -83,6 +83,9 @@ def test_the_shape_of_an_image_is_not_guessed_from_a_later_layer() -> None:
         model.summary()
     total = model.summary(input=("batch", 1, 8, 8), batch=4).total
     assert (total.output_shape[1], total.parameters) == (10, 2 * 9 + 2 + 720 + 10)
+    inner = nn.Sequential(nn.ReLU(), nn.Residual(nn.Conv2d(1, 1, 3, padding=1)))
+    assert nn.Sequential(inner, nn.Flatten(), nn.Linear(64, 10)).input_shape() is None
+    assert nn.Sequential(nn.Dropout2d(), nn.Flatten(), nn.Linear(64, 10)).input_shape() is None
     assert nn.Sequential(nn.Flatten(), nn.Linear(72, 10)).input_shape() == ("batch", 72)
 
 
