@@ -42,6 +42,7 @@ class Family:
     updates: ClassVar[bool] = False  # the result starts as a copy of operand 0, and is changed
     reads_numbers: ClassVar[bool] = False  # are the operands single numbers, which need no storage?
     takes_panels: ClassVar[bool] = False  # may what it reads and writes lie in panels?
+    one_by_one: ClassVar[bool] = False  # does it read and write single elements, no vectors?
     leads: ClassVar[bool] = False  # may maps that go on with its elements be done with it?
 
     # (the result's type, *arrays) -> array: the family's meaning, in NumPy

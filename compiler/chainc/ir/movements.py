@@ -9,7 +9,7 @@ from typing import ClassVar, Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from chainc.ir.types import Shape, Size, bind_shape, static
+from chainc.ir.types import Shape, Size, bind_shape, product, static
 
 S = TypeVar("S", bound=np.generic)
 
@@ -30,12 +30,15 @@ class Movement:
         """The same movement with numbers for named sizes."""
         return replace(self, shape=bind_shape(self.shape, sizes))
 
-    def carried(self, axis: int, rank: int) -> int | None:
-        """Where a whole axis of an operand of `rank` axes stands in the result, if it does."""
+    def carried(self, axis: int, before: Shape) -> int | None:
+        """Where an axis of an operand of shape `before` stands in the result, if it does at all.
+
+        Its first element stands first, and neighbours are neighbours.
+        """
         return None
 
-    def source(self, axis: int, rank: int) -> int | None:
-        """The whole axis of the operand that an axis of the result is, if it is one."""
+    def source(self, axis: int, before: Shape) -> int | None:
+        """The axis of the operand that an axis of the result is, in the same sense."""
         return None
 
     def keeps_rows_apart(self, before: Shape) -> bool:
@@ -51,8 +54,23 @@ class Reshape(Movement):
     def of(self, array: npt.NDArray[S]) -> npt.NDArray[S]:
         return array.reshape(static(self.shape))
 
+    def carried(self, axis: int, before: Shape) -> int | None:
+        return _same_axis(axis, before, self.shape)
+
+    def source(self, axis: int, before: Shape) -> int | None:
+        return _same_axis(axis, self.shape, before)
+
     def keeps_rows_apart(self, before: Shape) -> bool:
         return True
+
+
+def _same_axis(axis: int, old: Shape, new: Shape) -> int | None:
+    """The axis of another shape in front of which there are as many elements, and as long."""
+    inside = product(old[:axis])
+    for position, dim in enumerate(new):
+        if dim == old[axis] and product(new[:position]) == inside:
+            return position
+    return None
 
 
 @dataclass(frozen=True)
@@ -64,10 +82,10 @@ class Permute(Movement):
     def of(self, array: npt.NDArray[S]) -> npt.NDArray[S]:
         return array.transpose(self.axes)
 
-    def carried(self, axis: int, rank: int) -> int:
+    def carried(self, axis: int, before: Shape) -> int:
         return self.axes.index(axis)
 
-    def source(self, axis: int, rank: int) -> int:
+    def source(self, axis: int, before: Shape) -> int:
         return self.axes[axis]
 
     def keeps_rows_apart(self, before: Shape) -> bool:
@@ -80,11 +98,11 @@ class Broadcast(Movement):
     def of(self, array: npt.NDArray[S]) -> npt.NDArray[S]:
         return np.broadcast_to(array, static(self.shape))
 
-    def carried(self, axis: int, rank: int) -> int:
-        return axis + len(self.shape) - rank
+    def carried(self, axis: int, before: Shape) -> int:
+        return axis + len(self.shape) - len(before)
 
-    def source(self, axis: int, rank: int) -> int:
-        return axis - (len(self.shape) - rank)
+    def source(self, axis: int, before: Shape) -> int:
+        return axis - (len(self.shape) - len(before))
 
     def keeps_rows_apart(self, before: Shape) -> bool:
         return True
@@ -105,6 +123,12 @@ class Slice(Movement):
     def bind(self, sizes: Mapping[str, int]) -> Self:
         return replace(super().bind(sizes), stops=bind_shape(self.stops, sizes))
 
+    def carried(self, axis: int, before: Shape) -> int | None:
+        return axis if self.starts[axis] == 0 and self.steps[axis] == 1 else None
+
+    def source(self, axis: int, before: Shape) -> int | None:
+        return self.carried(axis, before)
+
     def keeps_rows_apart(self, before: Shape) -> bool:
         return True  # only axes of known sizes are cut
 
@@ -117,6 +141,12 @@ class Flip(Movement):
 
     def of(self, array: npt.NDArray[S]) -> npt.NDArray[S]:
         return np.flip(array, self.axes)
+
+    def carried(self, axis: int, before: Shape) -> int | None:
+        return None if axis in self.axes else axis
+
+    def source(self, axis: int, before: Shape) -> int | None:
+        return self.carried(axis, before)
 
     def keeps_rows_apart(self, before: Shape) -> bool:
         return not any(isinstance(before[axis], Size) for axis in self.axes)
@@ -142,11 +172,11 @@ class Window(Movement):
         ]
         return np.lib.stride_tricks.as_strided(array, static(self.shape), (*strides, *taps))
 
-    def carried(self, axis: int, rank: int) -> int | None:
+    def carried(self, axis: int, before: Shape) -> int | None:
         return None if axis in self.axes else axis
 
-    def source(self, axis: int, rank: int) -> int | None:
-        return axis if axis < rank and axis not in self.axes else None
+    def source(self, axis: int, before: Shape) -> int | None:
+        return axis if axis < len(before) and axis not in self.axes else None
 
     def keeps_rows_apart(self, before: Shape) -> bool:
         return not any(isinstance(before[axis], Size) for axis in self.axes)
@@ -162,12 +192,12 @@ class Diagonal(Movement):
     def of(self, array: npt.NDArray[S]) -> npt.NDArray[S]:
         return np.moveaxis(np.diagonal(array, 0, self.axis, self.other), -1, self.axis)
 
-    def carried(self, axis: int, rank: int) -> int | None:
+    def carried(self, axis: int, before: Shape) -> int | None:
         if axis in (self.axis, self.other):
             return None
         return axis - (axis > self.other)
 
-    def source(self, axis: int, rank: int) -> int | None:
+    def source(self, axis: int, before: Shape) -> int | None:
         return None if axis == self.axis else axis + (axis >= self.other)
 
     def keeps_rows_apart(self, before: Shape) -> bool:

@@ -60,9 +60,6 @@ class Group(Kernel):
         for member in self.members:
             yield from (read for read in member.element_reads() if read[0].buffer not in results)
 
-    def vector_axes(self) -> Iterator[tuple[View, int]]:
-        return self.root.vector_axes()
-
     def over(self, names: Names) -> Kernel:
         members = tuple([member.over(names) for member in self.members])
         own = (self.out, *(target for _, target in self.kept))

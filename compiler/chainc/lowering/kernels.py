@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
 
 from chainc.ir import Node, Origin
 from chainc.ir.kernels import Family
@@ -33,8 +32,6 @@ class Kernel:
     operands: tuple[Operand, ...]
     origin: Origin = field(default_factory=Origin, kw_only=True)
     node: Node | None = field(default=None, kw_only=True, compare=False, repr=False)
-
-    multiplies: ClassVar[bool] = False  # is it what panels are chosen for?
 
     @property
     def leads(self) -> bool:
@@ -91,6 +88,11 @@ class Kernel:
         return False
 
     @property
+    def one_by_one(self) -> bool:
+        """Does it read and write single elements, no vectors?"""
+        return False
+
+    @property
     def index(self) -> tuple[View, Dim] | None:
         """The operand that holds indices, and the bound that they must stay below."""
         return None
@@ -113,10 +115,6 @@ class Kernel:
     def element_reads(self) -> Iterator[tuple[View, bool]]:
         """Every view that is read, and whether only the element that is being written is."""
         return ((view, False) for view in self.reads)
-
-    def vector_axes(self) -> Iterator[tuple[View, int]]:
-        """Operands, and the axis of each along which vectors should lie."""
-        return iter(())
 
     def apart(self) -> Iterator[Kernel]:
         """The same as kernels of one scalar primitive each."""
@@ -196,8 +194,6 @@ class Contraction(Kernel):
     epilogue: tuple[Instruction, ...] = ()
     product: Buffer | None = None  # for the sum of products, if the epilogue is done apart
 
-    multiplies = True
-
     @property
     def leads(self) -> bool:
         return True
@@ -245,12 +241,6 @@ class Contraction(Kernel):
             if isinstance(operand, View):
                 yield operand, position > 1
 
-    def vector_axes(self) -> Iterator[tuple[View, int]]:
-        last = self.letters[2][-1:]
-        for letters, view in zip(self.letters[:2], self.reads[:2], strict=True):
-            if last and last in letters:
-                yield view, letters.index(last)
-
     def apart(self) -> Iterator[Kernel]:
         if self.product is None:
             yield self
@@ -296,7 +286,7 @@ class Copy(Kernel):
 
     @property
     def takes_panels(self) -> bool:
-        return not self.starts
+        return True
 
     @property
     def keeps_rows_apart(self) -> bool:
@@ -308,6 +298,10 @@ class Fill(Kernel):
     """One value everywhere."""
 
     value: float = 0.0
+
+    @property
+    def takes_panels(self) -> bool:
+        return True
 
     @property
     def keeps_rows_apart(self) -> bool:
@@ -335,6 +329,10 @@ class Applied(Kernel):
     @property
     def takes_panels(self) -> bool:
         return self.family.takes_panels
+
+    @property
+    def one_by_one(self) -> bool:
+        return self.family.one_by_one
 
     @property
     def index(self) -> tuple[View, Dim] | None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from chainc.ir import Graph, Node, Origin
-from chainc.ir.kernels import Family, Meaning, Table, interpret
+from chainc.ir.kernels import Family, Meaning, interpret
 from chainc.ir.leaves import Constant, Input, Slot
 from chainc.ir.movements import Movement
 from chainc.ir.types import Dim, TensorType, promote, static
@@ -242,10 +242,6 @@ class Lowering:
         read = given if family.reads_numbers else [self._viewed(operand) for operand in given]
         kernel = Applied(out, (*read, *tables), family, origin=self.origin)
         return self._emit(replace(kernel, checked=self._checked(kernel)))
-
-    def _table(self, table: Table) -> View:
-        out = Buffer(table.name, table.type)
-        return self._emit(Applied(out, (), table.family, checked=False, origin=self.origin))
 
     def _checked(self, kernel: Kernel) -> bool:
         """Must it look at its indices? Those of an input are checked before anything runs.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from chainc.ir import Origin
@@ -65,11 +66,8 @@ class View:
     @property
     def keeps_rows_apart(self) -> bool:
         """Is row i of the view row i of the buffer?"""
-        befores = (self.buffer.type.shape, *(movement.shape for movement in self.movements))
-        return all(
-            movement.keeps_rows_apart(before)
-            for movement, before in zip(self.movements, befores, strict=False)
-        )
+        pairs = zip(self.movements, self._befores, strict=True)
+        return all(movement.keeps_rows_apart(before) for movement, before in pairs)
 
     def shows(self, movement: Movement) -> bool:
         """Is it still a view after the movement? Axes of size 1 come and go without a copy."""
@@ -81,21 +79,28 @@ class View:
 
     def carried(self, axis: int) -> int | None:
         """Where a whole axis of the buffer stands in the view, if it does."""
-        rank, found = len(self.buffer.type.shape), axis
-        for movement in self.movements:
-            position = movement.carried(found, rank)
-            if position is None:
-                return None
-            rank, found = len(movement.shape), position
+        found: int | None = axis
+        for movement, before in zip(self.movements, self._befores, strict=True):
+            found = None if found is None else movement.carried(found, before)
+        if found is None or self.type.shape[found] != self.buffer.type.shape[axis]:
+            return None
         return found
 
     def source(self, axis: int) -> int | None:
         """The whole axis of the buffer that an axis of the view is, if it is one."""
-        ranks = [len(self.buffer.type.shape), *(len(each.shape) for each in self.movements)]
         found: int | None = axis
-        for movement, rank in reversed(list(zip(self.movements, ranks, strict=False))):
-            found = None if found is None else movement.source(found, rank)
+        for movement, before in reversed(list(zip(self.movements, self._befores, strict=True))):
+            found = None if found is None else movement.source(found, before)
+            if found is not None and found < 0:
+                return None  # an axis that a broadcast has added
+        if found is None or self.type.shape[axis] != self.buffer.type.shape[found]:
+            return None
         return found
+
+    @property
+    def _befores(self) -> Sequence[Shape]:
+        """What each movement is given."""
+        return (self.buffer.type.shape, *(each.shape for each in self.movements))[:-1]
 
 
 def _without_units(shape: Shape) -> Shape:

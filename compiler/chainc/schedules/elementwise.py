@@ -53,7 +53,8 @@ def schedule_copy(root: Copy, frame: Frame) -> None:
         frame.builder.store(frame.builder.splat(value, place.lanes), address)
 
     accesses = [source, target] if source else [target]
-    Sweep(frame, shape, accesses, _lanes(frame), exact=bool(root.starts)).run(body)
+    exact = bool(root.starts) and target.panels is None  # behind panels, nothing is overwritten
+    Sweep(frame, shape, accesses, _lanes(frame), exact=exact).run(body)
 
 
 def _part(whole: Access, copy: Copy, shape: Shape) -> Access:

@@ -35,6 +35,8 @@ class Frame:
         self._parts = {part.key: number for number, part in parts}
         self._readers = dict(self._first_readers())
         self.builder.part = self.first_part
+        self._place: Place | None = None  # of the last element that anything was read for
+        self._read_there: dict[Operand, Register] = {}  # nothing is written before all is read
 
     def _first_readers(self) -> Iterator[tuple[tuple[Buffer, int], int]]:
         """The number of the part that is the first to read an argument of a member."""
@@ -118,8 +120,12 @@ class Frame:
     ) -> Register:
         if isinstance(operand, View) and operand.whole and operand.buffer in known:
             return known[operand.buffer]
-        with self.builder.writing(self._readers.get((kernel.out, argument))):
-            return self.value(operand, place)
+        if place is not self._place:
+            self._place, self._read_there = place, {}
+        if operand not in self._read_there:
+            with self.builder.writing(self._readers.get((kernel.out, argument))):
+                self._read_there[operand] = self.value(operand, place)
+        return self._read_there[operand]
 
     def expression(self, kernel: Kernel, arguments: Sequence[Register]) -> Register:
         """The value of the kernel's last instruction."""

@@ -113,6 +113,7 @@ class Pick(Family):
     """The element of each row of operand 0, along the last axis, at the index in operand 1."""
 
     takes_panels = True
+    one_by_one = True
     leads = True
 
     def evaluate(self, result: TensorType, x: Array, indices: Array) -> Array:

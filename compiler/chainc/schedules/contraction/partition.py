@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from chainc.loops.builder import NestBuilder
 from chainc.lowering.kernels import Contraction
 from chainc.schedules.contraction.axes import Axis, Stretch
-from chainc.schedules.contraction.roles import Factor, Roles
+from chainc.schedules.contraction.factor import Factor
+from chainc.schedules.contraction.roles import Roles
 from chainc.schedules.contraction.tiles import TiledArea, Tiling, tiling
 from chainc.schedules.frame import Frame
 from chainc.schedules.layout.access import Access
@@ -98,7 +99,8 @@ def partition(
     if roles.across:
         depth = -(-depth // roles.lanes)
     width = -(-roles.lanes * roles.dtype.itemsize // frame.machine.vector_bytes)
-    work = TiledArea(rows, _vectors(roles, stretches), depth, width)
+    steady = len(roles.inner) > 1
+    work = TiledArea(rows, _vectors(roles, stretches), depth, width, steady)
     tiles = tiling(frame.machine, work)
     block = _block(frame.machine, factors, roles, tiles, stretches)
     return Partition(roles, tiles, stretches, block)

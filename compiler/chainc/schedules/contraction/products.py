@@ -7,17 +7,11 @@ from dataclasses import dataclass, field, replace
 
 from chainc.loops.builder import NestBuilder
 from chainc.loops.values import Affine, Kind, Register
-from chainc.schedules.contraction.axes import (
-    Axis,
-    Position,
-    Positions,
-    Stretch,
-    Values,
-    chain,
-    walk,
-)
-from chainc.schedules.contraction.roles import Factor, Roles
-from chainc.schedules.layout.access import PanelPosition
+from chainc.schedules.contraction.axes import Axis, Position, Positions, Values, chain
+from chainc.schedules.contraction.factor import Factor
+from chainc.schedules.contraction.levels import MOST_STRAIGHT, Level, levels_of, split
+from chainc.schedules.contraction.roles import Roles
+from chainc.schedules.layout.access import PanelPosition, bound_of
 
 FIRST = Affine()  # lane of a vector
 UNROLLED = 4  # steps of the innermost loop in one pass
@@ -48,7 +42,12 @@ class Tile:
         return replace(self, at={**self.at, axis.letter: position})
 
 
-Body = Callable[[Tile, Values], Values]
+@dataclass(frozen=True)
+class _Inside:
+    """What is done within all loops, and how many steps that are."""
+
+    body: Callable[[Tile, Values], Values]
+    steps: int
 
 
 @dataclass(frozen=True)
@@ -67,32 +66,58 @@ class Products:
             return self._across(tile, zeros)
         if not self.roles.inner:
             return self._step(tile, zeros)
-        return self._nested(self.roles.inner[:-1], tile, zeros, self._along)
+        loops, straight = split(self.roles.levels, self.roles.row, self.factors)
+        places = _places([level.axis for level in straight])
 
-    def _nested(self, axes: Sequence[Axis], tile: Tile, sums: Values, inside: Body) -> Values:
-        """Loops around the innermost one."""
-        if not axes:
-            return inside(tile, sums)
-        axis, further = axes[0], axes[1:]
-
-        def body(positions: Sequence[Position], sums: Values) -> Values:
-            return self._nested(further, tile.moved(axis, positions[0]), sums, inside)
-
-        for stretch in axis.stretches:
-            sums = walk(self.builder, stretch, (1,), sums, body)
-        return sums
-
-    def _along(self, tile: Tile, sums: Values) -> Values:
-        """The innermost loop, some steps at a time."""
-        axis = self.roles.inner[-1]
-
-        def body(positions: Sequence[Position], sums: Values) -> Values:
-            for position in positions:
-                sums = self._step(tile.moved(axis, position), sums)
+        def steps(tile: Tile, sums: Values) -> Values:
+            for place in places:
+                sums = self._step(replace(tile, at={**tile.at, **place}), sums)
             return sums
 
+        return self._through(loops, _Inside(steps, len(places)), tile, zeros)
+
+    def _through(
+        self, levels: Sequence[Level], inside: _Inside, tile: Tile, sums: Values
+    ) -> Values:
+        """Loops, outermost first; some positions of the last in one pass."""
+        if not levels:
+            return inside.body(tile, sums)
+        level, further = levels[0], levels[1:]
+        if level.panels:
+            return self._panels(level.axis, further, inside, tile, sums)
+
+        def body(index: Affine, size: int, sums: Values) -> Values:
+            for i in range(size):
+                position = _position(level, tile, index + i)
+                sums = self._through(further, inside, tile.moved(level.axis, position), sums)
+            return sums
+
+        name = f"{level.axis.letter}_lane" if level.inside else level.axis.letter
+        bounds = 0, level.inside or bound_of(level.axis.extent)
+        sizes = (1,) if further else _level_steps(level, tile, inside.steps)
+        return chain(self.builder, name, bounds, sizes, sums, body)
+
+    def _panels(
+        self, axis: Axis, further: Sequence[Level], inside: _Inside, tile: Tile, sums: Values
+    ) -> Values:
+        """Whole panels, then the last; further in there is a loop over their lanes."""
         for stretch in axis.stretches:
-            sums = walk(self.builder, stretch, _stretch_steps(stretch, tile), sums, body)
+            lanes = Level(axis, stretch.inside)
+            levels = [lanes if level.axis == axis else level for level in further]
+            start = Affine(stretch.offset)
+
+            def body(
+                index: Affine,
+                _: int,
+                sums: Values,
+                start: Affine = start,
+                levels: Sequence[Level] = levels,
+            ) -> Values:
+                panel = PanelPosition(start + index, FIRST, axis.lanes)
+                return self._through(levels, inside, tile.moved(axis, panel), sums)
+
+            bounds = stretch.low, stretch.high
+            sums = chain(self.builder, f"{axis.letter}_panel", bounds, (1,), sums, body)
         return sums
 
     def _across(self, tile: Tile, sums: Values) -> Values:
@@ -116,10 +141,11 @@ class Products:
             bounds = 0, axis.most - whole * self.roles.lanes
             return chain(self.builder, f"{axis.letter}_rest", bounds, (1,), sums, body)
 
-        sums = self._nested(outer, tile, sums, vectors)
+        levels = levels_of(outer)
+        sums = self._through(levels, _Inside(vectors, MOST_STRAIGHT), tile, sums)
         sums = [self.builder.across("add", value) for value in sums]
         single = replace(tile, columns=[Column(column.at, 1) for column in tile.columns])
-        return self._nested(outer, single, sums, rest)
+        return self._through(levels, _Inside(rest, MOST_STRAIGHT), single, sums)
 
     def _vector(self, axis: Axis, vector: Affine, lane: Affine = FIRST) -> Position:
         lanes = self.roles.lanes
@@ -179,17 +205,35 @@ class _Elements:
         return self.builder.cast(value, self.roles.dtype)
 
 
-def _stretch_steps(stretch: Stretch, tile: Tile) -> tuple[int, ...]:
-    if stretch.axis.dynamic:
-        return _unrolled(tile), 1
-    return _steps(stretch.extent, tile)
+def _position(level: Level, tile: Tile, index: Affine) -> Position:
+    if not level.inside:
+        return index
+    panel = tile.at[level.axis.letter]
+    assert isinstance(panel, PanelPosition)
+    return replace(panel, lane=index)
 
 
-def _steps(extent: int, tile: Tile) -> tuple[int, ...]:
+def _places(axes: Sequence[Axis]) -> Sequence[Positions]:
+    """Every position along some axes, the last one's first."""
+    places: list[Positions] = [{}]
+    for axis in axes:
+        along = range(axis.most)
+        places = [{**place, axis.letter: Affine(i)} for place in places for i in along]
+    return places
+
+
+def _level_steps(level: Level, tile: Tile, straight: int) -> tuple[int, ...]:
+    if level.axis.dynamic:
+        return _unrolled(tile, straight), 1
+    return _steps(level.most, tile, straight)
+
+
+def _steps(extent: int, tile: Tile, straight: int = 1) -> tuple[int, ...]:
     """How many positions a pass takes, and how many the last one."""
-    unrolled = max(min(_unrolled(tile), extent), 1)
+    unrolled = max(min(_unrolled(tile, straight), extent), 1)
     return (unrolled, extent % unrolled) if extent % unrolled else (unrolled,)
 
 
-def _unrolled(tile: Tile) -> int:
-    return UNROLLED_PAIRS if len(tile.columns) == 2 else UNROLLED
+def _unrolled(tile: Tile, straight: int) -> int:
+    steps = UNROLLED_PAIRS if len(tile.columns) == 2 else UNROLLED
+    return max(steps // straight, 1)

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chainc.ir.types import Dim, DType
 from chainc.lowering.kernels import Contraction
 from chainc.schedules.contraction.axes import Axis
+from chainc.schedules.contraction.factor import Factor
+from chainc.schedules.contraction.levels import Level, ordered, shares_elements
 from chainc.schedules.frame import Frame
 from chainc.schedules.layout.access import Access
 
 STRIDED = 100.0  # what it costs to collect the lanes of an operand one by one
-STRIDED_RESULT = 4.0  # the same once per sum instead of in each step
+STRIDED_RESULT = 4.0  # the same once per sum instead of in each step, at least
+STRIDED_SUM = 250.0  # the same for a sum of one product
+ENOUGH_ROWS = 6  # for tiles that keep a processor busy
 SHARED = 1.0  # lanes in both operands: nothing to load once and use for many sums
-
-
-@dataclass(frozen=True)
-class Factor:
-    """One of the two operands: its elements, and the letters of its axes."""
-
-    found: Access
-    letters: str
-
-    def stride(self, letter: str) -> int:
-        """Between neighbours; within a panel where the axis lies in panels."""
-        return self.found.strides[self.letters.index(letter)]
 
 
 @dataclass(frozen=True)
@@ -34,16 +27,19 @@ class Roles:
 
     `row` and `column` are axes of the result, which is computed in tiles of rows × columns.
     The lanes of a vector are neighbours along `vector`: the column, or an axis that is summed
-    over if no axis of the result has its elements side by side.
+    over if no axis of the result has its elements side by side. `levels` are the loops over the
+    inner axes.
     """
 
     outer: tuple[Axis, ...]
     inner: tuple[Axis, ...]
+    levels: tuple[Level, ...]
     row: Axis | None
     column: Axis | None
     vector: Axis | None
     lanes: int
     dtype: DType  # of the sums
+    joined: tuple[str, ...] = ()  # letters whose positions are counted by a neighbour's axis
 
     @property
     def across(self) -> bool:
@@ -54,24 +50,31 @@ class Roles:
 def roles(frame: Frame, root: Contraction, factors: tuple[Factor, Factor]) -> Roles:
     result = root.letters[2]
     others = frame.accesses(root.out.type.shape)
-    axes = _axes(frame, root, factors, others)
+    found = _axes(frame, root, factors, others)
+    axes = joined(found, factors, result, others)
     inner = [axes[letter] for letter in axes if letter not in result]
-    vector = min(
-        (axes[letter] for letter in result),
-        key=lambda axis: _penalty(axis, factors, result, others),
-        default=None,
-    )
+    kept = [axes[letter] for letter in result if letter in axes]
+    depth = math.prod(axis.most for axis in inner)
+    collected = max(STRIDED_RESULT, STRIDED_SUM / max(depth, 1))
+
+    def penalty(axis: Axis) -> float:
+        return _penalty(axis, factors, result, others, collected)
+
+    vector = min(kept, key=penalty, default=None)
     dtype = root.accumulator
     lanes = frame.machine.lanes(dtype)
-    if vector is None or _penalty(vector, factors, result, others) >= STRIDED:
+    if vector is None or penalty(vector) >= STRIDED:
         vector = _inner_vector(inner, factors, lanes) or vector
     column = vector
     if vector is None or vector.letter not in result:
-        column = _largest([axes[letter] for letter in result if letter not in root.letters[0]])
-    row = _row([axes[letter] for letter in result], column, factors)
-    outer = tuple(axes[letter] for letter in result if axes[letter] not in (row, column))
+        column = _largest([axis for axis in kept if axis.letter not in root.letters[0]])
+    row = _row(kept, column, inner, factors)
+    outer = tuple(axis for axis in kept if axis not in (row, column))
     width = vector.lanes or lanes if vector else 1
-    return Roles(outer, _ordered(inner, factors, vector), row, column, vector, width, dtype)
+    levels = ordered(inner, factors, row)
+    inner = _ordered(inner, factors, vector)
+    gone = tuple(letter for letter in found if letter not in axes)
+    return Roles(outer, tuple(inner), levels, row, column, vector, width, dtype, gone)
 
 
 def _axes(
@@ -95,14 +98,63 @@ def _axes(
     }
 
 
-def _penalty(axis: Axis, factors: Sequence[Factor], result: str, others: Sequence[Access]) -> float:
+def joined(
+    axes: Mapping[str, Axis],
+    factors: Sequence[Factor],
+    result: str,
+    others: Sequence[Access],
+) -> Mapping[str, Axis]:
+    """The axes, those that lie side by side in all that is read and written as one.
+
+    The inner one of two goes on through all positions of both: rows and columns of an image.
+    """
+    places = [(factor.letters, factor.found) for factor in factors]
+    places += [(result, found) for found in others]
+    found = dict(axes)
+    for letter in reversed(list(axes)):
+        while (outer := _beside(letter, found, places)) is not None:
+            gone, axis = found.pop(outer), found[letter]
+            most = gone.most * axis.most
+            found[letter] = replace(axis, extent=most, most=most)
+    return found
+
+
+def _beside(
+    letter: str, axes: Mapping[str, Axis], places: Sequence[tuple[str, Access]]
+) -> str | None:
+    """The letter whose neighbours are as far apart as all of an axis is long, everywhere."""
+    if letter not in axes or not _is_plain(axes[letter]):
+        return None
+    for outer, axis in axes.items():
+        if outer == letter or not _is_plain(axis):
+            continue
+        inside = [(outer in letters, letter in letters) for letters, _ in places]
+        if any(one != other for one, other in inside):
+            continue
+        strides = [
+            (found.strides[letters.index(outer)], found.strides[letters.index(letter)])
+            for letters, found in places
+            if letter in letters
+        ]
+        if all(far == near * axes[letter].most for far, near in strides):
+            return outer
+    return None
+
+
+def _is_plain(axis: Axis) -> bool:
+    return not axis.dynamic and not axis.lanes and axis.most > 1
+
+
+def _penalty(
+    axis: Axis, factors: Sequence[Factor], result: str, others: Sequence[Access], collected: float
+) -> float:
     """How unfit an axis is for the lanes of vectors."""
     inside = [factor for factor in factors if axis.letter in factor.letters]
     strided = sum(factor.stride(axis.letter) not in (0, 1) for factor in inside)
     position = result.index(axis.letter)
     results = sum(found.strides[position] not in (0, 1) for found in others)
     both = SHARED if len(inside) == 2 else 0.0
-    return STRIDED * strided + STRIDED_RESULT * results + both + STRIDED / 2 / max(axis.most, 1)
+    return STRIDED * strided + collected * results + both + STRIDED / 2 / max(axis.most, 1)
 
 
 def _inner_vector(inner: Sequence[Axis], factors: Sequence[Factor], lanes: int) -> Axis | None:
@@ -115,8 +167,14 @@ def _inner_vector(inner: Sequence[Axis], factors: Sequence[Factor], lanes: int) 
     return None
 
 
-def _row(result: Sequence[Axis], column: Axis | None, factors: Sequence[Factor]) -> Axis | None:
-    """Best an axis that the operand with the columns lacks: a load there serves all rows."""
+def _row(
+    result: Sequence[Axis], column: Axis | None, inner: Sequence[Axis], factors: Sequence[Factor]
+) -> Axis | None:
+    """Best an axis that the operand with the columns lacks: a load there serves all rows.
+
+    Of those that fill a tile, the one whose elements lie closest together, unless they are those
+    of the innermost loop.
+    """
     if column is None:
         return _largest(result)
     candidates = [axis for axis in result if axis != column]
@@ -124,20 +182,26 @@ def _row(result: Sequence[Axis], column: Axis | None, factors: Sequence[Factor])
     apart = [
         axis for axis in candidates if all(axis.letter not in factor.letters for factor in beside)
     ]
-    return _largest(apart or candidates)
+    levels = ordered(inner, factors, None)
+    long = [level for level in levels if level.most >= ENOUGH_ROWS] or levels
+
+    def fitness(axis: Axis) -> tuple[int, bool, int]:
+        shares = any(shares_elements(level, axis, factors) for level in long[-1:])
+        return min(axis.most, ENOUGH_ROWS), not shares, -_step(axis, factors)
+
+    return max(apart or candidates, key=fitness, default=None)
 
 
 def _largest(axes: Sequence[Axis]) -> Axis | None:
     return max(axes, key=lambda axis: axis.most, default=None)
 
 
-def _ordered(
-    inner: Sequence[Axis], factors: Sequence[Factor], vector: Axis | None
-) -> tuple[Axis, ...]:
+def _ordered(inner: Sequence[Axis], factors: Sequence[Factor], vector: Axis | None) -> list[Axis]:
     """The axis with the largest steps through memory comes first, lanes come last."""
+    return sorted(inner, key=lambda axis: (axis == vector, -_step(axis, factors)))
 
-    def step(axis: Axis) -> int:
-        inside = [factor for factor in factors if axis.letter in factor.letters]
-        return sum(abs(factor.stride(axis.letter)) for factor in inside)
 
-    return tuple(sorted(inner, key=lambda axis: (axis == vector, -step(axis))))
+def _step(axis: Axis, factors: Sequence[Factor]) -> int:
+    """Elements between neighbours, in all operands together."""
+    inside = [factor for factor in factors if axis.letter in factor.letters]
+    return sum(abs(factor.stride(axis.letter)) for factor in inside)

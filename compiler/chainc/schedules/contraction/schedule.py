@@ -30,9 +30,10 @@ from chainc.schedules.contraction.axes import (
     chain,
     walk,
 )
+from chainc.schedules.contraction.factor import Factor
 from chainc.schedules.contraction.partition import Partition, partition
 from chainc.schedules.contraction.products import Column, Products, Tile
-from chainc.schedules.contraction.roles import Factor, Roles, roles
+from chainc.schedules.contraction.roles import Roles, roles
 from chainc.schedules.frame import Frame, Place
 from chainc.schedules.layout.access import PanelPosition
 
@@ -48,7 +49,9 @@ def schedule_contract(root: Contraction, frame: Frame) -> None:
     parts = roles(frame, root, factors)
     cut = partition(frame, root, factors, parts)
     cut.share(frame.builder)
-    _Loops(frame, root, parts, cut, Products(frame.builder, factors, parts)).outer(parts.outer, {})
+    start = {letter: Affine() for letter in parts.joined}
+    products = Products(frame.builder, factors, parts)
+    _Loops(frame, root, parts, cut, products).outer(parts.outer, start)
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ class Limits:
         vectors: side by side in a tile of more than two rows.
         near: bytes up to which vectors stay near that are read again for each tile.
         far: bytes a cycle that come from the second-level cache without being waited for.
+        steady: the same where they lie in the order in which several axes are summed over.
     """
 
     sums: int
@@ -39,6 +40,7 @@ class Limits:
     vectors: int
     near: int = 16 << 10
     far: float = 20.0
+    steady: float = 20.0
 
 
 _LIMITS: Mapping[tuple[int, int], Limits] = {
@@ -68,13 +70,16 @@ def fits(machine: Machine, rows: int, vectors: int, width: int = 1) -> bool:
     return sums + vectors * width + 1 <= machine.registers
 
 
-def cycles(machine: Machine, rows: int, vectors: int, depth: int, width: int = 1) -> float:
+def cycles(
+    machine: Machine, rows: int, vectors: int, depth: int, width: int = 1, *, steady: bool = False
+) -> float:
     """Of one of the `depth` steps of the reduction."""
     arithmetic = rows * vectors * width / FMA_PER_CYCLE
     loads = (rows + vectors * width) / LOADS_PER_CYCLE
     nbytes = vectors * width * machine.vector_bytes
     limits = _limits(machine)
-    far = nbytes / limits.far if nbytes * depth > limits.near else 0.0
+    rate = limits.steady if steady else limits.far
+    far = nbytes / rate if nbytes * depth > limits.near else 0.0
     return max(arithmetic, loads, far, FMA_LATENCY) + LOAD_WEIGHT * loads
 
 
@@ -126,12 +131,14 @@ class TiledArea:
         vectors: of columns.
         depth: steps of the reduction.
         width: registers that make one vector.
+        steady: several axes are summed over, in the order in which vectors lie.
     """
 
     rows: Sequence[tuple[int, int]]
     vectors: int
     depth: int
     width: int = 1
+    steady: bool = False
 
 
 def tiling(machine: Machine, work: TiledArea) -> Tiling:
@@ -185,7 +192,8 @@ def _tile_cost(machine: Machine, work: TiledArea, wide: int) -> Cost:
     """Cycles of a tile of one width, by its height."""
 
     def cost(size: int) -> float:
-        reduction = work.depth * cycles(machine, size, wide, work.depth, work.width)
+        step = cycles(machine, size, wide, work.depth, work.width, steady=work.steady)
+        reduction = work.depth * step
         return reduction + TILE_OVERHEAD + size * wide * work.width
 
     return cost

@@ -18,6 +18,7 @@ from chainc.loops.values import Parameter
 from chainc.lowering.kernels import Contraction, Copy, Kernel
 from chainc.lowering.views import Buffer, View
 from chainc.schedules.layout.access import Access, Capacity, UnboundError, access
+from chainc.schedules.layout.lanes import vector_letter
 from chainc.schedules.layout.machine import Machine
 from chainc.schedules.layout.panels import panels
 
@@ -32,7 +33,8 @@ def packed(body: Sequence[Kernel], machine: Machine, capacity: Capacity) -> Iter
         kernel, root = found, found.root
         if isinstance(root, Contraction):
             for letters, view in zip(root.letters[:2], root.reads[:2], strict=True):
-                factor = _Factor(root, letters, view, machine, capacity)
+                vector = vector_letter(found, root, machine)
+                factor = _Factor(root, vector, letters, view, machine, capacity)
                 if factor.lies_apart:
                     copy, instead = factor.copied()
                     yield replace(copy, origin=kernel.origin, node=root.node)
@@ -42,18 +44,17 @@ def packed(body: Sequence[Kernel], machine: Machine, capacity: Capacity) -> Iter
 
 @dataclass(frozen=True)
 class _Factor:
-    """One operand of a contraction: its view, and the letters of its axes."""
+    """One operand of a contraction: its view, and the letters of its axes.
+
+    Vectors of the result run along `vector`.
+    """
 
     root: Contraction
+    vector: str
     letters: str
     view: View
     machine: Machine
     capacity: Capacity
-
-    @property
-    def vector(self) -> str:
-        """The letter along which vectors of the result run."""
-        return self.root.letters[2][-1:]
 
     @property
     def lies_apart(self) -> bool:

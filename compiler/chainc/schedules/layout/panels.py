@@ -1,4 +1,4 @@
-"""How each buffer lies in memory: row-major, or its last axis in panels of vectors.
+"""How each buffer lies in memory: row-major, or in panels of vectors along one axis.
 
     x[64, 784] @ w[784, 256]     the vectors of w and of the result run along the columns, so both
                                  lie in panels of 16 columns, each panel in the order of the loops
@@ -11,18 +11,19 @@ that needs vectors along another axis gets a copy with panels along that one:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from chainc.lowering.kernels import Copy, Kernel
+from chainc.ir.types import DType, float32
+from chainc.lowering.kernels import Contraction, Copy, Kernel
 from chainc.lowering.memory import substitute
 from chainc.lowering.program import Program
 from chainc.lowering.views import Buffer, Panels, View
 from chainc.schedules.layout.access import Capacity
+from chainc.schedules.layout.lanes import WORTH_PANELS, lane_axes, vector_letter
 from chainc.schedules.layout.machine import Machine
 
 CACHE_SETS_BYTES = 4096  # addresses so far apart share a set of the first-level cache
-WORTH_PANELS = 4  # a last axis shorter than a vector by more than this factor stays row-major
 
 Layouts = Mapping[str, Panels | None]  # of state slots and inputs, by key
 
@@ -34,8 +35,8 @@ def lay_out(
 
     `given` fixes the layouts of slots and inputs that another program shares.
     """
-    choice = _Choice(program, machine, capacity, given or {})
-    names = {buffer: replace(buffer, panels=panels) for buffer, panels in choice.panels.items()}
+    chosen = _chosen(program, machine, capacity, given or {})
+    names = {buffer: replace(buffer, panels=panels) for buffer, panels in chosen.items()}
     body = list(_converted(substitute(program, names).body, machine, capacity))
     moved = replace(substitute(program, names), body=tuple(body))
     return replace(
@@ -51,81 +52,87 @@ def layouts(program: Program) -> Layouts:
     return {buffer.key: buffer.panels for buffer in (*program.states, *program.inputs)}
 
 
-@dataclass
-class _Choice:
-    """Panels for what contractions read and write, and for what is computed from it."""
+def _chosen(
+    program: Program, machine: Machine, capacity: Capacity, given: Layouts
+) -> Mapping[Buffer, Panels]:
+    """Panels along the axes that hold lanes, wherever all uses of a buffer can do with them."""
+    axes = lane_axes(program, machine)
+    refused = {*_refused(program, axes), *_private(program)}
+    found: dict[Buffer, Panels] = {}
+    for buffer, axis in axes.items():
+        if buffer not in refused and _worth_panels(buffer, axis, machine):
+            found[buffer] = panels(buffer, axis, machine, capacity)
+    for buffer in (*program.states, *program.inputs):
+        if buffer.key in given:
+            found.pop(buffer, None)
+            fixed = given[buffer.key]
+            if fixed is not None:
+                found[buffer] = fixed
+    return found
 
-    program: Program
-    machine: Machine
-    capacity: Capacity
-    given: Layouts
-    panels: dict[Buffer, Panels] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        refused = set(self._refused())
-        wanted: set[Buffer] = set()
-        kernels = [member for kernel in self.program.body for member in kernel.single]
-        for kernel in kernels:
-            if kernel.multiplies:
-                wanted |= {kernel.out, *(view.buffer for view in kernel.reads)}
-        targets = _targets(self.program)
-        wanted |= {targets[buffer] for buffer in wanted if buffer in targets}
-        before = -1
-        while len(wanted) > before:
-            before = len(wanted)
-            for kernel in self.program.body:
-                wanted |= self._alike(kernel, wanted)
-            wanted |= {slot for slot, value in self.program.updates if value.buffer in wanted}
-            wanted |= {value.buffer for slot, value in self.program.updates if slot in wanted}
-        private = {
-            member.out
-            for kernel in self.program.body
-            if len(kernel.single) > 1
-            for member in kernel.single
-        }
-        for buffer in wanted - refused - private:
-            self._choose(buffer)
-        for buffer in (*self.program.states, *self.program.inputs):
-            if buffer.key in self.given:
-                self.panels.pop(buffer, None)
-                given = self.given[buffer.key]
-                if given is not None:
-                    self.panels[buffer] = given
+def _worth_panels(buffer: Buffer, axis: int, machine: Machine) -> bool:
+    shape, dtype = buffer.type.shape, buffer.type.dtype
+    if buffer.role not in ("work", "state", "batch") or len(shape) < 2:
+        return False
+    if buffer.role == "batch" and axis != len(shape) - 1:
+        return False  # its rows are copied as they come
+    extent, lanes = shape[axis], machine.lanes(dtype)
+    return isinstance(extent, int) and extent * WORTH_PANELS > lanes
 
-    def _alike(self, kernel: Kernel, wanted: set[Buffer]) -> set[Buffer]:
-        """Buffers of the shape of one in panels that the kernel handles in the same loops."""
-        handed_on = {member.out for member in kernel.single}
-        read = {view.buffer for view in kernel.reads if view.whole}
-        touched = {*kernel.outs, *handed_on, *read}
-        shapes = {buffer.type.shape for buffer in touched & wanted}
-        return {buffer for buffer in touched if buffer.type.shape in shapes}
 
-    def _choose(self, buffer: Buffer) -> None:
-        shape, dtype = buffer.type.shape, buffer.type.dtype
-        if buffer.role not in ("work", "state", "batch") or not dtype.is_float or len(shape) < 2:
-            return
-        extent, lanes = shape[-1], self.machine.lanes(dtype)
-        if isinstance(extent, int) and extent * WORTH_PANELS > lanes:
-            self.panels[buffer] = panels(buffer, len(shape) - 1, self.machine, self.capacity)
+def _private(program: Program) -> Iterator[Buffer]:
+    """Results that groups hand on in registers."""
+    for kernel in program.body:
+        if len(kernel.single) > 1:
+            yield from (member.out for member in kernel.single)
 
-    def _refused(self) -> Iterator[Buffer]:
-        """Buffers with a use that reads or writes elements in row-major order."""
-        for kernel in (*self.program.prologue, *self.program.body):
-            if _mixes_precisions(kernel):
-                yield from _floats(kernel)
-            for member in kernel.single:
-                if not member.takes_panels:
-                    yield member.out
-                    yield from (view.buffer for view in member.reads)
-            yield from (view.buffer for view in kernel.reads if not _keeps_panels(view))
-        for kernel in self.program.prologue:
-            yield kernel.out
-        for result in self.program.outputs:
-            if isinstance(result, View) and not result.whole:
-                yield result.buffer
-        for _, value in self.program.updates:
-            if not value.whole:
-                yield value.buffer
+
+def _refused(program: Program, axes: Mapping[Buffer, int]) -> Iterator[Buffer]:
+    """Buffers with a use that reads or writes elements in row-major order."""
+    for kernel in (*program.prologue, *program.body):
+        yield from _refused_by(kernel, axes)
+    for kernel in program.prologue:
+        yield kernel.out
+    for result in program.outputs:
+        if isinstance(result, View) and not result.whole:
+            yield result.buffer
+    for _, value in program.updates:
+        if not value.whole:
+            yield value.buffer
+
+
+def _refused_by(kernel: Kernel, axes: Mapping[Buffer, int]) -> Iterator[Buffer]:
+    floats = _of(kernel, lambda dtype: dtype.is_float)
+    if len({buffer.type.dtype for buffer in floats}) > 1:
+        yield from floats  # some panels would be narrower than others
+    if any(buffer.type.dtype.itemsize != float32.itemsize for buffer in floats):
+        yield from _of(kernel, lambda dtype: not dtype.is_float)
+    for member in kernel.single:
+        if member.one_by_one:
+            yield member.out
+            yield from (view.buffer for view in member.reads if not _lies_in_rows(view, axes))
+        if not member.takes_panels:
+            yield member.out
+            yield from (view.buffer for view in member.reads)
+        elif isinstance(member, Copy) and not _copies_whole(member, axes.get(member.out)):
+            yield member.out
+    for view in kernel.reads:
+        axis = axes.get(view.buffer)
+        if axis is not None and not view.whole and view.carried(axis) is None:
+            yield view.buffer
+
+
+def _lies_in_rows(view: View, axes: Mapping[Buffer, int]) -> bool:
+    """Are lanes neighbours along the last axis?"""
+    return axes.get(view.buffer) == len(view.buffer.type.shape) - 1
+
+
+def _copies_whole(copy: Copy, axis: int | None) -> bool:
+    """Does a copy write all positions of an axis of its result?"""
+    if not copy.starts or axis is None:
+        return True
+    return copy.out.type.shape[axis] == copy.operands[0].type.shape[axis]
 
 
 def panels(buffer: Buffer, axis: int, machine: Machine, capacity: Capacity) -> Panels:
@@ -138,25 +145,11 @@ def panels(buffer: Buffer, axis: int, machine: Machine, capacity: Capacity) -> P
     return Panels(axis, lanes, gap=1 if conflict else 0)
 
 
-def _targets(program: Program) -> dict[Buffer, Buffer]:
-    """Where results are kept."""
-    return {result: target for kernel in program.body for result, target in kernel.stored}
-
-
-def _floats(kernel: Kernel) -> Sequence[Buffer]:
+def _of(kernel: Kernel, wanted: Callable[[DType], bool]) -> Sequence[Buffer]:
+    """The buffers of a kernel with elements of such a type."""
     read = (view.buffer for view in kernel.reads)
     written = (member.out for member in kernel.single)
-    return [each for each in (*kernel.outs, *written, *read) if each.type.dtype.is_float]
-
-
-def _mixes_precisions(kernel: Kernel) -> bool:
-    """Would some of its panels be narrower than others, and a position fall apart in two ways?"""
-    return len({buffer.type.dtype for buffer in _floats(kernel)}) > 1
-
-
-def _keeps_panels(view: View) -> bool:
-    """Does the view leave the last axis of its buffer whole?"""
-    return view.whole or view.carried(len(view.buffer.type.shape) - 1) is not None
+    return [each for each in (*kernel.outs, *written, *read) if wanted(each.type.dtype)]
 
 
 def _converted(body: Sequence[Kernel], machine: Machine, capacity: Capacity) -> Iterator[Kernel]:
@@ -164,7 +157,7 @@ def _converted(body: Sequence[Kernel], machine: Machine, capacity: Capacity) -> 
     copies: dict[tuple[Buffer, int], Buffer] = {}
     for found in body:
         kernel = found
-        for view, axis in _misfits(found):
+        for view, axis in _misfits(found, machine):
             buffer = view.buffer
             if (buffer, axis) not in copies:
                 name = f"{buffer.name}_by_axis_{axis}"
@@ -179,11 +172,22 @@ def _converted(body: Sequence[Kernel], machine: Machine, capacity: Capacity) -> 
             copies = {key: copy for key, copy in copies.items() if key[0] is not out}
 
 
-def _misfits(kernel: Kernel) -> Iterator[tuple[View, int]]:
+def _misfits(kernel: Kernel, machine: Machine) -> Iterator[tuple[View, int]]:
     """Operands, and the axis of their buffers along which vectors should lie and do not."""
-    for view, vectors in kernel.vector_axes():
+    for view, vectors in _vector_axes(kernel, machine):
         panels, axis = view.buffer.panels, view.source(vectors)
         if panels is None or axis is None or axis == panels.axis:
             continue
         if isinstance(view.buffer.type.shape[axis], int):
             yield view, axis
+
+
+def _vector_axes(kernel: Kernel, machine: Machine) -> Iterator[tuple[View, int]]:
+    """Operands of a contraction, and the axis of each along which vectors should lie."""
+    root = kernel.root
+    if not isinstance(root, Contraction):
+        return
+    letter = vector_letter(kernel, root, machine)
+    for letters, view in zip(root.letters[:2], root.reads[:2], strict=True):
+        if letter and letter in letters:
+            yield view, letters.index(letter)

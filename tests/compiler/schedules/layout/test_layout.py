@@ -83,7 +83,7 @@ def test_a_last_axis_much_shorter_than_a_vector_stays_row_major(columns: int, in
 @pytest.mark.parametrize(
     "use",
     [
-        lambda w: w[3:7, :],
+        lambda w: w[:, 3:7],
         lambda w: cr.reshape(w, (-1,)),
         lambda w: cr.flip(w, 1),
         lambda w: cr.take(w, np.array([1, 0], np.int32), 0),

@@ -1,0 +1,213 @@
+"""Which axis of each buffer holds the lanes of vectors, so that it may lie in panels along it.
+
+Contractions decide, and what is computed from their elements follows:
+
+    x[64, 784] @ w[784, 256]              the last axis of the result, and so of w
+    window(x)[b,c,h,w,i,j] · w[o,c,i,j]   o: neighbours along h and w belong to many windows, so
+                                          their elements can be no lanes; images lie in panels
+                                          along their channels, and so does all between them
+
+Windows decide first. Another contraction does as what it reads and writes, or takes its last axis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from chainc.ir.movements import Window
+from chainc.lowering.kernels import Applied, Contraction, Kernel, Reduction
+from chainc.lowering.program import Program
+from chainc.lowering.views import Buffer, View
+from chainc.schedules.layout.machine import Machine
+
+WORTH_PANELS = 4  # an axis shorter than a vector by more than this factor is no lanes
+
+Place = tuple[Buffer, int]  # an axis of a buffer
+
+
+def lane_axes(program: Program, machine: Machine) -> Mapping[Buffer, int]:
+    """For each buffer that contractions read or write, or that is computed from such, an axis."""
+    choice = _Choice(machine, _neighbours(program))
+    roots = [kernel.root for kernel in program.body]
+    contractions = [root for root in roots if isinstance(root, Contraction)]
+    sliding = [root for root in contractions if _slides(root)]
+    for root in sliding:
+        choice.decide(root, _letter_beside_windows(root, machine))
+    for root in sliding:
+        choice.read_by_windows(root)
+    undecided = [root for root in contractions if root not in sliding]
+    while followers := [root for root in undecided if choice.leads_elsewhere(root)]:
+        for root in followers:
+            choice.decide(root, choice.letter_of_neighbours(root))
+        undecided = [root for root in undecided if root not in followers]
+    for root in undecided:
+        choice.take_last_axes(root)
+    choice.spread()
+    return choice.axes
+
+
+def vector_letter(kernel: Kernel, root: Contraction, machine: Machine) -> str:
+    """Along which vectors of a contraction's result run: the axis in panels of what is written."""
+    panels = [target.panels.axis for _, target in kernel.stored if target.panels is not None]
+    if panels:
+        return root.letters[2][panels[0]]
+    if _slides(root):
+        return _letter_beside_windows(root, machine)
+    return root.letters[2][-1:]
+
+
+@dataclass
+class _Choice:
+    machine: Machine
+    neighbours: Mapping[Place, Sequence[Place]]
+    axes: dict[Buffer, int] = field(default_factory=dict)
+    fresh: list[Place] = field(default_factory=list)  # chosen, and not yet spread
+
+    def choose(self, buffer: Buffer, axis: int) -> None:
+        """The first choice counts."""
+        if buffer not in self.axes:
+            self.axes[buffer] = axis
+            self.fresh.append((buffer, axis))
+
+    def spread(self) -> None:
+        """To all that is handled in the same loops, and on from there."""
+        while self.fresh:
+            fresh, self.fresh = self.fresh, []
+            for place in fresh:
+                for buffer, axis in self.neighbours.get(place, ()):
+                    self.choose(buffer, axis)
+
+    def decide(self, root: Contraction, letter: str) -> None:
+        """Vectors of the result run along a letter."""
+        if letter:
+            self.choose(root.out, root.letters[2].index(letter))
+            for letters, view in zip(root.letters[:2], root.reads[:2], strict=True):
+                axis = view.source(letters.index(letter)) if letter in letters else None
+                if axis is not None:
+                    self.choose(view.buffer, axis)
+        self.spread()
+
+    def read_by_windows(self, root: Contraction) -> None:
+        """What is read element by element: neighbours along a channel are read one by one too."""
+        for letters, view in zip(root.letters[:2], root.reads[:2], strict=True):
+            for position, letter in enumerate(letters):
+                axis = view.source(position)
+                long = self.machine.lanes(view.type.dtype)
+                if _slid(view) and letter not in root.letters[2] and axis is not None:
+                    extent = view.type.shape[position]
+                    if isinstance(extent, int) and extent >= long:
+                        self.choose(view.buffer, axis)
+        self.spread()
+
+    def leads_elsewhere(self, root: Contraction) -> bool:
+        """Has anything that it reads or writes lanes along another axis than the last?"""
+        buffers = [buffer for buffer in _buffers(root) if buffer in self.axes]
+        chosen = [(buffer, self.axes[buffer]) for buffer in buffers]
+        return any(axis != len(buffer.type.shape) - 1 for buffer, axis in chosen)
+
+    def letter_of_neighbours(self, root: Contraction) -> str:
+        if root.out in self.axes:
+            return root.letters[2][self.axes[root.out]]
+        return _letter_beside_windows(root, self.machine)
+
+    def take_last_axes(self, root: Contraction) -> None:
+        """Unless rows and columns of images, one after another, are lanes without panels."""
+        for letters, buffer in zip(root.letters, _buffers(root), strict=True):
+            if not _stay_together(letters[-2:], root.letters):
+                self.choose(buffer, len(buffer.type.shape) - 1)
+
+
+def _buffers(root: Contraction) -> tuple[Buffer, Buffer, Buffer]:
+    a, b = (view.buffer for view in root.reads[:2])
+    return a, b, root.out
+
+
+def _stay_together(pair: str, letters: Sequence[str]) -> bool:
+    """Do two axes follow each other wherever one of them is?"""
+    return len(pair) == 2 and all(pair in each or not set(pair) & set(each) for each in letters)
+
+
+def _slid(view: View) -> bool:
+    return any(isinstance(movement, Window) for movement in view.movements)
+
+
+def _slides(root: Contraction) -> bool:
+    if any(map(_slid, root.reads[:2])):
+        return True
+    return any(_stay_together(letters[-2:], root.letters) for letters in root.letters)
+
+
+def _letter_beside_windows(root: Contraction, machine: Machine) -> str:
+    """Best one that no window has and that fills vectors, if any lies whole in what is read."""
+    factors = list(zip(root.letters[:2], root.reads[:2], strict=True))
+    apart = {letter for letters, view in factors if not _slid(view) for letter in letters}
+    within = {letter for letters, view in factors if _slid(view) for letter in letters}
+    lanes = machine.lanes(root.factor_type)
+
+    def lies_whole(letter: str) -> bool:
+        inside = [(letters, view) for letters, view in factors if letter in letters]
+        return isinstance(root.extents[letter], int) and all(
+            view.source(letters.index(letter)) is not None for letters, view in inside
+        )
+
+    def worth(letter: str) -> tuple[bool, bool, float]:
+        extent = root.extents[letter]
+        assert isinstance(extent, int)
+        filled = extent / (-(-extent // lanes) * lanes)
+        return filled * WORTH_PANELS > 1, letter in apart - within, filled
+
+    fitting = [letter for letter in root.letters[2] if lies_whole(letter)]
+    return max(fitting, key=worth, default="")
+
+
+def _neighbours(program: Program) -> Mapping[Place, Sequence[Place]]:
+    """Axes of buffers along which kernels go in one loop."""
+    found: dict[Place, list[Place]] = {}
+    for kernel in program.body:
+        for one, other in _pairs(kernel):
+            found.setdefault(one, []).append(other)
+            found.setdefault(other, []).append(one)
+    for slot, value in program.updates:
+        if value.whole:
+            for axis in range(len(slot.type.shape)):
+                found.setdefault((slot, axis), []).append((value.buffer, axis))
+                found.setdefault((value.buffer, axis), []).append((slot, axis))
+    return found
+
+
+def _pairs(kernel: Kernel) -> Iterator[tuple[Place, Place]]:
+    for result, target in kernel.stored:
+        if result is not target:
+            yield from (((result, a), (target, a)) for a in range(len(target.type.shape)))
+    for member in kernel.single:
+        views = member.reads[2:] if isinstance(member, Contraction) else member.reads
+        for view in views:
+            for axis in range(len(view.buffer.type.shape)):
+                position = _in_result(member, view, axis)
+                if position is not None:
+                    yield (view.buffer, axis), (member.out, position)
+
+
+def _in_result(member: Kernel, view: View, axis: int) -> int | None:
+    """The axis of the result whose positions are those of an axis of what is read."""
+    position = view.carried(axis)
+    if position is None:
+        return None
+    if isinstance(member, Reduction):
+        if position in member.axes:
+            return None
+        if not member.keepdims:
+            position -= sum(reduced < position for reduced in member.axes)
+    elif isinstance(member, Applied):
+        return position if _alike(member, view) and position < len(member.out.type.shape) else None
+    else:
+        position += len(member.out.type.shape) - len(view.type.shape)
+    same = member.out.type.shape[position] == view.buffer.type.shape[axis]
+    return position if same else None
+
+
+def _alike(member: Applied, view: View) -> bool:
+    """Of a family, operands are read in the loops of the result as far as both have axes."""
+    pairs = zip(view.type.shape, member.out.type.shape, strict=False)
+    return view.whole and not member.one_by_one and all(one == other for one, other in pairs)

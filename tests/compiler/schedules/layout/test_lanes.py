@@ -1,0 +1,190 @@
+"""Which axis of a buffer lies in panels: that of channels wherever windows slide over images."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainc.ir import Graph, Node
+from chainc.ir.leaves import Slot
+from chainc.ir.types import coefficient_of
+from chainc.lowering.grouping import group
+from chainc.lowering.kernels import Copy
+from chainc.lowering.lower import lower
+from chainc.lowering.program import Program
+from chainc.lowering.views import Buffer
+from chainc.ops import pick
+from chainc.ops.families.indexing import IndexOf, Pick
+from chainc.passes import pipeline
+from chainc.schedules.layout.access import Capacity
+from chainc.schedules.layout.machine import AVX2
+from chainc.schedules.layout.panels import lay_out
+
+ROW_MAJOR = None
+CHANNELS = 1
+OUT = 0  # the axis of a kernel's outputs
+
+
+def laid_out(*outputs: Node) -> Program:
+    graph = Graph(outputs)
+    for step in pipeline():
+        graph = step.run(graph)
+    return lay_out(group(lower(graph)), AVX2, Capacity({"batch": 4}))
+
+
+def axes(program: Program) -> dict[str, set[int | None]]:
+    """Of the buffers of each name, the axes in panels."""
+    found: dict[str, set[int | None]] = {}
+    for buffer in _buffers(program):
+        panels = buffer.panels
+        found.setdefault(buffer.name, set()).add(None if panels is None else panels.axis)
+    return found
+
+
+def _buffers(program: Program) -> list[Buffer]:
+    outs = [out for kernel in program.body for out in kernel.outs]
+    return [*program.inputs, *program.states, *outs]
+
+
+def slot(node: Node, name: str) -> Node:
+    """The parameter of that name that a node reads."""
+    slots = Graph((node,)).leaves("state")
+    return next(each for each in slots if isinstance(each.op, Slot) and each.op.label == name)
+
+
+def image(channels: int = 16, side: int = 6) -> Node:
+    return cr.input("x", ("batch", channels, side, side))
+
+
+def convolved(x: Node, name: str, outputs: int, taps: int = 3, stride: int = 1) -> Node:
+    w = cr.parameter(name, (outputs, coefficient_of(x.shape[1]), taps, taps), 0.1)
+    border = taps // 2
+    padded = cr.pad(x, ((0, 0), (0, 0), (border, border), (border, border)))
+    windows = cr.window(padded, (taps, taps), (2, 3), stride=stride)
+    return cr.einsum("bchwij,ocij->bohw", windows, w)
+
+
+def test_images_and_their_cotangents_lie_in_panels_along_channels() -> None:
+    y = convolved(cr.tanh(convolved(image(), "v", 24)), "w", 32)
+    loss = cr.sum(y * y)
+    w, v = slot(loss, "w"), slot(loss, "v")
+    program = laid_out(cr.sum(cr.square(cr.grad(loss, w))), cr.sum(cr.square(cr.grad(loss, v))))
+    for buffer in _buffers(program):
+        shape = buffer.type.shape
+        if buffer.role == "input":
+            assert buffer.panels is None
+        elif len(shape) == 4 and shape[0] in (24, 32) and not buffer.name.endswith("by_axis_1"):
+            assert buffer.panels is not None, buffer.name
+            assert buffer.panels.axis == OUT
+        elif len(shape) == 4 and shape[1] in (16, 24, 32):
+            assert buffer.panels is not None, buffer.name
+            assert buffer.panels.axis == CHANNELS
+
+
+def test_the_gradient_of_images_reads_a_copy_of_the_kernel() -> None:
+    """Its vectors run along the channels that the forward contraction sums over."""
+    y = convolved(cr.tanh(convolved(image(), "v", 24)), "w", 32)
+    program = laid_out(cr.sum(cr.square(cr.grad(cr.sum(y * y), slot(y, "v")))))
+    copies = [kernel for kernel in program.body if isinstance(kernel, Copy)]
+    (copy,) = (kernel for kernel in copies if kernel.reads[0].buffer.key == "w")
+    assert copy.reads[0].buffer.panels is not None
+    assert copy.reads[0].buffer.panels.axis == OUT
+    assert copy.out.panels is not None
+    assert copy.out.panels.axis == CHANNELS
+
+
+@pytest.mark.parametrize(
+    ("what", "follows"),
+    [
+        (lambda y: cr.max(cr.window(y, (2, 2), (2, 3), stride=2), axis=(4, 5)), True),
+        (lambda y: cr.sum(y, axis=(2, 3)), True),
+        (lambda y: cr.pad(y, ((0, 0), (0, 0), (1, 1), (1, 1))) * 2.0, True),
+        (lambda y: y[:, :, ::2, 1:] * 2.0, True),
+        (lambda y: y - cr.mean(y, axis=(0, 2, 3), keepdims=True), True),
+        (lambda y: cr.pad(y, ((0, 0), (1, 0), (0, 0), (0, 0))) * 2.0, False),
+    ],
+    ids=["pooling", "mean", "pad", "slice", "normalization", "channels padded"],
+)
+def test_what_is_computed_from_images_follows(what: object, follows: bool) -> None:
+    assert callable(what)
+    y = what(cr.tanh(convolved(image(), "w", 32)))
+    last = convolved(y, "v", 8) if y.ndim == 4 else y
+    program = laid_out(cr.sum(cr.square(last)))
+    found = [b for kernel in program.body for b in kernel.outs if len(b.type.shape) >= 2]
+    images = [b for b in found if b.type.shape[1] in (32, 33) and b.type.shape[0] != 1]
+    assert all((b.panels is not None and b.panels.axis == CHANNELS) for b in images) is follows
+
+
+def test_a_kernel_of_one_tap_does_as_its_neighbours() -> None:
+    y = convolved(cr.tanh(convolved(image(), "w", 32)), "v", 24, taps=1)
+    program = laid_out(cr.sum(cr.square(y)))
+    found = {buffer.key: buffer.panels for buffer in program.states}
+    assert [panels is not None and panels.axis for panels in found.values()] == [OUT, OUT]
+
+
+def test_few_channels_stay_row_major() -> None:
+    program = laid_out(cr.sum(cr.square(convolved(image(1) * 2.0, "w", 2))))
+    assert all(buffer.panels is None for buffer in _buffers(program))
+
+
+def test_masks_lie_as_what_they_mask() -> None:
+    x = convolved(image(), "w", 32)
+    y = convolved(cr.where(x > 0.5, x, 0.0 * x), "v", 8)
+    program = laid_out(cr.sum(cr.square(cr.grad(cr.sum(y * y), slot(y, "w")))))
+    masks = [b for b in _buffers(program) if b.type.dtype.name == "bool" and b.type.ndim == 4]
+    assert all(mask.panels is not None and mask.panels.axis == CHANNELS for mask in masks)
+
+
+def test_flattened_images_are_row_major_and_what_they_come_from_is_not() -> None:
+    y = cr.tanh(convolved(image(), "w", 32))
+    small = cr.max(cr.window(y, (2, 2), (2, 3), stride=2), axis=(4, 5))
+    w = cr.parameter("v", (288, 10), 0.1)
+    found = axes(laid_out(cr.reshape(small, (-1, 288)) @ w))
+    assert found["max"] == {ROW_MAJOR}
+    assert found["tanh"] == {CHANNELS}
+
+
+def test_indices_lie_as_what_they_point_into() -> None:
+    """The gradient of the largest of each window: of six of eight lanes, none is done alone."""
+    y = cr.tanh(convolved(image(), "w", 6))
+    windows = cr.reshape(cr.window(y, (2, 2), (2, 3), stride=2), (-1, 6, 3, 3, 4))
+    largest = pick(windows, cr.argmax(windows, -1))
+    last = cr.sum(cr.square(convolved(largest, "v", 8)))
+    outputs = (last, cr.grad(last, slot(last, "w")))
+    program = laid_out(outputs[0], cr.sum(cr.square(outputs[1])))
+    assert axes(program)["argmax"] == {CHANNELS}
+    subjects = {type(kernel.root.subject) for kernel in program.body}
+    assert IndexOf in subjects
+    assert Pick not in subjects  # the maximum needs no index
+    function, plain = (cr.compile(outputs, target=target) for target in ("llvm", "numpy"))
+    x = np.random.default_rng(0).standard_normal((3, 16, 6, 6), np.float32)
+    state = function.initial_state(0)
+    both = (each.bind(state)(x=x) for each in (function, plain))
+    for one, other in zip(*both, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
+def test_what_picks_single_elements_is_row_major() -> None:
+    """Its index is no vector; what it picks from lies as its rows do."""
+    y = cr.tanh(convolved(image(), "w", 32))
+    windows = cr.reshape(cr.window(y, (2, 2), (2, 3), stride=2), (-1, 32, 3, 3, 4))
+    picked = pick(windows, cr.argmin(windows, -1))
+    outputs = (cr.sum(cr.square(convolved(picked, "v", 8))),)
+    assert axes(laid_out(*outputs))["pick"] == {ROW_MAJOR}
+    function, plain = (cr.compile(outputs, target=target) for target in ("llvm", "numpy"))
+    x = np.random.default_rng(0).standard_normal((3, 16, 6, 6), np.float32)
+    state = function.initial_state(0)
+    found, expected = (each.bind(state)(x=x)[0] for each in (function, plain))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_both_targets_agree_where_layouts_meet() -> None:
+    y = cr.tanh(convolved(image(5), "w", 11))
+    rows = cr.reshape(y, (-1, 11 * 36)) @ cr.parameter("v", (11 * 36, 7), 0.1)
+    function, plain = (cr.compile(rows, target=target) for target in ("llvm", "numpy"))
+    x = np.random.default_rng(0).standard_normal((3, 5, 6, 6), np.float32)
+    state = function.initial_state(0)
+    np.testing.assert_allclose(
+        function.bind(state)(x=x), plain.bind(state)(x=x), rtol=1e-5, atol=1e-5
+    )
