@@ -10,6 +10,7 @@ import pytest
 
 import chainrule as cr
 from chainc.ir import Node
+from chainrule import losses, nn, optim
 
 Floats = npt.NDArray[np.float64]
 
@@ -154,3 +155,21 @@ def test_a_chain_of_convolutions_between_which_nothing_changes_its_place() -> No
             native.bind(state)(x=image), plain.bind(state)(x=image), strict=True
         ):
             np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
+
+
+def test_bits_do_not_depend_on_threads() -> None:
+    """Of a training whose last batch is smaller; channels fill vectors, or do not."""
+    x = cr.input("x", ("batch", 1, 12, 12))
+    y = cr.input("y", ("batch",), dtype="int32")
+    layers = [nn.Conv2d(1, 6, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+    layers += [nn.Conv2d(6, 16, 3, stride=2), nn.ReLU(), nn.Flatten(), nn.Linear(64, 10)]
+    loss = losses.cross_entropy(nn.Sequential(*layers)(x), y)
+    training = cr.training(optim.SGD(lr=0.1, momentum=0.9).minimize(loss), epochs=2, batch_size=32)
+    generator = np.random.default_rng(2)
+    data = {
+        x: generator.standard_normal((71, 1, 12, 12), np.float32),
+        y: generator.integers(0, 10, 71).astype(np.int32),
+    }
+    one, two = (cr.compile(training, threads=count).run(data).state for count in (1, 2))
+    for key, value in one.items():
+        np.testing.assert_array_equal(value, two[key])
