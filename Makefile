@@ -43,6 +43,7 @@ docs: .venv/installed-for-docs
 bench: .venv/installed-for-bench
 	$(BIN)/python -m tests.benchmarks.native \
 	    $(if $(wildcard $(PEERS)),--peers $(PEERS)) $(if $(MNIST),--mnist $(MNIST))
+	$(or $(wildcard $(PEERS)),$(BIN)/python) -m tests.benchmarks.images
 
 peers: .venv-peers/installed
 
