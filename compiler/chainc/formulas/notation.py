@@ -8,7 +8,9 @@ from chainc.ir import Graph, Node, Op
 from chainc.ir.leaves import Constant, Input, SizeOf
 from chainc.ir.types import TensorType, float32, format_shape
 from chainc.ops.arithmetic import add
+from chainc.ops.contract import Contract
 from chainc.ops.formula import Formula
+from chainc.ops.parts.window import OverlapAdd, Sliding, Window
 
 LONGEST_FORMULA = 40  # nodes; a longer one is shown by its name alone
 
@@ -89,7 +91,27 @@ def lines(node: Node, constants: Mapping[int, str]) -> tuple[str, ...]:
         return ("fused kernel", *_steps(op.fused_body, names))
     if isinstance(op, Formula):
         return (op.title, *_formula(op, constants))
-    return (caption(op, _arguments(node, constants)),)
+    if isinstance(op, Window | OverlapAdd):
+        return (f"{op.label} {_sizes(op.slides)}",)
+    kind = ("convolution",) if is_over_windows(node) else ()
+    return (*kind, caption(op, _arguments(node, constants)))
+
+
+def is_over_windows(node: Node) -> bool:
+    """Is it a contraction over the windows of another operand, as a convolution is?"""
+    return isinstance(node.op, Contract) and any(
+        isinstance(operand.op, Window) for operand in node.inputs
+    )
+
+
+def _sizes(slides: Sequence[Sliding]) -> str:
+    """`3×3`, `2×2 stride 2`, `3×3 dilation 1×2`."""
+    told = ["×".join(str(slide.taps) for slide in slides)]
+    for word in ("stride", "dilation"):
+        steps = [slide.stride if word == "stride" else slide.dilation for slide in slides]
+        if set(steps) != {1}:
+            told.append(f"{word} {'×'.join(map(str, steps if len(set(steps)) > 1 else steps[:1]))}")
+    return " ".join(told)
 
 
 def flowing(node: Node, constants: Mapping[int, str]) -> Mapping[Node, int]:

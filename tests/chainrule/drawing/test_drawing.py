@@ -168,6 +168,19 @@ def test_a_training_step_opens_folded(optimizer: cr.optim.Optimizer) -> None:
     assert "weight" not in found
 
 
+def test_a_convolutional_network_is_drawn_by_its_layers_and_by_its_windows() -> None:
+    x = cr.input("x", ("batch", 1, 8, 8))
+    model = cr.nn.Sequential(cr.nn.Conv2d(1, 4, 3), cr.nn.ReLU(), cr.nn.MaxPool2d(2), name="net")
+    loss = cr.sum(model(x))
+    slope = cr.grad(loss, model.parameters()[0])
+    closed = texts(draw(loss, slope, detail="layers").svg())
+    assert {"conv2d1", "∂ conv2d1", "maxpool2d1", "[batch,4,3,3]"} <= set(closed)
+    assert not [text for text in closed if "->" in text or "window" in text]
+    opened = texts(draw(loss, slope, detail="ops").svg())
+    assert {"window 3×3", "window 2×2 stride 2", "bcxyij,ocij->boxy"} <= set(opened)
+    assert opened.count("convolution") == 2  # forward, and for the kernel
+
+
 def test_the_source_is_for_the_package_graphviz() -> None:
     drawing = draw(cr.exp(cr.input("x")), title="<b>x</b>")
     assert isinstance(drawing.source, graphviz.Source)

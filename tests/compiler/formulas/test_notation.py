@@ -24,6 +24,19 @@ from chainc.ops.formula import Formula, Region, scalar_input
 # Ops and their operands
 
 
+def test_a_contraction_over_windows_is_a_convolution() -> None:
+    x, w = declare("x", 2, 7, 7), declare("w", 3, 2, 2, 3)
+    windows = ops.window(x, (2, 3), (1, 2), (1, 2), 2)
+    y = ops.einsum("cpqij,ocij->opq", windows, w)
+    drawn = Picture(to_dot(Graph((y,))))
+    read = {("window 2×3 stride 1×2 dilation 2", "A [2,5,2,2,3]"), ("w", "B [3,2,2,3]")}
+    assert drawn.into("convolution") == read
+    assert drawn["convolution"]["label"] == r"convolution\ncpqij,ocij->opq"
+    plain = Picture(to_dot(Graph((ops.einsum("cpqij,ocij->opq", declare("v", 2, 5, 2, 2, 3), w),))))
+    assert "cpqij,ocij->opq" in plain.labels()
+    assert "window 2" in Picture(to_dot(Graph((ops.window(x, 2, 2),)))).labels()
+
+
 def test_operands_are_told_apart_where_order_matters() -> None:
     x, y = declare("left", 3), declare("right", 3)
     assert Picture(to_dot(Graph((x - y,)))).into("a − b") == {("left", "a [3]"), ("right", "b [3]")}
