@@ -15,6 +15,7 @@ from chainc.backends.llvm.target import NativeTarget
 from chainc.backends.numpy.target import NumpyTarget
 from chainc.backends.signature import Signature
 from chainc.backends.target import (
+    Budget,
     ExecutableFunction,
     ExecutableTraining,
     KeepingTarget,
@@ -25,7 +26,9 @@ from chainc.ir import Graph, Node
 from chainc.ir.errors import GraphError
 from chainc.ir.python.collection import without_collection
 from chainc.ir.text.digest import Digest, UnknownMeaningError
+from chainc.ir.types import names_of
 from chainc.ir.verify import verify, verify_kept
+from chainc.ops.formula import RECOMPUTE
 from chainc.ops.runs.modes import require_resolved
 from chainc.rewriting.trace import tracing
 
@@ -52,17 +55,22 @@ class Stage:
 class FunctionStages:
     """A graph on its way to a program; each stage is made when it is first asked for.
 
-    A program that is called `seldom` compiles quickly rather than to run fast.
+    A program that is called `seldom` compiles quickly rather than to run fast. One with a budget
+    has no named sizes.
     """
 
     graph: Graph
     passes: Sequence[Pass]
     seldom: bool = False
+    budget: Budget | None = None
 
     @cached_property
     def stages(self) -> tuple[Stage, ...]:
         """The declared graph and the graph after every pass."""
-        return optimize(self.graph, self.passes)
+        stages = optimize(self.graph, self.passes)
+        if self.budget is None:
+            return stages
+        return _within(self.budget, stages, self.passes, {}, self.budget.target.bytes_of_function)
 
     @cached_property
     def program(self) -> Program:
@@ -154,6 +162,7 @@ class TrainingStages:
     passes: Sequence[Pass]
     form: LoopForm
     report: Callable[[], Reports]
+    budget: Budget | None = None
 
     @property
     def graphs(self) -> tuple[Graph, ...]:
@@ -169,18 +178,34 @@ class TrainingStages:
     @cached_property
     def stages(self) -> tuple[Stage, ...]:
         """Of the step."""
-        return optimize(self.reports.step.graph, self.passes)
+        stages, budget = optimize(self.reports.step.graph, self.passes), self.budget
+        if budget is None:
+            return stages
+
+        def nbytes(step: Program) -> int:
+            return budget.target.bytes_of_training(self._around(step), budget.threads)
+
+        return _within(budget, stages, self.passes, self._sizes, nbytes)
 
     @cached_property
     def loop(self) -> TrainingLoop:
         """All programs, and the loop around them."""
+        return self._around(_lowered(self.stages, self._sizes))
+
+    def _around(self, step: Program) -> TrainingLoop:
+        return replace(self._without_step, step=step)
+
+    @cached_property
+    def _without_step(self) -> TrainingLoop:
+        """The loop with the evaluation in the place of the step."""
         from chainc.lowering.program import TrainingLoop
 
         reports, passes = self.reports, self.passes
         form = {each.name: getattr(self.form, each.name) for each in fields(self.form)}
+        evaluate = _lowered(optimize(reports.evaluation.graph, passes))
         return TrainingLoop(
-            step=_lowered(self.stages),
-            evaluate=_lowered(optimize(reports.evaluation.graph, passes)),
+            step=evaluate,
+            evaluate=evaluate,
             step_summary=reports.step.lowered(passes),
             evaluate_summary=reports.evaluation.lowered(passes),
             epoch_end=None if self.end is None else self.end.lowered(passes),
@@ -188,11 +213,52 @@ class TrainingStages:
             **form,
         )
 
+    @property
+    def _sizes(self) -> Mapping[str, int]:
+        """Of a whole batch."""
+        dims = [dim for node in self.step.leaves("input") for dim in node.shape]
+        return {name: self.form.batch_size for dim in dims for name in names_of(dim)}
 
-def _lowered(stages: Sequence[Stage]) -> Program:
+
+def _lowered(stages: Sequence[Stage], sizes: Mapping[str, int] | None = None) -> Program:
     from chainc.lowering.lower import lower
 
-    return lower(stages[-1].graph)
+    program = lower(stages[-1].graph)
+    if all(stage.name != RECOMPUTE for stage in stages):
+        return program
+    from chainc.lowering.order import thrifty
+
+    return thrifty(program, sizes or {})
+
+
+def _within(
+    budget: Budget,
+    stages: tuple[Stage, ...],
+    passes: Sequence[Pass],
+    sizes: Mapping[str, int],
+    nbytes: Callable[[Program], int],
+) -> tuple[Stage, ...]:
+    """The stages; with more and more that is computed again, until the program fits.
+
+    Raises:
+        GraphError: it never does.
+    """
+    from chainc.passes import Pass
+    from chainc.passes.recompute import ForwardPass, recomputing
+
+    least = nbytes(_lowered(stages))
+    if least <= budget.bytes:
+        return stages
+    at = next((i for i, step in enumerate(passes) if step.name == "fuse"), len(passes))
+    graph = stages[at].graph
+    for places in ForwardPass(graph, sizes).choices():
+        step = Pass(RECOMPUTE, recomputing(places))
+        tried = (*stages[: at + 1], *optimize(graph, (step, *passes[at:]))[1:])
+        needed = nbytes(_lowered(tried, sizes))
+        if needed <= budget.bytes:
+            return tried
+        least = min(least, needed)
+    raise budget.exceeded(least)
 
 
 @dataclass(frozen=True)
@@ -275,15 +341,25 @@ def optimize(graph: Graph, passes: Sequence[Pass]) -> tuple[Stage, ...]:
 
 @without_collection()
 def compile_function(
-    graph: Graph, passes: Sequence[Pass], target: Target, *, seldom: bool = False
+    graph: Graph,
+    passes: Sequence[Pass],
+    target: Target,
+    *,
+    seldom: bool = False,
+    budget: Budget | None = None,
 ) -> CompiledFunction:
     """A graph through the passes to a function that is bound to states and sizes.
 
     One that is called `seldom` compiles quickly rather than to run fast. What the target has kept
     of an equal graph is not made again.
+
+    Raises:
+        GraphError: it takes more memory than its budget.
     """
-    declared = FunctionStages(graph, passes, seldom)
-    known = _known([graph], passes, seldom)
+    declared = FunctionStages(graph, passes, seldom, budget)
+    if budget is not None:
+        _ = declared.stages  # not at the first call, as all else
+    known = _known([graph], passes, (seldom, budget and budget.bytes))
     if known is not None and isinstance(target, KeepingTarget):
         return CompiledFunction(target, declared, *target.start_function(known, declared.made))
     executable = target.compile_function(*declared.made())
@@ -292,10 +368,14 @@ def compile_function(
 
 @without_collection()
 def compile_training(
-    declared: TrainingStages, target: Target, threads: int | None = None
+    declared: TrainingStages,
+    target: Target,
+    threads: int | None = None,
+    budget: Budget | None = None,
 ) -> CompiledTraining:
     """The step, the evaluation and the loops around them; see `compile_function`."""
-    known = _known(declared.graphs, declared.passes, declared.form)
+    declared = replace(declared, budget=budget)
+    known = _known(declared.graphs, declared.passes, (declared.form, budget and budget.bytes))
     if known is not None and isinstance(target, KeepingTarget):
         started = target.start_training(known, lambda: declared.loop, threads)
         return CompiledTraining(target, declared, *started)

@@ -10,9 +10,10 @@ import chainrule as cr
 STATES = Made("state", times=2)
 COMPILING: dict[str, Arguments] = {
     "cr.compile": {"what": loss, "target": "numpy", "threads": None, "mode": "infer",
-                   "fast_math": False, "passes": ["cse"], "bake_in": False, "batch": 3},
+                   "fast_math": False, "passes": ["cse"], "bake_in": False, "memory": "1 MB",
+                   "batch": 3},
     "cr.compile: a training": {"what": Made("training"), "target": "numpy", "threads": 1,
-                               "passes": ["cse"], "bake_in": ["lr"]},
+                               "memory": "9 MB", "passes": ["cse"], "bake_in": ["lr"]},
     "cr.parse": {"text": cr.Graph([square]).text()},
     "cr.Function": {"compiled": Made("lowered_function"), "single": True, "arrays": None},
     "cr.TrainingProgram": {"declared": Made("training"), "compiled": Made("lowered")},

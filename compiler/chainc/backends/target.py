@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from chainc.backends.epochs import TrainingRunner
 from chainc.backends.signature import Signature
 from chainc.ir import Graph
+from chainc.ir.errors import GraphError, user_location
 from chainc.ir.types import Array
 
 if TYPE_CHECKING:
@@ -134,3 +135,49 @@ class KeepingTarget(Protocol):
         self, known: Known, make: Callable[[], TrainingLoop], threads: int | None
     ) -> tuple[Signature, ExecutableTraining]:
         """See `Target.compile_training`."""
+
+
+@runtime_checkable
+class PlanningTarget(Target, Protocol):
+    """A target that knows how much memory a program takes before it runs."""
+
+    def bytes_of_function(self, program: Program) -> int:
+        """Of a program without named sizes."""
+
+    def bytes_of_training(self, loop: TrainingLoop, threads: int | None) -> int:
+        """Of a loop, for whole batches."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How many bytes a program may take on a target, as a line of the user's program says."""
+
+    bytes: int
+    target: PlanningTarget
+    threads: int | None
+    line: str
+
+    @classmethod
+    def of(cls, nbytes: int | None, target: Target, threads: int | None = None) -> Budget | None:
+        """Of what is compiled now; None is no budget.
+
+        Raises:
+            GraphError: the target cannot say what a program takes.
+        """
+        if nbytes is None:
+            return None
+        if not isinstance(target, PlanningTarget):
+            raise GraphError(
+                f"compile: the target {target.name!r} does not say how much memory it takes",
+                hint='leave memory out, or compile for "llvm" or "numpy"',
+            )
+        return cls(nbytes, target, threads, str(user_location() or "unknown line"))
+
+    def exceeded(self, least: int) -> GraphError:
+        """Of a program that takes at least so many bytes, whatever is computed again."""
+        return GraphError(
+            f"compile: the program takes {least:,} bytes with all that can be computed again, "
+            f"{least - self.bytes:,} more than the memory of {self.bytes:,}",
+            where=self.line,
+            hint=f"give memory={least}, or take fewer rows at a time",
+        )

@@ -27,6 +27,7 @@ from chainc.drawing.stretches import Key, Keys, Stretch, is_same
 from chainc.formulas import notation
 from chainc.ir import Graph, Node
 from chainc.ir.leaves import Input, Leaf, Slot
+from chainc.ops.formula import is_recomputed
 
 MARKED_TOGETHER = 3  # outputs that one marker names
 
@@ -185,7 +186,9 @@ class _Assembly:
             for part in parts_of(node)
             if part.origin.scopes
         )
-        return (f"{first}: {', '.join(names)}" if len(names) > 1 else first, *others)
+        title = f"{first}: {', '.join(names)}" if len(names) > 1 else first
+        again = any(is_recomputed(part) for part in parts_of(node))
+        return (title, *others, *(["computed again"] if again else []))
 
     def _operands(self) -> Iterable[Edge]:
         """The edges between vertices that stand for one node each."""

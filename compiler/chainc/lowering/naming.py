@@ -6,13 +6,15 @@ from chainc.ir import Node, Origin
 from chainc.ir.leaves import Input, Slot
 from chainc.ir.types import TensorType
 from chainc.lowering.views import Buffer
+from chainc.ops.formula import is_recomputed
 
 
 def name_of(node: Node) -> str:
     """`linear1`, `d_linear1_weight`, `exp`: the layer, what is differentiated, or the op."""
     if isinstance(node.op, (Input, Slot)):
         return node.op.label.split("/", 1)[-1]
-    return name_from(node.origin, _op_name(node))
+    name = name_from(node.origin, _op_name(node))
+    return f"{name}_again" if is_recomputed(node) else name
 
 
 def name_from(origin: Origin, op: str) -> str:

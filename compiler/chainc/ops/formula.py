@@ -173,6 +173,17 @@ class Region(Elementwise):
         return [Sample(cls(Graph((exp(x * y) + x,))), (x.type, y.type))]
 
 
+RECOMPUTE = "recompute"  # the rule that computes a value again
+
+
+def is_recomputed(node: Node) -> bool:
+    """Does it compute a value that was there before and was not kept, itself or as a kernel?"""
+    rewrite = node.origin.rewrite
+    while rewrite is not None and rewrite.rule != RECOMPUTE:
+        rewrite = rewrite.replaced.origin.rewrite
+    return rewrite is not None
+
+
 def fused_parts(node: Node) -> tuple[Node, ...]:
     """The ops that are fused into a node, the product of its contraction first; none of one op."""
     body = node.op.fused_body

@@ -6,16 +6,17 @@ from collections.abc import Callable, Sequence
 from typing import overload
 
 from chainc import driver, ir
-from chainc.backends.target import Target
+from chainc.backends.target import Budget, Target
 from chainc.ir import Node
 from chainc.ir.errors import GraphError, InputError
+from chainc.ir.types import names_of
 from chainc.ops.movement import as_flag
 from chainc.ops.runs.modes import MODES, Mode
 from chainc.passes import Pass, passes_named, pipeline
 from chainrule.compiled.function import Function, Numbers
 from chainrule.compiled.lowering import training_stages
 from chainrule.compiled.training import TrainingProgram
-from chainrule.declare.arguments import count, is_one_of
+from chainrule.declare.arguments import byte_count, count, is_one_of
 from chainrule.declare.graphs import Declaration, graph_of
 from chainrule.steps.loop import Training
 from chainrule.steps.step import Step
@@ -32,6 +33,7 @@ def compile(
     threads: int | None = None,
     mode: None = None,
     fast_math: bool = False,
+    memory: str | int | None = None,
     passes: Passes | None = None,
     bake_in: Sequence[str] | bool = False,
     **sizes: int,
@@ -43,6 +45,7 @@ def compile(
     target: str | Target = "llvm",
     mode: Mode | None = None,
     fast_math: bool = False,
+    memory: str | int | None = None,
     passes: Passes | None = None,
     bake_in: Sequence[str] | bool = False,
     **sizes: int,
@@ -54,6 +57,7 @@ def compile(
     target: str | Target = "llvm",
     mode: Mode | None = None,
     fast_math: bool = False,
+    memory: str | int | None = None,
     passes: Passes | None = None,
     bake_in: Sequence[str] | bool = False,
     **sizes: int,
@@ -65,6 +69,7 @@ def compile(
     threads: int | None = None,
     mode: Mode | None = None,
     fast_math: bool = False,
+    memory: str | int | None = None,
     passes: Passes | None = None,
     bake_in: Sequence[str] | bool = False,
     **sizes: int,
@@ -81,28 +86,39 @@ def compile(
             alone. By default "train" for a step and a graph with updates, "infer" for others.
         fast_math: also use rewrite rules that hold over the real numbers but may differ for NaN,
             infinities and signed zeros, or in rounding.
+        memory: how much it may take, such as "64 MB" or a number of bytes: of machine code all
+            that a run allocates (`plan.arena_bytes`), of NumPy the buffers of a step or a call.
+            Where more would be needed, values that the backward pass reads are computed again,
+            those first that take the fewest operations for a byte. The results keep their bits.
+            All named sizes but a training's batch have to be given.
         passes: other passes than the default pipeline, in order: their names, or functions.
         bake_in: hyperparameters (inputs with defaults) to make constants: names, or True for all.
         sizes: values for named sizes, such as batch=64; the others are bound at each call.
 
     Raises:
-        GraphError: the graph cannot be compiled, or there is no such target.
-        InputError: a named size or hyperparameter does not exist, or `threads` or `mode` cannot be
-            used.
+        GraphError: the graph cannot be compiled, also not in so much memory, or there is no such
+            target.
+        InputError: a named size or hyperparameter does not exist, or `threads`, `mode` or `memory`
+            cannot be used.
     """
     chosen_target = driver.target_named(target)
     _check_threads(what, threads)
     _check_mode(what, mode)
     real = as_flag("compile", "fast_math", fast_math)
+    limit = None if memory is None else byte_count("compile", "memory", memory)
+    budget = Budget.of(limit, chosen_target, threads)
     chosen_passes = pipeline(real) if passes is None else passes_named(passes)
     if isinstance(what, Training):
         _check_watched(what, chosen_target)
         step = graph_of(what, "train", sizes=sizes, bake_in=bake_in)
         evaluation = graph_of(what, "infer", sizes=sizes, bake_in=bake_in)
         stages = training_stages(what, step, evaluation, chosen_passes)
-        return TrainingProgram(what, driver.compile_training(stages, chosen_target, threads))
+        made = driver.compile_training(stages, chosen_target, threads, budget)
+        return TrainingProgram(what, made)
     graph = graph_of(what, mode or _usual_mode(what), sizes=sizes, bake_in=bake_in)
-    compiled = driver.compile_function(graph, chosen_passes, chosen_target)
+    if budget is not None:
+        _check_all_bound(graph)
+    compiled = driver.compile_function(graph, chosen_passes, chosen_target, budget=budget)
     if isinstance(what, Node):
         return Function[Numbers](compiled, single=True)
     return Function[tuple[Numbers, ...]](compiled, single=False)
@@ -134,6 +150,17 @@ def _check_threads(what: Compilable | Training, threads: int | None) -> None:
         raise InputError(
             "compile: threads are for a training; a function runs in the thread that calls it",
             hint="leave threads out, and call functions made by bind in threads of your own",
+        )
+
+
+def _check_all_bound(graph: ir.Graph) -> None:
+    """A number of bytes holds for given sizes."""
+    names = sorted({name for node in graph.nodes for dim in node.shape for name in names_of(dim)})
+    if names:
+        given = ", ".join(f"{name}=32" for name in names)
+        raise InputError(
+            f"compile: memory depends on {', '.join(names)}, which is not given",
+            hint=f"give the named sizes too: cr.compile(..., {given})",
         )
 
 

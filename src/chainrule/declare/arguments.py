@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Collection, Iterable, Mapping
 from numbers import Real
+from string import ascii_letters
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,10 @@ from chainc.ops.movement import whole
 from chainrule.declare.arrays import UnfitError, read, taken_out
 
 LARGEST = 2**63 - 1  # that an integer of a compiled program can be
+UNITS = {
+    "B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9,
+    "KiB": 2**10, "MiB": 2**20, "GiB": 2**30,
+}  # fmt: skip
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,6 +118,26 @@ def count(function: str, name: str, value: object, *, at_least: int = 1, hint: s
             f"{function}: {name} must be below 2^63, got {value!r}", hint="give a smaller number"
         )
     return converted
+
+
+def byte_count(function: str, name: str, value: object) -> int:
+    """A number of bytes, or a text such as "64 MB".
+
+    Raises:
+        InputError: it is neither, or less than one byte.
+    """
+    if not isinstance(value, str):
+        hint = f'give {name}="64 MB", or a number of bytes'
+        return count(function, name, value, hint=hint)
+    digits = value.rstrip(ascii_letters)
+    unit, number = value[len(digits) :], digits.strip()
+    plain = number.replace(".", "", 1)
+    if unit not in UNITS or not (plain.isascii() and plain.isdigit()) or float(number) <= 0:
+        raise InputError(
+            f"{function}: {name} must be a number with a unit, got {value!r}",
+            hint=f'give one of {", ".join(UNITS)}, such as {name}="64 MB"',
+        )
+    return max(1, int(float(number) * UNITS[unit]))
 
 
 def path_of(function: str, value: object) -> Path:

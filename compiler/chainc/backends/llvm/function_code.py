@@ -87,6 +87,36 @@ class FunctionCode:
         return arrays_outside(self.memory)
 
 
+@dataclass(frozen=True)
+class Placed:
+    """A program as it is printed, the caller's arrays for its outputs, and where all lies."""
+
+    program: Program
+    outputs: tuple[Buffer, ...]
+    memory: Memory
+
+
+def placed(
+    program: Program,
+    capacity: Capacity,
+    processor: Processor,
+    most_in_code: int | None = None,
+    *,
+    timed: bool = False,
+) -> Placed:
+    """Where everything of a function lies, before any code is written."""
+    direct, outputs = with_outputs(program)
+    prepared = prepare(direct, processor.machine, capacity)
+    memory = Memory(capacity, most_in_code)
+    arrays = (*prepared.inputs, *outputs)
+    memory.table = {buffer: position for position, buffer in enumerate(arrays)}
+    memory.place_outside([prepared], len(arrays) + len(prepared.states) + timed)
+    memory.keep(prepared.states)
+    memory.keep_results(prepared.prologue)
+    memory.work([prepared])
+    return Placed(prepared, outputs, memory)
+
+
 def function_code(
     program: Program,
     capacity: Capacity,
@@ -103,15 +133,9 @@ def function_code(
         UnboundError: the number of rows must be known when compiling.
     """
     independent = bool(capacity.sizes) and rows_are_independent(program)
-    direct, outputs = with_outputs(program)
-    prepared = prepare(direct, processor.machine, capacity)
-    memory = Memory(capacity, most_in_code)
+    place = placed(program, capacity, processor, most_in_code, timed=timed)
+    prepared, outputs, memory = place.program, place.outputs, place.memory
     arrays = (*prepared.inputs, *outputs)
-    memory.table = {buffer: position for position, buffer in enumerate(arrays)}
-    memory.place_outside([prepared], len(arrays) + len(prepared.states) + timed)
-    memory.keep(prepared.states)
-    memory.keep_results(prepared.prologue)
-    memory.work([prepared])
     clock = Clock(len(arrays) + len(prepared.states), room_for_calls(prepared)) if timed else None
     writer = ProgramWriter(memory, processor.machine)
     prologue, step = replace(writer, clock=clock).program("step", prepared)

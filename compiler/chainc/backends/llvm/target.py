@@ -58,6 +58,21 @@ class NativeTarget:
 
         return started(known, make, threads)
 
+    def bytes_of_function(self, program: Program) -> int:
+        """See `PlanningTarget`: the arena."""
+        from chainc.backends.llvm.function_code import placed
+        from chainc.backends.llvm.processor import host
+        from chainc.schedules.layout.access import Capacity
+        from chainc.schedules.program.memory import MOST_IN_CODE
+
+        return placed(program, Capacity({}), host(), MOST_IN_CODE).memory.arena_bytes
+
+    def bytes_of_training(self, loop: TrainingLoop, threads: int | None) -> int:
+        """See `PlanningTarget`: the arena."""
+        from chainc.backends.llvm.host.training_start import written
+
+        return written(loop, threads).memory.arena_bytes
+
     def time_function(
         self,
         graph: Graph,

@@ -11,8 +11,9 @@ def bind_step(state, batch):          lays out the buffers for one batch size
 from __future__ import annotations
 
 import keyword
+import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chainc.backends.listing import Line, Listing, text_of
@@ -42,6 +43,12 @@ CLOSURE_LIMIT = 1000  # buffers that a function reads from the one around it
 def prepare(program: Program) -> Program:
     """One primitive a kernel, with in-place reuse decided: the form that is printed."""
     return reuse_in_place(split(program))
+
+
+def buffer_bytes(program: Program, sizes: Mapping[str, int]) -> int:
+    """Of all arenas of a program, for given sizes."""
+    arenas = plan(prepare(program)).sizes.items()
+    return sum(size * math.prod(sizes[name] for name in names) for names, size in arenas)
 
 
 def assemble(parts: Sequence[str]) -> str:

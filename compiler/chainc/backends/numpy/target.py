@@ -34,6 +34,18 @@ class NumpyTarget:
 
         return compile_training(loop)
 
+    def bytes_of_function(self, program: Program) -> int:
+        """See `PlanningTarget`: the buffers of a call."""
+        from chainc.backends.numpy.module import buffer_bytes
+
+        return buffer_bytes(program, {})
+
+    def bytes_of_training(self, loop: TrainingLoop, threads: int | None) -> int:
+        """See `PlanningTarget`: the buffers of a step."""
+        from chainc.backends.numpy.module import buffer_bytes
+
+        return buffer_bytes(loop.step, dict.fromkeys(loop.step.size_names, loop.batch_size))
+
     def time_function(
         self,
         graph: Graph,

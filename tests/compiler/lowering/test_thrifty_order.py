@@ -1,0 +1,83 @@
+"""The order of kernels that keeps few bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import chainrule as cr
+from chainc.ir import Graph, Node
+from chainc.lowering.kernels import Kernel
+from chainc.lowering.lower import lower
+from chainc.lowering.memory import plan
+from chainc.lowering.order import thrifty
+from chainc.lowering.program import Program
+from chainc.lowering.views import Buffer
+from chainc.ops.formula import is_recomputed
+from chainc.passes.recompute import ForwardPass, Terms, recomputing
+
+SIZES = {"batch": 64}
+x = cr.input("x", ("batch", 8))
+LAYERS = [cr.parameter(f"w{number}", (8, 8), 0.1) for number in range(6)]
+
+
+def step(activations: Sequence[Callable[[Node], Node]] = (cr.tanh,)) -> Graph:
+    h = x
+    for weight in LAYERS:
+        h = h @ weight
+        for activation in activations:
+            h = activation(h)
+    gradients = cr.grad(cr.sum(h), LAYERS)
+    return Graph((), {w: w - g for w, g in zip(LAYERS, gradients, strict=True)})
+
+
+def arena(program: Program) -> int:
+    return plan(program).sizes["batch",]
+
+
+def is_late(kernel: Kernel) -> bool:
+    return kernel.node is not None and is_recomputed(kernel.node)
+
+
+def is_sound(program: Program) -> bool:
+    """Is every buffer written before it is read?"""
+    written: set[Buffer] = {kernel.out for kernel in program.prologue}
+    for kernel in program.body:
+        if any(v.buffer.role == "work" and v.buffer not in written for v in kernel.reads):
+            return False
+        written.update(kernel.outs)
+    return True
+
+
+def test_the_same_kernels_in_an_order_that_needs_less() -> None:
+    program = lower(step())
+    ordered = thrifty(program, SIZES)
+    assert set(map(id, ordered.body)) == set(map(id, program.body))
+    assert len(ordered.body) == len(program.body)
+    assert is_sound(ordered)
+    assert arena(ordered) < arena(program)
+
+
+def test_what_is_computed_again_comes_right_before_its_first_reader() -> None:
+    graph = step((cr.tanh, cr.exp))
+    chosen = ForwardPass(graph, SIZES).chosen(Terms(price=1024, parts=2))
+    places = {place for place, node in enumerate(graph.nodes) if node in chosen}
+    program = lower(recomputing(places)(graph))
+    ordered = thrifty(program, SIZES)
+    assert is_sound(ordered)
+    assert arena(ordered) < arena(program)
+    assert arena(ordered) < arena(thrifty(lower(graph), SIZES))
+    late = [at for at, kernel in enumerate(ordered.body) if is_late(kernel)]
+    assert late
+    for at in late:
+        following = ordered.body[at + 1]
+        assert is_late(following) or any(v.buffer in ordered.body[at].outs for v in following.reads)
+
+
+def test_parts_of_one_buffer_keep_their_order() -> None:
+    y = cr.concat([cr.exp(x), cr.pad(cr.tanh(x), ((0, 0), (1, 1)))], axis=1)
+    program = lower(Graph((y, cr.sum(y))))
+    ordered = thrifty(program, SIZES)
+    assert is_sound(ordered)
+    for buffer in {kernel.out for kernel in program.body}:
+        parts, kept = ([k for k in p.body if k.out is buffer] for p in (program, ordered))
+        assert parts == kept
