@@ -26,7 +26,7 @@ def compile_object(text: str, processor: Processor, entries: Sequence[str] = ())
     If `entries` are given, only these functions can be seen from outside, and what none of them
     uses is left out.
     """
-    key = object_key(text, processor, entries)
+    key = f"{object_key(text, processor, entries)}-whole"  # the same text is kept in parts, too
     (made,) = kept_objects(key, lambda: [machine_code(text, processor, entries)])
     return made
 

@@ -159,3 +159,15 @@ def test_a_training_runs_the_same_in_parts_and_out_of_the_cache(
     whole, parts, kept = found
     assert parts.state == whole.state == kept.state
     assert parts.history == whole.history == kept.history
+
+
+def test_a_function_that_is_kept_in_parts_has_its_figures_too(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The whole of the same text is another object: it is not taken for the parts."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(emission, "cores", lambda: 2)
+    monkeypatch.setattr(emission, "SIZE", SMALL)
+    function = cr.compile(cr.tanh(cr.softmax(cr.input("x", (5, 7))) @ cr.input("w", (7, 3))))
+    function(x=np.ones((5, 7), np.float32), w=np.ones((7, 3), np.float32))
+    assert "machine code" in str(function.summary())
