@@ -22,7 +22,11 @@ suppress_warnings = ["toc.not_included"]  # derivations are linked from where th
 nitpicky = True
 nitpick_ignore_regex = [  # types of other libraries, and those that users do not name
     (r"py:.*", r"(chainc|collections\.abc|graphviz|numpy|np|npt|os|pathlib|sympy|typing)\..*"),
-    (r"py:.*", r"chainrule\.\w+\..*|Data|DimLike|Figure|HasState|Storage"),
+    (
+        r"py:.*",
+        r"chainrule\.\w+\..*|Average|Data|DimLike|Figure|HasState"
+        r"|Link|ScheduleLike|Storage",
+    ),
 ]
 smartquotes_action = "D"  # dashes only: quotes may be code
 default_role = "literal"
