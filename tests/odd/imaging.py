@@ -46,12 +46,9 @@ LAYERS: dict[str, Arguments] = {
 }  # fmt: skip
 
 ZOO: dict[str, Arguments] = {
-    **{f"zoo.{name}": {"classes": 10, "name": "net"} for name in (
-        "lenet5", "alexnet", "resnet18", "resnet34", "resnet50", "resnet20", "resnet32",
-        "resnet56")},
-    **{f"zoo.{name}": {"batch_norm": True, "classes": 10, "name": "net"} for name in (
-        "vgg11", "vgg13", "vgg16", "vgg19")},
-    "zoo.mobilenet": {"width": 0.25, "size": 32, "classes": 10, "name": "net"},
+    "zoo.lenet5": {"classes": 10, "name": "net"},
+    "zoo.vgg11": {"batch_norm": True, "classes": 10, "name": "net"},
+    "zoo.mobilenet": {"width": 0.1, "size": 32, "classes": 10, "name": "net"},
     "zoo.unet": {"channels": 1, "classes": 2, "size": 16, "width": 4, "depth": 1, "name": "net"},
     "lenet.load": {"path": "weights.safetensors", "names": "torchvision"},
-}  # fmt: skip
+}

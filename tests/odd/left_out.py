@@ -5,6 +5,7 @@ from __future__ import annotations
 RESULT = "what a function gives; users read it"
 PART = "a part of what has rows of its own"
 OWN = "the base of classes of one's own, whose arguments are theirs; those there are have rows"
+NETWORK = "takes what zoo.lenet5 or zoo.vgg11 takes, and is large"
 ABSENT = "what it needs is not installed everywhere"
 
 NAMES = {
@@ -20,6 +21,16 @@ NAMES = {
     "plots.Plot": RESULT,
     "plots.Recording": RESULT,
     "regularize.Constraint": RESULT,
+    "zoo.alexnet": NETWORK,
+    "zoo.resnet18": NETWORK,
+    "zoo.resnet20": NETWORK,
+    "zoo.resnet32": NETWORK,
+    "zoo.resnet34": NETWORK,
+    "zoo.resnet50": NETWORK,
+    "zoo.resnet56": NETWORK,
+    "zoo.vgg13": NETWORK,
+    "zoo.vgg16": NETWORK,
+    "zoo.vgg19": NETWORK,
     "cr.Training: ending": "made by cr.training from stop",
 }
 

@@ -114,7 +114,7 @@ class _Choice:
     def take_last_axes(self, root: Contraction) -> None:
         """Unless rows and columns of images, one after another, are lanes without panels."""
         for letters, buffer in zip(root.letters, _buffers(root), strict=True):
-            if not _stay_together(letters[-2:], root.letters):
+            if buffer.type.shape and not _stay_together(letters[-2:], root.letters):
                 self.choose(buffer, len(buffer.type.shape) - 1)
 
 

@@ -242,7 +242,7 @@ def test_a_chosen_node_shows_where_it_comes_from_and_its_code(
     assert "model/relu1" in text
     assert "for " in panel.locator("pre.snippet").first.inner_text()  # its loop nest
     assert "ret" in panel.locator("pre.snippet").last.inner_text() or "…" in text
-    fused = page.locator('[id^="stage-9-n"].related')  # the kernel that took it in
+    fused = page.locator('[id^="stage-10-n"].related')  # the kernel that took it in
     assert fused.count() == 1
     assert "fused_contract" in (fused.get_attribute("aria-label") or "")
     assert page.locator("#listing .lit").count() > 5
@@ -271,7 +271,7 @@ def test_a_node_leads_to_the_rule_that_replaced_it(
     page = open_page(pages["llvm"])
     source = page.locator('li[data-rule="fuse_epilogue"] pre').first
     assert not source.is_visible()
-    page.locator("#stage-9-change-picture g.node", has_text="fuse_epilogue").first.click()
+    page.locator("#stage-10-change-picture g.node", has_text="fuse_epilogue").first.click()
     assert page.url.endswith("llvm.html")
     page.locator("#panel").get_by_role("button", name="fuse_epilogue").first.click()
     assert source.is_visible()
