@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+import chainrule as cr
 from chainc.interpreters.reference import evaluate
 from chainc.ir import Node
 from chainc.ir.errors import GradientError, GraphError, InputError
@@ -222,3 +223,9 @@ def test_parameters_of_one_name_are_refused() -> None:
         GraphError, match=rf"^two states are named w: w f32\[\] .* and w f32\[\] .*{HERE}give the"
     ):
         optim.SGD(lr=0.1).minimize(first * second)
+
+
+def test_what_optimizers_have_in_common_changes_nothing() -> None:
+    loss = cr.mean(cr.square(cr.parameter("w", (2,), 1.0)))
+    with pytest.raises(cr.GraphError, match="Optimizer: it does not say how a parameter changes"):
+        optim.Optimizer(0.1).minimize(loss)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+import chainrule as cr
 from chainc.interpreters.reference import evaluate
 from chainc.ir import Graph
 from chainc.ir.errors import InputError
@@ -154,3 +155,13 @@ def test_restarts_begin_at_whole_steps_however_late() -> None:
     found = evaluate(Graph((schedule(step),)), {"step": around}).outputs[0].astype(np.float64)
     assert found[::2] == pytest.approx(0.1)
     assert (found[1::2] < 0.01).all()
+
+
+def test_what_schedules_have_in_common_is_none_itself() -> None:
+    class Own(schedules.Schedule):
+        pass
+
+    kinds: tuple[Callable[[int], object], ...] = (schedules.Schedule, Own)
+    for kind in kinds:
+        with pytest.raises(cr.InputError, match=r"(Schedule|Own): it does not say what the rate"):
+            kind(1)

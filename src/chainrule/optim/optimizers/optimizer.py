@@ -71,7 +71,11 @@ class Optimizer(Minimizer):
         self, parameter: Node, gradient: Node, scalars: Mapping[str, Node]
     ) -> Mapping[Node, Node]:
         """The new values of one parameter and of the slots kept beside it."""
-        raise NotImplementedError
+        raise GraphError(
+            f"{type(self).__name__}: it does not say how a parameter changes",
+            hint="use an optimizer, such as optim.SGD(lr=0.1), or define "
+            "updates(self, parameter, signal, scalars) in a subclass",
+        )
 
     def step(self, loss: Node, signals: Signals) -> Step:
         check_signals(signals)

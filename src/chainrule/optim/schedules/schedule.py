@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from chainc.ir import Node
+from chainc.ir.errors import InputError
 from chainrule.declare.arguments import count, number
 
 if TYPE_CHECKING:
@@ -21,6 +23,15 @@ SPAN = 1000  # steps that a plot of a schedule without an end shows
 
 class Schedule(ABC):
     """The learning rate as a function of the number of updates done."""
+
+    def __new__(cls, *_arguments: object, **_named: object) -> Self:
+        if inspect.isabstract(cls):
+            raise InputError(
+                f"{cls.__name__}: it does not say what the rate is at a step",
+                hint="use a schedule, such as schedules.cosine(0.1, steps=1000), or define "
+                "__call__(self, step) in a subclass",
+            )
+        return super().__new__(cls)
 
     @abstractmethod
     def __call__(self, step: Node) -> Node:
