@@ -16,14 +16,16 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 PEERS := .venv-peers/bin/python
 
-.PHONY: demo test graphs check docs bench peers clean
+.PHONY: demo test suite graphs check docs bench peers clean
 .DELETE_ON_ERROR:
 
 demo: .venv/installed
 	$(BIN)/chainrule demo
 
+test: check suite
+
 # Every process takes a stretch of the tests, and when it has done it half of what another has left.
-test: check
+suite: .venv/installed-for-test
 	$(BIN)/pytest --numprocesses auto --dist worksteal $(if $(SKIP),-m 'not exhaustive and not nightly and not ($(SKIP))')
 
 SEEDS := 0:200
