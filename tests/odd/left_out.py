@@ -21,6 +21,7 @@ NAMES = {
     "plots.Plot": RESULT,
     "plots.Recording": RESULT,
     "regularize.Constraint": RESULT,
+    "schedules.Schedule": OWN,
     "zoo.alexnet": NETWORK,
     "zoo.resnet18": NETWORK,
     "zoo.resnet20": NETWORK,
