@@ -182,7 +182,7 @@ def data_of(network: Network, batches: int) -> tuple[Any, Any]:
     return images, random.integers(0, 10, rows).astype(np.int32)
 
 
-def own_network(name: str, batches: int, threads: int = 1) -> tuple[Run, float]:
+def own_network(name: str, batches: int) -> tuple[Run, float]:
     """An epoch of so many steps, and the seconds from the declaration to its first end."""
     import chainrule as cr
     from chainrule import losses, optim
@@ -195,7 +195,7 @@ def own_network(name: str, batches: int, threads: int = 1) -> tuple[Run, float]:
     loss = losses.cross_entropy(declared(name)(x), y)
     step = optim.SGD(lr=RATE, momentum=MOMENTUM).minimize(loss)
     training = cr.training(step, epochs=1, batch_size=network.batch, shuffle=False)
-    program = cr.compile(training, threads=threads)
+    program = cr.compile(training, threads=1)
     state = program.initial_state(seed=0)
 
     def run() -> None:

@@ -30,9 +30,10 @@ from chainc.lowering.grouping import Group
 from chainc.lowering.instructions import Argument, Instruction
 from chainc.lowering.kernels import Applied, Map
 from chainc.lowering.views import Buffer, Panels, View
-from chainc.ops.families.indexing import Gather, ScatterAdd
+from chainc.ops.families.indexing import Gather, Pick, ScatterAdd
 from chainc.schedules.indexing import (
     schedule_gather,
+    schedule_pick,
     schedule_scatter_add,
 )
 from chainc.schedules.layout.machine import AVX512, Machine
@@ -111,6 +112,19 @@ def test_gather_of_and_to_panels(of: Panels | None, to: Panels | None, axis: int
     found, code = run(kernel, schedule_gather, {table: values, listed: picked})
     assert code == 0
     np.testing.assert_array_equal(found, np.take(values, picked, axis))
+
+
+@pytest.mark.parametrize("panels", [Panels(0, 16), Panels(1, 16), Panels(1, 16, gap=1)], ids=str)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_picks_go_through_panels_one_by_one(panels: Panels, threads: int) -> None:
+    """Each element has an index of its own: vectors would take one for all their lanes."""
+    rows, listed = buffer("x", (37, 300, 5)), buffer("index", (37, 300), int64, panels=panels)
+    out = buffer("out", (37, 300), panels=panels)
+    kernel = Applied(out, (view(rows), view(listed)), Pick())
+    values, picked = numbers((37, 300, 5)), some_indices(5, (37, 300), int64)
+    found, code = run(kernel, schedule_pick, {rows: values, listed: picked}, threads=threads)
+    assert code == 0
+    np.testing.assert_array_equal(found, np.take_along_axis(values, picked[..., None], 2)[..., 0])
 
 
 def loader(width: int, dtype: DType, panels: Panels | None) -> tuple[Group, Buffer, Buffer]:
