@@ -57,7 +57,7 @@ from chainrule.declare.transforms import elementwise as elementwise
 from chainrule.declare.transforms import formula as formula
 from chainrule.declare.transforms import hessian as hessian
 from chainrule.declare.transforms import jacobian as jacobian
-from chainrule.writing.public import found_later, public_names
+from chainrule.writing.public import shown_later
 
 __version__ = "0.1.0"
 
@@ -179,22 +179,7 @@ else:
     def _answer(names: list[str]) -> None:
         answer_calls(globals(), names, "cr")
 
-    __getattr__ = found_later(globals(), _LATER, _answer)
-    _MODULES = (
-        "augment",
-        "init",
-        "losses",
-        "metrics",
-        "nn",
-        "optim",
-        "regularize",
-        "schedules",
-        "zoo",
-    )
-    _now = public_names(globals(), _MODULES)
-    _public = sorted({*_now, *_LATER})
-    __all__ = list(_public)
-    _answer(_now)
+    __getattr__, __all__ = shown_later(globals(), _LATER, _answer)
 
     def __dir__() -> list[str]:
         """What is public, without the folders that it lies in."""

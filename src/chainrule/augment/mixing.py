@@ -9,8 +9,8 @@ from chainc.ir.errors import DTypeError, ShapeError
 from chainc.ir.leaves import as_nodes
 from chainc.ir.types import format_shape
 from chainc.ops import by_mode, one_hot, permutation, take, uniform, where
-from chainrule.augment.images import require_float
 from chainrule.declare.arguments import count, number
+from chainrule.nn.fitting import require_float
 
 TRIES = 16  # of a draw by rejection; each is taken with a probability of at least one half
 
@@ -74,7 +74,7 @@ def _codes(function: str, labels: Node, classes: int, rows: Node | None) -> Node
     hint = "give the number of classes, such as classes=10"
     number_of = count(f"augment.{function}", "classes", classes, at_least=2, hint=hint)
     if rows is not None:
-        require_float(function, rows)
+        require_float(f"augment.{function}", rows)
     if labels.type.dtype.kind != "i":
         raise DTypeError(
             f"augment.{function}: the labels {describe(labels)} are no integers",

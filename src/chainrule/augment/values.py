@@ -5,8 +5,9 @@ from __future__ import annotations
 from chainc.ir import Node, Operand, scope
 from chainc.ir.leaves import as_nodes
 from chainc.ops import by_mode, normal, uniform
-from chainrule.augment.images import as_images, one_each, require_float
+from chainrule.augment.images import as_images, one_each
 from chainrule.declare.arguments import number
+from chainrule.nn.fitting import require_float
 
 
 def noise(x: Operand, scale: float) -> Node:
@@ -21,7 +22,7 @@ def noise(x: Operand, scale: float) -> Node:
         DTypeError: x is not floating-point.
     """
     (values,) = as_nodes(x)
-    require_float("noise", values)
+    require_float("augment.noise", values)
     hint = "give a standard deviation, such as scale=0.1"
     deviation = number("augment.noise", "scale", scale, above=0, hint=hint)
     with scope("noise"):

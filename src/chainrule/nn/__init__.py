@@ -10,7 +10,7 @@ from chainrule.nn.activation import *
 from chainrule.nn.linear import *
 from chainrule.nn.module import *
 from chainrule.nn.sequential import *
-from chainrule.writing.public import found_later, public_names
+from chainrule.writing.public import shown_later
 
 if TYPE_CHECKING:
     from chainrule.nn.combining import *
@@ -60,11 +60,7 @@ else:
     def _answer(names: list[str]) -> None:
         answer_calls(globals(), names, "nn")
 
-    __getattr__ = found_later(globals(), _LATER, _answer)
-    _now = public_names(globals())
-    _public = sorted({*_now, *_LATER})
-    __all__ = list(_public)
-    _answer(_now)
+    __getattr__, __all__ = shown_later(globals(), _LATER, _answer)
 
     def __dir__() -> list[str]:
         return list(__all__)

@@ -8,8 +8,8 @@ from chainc.ir.leaves import Label
 from chainc.ir.types import format_shape
 
 
-def require_float(label: Label, x: Node) -> None:
-    """Refuse integers and Booleans.
+def require_float(label: Label | str, x: Node) -> None:
+    """Refuse integers, such as the bytes of a picture, and Booleans.
 
     Raises:
         DTypeError: x is not floating-point.

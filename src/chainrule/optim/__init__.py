@@ -11,7 +11,7 @@ from chainrule.optim.signals.chain import *
 from chainrule.optim.signals.rules import *
 from chainrule.optim.slots import *
 from chainrule.steps.step import *
-from chainrule.writing.public import found_later, public_names
+from chainrule.writing.public import shown_later
 
 if TYPE_CHECKING:
     from chainrule.optim import averages as averages
@@ -45,11 +45,7 @@ else:
     def _answer(names: list[str]) -> None:
         answer_calls(globals(), names, "optim")
 
-    __getattr__ = found_later(globals(), _LATER, _answer)
-    _now = public_names(globals())
-    _public = sorted({*_now, *_LATER})
-    __all__ = list(_public)
-    _answer(_now)
+    __getattr__, __all__ = shown_later(globals(), _LATER, _answer)
 
     def __dir__() -> list[str]:
         return list(__all__)

@@ -11,8 +11,8 @@ _TOOLS = (
     "TYPE_CHECKING",
     "answer_calls",
     "bind_numpy",
-    "found_later",
     "public_names",
+    "shown_later",
 )
 
 
@@ -27,15 +27,15 @@ def public_names(namespace: Mapping[str, object], modules: Collection[str] = ())
     )
 
 
-def found_later(
-    namespace: dict[str, object], places: Mapping[str, str], found: Callable[[list[str]], None]
-) -> Callable[[str], object]:
-    """The `__getattr__` of a package, which imports what is first asked for.
+def shown_later(
+    namespace: dict[str, object], places: Mapping[str, str], answer: Callable[[list[str]], None]
+) -> tuple[Callable[[str], object], list[str]]:
+    """The `__getattr__` of a package, which imports what is first asked for, and its `__all__`.
 
     Args:
         namespace: of the package, where a name stands from then on.
         places: the module of each name, or the module that the name itself stands for.
-        found: is called with the names that have come.
+        answer: is called with the names that are there, now and when one has come.
     """
 
     def find(name: str) -> object:
@@ -43,7 +43,9 @@ def found_later(
             raise AttributeError(f"module {namespace['__name__']!r} has no attribute {name!r}")
         module = import_module(places[name])
         namespace[name] = getattr(module, name, module)
-        found([name])
+        answer([name])
         return namespace[name]
 
-    return find
+    now = public_names(namespace)
+    answer(now)
+    return find, sorted({*now, *places})
