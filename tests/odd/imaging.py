@@ -7,7 +7,7 @@ from tests.odd.calls import Arguments, images, sequences, volumes
 
 OF = {1: sequences, 2: images, 3: volumes}
 SLIDING: Arguments = {"stride": 1, "padding": 1, "dilation": 1, "groups": 1}
-POOL: Arguments = {"size": 2, "stride": 2, "padding": 0}
+POOL: Arguments = {"size": 2, "stride": 2, "padding": 0, "ceil_mode": True}
 
 
 def _kernel(rank: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:

@@ -117,7 +117,7 @@ def pooling(random: Random) -> Setting:
         # PyTorch wants images of a window's size without their padding, in three dimensions
         if fitting(sizes, size, dilation, 0):
             break
-    named: dict[str, Any] = {"padding": padding}
+    named: dict[str, Any] = {"padding": padding, "ceil_mode": bool(random.integers(2))}
     named |= (
         {"dilation": dilation} if kind == "max" else {"count_include_pad": bool(random.integers(2))}
     )
@@ -145,9 +145,10 @@ def adaptive(random: Random) -> Setting:
 
 
 def upsampling(random: Random) -> Setting:
-    sizes, scale = several(random, 2, 1, 6), several(random, 2, 1, 4)
-    mode = str(random.choice(["nearest", "bilinear"]))
-    aligned = bool(random.integers(2)) if mode == "bilinear" else None
+    rank = int(random.integers(1, 4))
+    sizes, scale = several(random, rank, 1, 6), several(random, rank, 1, 4 if rank < 3 else 2)
+    mode = str(random.choice(["nearest", ("linear", "bilinear", "trilinear")[rank - 1]]))
+    aligned = None if mode == "nearest" else bool(random.integers(2))
     return Setting(
         f"upsample {sizes} {scale} {mode} {aligned}",
         lambda x: cr.upsample(x, scale, mode, bool(aligned)),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -34,11 +36,12 @@ __all__ = [
 ]
 
 
-def max_pooling(slides: Geometry, x: Operand) -> Node:
+def max_pooling(slides: Geometry, x: Operand, ceil_mode: bool) -> Node:
     """The largest element of each window; the first of equal ones takes the whole derivative."""
     node = images(slides.title, x, slides.rank)
+    slides = _reaching(slides, node, ceil_mode)
     windows = slides.windows(node, _lowest(slides.title, node))
-    if not _elements_inside(slides, static(node.shape[2:])).all():
+    if not _elements_within(slides, node).all():
         raise misfit(
             slides.title,
             node,
@@ -50,16 +53,17 @@ def max_pooling(slides: Geometry, x: Operand) -> Node:
     return pick(rows, argmax(rows))
 
 
-def average_pooling(slides: Geometry, x: Operand, count_include_pad: bool) -> Node:
-    """The mean of each window; of its elements within the image, unless all are to count."""
+def average_pooling(slides: Geometry, x: Operand, count_include_pad: bool, ceil_mode: bool) -> Node:
+    """The mean of each window; of its elements within the image, unless the padding counts too."""
     node = images(slides.title, x, slides.rank)
     require_float(slides.title, node)
     counts_padding = as_flag(slides.title, "count_include_pad", count_include_pad)
-    total = sum(slides.windows(node), tuple(range(-slides.rank, 0)))
-    if counts_padding or not slides.has_border:
+    reaching = _reaching(slides, node, ceil_mode)
+    total = sum(reaching.windows(node), tuple(range(-slides.rank, 0)))
+    counted = _elements_within(reaching, node, slides.padding if counts_padding else ())
+    if (counted == math.prod(slides.taps)).all():
         return total / math.prod(slides.taps)
-    inside = _elements_inside(slides, static(node.shape[2:]))
-    return total / constant(inside.astype(node.type.dtype.numpy))
+    return total / constant(counted.astype(node.type.dtype.numpy))
 
 
 def pool_slides(
@@ -97,13 +101,32 @@ def _lowest(title: str, x: Node) -> float:
     return float(np.iinfo(x.type.dtype.name).min)
 
 
-def _elements_inside(slides: Geometry, sizes: tuple[int, ...]) -> Array:
-    """How many taps of each window lie within an image of these sizes."""
-    counts: Array = np.ones((), np.int64)
+def _reaching(slides: Geometry, x: Node, ceil_mode: bool) -> Geometry:
+    """With as much padding after the images as a last window needs that begins before their end.
+
+    As in PyTorch, such a window counts if it begins in the image or in the padding before it.
+    """
+    if not as_flag(slides.title, "ceil_mode", ceil_mode):
+        return slides
+    reaching: list[tuple[int, int]] = []
+    sizes = static(x.shape[2:])
     for size, (low, high), slide in zip(sizes, slides.padding, slides.slides, strict=True):
+        over = (low + size + high - slide.span) % slide.stride
+        start = low + size + high - slide.span - over + slide.stride
+        begins_inside = over > 0 and 0 <= start < low + size
+        reaching.append((low, high + slide.stride - over if begins_inside else high))
+    return replace(slides, padding=tuple(reaching))
+
+
+def _elements_within(slides: Geometry, x: Node, border: Sequence[tuple[int, int]] = ()) -> Array:
+    """How many taps of each window lie within an image and this border around it."""
+    counts: Array = np.ones((), np.int64)
+    counted = border or ((0, 0),) * slides.rank
+    rows = zip(static(x.shape[2:]), slides.padding, slides.slides, counted, strict=True)
+    for size, (low, high), slide, (before, after) in rows:
         starts = np.arange(slide.positions(low + size + high)) * slide.stride - low
         taps = starts[:, None] + np.arange(slide.taps) * slide.dilation
-        counts = np.multiply.outer(counts, ((0 <= taps) & (taps < size)).sum(1))
+        counts = np.multiply.outer(counts, ((-before <= taps) & (taps < size + after)).sum(1))
     return counts
 
 
@@ -139,11 +162,12 @@ def max_pool1d(
     stride: Numbers | None = None,
     padding: Padding = 0,
     dilation: Numbers = 1,
+    ceil_mode: bool = False,
 ) -> Node:
     """`max_pool2d` of sequences (batch, channels, length)."""
     with scope("max_pool1d"):
         slides = pool_slides("max_pool1d", 1, size, stride, padding, dilation)
-        return max_pooling(slides, x)
+        return max_pooling(slides, x, ceil_mode)
 
 
 def max_pool2d(
@@ -152,6 +176,7 @@ def max_pool2d(
     stride: Numbers | None = None,
     padding: Padding = 0,
     dilation: Numbers = 1,
+    ceil_mode: bool = False,
 ) -> Node:
     """The largest element of each window; the first of equal ones takes the whole derivative.
 
@@ -161,6 +186,7 @@ def max_pool2d(
         stride: pixels from one window to the next; by default the size, so none overlap.
         padding: pixels around the images that are never the largest, at most half a window.
         dilation: pixels from one element of a window to the next.
+        ceil_mode: whether there is a last window that begins in the image and ends beyond it.
 
     Raises:
         ShapeError: the images are not NCHW, or smaller than a window.
@@ -168,7 +194,7 @@ def max_pool2d(
     """
     with scope("max_pool2d"):
         slides = pool_slides("max_pool2d", 2, size, stride, padding, dilation)
-        return max_pooling(slides, x)
+        return max_pooling(slides, x, ceil_mode)
 
 
 def max_pool3d(
@@ -177,11 +203,12 @@ def max_pool3d(
     stride: Numbers | None = None,
     padding: Padding = 0,
     dilation: Numbers = 1,
+    ceil_mode: bool = False,
 ) -> Node:
     """`max_pool2d` of volumes (batch, channels, depth, height, width)."""
     with scope("max_pool3d"):
         slides = pool_slides("max_pool3d", 3, size, stride, padding, dilation)
-        return max_pooling(slides, x)
+        return max_pooling(slides, x, ceil_mode)
 
 
 def avg_pool1d(
@@ -190,11 +217,12 @@ def avg_pool1d(
     stride: Numbers | None = None,
     padding: Padding = 0,
     count_include_pad: bool = False,
+    ceil_mode: bool = False,
 ) -> Node:
     """`avg_pool2d` of sequences (batch, channels, length)."""
     with scope("avg_pool1d"):
         slides = pool_slides("avg_pool1d", 1, size, stride, padding)
-        return average_pooling(slides, x, count_include_pad)
+        return average_pooling(slides, x, count_include_pad, ceil_mode)
 
 
 def avg_pool2d(
@@ -203,6 +231,7 @@ def avg_pool2d(
     stride: Numbers | None = None,
     padding: Padding = 0,
     count_include_pad: bool = False,
+    ceil_mode: bool = False,
 ) -> Node:
     """The mean of each window.
 
@@ -213,6 +242,8 @@ def avg_pool2d(
         padding: zeros around the images, at most half a window.
         count_include_pad: whether these zeros count; by default a mean is over the pixels of the
             image that a window holds. (In PyTorch the default is True.)
+        ceil_mode: whether there is a last window that begins in the image and ends beyond it; what
+            lies beyond the padding never counts.
 
     Raises:
         ShapeError: the images are not NCHW, or smaller than a window.
@@ -220,7 +251,7 @@ def avg_pool2d(
     """
     with scope("avg_pool2d"):
         slides = pool_slides("avg_pool2d", 2, size, stride, padding)
-        return average_pooling(slides, x, count_include_pad)
+        return average_pooling(slides, x, count_include_pad, ceil_mode)
 
 
 def avg_pool3d(
@@ -229,8 +260,9 @@ def avg_pool3d(
     stride: Numbers | None = None,
     padding: Padding = 0,
     count_include_pad: bool = False,
+    ceil_mode: bool = False,
 ) -> Node:
     """`avg_pool2d` of volumes (batch, channels, depth, height, width)."""
     with scope("avg_pool3d"):
         slides = pool_slides("avg_pool3d", 3, size, stride, padding)
-        return average_pooling(slides, x, count_include_pad)
+        return average_pooling(slides, x, count_include_pad, ceil_mode)

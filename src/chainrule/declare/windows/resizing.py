@@ -20,7 +20,8 @@ from chainrule.declare.windows.pooling import average_pooling, pool_slides
 
 __all__ = ["adaptive_avg_pool2d", "upsample"]
 
-MODES = ("nearest", "bilinear")
+RANKS = {"linear": 1, "bilinear": 2, "trilinear": 3}
+MODES = ("nearest", *RANKS)
 
 Weights = npt.NDArray[np.float64]
 
@@ -51,7 +52,7 @@ def adaptive_average(title: str, x: Operand, size: tuple[int, ...]) -> Node:
     sizes = static(node.shape[2:])
     if not any(n % m for n, m in zip(sizes, size, strict=True)):
         parts = tuple(n // m for n, m in zip(sizes, size, strict=True))
-        return average_pooling(pool_slides(title, 2, parts, None, 0), node, False)
+        return average_pooling(pool_slides(title, 2, parts, None, 0), node, False, False)
     for axis, (n, m) in enumerate(zip(sizes, size, strict=True), start=2):
         node = _along(node, axis, _means(n, m))
     return node
@@ -68,7 +69,7 @@ def _means(pixels: int, parts: int) -> Weights:
 
 def _along(x: Node, axis: int, weights: Weights) -> Node:
     """The matrix times the pixels of each line along an axis."""
-    letters = "bchw"
+    letters = "bcdhw"[: x.ndim]
     line = letters[axis]
     matrix = constant(weights.astype(x.type.dtype.numpy))
     return einsum(f"{letters},z{line}->{letters.replace(line, 'z')}", x, matrix)
@@ -80,14 +81,16 @@ def upsample(
     """Images enlarged a whole number of times.
 
     Args:
-        x: images, (batch, channels, height, width).
+        x: images, (batch, channels, height, width); sequences for "linear", volumes for
+            "trilinear", and what has as many axes as numbers are given for "nearest".
         scale: how many times higher and wider: a number, or one an axis.
-        mode: "nearest" repeats pixels; "bilinear" weighs the four around a place by their distance.
+        mode: "nearest" repeats pixels; "bilinear" weighs the four around a place by their distance,
+            "linear" two of a sequence, "trilinear" eight of a volume.
         align_corners: whether the places of the corner pixels are kept, rather than those of the
-            images' edges; for "bilinear" alone. As in PyTorch, in either case.
+            images' edges; not for "nearest". As in PyTorch, in either case.
 
     Raises:
-        ShapeError: the images are not NCHW.
+        ShapeError: x has another number of axes.
         InputError: a scale is no positive whole number, or there is no such mode.
     """
     with scope("upsample"):
@@ -102,11 +105,13 @@ def enlargement(
     Raises:
         InputError: one makes no sense.
     """
-    times = numbers(title, "scale", scale, 2)
     if not is_one_of(mode, MODES):
         raise InputError(
-            f"{title}: there is no mode {mode!r}", hint='give mode="nearest" or mode="bilinear"'
+            f"{title}: there is no mode {mode!r}",
+            hint='give mode="nearest" or mode="bilinear"; "linear" and "trilinear" are for '
+            "sequences and volumes",
         )
+    times = numbers(title, "scale", scale, RANKS.get(mode) or _axes_of(scale))
     aligned = as_flag(title, "align_corners", align_corners)
     if aligned and mode == "nearest":
         raise InputError(
@@ -116,8 +121,13 @@ def enlargement(
     return times, mode, aligned
 
 
+def _axes_of(scale: object) -> int:
+    """Those of an image, unless a number is given for each of another."""
+    return len(scale) if isinstance(scale, list | tuple) and len(scale) in (1, 3) else 2
+
+
 def enlarged(title: str, x: Operand, scale: tuple[int, ...], mode: str, aligned: bool) -> Node:
-    node = images(title, x, 2)
+    node = images(title, x, len(scale))
     if mode == "nearest":
         return _repeated(node, scale)
     require_float(title, node)
@@ -133,12 +143,13 @@ def enlarged(title: str, x: Operand, scale: tuple[int, ...], mode: str, aligned:
 
 
 def _repeated(x: Node, scale: tuple[int, ...]) -> Node:
-    batch, channels, height, width = x.shape
-    rows, columns = scale
-    spread = reshape(x, (batch, channels, height, 1, width, 1))
-    repeated = broadcast_to(spread, (batch, channels, height, rows, width, columns))
-    high, wide = static((height, width))
-    return reshape(repeated, (batch, channels, high * rows, wide * columns))
+    sizes = static(x.shape[2:])
+    spread, repeated = list(x.shape[:2]), list(x.shape[:2])
+    for size, times in zip(sizes, scale, strict=True):
+        spread += [size, 1]
+        repeated += [size, times]
+    shape = [size * times for size, times in zip(sizes, scale, strict=True)]
+    return reshape(broadcast_to(reshape(x, spread), repeated), (*x.shape[:2], *shape))
 
 
 def _between_corners(pixels: int, times: int) -> Weights:
@@ -166,7 +177,8 @@ def _between_edges(x: Node, axis: int, times: int) -> Node:
     first, last = x[(*whole, slice(0, 1))], x[(*whole, slice(pixels - 1, pixels))]
     neighbours = window(concat([first, x, last], axis), 3, axis)
     matrix = constant(weights.astype(x.type.dtype.numpy))
-    between = einsum("bchwt,rt->bchwr", neighbours, matrix)
-    order = (0, 1, 2, 4, 3) if axis == 2 else (0, 1, 2, 3, 4)
+    letters = "bcdhw"[: x.ndim]
+    between = einsum(f"{letters}t,rt->{letters}r", neighbours, matrix)
+    order = (*range(axis + 1), x.ndim, *range(axis + 1, x.ndim))
     shape = tuple(dim if i != axis else pixels * times for i, dim in enumerate(x.shape))
     return reshape(permute_dims(between, order), shape)

@@ -29,6 +29,10 @@ __all__ = [
 ]
 
 
+def _shown(slides: Geometry, ceil_mode: bool) -> str:
+    return slides.shown(stride=slides.taps) + (", ceil_mode=True" if ceil_mode else "")
+
+
 @dataclass(frozen=True, eq=False, init=False)
 class MaxPool(ImageLayer):
     """What the layers of every rank share."""
@@ -36,6 +40,7 @@ class MaxPool(ImageLayer):
     rank: ClassVar[int]
 
     slides: Geometry
+    ceil_mode: bool
 
     def __init__(
         self,
@@ -43,6 +48,7 @@ class MaxPool(ImageLayer):
         stride: Numbers | None = None,
         padding: Padding = 0,
         dilation: Numbers = 1,
+        ceil_mode: bool = False,
         name: str | None = None,
     ) -> None:
         """Keep the numbers of the window.
@@ -52,6 +58,7 @@ class MaxPool(ImageLayer):
             stride: pixels from one window to the next; by default the size, so none overlap.
             padding: pixels around the images that are never the largest, at most half a window.
             dilation: pixels from one element of a window to the next.
+            ceil_mode: whether there is a last window that begins in the image and ends beyond it.
             name: the layer's own part of its full name.
 
         Raises:
@@ -59,14 +66,14 @@ class MaxPool(ImageLayer):
         """
         kind = type(self).__name__
         slides = pool_slides(kind, self.rank, size, stride, padding, dilation)
-        self._set(name=name, slides=slides)
+        self._set(name=name, slides=slides, ceil_mode=as_flag(kind, "ceil_mode", ceil_mode))
         self.__post_init__()
 
     def forward(self, x: Node) -> Node:
-        return max_pooling(self.slides.called(str(self.label)), x)
+        return max_pooling(self.slides.called(str(self.label)), x, self.ceil_mode)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.slides.shown(stride=self.slides.taps)})"
+        return f"{type(self).__name__}({_shown(self.slides, self.ceil_mode)})"
 
 
 class MaxPool1d(MaxPool):
@@ -80,6 +87,7 @@ class MaxPool2d(MaxPool):
 
     Attributes:
         slides: how the window slides: its size, stride, dilation and padding.
+        ceil_mode: whether there is a last window that ends beyond the image.
     """
 
     rank = 2
@@ -99,6 +107,7 @@ class AvgPool(ImageLayer):
 
     slides: Geometry
     count_include_pad: bool
+    ceil_mode: bool
 
     def __init__(
         self,
@@ -106,6 +115,7 @@ class AvgPool(ImageLayer):
         stride: Numbers | None = None,
         padding: Padding = 0,
         count_include_pad: bool = False,
+        ceil_mode: bool = False,
         name: str | None = None,
     ) -> None:
         """Keep the numbers of the window.
@@ -115,6 +125,7 @@ class AvgPool(ImageLayer):
             stride: pixels from one window to the next; by default the size, so none overlap.
             padding: zeros around the images, at most half a window.
             count_include_pad: whether these zeros count in a mean.
+            ceil_mode: whether there is a last window that begins in the image and ends beyond it.
             name: the layer's own part of its full name.
 
         Raises:
@@ -123,14 +134,16 @@ class AvgPool(ImageLayer):
         kind = type(self).__name__
         slides = pool_slides(kind, self.rank, size, stride, padding)
         counts = as_flag(kind, "count_include_pad", count_include_pad)
-        self._set(name=name, slides=slides, count_include_pad=counts)
+        rounds_up = as_flag(kind, "ceil_mode", ceil_mode)
+        self._set(name=name, slides=slides, count_include_pad=counts, ceil_mode=rounds_up)
         self.__post_init__()
 
     def forward(self, x: Node) -> Node:
-        return average_pooling(self.slides.called(str(self.label)), x, self.count_include_pad)
+        slides = self.slides.called(str(self.label))
+        return average_pooling(slides, x, self.count_include_pad, self.ceil_mode)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.slides.shown(stride=self.slides.taps)})"
+        return f"{type(self).__name__}({_shown(self.slides, self.ceil_mode)})"
 
 
 class AvgPool1d(AvgPool):
@@ -145,6 +158,7 @@ class AvgPool2d(AvgPool):
     Attributes:
         slides: how the window slides: its size, stride and padding.
         count_include_pad: whether the zeros around an image count.
+        ceil_mode: whether there is a last window that ends beyond the image.
     """
 
     rank = 2

@@ -18,8 +18,9 @@ class Upsample(ImageLayer):
 
     Attributes:
         scale: how many times higher and wider.
-        mode: "nearest" repeats pixels; "bilinear" weighs the four around a place by their distance.
-        align_corners: whether the places of the corner pixels are kept, for "bilinear".
+        mode: "nearest" repeats pixels; "bilinear" weighs the four around a place by their distance,
+            "linear" two of a sequence, "trilinear" eight of a volume.
+        align_corners: whether the places of the corner pixels are kept; not for "nearest".
     """
 
     scale: tuple[int, ...]

@@ -65,6 +65,33 @@ def test_average_pooling_counts_the_image_or_all(
     np.testing.assert_allclose(of_all, pooled(x, setting, np.mean, 0.0), atol=1e-12)
 
 
+@pytest.mark.parametrize("target", ["numpy", "llvm"])
+def test_a_last_window_may_end_beyond_the_image(target: str) -> None:
+    """Five pixels by windows of two: the last holds one of them; PyTorch's `ceil_mode`."""
+    x = np.arange(1.0, 6).reshape(1, 1, 5)
+    sequence = cr.input("x", x.shape, dtype="float64")
+    pools = [
+        cr.max_pool1d(sequence, 2, ceil_mode=True),
+        cr.avg_pool1d(sequence, 2, ceil_mode=True),
+        cr.avg_pool1d(sequence, 2, padding=1, count_include_pad=True, ceil_mode=True),
+        cr.avg_pool1d(sequence, 3, 5, padding=1, count_include_pad=True, ceil_mode=True),
+        cr.max_pool1d(sequence, 1, stride=3, ceil_mode=True),
+        cr.max_pool1d(sequence, 6, ceil_mode=True),
+    ]
+    found = [each[0, 0] for each in cr.compile(pools, target=target)(x=x)]
+    wanted: list[list[float]] = [
+        [2, 4, 5],
+        [1.5, 3.5, 5],
+        [0.5, 2.5, 4.5],  # the padding after the image is no pixel that a window begins with
+        [1, 2.5],  # 5 and a zero that counts: what lies beyond the padding does not
+        [1, 4],  # a window at pixel 6 would begin beyond the image
+        [5],
+    ]
+    for each, row in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(each, row, atol=1e-12)
+        assert len(each) == len(row)
+
+
 def test_global_pooling_takes_the_mean_of_a_channel() -> None:
     x = random.standard_normal((2, 3, 4, 5))
     images = cr.input("x", ("batch", 3, 4, 5), dtype="float64")

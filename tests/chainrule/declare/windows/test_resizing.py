@@ -75,6 +75,34 @@ def test_bilinear_lies_on_the_lines_between_pixels(
     np.testing.assert_allclose(found, wanted, atol=1e-12)
 
 
+@pytest.mark.parametrize("aligned", [False, True])
+@pytest.mark.parametrize("mode", ["linear", "trilinear"])
+def test_sequences_and_volumes_lie_on_lines_too(mode: str, aligned: bool) -> None:
+    """What is interpolated along one axis after another: a volume is one of images of images."""
+    value = random.standard_normal((2, 3, *(4, 3, 5)[: 1 if mode == "linear" else 3]))
+    x = cr.input("x", value.shape, dtype="float64")
+    scale = (2,) if mode == "linear" else (2, 3, 1)
+    found = cr.compile(cr.upsample(x, scale, mode, aligned), target="numpy")(x=value)
+    wanted = value
+    for axis, times in enumerate(scale, start=2):
+        lines = np.moveaxis(wanted, axis, -1)
+        flat = lines.reshape(1, 1, -1, lines.shape[-1])
+        line = cr.input("line", flat.shape, dtype="float64")
+        drawn = cr.compile(cr.upsample(line, (1, times), "bilinear", aligned), target="numpy")
+        wanted = np.moveaxis(drawn(line=flat).reshape(*lines.shape[:-1], -1), -1, axis)
+    np.testing.assert_allclose(found, wanted, atol=1e-12)
+
+
+def test_nearest_repeats_sequences_and_volumes() -> None:
+    value = random.standard_normal((2, 3, 2, 1, 3))
+    x = cr.input("x", value.shape, dtype="float64")
+    found = cr.compile(cr.upsample(x, (2, 3, 1)), target="numpy")(x=value)
+    assert np.array_equal(found, value.repeat(2, axis=2).repeat(3, axis=3))
+    sequence = cr.input("s", (2, 3, 2), dtype="float64")
+    found = cr.compile(cr.upsample(sequence, (4,)), target="numpy")(s=value[..., 0, 0])
+    assert np.array_equal(found, value[..., 0, 0].repeat(4, axis=2))
+
+
 def test_a_mean_of_a_constant_image_is_the_constant() -> None:
     x = cr.input("x", (1, 1, 4, 5))
     ones = np.full((1, 1, 4, 5), 7.0, np.float32)
@@ -143,6 +171,14 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "corners of repeated pixels": (
         lambda: cr.upsample(X, 2, align_corners=True),
         r"upsample: repeated pixels have no corners to align\n(?s:.*)try: give mode=\"bilinear\"",
+    ),
+    "more numbers than axes": (
+        lambda: cr.upsample(X, (2, 2, 2, 2)),
+        r"upsample: scale must be a whole number, at least 1, or 2 of them, got \(2, 2, 2, 2\)\n",
+    ),
+    "an image as a volume": (
+        lambda: cr.upsample(X, 2, "trilinear"),
+        r"upsample: images are NCDHW, .*, and \[batch,4,7,6\] has 4 axes\n(?s:.*)try: declare",
     ),
     "another rank": (
         lambda: cr.upsample(cr.input("s", ("batch", 4, 9)), 2),

@@ -93,6 +93,8 @@ def test_the_other_layers_are_the_functions() -> None:
         (nn.GlobalAvgPool2d(), cr.global_avg_pool(X)),
         (nn.Upsample(2), cr.upsample(X, 2)),
         (nn.Upsample((1, 3), "bilinear", True), cr.upsample(X, (1, 3), "bilinear", True)),
+        (nn.MaxPool2d(2, ceil_mode=True), cr.max_pool2d(X, 2, ceil_mode=True)),
+        (nn.AvgPool2d(4, 3, ceil_mode=True), cr.avg_pool2d(X, 4, 3, ceil_mode=True)),
     ]  # fmt: skip
     for layer, wanted in pairs:
         a, b = cr.compile([layer(X), wanted])(x=value)
@@ -100,7 +102,8 @@ def test_the_other_layers_are_the_functions() -> None:
         assert layer.input_shape() is None
     assert repr([layer for layer, _ in pairs]) == (
         "[AdaptiveAvgPool2d((2, 3)), GlobalAvgPool2d(), Upsample((2, 2), 'nearest'), "
-        "Upsample((1, 3), 'bilinear')]"
+        "Upsample((1, 3), 'bilinear'), MaxPool2d(2, ceil_mode=True), "
+        "AvgPool2d(4, stride=3, ceil_mode=True)]"
     )
 
 
