@@ -44,6 +44,7 @@ class Panel {
     const shown = [element("h3", {}, "Value")];
     if (node.formula) shown.push(element("pre", { class: "formula" }, node.formula));
     shown.push(this.block("value", node.value, node.numbers ? `= ${node.numbers} =` : ""));
+    if (node.slides) shown.push(new Sliding(node.slides).holder);
     if (node.operands.some(isStep)) shown.push(element("h3", {}, "Operands"), this.operands(node));
     return shown;
   }

@@ -17,6 +17,7 @@ from chainc.ir.types import Array, format_shape
 from chainc.ops.elementwise import Elementwise
 from chainc.ops.formula import Formula
 from chainrule.evaluation.backpropagation import Backpropagation, Contribution
+from chainrule.teaching.stepper.sliding import sliding
 from chainrule.writing.array_text import array_lines, histogram, number_text
 
 LONGEST = 24  # characters of a value that stands in the picture as it is
@@ -80,6 +81,9 @@ class _Builder:
             "operands": [self._operand(node, position) for position in range(len(node.inputs))],
             **_line(node),
         }
+        slides = sliding(node, self.found.values)
+        if slides is not None:
+            entry["slides"] = slides
         if node in self.found.gradients:
             entry |= self._written(self.found.gradients[node], "gradient", "gradientShort")
             entry["parts"] = self._contributions(node)

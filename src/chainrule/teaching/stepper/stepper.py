@@ -29,8 +29,9 @@ def step_through(
     """Write a page that goes forward and then backward through a graph, one node at a time.
 
     At each step it shows the node in the graph, its formula and numbers, and on the way back the
-    gradient from above, the local derivatives, and the running sums at fan-outs. The file needs
-    nothing but a browser: it opens from disk, and no request leaves it.
+    gradient from above, the local derivatives, and the running sums at fan-outs. A convolution
+    opens into its positions: the pixels below the kernel, the products and their sum. The file
+    needs nothing but a browser: it opens from disk, and no request leaves it.
 
     Args:
         loss: the floating-point scalar to differentiate.
@@ -63,6 +64,7 @@ def step_through(
             "stepper_layout.js",
             "stepper_passes.js",
             "stepper_picture.js",
+            "stepper_sliding.js",
             "stepper_panel.js",
             "stepper_search.js",
             "stepper.js",
