@@ -7,6 +7,7 @@ import itertools
 import pkgutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import get_type_hints
 
 import numpy as np
@@ -177,7 +178,7 @@ def _floats(random: np.random.Generator, shape: tuple[int, ...], wide: bool) -> 
 
 def compute(roots: Sequence[Node], values: Mapping[str, Array]) -> list[Array]:
     """The roots in their own element types, with every named size bound."""
-    graph = bind_graph(Graph(tuple(roots)), SIZES)
+    graph = _bound(tuple(roots))
     known: dict[Node, Array] = {}
     for node in graph.nodes:
         if isinstance(node.op, Input):
@@ -185,3 +186,9 @@ def compute(roots: Sequence[Node], values: Mapping[str, Array]) -> list[Array]:
         else:
             known[node] = evaluate_node(node, [known[operand] for operand in node.inputs])
     return [known[root] for root in graph.outputs]
+
+
+@lru_cache(maxsize=8)
+def _bound(roots: tuple[Node, ...]) -> Graph:
+    """One rule is computed many times, and then no more."""
+    return bind_graph(Graph(roots), SIZES)

@@ -8,7 +8,11 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from functools import cache
+from io import StringIO
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
@@ -79,6 +83,29 @@ def run(name: str, folder: Path) -> Any:
     return load(name).main(folder, Path(images))
 
 
+@dataclass(frozen=True)
+class Run:
+    """What an example has returned, printed and drawn."""
+
+    results: Any
+    report: str
+    folder: Path
+
+
+@pytest.fixture(scope="session")
+def first_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
+    """Runs an example; one that has run before is not run again."""
+
+    @cache
+    def run_once(name: str) -> Run:
+        folder = tmp_path_factory.mktemp(name)
+        with redirect_stdout(StringIO()) as printed:
+            results = run(name, folder)
+        return Run(results, printed.getvalue(), folder)
+
+    return run_once
+
+
 def labels(picture: Path) -> list[str]:
     """The texts in a picture."""
     return [text.text or "" for text in ElementTree.parse(picture).iter(f"{SVG}text")]
@@ -90,20 +117,22 @@ def test_every_example_is_tested() -> None:
 
 @pytest.mark.parametrize("name", sorted(PICTURES))
 def test_the_pictures_are_drawn_and_the_report_is_the_same_every_time(
-    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    name: str,
+    first_run: Callable[[str], Run],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    run(name, tmp_path / "pictures")
-    report = capsys.readouterr().out
-    assert report.count("\n") >= 3
-    drawn = list((tmp_path / "pictures").glob("*.svg"))
+    first = first_run(name)
+    assert first.report.count("\n") >= 3
+    drawn = list(first.folder.glob("*.svg"))
     assert sorted(picture.stem for picture in drawn) == sorted(PICTURES[name])
     for picture in drawn:
         assert ElementTree.parse(picture).getroot().tag == f"{SVG}svg"
         assert labels(picture)
-    run(name, tmp_path / "again")
-    assert capsys.readouterr().out == report
+    run(name, tmp_path)
+    assert capsys.readouterr().out == first.report
     for picture in drawn:
-        assert picture.read_bytes() == (tmp_path / "again" / picture.name).read_bytes()
+        assert picture.read_bytes() == (tmp_path / picture.name).read_bytes()
 
 
 @pytest.mark.parametrize(("name", "line"), [("circuits", "G4"), ("xor", "100%")])
@@ -133,8 +162,8 @@ WORKED: Mapping[str, tuple[float, Mapping[str, float]]] = {
 }
 
 
-def test_circuits_give_the_numbers_of_the_lectures(tmp_path: Path) -> None:
-    tables = load("circuits").main(tmp_path)
+def test_circuits_give_the_numbers_of_the_lectures(first_run: Callable[[str], Run]) -> None:
+    tables = first_run("circuits").results
     for name, (value, derivatives) in WORKED.items():
         table = tables[name]
         output = "y" if name == "G4" else "f"
@@ -146,22 +175,21 @@ def test_circuits_give_the_numbers_of_the_lectures(tmp_path: Path) -> None:
     assert values == {"z1": 1, "z2": 6, "z3": 2, "z4": 4}
 
 
-def test_a_chain_of_gates_becomes_one_gate(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    tables = load("circuits").main(tmp_path)
+def test_a_chain_of_gates_becomes_one_gate(first_run: Callable[[str], Run]) -> None:
+    made = first_run("circuits")
+    tables = made.results
     for name, numbers in tables["G2"].items():
         assert numbers == pytest.approx(tables["G3"][name], rel=1e-6)
-    assert "sigmoid_of_reciprocal" in capsys.readouterr().out
-    chain, stabilized = labels(tmp_path / "G2.svg"), labels(tmp_path / "G2-stabilized.svg")
+    assert "sigmoid_of_reciprocal" in made.report
+    chain, stabilized = labels(made.folder / "G2.svg"), labels(made.folder / "G2-stabilized.svg")
     assert {"exp", "1 / x"} <= set(chain)
     assert "σ" in stabilized
-    assert stabilized == labels(tmp_path / "G3.svg")
+    assert stabilized == labels(made.folder / "G3.svg")
     assert {"0.7311", "−0.5898"} <= set(stabilized)
 
 
-def test_neurons_have_the_derivatives_that_sympy_finds(tmp_path: Path) -> None:
-    table = load("circuits").main(tmp_path)["G5"]
+def test_neurons_have_the_derivatives_that_sympy_finds(first_run: Callable[[str], Run]) -> None:
+    table = first_run("circuits").results["G5"]
     symbols = sympy.symbols("I1:7 u1:7 v1:5 w1:3")
     i, u, v, w = symbols[:6], symbols[6:12], symbols[12:16], symbols[16:]
     b = sympy.Symbol("b")
@@ -177,9 +205,9 @@ def test_neurons_have_the_derivatives_that_sympy_finds(tmp_path: Path) -> None:
     assert sorted(table) == sorted([*(symbol.name for symbol in symbols[6:]), "b", "f"])
 
 
-def test_only_parameters_have_derivatives(tmp_path: Path) -> None:
-    load("circuits").main(tmp_path)
-    texts = labels(tmp_path / "G5-gradient.svg")
+def test_only_parameters_have_derivatives(first_run: Callable[[str], Run]) -> None:
+    made = first_run("circuits")
+    texts = labels(made.folder / "G5-gradient.svg")
     weights = [*(f"u{k}" for k in range(1, 7)), *(f"v{k}" for k in range(1, 5)), "w1", "w2"]
     derivatives = sorted(text for text in texts if text.startswith("∂ ") and len(text) == 4)
     assert derivatives == sorted(f"∂ {name}" for name in weights)
@@ -187,14 +215,15 @@ def test_only_parameters_have_derivatives(tmp_path: Path) -> None:
 
 
 def test_the_general_rule_holds_as_a_formula_and_in_numbers(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    first_run: Callable[[str], Run],
 ) -> None:
-    table = load("circuits").main(tmp_path)["G6"]
+    made = first_run("circuits")
+    table = made.results["G6"]
     x = sympy.Symbol("x")
     derivative = sympy.diff(sympy.sin(x) * sympy.exp(x) + x * x, x)
     number = float(derivative.subs(x, 1))
     assert table["x"] == pytest.approx((1, number), rel=1e-6)
-    report = capsys.readouterr().out
+    report = made.report
     assert f"dy/dx = {derivative}\n" in report
     assert f"dy/dx = {number:.4f} at x = 1" in report
 
@@ -219,8 +248,8 @@ def test_logistic_regression_descends_as_numpy_does(tmp_path: Path) -> None:
     )
 
 
-def test_xor_needs_a_hidden_layer(tmp_path: Path) -> None:
-    results = load("xor").main(tmp_path)
+def test_xor_needs_a_hidden_layer(first_run: Callable[[str], Run]) -> None:
+    results = first_run("xor").results
     # the loss is convex, and least where all weights are 0; any other weights give a larger one
     assert results.linear_loss == pytest.approx(np.log(2), abs=1e-6)
     assert results.linear_accuracy <= 0.75  # no line has all four points right
@@ -243,8 +272,8 @@ def is_separable(points: object, classes: NDArray[np.int32]) -> bool:
     return False
 
 
-def test_a_ring_needs_a_hidden_layer(tmp_path: Path) -> None:
-    results = load("ring").main(tmp_path)
+def test_a_ring_needs_a_hidden_layer(first_run: Callable[[str], Run]) -> None:
+    results = first_run("ring").results
     assert results.linear_accuracy < 0.7
     assert results.hidden_accuracy > 0.95
     centre, *around = np.array(results.features)
@@ -252,8 +281,9 @@ def test_a_ring_needs_a_hidden_layer(tmp_path: Path) -> None:
     assert all(np.max(np.abs(place - centre)) > 1 for place in around)
 
 
-def test_three_linear_layers_are_one(tmp_path: Path) -> None:
-    results = load("try_linear").main(tmp_path)
+def test_three_linear_layers_are_one(first_run: Callable[[str], Run]) -> None:
+    made = first_run("try_linear")
+    results = made.results
     assert {"layer_of_layer", "sum_of_biases"} <= set(results.rules)
     for computed, expected in (results.weights, results.biases, results.outputs):
         assert computed.shape == expected.shape
@@ -261,13 +291,13 @@ def test_three_linear_layers_are_one(tmp_path: Path) -> None:
     weight, bias = results.weights[0], results.biases[0]
     assert weight.shape == (4, 3)
     assert np.min(np.abs(bias)) > 0.01
-    before, after = (labels(tmp_path / f"{name}.svg") for name in ("three-layers", "one-layer"))
+    before, after = (labels(made.folder / f"{name}.svg") for name in ("three-layers", "one-layer"))
     # products that x flows into, directly or through other layers
     assert sum("[batch," in text for text in before) > sum("[batch," in text for text in after)
 
 
-def test_only_random_weights_break_the_symmetry(tmp_path: Path) -> None:
-    zeros, random = load("symmetry").main(tmp_path)
+def test_only_random_weights_break_the_symmetry(first_run: Callable[[str], Run]) -> None:
+    zeros, random = first_run("symmetry").results
     for row in zeros.units:
         assert np.unique(row.view(np.uint32)).size == 1  # the same bits
         assert row[0] != 0  # trained nevertheless
@@ -277,26 +307,28 @@ def test_only_random_weights_break_the_symmetry(tmp_path: Path) -> None:
     assert random.accuracy > 0.95
 
 
-def test_digits_are_read(tmp_path: Path) -> None:
-    results = load("digits").main(tmp_path)
+def test_digits_are_read(first_run: Callable[[str], Run]) -> None:
+    made = first_run("digits")
+    results = made.results
     assert len(results.accuracies) == 20
     assert results.accuracies[-1] >= 0.95
     assert results.predicted_accuracy == pytest.approx(results.accuracies[-1], abs=1e-6)
-    assert (tmp_path / "program.py").read_text(encoding="utf-8") == results.source
+    assert (made.folder / "program.py").read_text(encoding="utf-8") == results.source
     assert "np.matmul" in results.source
-    loops = (tmp_path / "loops.txt").read_text(encoding="utf-8")
+    loops = (made.folder / "loops.txt").read_text(encoding="utf-8")
     assert "new_linear1/weight" in loops  # the update is computed with the gradient
-    assert "contract" in (tmp_path / "gradient.txt").read_text(encoding="utf-8")
+    assert "contract" in (made.folder / "gradient.txt").read_text(encoding="utf-8")
 
 
-def test_mnist_is_read(tmp_path: Path) -> None:
-    results = run("mnist", tmp_path)
+def test_mnist_is_read(first_run: Callable[[str], Run]) -> None:
+    results = first_run("mnist").results
     assert results.accuracies[-1] >= 0.955
     assert results.arena_bytes > 4 * 2 * (784 * 256 + 256 * 128 + 128 * 10)  # weights, velocities
 
 
-def test_a_c_program_has_the_history_of_a_run_in_python(tmp_path: Path) -> None:
-    results = run("standalone", tmp_path)
+def test_a_c_program_has_the_history_of_a_run_in_python(first_run: Callable[[str], Run]) -> None:
+    made = first_run("standalone")
+    results = made.results
     printed = results.printed.splitlines()
     assert len(printed) == len(results.history["loss"]) == 20
     for line, *means in zip(printed, *results.history.values(), strict=True):
@@ -305,30 +337,34 @@ def test_a_c_program_has_the_history_of_a_run_in_python(tmp_path: Path) -> None:
     assert results.history["val_accuracy"][-1] >= 0.95
     parameters = 64 * 32 + 32 + 32 * 10 + 10
     numbers = 4 * (2 * parameters + 2)  # with a velocity each, the learning rate, the momentum
-    assert (tmp_path / "digits.state").stat().st_size == numbers + 8 + 8  # the step, the seed
+    assert (made.folder / "digits.state").stat().st_size == numbers + 8 + 8  # the step, the seed
 
 
-def test_a_training_is_plotted_from_all_sides(tmp_path: Path) -> None:
-    results = load("plots").main(tmp_path)
+def test_a_training_is_plotted_from_all_sides(first_run: Callable[[str], Run]) -> None:
+    made = first_run("plots")
+    results = made.results
     small, good, large = results.losses.values()
     assert good < min(small, large)
     assert results.accuracy > 0.8
     assert results.lowest == pytest.approx((1, 1), abs=0.15)
-    assert {"epoch 0", "epoch 30", "x₁", "upper", "lower"} <= set(labels(tmp_path / "boundary.svg"))
-    assert {"sigmoid", "tanh", "relu"} <= set(labels(tmp_path / "activations.svg"))
+    assert {"epoch 0", "epoch 30", "x₁", "upper", "lower"} <= set(
+        labels(made.folder / "boundary.svg")
+    )
+    assert {"sigmoid", "tanh", "relu"} <= set(labels(made.folder / "activations.svg"))
 
 
-def test_weights_find_more_of_a_rare_class(tmp_path: Path) -> None:
-    results = load("rare_class").main(tmp_path)
+def test_weights_find_more_of_a_rare_class(first_run: Callable[[str], Run]) -> None:
+    made = first_run("rare_class")
+    results = made.results
     assert results.balanced["binary_recall"] > results.plain["binary_recall"]
     assert results.balanced["binary_precision"] < results.plain["binary_precision"]
     assert min(results.plain["auc"], results.balanced["auc"]) > 0.9
     assert results.accuracy >= 0.95
-    assert {"predicted", "share of the row"} <= set(labels(tmp_path / "mistakes.svg"))
+    assert {"predicted", "share of the row"} <= set(labels(made.folder / "mistakes.svg"))
 
 
-def test_passes_make_the_graph_smaller(tmp_path: Path) -> None:
-    reports = load("draw_passes").main(tmp_path)
+def test_passes_make_the_graph_smaller(first_run: Callable[[str], Run]) -> None:
+    reports = first_run("draw_passes").results
     assert [report.name for report in reports] == ["declared", *(step.name for step in PIPELINE)]
     for before, after in pairwise(reports):
         if after.name == "reciprocals":  # a node more, for many divisions less

@@ -21,6 +21,8 @@ def bind_graph(graph: Graph, sizes: Mapping[str, int]) -> Graph:
     Raises:
         ShapeError: an op does not allow the size, such as the maximum over no elements.
     """
+    if not sizes:
+        return graph
     return rebuild(graph, lambda node, inputs: _bind_node(node, inputs, sizes))
 
 

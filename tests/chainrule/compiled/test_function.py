@@ -245,7 +245,7 @@ def test_a_chain_of_ten_thousand_nodes_differentiates_and_compiles() -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc to read memory use")
-def test_a_thousand_compilations_leave_no_memory_behind() -> None:
+def test_hundreds_of_compilations_leave_no_memory_behind() -> None:
     def compile_and_close() -> None:
         x = cr.input("x", ("batch", 4))
         w = cr.parameter("w", (4, 3), 0.0)
@@ -261,9 +261,9 @@ def test_a_thousand_compilations_leave_no_memory_behind() -> None:
     for _ in range(50):
         compile_and_close()
     before = megabytes()
-    for _ in range(1000):
+    for _ in range(400):
         compile_and_close()
-    assert megabytes() - before < 5
+    assert megabytes() - before < 2
 
 
 def test_code_for_ever_new_sizes_is_kept_for_some() -> None:
