@@ -17,6 +17,7 @@ MIRRORS = {"compiler": TREES["chainc"], "chainrule": TREES["chainrule"]}
 
 # The floor of each room of the compiler. A room reads lower floors and itself.
 FLOORS = {
+    "dataclass.py": 0,
     "ir": 1,
     "ops": 2,
     "loops": 2,

@@ -11,10 +11,10 @@ both forms read has a derivative with two forms, and no form is differentiated f
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import reduce
 from typing import overload
 
+from chainc.dataclass import dataclass
 from chainc.interpreters.symbolic import symbolic_vjp
 from chainc.ir import Derivative, Node, Origin, describe, originating, topological
 from chainc.ir.errors import GradientError

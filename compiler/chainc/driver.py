@@ -6,7 +6,7 @@ What lowers is imported when a graph is lowered: not where a target has kept wha
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from chainc.backends.target import (
     Known,
     Target,
 )
+from chainc.dataclass import dataclass
 from chainc.ir import Graph, Node
 from chainc.ir.errors import GraphError
 from chainc.ir.python.collection import without_collection

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
+from chainc.dataclass import dataclass
 from chainc.ir.types import Array
 
 MOST_STEPS = 2**62  # that a state may have behind it, so that those of a run can be counted on

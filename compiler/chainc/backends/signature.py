@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from chainc.dataclass import dataclass
 from chainc.ir.types import Array, Dim, bind
 
 if TYPE_CHECKING:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from chainc.backends.epochs import TrainingRunner
 from chainc.backends.signature import Signature
+from chainc.dataclass import dataclass
 from chainc.ir import Graph
 from chainc.ir.errors import GraphError, user_location
 from chainc.ir.types import Array

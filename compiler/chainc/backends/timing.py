@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from chainc.backends.epochs import Arrays
 from chainc.backends.listing import Line, Listing
 from chainc.backends.target import Target
+from chainc.dataclass import dataclass
 from chainc.ir import Graph
 from chainc.ir.types import Array
 from chainc.lowering.program import Program, TrainingLoop

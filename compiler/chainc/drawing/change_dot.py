@@ -7,10 +7,11 @@ bear the rule's name after one number, and link to `#file:line` of the rule.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from graphviz import Digraph
 
+from chainc.dataclass import dataclass
 from chainc.drawing.change_picture import change_picture
 from chainc.drawing.diagram import Form, Vertex
 from chainc.drawing.dot import Printer, draw_legend, lower_end

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from chainc.dataclass import dataclass
 from chainc.drawing.detail import keys_with
 from chainc.drawing.diagram import Diagram, Vertex, assemble, diagram
 from chainc.drawing.node_roles import Box, NodeRoles, Path, differentiations

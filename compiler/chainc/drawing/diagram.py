@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import Enum
 from functools import cached_property
 
+from chainc.dataclass import dataclass
 from chainc.drawing.detail import Detail, Folded, keys_of
 from chainc.drawing.node_roles import (
     Box,

@@ -7,11 +7,12 @@ nodes are handed to Graphviz in reverse, with the arrow at the other end.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import count
 
 from graphviz import Digraph
 
+from chainc.dataclass import dataclass
 from chainc.drawing import circuit_dot
 from chainc.drawing.circuit_dot import draw_gate, draw_wire, gate_cluster, is_gate
 from chainc.drawing.detail import Detail, Folded, check_detail

@@ -6,10 +6,10 @@ What it is, which pass it belongs to, and the boxes around it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 
+from chainc.dataclass import dataclass
 from chainc.formulas import notation
 from chainc.ir import Graph, Node, Scope
 from chainc.ir.leaves import Input, Leaf, Slot

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from chainc.dataclass import dataclass
 from chainc.drawing.node_roles import NodeRoles, Path, common, differentiations
 from chainc.formulas import notation
 from chainc.ir import Node

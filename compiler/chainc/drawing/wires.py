@@ -7,8 +7,8 @@ the trunk's gradient is the sum of what the branches bring back.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+from chainc.dataclass import dataclass
 from chainc.drawing.diagram import Course, Diagram, Edge, Form, Lines, Reads, Vertex
 from chainc.drawing.node_roles import Kind
 from chainc.formulas import notation

@@ -8,10 +8,10 @@ it hands the gradient back.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from chainc.dataclass import dataclass
 from chainc.formulas import blackboard, notation, polynomial
 from chainc.formulas.blackboard import Written
 from chainc.interpreters.symbolic import SympyBuilder, derivative, formula

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from chainc.dataclass import dataclass
 from chainc.formulas import blackboard
 from chainc.formulas.blackboard import Written
 from chainc.ir import Graph, Node

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from chainc.dataclass import dataclass
 from chainc.formulas import blackboard
 from chainc.formulas.blackboard import Blackboard, Written
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from chainc.dataclass import dataclass
 from chainc.ir import Graph, Node
 from chainc.ir.kernels import Family, Meaning, interpret
 from chainc.ir.movements import Movement

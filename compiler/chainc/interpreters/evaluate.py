@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
+from chainc.dataclass import dataclass
 from chainc.interpreters.integers import as_integers, integer_power
 from chainc.ir import Graph, Node, describe
 from chainc.ir.errors import InputError

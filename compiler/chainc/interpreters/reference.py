@@ -6,11 +6,12 @@ No passes, no fusion, nothing in place: what another backend computes is compare
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 import numpy.typing as npt
 
+from chainc.dataclass import dataclass
 from chainc.interpreters.evaluate import Held, evaluate_node
 from chainc.ir import Graph, Node, describe
 from chainc.ir.binding import bind_graph, sizes_of

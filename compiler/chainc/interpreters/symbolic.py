@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING
 
+from chainc.dataclass import dataclass
 from chainc.ir import Node, describe, topological
 from chainc.ir.errors import GradientError, GraphError
 from chainc.ir.leaves import Constant, Input, Slot, as_nodes

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from chainc.dataclass import dataclass
 from chainc.ir import Graph, Node, Op, apply, describe, originating, rebuild
 from chainc.ir.errors import InputError
 from chainc.ir.leaves import Input

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from operator import is_
 from typing import TYPE_CHECKING
 
+from chainc.dataclass import dataclass
 from chainc.ir.node import Node
 
 if TYPE_CHECKING:

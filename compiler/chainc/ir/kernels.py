@@ -11,9 +11,9 @@ The words are few. What has a loop nest of its own beside them is a `Family`, an
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Protocol, TypeVar, cast
 
+from chainc.dataclass import dataclass
 from chainc.ir import Graph, Node
 from chainc.ir.movements import Movement
 from chainc.ir.scalar import Scalar

@@ -7,11 +7,12 @@ import functools
 import itertools
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TypeVar
 
 import numpy as np
 
+from chainc.dataclass import dataclass
 from chainc.ir import Graph, Node, Op, Operand, Origin, Sample, apply, describe, originating
 from chainc.ir.errors import DTypeError, GraphError
 from chainc.ir.kernels import Kernels

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from chainc.dataclass import dataclass
 from chainc.ir.types import Shape, Size, bind_shape, product, static
 
 S = TypeVar("S", bound=np.generic)

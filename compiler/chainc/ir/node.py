@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import string
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, ClassVar
 
+from chainc.dataclass import dataclass
 from chainc.ir.errors import MisfitError
 from chainc.ir.origin import Origin, current_origin
 from chainc.ir.python.copying import deep_copy, reduction

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from chainc.dataclass import dataclass
 from chainc.ir.errors import Location, user_location
 
 if TYPE_CHECKING:

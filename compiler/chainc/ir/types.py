@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property, reduce
 
 import numpy as np
 import numpy.typing as npt
+
+from chainc.dataclass import dataclass
 
 Array = npt.NDArray[np.generic]
 Number = int | float | np.integer | np.floating

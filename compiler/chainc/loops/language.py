@@ -18,9 +18,9 @@ pointers, branches, repeats, and lets threads wait for each other.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cached_property
 
+from chainc.dataclass import dataclass
 from chainc.loops.values import Address, Affine, Bound, Index, Parameter, Register
 
 

@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeVar
 
+from chainc.dataclass import dataclass
 from chainc.loops.language import (
     Branch,
     Compute,

@@ -10,8 +10,8 @@ sum1 = fma(x1, w, sum1)
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from chainc.dataclass import dataclass
 from chainc.loops.names import Name
 
 LONGEST_PERIOD = 64  # lines

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from chainc.dataclass import dataclass
 from chainc.ir.types import DType, bool_, int64
 from chainc.loops.builder import NestBuilder, another
 from chainc.loops.language import (

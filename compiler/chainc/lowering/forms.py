@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 
+from chainc.dataclass import dataclass
 from chainc.ir import Node
 from chainc.ir.types import TensorType
 from chainc.lowering.instructions import Instruction, Reference

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from chainc.dataclass import dataclass
 from chainc.ir.types import Dim
 from chainc.lowering.kernels import Kernel, Map, Names, renamed_all
 from chainc.lowering.program import Program

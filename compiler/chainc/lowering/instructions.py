@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TypeVar
 
+from chainc.dataclass import dataclass
 from chainc.ir import Node, Origin
 from chainc.ir.scalar import UniformScalar
 from chainc.ir.types import DType, TensorType, bool_, broadcast, promote

@@ -8,8 +8,9 @@ and groups of these (`grouping.py`). All others are `Applied` families. Every fa
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from chainc.dataclass import dataclass
 from chainc.ir import Node, Origin
 from chainc.ir.kernels import Family
 from chainc.ir.types import Dim, DType, Shape, named_axes, product, promote

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from chainc.dataclass import dataclass
 from chainc.ir import Graph, Node, Origin
 from chainc.ir.kernels import Family, Meaning, interpret
 from chainc.ir.leaves import Constant, Input, Slot

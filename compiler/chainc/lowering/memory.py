@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from chainc.dataclass import dataclass
 from chainc.ir.types import Dim, coefficient_of, names_of
 from chainc.lowering.kernels import Kernel, renamed
 from chainc.lowering.program import Program

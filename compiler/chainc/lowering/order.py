@@ -10,9 +10,10 @@ again is computed right before its first reader.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 
+from chainc.dataclass import dataclass
 from chainc.ir.types import bind, coefficient_of
 from chainc.lowering.kernels import Kernel, Map
 from chainc.lowering.program import Program

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
+from chainc.dataclass import dataclass
 from chainc.ir import Node
 from chainc.lowering.kernels import Kernel
 from chainc.lowering.views import Buffer

@@ -7,8 +7,9 @@ planner decides which buffers share storage.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from chainc.dataclass import dataclass
 from chainc.ir import Origin
 from chainc.ir.types import Dim, names_of
 from chainc.lowering.kernels import Kernel

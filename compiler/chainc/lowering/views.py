@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from chainc.dataclass import dataclass
 from chainc.ir import Origin
 from chainc.ir.movements import Movement
 from chainc.ir.types import Dim, Shape, TensorType

@@ -5,9 +5,9 @@ from __future__ import annotations
 import builtins
 import string
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
+from chainc.dataclass import dataclass
 from chainc.ir import Graph, Node, Op, Operand, Sample, apply
 from chainc.ir.errors import DTypeError, MisfitError, ShapeError
 from chainc.ir.kernels import Kernels

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
+from chainc.dataclass import dataclass
 from chainc.ir import Graph, Node, Op, Operand, Sample, apply, describe
 from chainc.ir.errors import GradientError
 from chainc.ir.kernels import Kernels

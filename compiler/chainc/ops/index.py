@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
+from chainc.dataclass import dataclass
 from chainc.ir import Node, Op, Operand, Sample, apply
 from chainc.ir.errors import DTypeError, MisfitError, ShapeError
 from chainc.ir.kernels import Kernels

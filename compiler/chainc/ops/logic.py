@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
+from chainc.dataclass import dataclass
 from chainc.ir import Node, Operand, Sample, apply
 from chainc.ir.errors import DTypeError, MisfitError
 from chainc.ir.leaves import as_nodes, refuse_truth_value

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import SupportsIndex, TypeVar
 
 import numpy as np
 
+from chainc.dataclass import dataclass
 from chainc.ir import Node, Op, Operand, Sample, apply, movements
 from chainc.ir.errors import InputError, MisfitError, ShapeError
 from chainc.ir.kernels import Kernels

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from numbers import Real
 from typing import ClassVar, TypeVar
 
+from chainc.dataclass import dataclass
 from chainc.ir import Node, Op, Operand, Sample, apply
 from chainc.ir.errors import DTypeError, InputError, MisfitError, ShapeError
 from chainc.ir.kernels import Kernels

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from inspect import getdoc, signature
 from types import BuiltinFunctionType
 from typing import TypeGuard
 
+from chainc.dataclass import dataclass
 from chainc.ir import Graph
 from chainc.ir.errors import InputError
 from chainc.passes.canonicalize import canonicalize

@@ -14,8 +14,9 @@ of windows as they are.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from chainc.dataclass import dataclass
 from chainc.ir import Graph, Node, apply
 from chainc.ir.types import Shape, TensorType, coefficient_of, float32, named
 from chainc.ops import flip, reshape, stack

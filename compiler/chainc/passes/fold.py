@@ -10,10 +10,10 @@ and of scalar operations in all. The last stands for time, and does not depend o
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
+from chainc.dataclass import dataclass
 from chainc.interpreters.evaluate import evaluate_node
 from chainc.ir import Graph, Node, apply, originating, rebuild, with_inputs
 from chainc.ir.errors import InputError

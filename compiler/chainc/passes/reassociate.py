@@ -15,8 +15,8 @@ import math
 import string
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
 
+from chainc.dataclass import dataclass
 from chainc.ir import Graph, Node, apply, originating, rebuild, with_inputs
 from chainc.ir.types import Dim, coefficient_of, names_of, product
 from chainc.ops.contract import Contract

@@ -12,10 +12,10 @@ Needs: no pass behind it that merges equal nodes. Leaves: nodes whose origin say
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Set
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from chainc.dataclass import dataclass
 from chainc.interpreters.counting import work_of
 from chainc.ir import Graph, Node, with_inputs
 from chainc.ir.leaves import Constant, SizeOf

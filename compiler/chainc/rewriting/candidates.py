@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 
+from chainc.dataclass import dataclass
 from chainc.ir import Node, Op
 from chainc.rewriting.patterns import admits
 from chainc.rewriting.rules import Rule

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 
+from chainc.dataclass import dataclass
 from chainc.ir import Graph, Node
 from chainc.rewriting.trace import Fired
 

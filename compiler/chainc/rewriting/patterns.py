@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import get_type_hints
 
 import numpy as np
 
+from chainc.dataclass import dataclass
 from chainc.ir import Node, Op
 from chainc.ir.leaves import Constant
 from chainc.ir.types import UNKNOWN, Array, TensorType

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from chainc.dataclass import dataclass
 from chainc.ir import Graph, Node, originating, with_inputs
 from chainc.ir.errors import VerifyError
 from chainc.rewriting.candidates import Candidates, candidates_of

@@ -14,11 +14,11 @@ may look at types and attributes, and returns None where the equation does not a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from types import FunctionType
 from typing import overload
 
+from chainc.dataclass import dataclass
 from chainc.ir import Node, Op, Origin, originating
 from chainc.ir.errors import Location
 from chainc.rewriting.patterns import Found, holes, orders

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 
+from chainc.dataclass import dataclass
 from chainc.ir import Node, Origin, Rewrite, current_origin, describe
 from chainc.ir.errors import Location, calling_location
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
+from chainc.dataclass import dataclass
 from chainc.ir.types import Dim, Shape, product
 from chainc.loops.values import Affine, Bound, Index, Kind, affine
 from chainc.lowering.kernels import Copy, Fill, Map

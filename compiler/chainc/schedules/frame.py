@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from chainc.dataclass import dataclass
 from chainc.ir.types import Shape
 from chainc.loops.builder import NestBuilder
 from chainc.loops.values import Kind, Parameter, Register

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from chainc.dataclass import dataclass
 from chainc.ir.types import Dim, Shape, bool_, int32, int64, product
 from chainc.loops.values import Affine, Bound, Kind, Register, affine
 from chainc.ops.families.indexing import Gather, Iota, OneHot, Pick, ScatterAdd

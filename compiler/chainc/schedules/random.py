@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
+from chainc.dataclass import dataclass
 from chainc.ir.types import Shape, TensorType, int32, int64, product
 from chainc.loops.values import Affine, Bound, Kind, Register, affine
 from chainc.lowering.kernels import Applied, Kernel

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from chainc.dataclass import dataclass
 from chainrule.compiled.state import State
 from chainrule.declare.arguments import text
 from chainrule.declare.calls import answers_calls

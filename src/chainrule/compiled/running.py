@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
 from chainc.backends.epochs import EpochPlace, Epochs, TrainingRunner
+from chainc.dataclass import dataclass
 from chainc.driver import LoopForm
 from chainc.ir import Node, describe
 from chainc.ir.errors import InputError, NonFiniteWarning, warn

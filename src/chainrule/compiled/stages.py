@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from chainc import driver
+from chainc.dataclass import dataclass
 from chainc.ir import Node, describe
 from chainc.ir.errors import GraphError, InputError, Location
 from chainc.rewriting.change import change

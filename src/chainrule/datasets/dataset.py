@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
+from chainc.dataclass import dataclass
 from chainc.ir.errors import InputError
 from chainc.ir.types import Array, DType, float32, int32
 from chainrule.declare.arrays import UnfitError, columns_of, convert, read

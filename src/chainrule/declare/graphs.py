@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from chainc import ir
+from chainc.dataclass import dataclass
 from chainc.ir import Node, describe, rebuild, substitute, with_inputs
 from chainc.ir.binding import bind_graph
 from chainc.ir.errors import GraphError, InputError

@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import numpy.typing as npt
 
+from chainc.dataclass import dataclass
 from chainc.ir import Graph, Node
 from chainc.ir.errors import DTypeError, GraphError, InputError, ShapeError
 from chainc.ir.leaves import Initializer

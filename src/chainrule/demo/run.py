@@ -5,10 +5,11 @@ from __future__ import annotations
 import runpy
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 
 from chainc.autodiff import grad
+from chainc.dataclass import dataclass
 from chainc.ir import Node
 from chainc.ir.types import Array
 from chainrule import datasets, nn, optim

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
 from chainc.autodiff import pull_back, seed
+from chainc.dataclass import dataclass
 from chainc.drawing.diagram import Lines, Reads
 from chainc.drawing.node_roles import differentiations
 from chainc.drawing.wires import Wire

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from chainc.dataclass import dataclass
 from chainc.drawing.detail import Detail, Folded, check_detail
 from chainc.drawing.diagram import output_names
 from chainc.ir import Graph, Node

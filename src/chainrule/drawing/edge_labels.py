@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from html import unescape
 from itertools import chain
 
+from chainc.dataclass import dataclass
 from chainrule.drawing.text_width import text_width
 
 FAR = 8.0  # points between a label and its edge, beyond which it is brought near

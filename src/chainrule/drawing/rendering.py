@@ -15,11 +15,11 @@ import shutil
 import sys
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from chainc.backends import compiled_cache
+from chainc.dataclass import dataclass
 from chainc.ir.errors import ChainruleError
 from chainrule.declare.arguments import path_of
 from chainrule.drawing.edge_labels import labels_beside_edges

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from chainc.autodiff import pull_back, require_scalar, seed
+from chainc.dataclass import dataclass
 from chainc.ir import Graph, Node, describe
 from chainc.ir.errors import GradientError
 from chainc.ir.types import Array

@@ -7,8 +7,9 @@ primitives, a structural op by one that counts what its kernel does.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
+from chainc.dataclass import dataclass
 from chainc.interpreters.counting import elements, work_of
 from chainc.ir import Graph, Node, describe
 from chainc.ir.errors import InputError

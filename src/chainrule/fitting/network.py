@@ -5,11 +5,11 @@ from __future__ import annotations
 import inspect
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 
+from chainc.dataclass import dataclass
 from chainc.ir import Node
 from chainc.ir.errors import DTypeError, GraphError, InputError
 from chainc.ir.types import Array

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
+from chainc.dataclass import dataclass
 from chainc.ir import Graph, Node, describe
 from chainc.ir.errors import DTypeError, InputError, ShapeError
 from chainc.ir.leaves import constant

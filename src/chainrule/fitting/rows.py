@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from chainc.dataclass import dataclass
 from chainc.ir import Node
 from chainc.ir.errors import InputError
 from chainc.ir.types import Array

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
 from chainc.backends.epochs import EPOCH_START, EPOCH_SUMS
 from chainc.backends.target import Target
+from chainc.dataclass import dataclass
 from chainc.ir import Graph, Node
 from chainc.ir.errors import InputError
 from chainc.ir.types import Array

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from chainc import ops
+from chainc.dataclass import dataclass
 from chainc.ir import Node
 from chainrule.declare import functional
 from chainrule.declare.arguments import count

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
+from chainc.dataclass import dataclass
 from chainc.ir import Node, describe
 from chainc.ir.errors import InputError
 from chainc.ops import concat, reshape

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from chainc.dataclass import dataclass
 from chainc.ir import Node
 from chainc.ops import bernoulli, by_mode, where
 from chainrule.declare.arguments import number

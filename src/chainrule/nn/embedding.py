@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from chainc.dataclass import dataclass
 from chainc.ir import Node, current_origin, describe
 from chainc.ir.errors import DTypeError
 from chainc.ops import take

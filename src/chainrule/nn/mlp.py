@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import pairwise
 
+from chainc.dataclass import dataclass
 from chainc.ir.errors import InputError
 from chainc.ops.movement import as_flag
 from chainrule.declare.init import InitializerLike

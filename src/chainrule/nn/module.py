@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from types import FrameType
 from typing import TYPE_CHECKING, ClassVar, TypeGuard
 
+from chainc.dataclass import dataclass
 from chainc.ir import Node, scope
 from chainc.ir.errors import GraphError, InputError, Location
 from chainc.ir.leaves import Label, Slot

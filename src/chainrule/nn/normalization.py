@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
+from chainc.dataclass import dataclass
 from chainc.ir import Node
 from chainc.ir.leaves import size
 from chainc.ir.types import format_shape, product

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import overload
 
+from chainc.dataclass import dataclass
 from chainc.ir import Node
 from chainc.ir.errors import InputError
 from chainc.ops.movement import DimLike

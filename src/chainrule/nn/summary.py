@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+from chainc.dataclass import dataclass
 from chainc.ir import Graph, Node
 from chainc.ir.errors import InputError
 from chainc.ir.types import Shape, bind, coefficient_of, format_shape, names_of

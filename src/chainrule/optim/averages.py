@@ -15,9 +15,9 @@ parameters' names, for whatever takes a state.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from chainc.dataclass import dataclass
 from chainc.ir import Node
 from chainc.ir.errors import StateError
 from chainc.ir.leaves import Slot, constant

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from chainc.dataclass import dataclass
 from chainc.ir import Node, apply, describe
 from chainc.ir.errors import GraphError
 from chainc.ir.leaves import Input, Label, Slot

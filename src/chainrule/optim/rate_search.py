@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from chainc.dataclass import dataclass
 from chainc.ir import Node
 from chainc.ir.errors import GraphError, InputError
 from chainc.ir.types import Array

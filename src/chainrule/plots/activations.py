@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from chainc import ops
 from chainc.autodiff import grad
+from chainc.dataclass import dataclass
 from chainc.ir import Node, Op
 from chainc.ir.errors import InputError
 from chainc.ir.types import Array

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chainc.dataclass import dataclass
 from chainc.ir.errors import InputError
 from chainc.ir.leaves import Input
 from chainc.ir.types import Array

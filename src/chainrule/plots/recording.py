@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from chainc.dataclass import dataclass
 from chainc.ir.errors import InputError
 from chainrule.compiled.function import Function, Numbers
 from chainrule.compiled.state import State

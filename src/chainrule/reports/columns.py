@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 
 import numpy as np
 
+from chainc.dataclass import dataclass
 from chainc.ir import Node
 from chainc.ir.types import Array, static
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from types import FrameType
 
+from chainc.dataclass import dataclass
 from chainc.ir import Graph, Node, describe
 from chainc.ir.errors import GraphError, InputError, user_frame
 from chainc.ir.leaves import run_seed

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from chainc.dataclass import dataclass
 from chainc.ir import Graph, Node, apply, describe, substitute
 from chainc.ir.errors import GraphError
 from chainc.ir.leaves import Input

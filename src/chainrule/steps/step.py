@@ -6,8 +6,9 @@ All updates read the values from before the step.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from chainc.dataclass import dataclass
 from chainc.ir import Graph, Node, describe, substitute
 from chainc.ir.errors import GraphError
 from chainc.ir.leaves import Slot

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
+from chainc.dataclass import dataclass
 from chainc.ir import Node, apply
 from chainc.ir.errors import InputError
 from chainc.ir.leaves import Label, Slot, constant

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from chainc.autodiff import grad
+from chainc.dataclass import dataclass
 from chainc.ir import Graph, Node, describe
 from chainc.ir.errors import GradientError, InputError
 from chainc.ir.leaves import Input, Slot

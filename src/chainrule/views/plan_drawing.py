@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from chainc.dataclass import dataclass
 from chainrule.views.svg_drawing import (
     LETTER,
     SvgDrawing,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
 
 from chainc.backends.listing import Line
 from chainc.backends.timing import BATCH, Floats, Timing
+from chainc.dataclass import dataclass
 from chainc.drawing.node_roles import NodeRoles
 from chainc.ir import Graph
 from chainc.ir.errors import Location

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from chainc.dataclass import dataclass
 from chainc.interpreters.counting import elements
 from chainc.ir.types import TensorType, bind_shape, static
 from chainc.lowering.grouping import outside

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
 from chainc.backends.listing import Listing
 from chainc.backends.target import GeneratedCode
+from chainc.dataclass import dataclass
 from chainc.ir import Graph, Node, Origin, describe
 from chainc.ir.errors import GraphError, InputError, Location
 from chainc.lowering.kernels import Contraction, Kernel

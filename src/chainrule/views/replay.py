@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Generic, TypeVar
 
 import numpy as np
 
+from chainc.dataclass import dataclass
 from chainc.driver import CompiledTraining, Stage, optimize
 from chainc.interpreters.evaluate import as_declared
 from chainc.interpreters.reference import evaluate

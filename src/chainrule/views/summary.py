@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from chainc.backends.target import Figures
+from chainc.dataclass import dataclass
 from chainrule.evaluation.cost import Cost
 from chainrule.writing.html_table import html_table
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from chainc.dataclass import dataclass
 from chainrule.declare.calls import answers_calls
 from chainrule.drawing.rendering import save_svg
 from chainrule.drawing.text_width import SANS, fixed_width, text_width

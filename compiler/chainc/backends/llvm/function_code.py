@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 from chainc.backends.llvm.arena import arrays_outside, constants_outside
@@ -17,6 +17,7 @@ from chainc.backends.llvm.printing.routine import CLOCK_DECLARED
 from chainc.backends.llvm.processor import Processor
 from chainc.backends.llvm.runtime.entry import CLOCK, environment, exported
 from chainc.backends.llvm.runtime.threads import barrier
+from chainc.dataclass import dataclass
 from chainc.ir.types import Array
 from chainc.loops.language import Nest, Routine
 from chainc.lowering.program import Program

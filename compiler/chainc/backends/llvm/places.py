@@ -6,9 +6,9 @@ It may come from an earlier process, which has kept it beside the code.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from chainc.backends.signature import Signature
+from chainc.dataclass import dataclass
 from chainc.ir.types import Array, TensorType
 from chainc.schedules.training.layout import TrainingLayout
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from functools import cache
 
+from chainc.dataclass import dataclass
 from chainc.schedules.layout.machine import AVX2, AVX512, NEON, SSE, Machine
 
 

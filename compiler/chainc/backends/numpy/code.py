@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from chainc.backends.listing import Listing
 from chainc.backends.target import Figures
+from chainc.dataclass import dataclass
 
 
 @dataclass(frozen=True)

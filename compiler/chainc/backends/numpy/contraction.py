@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from chainc.backends.numpy.expressions import SourceNames, permuted
+from chainc.dataclass import dataclass
 from chainc.ir.types import Dim, Shape, product
 from chainc.lowering.kernels import Contraction
 from chainc.lowering.views import View

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import singledispatch
 
 import numpy as np
 
+from chainc.dataclass import dataclass
 from chainc.ir.movements import (
     Broadcast,
     Diagonal,

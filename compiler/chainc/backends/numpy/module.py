@@ -14,12 +14,13 @@ import keyword
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from chainc.backends.listing import Line, Listing, text_of
 from chainc.backends.numpy import runtime
 from chainc.backends.numpy.expressions import SourceNames, quoted
 from chainc.backends.numpy.statements import statements
+from chainc.dataclass import dataclass
 from chainc.ir import Origin
 from chainc.ir.types import Dim, Size, TensorType, names_of
 from chainc.lowering.kernels import Copy, Kernel

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import count
 from typing import Protocol
 
@@ -12,6 +11,7 @@ import numpy as np
 from chainc.backends.epochs import Arrays, Continued, EpochPlace, Epochs
 from chainc.backends.numpy.code import NumpyCode
 from chainc.backends.target import Run
+from chainc.dataclass import dataclass
 from chainc.ir.types import Array
 
 

@@ -7,7 +7,6 @@ that the kernels need.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from chainc.backends.llvm.printing.spelling import element, number
 from chainc.backends.llvm.training_code import TrainingCode
@@ -20,6 +19,7 @@ from chainc.backends.standalone.interface import (
     Interface,
     Tensor,
 )
+from chainc.dataclass import dataclass
 from chainc.ir.types import bool_, uint8
 from chainc.schedules.program import control_block
 from chainc.schedules.training.layout import JOB_WORDS

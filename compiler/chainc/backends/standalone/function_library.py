@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from chainc.backends.llvm.function_code import FunctionCode, function_code
 from chainc.backends.llvm.machine_code.jit import compile_object
@@ -25,6 +25,7 @@ from chainc.backends.standalone.interface import (
     RowArray,
     words,
 )
+from chainc.dataclass import dataclass
 from chainc.ir.errors import GraphError
 from chainc.ir.types import Array, format_shape, has_named_size, named, named_axes
 from chainc.lowering.program import IndexBound, Program

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from string import Template
 
 from chainc.backends.llvm.printing.spelling import element
 from chainc.backends.standalone import entry_templates as templates
 from chainc.backends.standalone.interface import BAD_ARGUMENT, BAD_INDEX, RowArray
+from chainc.dataclass import dataclass
 
 
 @dataclass

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
+from chainc.dataclass import dataclass
 from chainc.ir.types import DType, TensorType, bool_, float32, float64, int32, int64, static, uint8
 from chainc.lowering.program import EpochEnd
 from chainc.lowering.views import Buffer

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from chainc.backends.llvm.machine_code.jit import compile_object
 from chainc.backends.llvm.processor import Processor
@@ -31,6 +31,7 @@ from chainc.backends.standalone.interface import (
     words,
 )
 from chainc.backends.standalone.run_entries import run_functions
+from chainc.dataclass import dataclass
 from chainc.ir.errors import GraphError
 from chainc.ir.types import Size, TensorType, int64
 from chainc.loops.language import Routine

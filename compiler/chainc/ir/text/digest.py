@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from chainc.dataclass import dataclass
 from chainc.ir import Graph, Op
 from chainc.ir.leaves import ConstantArray, Label
 from chainc.ir.types import Array, DType, Size, TensorType

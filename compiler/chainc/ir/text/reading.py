@@ -11,12 +11,13 @@ import dataclasses
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import NoneType, UnionType
 from typing import TypeVar, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
+from chainc.dataclass import dataclass
 from chainc.ir import REGISTRY, Graph, Node, Op, Origin
 from chainc.ir.errors import Location, MisfitError, ParseError, VerifyError
 from chainc.ir.leaves import ConstantArray, Label, Slot

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from chainc.dataclass import dataclass
 from chainc.ir.kernels import Family, Table
 from chainc.ir.types import (
     Array,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from chainc.dataclass import dataclass
 from chainc.ir.kernels import Family
 from chainc.ir.types import Array, Shape, TensorType, has_named_size, static
 from chainc.ops.families import philox

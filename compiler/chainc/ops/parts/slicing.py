@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Sequence
-from dataclasses import dataclass
 from types import EllipsisType
 from typing import TypeVar
 
+from chainc.dataclass import dataclass
 from chainc.ir import Node, Op, Operand, Sample, apply, movements
 from chainc.ir.errors import DTypeError, MisfitError, ShapeError
 from chainc.ir.kernels import Kernels

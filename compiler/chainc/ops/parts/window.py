@@ -10,9 +10,9 @@ over one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
+from chainc.dataclass import dataclass
 from chainc.ir import Node, Op, Operand, Sample, apply, movements
 from chainc.ir.errors import InputError, MisfitError, ShapeError
 from chainc.ir.kernels import Kernels

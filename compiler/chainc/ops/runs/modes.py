@@ -6,9 +6,9 @@ Both are decided by `resolve`, before the first pass: no pass and no target meet
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal, TypeVar
 
+from chainc.dataclass import dataclass
 from chainc.ir import (
     Graph,
     Node,

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from numbers import Real
 from typing import TypeVar
 
 import numpy as np
 
+from chainc.dataclass import dataclass
 from chainc.ir import Graph, Node, Op, Operand, Sample, apply, rebuild, with_inputs
 from chainc.ir.errors import InputError
 from chainc.ir.kernels import Kernels

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from chainc.dataclass import dataclass
 from chainc.ir.types import Dim
 from chainc.loops.builder import NestBuilder
 from chainc.loops.values import Affine, Bound, Register, affine

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from chainc.dataclass import dataclass
 from chainc.schedules.layout.access import Access
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from chainc.dataclass import dataclass
 from chainc.schedules.contraction.axes import Axis
 from chainc.schedules.contraction.factor import Factor
 

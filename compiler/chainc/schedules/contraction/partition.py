@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
+from chainc.dataclass import dataclass
 from chainc.loops.builder import NestBuilder
 from chainc.lowering.kernels import Contraction
 from chainc.schedules.contraction.axes import Axis, Stretch

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from chainc.dataclass import dataclass
 from chainc.loops.builder import NestBuilder
 from chainc.loops.values import Affine, Kind, Register
 from chainc.schedules.contraction.axes import Axis, Position, Positions, Values, chain

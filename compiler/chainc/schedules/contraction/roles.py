@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from chainc.dataclass import dataclass
 from chainc.ir.types import Dim, DType
 from chainc.lowering.kernels import Contraction
 from chainc.schedules.contraction.axes import Axis

@@ -15,8 +15,9 @@ no multiple of a tile ends in smaller tiles. Rows are all one block if the cache
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from chainc.dataclass import dataclass
 from chainc.loops.values import Affine, Register
 from chainc.lowering.kernels import Contraction
 from chainc.lowering.views import View

@@ -7,9 +7,9 @@ column and a scalar for each row, and multiplies and adds each pair of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 
+from chainc.dataclass import dataclass
 from chainc.schedules.layout.machine import AVX2, AVX512, NEON, SSE, Machine
 
 FMA_PER_CYCLE = 2

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import singledispatch
 from itertools import pairwise
 
+from chainc.dataclass import dataclass
 from chainc.ir.movements import (
     Broadcast,
     Diagonal,

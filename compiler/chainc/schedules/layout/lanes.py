@@ -13,8 +13,9 @@ Windows decide first. Another contraction does as what it reads and writes, or t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from chainc.dataclass import dataclass
 from chainc.ir.movements import Window
 from chainc.lowering.kernels import Applied, Contraction, Kernel, Reduction
 from chainc.lowering.program import Program

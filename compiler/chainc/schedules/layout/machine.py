@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from chainc.dataclass import dataclass
 from chainc.ir.types import DType
 
 PADDING = 64  # bytes behind the last buffer, so that a vector may stand out

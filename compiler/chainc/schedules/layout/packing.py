@@ -11,8 +11,9 @@ The copy is one pass over the operand; its elements are read again for every row
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from chainc.dataclass import dataclass
 from chainc.ir.movements import Permute
 from chainc.loops.values import Parameter
 from chainc.lowering.kernels import Contraction, Copy, Kernel

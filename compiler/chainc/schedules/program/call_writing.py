@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from itertools import accumulate, groupby
 
 import numpy as np
 
+from chainc.dataclass import dataclass
 from chainc.ir.types import int64
 from chainc.loops.language import Nest
 from chainc.loops.routine_builder import RoutineBuilder

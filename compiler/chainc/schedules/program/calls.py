@@ -9,8 +9,9 @@ one reads or overwrites what another thread has touched, a barrier comes between
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from chainc.dataclass import dataclass
 from chainc.ir import Origin
 from chainc.ir.types import uint8
 from chainc.loops.language import Nest, Routine

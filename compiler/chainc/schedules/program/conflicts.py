@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from chainc.dataclass import dataclass
 
 Extent = tuple[str, int, int]  # a space, a start and an end
 

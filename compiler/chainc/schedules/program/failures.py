@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from chainc.dataclass import dataclass
 from chainc.ir import Origin
 from chainc.ir.errors import ChainruleError, InputError, NonFiniteError
 from chainc.lowering.kernels import Kernel

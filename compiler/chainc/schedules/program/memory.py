@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from chainc.dataclass import dataclass
 from chainc.lowering.kernels import Kernel
 from chainc.lowering.memory import ALIGNMENT, plan
 from chainc.lowering.program import Program

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
+
+from chainc.dataclass import dataclass
 
 LONGEST = 8  # calls of a sequence: a layer on the way back has three, its first values five
 LEAST = 8  # times that it is made

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
+from chainc.dataclass import dataclass
 from chainc.ir.types import Dim, DType, Shape, Size, int32, int64, multiply
 from chainc.loops.values import Affine, Register
 from chainc.schedules.elementwise import Sweep

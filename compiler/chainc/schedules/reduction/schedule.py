@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 
+from chainc.dataclass import dataclass
 from chainc.ir.types import DType
 from chainc.loops.builder import OpenLoop
 from chainc.loops.values import Affine, Bound, Index, Kind, Register, affine

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from chainc.dataclass import dataclass
 from chainc.ir.types import int64
 from chainc.loops.values import Affine, Kind, Register, affine
 from chainc.ops.families.indexing import IndexOf

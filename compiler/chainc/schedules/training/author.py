@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
+from chainc.dataclass import dataclass
 from chainc.ir.types import int64, uint8
 from chainc.loops.language import Routine
 from chainc.loops.routine_builder import RoutineBuilder

@@ -26,9 +26,10 @@ written and after it when it is read. Each makes the whole order of the rows for
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
+from chainc.dataclass import dataclass
 from chainc.ir.types import int32, int64
 from chainc.loops.language import Routine
 from chainc.loops.routine_builder import Number

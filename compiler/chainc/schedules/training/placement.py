@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from chainc.dataclass import dataclass
 from chainc.ir.types import static
 from chainc.lowering.kernels import Copy, Kernel
 from chainc.lowering.program import Program, Summary, TrainingLoop

@@ -7,8 +7,9 @@ train.loop, record: all epochs, and the end of one, which evaluates
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from chainc.dataclass import dataclass
 from chainc.loops.language import Routine
 from chainc.lowering.program import Program, TrainingLoop
 from chainc.schedules.layout.machine import Machine

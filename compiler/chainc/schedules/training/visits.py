@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 
+from chainc.dataclass import dataclass
 from chainc.ir.types import TensorType, float64, int64, uint8
 from chainc.loops.language import Nest, Routine
 from chainc.loops.routine_builder import RoutineBuilder

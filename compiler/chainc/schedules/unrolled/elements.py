@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from chainc.dataclass import dataclass
 from chainc.ir.types import DType
 from chainc.loops.builder import NestBuilder
 from chainc.loops.values import Address, Affine, Kind, Parameter, Register

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from chainc.dataclass import dataclass
 from chainc.ir.types import Shape, Size
 from chainc.loops.values import Register
 from chainc.lowering.kernels import Contraction, Reduction

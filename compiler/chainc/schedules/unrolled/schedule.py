@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from chainc.dataclass import dataclass
 from chainc.ir.kernels import Family
 from chainc.ir.types import DType, Shape, bool_
 from chainc.loops.language import Nest

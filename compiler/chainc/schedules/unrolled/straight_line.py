@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from chainc.dataclass import dataclass
 from chainc.ir.types import DType, Shape, Size
 from chainc.loops.builder import NestBuilder
 from chainc.loops.values import Address, Affine, Parameter, Register

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from chainc.dataclass import dataclass
 from chainc.ir import Node, Operand, current_origin, describe
 from chainc.ir.errors import DTypeError, InputError, ShapeError
 from chainc.ir.leaves import as_nodes

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from chainc.dataclass import dataclass
 from chainc.ir import Node
 from chainc.ir.errors import InputError
 from chainc.ops.movement import as_flag

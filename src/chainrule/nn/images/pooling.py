@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from chainc.dataclass import dataclass
 from chainc.ir import Node
 from chainc.ops.movement import as_flag
 from chainrule.declare.windows.geometry import Geometry, Numbers, Padding, images, numbers

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from chainc.dataclass import dataclass
 from chainc.ir import Node
 from chainrule.declare.windows.geometry import Numbers
 from chainrule.declare.windows.resizing import enlarged, enlargement

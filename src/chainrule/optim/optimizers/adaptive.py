@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from chainc.dataclass import dataclass
 from chainc.ir import Node
 from chainc.ops import maximum, sqrt, square
 from chainc.ops.movement import as_flag

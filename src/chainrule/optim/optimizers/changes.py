@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from chainc.dataclass import dataclass
 from chainc.ir import Graph, Node
 from chainc.ir.leaves import number_equal_names
 from chainrule.declare.derivatives import node_of

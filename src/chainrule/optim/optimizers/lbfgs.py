@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from chainc.dataclass import dataclass
 from chainc.ir import Graph, Node, scope, substitute
 from chainc.ir.types import DType, float32, float64
 from chainc.ops import abs, astype, equal, maximum, sum, where

@@ -6,9 +6,10 @@ The signals and the updates are nodes like any other.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from chainc.dataclass import dataclass
 from chainc.ir import Node, scope
 from chainc.ir.errors import GraphError
 from chainc.ir.types import float32, float64

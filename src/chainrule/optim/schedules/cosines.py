@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
+from chainc.dataclass import dataclass
 from chainc.ir import Node
 from chainc.ir.errors import InputError
 from chainc.ops import cos, floor, log, maximum, minimum, where

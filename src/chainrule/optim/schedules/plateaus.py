@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
+from chainc.dataclass import dataclass
 from chainc.ir import Node, apply, describe
 from chainc.ir.errors import GraphError
 from chainc.ir.leaves import Label, Slot

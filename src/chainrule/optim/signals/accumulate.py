@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from chainc.dataclass import dataclass
 from chainc.ir import Node, scope
 from chainc.ops import equal, updating, where
 from chainrule.declare.arguments import count

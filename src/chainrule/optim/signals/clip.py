@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from chainc.dataclass import dataclass
 from chainc.ir import Node, describe, scope
 from chainc.ir.errors import GraphError
 from chainc.ir.types import float32, float64

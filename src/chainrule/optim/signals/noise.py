@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from chainc.dataclass import dataclass
 from chainc.ir import Node, scope
 from chainc.ops import astype, normal
 from chainrule.declare.arguments import number

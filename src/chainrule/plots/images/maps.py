@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from chainc.dataclass import dataclass
 from chainc.ir import Graph, Node
 from chainc.ir.errors import InputError
 from chainrule.compiled.compilation import compile

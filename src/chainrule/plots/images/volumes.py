@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from chainc.dataclass import dataclass
 from chainc.ir import Graph
 from chainc.ir.errors import InputError
 from chainrule.declare.arguments import count, several

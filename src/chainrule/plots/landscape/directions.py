@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from chainc.dataclass import dataclass
 from chainc.ir import Graph, Node, describe
 from chainc.ir.errors import InputError, StateError
 from chainc.ir.leaves import Slot

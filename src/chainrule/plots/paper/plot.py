@@ -6,10 +6,10 @@ import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chainc.dataclass import dataclass
 from chainrule.declare.arguments import path_of
 from chainrule.drawing.rendering import RenderingError, write_picture
 from chainrule.plots.paper.inert_svg import inert

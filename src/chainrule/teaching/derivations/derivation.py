@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from chainc.autodiff import pull_back, require_scalar, seed
+from chainc.dataclass import dataclass
 from chainc.ir import Node, describe, topological
 from chainc.ir.errors import GradientError, InputError
 from chainc.ops.movement import as_flag

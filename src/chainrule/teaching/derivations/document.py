@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from chainc.dataclass import dataclass
 
 HEAD = r"""\documentclass{article}
 \usepackage[utf8]{inputenc}

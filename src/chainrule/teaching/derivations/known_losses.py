@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 
+from chainc.dataclass import dataclass
 from chainc.formulas import blackboard, notation
 from chainc.formulas.blackboard import ATOM, ENTRYWISE, PRODUCT, Written
 from chainc.ir import Graph, Node, rebuild

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import count
 
+from chainc.dataclass import dataclass
 from chainc.formulas import blackboard, notation
 from chainc.formulas.blackboard import Written
 from chainc.formulas.local_derivative import local_derivative

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from chainc.autodiff import pull_back
+from chainc.dataclass import dataclass
 from chainc.formulas import blackboard
 from chainc.ir import Graph, Node, apply
 from chainc.ir.leaves import Input, constant

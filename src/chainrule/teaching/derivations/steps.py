@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 from chainc.autodiff import Contribution, Pullback
+from chainc.dataclass import dataclass
 from chainc.formulas import blackboard
 from chainc.formulas.blackboard import Written
 from chainc.formulas.local_derivative import written_derivative

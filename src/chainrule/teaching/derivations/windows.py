@@ -8,9 +8,9 @@ z[b,o,p,q]     =  Σ x[b,c, p + i, q + j]·w[o,c,i,j]         over c, i, j
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from string import ascii_lowercase
 
+from chainc.dataclass import dataclass
 from chainc.formulas.blackboard import ATOM, Written
 from chainc.ir import Node
 from chainc.ops.contract import Contract

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import pairwise
 
+from chainc.dataclass import dataclass
 from chainc.formulas import blackboard
 from chainc.formulas.blackboard import Written
 from chainc.formulas.local_derivative import handed_back

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 import linecache
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 
+from chainc.dataclass import dataclass
 from chainc.ir.errors import Location
 
 LONGEST = 60  # lines

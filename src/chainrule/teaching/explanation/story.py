@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from html import escape
 
+from chainc.dataclass import dataclass
 from chainc.drawing.change_dot import change_to_dot
 from chainc.drawing.change_picture import change_picture
 from chainc.drawing.detail import SMALL, Detail

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
+from chainc.dataclass import dataclass
 from chainc.ir import Node
 from chainc.ir.leaves import Input
 from chainc.ops.contract import Contract

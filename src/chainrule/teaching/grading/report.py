@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 
+from chainc.dataclass import dataclass
 from chainc.ir.types import format_shape
 from chainrule.writing.html_table import html_table
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
 from chainc.autodiff import pull_back
+from chainc.dataclass import dataclass
 from chainc.interpreters.reference import evaluate
 from chainc.ir import Graph, Node, substitute, with_inputs
 from chainc.ir.binding import bind_graph, sizes_of

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
+from chainc.dataclass import dataclass
 from chainc.ir import Node, describe
 from chainc.ir.errors import InputError
 from chainc.ir.types import Array

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from itertools import takewhile
 
 import numpy as np
 
+from chainc.dataclass import dataclass
 from chainc.ir import Node
 from chainrule.evaluation.backpropagation import Backpropagation
 from chainrule.evaluation.values import Floats

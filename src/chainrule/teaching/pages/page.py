@@ -9,9 +9,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
+
+from chainc.dataclass import dataclass
 
 BASE_STYLE = "base.css"
 

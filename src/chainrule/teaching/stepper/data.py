@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import linecache
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 
 import numpy as np
 
+from chainc.dataclass import dataclass
 from chainc.drawing.node_roles import NodeRoles, Path, is_seed
 from chainc.formulas import notation
 from chainc.ir import Graph, Node

@@ -6,13 +6,14 @@ What lowers and prints is imported when code has to be made: not where it is kep
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from chainc.backends.llvm.places import CallPlaces, KeptFunction
 from chainc.backends.llvm.processor import Processor
 from chainc.backends.signature import Signature
+from chainc.dataclass import dataclass
 from chainc.ir import Graph
 from chainc.ir.types import Array
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from chainc.backends.llvm.training_code import TrainingCode
 from chainc.backends.storage import Allocation, Storage
+from chainc.dataclass import dataclass
 from chainc.lowering.memory import FOREVER, lifetimes
 from chainc.lowering.program import Program
 from chainc.lowering.views import Buffer

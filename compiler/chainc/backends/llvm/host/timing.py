@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
@@ -26,6 +25,7 @@ from chainc.backends.llvm.processor import Processor
 from chainc.backends.llvm.runtime.entry import TICKS
 from chainc.backends.llvm.training_code import training_code
 from chainc.backends.timing import BATCH, MOST_RUNS, Floats, Timing, in_turns
+from chainc.dataclass import dataclass
 from chainc.ir.types import Array
 from chainc.loops.language import Nest
 from chainc.lowering.program import TrainingLoop

@@ -6,7 +6,6 @@ What lowers and prints is imported when code has to be made: not where it is kep
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from chainc.backends.llvm.places import KeptTraining, LoopPlaces, findable
 from chainc.backends.llvm.processor import host
 from chainc.backends.signature import Signature
 from chainc.backends.target import ExecutableTraining, Known
+from chainc.dataclass import dataclass
 from chainc.ir.types import Array
 
 if TYPE_CHECKING:

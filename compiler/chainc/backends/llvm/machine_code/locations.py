@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from chainc.backends.llvm.machine_code.jit import assembly
 from chainc.backends.llvm.machine_code.texts import defined, labelled
 from chainc.backends.llvm.processor import Processor
+from chainc.dataclass import dataclass
 
 _LOCATION = re.compile(r"\s*\.loc\s+\d+\s+(?P<line>\d+)")
 _HEAD = """\

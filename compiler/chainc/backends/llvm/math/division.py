@@ -7,7 +7,6 @@ divided by 0 give 0 in both; the least integer divided by -1 wraps around.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from chainc.backends.llvm.math.floating import (
     Format,
@@ -18,6 +17,7 @@ from chainc.backends.llvm.math.floating import (
     power_of_two,
 )
 from chainc.backends.llvm.math.lanes import LaneFunction, Value
+from chainc.dataclass import dataclass
 
 # the format in which a quotient of two such integers, cut to an integer, is exact
 DIVIDED_IN: Mapping[str, str] = {"i8": "float", "i32": "double"}

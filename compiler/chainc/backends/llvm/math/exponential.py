@@ -8,11 +8,11 @@ numbers, of which the first has so few bits that its products with n are exact (
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from chainc.backends.llvm.math.floating import format_of, power_of_two, scaled
 from chainc.backends.llvm.math.lanes import LaneFunction, Value
 from chainc.backends.llvm.math.polynomials import EXP_TAIL, polynomial
+from chainc.dataclass import dataclass
 
 LOG2_E = 1.4426950408889634
 LN2: Mapping[str, tuple[float, float]] = {  # of 15 and 40 bits, and the rest

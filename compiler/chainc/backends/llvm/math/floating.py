@@ -5,9 +5,8 @@ Steps that must be exact are exact by themselves, so they need no fused multiply
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from chainc.backends.llvm.math.lanes import LaneFunction, Value
+from chainc.dataclass import dataclass
 
 
 @dataclass(frozen=True)

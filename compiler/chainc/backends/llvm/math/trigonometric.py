@@ -8,12 +8,12 @@ from 2²⁴ and from 2²⁰ on, x is reduced with the digits of 1 / 2π that mat
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 from chainc.backends.llvm.math.floating import format_of, leading, two_sum
 from chainc.backends.llvm.math.lanes import LaneFunction, Value
 from chainc.backends.llvm.math.polynomials import COS_TAIL, SIN_TAIL, polynomial
+from chainc.dataclass import dataclass
 
 TWO_OVER_PI = 0.6366197723675814
 DOUBLE = "double"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from chainc.backends.llvm.math import functions as vector_math
 from chainc.backends.llvm.math import random_lanes
 from chainc.backends.llvm.printing.nest import SHARED, Function, inlined_calls, print_function
 from chainc.backends.llvm.printing.routine import RoutinePrinter
 from chainc.backends.llvm.printing.spelling import array
+from chainc.dataclass import dataclass
 from chainc.loops.language import Data, Nest, Routine
 from chainc.lowering.parts import Part
 from chainc.schedules.layout.machine import Machine

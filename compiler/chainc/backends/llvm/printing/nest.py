@@ -6,7 +6,6 @@ void @name(ptr, ptr, …, i64 rows, i64 thread, i64 threads [, ptr failure, i64 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from chainc.backends.llvm.printing.lines_of_parts import (
     PartOfLines,
@@ -17,6 +16,7 @@ from chainc.backends.llvm.printing.lines_of_parts import (
 from chainc.backends.llvm.printing.primitives import is_call
 from chainc.backends.llvm.printing.spelling import spelled
 from chainc.backends.llvm.printing.statements import StatementPrinter
+from chainc.dataclass import dataclass
 from chainc.ir.types import DType
 from chainc.loops.language import (
     Across,
