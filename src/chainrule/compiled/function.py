@@ -19,7 +19,7 @@ from chainc.ir.errors import StateError
 from chainc.ir.types import Array
 from chainrule.compiled.compiled import Compiled, not_compiled
 from chainrule.compiled.starting import FirstValues, arrays_for
-from chainrule.compiled.state import HasState, State
+from chainrule.compiled.state import HasState, State, holding
 from chainrule.declare.arguments import several
 from chainrule.declare.calls import answers_calls
 from chainrule.declare.graphs import refuse_small
@@ -112,7 +112,7 @@ class Function(Compiled, Generic[R]):
     @property
     def state(self) -> State:
         """The values of the slots now: as bound, or as the updates of the calls left them."""
-        return State({name: array.copy() for name, array in self._require_state().items()})
+        return holding({name: array.copy() for name, array in self._require_state().items()})
 
     def initial_state(self, seed: int = 0) -> State:
         """First values of the slots, from their initialisers and a seed."""
@@ -123,12 +123,14 @@ class Function(Compiled, Generic[R]):
         return FirstValues(self.slots, self.target)
 
     def bind(self, state: State | HasState) -> Function[R]:
-        """The same function over a copy of these values, or of those that a run has left.
+        """The same function over these values, or those that a run has left.
+
+        What updates slots has a copy of its own; else the arrays of the state are shared.
 
         Raises:
             StateError: a slot has no value, or one of another type.
         """
-        arrays = arrays_for(self.slots, state)
+        arrays = arrays_for(self.slots, state, shared=not self._declared.updates)
         return Function(self._compiled, single=self._single, arrays=arrays)
 
     def warm_up(self, sizes: Iterable[int | Mapping[str, int]] = ROWS_WARM) -> None:

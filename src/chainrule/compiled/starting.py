@@ -14,7 +14,7 @@ from chainc.ir import Node, describe
 from chainc.ir.errors import StateError
 from chainc.ir.leaves import initial_graph, run_seed
 from chainc.ir.types import Array
-from chainrule.compiled.state import HasState, State, state_of
+from chainrule.compiled.state import HasState, State, holding, state_of
 from chainrule.declare.arguments import count
 from chainrule.declare.arrays import UnfitError, convert
 
@@ -39,7 +39,7 @@ class FirstValues:
         count("initial_state", "seed", seed, at_least=0, hint="give a seed such as 0")
         arguments = [np.asarray(seed, np.int64) for _ in self._compiled.signature.inputs]
         values = self._compiled.executable.bind({})(*arguments)
-        return State({slot.op.label: v for slot, v in zip(self._slots, values, strict=True)})
+        return holding({slot.op.label: v for slot, v in zip(self._slots, values, strict=True)})
 
     @cached_property
     def _compiled(self) -> driver.CompiledFunction:
@@ -47,13 +47,16 @@ class FirstValues:
         return driver.compile_function(graph, (), self._target, seldom=True)
 
 
-def arrays_for(slots: Sequence[Node], given: State | HasState) -> dict[str, Array]:
-    """Writable copies of the slots' values.
+def arrays_for(
+    slots: Sequence[Node], given: State | HasState, *, shared: bool = False
+) -> dict[str, Array]:
+    """Writable copies of the slots' values; or the very arrays of a state, which are `shared`.
 
     Raises:
         StateError: a slot has no value, or one of another shape or of numbers that do not fit.
     """
     state = state_of(given)
+    copies = not shared or not isinstance(state, State)
     arrays: dict[str, Array] = {}
     for slot in slots:
         name, wanted = slot.op.label, slot.type
@@ -69,7 +72,8 @@ def arrays_for(slots: Sequence[Node], given: State | HasState) -> dict[str, Arra
                 f"the state's value for {describe(slot)} is {value.dtype}{list(value.shape)}",
                 hint=f"give an array of type {wanted}",
             )
-        arrays[name] = np.array(_converted(slot, value))
+        converted = _converted(slot, value)
+        arrays[name] = np.array(converted) if copies else converted
     return arrays
 
 

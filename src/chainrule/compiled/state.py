@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import numpy.typing as npt
 
 from chainc.ir import Node
@@ -138,6 +139,15 @@ class State(Mapping[str, Array]):
                 hint="give the path of a file written by State.save",
             ) from error
         return cls(_Reader(source, content).arrays())
+
+
+def holding(arrays: Mapping[str, Array]) -> State:
+    """A state of arrays that nobody writes any more: they are not copied."""
+    state = State({})
+    state._arrays = {name: np.asarray(each, order="C") for name, each in arrays.items()}
+    for each in state._arrays.values():
+        each.flags.writeable = False
+    return state
 
 
 class HasState(Protocol):

@@ -21,7 +21,7 @@ from chainrule.compiled.compiled import Compiled, not_compiled
 from chainrule.compiled.history import Result
 from chainrule.compiled.running import Record, Run, run_to_step, warn_of_divergence
 from chainrule.compiled.starting import FirstValues, values_to_continue
-from chainrule.compiled.state import HasState, State, state_of
+from chainrule.compiled.state import HasState, State, holding, state_of
 from chainrule.declare.arguments import count
 from chainrule.declare.calls import answers_calls
 from chainrule.declare.graphs import refuse_small
@@ -103,7 +103,7 @@ class TrainingProgram(Compiled):
     def initial_state(self, seed: int | None = None) -> State:
         """The values before the first step."""
         chosen = self._training.seed if seed is None else seed
-        return State({**self._first_values.state(chosen), "seed": np.asarray(chosen, np.int64)})
+        return holding({**self._first_values.state(chosen), "seed": np.array(chosen, np.int64)})
 
     def run(
         self,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Iterator, Sequence
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -13,13 +13,14 @@ from chainc.ir.errors import InputError, StateError
 from chainc.ir.leaves import Slot
 from chainc.ir.types import Array, format_shape, static
 from chainc.ops.movement import DimLike
-from chainrule.compiled.state import State
+from chainrule.compiled.state import State, holding
 from chainrule.declare.arguments import count, is_one_of, path_of
 from chainrule.nn import Linear, Module, Sequential
 
 Names = Literal["torchvision"]
 
 COUNTED = "num_batches_tracked"  # of a batch normalisation in PyTorch; nothing depends on it
+STRIP = 64  # rows of a weight that are turned at once
 
 
 class Network(Module):
@@ -52,7 +53,15 @@ class Network(Module):
                 f"Network.load: names must be 'torchvision' or None, got {names!r}",
                 hint='load a file of torchvision\'s with names="torchvision"',
             )
-        return State(dict(_loaded(self, os.fspath(path_of("Network.load", path)))))
+        return holding(dict(_loaded(self, os.fspath(path_of("Network.load", path)))))
+
+
+class _Stored(Protocol):
+    """A tensor of a file, of which rows can be read."""
+
+    def get_shape(self) -> Sequence[int]: ...
+
+    def __getitem__(self, rows: slice) -> Array: ...
 
 
 def torch_names(module: Module, before: str = "") -> Iterator[tuple[str, Node, bool]]:
@@ -78,7 +87,7 @@ def _loaded(network: Module, path: str) -> Iterator[tuple[str, Array]]:
             wanted = list(torch_names(network))
             _require_names(path, {name for name, _, _ in wanted}, set(file.keys()))
             for name, slot, transposed in wanted:
-                yield _key(slot), _fitting(path, name, slot, file.get_tensor(name), transposed)
+                yield _key(slot), _fitting(path, name, slot, file.get_slice(name), transposed)
     except (OSError, SafetensorError) as error:
         raise StateError(
             f"cannot read weights from {path}: {error}",
@@ -104,15 +113,26 @@ def _require_names(path: str, wanted: set[str], found: set[str]) -> None:
     )
 
 
-def _fitting(path: str, name: str, slot: Node, value: Array, transposed: bool) -> Array:
-    value = np.ascontiguousarray(value.T) if transposed else value
-    if value.shape == static(slot.shape):
-        return value.astype(slot.type.dtype.numpy, copy=False)
-    raise StateError(
-        f"{path}: {name!r} has the shape {format_shape(value.shape)}, the network needs "
-        f"{format_shape(slot.shape)}",
-        hint="declare the network with the number of classes that the file was saved with",
-    )
+def _fitting(path: str, name: str, slot: Node, stored: _Stored, transposed: bool) -> Array:
+    shape = tuple(stored.get_shape())
+    shape = shape[::-1] if transposed else shape
+    if shape != static(slot.shape):
+        raise StateError(
+            f"{path}: {name!r} has the shape {format_shape(shape)}, the network needs "
+            f"{format_shape(slot.shape)}",
+            hint="declare the network with the number of classes that the file was saved with",
+        )
+    value = _turned(stored, shape) if transposed else stored[:]
+    return value.astype(slot.type.dtype.numpy, copy=False)
+
+
+def _turned(stored: _Stored, shape: tuple[int, ...]) -> Array:
+    """Rows as columns, a few at a time: the largest layer is not in memory twice."""
+    value = np.empty(shape, stored[:1].dtype)
+    for start in range(0, shape[1], STRIP):
+        rows = slice(start, min(start + STRIP, shape[1]))
+        value[:, rows] = stored[rows].T
+    return value
 
 
 def classes_of(function: str, classes: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import resource
 import threading
+import tracemalloc
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from chainc.backends.llvm.host import function as host_function
 from chainc.backends.llvm.machine_code.jit import Library
 from chainc.ir.errors import InputError
 from chainc.passes import PIPELINE
-from chainrule import init, nn
+from chainrule import init, nn, optim
 from chainrule.compiled.function import SIZES_KEPT
 
 
@@ -133,6 +134,27 @@ def test_a_step_updates_the_state_that_it_was_bound_to() -> None:
     assert [int(run()[0]) for _ in range(3)] == [5, 6, 7]
     assert int(run.state["count"]) == 8
     assert int(start["count"]) == 5
+
+
+@pytest.mark.parametrize("target", ["numpy", "llvm"])
+def test_weights_that_nothing_updates_are_there_once(target: str) -> None:
+    """A binding shares those of the state, which are read-only; what updates them has its own."""
+    weight = cr.parameter("weight", (512, 512), "he_normal")
+    total = cr.sum(cr.square(weight))
+    function, step = (
+        cr.compile(what, target=target) for what in (total, optim.SGD(0.25).minimize(total))
+    )
+    state = step.initial_state(0)
+    before, size = state["weight"].copy(), state["weight"].nbytes
+    tracemalloc.start()
+    predict = function.bind(state)
+    bound = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert bound < size / 4
+    step.bind(state)()
+    assert np.array_equal(state["weight"], before)
+    assert not state["weight"].flags.writeable
+    np.testing.assert_allclose(predict(), np.sum(np.square(before, dtype=np.float64)), rtol=1e-4)
 
 
 def test_initial_values_follow_from_seed_and_name() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import safetensors.numpy
+from tests.legibility import problems
 
 import chainrule as cr
 from chainc.ir.types import static
@@ -20,7 +22,9 @@ PARAMETERS: dict[str, tuple[Callable[[], Network], int]] = {
     "lenet5": (zoo.lenet5, 61_706),
     "alexnet": (zoo.alexnet, 62_378_344),
     "vgg11": (zoo.vgg11, 132_863_336),
+    "vgg11 normalised": (lambda: zoo.vgg11(batch_norm=True), 132_868_840),
     "vgg13": (zoo.vgg13, 133_047_848),
+    "vgg13 normalised": (lambda: zoo.vgg13(batch_norm=True), 133_053_736),
     "vgg16": (zoo.vgg16, 138_357_544),
     "vgg16 normalised": (lambda: zoo.vgg16(batch_norm=True), 138_365_992),
     "vgg19": (zoo.vgg19, 143_667_240),
@@ -44,6 +48,17 @@ def test_a_network_has_the_parameters_that_were_published(name: str) -> None:
     declared = time.process_time() - start
     assert model.summary(batch=1).total.parameters == wanted
     assert declared < 1
+
+
+@pytest.mark.parametrize(
+    ("model", "layers"),
+    [(zoo.vgg11(), {"features", "conv2d1", "relu1"}), (zoo.unet(size=16, depth=1), {"classifier"})],
+    ids=["vgg11", "unet"],
+)
+def test_a_network_is_drawn_with_its_layers_closed(model: Network, layers: set[str]) -> None:
+    drawn = cr.draw(model(cr.input("image", model.input_shape())), detail="layers").svg()
+    assert problems(drawn) == []
+    assert layers <= set(re.findall(r">(\w+)<", drawn))
 
 
 @pytest.mark.parametrize(
@@ -84,7 +99,7 @@ def written(model: Network, path: Path, **changed: np.ndarray) -> dict[str, np.n
 
 
 def test_weights_of_torchvision_are_read_into_their_slots(tmp_path: Path) -> None:
-    model = zoo.resnet20()
+    model = zoo.resnet20(classes=70)
     tensors = written(model, tmp_path / "weights.safetensors")
     state = model.load(tmp_path / "weights.safetensors", names="torchvision")
     assert set(state) == {str(slot.op.key) for slot in model.states()}  # type: ignore[attr-defined]
@@ -92,7 +107,7 @@ def test_weights_of_torchvision_are_read_into_their_slots(tmp_path: Path) -> Non
     assert np.array_equal(state[model.bn1.running_mean], tensors["bn1.running_mean"])
     x = np.ones((2, 3, 32, 32), np.float32)
     logits = cr.compile(model(cr.input("x", ("batch", 3, 32, 32)))).bind(state)(x=x)
-    assert np.asarray(logits).shape == (2, 10)
+    assert np.asarray(logits).shape == (2, 70)
 
 
 def test_a_state_of_the_network_itself_is_read_too(tmp_path: Path) -> None:
