@@ -205,6 +205,8 @@ def _values(names: Sequence[str]) -> Values:
 
 def _equal(values: Values) -> Method:
     def equal(self: object, other: object) -> object:
+        if other is self:
+            return True
         if other.__class__ is not self.__class__:
             return NotImplemented
         return values(self) == values(other)

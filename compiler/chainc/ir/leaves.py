@@ -321,7 +321,9 @@ def _as_array(value: Operand) -> Array:
 
 def as_nodes(*operands: Operand) -> tuple[Node, ...]:
     """Operands as nodes; a Python number takes the element type of the nodes beside it."""
-    nodes = [operand for operand in operands if isinstance(operand, Node)]
+    nodes = tuple(operand for operand in operands if isinstance(operand, Node))
+    if len(nodes) == len(operands):
+        return nodes
     if any(node.type is UNKNOWN for node in nodes):
         return tuple(_pattern_constant(operand) for operand in operands)
     like = next((node.type.dtype for node in nodes if node.type.dtype is not bool_), None)

@@ -219,9 +219,10 @@ def broadcast(*shapes: Shape) -> Shape | None:
 
     A named size matches itself and 1 only: whether `batch` is 1 is not known here.
     """
-    if not shapes or shapes.count(shapes[0]) == len(shapes):
-        return shapes[0] if shapes else ()
-    rank = max(len(shape) for shape in shapes)
+    longest = max(shapes, key=len, default=())
+    rank = len(longest)
+    if all(longest[rank - len(shape) :] == shape for shape in shapes):  # as most are
+        return longest
     padded = [(1,) * (rank - len(shape)) + shape for shape in shapes]
     result: list[Dim] = []
     for dims in zip(*padded, strict=True):

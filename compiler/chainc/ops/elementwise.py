@@ -61,7 +61,11 @@ def infer_elementwise(op: Elementwise, operands: Sequence[TensorType]) -> Tensor
             f"takes {op.arity()} operands, got {len(operands)}",
             f"give {op.arity()} operands",
         )
-    dtype = operands[0].dtype
+    first = operands[0]
+    dtype = first.dtype
+    if dtype.kind in op.accepts and all(each == first for each in operands[1:]):  # most are so
+        found = op.result_dtype(dtype)
+        return first if found is dtype else first.with_dtype(found)
     for operand in operands[1:]:
         promoted = promote(dtype, operand.dtype)
         if promoted is None:

@@ -21,12 +21,17 @@ from chainc.ops.families import philox
 KEYS = 12
 
 
-def parts(lanes: Iterable[int]) -> tuple[list[str], set[str]]:
-    """The functions for each number of lanes, and the declarations they need."""
-    functions = [_keys()]
-    for n in sorted(set(lanes)):
-        functions += [_philox(n), _permuted(n)]
-    return functions, {"declare i64 @llvm.ctlz.i64(i64, i1)"}
+def parts(names: Iterable[str]) -> tuple[list[str], set[str]]:
+    """The functions of these names, each once and in a fixed order, and what they declare."""
+    functions = [_function(*name.split(".")) for name in sorted(set(names))]
+    return functions, {"declare i64 @llvm.ctlz.i64(i64, i1)"} if functions else set()
+
+
+def _function(family: str, kind: str) -> str:
+    if family == "permutation":
+        return _keys()
+    lanes = int(kind.removeprefix("v"))
+    return _philox(lanes) if family == "philox" else _permuted(lanes)
 
 
 def _philox(lanes: int) -> str:

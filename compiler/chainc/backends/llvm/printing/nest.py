@@ -55,7 +55,7 @@ class Function:
     body: str
     declared: frozenset[str]
     called: frozenset[tuple[str, DType, int]]
-    runtime: frozenset[tuple[str, int]]
+    runtime: frozenset[str]
     fails: bool
 
     def text(self, name: str, note: str, linkage: str = "internal") -> str:

@@ -57,7 +57,7 @@ class StatementPrinter:
         self.arguments = {
             parameter: f"%p{position}" for position, parameter in enumerate(parameters)
         }
-        self.runtime: set[tuple[str, int]] = set()
+        self.runtime: set[str] = set()
 
     def _define(self, variable: Variable, name: str) -> None:
         self.names[variable] = name
@@ -309,8 +309,7 @@ class StatementPrinter:
 
     def call(self, statement: RuntimeCall) -> None:
         """Of a runtime function; several results come as a structure."""
-        lanes = statement.operands[0].kind.lanes
-        self.runtime.add((statement.function, lanes))
+        self.runtime.add(statement.function)
         kinds = [spelled(out.kind) for out in statement.outs]
         result = kinds[0] if len(kinds) == 1 else f"{{ {', '.join(kinds)} }}"
         arguments = ", ".join(self._typed(operand) for operand in statement.operands)

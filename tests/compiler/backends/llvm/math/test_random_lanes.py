@@ -56,7 +56,17 @@ def _permutation_entry(lanes: int) -> str:
 
 def _text() -> str:
     entries = [entry(n) for n in LANES for entry in (_philox_entry, _permutation_entry)]
-    return whole(*random_lanes.parts(LANES), *entries)
+    names = [
+        "permutation.keys",
+        *(f"{name}.v{n}" for n in LANES for name in ("philox", "permuted")),
+    ]
+    return whole(*random_lanes.parts(names), *entries)
+
+
+def test_only_what_is_asked_for_is_there() -> None:
+    functions, _ = random_lanes.parts(["philox.v4", "philox.v4"])
+    assert [" @philox.v4(" in text for text in functions] == [True]
+    assert random_lanes.parts([]) == ([], set())
 
 
 @cache
