@@ -18,16 +18,13 @@ from dataclasses import replace
 
 from chainc.dataclass import dataclass
 from chainc.ir import Graph, Node, apply
-from chainc.ir.types import Shape, TensorType, coefficient_of, float32, named
+from chainc.ir.types import TensorType, coefficient_of, float32, named
 from chainc.ops import flip, reshape, stack
 from chainc.ops.contract import Contract
-from chainc.ops.index import ArgMax, Pick
-from chainc.ops.movement import Reshape
 from chainc.ops.parts.slicing import Pad, Slice
 from chainc.ops.parts.window import OverlapAdd, Sliding, Window
-from chainc.ops.reduce import Max
 from chainc.passes.canonicalize import canonical
-from chainc.passes.rules import windows
+from chainc.passes.rules import pooling, windows
 from chainc.rewriting.rewrite import rewrite
 from chainc.rewriting.rules import Equation, RuleSet
 
@@ -44,7 +41,8 @@ MATRIX = TensorType((4, 2), float32)
 
 def convolve(graph: Graph) -> Graph:
     """Contractions over windows in the place of sums of windows that overlap."""
-    return rewrite(graph, (*windows.rule, *rule, *canonical()), fast_math=True)
+    contracted = rewrite(graph, (*windows.rule, *rule, *canonical()), fast_math=True)
+    return rewrite(contracted, (*pooling.rule, *canonical()), fast_math=True)
 
 
 @rule.fast(
@@ -73,25 +71,6 @@ def overlap_add_of_contraction(
         return _Gradient(f, first, axes, slides, lengths).of(g, w)
 
     return total, turned
-
-
-@rule.fast(
-    exact_for="i",
-    at=[((1, 2), (Sliding(2), Sliding(2, 2)), (2, 2, 2, 4), 3, TensorType((2, 3, 4), float32))],
-)
-def largest_of_each_window(
-    axes: Axes, slides: Slides, shape: Shape, axis: int, x: Node
-) -> Equation:
-    """Looked for and picked, it is the same element but for the sign of a zero."""
-    windows = apply(Window(axes, slides), x)
-    rows = apply(Reshape(shape), windows)
-
-    def largest() -> Node | None:
-        if axis != len(shape) - 1 or shape[:axis] != windows.shape[:axis]:
-            return None
-        return apply(Max(tuple(range(axis, windows.ndim))), windows)
-
-    return apply(Pick(), rows, apply(ArgMax(axis), rows)), largest
 
 
 def _apart(places: Sequence[str], taps: str, positions: str, kernel: str) -> bool:

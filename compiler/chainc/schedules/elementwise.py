@@ -17,6 +17,7 @@ from chainc.schedules.layout.positions import split
 from chainc.schedules.transposition import Transposition
 
 WORTH_SHARING = 1 << 12  # elements from which on several threads gain more than they wait
+MOST_STRAIGHT = 4  # positions of an innermost axis that are written out one after another
 
 Body = Callable[[Place], None]
 
@@ -158,11 +159,16 @@ class Sweep:
             self._nested(rest, point, body)
             return
         split = [found.lanes for found in self.accesses if found.panels == axis]
+        extent = self.shape[axis]
+        if not split and not rest and isinstance(extent, int) and extent <= MOST_STRAIGHT:
+            for position in range(extent):
+                body(moved(point, axis, Affine(position)))
+            return
         if not split:
             with self.frame.builder.loop(f"i{axis}", 0, bound_of(self.shape[axis])) as loop:
                 self._nested(rest, moved(point, axis, affine(loop.index)), body)
             return
-        extent, lanes = self.shape[axis], split[0]
+        lanes = split[0]
         assert isinstance(extent, int)
         with self.frame.builder.loop("outer", 0, extent // lanes) as outer:
             self._lane_by_lane(axis, affine(outer.index), lanes, lanes, rest, point, body)

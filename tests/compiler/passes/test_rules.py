@@ -29,7 +29,7 @@ from chainc.passes.convolve import rule as convolving_rules
 from chainc.passes.fold import fold
 from chainc.passes.reciprocals import reciprocals
 from chainc.passes.reciprocals import rule as reciprocal_rules
-from chainc.passes.rules import logic, movement, sums, windows
+from chainc.passes.rules import logic, movement, pooling, sums, windows
 from chainc.passes.rules.softmax import rule as softmax_rules
 from chainc.passes.simplify import rule as simplifying_rules
 from chainc.passes.simplify import simplify_fast
@@ -290,7 +290,7 @@ def pass_of(rule: Rule) -> Callable[[Graph], Graph]:
         return canonicalize
     if rule in reciprocal_rules:
         return reciprocals
-    if rule in convolving_rules:
+    if rule in [*convolving_rules, *pooling.rule]:
         return convolve
     if rule in STABILIZING:
         return lambda graph: stabilize(canonicalize(graph))

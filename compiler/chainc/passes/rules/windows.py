@@ -1,16 +1,18 @@
 """Rules about windows: a window of one tap is none, and a gradient is again a contraction over one.
 
 overlap_add(contract(g, w))   →   contract(window(pad(g)), flip(w))     fast: other order of sums
-overlap_add(y)                →   reshape(permute(y))                   where none overlap
 slice(contract(x, w))         →   contract(slice(x), w)                 exact: less is computed
+overlap_add(picked(g)) where  →   overlap_add(picked(g where largest))  exact: a ReLU's derivative
 """
 
 from __future__ import annotations
 
 from chainc.ir import Node, apply
 from chainc.ir.types import Dim, Shape, TensorType, coefficient_of, float32, named
-from chainc.ops import permute_dims, reshape
+from chainc.ops import less, reshape, where
 from chainc.ops.contract import Contract
+from chainc.ops.index import ArgMax, OneHot, Pick
+from chainc.ops.movement import Reshape
 from chainc.ops.parts.slicing import Pad, Slice
 from chainc.ops.parts.window import OverlapAdd, Sliding, Window
 from chainc.rewriting.rules import Equation, RuleSet
@@ -96,33 +98,45 @@ def _spread(y: Node, axes: Axes, slides: Slides, shape: Shape) -> Node:
     return apply(Pad((0,) * len(shape), tuple(high), tuple(interior)), y)
 
 
+# ----- pooling
+
+
 @rule.exact(
     at=[
-        ((1,), (PAIR_APART,), (7,), _f32(BATCH, 3, 2)),
-        ((2, 0), (PAIR_APART, Sliding(3, 3)), (4, 9), _f32(3, 2, 2, 2, 3)),
+        (
+            OverlapAdd((1, 2), (PAIR, PAIR), (3, 3)), Reshape((BATCH, 2, 2, 2, 2)), OneHot(4),
+            ArgMax(3), Reshape((BATCH, 2, 2, 4)), Window((1, 2), (PAIR, PAIR)), _f32(BATCH, 3, 3),
+            _f32(BATCH, 2, 2, 1),
+        )
     ]
-)
-def overlap_add_side_by_side(axes: Axes, slides: Slides, lengths: Axes, y: Node) -> Equation:
-    """Windows of which each begins where another ends: every element is in its place."""
-    total = apply(OverlapAdd(axes, slides, lengths), y)
+)  # fmt: skip
+def positive_largest(
+    f: OverlapAdd,
+    windows: Reshape,
+    coded: OneHot,
+    found: ArgMax,
+    rows: Reshape,
+    window: Window,
+    x: Node,
+    g: Node,
+) -> Equation:
+    """Where a window's largest element is picked, that is positive: one is looked at, not all."""
+    elements = apply(rows, apply(window, x))
+    picked = apply(found, elements)
+    here = less(0, apply(coded, picked))
 
-    def placed() -> Node | None:
-        if any(slide != Sliding(slide.taps, slide.taps) for slide in slides):
-            return None
-        if 0 in y.shape:
-            return None
-        taps = {axis: total.ndim + i for i, axis in enumerate(axes)}
-        pairs = [(axis, taps[axis]) if axis in taps else (axis,) for axis in range(total.ndim)]
-        order = [axis for pair in pairs for axis in pair]
-        high, joined = [0] * total.ndim, list(total.shape)
-        for axis, slide in zip(axes, slides, strict=True):
-            joined[axis] = coefficient_of(y.shape[axis]) * slide.taps
-            high[axis] = coefficient_of(total.shape[axis]) - coefficient_of(joined[axis])
-        whole = reshape(permute_dims(y, order), joined)
-        none = (0,) * total.ndim
-        return apply(Pad(none, tuple(high), none), whole) if any(high) else whole
+    def put_back(cotangent: Node) -> Node:
+        return apply(f, apply(windows, where(here, cotangent, 0)))
 
-    return total, placed
+    def early() -> Node | None:
+        if (f.axes, f.slides) != (window.axes, window.slides) or found.axis != elements.ndim - 1:
+            return None
+        if g.shape != (*picked.shape, 1) or windows.shape[: picked.ndim] != picked.shape:
+            return None
+        largest = reshape(apply(Pick(), elements, picked), g.shape)
+        return put_back(where(less(0, largest), g, 0))
+
+    return where(less(0, x), put_back(g), 0), early
 
 
 # ----- less is computed where only a part is read

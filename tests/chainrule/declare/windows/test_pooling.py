@@ -120,17 +120,38 @@ def test_of_equal_elements_the_first_takes_the_derivative(target: str) -> None:
     assert rows[0, 0].tolist() == [[0, 1, 0], [0, 0, 0]]
 
 
-@pytest.mark.parametrize(("stride", "adds"), [(2, False), (1, True)])
-@pytest.mark.parametrize("function", [cr.max_pool2d, cr.avg_pool2d])
-def test_of_windows_side_by_side_nothing_is_added_in_place(
-    function: Callable[..., cr.Node], stride: int, adds: bool
+@pytest.mark.parametrize(
+    ("function", "stride", "gone"),
+    [
+        (cr.max_pool2d, 2, {"scatter_add", "overlap_add", "one_hot", "argmax", "pick"}),
+        (cr.max_pool2d, 1, {"scatter_add", "overlap_add", "one_hot", "argmax", "pick"}),
+        (cr.avg_pool2d, 2, {"scatter_add", "overlap_add"}),
+        (cr.avg_pool2d, 1, {"scatter_add"}),
+    ],
+)
+def test_nothing_is_looked_up_or_added_in_place(
+    function: Callable[..., cr.Node], stride: int, gone: set[str]
 ) -> None:
     x = cr.input("x", ("batch", 2, 6, 7))
     slope = cr.grad(cr.sum(cr.square(function(x, 2, stride))), x)
     compiled = cr.compile(slope).stages[-1].graph
     ops = {node.op.name for node in compiled.nodes}
-    assert "scatter_add" not in ops
-    assert ("overlap_add" in ops) == adds
+    assert not ops & gone
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_after_a_relu_only_the_largest_are_looked_at(size: int) -> None:
+    x = random.integers(-2, 3, (2, 3, 7, 6)).astype(np.float64)  # with ties, and zeros among them
+    images = cr.input("x", x.shape, dtype="float64")
+    bent = cr.relu(images)
+    loss = cr.sum(cr.sin(cr.max_pool2d(bent, size, 2)) * 3.0)
+    at_once = cr.compile(cr.grad(loss, images))
+    in_steps = cr.compile(cr.Graph((cr.grad(loss, images), cr.grad(loss, bent))))
+    (masks,) = (n for n in at_once.stages[-2].graph.nodes if n.op.name == "less")
+    assert masks.shape[2:] == cr.max_pool2d(images, size, 2).shape[2:]
+    slope, before = in_steps(x=x)
+    assert np.array_equal(slope, np.where(x > 0, before, 0))
+    assert np.array_equal(at_once(x=x), slope)
 
 
 @pytest.mark.parametrize("target", ["numpy", "llvm"])
