@@ -51,7 +51,7 @@ class _Speller:
         if isinstance(value, tuple):
             return f"({self._all(value)})"
         if isinstance(value, View):
-            return f"{self._buffer(value.buffer)}{value.movements}{value.type}"
+            return f"{self._buffer(value.buffer)}{value.movements}{value.type}{value.inside}"
         if isinstance(value, Buffer):
             return self._buffer(value)
         if isinstance(value, Reference):

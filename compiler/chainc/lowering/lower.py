@@ -218,7 +218,8 @@ class Lowering:
         out = self._work(result)
         self._emit(Fill(out, (), value, origin=self.origin))
         steps = tuple(gap + 1 for gap in interior)
-        return self._emit(Copy(out, (x,), low, steps, origin=self.origin))
+        padded = self._emit(Copy(out, (x,), low, steps, origin=self.origin))
+        return padded.zero_around(x.type.shape, low, steps) if value == 0 else padded
 
     def concat(self, result: TensorType, axis: int, parts: Sequence[Operand]) -> Operand:
         out = self._work(result)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import field
+from dataclasses import field, replace
 
 from chainc.dataclass import dataclass
 from chainc.ir import Origin
@@ -48,11 +48,16 @@ class Buffer:
 
 @dataclass(frozen=True)
 class View:
-    """A buffer seen through movements; nothing is copied."""
+    """A buffer seen through movements; nothing is copied.
+
+    `inside` has for each axis of the buffer where elements start and stop that may be anything:
+    what lies around them is a padding of zeros. None where that is not known.
+    """
 
     buffer: Buffer
     type: TensorType
     movements: tuple[Movement, ...] = ()
+    inside: tuple[tuple[int, int] | None, ...] | None = None
 
     @property
     def whole(self) -> bool:
@@ -76,7 +81,13 @@ class View:
         return not movement.keeps_order or self.contiguous or alike
 
     def moved(self, movement: Movement) -> View:
-        return View(self.buffer, self.type.with_shape(movement.shape), (*self.movements, movement))
+        type = self.type.with_shape(movement.shape)
+        return replace(self, type=type, movements=(*self.movements, movement))
+
+    def zero_around(self, shape: Shape, low: Sequence[int], steps: Sequence[int]) -> View:
+        """The same view, known to be zero but for a part from `low` on, `steps` apart."""
+        rows = zip(shape, self.type.shape, low, steps, strict=True)
+        return replace(self, inside=tuple(_inside(*row) for row in rows))
 
     def carried(self, axis: int) -> int | None:
         """Where a whole axis of the buffer stands in the view, if it does."""
@@ -102,6 +113,13 @@ class View:
     def _befores(self) -> Sequence[Shape]:
         """What each movement is given."""
         return (self.buffer.type.shape, *(each.shape for each in self.movements))[:-1]
+
+
+def _inside(dim: Dim, padded: Dim, low: int, step: int) -> tuple[int, int] | None:
+    """Where the elements of a padded axis start and stop."""
+    if dim == padded or not isinstance(dim, int) or dim == 0:
+        return None
+    return low, low + (dim - 1) * step + 1
 
 
 def _without_units(shape: Shape) -> Shape:

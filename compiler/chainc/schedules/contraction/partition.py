@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 
 from chainc.dataclass import dataclass
 from chainc.loops.builder import NestBuilder
 from chainc.lowering.kernels import Contraction
 from chainc.schedules.contraction.axes import Axis, Stretch
 from chainc.schedules.contraction.factor import Factor
+from chainc.schedules.contraction.margins import MOST_BODIES, WORTH_LEAVING_OUT, Margin
 from chainc.schedules.contraction.roles import Roles
 from chainc.schedules.contraction.tiles import TiledArea, Tiling, tiling
 from chainc.schedules.frame import Frame
@@ -56,6 +58,28 @@ class Partition:
         uneven = cut and heights != dealt_out
         return _down_to_one(heights) if uneven or stretch.axis.dynamic else heights
 
+    def usable(self, margins: Sequence[Margin]) -> Sequence[Margin]:
+        """Those that save much, and whose positions are known where products are added up."""
+        roles = self.roles
+        axes = [each for each in (*roles.outer, *roles.inner, roles.row, roles.column) if each]
+        most = {axis.letter: axis.most for axis in axes}
+        worth = [each for each in margins if each.share(most) <= WORTH_LEAVING_OUT]
+        column = roles.column.letter if roles.column is not None else ""
+        apart = [margin for margin in worth if column != margin.position]
+        row = roles.row
+        if row is None or self._is_written_out(row, apart):
+            return apart
+        return [margin for margin in apart if row.letter != margin.position]
+
+    def _is_written_out(self, row: Axis, margins: Sequence[Margin]) -> bool:
+        """May tiles of rows be written one by one, each with the taps that it meets?"""
+        taps = {margin.tap for margin in margins if margin.position == row.letter}
+        times = [axis.most for axis in self.roles.inner if axis.letter in taps]
+        if not times or row.dynamic or row.lanes or row == self.shared or self.block is not None:
+            return False
+        heights = self.tiling.heights[self.tiling.widths[0]][row.most]
+        return len(list(tile_starts(row.most, heights))) * times[0] <= MOST_BODIES
+
     def share(self, builder: NestBuilder) -> None:
         """Deals out the outermost loop that has enough parts, else the one with the most."""
         roles = self.roles
@@ -83,6 +107,15 @@ class Partition:
         if axis == self.roles.row and not axis.lanes:
             return self.heights(stretch, self.tiling.widths[0])[0]
         return 1
+
+
+def tile_starts(extent: int, heights: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Where each tile of rows starts, and its height."""
+    start = 0
+    for height in heights:
+        while start + height <= extent:
+            yield start, height
+            start += height
 
 
 def partition(

@@ -7,12 +7,13 @@ from dataclasses import field, replace
 
 from chainc.dataclass import dataclass
 from chainc.loops.builder import NestBuilder
-from chainc.loops.values import Affine, Kind, Register
+from chainc.loops.values import Affine, Bound, Kind, Register
 from chainc.schedules.contraction.axes import Axis, Position, Positions, Values, chain
 from chainc.schedules.contraction.factor import Factor
 from chainc.schedules.contraction.levels import MOST_STRAIGHT, Level, levels_of, split
+from chainc.schedules.contraction.margins import Margin, clipped, rows_met, taps_first
 from chainc.schedules.contraction.roles import Roles
-from chainc.schedules.layout.access import PanelPosition, bound_of
+from chainc.schedules.layout.access import PanelPosition
 
 FIRST = Affine()  # lane of a vector
 UNROLLED = 4  # steps of the innermost loop in one pass
@@ -34,6 +35,7 @@ class Tile:
     at: Positions
     rows: Sequence[Positions]
     columns: Sequence[Column]
+    idle: frozenset[int] = frozenset()  # rows that meet nothing but padding
 
     @property
     def cells(self) -> list[tuple[Positions, Column]]:
@@ -58,6 +60,7 @@ class Products:
     builder: NestBuilder
     factors: tuple[Factor, Factor]
     roles: Roles
+    margins: Sequence[Margin] = ()
 
     def summed(self, tile: Tile) -> Values:
         """The sums of a tile's cells."""
@@ -67,7 +70,8 @@ class Products:
             return self._across(tile, zeros)
         if not self.roles.inner:
             return self._step(tile, zeros)
-        loops, straight = split(self.roles.levels, self.roles.row, self.factors)
+        levels = taps_first(self.margins, self.roles.levels)
+        loops, straight = split(levels, self.roles.row, self.factors)
         places = _places([level.axis for level in straight])
 
         def steps(tile: Tile, sums: Values) -> Values:
@@ -86,6 +90,9 @@ class Products:
         level, further = levels[0], levels[1:]
         if level.panels:
             return self._panels(level.axis, further, inside, tile, sums)
+        met = rows_met(self.margins, level.axis, tile.rows, self.roles.row)
+        if met is not None:
+            return self._by_tap(level.axis, met, further, inside, tile, sums)
 
         def body(index: Affine, size: int, sums: Values) -> Values:
             for i in range(size):
@@ -94,9 +101,28 @@ class Products:
             return sums
 
         name = f"{level.axis.letter}_lane" if level.inside else level.axis.letter
-        bounds = 0, level.inside or bound_of(level.axis.extent)
-        sizes = (1,) if further else _level_steps(level, tile, inside.steps)
+        bounds: tuple[Bound, Bound] = (0, level.inside)
+        if not level.inside:
+            bounds = clipped(self.builder, self.margins, level.axis, tile.at)
+        sizes = (1,) if further else _level_steps(bounds, tile, inside.steps)
         return chain(self.builder, name, bounds, sizes, sums, body)
+
+    def _by_tap(
+        self,
+        axis: Axis,
+        met: Sequence[frozenset[int]],
+        further: Sequence[Level],
+        inside: _Inside,
+        tile: Tile,
+        sums: Values,
+    ) -> Values:
+        """One position after another, each with the rows that it meets."""
+        for position, rows in enumerate(met):
+            if rows:
+                idle = tile.idle | (frozenset(range(len(tile.rows))) - rows)
+                there = replace(tile.moved(axis, Affine(position)), idle=idle)
+                sums = self._through(further, inside, there, sums)
+        return sums
 
     def _panels(
         self, axis: Axis, further: Sequence[Level], inside: _Inside, tile: Tile, sums: Values
@@ -158,6 +184,9 @@ class Products:
         results = []
         for position, total in enumerate(sums):
             row, column = divmod(position, len(tile.columns))
+            if row in tile.idle:
+                results.append(total)
+                continue
             results.append(self._added(a.value(row, column), b.value(row, column), total))
         return results
 
@@ -223,10 +252,12 @@ def _places(axes: Sequence[Axis]) -> Sequence[Positions]:
     return places
 
 
-def _level_steps(level: Level, tile: Tile, straight: int) -> tuple[int, ...]:
-    if level.axis.dynamic:
-        return _unrolled(tile, straight), 1
-    return _steps(level.most, tile, straight)
+def _level_steps(bounds: tuple[Bound, Bound], tile: Tile, straight: int) -> tuple[int, ...]:
+    low, high = bounds
+    if isinstance(low, int) and isinstance(high, int):
+        return _steps(high - low, tile, straight)
+    most = _unrolled(tile, straight)
+    return (most, 1) if most > 1 else (1,)
 
 
 def _steps(extent: int, tile: Tile, straight: int = 1) -> tuple[int, ...]:

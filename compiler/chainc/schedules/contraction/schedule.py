@@ -14,7 +14,7 @@ no multiple of a tile ends in smaller tiles. Rows are all one block if the cache
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from chainc.dataclass import dataclass
@@ -32,7 +32,8 @@ from chainc.schedules.contraction.axes import (
     walk,
 )
 from chainc.schedules.contraction.factor import Factor
-from chainc.schedules.contraction.partition import Partition, partition
+from chainc.schedules.contraction.margins import margins_of
+from chainc.schedules.contraction.partition import Partition, partition, tile_starts
 from chainc.schedules.contraction.products import Column, Products, Tile
 from chainc.schedules.contraction.roles import Roles, roles
 from chainc.schedules.frame import Frame, Place
@@ -51,7 +52,10 @@ def schedule_contract(root: Contraction, frame: Frame) -> None:
     cut = partition(frame, root, factors, parts)
     cut.share(frame.builder)
     start = {letter: Affine() for letter in parts.joined}
-    products = Products(frame.builder, factors, parts)
+    views = zip(root.letters, (a, b), strict=False)
+    found = [margin for letters, view in views for margin in margins_of(letters, view)]
+    margins = () if parts.joined else cut.usable(found)
+    products = Products(frame.builder, factors, parts, margins)
     _Loops(frame, root, parts, cut, products).outer(parts.outer, start)
 
 
@@ -145,7 +149,18 @@ class _Loops:
             return values
 
         for stretch in self.rows:
+            if any(margin.position == row.letter for margin in self.products.margins):
+                self._written_out(stretch, body, len(columns))
+                continue
             walk(self.frame.builder, stretch, self.cut.heights(stretch, len(columns)), (), body)
+
+    def _written_out(
+        self, stretch: Stretch, body: Callable[[Sequence[Position], Values], Values], columns: int
+    ) -> None:
+        """Each tile of rows by itself: at the edges they meet padding."""
+        heights = self.cut.heights(stretch, columns)
+        for start, height in tile_starts(stretch.extent, heights):
+            body([Affine(start + i) for i in range(height)], ())
 
     def _tile(self, tile: Tile) -> None:
         sums = self.products.summed(tile)

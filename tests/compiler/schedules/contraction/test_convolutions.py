@@ -99,6 +99,9 @@ CASES = {
     "dilated and apart": Case(channels=8, outputs=16, dilation=2, stride=2),
     "one tap": Case(channels=16, outputs=40, taps=(1, 1), border=0),
     "one tap of every other pixel": Case(channels=16, outputs=8, taps=(1, 1), border=0, stride=2),
+    "a border that windows do not reach beyond": Case(channels=16, side=(3, 4), border=4),
+    "a small image of few channels": Case(channels=6, side=(14, 14), taps=(5, 5), border=0),
+    "a small image, far apart": Case(channels=16, side=(5, 6), stride=2, dilation=2, border=3),
     "one column": Case(channels=8, outputs=8, taps=(3, 1)),
     "a single position": Case(channels=8, outputs=16, side=(3, 3), border=0),
     "one row": Case(rows=1, channels=12, outputs=13),
@@ -129,6 +132,32 @@ def test_convolutions_and_their_gradients(case: Case) -> None:
     for found, expected, size in zip(results, wide, sizes, strict=True):
         assert found.shape == expected.shape
         assert np.all(np.abs(found - expected) <= 16 * EPSILON * size)
+
+
+@pytest.mark.parametrize("axis", [2, 3])
+def test_products_with_a_padding_are_left_out_of_small_images(axis: int) -> None:
+    """Times infinity they would be no numbers."""
+    kernel = np.ones((16, 16, 3, 3), np.float32)
+    kernel[(slice(None),) * axis + (0,)] = np.inf
+    x = cr.input("x", ("batch", 16, 6, 7))
+    y = cr.compile(cr.conv2d(x + 0.0, cr.parameter("w", kernel.shape, 0.0), padding=1))
+    found = y.bind(cr.State({"w": kernel}))(x=np.ones((2, 16, 6, 7), np.float32))
+    first, others = np.split(found, [1], axis)
+    assert np.isfinite(first).all()
+    assert np.isposinf(others).all()
+
+
+def test_an_image_as_large_as_a_padded_one_is_no_padded_one() -> None:
+    """Kernels of one form are one function; these two are not."""
+    generator = np.random.default_rng(6)
+    small, large = (generator.standard_normal((2, 8, n, n), np.float32) for n in (4, 6))
+    kernel = generator.standard_normal((8, 8, 3, 3), np.float32)
+    x, y = (cr.input(f"x{n}", ("batch", 8, n, n)) for n in (4, 6))
+    w = cr.parameter("w", kernel.shape, 0.0)
+    together = cr.compile((cr.conv2d(x + 0.0, w, padding=1), cr.conv2d(y + 0.0, w)))
+    alone = cr.compile(cr.conv2d(y + 0.0, w))
+    state = cr.State({"w": kernel})
+    assert np.array_equal(together.bind(state)(x4=small, x6=large)[1], alone.bind(state)(x6=large))
 
 
 def test_a_chain_of_convolutions_between_which_nothing_changes_its_place() -> None:
