@@ -125,9 +125,13 @@ class CallWriter:
 
     def _place(self, buffer: Buffer) -> Parameter:
         """Found where it is needed: kept for long, it would take a register."""
+        base, distance = self.memory.base(buffer)
         name, dtype = buffer.name or "value", buffer.type.dtype
-        if buffer in self.memory.offsets:
-            return self.to.within(self.team.arena, self.memory.offsets[buffer], name, dtype)
+        if base in self.memory.offsets:
+            offset = self.memory.offsets[base] + distance
+            return self.to.within(self.team.arena, offset, name, dtype)
+        if base is not buffer:
+            return self.to.within(self._place(base), distance, name, dtype)
         if buffer in self.memory.table:
             return self.to.entry(self.team.table, self.memory.table[buffer], name, dtype)
         return self.to.data(self.memory.constant(buffer), dtype, buffer.data)
@@ -135,21 +139,34 @@ class CallWriter:
     def _place_at(self, buffer: Buffer, number: Address) -> Parameter:
         """A buffer like this one; the number says where."""
         name, dtype = buffer.name or "value", buffer.type.dtype
-        found = self.to.load(number, name="place")
-        if buffer in self.memory.offsets:
+        found, (base, _) = self.to.load(number, name="place"), self.memory.base(buffer)
+        if base in self.memory.offsets:
             return self.to.within(self.team.arena, found, name, dtype)
+        if base is not buffer:
+            return self.to.within(self._place(base), found, name, dtype)
         return self.to.entry(self.team.table, found, name, dtype)
 
     def _number(self, buffer: Buffer) -> int:
-        return self.memory.offsets.get(buffer, self.memory.table.get(buffer, 0))
+        base, distance = self.memory.base(buffer)
+        if base in self.memory.offsets:
+            return self.memory.offsets[base] + distance
+        return self.memory.table.get(buffer, distance)
 
     def kind(self, call: KernelCall, wait: bool) -> tuple[object, ...] | None:
         """Equal for calls that differ in nothing but numbers; None: it is like no other."""
-        buffers = call.buffers
-        found = [b in self.memory.offsets or b in self.memory.table for b in buffers]
-        if call.nest.fails or self.clock is not None or not all(found):
+        found = [self._space(buffer) for buffer in call.buffers]
+        if call.nest.fails or self.clock is not None or None in found:
             return None
-        return call.nest, wait, *(buffer in self.memory.offsets for buffer in buffers)
+        return call.nest, wait, *found
+
+    def _space(self, buffer: Buffer) -> object:
+        """In what the number of a buffer counts; None if it has none."""
+        base, _ = self.memory.base(buffer)
+        if base in self.memory.offsets:
+            return "arena"
+        if base is not buffer:
+            return base
+        return "table" if buffer in self.memory.table else None
 
 
 def write_calls(

@@ -27,6 +27,7 @@ from chainc.schedules.layout.machine import Machine
 from chainc.schedules.program.call_writing import CallWriter, KernelCall, Team, write_calls
 from chainc.schedules.program.clock import Clock
 from chainc.schedules.program.conflicts import Conflicts
+from chainc.schedules.program.elements import over_elements
 from chainc.schedules.program.failures import Failures, Watched
 from chainc.schedules.program.memory import Memory
 from chainc.schedules.unrolled.schedule import Unrolled
@@ -58,6 +59,7 @@ class ProgramWriter:
 
     def _nest(self, kernel: Kernel) -> tuple[Nest, tuple[Buffer, ...]]:
         """One for all kernels of a form, called as the first of them, and the buffers of this."""
+        kernel = over_elements(kernel, self.memory)
         form = form_of(kernel)
         if form.text not in self.scheduled:
             nest, buffers = schedule(kernel, self.memory.capacity, self.machine)

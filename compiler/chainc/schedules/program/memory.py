@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 
 from chainc.dataclass import dataclass
+from chainc.ir.types import TensorType
 from chainc.lowering.kernels import Kernel
 from chainc.lowering.memory import ALIGNMENT, plan
 from chainc.lowering.program import Program
@@ -33,6 +34,8 @@ class Memory:
     table: dict[Buffer, int] = field(default_factory=dict)
     constants: dict[Buffer, str] = field(default_factory=dict)
     outside: list[Buffer] = field(default_factory=list)
+    elements: dict[tuple[Buffer, int, TensorType], Buffer] = field(default_factory=dict)
+    within: dict[Buffer, tuple[Buffer, int]] = field(default_factory=dict)  # of each of these
 
     def nbytes(self, buffer: Buffer) -> int:
         return storage_size(buffer, self.capacity) * buffer.type.dtype.itemsize
@@ -81,6 +84,18 @@ class Memory:
         """The name of a constant."""
         return self.constants.setdefault(buffer, f"constant.{len(self.constants)}")
 
+    def element(self, buffer: Buffer, distance: int, type: TensorType) -> Buffer:
+        """A single element as a buffer; its distance from the first is in bytes."""
+        key = (buffer, distance, type)
+        if key not in self.elements:
+            self.elements[key] = replace(buffer, type=type, data=b"")
+            self.within[self.elements[key]] = buffer, distance
+        return self.elements[key]
+
+    def base(self, buffer: Buffer) -> tuple[Buffer, int]:
+        """What it lies in that has a place of its own, and how many bytes behind its start."""
+        return self.within.get(buffer, (buffer, 0))
+
     @property
     def arena_bytes(self) -> int:
         """All memory that a run takes, apart from the arrays of the caller."""
@@ -88,9 +103,10 @@ class Memory:
 
     def extent(self, buffer: Buffer) -> tuple[str, int, int]:
         """What tells whether two buffers overlap: a space, a start and an end."""
-        if buffer in self.offsets:
-            start = self.offsets[buffer]
+        base, distance = self.base(buffer)
+        if base in self.offsets:
+            start = self.offsets[base] + distance
             return "arena", start, start + self.nbytes(buffer)
-        if buffer in self.table:
-            return f"table {self.table[buffer]}", 0, 1
+        if base in self.table:
+            return f"table {self.table[base]}", 0, 1
         return "constant", 0, 0
