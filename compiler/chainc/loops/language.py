@@ -389,7 +389,11 @@ def bodies_of(statement: Statement) -> tuple[tuple[Statement, ...], ...]:
 
 def statements(body: Iterable[Statement]) -> Iterable[Statement]:
     """Every statement, loops before what is in them."""
-    for statement in body:
+    left = [iter(body)]
+    while left:
+        statement = next(left[-1], None)
+        if statement is None:
+            left.pop()
+            continue
         yield statement
-        for inside in bodies_of(statement):
-            yield from statements(inside)
+        left += map(iter, reversed(bodies_of(statement)))
