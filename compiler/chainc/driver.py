@@ -71,7 +71,7 @@ class FunctionStages:
         stages = optimize(self.graph, self.passes)
         if self.budget is None:
             return stages
-        return _within(self.budget, stages, self.passes, {}, self.budget.target.bytes_of_function)
+        return _within(self.budget, stages, self.passes, None, self.budget.target.bytes_of_function)
 
     @cached_property
     def program(self) -> Program:
@@ -222,10 +222,11 @@ class TrainingStages:
 
 
 def _lowered(stages: Sequence[Stage], sizes: Mapping[str, int] | None = None) -> Program:
+    """For given sizes, or where something is computed again, in an order that keeps few bytes."""
     from chainc.lowering.lower import lower
 
     program = lower(stages[-1].graph)
-    if all(stage.name != RECOMPUTE for stage in stages):
+    if sizes is None and all(stage.name != RECOMPUTE for stage in stages):
         return program
     from chainc.lowering.order import thrifty
 
@@ -236,7 +237,7 @@ def _within(
     budget: Budget,
     stages: tuple[Stage, ...],
     passes: Sequence[Pass],
-    sizes: Mapping[str, int],
+    sizes: Mapping[str, int] | None,
     nbytes: Callable[[Program], int],
 ) -> tuple[Stage, ...]:
     """The stages; with more and more that is computed again, until the program fits.
@@ -247,12 +248,12 @@ def _within(
     from chainc.passes import Pass
     from chainc.passes.recompute import ForwardPass, recomputing
 
-    least = nbytes(_lowered(stages))
+    least = nbytes(_lowered(stages, sizes))
     if least <= budget.bytes:
         return stages
     at = next((i for i, step in enumerate(passes) if step.name == "fuse"), len(passes))
     graph = stages[at].graph
-    for places in ForwardPass(graph, sizes).choices():
+    for places in ForwardPass(graph, sizes or {}).choices():
         step = Pass(RECOMPUTE, recomputing(places))
         tried = (*stages[: at + 1], *optimize(graph, (step, *passes[at:]))[1:])
         needed = nbytes(_lowered(tried, sizes))

@@ -4,7 +4,8 @@
     y', z', d_z, d_y             →   z', d_z, y', d_y               nor what is computed again
 
 Of the kernels that can be next, the one that leaves the fewest bytes needed is. What is computed
-again is computed right before its first reader.
+again is computed right before its first reader. Every step of a training is ordered so: else the
+gradients for weights come last, and what they are computed from is kept through the backward pass.
 """
 
 from __future__ import annotations

@@ -6,14 +6,16 @@ from collections.abc import Callable, Sequence
 
 import chainrule as cr
 from chainc.ir import Graph, Node
+from chainc.ir.types import bind, coefficient_of
 from chainc.lowering.kernels import Kernel
 from chainc.lowering.lower import lower
-from chainc.lowering.memory import plan
+from chainc.lowering.memory import lifetimes, plan, reuse_in_place
 from chainc.lowering.order import thrifty
 from chainc.lowering.program import Program
-from chainc.lowering.views import Buffer
+from chainc.lowering.views import Buffer, View
 from chainc.ops.formula import is_recomputed
 from chainc.passes.recompute import ForwardPass, Terms, recomputing
+from chainrule import losses, nn, optim
 
 SIZES = {"batch": 64}
 x = cr.input("x", ("batch", 8))
@@ -81,3 +83,27 @@ def test_parts_of_one_buffer_keep_their_order() -> None:
     for buffer in {kernel.out for kernel in program.body}:
         parts, kept = ([k for k in p.body if k.out is buffer] for p in (program, ordered))
         assert parts == kept
+
+
+def test_a_training_needs_little_more_than_its_backward_pass_begins_with() -> None:
+    """A gradient of weights is computed while what it is computed from is there."""
+    image, label = cr.input("image", ("batch", 3, 8, 8)), cr.input("label", ("batch",), cr.int32)
+    blocks = [
+        nn.Residual(nn.Conv2d(8, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU()) for _ in range(6)
+    ]
+    head = (nn.GlobalAvgPool2d(), nn.Linear(8, 4))
+    logits = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), *blocks, *head)(image)
+    declared = optim.SGD(0.1).minimize(losses.cross_entropy(logits, label))
+    training = cr.compile(cr.training(declared, epochs=1, batch_size=64), target="numpy")
+    program = reuse_in_place(training._compiled.loop.step)
+    spans, loss = lifetimes(program), program.outputs[0]
+    assert isinstance(loss, View)
+    begun = next(at for at, kernel in enumerate(program.body) if loss.buffer in kernel.outs)
+    live = sum(
+        coefficient_of(bind(buffer.type.nbytes, SIZES))
+        for buffer, life in spans.items()
+        if buffer.role == "work" and life.start <= begun < life.end
+    )
+    assert arena(program) * SIZES["batch"] <= 1.15 * live
+    unordered = reuse_in_place(lower(training.stages[-1].graph))
+    assert arena(program) < 0.85 * arena(unordered)
