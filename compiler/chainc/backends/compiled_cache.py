@@ -10,7 +10,6 @@ removed. To look through the folder takes longer than to add to it, so it is don
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
 import stat
 import time
@@ -25,7 +24,6 @@ MOST_BYTES = 256 * 2**20
 MOST_FILES = 2000
 ADDITIONS = 64  # after so many, on average, the folder is looked through
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
-_log = logging.getLogger(__name__)
 
 
 def key(*parts: bytes | str) -> str:
@@ -71,14 +69,14 @@ def load(name: str) -> bytes | None:
         with _private_folder() as handle:
             stored = _read(name, handle)
     except FileNotFoundError:
-        _log.info("no compiled code is kept yet under %s", name)
+        _note("no compiled code is kept yet under %s", name)
         return None
     except OSError as error:
-        _log.info("no compiled code: %s", error.strerror or error)
+        _note("no compiled code: %s", error.strerror or error)
         return None
     content = stored[_DIGEST_SIZE:]
     if hashlib.sha256(content).digest() != stored[:_DIGEST_SIZE]:
-        _log.info("no compiled code: %s is damaged", name)
+        _note("no compiled code: %s is damaged", name)
         return None
     return content
 
@@ -92,7 +90,7 @@ def store(name: str, content: bytes) -> None:
             if int.from_bytes(os.urandom(4), "little") % ADDITIONS == 0:
                 _remove_oldest(handle)
     except OSError as error:
-        _log.info("compiled code is not kept: %s", error.strerror or error)
+        _note("compiled code is not kept: %s", error.strerror or error)
 
 
 @contextmanager
@@ -148,3 +146,10 @@ def _write(name: str, content: bytes, folder_handle: int) -> None:
     except BaseException:
         os.unlink(temporary, dir_fd=folder_handle)
         raise
+
+
+def _note(text: str, *parts: object) -> None:
+    """For who reads logs; mostly there is nothing to say, and then logging is not imported."""
+    import logging
+
+    logging.getLogger(__name__).info(text, *parts)

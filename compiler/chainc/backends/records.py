@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import logging
 from collections.abc import Mapping
 from types import NoneType, UnionType
 from typing import TypeVar, get_args, get_origin, get_type_hints
@@ -17,7 +16,6 @@ from chainc.backends import compiled_cache
 from chainc.ir.types import BY_NAME, DType
 
 T = TypeVar("T")
-_log = logging.getLogger(__name__)
 
 
 class NoRecordError(Exception):
@@ -37,7 +35,7 @@ def kept(kind: type[T], name: str) -> T | None:
     try:
         return read(kind, content)
     except NoRecordError as error:
-        _log.info("%s is not used: %s", name, error)
+        _note("%s is not used: %s", name, error)
         return None
 
 
@@ -124,3 +122,10 @@ def _checked(value: object, kind: object) -> object:
     if type(value) is not (NoneType if kind is None else kind):
         raise NoRecordError(f"{value!r} is no {kind}")
     return value
+
+
+def _note(text: str, *parts: object) -> None:
+    """For who reads logs; mostly there is nothing to say, and then logging is not imported."""
+    import logging
+
+    logging.getLogger(__name__).info(text, *parts)

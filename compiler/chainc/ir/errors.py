@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import FrameType
 from typing import TYPE_CHECKING
+
+from chainc.dataclass import dataclass
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 PACKAGES = ("chainc", "chainrule", "jax", "numpy", "pandas", "polars", "torch")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Location:
     """A line of the user's program.
 

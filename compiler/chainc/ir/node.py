@@ -142,8 +142,9 @@ def describe(node: Node, *, short: bool = False) -> str:
 def apply(op: Op, *operands: Node) -> Node:
     """The node of `op` over `operands`; a misfit names both operands and their lines."""
     types = [operand.type for operand in operands]
-    if any(type is UNKNOWN for type in types):
-        return Node(op, operands, UNKNOWN)
+    for type in types:  # quicker than any(...)
+        if type is UNKNOWN:
+            return Node(op, operands, UNKNOWN)
     try:
         return Node(op, operands, op.infer(*types))
     except MisfitError as misfit:

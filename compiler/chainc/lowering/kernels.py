@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field, replace
+from functools import cached_property
 
 from chainc.dataclass import dataclass
 from chainc.ir import Node, Origin
@@ -39,7 +40,7 @@ class Kernel:
         """May maps that go on with its elements be done with it?"""
         return False
 
-    @property
+    @cached_property
     def reads(self) -> tuple[View, ...]:
         return tuple(operand for operand in self.operands if isinstance(operand, View))
 

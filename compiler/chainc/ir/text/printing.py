@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from chainc.ir import Graph, Op, Origin
 from chainc.ir.leaves import ConstantArray, Label
 from chainc.ir.text.reading import array_of
-from chainc.ir.text.tokens import IDENTIFIER
+from chainc.ir.text.tokens import is_word
 from chainc.ir.types import Array, Dim, DType, Size, TensorType
 
 WRITTEN_IN_FULL = 16  # elements; a larger constant is written as its bytes
@@ -112,7 +112,7 @@ def _dim(dim: Dim) -> str:
 
 
 def _name(name: str) -> str:
-    return name if IDENTIFIER.fullmatch(name) else _quoted(name)
+    return name if is_word(name) else _quoted(name)
 
 
 def _quoted(text: str) -> str:

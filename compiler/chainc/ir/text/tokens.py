@@ -4,32 +4,39 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import cache
 
+from chainc.dataclass import dataclass
 from chainc.ir.errors import ParseError
 
 MAX_LENGTH = 1 << 25  # characters
 MAX_DIGITS = 20  # and sign: what an int64 needs
 SHOWN = 100  # characters of a line in a message
 
-_PATTERN = re.compile(
-    r"""
+_PATTERN = r"""
     (?P<space>[ \t\r]+ | \#.*)
     | (?P<node>%\d+)
     | (?P<number>-inf | -?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)
     | (?P<word>[A-Za-z_][A-Za-z_0-9]*)
     | (?P<string>"(?:[^"\\]|\\.)*")
     | (?P<sign>[][(){}:=,*])
-    """,
-    re.VERBOSE | re.ASCII,
-)
+    """
 
 _NAMES = {"newline": "the end of the line", "end": "the end of the text"}
 
-IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z_0-9]*", re.ASCII)
+
+@cache
+def _pattern() -> re.Pattern[str]:
+    """Compiled when the first text is read: that takes longer than most imports."""
+    return re.compile(_PATTERN, re.VERBOSE | re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
+def is_word(text: str) -> bool:
+    """Can a name stand as it is?"""
+    return text.isascii() and text.isidentifier()
+
+
+@dataclass(frozen=True)
 class Token:
     """A piece of text of one kind: node, number, word, string, sign, newline or end."""
 
@@ -71,9 +78,9 @@ class Tokens:
         yield Token("end", "", len(self._lines), len(self._lines[-1]))
 
     def _scan_line(self, number: int, line: str) -> Iterator[Token]:
-        column = 0
+        column, pattern = 0, _pattern()
         while column < len(line):
-            match = _PATTERN.match(line, column)
+            match = pattern.match(line, column)
             if match is None:
                 token = Token("sign", line[column], number, column)
                 raise self.error(f"unexpected {line[column]!r}", "write a graph's text", token)
