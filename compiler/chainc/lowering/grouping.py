@@ -1,4 +1,4 @@
-"""Maps join the kernel whose elements they go on with: the results stay in registers.
+"""Maps join the kernel whose elements they go on with, reductions others of the same elements.
 
     d_w = x.T @ d_z              group(d_w = x.T @ d_z,
     new_v = m * v + d_w     →          new_v = m * v + d_w,
@@ -7,6 +7,8 @@
 So an optimizer's update is done on the tile of the gradient, which is never stored. Whether that
 is legal is a matter of order alone: a map that needs more of the result than its own element, or
 waits for a kernel that does (a norm for clipping, say), stays outside.
+
+    s = Σ g;  t = Σ g * x        →   group(s, t), one pass over g and x
 """
 
 from __future__ import annotations
@@ -17,11 +19,12 @@ from dataclasses import field, replace
 
 from chainc.dataclass import dataclass
 from chainc.ir.types import Dim
-from chainc.lowering.kernels import Kernel, Map, Names, renamed_all
+from chainc.lowering.kernels import Contraction, Kernel, Map, Names, Reduction, renamed_all
 from chainc.lowering.program import Program
 from chainc.lowering.views import Buffer, Operand, View
 
 MOST_MEMBERS = 32  # in a group, so that kernels stay of a size that compiles quickly
+MOST_REDUCTIONS = 3  # so that their results stay in registers
 
 
 @dataclass(frozen=True)
@@ -169,21 +172,83 @@ class _Grouping:
                 unit.wait_for(source)
         self.unit_of[kernel.out] = unit
 
+    def _members(self, unit: Unit) -> list[Kernel]:
+        """Maps last: none of the others waits for one of them."""
+        members = [self.program.body[position] for position in unit.members]
+        return sorted(members, key=lambda member: isinstance(member, Map))
+
     def _leader(self, kernel: Kernel) -> Unit | None:
-        """The unit that a map can follow: the last one that gives it an element."""
+        """The unit that a kernel can join: for a map, the last one that gives it an element."""
+        if isinstance(kernel, Reduction):
+            return self._companions(kernel)
         if not isinstance(kernel, Map) or kernel.out not in self.once:
             return None
         sources = {view.buffer: self.unit_of.get(view.buffer) for view in kernel.reads}
         found = {unit for unit in sources.values() if unit is not None}
         for unit in sorted(found, key=lambda unit: unit.members[-1], reverse=True):
             if self._can_follow(kernel, unit, found):
+                self._join_maps(kernel, unit, found)
                 return unit
         return None
+
+    def _join_maps(self, kernel: Map, unit: Unit, sources: set[Unit]) -> None:
+        """Other maps that give it elements are done in the same loops, but not behind products."""
+        if isinstance(self._members(unit)[0], Contraction):
+            return
+        for other in sorted(sources - {unit}, key=lambda other: other.members[-1]):
+            maps = isinstance(self._members(other)[0], Map) and self._have_room(unit, other)
+            if maps and self._can_follow(kernel, other, sources) and not _depend(unit, other):
+                self._merge(unit, other)
+
+    def _companions(self, kernel: Reduction) -> Unit | None:
+        """Reductions of what the kernel reads; if there are several units of them, made one."""
+        sources = [
+            self.unit_of[view.buffer] for view in kernel.reads if view.buffer in self.unit_of
+        ]
+        read = [view.buffer for view in kernel.reads if view.type.shape == kernel.folded.shape]
+        chosen: Unit | None = None
+        for unit in dict.fromkeys(unit for each in read for unit in self.readers.get(each, ())):
+            if not self._fold_alike(kernel, unit) or any(x.reaches(unit) for x in sources):
+                continue
+            if chosen is None:
+                chosen = unit
+            elif self._have_room(chosen, unit) and not _depend(chosen, unit):
+                self._merge(chosen, unit)
+        return chosen
+
+    def _fold_alike(self, kernel: Reduction, unit: Unit) -> bool:
+        """Does the unit fold along the same axes of the same shape, and has it room for more?"""
+        first = self._members(unit)[0]
+        alike = isinstance(first, Reduction) and _folding(first) == _folding(kernel)
+        return alike and self._have_room(unit)
+
+    def _have_room(self, *units: Unit) -> bool:
+        """Is one group for all of them, and one more reduction, of a fair size?"""
+        members = [member for unit in units for member in self._members(unit)]
+        reductions = sum(isinstance(member, Reduction) for member in members)
+        return len(members) < MOST_MEMBERS and reductions < MOST_REDUCTIONS
+
+    def _merge(self, unit: Unit, other: Unit) -> None:
+        """Two units that do not wait for each other become the first."""
+        self.units.remove(other)
+        for member in self._members(other):
+            self.unit_of[member.out] = unit
+            for view in member.reads:
+                found = self.readers[view.buffer]
+                found[:] = [unit if each is other else each for each in found]
+        unit.members = sorted((*unit.members, *other.members))
+        unit.extend_horizon(unit.members[-1])
+        for before in other.after:
+            before.before.remove(other)
+            unit.wait_for(before)
+        for after in other.before:
+            after.after.remove(other)
+            after.wait_for(unit)
 
     def _can_follow(self, kernel: Map, unit: Unit, sources: set[Unit]) -> bool:
         if len(unit.members) == MOST_MEMBERS:
             return False
-        members = [self.program.body[position] for position in unit.members]
+        members = self._members(unit)
         results = {member.out for member in members}
         if not members[0].leads or not results <= self.once:
             return False
@@ -210,7 +275,7 @@ class _Grouping:
             yield from _with_predecessors(unit, done)
 
     def kernel(self, unit: Unit) -> Kernel:
-        members = [self.program.body[position] for position in unit.members]
+        members = self._members(unit)
         if len(members) == 1:
             return members[0]
         own = {member.out: replace(member.out) for member in members}
@@ -227,6 +292,16 @@ class _Grouping:
             return True
         readers = self.readers.get(buffer, ())
         return any(not inside >= set(reader.members) for reader in readers)
+
+
+def _depend(one: Unit, other: Unit) -> bool:
+    """Must one of two units come before the other?"""
+    return one.reaches(other) or other.reaches(one)
+
+
+def _folding(kernel: Reduction) -> tuple[object, ...]:
+    """What reductions have in common that are done in one nest."""
+    return kernel.folded.shape, kernel.out.type.shape, kernel.axes, kernel.accumulator
 
 
 def _with_predecessors(unit: Unit, done: set[Unit]) -> Iterator[Unit]:

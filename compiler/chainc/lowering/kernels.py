@@ -14,7 +14,7 @@ from functools import cached_property
 from chainc.dataclass import dataclass
 from chainc.ir import Node, Origin
 from chainc.ir.kernels import Family
-from chainc.ir.types import Dim, DType, Shape, named_axes, product, promote
+from chainc.ir.types import Dim, DType, Shape, TensorType, named_axes, product, promote
 from chainc.lowering.instructions import Argument, Instruction, Reference, Value
 from chainc.lowering.naming import named_buffer
 from chainc.lowering.views import Buffer, Operand, View
@@ -254,20 +254,30 @@ class Contraction(Kernel):
 
 @dataclass(frozen=True)
 class Reduction(Kernel):
-    """Folds operand 0 along `axes` with a scalar primitive."""
+    """Folds along `axes` with a scalar primitive: operand 0, or what `terms` make of all."""
 
     primitive: str
     axes: tuple[int, ...]
     keepdims: bool
+    terms: tuple[Instruction, ...] = ()
 
     @property
     def leads(self) -> bool:
         return True
 
     @property
+    def scalars(self) -> tuple[Instruction, ...]:
+        return self.terms
+
+    @property
+    def folded(self) -> TensorType:
+        """The type of what is folded."""
+        return self.terms[-1].type if self.terms else self.operands[0].type
+
+    @property
     def accumulator(self) -> DType:
         """The element type in which elements are folded."""
-        dtype = self.operands[0].type.dtype
+        dtype = self.folded.dtype
         return dtype if self.primitive in ("maximum", "minimum") else dtype.accumulator
 
     @property
@@ -276,7 +286,7 @@ class Reduction(Kernel):
 
     @property
     def keeps_rows_apart(self) -> bool:
-        return not set(self.axes) & set(named_axes(self.operands[0].type.shape))
+        return not set(self.axes) & set(named_axes(self.folded.shape))
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,12 @@
 
     e / sum(e)      →   e * (1 / sum(e))       rows of a softmax
     d / n           →   d * (1 / n)            a mean over a named size
+    d / √v          →   d * (1 / √v)           a feature that is normalised
 
 A division takes several times as long as a product. The reciprocal is rounded and so is the
 product, which may change the last bit. Nothing else changes, for the divisors are known to lie
-where a reciprocal neither overflows nor underflows: a named size, and a sum of exponentials of
-which the largest is 1.
+where a reciprocal neither overflows nor underflows: a named size, a sum of exponentials of which
+the largest is 1, and a root, which has half the exponents there are.
 
 Needs: no rule that looks for quotients comes later. Leaves: other divisions as they are.
 """
@@ -16,7 +17,7 @@ from __future__ import annotations
 from chainc.ir import Graph, Node, apply
 from chainc.ir.leaves import SizeOf
 from chainc.ir.types import Shape, TensorType, float32, named
-from chainc.ops import exp
+from chainc.ops import exp, sqrt
 from chainc.ops.logic import Cast
 from chainc.ops.movement import Reshape
 from chainc.ops.reduce import Max, Sum
@@ -58,6 +59,19 @@ def over_shifted_denominator(axes: Axes, g: Node, x: Node) -> Equation:
 @rule.fast(at=[(SizeOf(named("batch")), Cast(float32), ROWS)])
 def over_size(size: SizeOf, cast: Cast, x: Node) -> Equation:
     return _multiplied(x, apply(cast, apply(size)))
+
+
+@rule.fast(at=[(ROWS, TensorType((3,), float32))])
+def over_root(x: Node, v: Node) -> Equation:
+    return _multiplied(x, sqrt(v))
+
+
+@rule.fast(at=[((3,), ROWS, TensorType((1, 3), float32))])
+def over_reshaped_root(shape: Shape, x: Node, v: Node) -> Equation:
+    root = sqrt(v)
+    divisor = apply(Reshape(shape), root)
+    y = x / divisor
+    return y, lambda: x * apply(Reshape(shape), 1 / root) if divisor.shape != y.shape else None
 
 
 def _multiplied(x: Node, divisor: Node) -> Equation:

@@ -10,7 +10,7 @@ from chainc.ir.types import Shape
 from chainc.loops.builder import NestBuilder
 from chainc.loops.values import Kind, Parameter, Register
 from chainc.lowering.instructions import Reference, Value
-from chainc.lowering.kernels import Contraction, Kernel, Map
+from chainc.lowering.kernels import Contraction, Kernel
 from chainc.lowering.parts import parts_of
 from chainc.lowering.views import Buffer, Literal, Operand, SizeValue, View
 from chainc.schedules.layout.access import Access, Capacity, Point, access, whole
@@ -49,6 +49,10 @@ class Frame:
     @property
     def root(self) -> Kernel:
         return self.kernel.root
+
+    def part(self, member: Kernel) -> int:
+        """The number of what a member is but for its scalars."""
+        return self._parts[member.out, None]
 
     def parameter(self, buffer: Buffer) -> Parameter:
         """A buffer as an argument; arrays of the caller have no padding."""
@@ -97,7 +101,13 @@ class Frame:
         address = found.address(place.point, place.vector_axis)
         self.builder.store(self.builder.splat(value, place.lanes), address)
 
-    def map(self, kernel: Map, place: Place, known: Mapping[Buffer, Register]) -> Register:
+    def folded(self, kernel: Kernel, place: Place) -> Register:
+        """What a reduction folds at a place, as a map's value or as it is read."""
+        if kernel.scalars:
+            return self.map(kernel, place, {})
+        return self._read(kernel, 0, kernel.operands[0], place, {})
+
+    def map(self, kernel: Kernel, place: Place, known: Mapping[Buffer, Register]) -> Register:
         """A map's value at a place; `known` are values that need no load."""
         operands = enumerate(kernel.operands)
         arguments = [self._read(kernel, i, operand, place, known) for i, operand in operands]
@@ -124,7 +134,8 @@ class Frame:
         if place is not self._place:
             self._place, self._read_there = place, {}
         if operand not in self._read_there:
-            with self.builder.writing(self._readers.get((kernel.out, argument))):
+            part = self._readers.get((kernel.out, argument), self.builder.part)
+            with self.builder.writing(part):
                 self._read_there[operand] = self.value(operand, place)
         return self._read_there[operand]
 
@@ -148,7 +159,11 @@ class Frame:
 
     def finish(self, value: Register, place: Place) -> None:
         """Hand the root's value at a place to the followers; then write what is kept."""
-        known = {self.root.out: value}
+        self.finish_all({self.root.out: value}, place)
+
+    def finish_all(self, values: Mapping[Buffer, Register], place: Place) -> None:
+        """The same with the values of several that are computed together."""
+        known = dict(values)
         for member in self.kernel.followers:
             known[member.out] = self.map(member, place, known)
         for result, target in self.kernel.stored:

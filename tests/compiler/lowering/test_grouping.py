@@ -12,12 +12,13 @@ from tests.graphs import Case, cases
 import chainrule as cr
 from chainc.ir import Graph, Node
 from chainc.ir.types import coefficient_of, float32
-from chainc.lowering.grouping import Group, group
+from chainc.lowering.grouping import MOST_REDUCTIONS, Group, group
 from chainc.lowering.kernels import Contraction, Kernel, Map, Reduction
 from chainc.lowering.lower import lower
 from chainc.lowering.program import Program
 from chainc.lowering.views import Buffer, View
 from chainc.passes import pipeline
+from chainc.schedules.program.inlining import inlined
 from chainrule import optim
 from chainrule.optim import Step
 
@@ -182,6 +183,48 @@ def test_what_another_kernel_reads_is_stored() -> None:
     program = group(lower(Graph((cr.exp(first), cr.sum(first)))))
     (kernel,) = (each for each in program.body if isinstance(each, Group))
     assert len(kernel.outs) == 2
+
+
+def heads(program: Program) -> list[list[str]]:
+    """The reductions of every kernel that has some, by name."""
+    found = ([m.out.name for m in members(k) if isinstance(m, Reduction)] for k in program.body)
+    return [names for names in found if names]
+
+
+def test_sums_of_the_same_elements_are_one_kernel() -> None:
+    x = cr.input("x", (4, 5))
+    first, second = cr.sum(x, axis=0), cr.max(x, axis=0)
+    program = group(lower(Graph((first + 1.0, second * 2.0))))
+    (kernel,) = program.body
+    assert isinstance(kernel, Group)
+    assert len(kernel.outs) == 2
+    assert heads(program) == [["sum", "max"]]
+
+
+def test_sums_along_other_axes_or_of_other_elements_are_kernels_of_their_own() -> None:
+    x, y = cr.input("x", (4, 5)), cr.input("y", (4, 5))
+    graph = Graph((cr.sum(x, axis=0), cr.sum(x, axis=1), cr.sum(y, axis=0)))
+    assert heads(group(lower(graph))) == [["sum"]] * 3
+
+
+def test_a_sum_that_needs_another_one_comes_after_it() -> None:
+    x = cr.input("x", (4, 5))
+    largest = cr.max(x, axis=0)
+    graph = Graph((cr.sum(cr.exp(x - largest) * x, axis=0), cr.sum(x, axis=0)))
+    assert heads(group(inlined(lower(graph)))) == [["max", "sum"], ["sum"]]
+
+
+def test_a_sum_of_two_products_joins_what_reads_either() -> None:
+    x, y = cr.input("x", (4, 5)), cr.input("y", (4, 5))
+    graph = Graph((cr.sum(x, axis=0), cr.sum(y, axis=0), cr.sum(x * y, axis=0)))
+    assert heads(group(inlined(lower(graph)))) == [["sum"] * 3]
+
+
+def test_only_so_many_sums_are_one_kernel() -> None:
+    x = cr.input("x", (4, 5))
+    graph = Graph(tuple(cr.sum(x * float(i), axis=0) for i in range(MOST_REDUCTIONS + 1)))
+    found = [len(names) for names in heads(group(inlined(lower(graph))))]
+    assert sorted(found) == [1, MOST_REDUCTIONS]
 
 
 def test_accumulating_kernels_lead_no_group() -> None:

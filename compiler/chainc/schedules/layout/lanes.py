@@ -188,6 +188,21 @@ def _pairs(kernel: Kernel) -> Iterator[tuple[Place, Place]]:
                 position = _in_result(member, view, axis)
                 if position is not None:
                     yield (view.buffer, axis), (member.out, position)
+        if isinstance(member, Reduction):
+            yield from _folded_together(member)
+
+
+def _folded_together(member: Reduction) -> Iterator[tuple[Place, Place]]:
+    """Axes of all that is read, by where they are in what is folded."""
+    first: dict[int, Place] = {}
+    for view in member.reads:
+        for axis, dim in enumerate(view.buffer.type.shape):
+            position = view.carried(axis)
+            if position is None:
+                continue
+            position += member.folded.ndim - view.type.ndim
+            if member.folded.shape[position] == dim:
+                yield first.setdefault(position, (view.buffer, axis)), (view.buffer, axis)
 
 
 def _in_result(member: Kernel, view: View, axis: int) -> int | None:
@@ -196,6 +211,7 @@ def _in_result(member: Kernel, view: View, axis: int) -> int | None:
     if position is None:
         return None
     if isinstance(member, Reduction):
+        position += member.folded.ndim - view.type.ndim
         if position in member.axes:
             return None
         if not member.keepdims:

@@ -16,6 +16,7 @@ from chainc.schedules.layout.access import Capacity
 from chainc.schedules.layout.machine import Machine
 from chainc.schedules.layout.packing import packed
 from chainc.schedules.layout.panels import Layouts, lay_out
+from chainc.schedules.program.inlining import inlined
 from chainc.schedules.random import with_stream
 
 MOST_INSTRUCTIONS = 256  # of a map
@@ -26,13 +27,17 @@ def prepare(
     machine: Machine,
     capacity: Capacity,
     given: Layouts | None = None,
+    *,
+    watch: bool = False,
 ) -> Program:
-    """Kernels grouped, laid out and in place: the form that is printed.
+    """Kernels joined, laid out and in place: the form that is printed.
 
-    Code is generated in a time that grows faster than a function, so very large maps are cut.
+    Code is generated in a time that grows faster than a function, so very large maps are cut. To
+    `watch` what every op gives, no map is computed where it is read.
     """
     counted = counted_at_each_call(program)
-    grouped = group(split_large(_with_streams(counted), MOST_INSTRUCTIONS))
+    cut = split_large(_with_streams(counted), MOST_INSTRUCTIONS)
+    grouped = group(cut if watch else inlined(cut))
     laid_out = lay_out(grouped, machine, capacity, given)
     body = tuple(packed(laid_out.body, machine, capacity))
     return reuse_in_place(replace(laid_out, body=body))

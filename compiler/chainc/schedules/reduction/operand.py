@@ -1,4 +1,4 @@
-"""What a reduction reads: which axes are folded, and where those that stay are in the result."""
+"""What reductions read: which axes are folded, and where those that stay are in the result."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from itertools import pairwise
 from chainc.dataclass import dataclass
 from chainc.ir.types import Dim, DType, Shape, Size, int32, int64, multiply
 from chainc.loops.values import Affine, Register
+from chainc.lowering.kernels import Kernel
 from chainc.schedules.elementwise import Sweep
 from chainc.schedules.frame import Frame, Place
 from chainc.schedules.layout.access import Access, PanelPosition, Point, moved
@@ -25,19 +26,26 @@ class Leg:
 
 
 @dataclass(frozen=True)
-class ReducedOperand:
-    """The operand of a reduction, seen from the elements of the result.
+class Folded:
+    """What is folded by one or several kernels, seen from the elements of the results.
 
-    `kept` names for each axis of the result that of the operand, None for one of a single
+    `accesses` are of all that is read, each over the whole shape; vectors lie as the first of them
+    lies. `kept` names for each axis of the result that of what is folded, None for one of a single
     position that stands for a folded axis.
     """
 
     frame: Frame
-    access: Access
+    heads: Sequence[Kernel]
+    accesses: Sequence[Access]
     dtype: DType  # in which elements are folded
     reduced: tuple[int, ...]
     kept: tuple[int | None, ...]
-    shape: Shape
+    shape: Shape  # of the result
+
+    @property
+    def access(self) -> Access:
+        """Of what decides how vectors lie."""
+        return self.accesses[0]
 
     @property
     def lanes(self) -> int:
@@ -45,7 +53,11 @@ class ReducedOperand:
         if self.access.panels is not None:
             return self.access.lanes
         machine = self.frame.machine
-        return min(machine.lanes(self.dtype), machine.vector_bytes // self.dtype.itemsize)
+        scalars = [each.type.dtype for head in self.heads for each in head.scalars]
+        dtypes = {self.dtype, *(dtype for dtype in scalars if not dtype.is_bool)}
+        return min(
+            min(machine.lanes(dtype), machine.vector_bytes // dtype.itemsize) for dtype in dtypes
+        )
 
     @property
     def vector_axis(self) -> int | None:
@@ -81,11 +93,10 @@ class ReducedOperand:
     @property
     def reads_past_end(self) -> bool:
         """There are elements, of whatever value, behind the last one of a row."""
-        return self.access.panels is not None or self.access.parameter.padded
+        return all(each.panels is not None or each.parameter.padded for each in self.accesses)
 
-    def in_result(self) -> Access:
+    def _in_result(self, old: Access) -> Access:
         """The first of the elements that are folded, for each element of the result."""
-        old = self.access
         strides = tuple(0 if axis is None else old.strides[axis] for axis in self.kept)
         moved = Access(old.parameter, self.shape, strides, old.offset)
         if old.panels not in self.kept or old.panels is None:
@@ -95,9 +106,10 @@ class ReducedOperand:
             old.parameter, self.shape, strides, old.offset, panels, old.lanes, old.panel_stride
         )
 
-    def accesses(self) -> list[Access]:
+    def by_result(self) -> list[Access]:
         """Of all that is read or written for an element of the result."""
-        return [self.in_result(), *self.frame.accesses(self.shape)]
+        read = [self._in_result(each) for each in reversed(self.accesses)]
+        return [*read, *self.frame.accesses(self.shape)]
 
     def start(self, place: Place) -> Point:
         """The first of the elements that are folded into the one at a place."""
@@ -111,10 +123,16 @@ class ReducedOperand:
         """The operand's axis along which the lanes of a place go."""
         return None if place.vector_axis is None else self.kept[place.vector_axis]
 
-    def load(self, point: Point, lanes: int, axis: int | None) -> Register:
+    def load(self, point: Point, lanes: int, axis: int | None) -> Sequence[Register]:
+        """What each kernel folds at a point."""
         vector = axis is not None and lanes > 1
         place = Place(self.access.shape, point, lanes if vector else 1, axis if vector else None)
-        return self.frame.builder.cast(self.frame.load(self.access, place), self.dtype)
+        found = []
+        for head in self.heads:
+            with self.frame.builder.writing(self.frame.part(head)):
+                value = self.frame.folded(head, place)
+                found.append(self.frame.builder.cast(value, self.dtype))
+        return found
 
     def legs(self) -> list[Leg]:
         """The reduced axes of more than one element, outermost first, neighbours joined.
@@ -139,9 +157,13 @@ class ReducedOperand:
 
     def _side_by_side(self, outer: int, inner: int) -> bool:
         extent = self.access.shape[inner]
-        if isinstance(extent, Size) or self.access.panels in (outer, inner):
+        if isinstance(extent, Size):
             return False
-        return self.access.strides[outer] == self.access.strides[inner] * extent
+        return all(
+            found.panels not in (outer, inner)
+            and found.strides[outer] == found.strides[inner] * extent
+            for found in self.accesses
+        )
 
     def counter(self, leg: Leg) -> DType:
         """An integer type for positions along a leg."""
@@ -160,21 +182,30 @@ class ReducedOperand:
                 return leg
         return None
 
-    def transposed(self, point: Point, leg: Leg, row_axis: int) -> Sequence[Register]:
-        """Elements 0, 1, … along a leg, each for as many rows as there are lanes."""
+    def transposed(self, point: Point, leg: Leg, row_axis: int) -> Sequence[Sequence[Register]]:
+        """For each kernel: elements 0, 1, … along a leg, each for as many rows as lanes."""
+        builder = self.frame.builder
         rows = []
         for row in range(self.lanes):
             rows.append(self.load(_shifted(point, row_axis, row), self.lanes, leg.axis))
-        return self.frame.builder.transpose(rows)
+        squares = zip(*rows, strict=True)
+        return [
+            builder.transpose([builder.splat(each, self.lanes) for each in square])
+            for square in squares
+        ]
 
 
-def reduced_operand(
-    frame: Frame, axes: Sequence[int], dtype: DType, *, keepdims: bool = False
-) -> ReducedOperand:
-    """Of the kernel that the frame is about, which folds these axes of its operand in a type."""
-    root = frame.root
-    (view,) = root.reads
-    rank = view.type.ndim
+def folded(
+    frame: Frame,
+    heads: Sequence[Kernel],
+    axes: Sequence[int],
+    dtype: DType,
+    shape: Shape,
+    *,
+    keepdims: bool = False,
+) -> Folded:
+    """What kernels of the frame fold along these axes of a shape, in an element type."""
+    rank = len(shape)
     reduced = tuple(sorted(axes))
     if keepdims:
         kept: tuple[int | None, ...] = tuple(
@@ -182,12 +213,21 @@ def reduced_operand(
         )
     else:
         kept = tuple(axis for axis in range(rank) if axis not in reduced)
-    return ReducedOperand(frame, frame.access(view), dtype, reduced, kept, root.out.type.shape)
+    views = dict.fromkeys(view for head in heads for view in head.reads)
+    accesses = [frame.access(view).broadcast(shape) for view in views]
+    order = sorted(accesses, key=lambda found: _worth_following(found, shape), reverse=True)
+    return Folded(frame, heads, order, dtype, reduced, kept, frame.root.out.type.shape)
 
 
-def swept(operand: ReducedOperand, lanes: int) -> Sweep:
+def _worth_following(found: Access, shape: Shape) -> tuple[bool, bool, int]:
+    """What lies in panels decides how vectors do, then what differs along most axes."""
+    along = sum(stride != 0 for stride, dim in zip(found.strides, shape, strict=True) if dim != 1)
+    return found.panels is not None, found.parameter.dtype.is_float, along
+
+
+def swept(operand: Folded, lanes: int) -> Sweep:
     """The loops over the elements of the result."""
-    frame, accesses = operand.frame, operand.accesses()
+    frame, accesses = operand.frame, operand.by_result()
     return Sweep(frame, operand.shape, accesses, lanes, weight=max(operand.weight, 1))
 
 

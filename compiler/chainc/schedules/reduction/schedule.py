@@ -3,8 +3,13 @@
 Lanes stand for elements of the result where they can: along a kept axis whose elements lie side
 by side, or, if those of the reduced axis do and it is short, after squares of rows have been
 transposed. Otherwise lanes go along the reduced axis, and are folded across at the end. The
-order depends on the extents only: four sums in turn along the innermost loop, then a tree. A
+order depends on the extents only: two sums in turn along the innermost loop, then one of both. A
 long sum is one of sums of blocks, whose rounding errors grow with the logarithm of the extent.
+
+What is folded may be computed where it is read, and several reductions along the same axes are one
+nest, with accumulators for each:
+
+    Σ g, Σ g·x     for each row: a += g[row, lanes]; b += g[row, lanes] * x[row, lanes]
 """
 
 from __future__ import annotations
@@ -20,29 +25,38 @@ from chainc.lowering.kernels import Reduction
 from chainc.schedules.frame import Frame, Place
 from chainc.schedules.layout.access import PanelPosition, Point, bound_of, moved
 from chainc.schedules.layout.positions import located
-from chainc.schedules.reduction.operand import Leg, ReducedOperand, reduced_operand, swept
+from chainc.schedules.reduction.operand import Folded, Leg, folded, swept
 
-ACCUMULATORS = 4  # so many partial results hide the latency of one operation
-LONG = 1024  # elements that an accumulator may add one after the other
+ACCUMULATORS = 2  # of each sum, so that those of several reductions stay in registers
+LONG = 2048  # elements that an accumulator may add one after the other
 BLOCK = 128  # of a longer sum: so many are added before the result is added to others
 
 
 def schedule_reduce(root: Reduction, frame: Frame) -> None:
-    """A reduction and the maps that go on with its results."""
-    operand = reduced_operand(frame, root.axes, root.accumulator, keepdims=root.keepdims)
+    """Reductions that are done together, and the maps that go on with their results."""
+    heads = [member for member in frame.kernel.single if isinstance(member, Reduction)]
+    operand = folded(
+        frame, heads, root.axes, root.accumulator, root.folded.shape, keepdims=root.keepdims
+    )
     if operand.weight == 0:
-        empty = 0 if root.primitive == "add" else identity(root.primitive, operand.dtype)
-        value = frame.builder.constant(empty, Kind(root.out.type.dtype))
-        swept(operand, 1).run(lambda place: frame.finish(value, place))
+        values = {head.out: _of_nothing(head, frame) for head in heads}
+        swept(operand, 1).run(lambda place: frame.finish_all(values, place))
         return
     across = operand.folds_across
-    fold = _Fold(operand, root.primitive)
+    fold = _Fold(operand, heads)
 
     def body(place: Place) -> None:
-        value = fold.across(place) if across and place.lanes == 1 else fold.lane_by_lane(place)
-        frame.finish(frame.builder.cast(value, root.out.type.dtype), place)
+        found = fold.across(place) if across and place.lanes == 1 else fold.lane_by_lane(place)
+        pairs = zip(heads, found, strict=True)
+        values = {head.out: frame.builder.cast(x, head.out.type.dtype) for head, x in pairs}
+        frame.finish_all(values, place)
 
     swept(operand, 1 if across else operand.lanes).run(body)
+
+
+def _of_nothing(head: Reduction, frame: Frame) -> Register:
+    value = 0 if head.primitive == "add" else identity(head.primitive, head.accumulator)
+    return frame.builder.constant(value, Kind(head.out.type.dtype))
 
 
 def identity(primitive: str, dtype: DType) -> float | int | bool:
@@ -66,58 +80,88 @@ class _Lanes:
 
 @dataclass(frozen=True)
 class _Fold:
-    """Folds the elements that belong to a place."""
+    """Folds the elements that belong to a place, for each head.
 
-    operand: ReducedOperand
-    primitive: str
+    Accumulators of all heads follow each other, those of the first turn first.
+    """
 
-    def lane_by_lane(self, place: Place) -> Register:
+    operand: Folded
+    heads: Sequence[Reduction]
+
+    def lane_by_lane(self, place: Place) -> Sequence[Register]:
         """An element of the result a lane."""
         lanes = _Lanes(place.lanes, self.operand.lane_axis(place))
         block = self.operand.transposable(place)
         legs = [leg for leg in self.operand.legs() if leg != block]
         if block:
             legs.append(block)
-        start = [self._identity(place.lanes)] * ACCUMULATORS
-        return self._tree(self.through(legs, self.operand.start(place), start, lanes, block))
+        start = self._identities(place.lanes) * ACCUMULATORS
+        values = self.through(legs, self.operand.start(place), start, lanes, block)
+        return self._trees(values)
 
-    def across(self, place: Place) -> Register:
+    def across(self, place: Place) -> Sequence[Register]:
         """Elements that are folded a lane; where they must not be read past, one by one."""
-        operand = self.operand
+        operand, builder = self.operand, self.operand.frame.builder
         lanes = _Lanes(operand.lanes, operand.vector_axis, folded=True)
-        start = [self._identity(operand.lanes)] * ACCUMULATORS
+        start = self._identities(operand.lanes) * ACCUMULATORS
         if not operand.reads_past_end:
-            start.append(self._identity(1))
-        folded = self.through(operand.legs(), operand.start(place), start, lanes, None)
-        value = operand.frame.builder.across(self.primitive, self._tree(folded[:ACCUMULATORS]))
-        return self._tree([value, *folded[ACCUMULATORS:]])
+            start.extend(self._identities(1))
+        values = self.through(operand.legs(), operand.start(place), start, lanes, None)
+        vectors = ACCUMULATORS * len(self.heads)
+        trees = zip(self.heads, self._trees(values[:vectors]), strict=True)
+        single = [builder.across(head.primitive, value) for head, value in trees]
+        return self._trees([*single, *values[vectors:]])
 
     def is_long(self, lanes: _Lanes) -> bool:
         """Added one after the other, the elements would lose digits."""
         operand, width = self.operand, lanes.count if lanes.folded else 1
-        adds = self.primitive == "add" and operand.dtype.is_float
+        adds = any(head.primitive == "add" for head in self.heads) and operand.dtype.is_float
         return adds and operand.weight > LONG * ACCUMULATORS * width
 
     def apart(
         self, values: Sequence[Register], inside: Callable[[Sequence[Register]], Sequence[Register]]
     ) -> Sequence[Register]:
-        """The accumulators after elements that are folded by themselves first."""
-        fresh = [self._identity(value.kind.lanes) for value in values]
-        pairs = zip(values, inside(fresh), strict=True)
-        return [self._combined(value, more) for value, more in pairs]
+        """The accumulators after elements that are folded by themselves first.
 
-    def _identity(self, lanes: int) -> Register:
-        dtype = self.operand.dtype
+        Only the first of each sum is in use here, so that there are registers for those inside.
+        """
+        fresh = [self._identity(i, value.kind.lanes) for i, value in enumerate(values)]
+        more = inside(fresh)
+        vectors = len(self.heads) * ACCUMULATORS
+        result = [*values]
+        for start, stop in ((0, vectors), (vectors, len(values))):
+            if start < stop:
+                result[start:] = self.with_next(result[start:], self._trees(more[start:stop]))
+        return result
+
+    def _identity(self, number: int, lanes: int) -> Register:
+        """The first value of an accumulator."""
+        head, dtype = self._head(number), self.operand.dtype
         return self.operand.frame.builder.constant(
-            identity(self.primitive, dtype), Kind(dtype, lanes)
+            identity(head.primitive, dtype), Kind(dtype, lanes)
         )
 
-    def _combined(self, a: Register, b: Register) -> Register:
-        return self.operand.frame.builder.compute(self.primitive, a, b)
+    def _identities(self, lanes: int) -> list[Register]:
+        return [self._identity(number, lanes) for number in range(len(self.heads))]
 
-    def _tree(self, values: Sequence[Register]) -> Register:
+    def _head(self, number: int) -> Reduction:
+        """That an accumulator belongs to."""
+        return self.heads[number % len(self.heads)]
+
+    def _combined(self, number: int, a: Register, b: Register) -> Register:
+        head, frame = self._head(number), self.operand.frame
+        with frame.builder.writing(frame.part(head)):
+            return frame.builder.compute(head.primitive, a, b)
+
+    def _trees(self, values: Sequence[Register]) -> Sequence[Register]:
+        """One value for each head."""
+        count = len(self.heads)
+        return [self._tree(number, values[number::count]) for number in range(count)]
+
+    def _tree(self, number: int, values: Sequence[Register]) -> Register:
         while len(values) > 1:
-            values = [self._combined(*values[i : i + 2]) for i in range(0, len(values), 2)]
+            pairs = (values[i : i + 2] for i in range(0, len(values), 2))
+            values = [self._combined(number, *pair) for pair in pairs]
         return values[0]
 
     def through(
@@ -130,19 +174,28 @@ class _Fold:
     ) -> Sequence[Register]:
         """The accumulators after all elements along some legs."""
         if not legs:
-            return [self._combined(values[0], self._load(point, lanes)), *values[1:]]
+            return self.with_next(values, self._load(point, lanes))
         if legs[0] == block:
             return self._blocks(block, point, values, lanes)
-        at_once = 1 if len(legs) > 1 else min(ACCUMULATORS, len(values))
+        turns = len(values) // len(self.heads)
+        at_once = 1 if len(legs) > 1 else min(ACCUMULATORS, turns)
         return _Along(self, legs, point, lanes, block, at_once).run(values)
 
-    def _load(self, point: Point, lanes: _Lanes) -> Register:
-        value = self.operand.load(point, lanes.count, lanes.axis)
+    def with_next(
+        self, values: Sequence[Register], elements: Sequence[Register]
+    ) -> Sequence[Register]:
+        """The accumulators after an element for each head, added to those of the first turn."""
+        count = len(self.heads)
+        pairs = enumerate(zip(values[:count], elements, strict=True))
+        return [*(self._combined(i, *pair) for i, pair in pairs), *values[count:]]
+
+    def _load(self, point: Point, lanes: _Lanes) -> Sequence[Register]:
+        values = self.operand.load(point, lanes.count, lanes.axis)
         if lanes.mask is None:
-            return value
-        return self.operand.frame.builder.compute(
-            "select", lanes.mask, value, self._identity(lanes.count)
-        )
+            return values
+        select = self.operand.frame.builder.compute
+        identities = zip(values, self._identities(lanes.count), strict=True)
+        return [select("select", lanes.mask, *pair) for pair in identities]
 
     def _blocks(
         self, leg: Leg, point: Point, values: Sequence[Register], lanes: _Lanes
@@ -156,25 +209,25 @@ class _Fold:
         with operand.frame.builder.loop("block", 0, whole, width, values) as loop:
             there = self._block_start(point, leg, affine(loop.index))
             columns = operand.transposed(there, leg, lanes.axis)
-            loop.carry(*self._in_turn(loop.values, columns))
+            loop.carry(*self._in_turn(loop.values, list(zip(*columns, strict=True))))
         if rest == 0:
             return loop.results
         there = self._block_start(point, leg, Affine(whole))
         columns = operand.transposed(there, leg, lanes.axis)
-        return self._in_turn(loop.results, columns[:rest])
+        return self._in_turn(loop.results, list(zip(*columns, strict=True))[:rest])
 
     def _block_start(self, point: Point, leg: Leg, position: Affine) -> Point:
         operand = self.operand
-        place = located(operand.frame.builder, position, leg.axis, [operand.access])
+        place = located(operand.frame.builder, position, leg.axis, operand.accesses)
         return moved(point, leg.axis, place)
 
     def _in_turn(
-        self, values: Sequence[Register], elements: Sequence[Register]
+        self, values: Sequence[Register], elements: Sequence[Sequence[Register]]
     ) -> Sequence[Register]:
-        result = list(values)
+        result, count = list(values), len(self.heads)
         for position, each in enumerate(elements):
-            turn = position % ACCUMULATORS
-            result[turn] = self._combined(result[turn], each)
+            turn = position % ACCUMULATORS * count
+            result[turn:] = self.with_next(result[turn:], each)
         return result
 
 
@@ -282,8 +335,8 @@ class _Along:
             current = list(loop.values)
             for turn in range(count):
                 point = self._moved(place + affine(loop.index) + turn * self.step)
-                inside = self._inside(point, current[turn:], self.lanes)
-                current[turn:] = inside
+                first = turn * len(self.fold.heads)
+                current[first:] = self._inside(point, current[first:], self.lanes)
             loop.carry(*current)
         return loop.results, loop.index
 
@@ -301,8 +354,9 @@ class _Along:
 
     def _one_by_one(self, start: Index | int, values: Sequence[Register]) -> Sequence[Register]:
         """The last elements, where nothing may be read past the end."""
-        vectors, rest = values[:-1], values[-1]
-        with self._opened(start, self.stop(), 1, [rest]) as loop:
+        count = len(self.fold.heads)
+        vectors, rest = values[:-count], values[-count:]
+        with self._opened(start, self.stop(), 1, rest) as loop:
             point = self._moved(affine(loop.index))
             loop.carry(*self._inside(point, loop.values, _Lanes(1, None)))
         return [*vectors, *loop.results]
@@ -330,7 +384,7 @@ class _Along:
             )
         builder = operand.frame.builder
         return moved(
-            self.point, self.leg.axis, located(builder, index, self.leg.axis, [operand.access])
+            self.point, self.leg.axis, located(builder, index, self.leg.axis, operand.accesses)
         )
 
     def _extent(self) -> Register:

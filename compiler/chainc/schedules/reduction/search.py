@@ -11,14 +11,14 @@ from chainc.ops.families.indexing import IndexOf
 from chainc.schedules.frame import Frame, Place
 from chainc.schedules.layout.access import bound_of, moved
 from chainc.schedules.layout.positions import located
-from chainc.schedules.reduction.operand import Leg, ReducedOperand, reduced_operand, swept
+from chainc.schedules.reduction.operand import Folded, Leg, folded, swept
 from chainc.schedules.reduction.schedule import identity
 
 
 def schedule_index_of(family: IndexOf, frame: Frame) -> None:
     """The first position of an extreme, for each element of the result."""
-    dtype = frame.root.reads[0].type.dtype
-    operand = reduced_operand(frame, (family.axis,), dtype)
+    type = frame.root.reads[0].type
+    operand = folded(frame, [frame.root], (family.axis,), type.dtype, type.shape)
     search = _Search(operand, family.primitive)
     swept(operand, operand.lanes).run(lambda place: frame.finish(search.found(place), place))
 
@@ -27,7 +27,7 @@ def schedule_index_of(family: IndexOf, frame: Frame) -> None:
 class _Search:
     """Looks for the extreme that belongs to a place, in order of position."""
 
-    operand: ReducedOperand
+    operand: Folded
     primitive: str
 
     def found(self, place: Place) -> Register:
@@ -49,8 +49,8 @@ class _Search:
         axis, start = operand.lane_axis(place), operand.start(place)
         with builder.loop(f"k{leg.axis}", 0, bound_of(leg.extent), 1, known) as loop:
             position = affine(loop.index)
-            there = located(builder, position, leg.axis, [operand.access])
-            value = operand.load(moved(start, leg.axis, there), place.lanes, axis)
+            there = located(builder, position, leg.axis, operand.accesses)
+            (value,) = operand.load(moved(start, leg.axis, there), place.lanes, axis)
             loop.carry(*self._better(leg, value, position, loop.values))
         return loop.results
 
@@ -72,9 +72,9 @@ class _Search:
         operand = self.operand
         axis = operand.lane_axis(place)
         assert axis is not None
-        there = located(operand.frame.builder, first, leg.axis, [operand.access])
+        there = located(operand.frame.builder, first, leg.axis, operand.accesses)
         point = moved(operand.start(place), leg.axis, there)
-        columns = operand.transposed(point, leg, axis)
+        (columns,) = operand.transposed(point, leg, axis)
         for position, value in enumerate(columns[:count]):
             known = self._better(leg, value, first + position, known)
         return known

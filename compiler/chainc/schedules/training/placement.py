@@ -76,7 +76,8 @@ def placement(
     memory = Memory(Capacity({name: loop.batch_size}), most_in_code)
     declared = _with_places(loop.step, loop)
     small = None if loop.watch else unrolled(declared, memory.capacity, machine)
-    step = prepare(declared, machine, memory.capacity, None if small is None else _rows(declared))
+    given = None if small is None else _rows(declared)
+    step = prepare(declared, machine, memory.capacity, given, watch=loop.watch)
     others = {
         name: prepare(_with_places(program, loop), machine, memory.capacity, layouts(step))
         for name, program in _others(loop)
