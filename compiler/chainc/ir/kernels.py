@@ -4,8 +4,7 @@ It is to contractions, reductions, movements and indexing what `scalar.py` is to
 ops: an op states its meaning once, as calls on a `Kernels` builder. The reference backend is
 one builder, lowering is another, and a third counts operations.
 
-The words are few. What has a loop nest of its own beside them is a `Family`, and one word,
-`apply`, is for all of these.
+The words are few; what has another loop nest is a `Family`, and one word, `apply`, is for all.
 """
 
 from __future__ import annotations
@@ -43,7 +42,6 @@ class Family:
     reads_numbers: ClassVar[bool] = False  # are the operands single numbers, which need no storage?
     takes_panels: ClassVar[bool] = False  # may what it reads and writes lie in panels?
     one_by_one: ClassVar[bool] = False  # does it read and write single elements, no vectors?
-    leads: ClassVar[bool] = False  # may maps that go on with its elements be done with it?
 
     # (the result's type, *arrays) -> array: the family's meaning, in NumPy
     evaluate: ClassVar[Callable[..., Array]]
@@ -54,6 +52,10 @@ class Family:
 
     def keeps_rows_apart(self, result: Shape, operands: Sequence[Shape]) -> bool:
         """Is row i of the result computed from row i of the operands alone?"""
+        return False
+
+    def leads(self, result: Shape) -> bool:
+        """May maps that go on with its elements be done with it?"""
         return False
 
     def index(self, result: Shape, operands: Sequence[Shape]) -> tuple[int, Dim] | None:

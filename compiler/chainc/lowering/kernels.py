@@ -336,7 +336,7 @@ class Applied(Kernel):
 
     @property
     def leads(self) -> bool:
-        return self.family.leads
+        return self.family.leads(self.out.type.shape)
 
     @property
     def takes_panels(self) -> bool:

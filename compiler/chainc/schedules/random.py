@@ -11,13 +11,13 @@ from chainc.ir.types import Shape, TensorType, int32, int64, product
 from chainc.loops.values import Affine, Bound, Kind, Register, affine
 from chainc.lowering.kernels import Applied, Kernel
 from chainc.lowering.views import Buffer, View
+from chainc.ops.families.philox import WORDS
 from chainc.ops.families.random import Draw, Permutation, RandomWords
 from chainc.schedules.elementwise import WORTH_SHARING, Sweep
 from chainc.schedules.frame import Frame, Place
 from chainc.schedules.layout.access import Access, PanelPosition, Point, bound_of
 from chainc.schedules.layout.positions import element
 
-WORDS = 4  # of a block of Philox
 COST = 8  # elements of other kernels that take as long as one here
 
 
@@ -30,7 +30,7 @@ def schedule_random_bits(_family: RandomWords, frame: Frame) -> None:
     words = _words(frame)
     if _side_by_side(shape, accesses):
         _in_order(words, shape)
-    elif _in_whole_panels(words.lanes, shape, accesses):
+    elif _in_whole_vectors(words.lanes, shape, accesses):
         _by_panels(words, shape)
     else:
         _anywhere(words, shape, accesses)
@@ -86,21 +86,24 @@ def _side_by_side(shape: Shape, accesses: Sequence[Access]) -> bool:
     return True
 
 
-def _in_whole_panels(lanes: int, shape: Shape, accesses: Sequence[Access]) -> bool:
-    """The last axis is in panels, all of which can be done whole; no block straddles a row."""
+def _in_whole_vectors(lanes: int, shape: Shape, accesses: Sequence[Access]) -> bool:
+    """Vectors lie along the last axis, and can all be done whole; no block straddles a row."""
     if len(shape) < 2 or not all(isinstance(dim, int) for dim in shape[1:]):
         return False
     last, width = len(shape) - 1, shape[-1]
     assert isinstance(width, int)
-    whole = width % lanes == 0 or all(found.parameter.padded for found in accesses)
-    return (
-        whole
-        and width % WORDS == 0
-        and all(
-            found.lanes == lanes if found.splits(last) else not any(found.strides)
-            for found in accesses
-        )
-    )
+
+    def past_end(found: Access) -> bool:
+        own = found.splits(last) or not any(found.strides)
+        return own and found.parameter.padded
+
+    def vectors(found: Access) -> bool:
+        if found.panels is not None:
+            return found.splits(last) and found.lanes == lanes
+        return found.strides[last] in (0, 1)
+
+    whole = width % lanes == 0 or all(map(past_end, accesses))
+    return whole and width % WORDS == 0 and all(map(vectors, accesses))
 
 
 @dataclass(frozen=True)

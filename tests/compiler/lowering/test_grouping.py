@@ -227,6 +227,29 @@ def test_only_so_many_sums_are_one_kernel() -> None:
     assert sorted(found) == [1, MOST_REDUCTIONS]
 
 
+def test_maps_whose_elements_meet_are_one_kernel() -> None:
+    x, y = cr.input("x", (4, 5)), cr.input("y", (4, 5))
+    first, second = cr.tanh(x), cr.exp(y)
+    (kernel,) = group(lower(Graph((first, second, first * second)))).body
+    assert isinstance(kernel, Group)
+    assert len(kernel.outs) == 3
+
+
+def test_maps_that_meet_behind_a_contraction_stay_outside_of_it() -> None:
+    """Its tiles have no registers to spare."""
+    _, product = chain(4, 5)
+    first = cr.exp(cr.input("y", (4, 6)))
+    program = group(lower(Graph((product, first, product * first))))
+    assert [len(members(kernel)) for kernel in program.body] == [1, 2]
+
+
+@pytest.mark.parametrize(("width", "kernels"), [(8, 1), (6, 2)])
+def test_random_words_are_used_where_they_are_drawn(width: int, kernels: int) -> None:
+    """Unless their blocks of four straddle rows."""
+    drawn = cr.where(cr.bernoulli(("batch", width), 0.5), cr.input("x", ("batch", width)), 0)
+    assert len(group(lowered(Graph((drawn,)))).body) == kernels
+
+
 def test_accumulating_kernels_lead_no_group() -> None:
     """A buffer that is written in parts is complete only after the last of them."""
     x = cr.input("x", (4, 5))

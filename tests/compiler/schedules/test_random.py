@@ -108,11 +108,13 @@ def test_rows_that_are_not_the_first_axis() -> None:
     np.testing.assert_array_equal(found, philox.random_bits((6, 7, 5), 7, 1234, 5))
 
 
-@pytest.mark.parametrize("panels", [None, Panels(1, 16)], ids=["plain", "panels"])
+@pytest.mark.parametrize("machine", [AVX512, AVX2], ids=["rest", "whole vectors"])
+@pytest.mark.parametrize("panelled", [False, True])
 @pytest.mark.parametrize("rows", [3, 50])
 @pytest.mark.parametrize("spread", [False, True])
-def test_followers(panels: Panels | None, rows: int, spread: bool) -> None:
+def test_followers(machine: Machine, panelled: bool, rows: int, spread: bool) -> None:
     """A mask: bits below a limit, the same for all or one for each column."""
+    panels = Panels(1, machine.lanes(float32)) if panelled else None
     shape: Shape = (BATCH, 40)
     words = Buffer("words", TensorType(shape, int32))
     limit = Buffer("limit", TensorType((40,) if spread else (), int32))
@@ -125,12 +127,12 @@ def test_followers(panels: Panels | None, rows: int, spread: bool) -> None:
     drawn = with_stream(Applied(words, seeds, RandomWords(9)))
     members = (drawn, Map(mask, operands, (below, cast)))
     kernel = Group(mask, (*seeds, operands[1]), members, ((mask, mask),))
-    nest, buffers = nest_of(kernel, schedule_random_bits, AVX512, 50)
+    nest, buffers = nest_of(kernel, schedule_random_bits, machine, 50)
     limits = np.linspace(-(2**31), 2**31 - 1, 40).astype(np.int32) if spread else np.int32(12345)
     stored = storage(limit)
     stored[: limit.type.ndim * 40 or 1] = limits
     arrays = {limit: stored, mask: storage(mask, 50)}
-    call(nest, given(buffers, arrays), AVX512, rows)
+    call(nest, given(buffers, arrays), machine, rows)
     wanted = philox.random_bits((rows, 40), 9, 3, 4) < limits
     np.testing.assert_array_equal(unpacked(mask, arrays[mask], (rows, 40), 50), wanted)
 

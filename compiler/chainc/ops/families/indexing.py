@@ -89,7 +89,6 @@ class OneHot(Family):
     """1 where the last axis' position is the index in operand 0; else 0."""
 
     takes_panels = True
-    leads = True
 
     def evaluate(self, result: TensorType, indices: Array) -> Array:
         return np.equal(indices[..., None], np.arange(static(result.shape)[-1]))
@@ -98,6 +97,9 @@ class OneHot(Family):
         return 0
 
     def keeps_rows_apart(self, result: Shape, operands: Sequence[Shape]) -> bool:
+        return True
+
+    def leads(self, result: Shape) -> bool:
         return True
 
     def index(self, result: Shape, operands: Sequence[Shape]) -> tuple[int, Dim]:
@@ -114,7 +116,6 @@ class Pick(Family):
 
     takes_panels = True
     one_by_one = True
-    leads = True
 
     def evaluate(self, result: TensorType, x: Array, indices: Array) -> Array:
         return np.take_along_axis(x, indices.astype(np.intp)[..., None], -1)[..., 0]
@@ -124,6 +125,9 @@ class Pick(Family):
 
     def keeps_rows_apart(self, result: Shape, operands: Sequence[Shape]) -> bool:
         return len(operands[0]) > 1
+
+    def leads(self, result: Shape) -> bool:
+        return True
 
     def index(self, result: Shape, operands: Sequence[Shape]) -> tuple[int, Dim]:
         return 1, operands[0][-1]

@@ -19,6 +19,7 @@ import numpy.typing as npt
 Words = npt.NDArray[np.uint64]  # 32-bit words, held in 64 bits so that products keep their carry
 
 ROUNDS = 10
+WORDS = 4  # of a block
 MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 WEYL = (0x9E3779B9, 0xBB67AE85)  # what the key grows by: golden ratio and √3 - 1, as fractions
 MASK = 0xFFFFFFFF

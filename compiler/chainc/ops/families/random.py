@@ -28,6 +28,10 @@ class Draw(Family):
 class RandomWords(Draw):
     """Independent uniform bits of Philox4x32-10, counted by element, stream and step."""
 
+    def leads(self, result: Shape) -> bool:
+        """Where rows are of whole blocks, which may be done in any order."""
+        return len(result) == 2 and isinstance(result[1], int) and result[1] % philox.WORDS == 0
+
     def evaluate(self, result: TensorType, seed: Array, step: Array) -> Array:
         return philox.random_bits(static(result.shape), self.stream, int(seed), int(step))
 
