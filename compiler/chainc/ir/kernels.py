@@ -34,8 +34,7 @@ class Table:
 class Family:
     """A family of kernels, with its attributes: what it computes, and what is asked about it.
 
-    Every fact stands here and is refused where a family does not state it. Operands are those
-    that the word `apply` was given, in that order.
+    Every fact stands here, and is refused unless a family states it. Operands are those of `apply`.
     """
 
     updates: ClassVar[bool] = False  # the result starts as a copy of operand 0, and is changed
