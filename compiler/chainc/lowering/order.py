@@ -38,6 +38,9 @@ class _Ordering:
     sizes: Mapping[str, int]
     order: list[int] = field(default_factory=list)
     done: set[int] = field(default_factory=set)
+    ready: set[int] = field(default_factory=set)  # all that these need is done
+    there: set[Buffer] = field(default_factory=set)  # what is written
+    growths: dict[int, int] = field(default_factory=dict)  # as long as they are right
 
     def __post_init__(self) -> None:
         body = self.program.body
@@ -57,7 +60,25 @@ class _Ordering:
         self.needs = [
             set().union(*(self.before[at] for at in run)).difference(run) for run in self.runs
         ]
-        self.waiting = [at for at in range(len(body)) if at not in self.late]
+        waiting = (at for at in range(len(body)) if at not in self.late)
+        self.waiting: dict[int, None] = dict.fromkeys(waiting)
+        self._note_neighbours()
+
+    def _note_neighbours(self) -> None:
+        """Whom it concerns that a kernel is done: else all would be looked at again and again."""
+        self.missing = {at: len(self.needs[at]) for at in self.waiting}
+        self.following: dict[int, list[int]] = {}
+        self.touching: dict[Buffer, list[int]] = {}
+        for at in self.waiting:
+            for needed in self.needs[at]:
+                self.following.setdefault(needed, []).append(at)
+            for buffer in set().union(*(self._touched(each) for each in self.runs[at])):
+                self.touching.setdefault(buffer, []).append(at)
+
+    def _touched(self, position: int) -> set[Buffer]:
+        """The buffers of a kernel that may take memory."""
+        kernel = self.program.body[position]
+        return {b for b in (kernel.out, *(v.buffer for v in kernel.reads)) if b.role == "work"}
 
     @cached_property
     def results(self) -> set[Buffer]:
@@ -86,24 +107,26 @@ class _Ordering:
 
     def best(self) -> int:
         """The first in the old order, or what goes on with a value that is there and needs less."""
-        first = self.waiting[0]
-        ready = [at for at in self.waiting if at == first or self._can_follow(at)]
-        return min(ready, key=lambda at: (self._growth(self.runs[at]), at))
+        first = next(iter(self.waiting))
+        return min({first, *self.ready}, key=lambda at: (self._growth(at), at))
 
-    def _can_follow(self, position: int) -> bool:
-        needed = self.needs[position]
-        return bool(needed) and needed <= self.done
+    def _growth(self, position: int) -> int:
+        """By how many bytes more are needed once a kernel and its run are done."""
+        if position not in self.growths:
+            self.growths[position] = self._growth_now(self.runs[position])
+        return self.growths[position]
 
-    def _growth(self, run: Sequence[int]) -> int:
-        """By how many bytes more are needed once these kernels are done."""
+    def _growth_now(self, run: Sequence[int]) -> int:
         new = {at for at in run if at not in self.done}
-        body, finished = self.program.body, self.done | new
-        written = {body[at].out for at in new}
-        touched = written | {view.buffer for at in new for view in body[at].reads}
-        dead = {b for b in touched if self._is_work(b) and self.readers.get(b, set()) <= finished}
-        there = {body[at].out for at in self.done}
-        grown = sum(self._nbytes(b) for b in written - dead - there)
-        return grown - sum(self._nbytes(b) for b in (dead - self.results) & there)
+        written = {self.program.body[at].out for at in new}
+        touched = set().union(*(self._touched(at) for at in new))
+        dead = {b for b in touched if self._is_work(b) and self._is_read_by(b, new)}
+        grown = sum(self._nbytes(b) for b in written - dead - self.there)
+        return grown - sum(self._nbytes(b) for b in (dead - self.results) & self.there)
+
+    def _is_read_by(self, buffer: Buffer, new: set[int]) -> bool:
+        """By these, and else by none that is not done?"""
+        return self.readers.get(buffer, set()) - new <= self.done
 
     def _is_work(self, buffer: Buffer) -> bool:
         return buffer.role == "work" and buffer not in self.results
@@ -116,9 +139,21 @@ class _Ordering:
         """It is next, behind what it needs that is computed again."""
         for at in self.runs[position]:
             if at not in self.done:
-                self.done.add(at)
-                self.order.append(at)
-        self.waiting.remove(position)
+                self._do_one(at)
+        del self.waiting[position]
+        self.ready.discard(position)
+
+    def _do_one(self, position: int) -> None:
+        self.done.add(position)
+        self.order.append(position)
+        self.there.add(self.program.body[position].out)
+        for buffer in self._touched(position):
+            for at in self.touching.get(buffer, ()):
+                self.growths.pop(at, None)
+        for at in self.following.get(position, ()):
+            self.missing[at] -= 1
+            if self.missing[at] == 0:
+                self.ready.add(at)
 
 
 def _is_recomputed(kernel: Kernel) -> bool:
