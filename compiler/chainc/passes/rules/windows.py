@@ -2,6 +2,7 @@
 
 overlap_add(contract(g, w))   →   contract(window(pad(g)), flip(w))     fast: other order of sums
 slice(contract(x, w))         →   contract(slice(x), w)                 exact: less is computed
+reshape(contract(x, w))       →   contract(reshape(x), reshape(w))      exact: an axis of 1 less
 overlap_add(picked(g)) where  →   overlap_add(picked(g where largest))  exact: a ReLU's derivative
 """
 
@@ -275,6 +276,40 @@ def contract_along_one(f: Contract, x: Node, y: Node) -> Equation:
         return apply(Contract(a, b, f.result), _squeezed(x, f.a, gone), _squeezed(y, f.b, gone))
 
     return apply(f, x, y), without
+
+
+@rule.exact(
+    alone=True,
+    at=[
+        (Contract("abc", "dbc", "bad"), (3, BATCH), _f32(BATCH, 3, 4), _f32(1, 3, 4)),
+        (Contract("ab", "bc", "ac"), (2,), _f32(1, 3), _f32(3, 2)),
+    ],
+)
+def contract_to_fewer_axes(f: Contract, shape: Shape, x: Node, y: Node) -> Equation:
+    """Sums need no axis of size 1 that is dropped, such as that of groups of one channel."""
+    sums = apply(f, x, y)
+
+    def without() -> Node | None:
+        gone = _dropped(f.result, sums.shape, shape)
+        if not gone:
+            return None
+        a, b, result = ("".join(c for c in part if c not in gone) for part in (f.a, f.b, f.result))
+        return apply(Contract(a, b, result), _squeezed(x, f.a, gone), _squeezed(y, f.b, gone))
+
+    return apply(Reshape(shape), sums), without
+
+
+def _dropped(letters: str, before: Shape, after: Shape) -> set[str]:
+    """The axes of size 1 without which a shape is another; none where it is not so."""
+    kept, gone = list(after), set[str]()
+    for letter, dim in zip(letters, before, strict=True):
+        if kept and kept[0] == dim:
+            kept.pop(0)
+        elif dim == 1:
+            gone.add(letter)
+        else:
+            return set()
+    return set() if kept else gone
 
 
 def _squeezed(x: Node, letters: str, gone: set[str]) -> Node:
