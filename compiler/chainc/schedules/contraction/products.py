@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import field, replace
 
@@ -16,6 +17,7 @@ from chainc.schedules.contraction.roles import Roles
 from chainc.schedules.layout.access import PanelPosition
 
 FIRST = Affine()  # lane of a vector
+ENOUGH_SUMS = 8  # to keep a processor busy, of which each takes so many steps at a time
 UNROLLED = 4  # steps of the innermost loop in one pass
 UNROLLED_PAIRS = 8  # the same in tiles of two vectors: measured, they gain by it
 
@@ -49,7 +51,7 @@ class Tile:
 class _Inside:
     """What is done within all loops, and how many steps that are."""
 
-    body: Callable[[Tile, Values], Values]
+    body: Callable[[Tile, Values, int], Values]  # at a position of the innermost loop's pass
     steps: int
 
 
@@ -61,6 +63,7 @@ class Products:
     factors: tuple[Factor, Factor]
     roles: Roles
     margins: Sequence[Margin] = ()
+    most_sums: int = 1  # that fit into registers
 
     def summed(self, tile: Tile) -> Values:
         """The sums of a tile's cells."""
@@ -70,23 +73,52 @@ class Products:
             return self._across(tile, zeros)
         if not self.roles.inner:
             return self._step(tile, zeros)
+        count = len(zeros)
+        turns = self._turns(count)
         levels = taps_first(self.margins, self.roles.levels)
         loops, straight = split(levels, self.roles.row, self.factors)
         places = _places([level.axis for level in straight])
 
-        def steps(tile: Tile, sums: Values) -> Values:
-            for place in places:
-                sums = self._step(replace(tile, at={**tile.at, **place}), sums)
+        def steps(tile: Tile, sums: Values, number: int) -> Values:
+            for position, place in enumerate(places, number * len(places)):
+                first = position % turns * count
+                there = replace(tile, at={**tile.at, **place})
+                added = self._step(there, sums[first : first + count])
+                sums = [*sums[:first], *added, *sums[first + count :]]
             return sums
 
-        return self._through(loops, _Inside(steps, len(places)), tile, zeros)
+        found = self._through(loops, _Inside(steps, len(places)), tile, [*zeros] * turns)
+        for turn in range(1, turns):
+            more = found[turn * count : (turn + 1) * count]
+            pairs = zip(found[:count], more, strict=True)
+            found = [*(self.builder.compute("add", *pair) for pair in pairs), *found[count:]]
+        return found[:count]
+
+    def _turns(self, count: int) -> int:
+        """How many sums each cell has where rows and columns are few: one alone waits for itself.
+
+        Where rows of a batch are among them, tiles depend on how many there are; sums do not.
+        """
+        axes = [axis for axis in (self.roles.row, self.roles.column) if axis is not None]
+        if any(axis.dynamic for axis in axes) or not self.roles.dtype.is_float:
+            return 1
+        lanes = {self.roles.vector: self.roles.lanes}
+        cells = math.prod(-(-axis.most // lanes.get(axis, 1)) for axis in axes)
+        if cells >= ENOUGH_SUMS:
+            return 1
+        return next((turns for turns in (4, 2) if turns * count <= self.most_sums), 1)
 
     def _through(
-        self, levels: Sequence[Level], inside: _Inside, tile: Tile, sums: Values
+        self,
+        levels: Sequence[Level],
+        inside: _Inside,
+        tile: Tile,
+        sums: Values,
+        number: int = 0,
     ) -> Values:
         """Loops, outermost first; some positions of the last in one pass."""
         if not levels:
-            return inside.body(tile, sums)
+            return inside.body(tile, sums, number)
         level, further = levels[0], levels[1:]
         if level.panels:
             return self._panels(level.axis, further, inside, tile, sums)
@@ -97,7 +129,7 @@ class Products:
         def body(index: Affine, size: int, sums: Values) -> Values:
             for i in range(size):
                 position = _position(level, tile, index + i)
-                sums = self._through(further, inside, tile.moved(level.axis, position), sums)
+                sums = self._through(further, inside, tile.moved(level.axis, position), sums, i)
             return sums
 
         name = f"{level.axis.letter}_lane" if level.inside else level.axis.letter
@@ -152,7 +184,7 @@ class Products:
         *outer, axis = self.roles.inner
         whole = axis.most // self.roles.lanes
 
-        def vectors(tile: Tile, sums: Values) -> Values:
+        def vectors(tile: Tile, sums: Values, _: int) -> Values:
             def body(index: Affine, size: int, sums: Values) -> Values:
                 for vector in range(size):
                     sums = self._step(tile.moved(axis, self._vector(axis, index + vector)), sums)
@@ -161,7 +193,7 @@ class Products:
             steps = _steps(whole, tile)
             return chain(self.builder, axis.letter, (0, whole), steps, sums, body)
 
-        def rest(tile: Tile, sums: Values) -> Values:
+        def rest(tile: Tile, sums: Values, _: int) -> Values:
             def body(index: Affine, _: int, sums: Values) -> Values:
                 return self._step(tile.moved(axis, self._vector(axis, Affine(whole), index)), sums)
 

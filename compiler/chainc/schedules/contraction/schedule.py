@@ -36,6 +36,7 @@ from chainc.schedules.contraction.margins import margins_of
 from chainc.schedules.contraction.partition import Partition, partition, tile_starts
 from chainc.schedules.contraction.products import Column, Products, Tile
 from chainc.schedules.contraction.roles import Roles, roles
+from chainc.schedules.contraction.tiles import most_sums
 from chainc.schedules.frame import Frame, Place
 from chainc.schedules.layout.access import PanelPosition
 
@@ -55,7 +56,9 @@ def schedule_contract(root: Contraction, frame: Frame) -> None:
     views = zip(root.letters, (a, b), strict=False)
     found = [margin for letters, view in views for margin in margins_of(letters, view)]
     margins = () if parts.joined else cut.usable(found)
-    products = Products(frame.builder, factors, parts, margins)
+    width = -(-parts.lanes * parts.dtype.itemsize // frame.machine.vector_bytes)
+    room = most_sums(frame.machine) // width
+    products = Products(frame.builder, factors, parts, margins, room)
     _Loops(frame, root, parts, cut, products).outer(parts.outer, start)
 
 

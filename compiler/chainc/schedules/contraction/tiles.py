@@ -57,6 +57,11 @@ def _limits(machine: Machine) -> Limits:
     return _LIMITS.get(machine.register_file, _LIMITS[SSE.register_file])
 
 
+def most_sums(machine: Machine) -> int:
+    """Of a tile, in registers."""
+    return _limits(machine).sums
+
+
 def fits(machine: Machine, rows: int, vectors: int, width: int = 1) -> bool:
     """Can a tile live in registers? `width` registers make one vector."""
     most = _limits(machine)

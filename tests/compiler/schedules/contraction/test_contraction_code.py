@@ -40,6 +40,21 @@ def test_a_row_does_not_depend_on_the_number_of_rows() -> None:
         np.testing.assert_array_equal(case(a[:rows], b, rows), whole[:rows])
 
 
+@pytest.mark.parametrize(
+    ("case", "sums"),
+    [
+        (Case(WEIGHTS, {"n": BATCH, "k": 3, "c": 8}, "..c", machine=AVX2, capacity=40), 12),
+        (Case(FORWARD, {"n": BATCH, "k": 40, "c": 8}, ".cc", machine=AVX2, capacity=3), 3),
+    ],
+    ids=["weights", "rows of a batch"],
+)
+def test_small_tiles_have_several_sums_for_each_cell(case: Case, sums: int) -> None:
+    """Not where a tile's size is a matter of the rows of a call."""
+    heads = " ".join(loops_of(case.scheduled[0].body))
+    assert max(map(int, re.findall(r"carrying (\d+)", heads))) == sums
+    case.check(1, case.capacity)
+
+
 CUTS = [
     Case(FORWARD, {"n": BATCH, "k": 37, "c": 61}, "kcc", capacity=13),
     Case(FORWARD, {"n": BATCH, "k": 37, "c": 61}, role="input", capacity=13),
