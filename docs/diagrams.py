@@ -25,8 +25,8 @@ from chainc.lowering import kernels as loops
 from chainc.lowering import memory, views
 from chainc.lowering.instructions import InstructionBuilder
 from chainc.lowering.lower import lower
+from chainc.lowering.parts import split
 from chainc.lowering.program import Program
-from chainc.lowering.split import split
 from chainc.ops.activations import Sigmoid
 from chainc.ops.reduce import Sum
 from chainc.passes.stabilize import log_of_sigmoid

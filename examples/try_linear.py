@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 import chainrule as cr
 from chainc.passes import Pass
 from chainc.passes.canonicalize import canonicalize
-from chainc.passes.merge_linear import merge_linear
+from chainc.passes.contractions.merge_linear import merge_linear
 from chainrule import nn
 
 Array = NDArray[np.generic]

@@ -11,7 +11,7 @@ both forms read has a derivative with two forms, and no form is differentiated f
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import reduce
+from functools import partial, reduce
 from typing import overload
 
 from chainc.dataclass import dataclass
@@ -23,6 +23,7 @@ from chainc.ops import astype, stop_gradient, sum
 from chainc.ops.elementwise import Elementwise
 from chainc.ops.movement import broadcast_to, reshape
 from chainc.ops.runs.modes import EVERY_MODE, MODES, Modes, by_mode, modes_that_read, only_in
+from chainc.ops.runs.scan import Scan
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,8 @@ def _local_cotangents(
 def _ask(node: Node, total: Node) -> Sequence[Node | None]:
     if isinstance(node.op, Elementwise) and not hasattr(node.op, "vjp"):
         return symbolic_vjp(node.op, total, node.inputs)
+    if isinstance(node.op, Scan):
+        return node.op.vjp_through(partial(vjp, allow_unused=True), total, *node.inputs)
     return node.op.vjp(total, node, *node.inputs)
 
 

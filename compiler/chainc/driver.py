@@ -333,7 +333,7 @@ def optimize(graph: Graph, passes: Sequence[Pass]) -> tuple[Stage, ...]:
     for step in passes:
         known.update(graph.nodes)
         with tracing() as fired:
-            changed = step.run(graph)
+            changed = step.apply(graph)
         verify_kept(graph, changed, step.name)
         graph = changed
         verify(graph, known)

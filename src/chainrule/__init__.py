@@ -106,6 +106,7 @@ if TYPE_CHECKING:
     from chainrule.fitting.trainer import Trainer as Trainer
     from chainrule.optim import regularize as regularize
     from chainrule.optim import schedules as schedules
+    from chainrule.sequences.scan import scan as scan
     from chainrule.steps.loop import Training as Training
     from chainrule.steps.loop import training as training
     from chainrule.steps.stopping import EarlyStopping as EarlyStopping
@@ -169,6 +170,7 @@ else:
         "plots": "chainrule.plots",
         "regularize": "chainrule.regularize",
         "schedules": "chainrule.schedules",
+        "scan": "chainrule.sequences.scan",
         "step_through": "chainrule.teaching.stepper.stepper",
         "training": "chainrule.steps.loop",
         "zoo": "chainrule.zoo",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -11,12 +11,13 @@ import numpy.typing as npt
 
 from chainc.interpreters import reference
 from chainc.interpreters.counting import KernelCounter, Work
-from chainc.ir import REGISTRY, Graph, Node, Sample, apply
+from chainc.ir import REGISTRY, Graph, Node, Op, Sample, apply, substitute
 from chainc.ir.errors import GradientError
 from chainc.ir.kernels import Family, interpret
 from chainc.ir.leaves import Input
 from chainc.ir.types import Array, DType, Shape, TensorType, float32, float64, static
 from chainc.ops.elementwise import Elementwise
+from chainc.ops.runs.scan import Scan, step_input
 from chainc.passes import Pass
 from chainrule.compiled.compilation import compile
 from chainrule.compiled.state import State
@@ -118,13 +119,22 @@ def _other_shapes(sample: Sample) -> Iterator[Sample]:
         yield Sample(sample.op, operands, sample.domain)
 
 
+def _op_as(op: Op, dtype: DType) -> Op:
+    """The op with such floating-point numbers in the bodies whose types are fixed."""
+    if not isinstance(op, Scan):
+        return op
+    leaves = op.body.leaves("input")
+    known = {leaf: step_input(int(leaf.op.label), _as(leaf.type, dtype)) for leaf in leaves}
+    return replace(op, body=substitute(op.body, known))
+
+
 def trials(name: str, dtype: DType = float64) -> Iterator[Trial]:
     """The op's samples with floating-point operands of the given type, and drawn values."""
     random = np.random.default_rng(20)
     for sample in samples(name):
         types = [_as(type, dtype) for type in sample.operands]
         operands = [apply(Input(str(position), type)) for position, type in enumerate(types)]
-        node = apply(sample.op, *operands)
+        node = apply(_op_as(sample.op, dtype), *operands)
         leaves = [(leaf.op.label, leaf) for leaf in Graph((node,)).leaves("input")]
         bounded = bounds(node)
         inputs: dict[str, Array] = {}

@@ -21,6 +21,7 @@ a = cr.input("a", (2, 3, 4))
 sequences = cr.input("sequences", ("batch", 4, 8))
 images = cr.input("images", ("batch", 4, 8, 8))
 volumes = cr.input("volumes", ("batch", 4, 4, 4, 4))
+steps = cr.input("steps", ("batch", 5, 4))
 v = cr.input("v", (4,))
 n = cr.input("n", (3,), dtype="int32")
 s = cr.input("s")
@@ -87,6 +88,7 @@ def layers() -> SimpleNamespace:
     """One of each kind, to be called."""
     made = (
         nn.Linear(4, 3), nn.BatchNorm1d(4), nn.LayerNorm(4), nn.Dropout(0.5), nn.Embedding(4, 3),
+        nn.RNN(4, 3), nn.LSTM(4, 3), nn.GRU(4, 3),
         nn.ReLU(), nn.ELU(), nn.GELU(), nn.SiLU(), nn.Sigmoid(), nn.Softplus(), nn.Tanh(),
         nn.LeakyReLU(), nn.Softmax(), nn.LogSoftmax(), nn.PReLU(), nn.Maxout(4, 3), nn.Flatten(),
         nn.Lambda(cr.exp), nn.Reshape(2, 2), nn.Residual(nn.Tanh()), nn.Concat(nn.Tanh()),
@@ -127,7 +129,12 @@ def given_to(module: nn.Module) -> cr.Node:
     if shape is not None and type(module).__module__.startswith("chainrule.zoo"):
         return cr.input("image", shape)
     ranks = {"1d": sequences, "2d": images, "3d": volumes}
-    others = {"Embedding": y, "BatchNorm1d": x, "Upsample": images}
+    others = {
+        "Embedding": y,
+        "BatchNorm1d": x,
+        "Upsample": images,
+        **dict.fromkeys(("RNN", "LSTM", "GRU"), steps),
+    }
     return others.get(layer, ranks.get(layer[-2:], x))
 
 

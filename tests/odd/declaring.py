@@ -96,6 +96,8 @@ OPS: dict[str, Arguments] = {
     "cr.updating": {"y": square, "updates": {w: w * 2.0}},
     "cr.elementwise": {"formula": lambda z: z * z, "name": "squared", "symbols": None},
     "cr.custom_gradient": {"function": _own},
+    "cr.scan": {"cell": lambda c, _: (c, c), "carry": 0.0, "xs": x, "axis": 0, "length": "batch",
+                "reverse": True},
 }  # fmt: skip
 
 LEAVES: dict[str, Arguments] = {
@@ -241,6 +243,8 @@ LAYERS: dict[str, Arguments] = {
     "nn.MLP": {"_in": 4, "_out": 3, "activation": nn.Tanh, "dropout": 0.1, "batch_norm": True,
                "init": "zeros", "name": "l"},
     "nn.Embedding": {"count": 4, "features": 3, "init": "zeros", "name": "l"},
+    **{f"nn.{kind}": {"features": 4, "hidden": 3, "layers": 2, "bidirectional": True,
+                      "dropout": 0.1, "name": "l"} for kind in ("RNN", "LSTM", "GRU")},
     **{f"layers.{name}": {"_x": given_to(layer)} for name, layer in vars(layers()).items()},
     "model": {"_x": x},
     "model.summary": {"input": x, "batch": 3},

@@ -6,12 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 
 from chainc.dataclass import dataclass
-from chainc.ir import Graph, Node
+from chainc.ir import Graph, Node, Op
 from chainc.ir.kernels import Family, Meaning, interpret
 from chainc.ir.movements import Movement
 from chainc.ir.scalar import UniformScalar
-from chainc.ir.types import Dim, DType, TensorType, static
+from chainc.ir.types import Dim, DType, TensorType, bind, static
 from chainc.ops.formula import interpret_body
+from chainc.ops.runs.scan import Scan
 
 
 @dataclass(frozen=True)
@@ -107,3 +108,9 @@ class KernelCounter:
 
     def size(self, result: TensorType, dim: Dim) -> Work:
         return self._work(result, None)
+
+    def scan(self, result: TensorType, loop: Op, operands: Sequence[Work]) -> Work:
+        assert isinstance(loop, Scan)
+        steps = static((bind(loop.length, self.sizes),))[0]
+        work = (work_of(node, self.sizes) for node in loop.body.nodes if node.op.name != "input")
+        return self._work(result, steps * sum(each.operations or 0 for each in work))

@@ -11,14 +11,15 @@ import numpy.typing as npt
 
 from chainc.dataclass import dataclass
 from chainc.interpreters.integers import as_integers, integer_power
-from chainc.ir import Graph, Node, describe
+from chainc.ir import Graph, Node, Op, describe
 from chainc.ir.errors import InputError
 from chainc.ir.kernels import Family, Meaning, interpret
-from chainc.ir.leaves import Constant
+from chainc.ir.leaves import Constant, Input
 from chainc.ir.movements import Movement
 from chainc.ir.scalar import Scalar, UniformScalar
 from chainc.ir.types import Array, Dim, DType, Shape, TensorType, static
 from chainc.ops.formula import interpret_body
+from chainc.ops.runs.scan import Scan
 
 Held = Callable[[DType], np.dtype[np.generic]]
 
@@ -41,7 +42,7 @@ def evaluate_node(node: Node, operands: Sequence[Array], held: Held = as_declare
         if isinstance(node.op, Constant):
             value = node.op.value.array
         else:
-            value = interpret(node, NumpyKernels(node, NumpyScalar(held)), operands)
+            value = interpret(node, NumpyKernels(node, NumpyScalar(held), held), operands)
         value = value.astype(held(node.type.dtype), copy=False)
     return np.broadcast_to(value, static(node.shape))
 
@@ -83,6 +84,7 @@ class NumpyKernels:
 
     node: Node
     scalar: Scalar[npt.ArrayLike]
+    held: Held = as_declared
 
     def map(self, result: TensorType, meaning: Meaning, operands: Sequence[Array]) -> Array:
         return np.asarray(meaning.interpret(self.scalar, operands))
@@ -131,6 +133,31 @@ class NumpyKernels:
 
     def size(self, result: TensorType, dim: Dim) -> Array:
         return np.asarray(static((dim,))[0])
+
+    def scan(self, result: TensorType, loop: Op, operands: Sequence[Array]) -> Array:
+        """Step by step."""
+        assert isinstance(loop, Scan)
+        count, start = static((loop.length,))[0], loop.carries + loop.sequences
+        carry, given = operands[: loop.carries], operands[loop.carries : start]
+        kept: list[Array] = []
+        for t in range(count)[:: -1 if loop.reverse else 1]:
+            found = self._step(loop.body, [*carry, *(each[t] for each in given), *operands[start:]])
+            carry = found[: loop.carries]
+            kept.append(found[loop.result])
+        if loop.result < loop.carries:
+            return carry[loop.result]
+        none = np.empty(static(result.shape), self.held(result.dtype))
+        return np.stack(kept[:: -1 if loop.reverse else 1]) if kept else none
+
+    def _step(self, body: Graph, operands: Sequence[Array]) -> Sequence[Array]:
+        values: dict[Node, Array] = {}
+        for node in body.nodes:
+            if isinstance(node.op, Input):
+                values[node] = operands[int(node.op.key)]
+            else:
+                inputs = [values[operand] for operand in node.inputs]
+                values[node] = evaluate_node(node, inputs, self.held)
+        return [values[output] for output in body.outputs]
 
     def _require(self, indices: Array, bound: int) -> None:
         """Each of the indices must be from 0 to `bound` - 1."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar, Protocol, TypeVar, cast
 
 from chainc.dataclass import dataclass
-from chainc.ir import Graph, Node
+from chainc.ir import Graph, Node, Op
 from chainc.ir.movements import Movement
 from chainc.ir.scalar import Scalar
 from chainc.ir.types import Array, Dim, Shape, TensorType
@@ -129,6 +129,7 @@ class Kernels(Protocol[T]):
         ...
 
     def size(self, result: TensorType, dim: Dim) -> T: ...
+    def scan(self, result: TensorType, loop: Op, operands: Sequence[T]) -> T: ...
 
 
 def interpret(node: Node, k: Kernels[T], operands: Sequence[T]) -> T:

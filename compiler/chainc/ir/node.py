@@ -29,6 +29,7 @@ class Op:
 
     name: ClassVar[str] = ""
     commutative: ClassVar[bool] = False
+    has_steps: ClassVar[bool] = False  # is its body a step of a loop, with several outputs?
     symbol: ClassVar[str] = ""  # the sign for it in a picture, where mathematics has one
     roles: ClassVar[Sequence[str]] = string.ascii_lowercase  # what a picture calls the operands
 

@@ -141,7 +141,7 @@ def _verify_type(node: Node) -> None:
 
 
 def _verify_body(node: Node, body: Graph) -> None:
-    if len(body.outputs) != 1 or body.updates:
+    if (len(body.outputs) != 1 and not node.op.has_steps) or body.updates:
         found = f"{len(body.outputs)} outputs and {len(body.updates)} updates"
         raise _fault(node, f"has a body of {found}, not of one value")
     try:

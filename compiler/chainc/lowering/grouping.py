@@ -147,7 +147,7 @@ def group(program: Program) -> Program:
 class _Grouping:
     def __init__(self, program: Program) -> None:
         self.program = program
-        counts = Counter(kernel.out for kernel in program.body)
+        counts = Counter(out for kernel in program.body for out in kernel.outs)
         self.once = {buffer for buffer, count in counts.items() if count == 1}
         self.unit_of: dict[Buffer, Unit] = {}  # that wrote a buffer last
         self.units: list[Unit] = []
@@ -163,14 +163,14 @@ class _Grouping:
         unit.members.append(position)
         unit.extend_horizon(position)
         written = [view.buffer for view in kernel.reads]
-        if kernel.out not in self.once:
-            written.append(kernel.out)  # a part of it; the parts keep their order
+        # what is written in parts: the parts keep their order
+        written += [out for out in kernel.outs if out not in self.once]
         for buffer in written:
             self.readers.setdefault(buffer, []).append(unit)
             source = self.unit_of.get(buffer)
             if source is not None and source is not unit:
                 unit.wait_for(source)
-        self.unit_of[kernel.out] = unit
+        self.unit_of.update(dict.fromkeys(kernel.outs, unit))
 
     def _members(self, unit: Unit) -> list[Kernel]:
         """Maps last: none of the others waits for one of them."""

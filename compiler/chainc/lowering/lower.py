@@ -11,13 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 
 from chainc.dataclass import dataclass
-from chainc.ir import Graph, Node, Origin
+from chainc.ir import Graph, Node, Op, Origin
 from chainc.ir.kernels import Family, Meaning, interpret
 from chainc.ir.leaves import Constant, Input, Slot
 from chainc.ir.movements import Movement
 from chainc.ir.types import Dim, TensorType, promote, static
 from chainc.lowering.instructions import Argument, Instruction, InstructionBuilder, Value
 from chainc.lowering.kernels import Applied, Contraction, Copy, Fill, Kernel, Map, Reduction
+from chainc.lowering.loops import Loops
 from chainc.lowering.naming import has_own_name, name_of, named_buffer
 from chainc.lowering.program import IndexBound, Program
 from chainc.lowering.views import Buffer, Literal, Operand, SizeValue, View
@@ -28,7 +29,7 @@ def lower(graph: Graph) -> Program:
     """Kernels for every node, operands before users; what depends on sizes alone comes apart."""
     wanted = dict(zip(graph.outputs, graph.names, strict=False))
     wanted.update({value: f"new_{name_of(slot)}" for slot, value in graph.updates.items()})
-    lowering = Lowering(wanted)
+    lowering = Lowering(wanted, Loops(graph, lower))
     for node in graph.nodes:
         lowering.node(node)
     outputs = tuple(lowering.output(node) for node in graph.outputs)
@@ -51,20 +52,15 @@ def _split_prologue(kernels: Sequence[Kernel]) -> tuple[tuple[Kernel, ...], tupl
     fixed: set[Buffer] = set()
     prologue: list[Kernel] = []
     body: list[Kernel] = []
-    written = _written_more_than_once(kernels)
+    written = Counter(out for kernel in kernels for out in kernel.outs)
     for kernel in kernels:
         known = all(v.buffer in fixed or v.buffer.role == "constant" for v in kernel.reads)
-        if known and kernel.out not in written:
-            fixed.add(kernel.out)
+        if known and all(written[out] == 1 for out in kernel.outs):
+            fixed.update(kernel.outs)
             prologue.append(kernel)
         else:
             body.append(kernel)
     return tuple(prologue), tuple(body)
-
-
-def _written_more_than_once(kernels: Sequence[Kernel]) -> set[Buffer]:
-    counts = Counter(kernel.out for kernel in kernels)
-    return {buffer for buffer, count in counts.items() if count > 1}
 
 
 @dataclass
@@ -72,15 +68,16 @@ class Lowering:
     """Writes kernels; a builder of the kernel vocabulary whose values are operands."""
 
     wanted: Mapping[Node, str]  # names for outputs and for new values of state slots
+    loops: Loops
     kernels: list[Kernel] = field(default_factory=list)
     inputs: dict[str, Buffer] = field(default_factory=dict)
     states: dict[Node, Buffer] = field(default_factory=dict)
     values: dict[Node, Operand] = field(default_factory=dict)
     index_bounds: list[IndexBound] = field(default_factory=list)
-    name: str = ""  # of the node that is being lowered
+    computed: Node | None = None  # the node that is being lowered
+    name: str = ""
     prominent: bool = False
     origin: Origin = field(default_factory=Origin)
-    computed: Node | None = None  # the node that is being lowered
 
     def node(self, node: Node) -> None:
         self.name, self.origin = self.wanted.get(node) or name_of(node), node.origin
@@ -94,7 +91,7 @@ class Lowering:
         if isinstance(value, View) and value.buffer.role in ("input", "state"):
             self.name, self.origin = f"{value.buffer.name}_out", node.origin
             self.computed = node
-            return self._copy(value)
+            return self.copy(value)
         return value
 
     def update(self, slot: Node, node: Node) -> tuple[Buffer, View]:
@@ -103,7 +100,7 @@ class Lowering:
         self.computed = node
         value = self.values[node]
         own = isinstance(value, View) and value.whole and value.buffer.role == "work"
-        return self.states[slot], value if own and isinstance(value, View) else self._copy(value)
+        return self.states[slot], value if own and isinstance(value, View) else self.copy(value)
 
     def _value(self, node: Node) -> Operand:
         op = node.op
@@ -124,20 +121,20 @@ class Lowering:
             return Literal(array.item(), type)
         return View(Buffer(self.name, type, "constant", data=array.tobytes()), type)
 
-    def _work(self, type: TensorType) -> Buffer:
+    def work(self, type: TensorType) -> Buffer:
         cotangent = self.origin.derivative is not None
         return Buffer(self.name, type, cotangent=cotangent, prominent=self.prominent)
 
-    def _emit(self, kernel: Kernel) -> View:
+    def emit(self, kernel: Kernel) -> View:
         self.kernels.append(replace(kernel, node=self.computed))
         return View(kernel.out, kernel.out.type)
 
-    def _viewed(self, operand: Operand) -> View:
+    def viewed(self, operand: Operand) -> View:
         """A scalar constant as storage, for kernels that read tensors."""
-        return operand if isinstance(operand, View) else self._copy(operand)
+        return operand if isinstance(operand, View) else self.copy(operand)
 
-    def _copy(self, operand: Operand) -> View:
-        return self._emit(Copy(self._work(operand.type), (operand,), origin=self.origin))
+    def copy(self, operand: Operand) -> View:
+        return self.emit(Copy(self.work(operand.type), (operand,), origin=self.origin))
 
     # the kernel vocabulary
 
@@ -145,15 +142,15 @@ class Lowering:
         arguments = [Argument(index, operand.type) for index, operand in enumerate(operands)]
         value, instructions = self._written(result, meaning, arguments)
         if isinstance(value, Literal):
-            return self._emit(Fill(self._work(result), (), value.value, origin=self.origin))
+            return self.emit(Fill(self.work(result), (), value.value, origin=self.origin))
         if isinstance(value, Argument):
             return operands[value.index]
         if len(instructions) == 1 and instructions[0].primitive == "cast":
             (size,) = operands
             if isinstance(size, SizeValue):
                 return replace(size, type=result)
-        out = self._work(result)
-        return self._emit(Map(out, tuple(operands), instructions, origin=self.origin))
+        out = self.work(result)
+        return self.emit(Map(out, tuple(operands), instructions, origin=self.origin))
 
     def _written(
         self, result: TensorType, meaning: Meaning, arguments: Sequence[Value]
@@ -169,8 +166,8 @@ class Lowering:
     def contract(
         self, result: TensorType, letters: tuple[str, str, str], a: Operand, b: Operand
     ) -> Operand:
-        a, b = self._viewed(a), self._viewed(b)
-        return self._emit(Contraction(self._work(result), (a, b), letters, origin=self.origin))
+        a, b = self.viewed(a), self.viewed(b)
+        return self.emit(Contraction(self.work(result), (a, b), letters, origin=self.origin))
 
     def reduce(
         self,
@@ -180,8 +177,8 @@ class Lowering:
         keepdims: bool,
         x: Operand,
     ) -> Operand:
-        out, x = self._work(result), self._viewed(x)
-        return self._emit(Reduction(out, (x,), primitive, axes, keepdims, origin=self.origin))
+        out, x = self.work(result), self.viewed(x)
+        return self.emit(Reduction(out, (x,), primitive, axes, keepdims, origin=self.origin))
 
     def fused_contract(
         self,
@@ -196,16 +193,16 @@ class Lowering:
         arguments = [Argument(index, type) for index, type in enumerate(types)]
         builder = InstructionBuilder(result.dtype)
         interpret_body(body, builder, arguments, builder.begin)
-        views = (self._viewed(a), self._viewed(b))
-        out, epilogue = self._work(result), tuple(builder.instructions)
+        views = (self.viewed(a), self.viewed(b))
+        out, epilogue = self.work(result), tuple(builder.instructions)
         origin = product_of(body).origin
         kept = named_buffer(origin, "product", product)
         kernel = Contraction(out, (*views, *others), letters, epilogue, kept, origin=origin)
-        return self._emit(kernel)
+        return self.emit(kernel)
 
     def move(self, movement: Movement, x: Operand) -> Operand:
-        source = self._viewed(x)
-        return (source if source.shows(movement) else self._copy(source)).moved(movement)
+        source = self.viewed(x)
+        return (source if source.shows(movement) else self.copy(source)).moved(movement)
 
     def pad(
         self,
@@ -215,41 +212,36 @@ class Lowering:
         value: float,
         x: Operand,
     ) -> Operand:
-        out = self._work(result)
-        self._emit(Fill(out, (), value, origin=self.origin))
+        out = self.work(result)
+        self.emit(Fill(out, (), value, origin=self.origin))
         steps = tuple(gap + 1 for gap in interior)
-        padded = self._emit(Copy(out, (x,), low, steps, origin=self.origin))
+        padded = self.emit(Copy(out, (x,), low, steps, origin=self.origin))
         return padded.zero_around(x.type.shape, low, steps) if value == 0 else padded
 
     def concat(self, result: TensorType, axis: int, parts: Sequence[Operand]) -> Operand:
-        out = self._work(result)
+        out = self.work(result)
         ones = (1,) * result.ndim
         start = 0
         for part in parts:
             starts = tuple(start if i == axis else 0 for i in range(result.ndim))
-            self._emit(Copy(out, (part,), starts, ones, origin=self.origin))
+            self.emit(Copy(out, (part,), starts, ones, origin=self.origin))
             start += static(part.type.shape[axis : axis + 1])[0]
         return View(out, result)
 
     def apply(self, family: Family, result: TensorType, *operands: Operand) -> Operand:
-        out = self._copy(operands[0]).buffer if family.updates else self._work(result)
+        out = self.copy(operands[0]).buffer if family.updates else self.work(result)
         types = [operand.type for operand in operands]
         tables = [
-            self._emit(
-                Applied(Buffer(table.name, table.type), (), table.family, origin=self.origin)
-            )
+            self.emit(Applied(Buffer(table.name, table.type), (), table.family, origin=self.origin))
             for table in family.tables(result, types)
         ]
         given = operands[1:] if family.updates else operands
-        read = given if family.reads_numbers else [self._viewed(operand) for operand in given]
+        read = given if family.reads_numbers else [self.viewed(operand) for operand in given]
         kernel = Applied(out, (*read, *tables), family, origin=self.origin)
-        return self._emit(replace(kernel, checked=self._checked(kernel)))
+        return self.emit(replace(kernel, checked=self._checked(kernel)))
 
     def _checked(self, kernel: Kernel) -> bool:
-        """Must it look at its indices? Those of an input are checked before anything runs.
-
-        Not so where they are rows of a batch, of which a training has one at a time.
-        """
+        """Must it look at its indices? Those of an input are checked before, but for batches."""
         if kernel.index is None:
             return False
         indices, bound = kernel.index
@@ -260,6 +252,9 @@ class Lowering:
 
     def size(self, result: TensorType, dim: Dim) -> Operand:
         return SizeValue(dim, result)
+
+    def scan(self, result: TensorType, loop: Op, operands: Sequence[Operand]) -> Operand:
+        return self.loops.result(self, operands)
 
 
 def product_type(letters: tuple[str, str, str], a: TensorType, b: TensorType) -> TensorType:

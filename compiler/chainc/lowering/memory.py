@@ -36,7 +36,7 @@ class Storage:
 
     lifetimes: list[Lifetime]
     members: list[Buffer]
-    has_state: bool
+    state: Buffer | None  # the slot among them
 
     def representative(self, spans: Mapping[Buffer, Lifetime]) -> Buffer:
         """The slot if there is one, else the last value that has a telling name.
@@ -44,10 +44,9 @@ class Storage:
         What is computed from a derivative in its place keeps the derivative's name.
         """
         order = sorted(self.members, key=lambda member: spans[member].start)
-        states = [member for member in order if member.role == "state"]
         derivatives = [member for member in order if member.cotangent]
         prominent = [member for member in order if member.prominent]
-        return (states or derivatives or prominent or order)[-1]
+        return self.state or (derivatives or prominent or order)[-1]
 
 
 def reuse_in_place(program: Program) -> Program:
@@ -118,8 +117,9 @@ class _Coalescing:
         self.program = program
         self.spans = lifetimes(program)
         self.readers = _positions((v.buffer for v in kernel.reads) for kernel in program.body)
+        states = set(program.states)
         self.storage = {
-            buffer: Storage([lifetime], [buffer], buffer.role == "state")
+            buffer: Storage([lifetime], [buffer], buffer if buffer in states else None)
             for buffer, lifetime in self.spans.items()
         }
 
@@ -130,7 +130,7 @@ class _Coalescing:
         if value not in self.storage or not view.whole or not alike or _belongs_outside(value):
             return False
         old = self.storage[slot]
-        if self.storage[value].has_state or len(old.lifetimes) > 1:
+        if self.storage[value].state is not None or len(old.lifetimes) > 1:
             return False
         old.lifetimes = [Lifetime(-1, max(self.readers.get(slot, [-1])))]
         if self._join(old, self.storage[value]):
@@ -147,7 +147,7 @@ class _Coalescing:
             return
         if out.cotangent and not operand.buffer.cotangent:
             return  # a forward value keeps its name and place, so that the source can be read
-        if not (target.has_state and source.has_state):
+        if target.state is None or source.state is None:
             self._join(source, target)
 
     def _join(self, a: Storage, b: Storage) -> bool:
@@ -162,7 +162,7 @@ class _Coalescing:
         for lifetime in small.lifetimes:
             insort(large.lifetimes, lifetime)
         large.members.extend(small.members)
-        large.has_state |= small.has_state
+        large.state = large.state or small.state
         for member in small.members:
             self.storage[member] = large
         return True

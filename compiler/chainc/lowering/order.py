@@ -49,11 +49,11 @@ class _Ordering:
         self.before: list[set[int]] = []
         for position, kernel in enumerate(body):
             read = {view.buffer for view in kernel.reads}
-            needs = {writer[b] for b in (*read, kernel.out) if b in writer}
+            needs = {writer[b] for b in (*read, *kernel.outs) if b in writer}
             for buffer in read:
                 self.readers.setdefault(buffer, set()).add(position)
             self.before.append(needs)
-            writer[kernel.out] = position  # the parts of one buffer keep their order
+            writer |= dict.fromkeys(kernel.outs, position)  # parts of one buffer keep their order
         self.late = {at for at, kernel in enumerate(body) if _is_recomputed(kernel)}
         self.late = {at for at in self.late if body[at].out not in self.results}
         self.runs = [self._run(position) for position in range(len(body))]

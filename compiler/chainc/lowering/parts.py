@@ -1,12 +1,20 @@
-"""The parts of a kernel: the ops that it computes, each known by a number in the kernel's code."""
+"""The parts of a kernel: the ops that it computes, each known by a number in the kernel's code.
+
+Split, a program has one scalar primitive a kernel: the form for a backend that works on whole
+arrays.
+
+    h = relu(x @ w + b)      →      h = x @ w;   h = h + b;   h = maximum(h, 0)
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from chainc.dataclass import dataclass
 from chainc.ir import Node
-from chainc.lowering.kernels import Kernel
+from chainc.lowering.kernels import Kernel, Map
+from chainc.lowering.program import Program
 from chainc.lowering.views import Buffer
 
 
@@ -48,3 +56,23 @@ def _parts(kernel: Kernel, target: Buffer) -> Iterator[Part]:
         yield Part(kernel, None, target)
     for node in dict.fromkeys(instruction.node for instruction in kernel.scalars):
         yield Part(kernel, node, target)
+
+
+def split(program: Program) -> Program:
+    """Every map with several instructions, and every epilogue, as maps of one instruction."""
+    return replace(
+        program,
+        prologue=tuple(part for kernel in program.prologue for part in kernel.apart()),
+        body=tuple(part for kernel in program.body for part in kernel.apart()),
+    )
+
+
+def split_large(program: Program, instructions: int) -> Program:
+    """Only maps of more instructions than that."""
+
+    def parts(kernel: Kernel) -> Iterator[Kernel]:
+        if isinstance(kernel, Map) and len(kernel.instructions) > instructions:
+            return kernel.apart()
+        return iter((kernel,))
+
+    return replace(program, body=tuple(part for kernel in program.body for part in parts(kernel)))

@@ -6,13 +6,13 @@ planner decides which buffers share storage.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import field
+from collections.abc import Iterator, Mapping
+from dataclasses import field, replace
 
 from chainc.dataclass import dataclass
 from chainc.ir import Origin
 from chainc.ir.types import Dim, names_of
-from chainc.lowering.kernels import Kernel
+from chainc.lowering.kernels import Kernel, Names, renamed_all
 from chainc.lowering.views import Buffer, Operand, SizeValue, View
 
 
@@ -57,6 +57,72 @@ class Program:
             dims.extend(type.shape)
         dims.extend(each.dim for each in values if isinstance(each, SizeValue))
         return tuple(dict.fromkeys(name for dim in dims for name in names_of(dim)))
+
+
+@dataclass(frozen=True)
+class Loop(Kernel):
+    """Does a program again and again, over other slices of some buffers in each step.
+
+    The program's states are the carries. Buffers from outside it may read whenever it wants; its
+    own have room for one step.
+
+    Attributes:
+        slices: what stands in the program for a slice along the first axis of which buffer.
+        reverse: begin with the last slices.
+    """
+
+    program: Program
+    slices: tuple[tuple[Buffer, Buffer], ...]
+    length: Dim
+    reverse: bool
+
+    @property
+    def outs(self) -> tuple[Buffer, ...]:
+        """What it leaves, then what it needs room for."""
+        whole = dict(self.slices)
+        written = (out for kernel in self.program.body for out in kernel.outs)
+        states = self.program.states
+        return tuple(dict.fromkeys((*states, *(whole.get(each, each) for each in written))))
+
+    @property
+    def stored(self) -> tuple[tuple[Buffer, Buffer], ...]:
+        return tuple((out, out) for out in self.outs)
+
+    def apart(self) -> Iterator[Kernel]:
+        body = tuple(part for kernel in self.program.body for part in kernel.apart())
+        yield replace(self, program=replace(self.program, body=body))
+
+    def over(self, names: Names) -> Loop:
+        program = replace(
+            self.program,
+            states=tuple(names.get(each, each) for each in self.program.states),
+            body=tuple(kernel.over(names) for kernel in self.program.body),
+            updates=tuple(
+                (names.get(slot, slot), replace(view, buffer=names.get(view.buffer, view.buffer)))
+                for slot, view in self.program.updates
+            ),
+        )
+        return replace(
+            self,
+            out=names.get(self.out, self.out),
+            operands=renamed_all(self.operands, names),
+            program=program,
+            slices=tuple((each, names.get(whole, whole)) for each, whole in self.slices),
+        )
+
+    def with_program(self, program: Program) -> Loop:
+        """The loop with its program in another form."""
+        return replace(self, program=program).reading_outside()
+
+    def reading_outside(self) -> Loop:
+        """The loop with what its program reads as operands: whole buffers that it did not write."""
+        program, whole = self.program, dict(self.slices)
+        own = {out for kernel in program.body for out in kernel.outs}
+        values = (view.buffer for kernel in program.body for view in kernel.reads)
+        kept = (view.buffer for _, view in program.updates)
+        read = [whole.get(each, each) for each in (*values, *kept) if each not in own]
+        buffers = dict.fromkeys((*program.states, *read))
+        return replace(self, operands=tuple(View(each, each.type) for each in buffers))
 
 
 @dataclass(frozen=True)

@@ -15,3 +15,4 @@ from chainc.ops.parts.window import *
 from chainc.ops.reduce import *
 from chainc.ops.runs.modes import *
 from chainc.ops.runs.random import *
+from chainc.ops.runs.scan import *

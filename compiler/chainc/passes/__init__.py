@@ -11,13 +11,15 @@ from typing import TypeGuard
 from chainc.dataclass import dataclass
 from chainc.ir import Graph
 from chainc.ir.errors import InputError
+from chainc.ops.runs.scan import with_bodies
 from chainc.passes.canonicalize import canonicalize
-from chainc.passes.convolve import convolve
+from chainc.passes.contractions.convolve import convolve
+from chainc.passes.contractions.lift import lift
+from chainc.passes.contractions.reassociate import reassociate
 from chainc.passes.cse import cse
 from chainc.passes.dce import dce
 from chainc.passes.fold import fold
 from chainc.passes.fuse import fuse
-from chainc.passes.reassociate import reassociate
 from chainc.passes.reciprocals import reciprocals
 from chainc.passes.simplify import simplify, simplify_fast
 from chainc.passes.stabilize import stabilize
@@ -29,6 +31,10 @@ class Pass:
 
     name: str
     run: Callable[[Graph], Graph]
+
+    def apply(self, graph: Graph) -> Graph:
+        """The graph after it: first what the graph's loops do in each step, then the graph."""
+        return self.run(with_bodies(graph, self.apply))
 
     @property
     def meaning(self) -> str:
@@ -46,6 +52,8 @@ PIPELINE: tuple[Pass, ...] = (
     Pass("canonicalize", canonicalize),
     # before algebra takes the patterns apart -> no formula that overflows where another does not
     Pass("stabilize", stabilize),
+    # any graph -> loops do in a step only what needs the step before; algebra sees the rest
+    Pass("lift", lift),
     # what canonical formulas still say twice, or without need -> less of it
     Pass("simplify", simplify),
     # no spelling to be kept any more -> no op over constants, signs inside numbers

@@ -15,7 +15,6 @@ from chainrule.writing.public import shown_later
 if TYPE_CHECKING:
     from chainrule.nn.combining import *
     from chainrule.nn.dropout import *
-    from chainrule.nn.embedding import *
     from chainrule.nn.images.convolution import *
     from chainrule.nn.images.dropout import *
     from chainrule.nn.images.normalization import *
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
     from chainrule.nn.images.resizing import *
     from chainrule.nn.mlp import *
     from chainrule.nn.normalization import *
+    from chainrule.nn.sequences.embedding import *
+    from chainrule.nn.sequences.recurrent import *
 else:
     # Who needs dense layers alone does not wait for the others.
     _LATER = {
@@ -42,7 +43,7 @@ else:
         "ConvTranspose3d": "chainrule.nn.images.convolution",
         "Dropout": "chainrule.nn.dropout",
         "Dropout2d": "chainrule.nn.images.dropout",
-        "Embedding": "chainrule.nn.embedding",
+        "Embedding": "chainrule.nn.sequences.embedding",
         "Flatten": "chainrule.nn.combining",
         "GlobalAvgPool2d": "chainrule.nn.images.pooling",
         "GroupNorm": "chainrule.nn.images.normalization",
@@ -55,6 +56,9 @@ else:
         "Reshape": "chainrule.nn.combining",
         "Residual": "chainrule.nn.combining",
         "Upsample": "chainrule.nn.images.resizing",
+        "GRU": "chainrule.nn.sequences.recurrent",
+        "LSTM": "chainrule.nn.sequences.recurrent",
+        "RNN": "chainrule.nn.sequences.recurrent",
     }
 
     def _answer(names: list[str]) -> None:

@@ -26,8 +26,8 @@ from chainc.lowering.memory import (
     reuse_in_place,
     safe_operands,
 )
+from chainc.lowering.parts import split
 from chainc.lowering.program import Program
-from chainc.lowering.split import split
 from chainc.lowering.views import Buffer, Panels, View
 from chainc.schedules.layout.access import Capacity
 from chainc.schedules.layout.machine import AVX2, AVX512, SSE, Machine

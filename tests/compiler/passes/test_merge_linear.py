@@ -14,8 +14,8 @@ from chainc.ops import linear, relu
 from chainc.ops.contract import Contract
 from chainc.passes import Pass
 from chainc.passes.canonicalize import canonicalize
+from chainc.passes.contractions.merge_linear import merge_linear
 from chainc.passes.fold import fold
-from chainc.passes.merge_linear import merge_linear
 
 
 def weights(*sizes: int) -> list[tuple[Node, Node]]:

@@ -12,7 +12,7 @@ from chainc.ir.types import coefficient_of
 from chainc.ops import einsum, permute_dims, relu
 from chainc.ops.contract import Contract
 from chainc.passes.canonicalize import canonicalize
-from chainc.passes.reassociate import MAX_FACTORS, reassociate
+from chainc.passes.contractions.reassociate import MAX_FACTORS, reassociate
 from chainc.rewriting.trace import tracing
 
 

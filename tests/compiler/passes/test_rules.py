@@ -24,8 +24,8 @@ from chainc.ops.parts.window import OverlapAdd
 from chainc.ops.reduce import Sum
 from chainc.passes.canonicalize import canonicalize
 from chainc.passes.canonicalize import rule as canonical_rules
-from chainc.passes.convolve import convolve
-from chainc.passes.convolve import rule as convolving_rules
+from chainc.passes.contractions.convolve import convolve
+from chainc.passes.contractions.convolve import rule as convolving_rules
 from chainc.passes.fold import fold
 from chainc.passes.reciprocals import reciprocals
 from chainc.passes.reciprocals import rule as reciprocal_rules

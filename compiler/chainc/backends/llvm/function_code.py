@@ -20,6 +20,7 @@ from chainc.backends.llvm.runtime.threads import barrier
 from chainc.dataclass import dataclass
 from chainc.ir.types import Array
 from chainc.loops.language import Nest, Routine
+from chainc.lowering.loops import with_outputs
 from chainc.lowering.program import Program
 from chainc.lowering.rows import rows_are_independent
 from chainc.lowering.views import Buffer
@@ -28,7 +29,7 @@ from chainc.schedules.program.calls import ProgramWriter
 from chainc.schedules.program.clock import Clock, room_for_calls
 from chainc.schedules.program.failures import Failures
 from chainc.schedules.program.memory import Memory
-from chainc.schedules.program.preparation import prepare, with_outputs
+from chainc.schedules.program.preparation import prepare
 
 
 @dataclass(frozen=True)

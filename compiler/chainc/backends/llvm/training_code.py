@@ -19,7 +19,7 @@ from chainc.backends.llvm.places import LoopPlaces
 from chainc.backends.llvm.processor import Processor
 from chainc.ir.errors import GraphError
 from chainc.ir.types import Array
-from chainc.lowering.program import Program, TrainingLoop
+from chainc.lowering.program import Loop, Program, TrainingLoop
 from chainc.lowering.views import Buffer
 from chainc.schedules.layout.access import Capacity, UnboundError
 from chainc.schedules.program.control_block import MAX_THREADS
@@ -246,4 +246,9 @@ def worth_sharing(loop: TrainingLoop) -> bool:
 
 def products(program: Program, capacity: Capacity) -> int:
     """Multiplications in the contractions of one step."""
-    return sum(capacity.dim(kernel.multiplications) for kernel in program.body)
+    return sum(
+        capacity.dim(kernel.length) * products(kernel.program, capacity)
+        if isinstance(kernel, Loop)
+        else capacity.dim(kernel.multiplications)
+        for kernel in program.body
+    )

@@ -24,10 +24,10 @@ from chainc.dataclass import dataclass
 from chainc.ir import Origin
 from chainc.ir.types import Dim, Size, TensorType, names_of
 from chainc.lowering.kernels import Copy, Kernel
+from chainc.lowering.loops import with_loops
 from chainc.lowering.memory import Arena, plan, reuse_in_place
-from chainc.lowering.parts import parts_of
-from chainc.lowering.program import Program
-from chainc.lowering.split import split
+from chainc.lowering.parts import parts_of, split
+from chainc.lowering.program import Loop, Program
 from chainc.lowering.views import Buffer, Operand, View
 
 HEADER = """\
@@ -43,7 +43,12 @@ CLOSURE_LIMIT = 1000  # buffers that a function reads from the one around it
 
 def prepare(program: Program) -> Program:
     """One primitive a kernel, with in-place reuse decided: the form that is printed."""
-    return reuse_in_place(split(program))
+    return reuse_in_place(with_loops(split(program), _prepared_step))
+
+
+def _prepared_step(program: Program) -> Program:
+    """A loop is split with what is around it."""
+    return reuse_in_place(with_loops(program, _prepared_step))
 
 
 def buffer_bytes(program: Program, sizes: Mapping[str, int]) -> int:
@@ -103,12 +108,13 @@ class FunctionPrinter:
         sizes = {size: names.unique(size) for size in program.size_names}
         self.buffers = self._buffers()
         self.scope = SourceNames(self._named(names), sizes)
+        self.steps = {loop: names.unique("t") for loop in _loops(program.body)}
         self.arenas = {key: names.unique("_".join(("arena", *key))) for key in self.arena.sizes}
 
     def _buffers(self) -> list[Buffer]:
         found: dict[Buffer, None] = dict.fromkeys((*self.program.inputs, *self.program.states))
         for kernel in (*self.program.prologue, *self.program.body):
-            found.update(dict.fromkeys([*(view.buffer for view in kernel.reads), kernel.out]))
+            found.update(dict.fromkeys(_buffers_of(kernel)))
         for operand in self.program.outputs:
             if isinstance(operand, View):
                 found[operand.buffer] = None
@@ -153,8 +159,9 @@ class FunctionPrinter:
         for buffer in self.program.inputs:
             yield self.scope.names[buffer]
         if len(self.buffers) > CLOSURE_LIMIT:
-            inputs = set(self.program.inputs)
-            names = (self.scope.names[b] for b in self.buffers if b not in inputs)
+            slices = (part for loop in _loops(self.program.body) for part, _ in loop.slices)
+            own = {*self.program.inputs, *slices}
+            names = (self.scope.names[b] for b in self.buffers if b not in own)
             yield from (f"{name}={name}" for name in dict.fromkeys(names))
 
     def _layout(self) -> Iterator[Line]:
@@ -216,7 +223,7 @@ class FunctionPrinter:
             title = _heading(kernel.origin)
             lines = [] if title == heading else [Line(f"# {title}")]
             heading = title
-            lines += [Line(text, parts_of(kernel)) for text in statements(kernel, self.scope)]
+            lines += self._lines_of(kernel)
             yield kernel, lines
         comment = [Line("# new values that could not be computed in place")]
         for slot, view in self.program.updates:
@@ -225,9 +232,41 @@ class FunctionPrinter:
             yield copy, [*comment, Line(text, parts_of(copy))]
             comment = []
 
+    def _lines_of(self, kernel: Kernel) -> Iterator[Line]:
+        if not isinstance(kernel, Loop):
+            yield from (Line(text, parts_of(kernel)) for text in statements(kernel, self.scope))
+            return
+        names, steps = self.scope.names, f"range({self.scope.dim(kernel.length)})"
+        step = self.steps[kernel]
+        yield Line(f"for {step} in {f'reversed({steps})' if kernel.reverse else steps}:")
+        for part, whole in kernel.slices:
+            yield Line(f"{INDENT}{names[part]} = {names[whole]}[{step}, ...]")
+        for each in kernel.program.body:
+            yield from _indented(self._lines_of(each), 1)
+        for slot, view in kernel.program.updates:
+            copy = Copy(slot, (view,))
+            text = f"np.copyto({names[slot]}, {self.scope.view(view)})"
+            yield Line(f"{INDENT}{text}", parts_of(copy))
+
     def _result(self, operand: Operand) -> str:
         text = self.scope.operand(operand)
         return text if isinstance(operand, View) else f"np.{operand.type.dtype.name}({text})"
+
+
+def _loops(kernels: Iterable[Kernel]) -> Iterator[Loop]:
+    """Those, and what is inside of them."""
+    for kernel in kernels:
+        if isinstance(kernel, Loop):
+            yield kernel
+            yield from _loops(kernel.program.body)
+
+
+def _buffers_of(kernel: Kernel) -> Iterator[Buffer]:
+    """All that it reads and writes, the slices of a loop among them."""
+    yield from (view.buffer for view in kernel.reads)
+    yield from kernel.outs
+    for loop in _loops([kernel]):
+        yield from (part for part, _ in loop.slices)
 
 
 def _scaled(coefficient: int, names: tuple[str, ...]) -> Dim:

@@ -35,11 +35,12 @@ from chainc.dataclass import dataclass
 from chainc.ir.errors import GraphError
 from chainc.ir.types import Size, TensorType, int64
 from chainc.loops.language import Routine
+from chainc.lowering.loops import with_outputs
 from chainc.lowering.program import IndexBound, Program, TrainingLoop
 from chainc.lowering.rows import rows_are_independent
 from chainc.lowering.views import Buffer
 from chainc.schedules.layout.access import UnboundError
-from chainc.schedules.program.preparation import prepare, with_outputs, with_roles
+from chainc.schedules.program.preparation import prepare, with_roles
 
 VERSION_DIGITS = 32
 RESULTS = "results"  # what a prediction writes

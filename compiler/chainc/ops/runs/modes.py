@@ -27,6 +27,7 @@ from chainc.ir.scalar import Scalar
 from chainc.ir.types import TensorType, float32
 from chainc.ops.elementwise import Unary
 from chainc.ops.movement import broadcast_to
+from chainc.ops.runs.scan import with_bodies
 
 __all__ = ["by_mode", "updating"]
 
@@ -202,6 +203,7 @@ def resolve(graph: Graph, mode: Mode, *, marked: bool = False) -> Graph:
         GraphError: a slot would be written twice.
     """
     form = MODES.index(mode)
+    graph = with_bodies(graph, lambda body: resolve(body, mode, marked=marked))
 
     def choose(node: Node, inputs: tuple[Node, ...]) -> Node:
         if not isinstance(node.op, ByMode):

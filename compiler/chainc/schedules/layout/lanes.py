@@ -182,6 +182,8 @@ def _pairs(kernel: Kernel) -> Iterator[tuple[Place, Place]]:
         if result is not target:
             yield from (((result, a), (target, a)) for a in range(len(target.type.shape)))
     for member in kernel.single:
+        if not member.takes_panels:
+            continue
         views = member.reads[2:] if isinstance(member, Contraction) else member.reads
         for view in views:
             for axis in range(len(view.buffer.type.shape)):

@@ -94,12 +94,21 @@ def _refused(program: Program, axes: Mapping[Buffer, int]) -> Iterator[Buffer]:
         yield from _refused_by(kernel, axes)
     for kernel in program.prologue:
         yield kernel.out
+    yield from _outside(program)
     for result in program.outputs:
         if isinstance(result, View) and not result.whole:
             yield result.buffer
     for _, value in program.updates:
         if not value.whole:
             yield value.buffer
+
+
+def _outside(program: Program) -> Iterator[Buffer]:
+    """What a step of a loop reads lies as the program around it has laid it."""
+    kernels = (*program.prologue, *program.body)
+    own = {out for kernel in kernels for out in (*kernel.outs, *(m.out for m in kernel.single))}
+    own.update(program.inputs, program.states)
+    yield from (v.buffer for kernel in kernels for v in kernel.reads if v.buffer not in own)
 
 
 def _refused_by(kernel: Kernel, axes: Mapping[Buffer, int]) -> Iterator[Buffer]:
@@ -113,7 +122,7 @@ def _refused_by(kernel: Kernel, axes: Mapping[Buffer, int]) -> Iterator[Buffer]:
             yield member.out
             yield from (view.buffer for view in member.reads if not _lies_in_rows(view, axes))
         if not member.takes_panels:
-            yield member.out
+            yield from member.outs
             yield from (view.buffer for view in member.reads)
         elif isinstance(member, Copy) and not _copies_whole(member, axes.get(member.out)):
             yield member.out

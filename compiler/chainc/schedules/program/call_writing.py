@@ -9,8 +9,9 @@ A loop over the places of its buffers is as long for a hundred layers as for ten
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import field
 from itertools import accumulate, groupby
 
 import numpy as np
@@ -72,6 +73,20 @@ class CallWriter:
     rows: Register
     memory: Memory
     clock: Clock | None
+    steps: Mapping[Buffer, Register] = field(default_factory=dict)  # of loops, for their slices
+
+    @property
+    def arguments(self) -> Sequence[Parameter | Register]:
+        """Of another routine that is run in the place of this one."""
+        steps = dict.fromkeys(self.steps.values())
+        return (
+            self.team.arena,
+            self.team.table,
+            self.rows,
+            *steps,
+            self.team.thread,
+            self.team.threads,
+        )
 
     def one_by_one(
         self, leads: Register, calls: Sequence[KernelCall], waits: Sequence[bool]
@@ -127,6 +142,10 @@ class CallWriter:
         """Found where it is needed: kept for long, it would take a register."""
         base, distance = self.memory.base(buffer)
         name, dtype = buffer.name or "value", buffer.type.dtype
+        if base in self.steps:
+            whole = self._place(self.memory.slices[base])
+            start = affine(self.steps[base]) * self.memory.nbytes(base) + distance
+            return self.to.within(whole, start, name, dtype)
         if base in self.memory.offsets:
             offset = self.memory.offsets[base] + distance
             return self.to.within(self.team.arena, offset, name, dtype)

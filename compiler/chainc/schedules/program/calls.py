@@ -16,11 +16,11 @@ from chainc.ir import Origin
 from chainc.ir.types import uint8
 from chainc.loops.language import Nest, Routine
 from chainc.loops.routine_builder import RoutineBuilder
-from chainc.loops.values import Register
+from chainc.loops.values import Register, affine
 from chainc.lowering.forms import form_of
 from chainc.lowering.kernels import Copy, Kernel
 from chainc.lowering.parts import Part, parts_of, parts_of_all
-from chainc.lowering.program import Program
+from chainc.lowering.program import Loop, Program
 from chainc.lowering.views import Buffer, View
 from chainc.schedules.by_kernel import schedule
 from chainc.schedules.layout.machine import Machine
@@ -49,6 +49,7 @@ class ProgramWriter:
     computed: list[tuple[Nest, tuple[Part, ...]]] = field(default_factory=list)
     scheduled: dict[str, tuple[Nest, tuple[int, ...]]] = field(default_factory=dict)  # by form
     clock: Clock | None = None
+    around: tuple[Loop, ...] = ()  # the loops that what is written is a step of
 
     def kernel(self, kernel: Kernel) -> KernelCall:
         nest, buffers = self._nest(kernel)
@@ -111,9 +112,12 @@ class ProgramWriter:
         calls = [*self._watched(Watched(each, each.origin, given=True) for each in given)]
         before: Routine | None = None
         for position, kernel in enumerate(kernels):
-            if position and position % MOST_CALLS == 0:
-                part = f"{name}.part.{position // MOST_CALLS - 1}"
-                before, calls = self._routine(part, calls, before), []
+            if len(calls) >= MOST_CALLS:
+                before, calls = self._routine(f"{name}.part.{position}", calls, before), []
+            if isinstance(kernel, Loop):
+                part = self._routine(f"{name}.part.{position}", calls, before)
+                before, calls = self._loop(f"{name}.loop.{position}", kernel, part), []
+                continue
             calls.append(self.kernel(kernel))
             outs = kernel.outs if watch else ()
             watched = (Watched(out, _origin_of(out, kernel), given=False) for out in outs)
@@ -135,27 +139,41 @@ class ProgramWriter:
         *,
         inlined: bool = False,
     ) -> Routine:
-        to = RoutineBuilder()
-        team, rows = step_arguments(to)
-        if before is not None:
-            to.run(before, team.arena, team.table, rows, team.thread, team.threads)
-            team.wait(to)
-        self._calls(to, team, rows, name, calls)
-        return to.routine(name, "kernels in order", inlined=inlined)
+        writer = self._begin(before)
+        if calls:
+            conflicts = Conflicts()
+            waits = [self._waits(conflicts, call) for call in calls]
+            write_calls(writer, name, calls, waits)
+        return writer.to.routine(name, "kernels in order", inlined=inlined)
 
-    def _calls(
-        self,
-        to: RoutineBuilder,
-        team: Team,
-        rows: Register,
-        name: str,
-        calls: Sequence[KernelCall],
-    ) -> None:
-        if not calls:
-            return
-        conflicts = Conflicts()
-        waits = [self._waits(conflicts, call) for call in calls]
-        write_calls(CallWriter(to, team, rows, self.memory, self.clock), name, calls, waits)
+    def _begin(self, before: Routine | None) -> CallWriter:
+        """A routine that first runs another one."""
+        to = RoutineBuilder()
+        team, rows, steps = step_arguments(to, self.around)
+        writer = CallWriter(to, team, rows, self.memory, self.clock, steps)
+        if before is not None:
+            to.run(before, *writer.arguments)
+            team.wait(to)
+        return writer
+
+    def _loop(self, name: str, loop: Loop, before: Routine) -> Routine:
+        """Runs a step again and again; the threads wait for each other after each."""
+        program, length = loop.program, self.memory.capacity.dim(loop.length)
+        if length == 0:
+            return before
+        self.memory.slices |= dict(loop.slices)
+        updates = [Copy(slot, (view,)) for slot, view in program.updates]
+        inside = replace(self, clock=None, around=(*self.around, loop))
+        step = inside.sequence(f"{name}.step", (*program.body, *updates))
+        writer = self._begin(before)
+        to, team = writer.to, writer.team
+        *given, thread, threads = writer.arguments
+        with to.loop("step", 0, length) as steps:
+            at = affine(steps.index)
+            place = at * -1 + (length - 1) if loop.reverse else at
+            to.run(step, *given, to.positions(place, 1), thread, threads)
+            team.wait(to)
+        return to.routine(name, "a loop")
 
     def _waits(self, conflicts: Conflicts, call: KernelCall) -> bool:
         touched = {buffer: self.memory.extent(buffer) for buffer in call.buffers}
@@ -163,11 +181,19 @@ class ProgramWriter:
         return conflicts.waits([*touched.values()], written, shared=call.nest.shared)
 
 
-def step_arguments(to: RoutineBuilder) -> tuple[Team, Register]:
-    """The arguments of a routine that is called with a number of rows."""
-    arena, table = to.buffer("arena", uint8), to.buffer("table", uint8)
-    rows = to.number("rows")
-    return Team(arena, table, to.number("thread"), to.number("threads")), rows
+def step_arguments(
+    to: RoutineBuilder, around: Sequence[Loop] = ()
+) -> tuple[Team, Register, Mapping[Buffer, Register]]:
+    """The arguments of a routine that is called with a number of rows, in steps of loops.
+
+    The last are the steps by which the slices of these loops go.
+    """
+    arena, table, rows = to.buffer("arena", uint8), to.buffer("table", uint8), to.number("rows")
+    steps: dict[Buffer, Register] = {}
+    for depth, loop in enumerate(around):
+        step = to.number(f"step{depth}")
+        steps |= {part: step for part, _ in loop.slices}
+    return Team(arena, table, to.number("thread"), to.number("threads")), rows, steps
 
 
 def _alike_together(states: Sequence[Buffer]) -> Sequence[Buffer]:

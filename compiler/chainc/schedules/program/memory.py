@@ -36,6 +36,7 @@ class Memory:
     outside: list[Buffer] = field(default_factory=list)
     elements: dict[tuple[Buffer, int, TensorType], Buffer] = field(default_factory=dict)
     within: dict[Buffer, tuple[Buffer, int]] = field(default_factory=dict)  # of each of these
+    slices: dict[Buffer, Buffer] = field(default_factory=dict)  # of which buffers, in loops
 
     def nbytes(self, buffer: Buffer) -> int:
         return storage_size(buffer, self.capacity) * buffer.type.dtype.itemsize
@@ -104,6 +105,8 @@ class Memory:
     def extent(self, buffer: Buffer) -> tuple[str, int, int]:
         """What tells whether two buffers overlap: a space, a start and an end."""
         base, distance = self.base(buffer)
+        if base in self.slices:
+            return self.extent(self.slices[base])
         if base in self.offsets:
             start = self.offsets[base] + distance
             return "arena", start, start + self.nbytes(buffer)

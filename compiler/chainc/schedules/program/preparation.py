@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import chain
 
 from chainc.lowering.grouping import group
-from chainc.lowering.kernels import Copy, Kernel
+from chainc.lowering.kernels import Kernel
 from chainc.lowering.memory import reuse_in_place, substitute
-from chainc.lowering.program import Program
+from chainc.lowering.parts import split_large
+from chainc.lowering.program import Loop, Program
 from chainc.lowering.rows import counted_at_each_call
-from chainc.lowering.split import split_large
-from chainc.lowering.views import Buffer, View
+from chainc.lowering.views import Buffer
 from chainc.schedules.layout.access import Capacity
 from chainc.schedules.layout.machine import Machine
 from chainc.schedules.layout.packing import packed
@@ -35,12 +37,47 @@ def prepare(
     Code is generated in a time that grows faster than a function, so very large maps are cut. To
     `watch` what every op gives, no map is computed where it is read.
     """
+    return reuse_in_place(_formed(program, machine, capacity, given, watch=watch))
+
+
+def _formed(
+    program: Program,
+    machine: Machine,
+    capacity: Capacity,
+    given: Layouts | None,
+    *,
+    watch: bool,
+) -> Program:
+    """Each value in a place of its own."""
     counted = counted_at_each_call(program)
     cut = split_large(_with_streams(counted), MOST_INSTRUCTIONS)
     grouped = group(cut if watch else inlined(cut))
     laid_out = lay_out(grouped, machine, capacity, given)
-    body = tuple(packed(laid_out.body, machine, capacity))
-    return reuse_in_place(replace(laid_out, body=body))
+    body = packed(laid_out.body, machine, capacity)
+    formed = (_with_step(kernel, machine, capacity, watch=watch) for kernel in body)
+    return replace(laid_out, body=tuple(chain.from_iterable(formed)))
+
+
+def _with_step(
+    kernel: Kernel, machine: Machine, capacity: Capacity, *, watch: bool
+) -> Iterator[Kernel]:
+    """A loop, after what every step would do alike, such as to lay out weights."""
+    if not isinstance(kernel, Loop):
+        yield kernel
+        return
+    row_major = {carry.key: None for carry in kernel.program.states}
+    step = _formed(kernel.program, machine, capacity, row_major, watch=watch)
+    written = Counter(out for each in step.body for out in each.outs)
+    moving: set[Buffer] = {*step.states, *(part for part, _ in kernel.slices)}
+    moving.update(out for out, times in written.items() if times > 1)
+    body: list[Kernel] = []
+    for each in step.body:
+        if moving.isdisjoint((*each.outs, *(view.buffer for view in each.reads))):
+            yield each
+        else:
+            moving.update(each.outs)
+            body.append(each)
+    yield kernel.with_program(reuse_in_place(replace(step, body=tuple(body))))
 
 
 def _with_streams(program: Program) -> Program:
@@ -54,30 +91,3 @@ def with_roles(program: Program, roles: Mapping[str, str]) -> Program:
     names = {b: replace(b, role=roles[b.key]) for b in program.inputs if b.key in roles}
     inputs = tuple(names.get(buffer, buffer) for buffer in program.inputs)
     return replace(substitute(program, names), inputs=inputs)
-
-
-def with_outputs(program: Program) -> tuple[Program, tuple[Buffer, ...]]:
-    """The program with its outputs written to arrays of the caller's."""
-    updated = {view.buffer for _, view in program.updates}
-    once = [kernel.out for kernel in program.body]
-    names: dict[Buffer, Buffer] = {}
-    copies: list[Kernel] = []
-    targets: list[Buffer] = []
-    for position, result in enumerate(program.outputs):
-        target = Buffer(_output_name(program, position), result.type, "output")
-        targets.append(target)
-        own = isinstance(result, View) and result.whole and once.count(result.buffer) == 1
-        if own and isinstance(result, View) and result.buffer not in {*updated, *names}:
-            names[result.buffer] = target
-        else:
-            copies.append(Copy(target, (result,)))
-    direct = replace(program, body=(*program.body, *copies), outputs=())
-    return substitute(direct, names), tuple(targets)
-
-
-def _output_name(program: Program, position: int) -> str:
-    """The graph's name for an output, or else that of what it is."""
-    if position < len(program.names) and program.names[position]:
-        return program.names[position]
-    result = program.outputs[position]
-    return result.buffer.name if isinstance(result, View) else f"output_{position}"

@@ -208,7 +208,7 @@ def _note() -> Nest:
 def _step(offsets: Mapping[str, int]) -> Routine:
     """Every thread notes its share of the rows; after that the first one does the rest."""
     to = RoutineBuilder()
-    team, rows = step_arguments(to)
+    team, rows, _ = step_arguments(to)
     places = {
         name: to.within(team.arena, offsets[name], name, int32) for name in ("y", "log", "noted")
     }
@@ -229,7 +229,7 @@ def _step(offsets: Mapping[str, int]) -> Routine:
 
 def _evaluate(offsets: Mapping[str, int]) -> Routine:
     to = RoutineBuilder()
-    team, rows = step_arguments(to)
+    team, rows, _ = step_arguments(to)
     with to.when(team.leads(to)):
         _outputs(to, team, rows, offsets)
     return to.routine("evaluate", "a test")
@@ -251,7 +251,7 @@ def _outputs(to: RoutineBuilder, team: Team, rows: Register, offsets: Mapping[st
 def _copies(name: str, offsets: Mapping[str, int], table: Mapping[str, int]) -> Routine:
     """The states into the arena, or back."""
     to = RoutineBuilder()
-    team, _ = step_arguments(to)
+    team, _, _ = step_arguments(to)
     for state in ("log", *SCALARS):
         outside = to.entry(team.table, table[state], state, int32)
         inside = to.within(team.arena, offsets[state], state, int32)

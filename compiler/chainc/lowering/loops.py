@@ -1,0 +1,200 @@
+"""Loops of a graph as kernels that own a program.
+
+last, every = scan(cell, h0, x)     h = copy(h0)
+→   loop over t: x_t, every_t = slices of x, every
+every_t = tanh(x_t @ wx + h @ wh + b)
+h = every_t
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import replace
+from typing import Protocol
+
+from chainc.dataclass import dataclass
+from chainc.ir import Graph, Node, apply, topological
+from chainc.ir import substitute as with_nodes
+from chainc.ir.leaves import Input, Label, Slot
+from chainc.ir.text import to_text
+from chainc.ir.types import TensorType
+from chainc.lowering.kernels import Applied, Copy, Kernel
+from chainc.lowering.memory import substitute
+from chainc.lowering.program import Loop, Program
+from chainc.lowering.views import Buffer, Operand, View
+from chainc.ops.runs.scan import Scan
+
+CARRY = "carry"  # before its place, the key of the state that stands for it
+
+
+def _loop_of(node: Node, steps: Scan) -> tuple[object, ...]:
+    """Equal for all results of one loop."""
+    body = to_text(steps.body, comments=False)
+    form = steps.carries, steps.sequences, steps.length, steps.reverse
+    return *form, body, *map(id, node.inputs)
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a step does for some results of a loop, as a graph: its carries are state slots.
+
+    `kept` are the places, among the outputs of the loop's body, of the graph's outputs.
+    """
+
+    graph: Graph
+    kept: tuple[int, ...]
+
+    @classmethod
+    def of(cls, steps: Scan, wanted: Set[int]) -> Step:
+        """For the results at these places."""
+        kept = tuple(place for place in sorted(wanted) if place >= steps.carries)
+        carries = _needed(steps, wanted, kept)
+        outputs = steps.body.outputs
+        slots = {place: _slot(place, outputs[place].type) for place in carries}
+        leaves = {int(leaf.op.label): leaf for leaf in steps.body.leaves("input")}
+        known = {leaves[place]: slot for place, slot in slots.items() if place in leaves}
+        body = with_nodes(Graph(tuple(outputs[place] for place in (*kept, *carries))), known)
+        results, nexts = body.outputs[: len(kept)], body.outputs[len(kept) :]
+        pairs = zip(carries, nexts, strict=True)
+        changed = {slots[place]: value for place, value in pairs if value is not slots[place]}
+        return cls(Graph(results, changed), kept)
+
+
+def _slot(place: int, type: TensorType) -> Node:
+    return apply(Slot(Label(f"{CARRY}{place}"), type))
+
+
+def _needed(steps: Scan, wanted: Iterable[int], kept: Sequence[int]) -> Sequence[int]:
+    """The carries that are wanted, and those on which others depend."""
+    found = {place for place in wanted if place < steps.carries}
+    while True:
+        outputs = [steps.body.outputs[place] for place in (*kept, *found)]
+        leaves = {int(n.op.label) for n in topological(outputs) if isinstance(n.op, Input)}
+        read = {place for place in leaves if place < steps.carries}
+        if read <= found:
+            return sorted(found)
+        found |= read
+
+
+class Writer(Protocol):
+    """Writes the kernels of the program around a loop."""
+
+    kernels: list[Kernel]
+    computed: Node | None
+
+    def work(self, type: TensorType) -> Buffer: ...
+    def viewed(self, operand: Operand) -> View: ...
+    def copy(self, operand: Operand) -> View: ...
+    def emit(self, kernel: Kernel) -> View: ...
+
+
+class Loops:
+    """Those of a graph; each is done where the first of its results is asked for."""
+
+    def __init__(self, graph: Graph, lower: Callable[[Graph], Program]) -> None:
+        self._lower = lower
+        self._wanted: dict[object, set[int]] = {}
+        self._done: dict[object, Mapping[int, Operand]] = {}
+        for node in graph.nodes:
+            if isinstance(node.op, Scan):
+                self._wanted.setdefault(_loop_of(node, node.op), set()).add(node.op.result)
+
+    def result(self, writer: Writer, operands: Sequence[Operand]) -> Operand:
+        """Of the node that is being computed."""
+        node = writer.computed
+        assert node is not None
+        assert isinstance(node.op, Scan)
+        steps, key = node.op, _loop_of(node, node.op)
+        if key not in self._done:
+            self._done[key] = self._write(writer, node, steps, self._wanted[key], operands)
+        return self._done[key][steps.result]
+
+    def _write(
+        self,
+        writer: Writer,
+        node: Node,
+        steps: Scan,
+        wanted: Set[int],
+        operands: Sequence[Operand],
+    ) -> Mapping[int, Operand]:
+        step = Step.of(steps, wanted)
+        program, outputs = with_outputs(_checking(self._lower(step.graph)))
+        writer.kernels.extend(program.prologue)
+        found: dict[int, Operand] = {}
+        outside: dict[Buffer, Buffer] = {}
+        slices: list[tuple[Buffer, Buffer]] = []
+        for state in program.states:
+            first = writer.copy(operands[_place_of(state)])
+            found[_place_of(state)], outside[state] = first, first.buffer
+        for buffer in program.inputs:
+            view = writer.viewed(operands[_place_of(buffer)])
+            whole = (view if view.whole else writer.copy(view)).buffer
+            if _place_of(buffer) < steps.carries + steps.sequences:
+                slices.append((buffer, whole))
+            else:
+                outside[buffer] = whole
+        for place, out in zip(step.kept, outputs, strict=True):
+            stacked = out.type.with_shape((steps.length, *out.type.shape))
+            every = replace(writer.work(stacked), name=out.name)
+            found[place] = View(every, every.type)
+            slices.append((out, every))
+        inside = replace(program, inputs=(), prologue=())
+        target = next(view.buffer for view in found.values() if isinstance(view, View))
+        loop = Loop(target, (), inside, tuple(slices), steps.length, steps.reverse,
+                    origin=node.origin)  # fmt: skip
+        writer.emit(loop.over(outside).reading_outside())
+        return found
+
+
+def _place_of(buffer: Buffer) -> int:
+    """Of an input or a state of a step, among the operands of the loop."""
+    return int(buffer.key.removeprefix(CARRY))
+
+
+def _checking(program: Program) -> Program:
+    """The program with kernels that look at their indices themselves: no one else does."""
+    body = (
+        replace(kernel, checked=True)
+        if isinstance(kernel, Applied) and kernel.index is not None
+        else kernel
+        for kernel in program.body
+    )
+    return replace(program, body=tuple(body), index_bounds=())
+
+
+def with_outputs(program: Program) -> tuple[Program, tuple[Buffer, ...]]:
+    """The program with its outputs written to buffers that are given to it."""
+    updated = {view.buffer for _, view in program.updates}
+    once = [kernel.out for kernel in program.body]
+    names: dict[Buffer, Buffer] = {}
+    copies: list[Kernel] = []
+    targets: list[Buffer] = []
+    for position, result in enumerate(program.outputs):
+        target = Buffer(_output_name(program, position), result.type, "output")
+        targets.append(target)
+        own = isinstance(result, View) and result.whole and once.count(result.buffer) == 1
+        if own and isinstance(result, View) and result.buffer not in {*updated, *names}:
+            names[result.buffer] = target
+        else:
+            copies.append(Copy(target, (result,)))
+    direct = replace(program, body=(*program.body, *copies), outputs=())
+    return substitute(direct, names), tuple(targets)
+
+
+def _output_name(program: Program, position: int) -> str:
+    """The graph's name for an output, or else that of what it is."""
+    if position < len(program.names) and program.names[position]:
+        return program.names[position]
+    result = program.outputs[position]
+    return result.buffer.name if isinstance(result, View) else f"output_{position}"
+
+
+def with_loops(program: Program, change: Callable[[Program], Program]) -> Program:
+    """The program with those of its loops in another form."""
+    return replace(
+        program,
+        body=tuple(
+            kernel.with_program(change(kernel.program)) if isinstance(kernel, Loop) else kernel
+            for kernel in program.body
+        ),
+    )

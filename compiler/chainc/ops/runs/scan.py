@@ -1,0 +1,260 @@
+"""A loop in the graph: what one step makes of carries and of slices of sequences, many times.
+
+    h, y_t = body(h, x_t, w)     for t = 0, 1, …, length - 1
+
+Each result is a node of its own over the same operands: what a carry is after the last step, or
+what all steps have kept, one behind the other along a new first axis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from chainc.dataclass import dataclass
+from chainc.ir import Graph, Node, Op, Sample, apply, rebuild, substitute, topological, with_inputs
+from chainc.ir.errors import MisfitError, ShapeError
+from chainc.ir.kernels import Kernels
+from chainc.ir.leaves import Input, constant
+from chainc.ir.types import Dim, TensorType, float32
+from chainc.ops.arithmetic import add, multiply
+from chainc.ops.contract import Contract
+from chainc.ops.elementwise import Unary
+from chainc.ops.functions import tanh
+from chainc.ops.movement import broadcast_to
+from chainc.ops.reduce import Reduce
+
+__all__: list[str] = []
+
+T = TypeVar("T")
+
+# (outputs, nodes, a cotangent for each output) -> a cotangent for each node
+Pull = Callable[[Sequence[Node], Sequence[Node], Sequence[Node]], Sequence[Node]]
+
+
+def step_input(position: int, type: TensorType) -> Node:
+    """What stands in the body for operand `position`, or for a slice of it."""
+    return apply(Input(str(position), type))
+
+
+@dataclass(frozen=True)
+class Scan(Op):
+    """One result of a loop.
+
+    The operands are first values of the carries, then sequences, then what all steps read alike.
+    The body has an input "0", "1", … for each of these that it reads, where it gets the carry of
+    now, a slice of the sequence, and the rest as it is. Its outputs are the next carries, then
+    what is kept of a step; see `steps_of`.
+
+    Attributes:
+        result: the place of an output of the body. A carry is given as it is in the end, all else
+            as it was in each step.
+        reverse: from the last slice to the first.
+    """
+
+    name = "scan"
+    has_steps = True
+    roles = ()
+    backward_rules = ("a loop in the other direction, from {G}",)
+    body: Graph
+    carries: int
+    sequences: int
+    length: Dim
+    result: int
+    reverse: bool = False
+
+    @property
+    def label(self) -> str:
+        return "scan reversed" if self.reverse else "scan"
+
+    def infer(self, *operands: TensorType) -> TensorType:
+        for leaf in self.body.leaves("input"):
+            self._check(int(leaf.op.label), leaf.type, operands)
+        for position, output in enumerate(self.body.outputs[: self.carries]):
+            if output.type != operands[position]:
+                raise MisfitError(
+                    ShapeError,
+                    f"carry {position} is {operands[position]} before a step and {output.type} "
+                    "after it",
+                    "give the first carry the type that a step makes of it",
+                )
+        type = self.body.outputs[self.result].type
+        kept = self.result >= self.carries
+        return type.with_shape((self.length, *type.shape)) if kept else type
+
+    def _check(self, position: int, type: TensorType, operands: Sequence[TensorType]) -> None:
+        given = operands[position]
+        if self.carries <= position < self.carries + self.sequences:
+            if given.shape[:1] != (self.length,):
+                raise MisfitError(
+                    ShapeError,
+                    f"a sequence is {given} where there are {self.length} steps",
+                    "give sequences whose first axes are equal",
+                )
+            given = _slice(given)
+        if given != type:
+            raise MisfitError(
+                ShapeError, f"a step reads {type} and gets {given}", "give it what it was made for"
+            )
+
+    def kernel(self, k: Kernels[T], result: TensorType, *operands: T) -> T:
+        return k.scan(result, self, operands)
+
+    def vjp_through(self, pull: Pull, g: Node, *operands: Node) -> Sequence[Node | None]:
+        """The derivative, by a loop in the other direction; `pull` is that of what a step does."""
+        return _Backward(self, pull, operands, g).cotangents()
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        h, x, w = (TensorType(shape, float32) for shape in [(2, 3), (4, 2, 3), (3,)])
+        a, b, c = step_input(0, h), step_input(1, TensorType((2, 3), float32)), step_input(2, w)
+        new = tanh(add(multiply(a, c), b))
+        body = steps_of([a], [new], [new])
+        loops = [cls(body, 1, 1, 4, result, back) for result in (0, 1, 2) for back in (False, True)]
+        none = TensorType((0, 2, 3), float32)
+        return [
+            *(Sample(loop, (h, x, w)) for loop in loops),
+            Sample(cls(body, 1, 1, 0, 0), (h, none, w)),
+            Sample(cls(body, 1, 1, 0, 1), (h, none, w)),
+        ]
+
+
+def with_bodies(graph: Graph, change: Callable[[Graph], Graph]) -> Graph:
+    """The graph with what its loops do in each step in another form."""
+    changed: dict[Graph, Graph] = {}
+
+    def changing(node: Node, inputs: tuple[Node, ...]) -> Node:
+        op = node.op
+        if not isinstance(op, Scan):
+            return with_inputs(node, inputs)
+        if op.body not in changed:
+            changed[op.body] = change(op.body)
+        body = changed[op.body]
+        if body is op.body:
+            return with_inputs(node, inputs)
+        return Node(replace(op, body=body), inputs, node.type, node.origin)
+
+    if not any(node.op.has_steps for node in graph.nodes):
+        return graph
+    return rebuild(graph, changing)
+
+
+def steps_of(carries: Sequence[Node], nexts: Sequence[Node], kept: Sequence[Node]) -> Graph:
+    """A body: the next carries and what is kept, and what a derivative may read of a step.
+
+    These are the carries that a step is given, and what takes long to compute from them.
+    """
+    carried = set(carries)
+    slow: list[Node] = []
+    for node in topological([*nexts, *kept]):
+        if not carried.isdisjoint(node.inputs):
+            carried.add(node)
+            if isinstance(node.op, Contract | Reduce | Unary) and node.dtype.is_float:
+                slow.append(node)
+    known = {*nexts, *kept}
+    return Graph((*nexts, *kept, *(node for node in slow if node not in known), *carries))
+
+
+class _Backward:
+    """The loop that goes back through another one.
+
+    Its carries are the cotangents of the carries, then what is added up for operands that all
+    steps read. Its sequences are those of the other loop, what is known of its steps, and the
+    cotangent if it is one of what was kept.
+    """
+
+    def __init__(self, loop: Scan, pull: Pull, operands: Sequence[Node], g: Node) -> None:
+        self.loop, self.pull, self.operands = loop, pull, operands
+        floats = [i for i, each in enumerate(operands) if each.dtype.is_float]
+        self.end = loop.carries + loop.sequences
+        self.first = [i for i in floats if i < loop.carries]
+        self.given = [i for i in floats if loop.carries <= i < self.end]
+        self.fixed = [i for i in floats if i >= self.end]
+        starts = [g if i == loop.result else _zeros(operands[i]) for i in self.first]
+        self.carried = [*starts, *(_zeros(operands[i]) for i in self.fixed)]
+        self.above = [g] if loop.result >= loop.carries else []
+        self.stand_ins: dict[Node, Node] = {}  # in a step, and what they are or are slices of
+
+    def cotangents(self) -> Sequence[Node | None]:
+        """Of every operand; None of one that is no floating-point number."""
+        carries = [self._stand_in(each, each.type) for each in self.carried]
+        nexts, slices = self._step_back(carries)
+        body = steps_of(carries, nexts, slices)
+        read = {leaf for leaf in body.leaves("input") if leaf not in set(carries)}
+        stepped = [leaf for leaf in read if self._is_slice(leaf)]
+        order = {leaf: position for position, leaf in enumerate(self.stand_ins)}
+        stepped.sort(key=order.__getitem__)
+        steady = sorted(read - set(stepped), key=order.__getitem__)
+        leaves = [*carries, *stepped, *steady]
+        numbered = {leaf: step_input(i, leaf.type) for i, leaf in enumerate(leaves)}
+        operands = [self.stand_ins[leaf] for leaf in leaves]
+        back = Scan(
+            substitute(body, numbered),
+            len(carries),
+            len(stepped),
+            self.loop.length,
+            0,
+            not self.loop.reverse,
+        )
+        found: dict[int, Node] = {}
+        for place, i in enumerate([*self.first, *self.fixed, *self.given]):
+            found[i] = apply(replace(back, result=place), *operands)
+        return [found.get(i) for i in range(len(self.operands))]
+
+    def _stand_in(self, node: Node, type: TensorType) -> Node:
+        found = step_input(len(self.stand_ins), type)
+        self.stand_ins[found] = node
+        return found
+
+    def _is_slice(self, leaf: Node) -> bool:
+        return self.stand_ins[leaf].ndim > leaf.ndim
+
+    def _step_back(self, after: Sequence[Node]) -> tuple[Sequence[Node], Sequence[Node]]:
+        """The next carries, and the cotangents of slices, from the carries."""
+        body, first = self.loop.body, len(self.first)
+        known = self._known()
+        above = [self._stand_in(g, _slice(g.type)) for g in self.above]
+        leaves = {int(leaf.op.label): leaf for leaf in body.leaves("input")}
+        wanted = [leaves.get(i) for i in (*self.first, *self.fixed, *self.given)]
+        outputs = [body.outputs[i] for i in self.first]
+        kept = [body.outputs[self.loop.result] for _ in above]
+        nodes = [leaf for leaf in wanted if leaf is not None]
+        pulled = self.pull([*outputs, *kept], nodes, [*after[:first], *above])
+        by_leaf = dict(zip(nodes, substitute(Graph(tuple(pulled)), known).outputs, strict=True))
+        found = [
+            _zeros_like(self.operands[i].type, sliced=i in self.given)
+            if leaf is None
+            else by_leaf[leaf]
+            for i, leaf in zip((*self.first, *self.fixed, *self.given), wanted, strict=True)
+        ]
+        ends = first + len(self.fixed)
+        sums = map(add, after[first:], found[first:ends])
+        return [*found[:first], *sums], found[ends:]
+
+    def _known(self) -> Mapping[Node, Node]:
+        """What a step reads, for values of the other loop's steps."""
+        loop, body = self.loop, self.loop.body
+        known: dict[Node, Node] = {}
+        for place, node in enumerate(body.outputs):
+            if place >= loop.carries and node not in known:
+                every = apply(replace(loop, result=place), *self.operands)
+                known[node] = self._stand_in(every, node.type)
+        for leaf in body.leaves("input"):
+            place = int(leaf.op.label)
+            if place >= loop.carries:
+                known[leaf] = self._stand_in(self.operands[place], leaf.type)
+        return known
+
+
+def _zeros(like: Node) -> Node:
+    return broadcast_to(constant(0, like.dtype), like.shape)
+
+
+def _zeros_like(type: TensorType, *, sliced: bool) -> Node:
+    shape = type.shape[1:] if sliced else type.shape
+    return broadcast_to(constant(0, type.dtype), shape)
+
+
+def _slice(type: TensorType) -> TensorType:
+    return type.with_shape(type.shape[1:])

@@ -1,0 +1,1 @@
+"""Passes about contractions: how many there are, over what, and in which order."""

@@ -1,0 +1,237 @@
+"""Recurrent layers: what goes along a sequence and remembers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from chainc.dataclass import dataclass
+from chainc.ir import Node, describe
+from chainc.ir.errors import InputError, ShapeError
+from chainc.ops import arange, broadcast_to, concat, expand_dims, sigmoid, tanh, where
+from chainc.ops.movement import as_flag
+from chainrule.declare import init as initializers
+from chainrule.declare.arguments import count
+from chainrule.declare.leaves import constant, parameter
+from chainrule.nn.dropout import Dropout
+from chainrule.nn.fitting import require_float
+from chainrule.nn.module import Module
+from chainrule.sequences.scan import scan
+
+__all__ = ["GRU", "LSTM", "RNN"]
+
+
+@dataclass(frozen=True, eq=False, init=False)
+class Cell(Module):
+    """The weights of one layer in one direction; the gates lie side by side.
+
+    Attributes:
+        input_weight: (features, gates · hidden).
+        hidden_weight: (hidden, gates · hidden).
+        input_bias: (gates · hidden).
+        hidden_bias: the same: two of them, as in PyTorch.
+    """
+
+    input_weight: Node
+    hidden_weight: Node
+    input_bias: Node
+    hidden_bias: Node
+
+    def __init__(self, features: int, hidden: int, gates: int) -> None:
+        start = initializers.uniform(-(hidden**-0.5), hidden**-0.5)
+        self._set(
+            name=None,
+            input_weight=parameter("input_weight", (features, gates * hidden), start),
+            hidden_weight=parameter("hidden_weight", (hidden, gates * hidden), start),
+            input_bias=parameter("input_bias", (gates * hidden,), start),
+            hidden_bias=parameter("hidden_bias", (gates * hidden,), start),
+        )
+        self.__post_init__()
+
+
+@dataclass(frozen=True, eq=False, init=False)
+class Recurrent(Module):
+    """What recurrent layers share: layers on each other, directions, lengths."""
+
+    gates: ClassVar[int]
+    carries: ClassVar[int] = 1
+
+    features: int
+    hidden: int
+    layers: int
+    bidirectional: bool
+    dropout: Dropout
+    cells: tuple[Cell, ...]
+
+    def __init__(
+        self,
+        features: int,
+        hidden: int,
+        layers: int = 1,
+        *,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        name: str | None = None,
+    ) -> None:
+        """Declare the weights, uniform within 1/√hidden as in PyTorch.
+
+        Args:
+            features: of each element of the sequence.
+            hidden: how many numbers are remembered.
+            layers: so many on each other; each reads what the one below gives.
+            bidirectional: whether each also goes backwards; results lie side by side.
+            dropout: the share that is dropped in training between layers.
+            name: the layer's own part of its parameters' names.
+
+        Raises:
+            InputError: a size is no positive whole number, or the share is not from 0 to below 1.
+        """
+        kind = type(self).__name__
+        hint = f"give both sizes, such as nn.{kind}(64, 128)"
+        inputs = count(kind, "features", features, hint=hint)
+        size = count(kind, "hidden", hidden, hint=hint)
+        height = count(kind, "layers", layers, hint=hint)
+        both = as_flag(kind, "bidirectional", bidirectional)
+        directions = 2 if both else 1
+        widths = [inputs, *[size * directions] * (height - 1)]
+        cells = [Cell(width, size, self.gates) for width in widths for _ in range(directions)]
+        self._set(
+            name=name,
+            features=inputs,
+            hidden=size,
+            layers=height,
+            bidirectional=both,
+            dropout=Dropout(dropout),
+            cells=tuple(cells),
+        )
+        self.__post_init__()
+
+    def forward(self, x: Node, lengths: Node | None = None) -> Node:
+        every, _ = self.run(x, lengths)
+        return every
+
+    def run(self, x: Node, lengths: Node | None = None) -> tuple[Node, Sequence[Sequence[Node]]]:
+        """What the last layer gives in each step, and what each layer remembers in the end.
+
+        Args:
+            x: (batch, time, features).
+            lengths: (batch), integers: how much of each sequence counts. Behind it nothing is
+                remembered anew, and the result is 0.
+
+        Returns:
+            (batch, time, hidden), twice as wide in both directions; and for each layer, first
+            forwards then backwards, its carries of (batch, hidden).
+
+        Raises:
+            ShapeError: x has another shape.
+        """
+        require_float(self.label, x)
+        if x.ndim != 3 or x.shape[2] != self.features:
+            raise ShapeError(
+                f"{self.label}: expected (batch, time, {self.features}), got {describe(x)}",
+                hint="give sequences of vectors, such as those of nn.Embedding",
+            )
+        counts = None if lengths is None else self._counts(x, lengths)
+        last: list[Sequence[Node]] = []
+        directions = 2 if self.bidirectional else 1
+        for layer in range(self.layers):
+            given = self.dropout(x) if layer else x
+            found = [
+                self._along(given, self.cells[layer * directions + way], counts, reverse=way == 1)
+                for way in range(directions)
+            ]
+            last += [carry for _, carry in found]
+            x = concat([every for every, _ in found], axis=2) if self.bidirectional else found[0][0]
+        return x, last
+
+    def _counts(self, x: Node, lengths: Node) -> Node:
+        """(batch, time, 1): does a step count?"""
+        if lengths.ndim != 1 or lengths.dtype.kind != "i":
+            raise InputError(
+                f"{self.label}: the lengths {describe(lengths)} are no (batch) of integers",
+                hint='declare them as cr.input("lengths", ("batch",), dtype="int32")',
+            )
+        steps = arange(x.shape[1], lengths.dtype)
+        return expand_dims(steps < expand_dims(lengths, 1), 2)
+
+    def _along(
+        self, x: Node, cell: Cell, counts: Node | None, *, reverse: bool
+    ) -> tuple[Node, Sequence[Node]]:
+        zeros = broadcast_to(constant(0.0, x.dtype), (x.shape[0], self.hidden))
+
+        def step(carry: Sequence[Node], given: Sequence[Node]) -> tuple[Sequence[Node], Node]:
+            after = self._step(cell, given[0], *carry)
+            if counts is None:
+                return after, after[0]
+            pairs = zip(after, carry, strict=True)
+            return [where(given[1], new, old) for new, old in pairs], where(given[1], after[0], 0)
+
+        sequences = [x] if counts is None else [x, counts]
+        last, every = scan(step, [zeros] * self.carries, sequences, axis=1, reverse=reverse)
+        assert isinstance(every, Node)
+        assert isinstance(last, tuple)
+        return every, last
+
+    def _step(self, cell: Cell, x: Node, *carry: Node) -> Sequence[Node]:
+        """The next carries; the first is the result."""
+        raise NotImplementedError
+
+    def _parts(self, z: Node) -> Sequence[Node]:
+        """The gates."""
+        return [z[:, i * self.hidden : (i + 1) * self.hidden] for i in range(self.gates)]
+
+    def __repr__(self) -> str:
+        more = f", layers={self.layers}" if self.layers > 1 else ""
+        more += ", bidirectional=True" if self.bidirectional else ""
+        return f"{type(self).__name__}({self.features}, {self.hidden}{more})"
+
+
+class RNN(Recurrent):
+    """h' = tanh(x·W + b + h·U + c), the recurrent layer of Elman, from (batch, time, features)."""
+
+    gates = 1
+
+    def _step(self, cell: Cell, x: Node, *carry: Node) -> Sequence[Node]:
+        (h,) = carry
+        inputs = x @ cell.input_weight + cell.input_bias
+        return [tanh(inputs + (h @ cell.hidden_weight + cell.hidden_bias))]
+
+
+class LSTM(Recurrent):
+    """Long short-term memory (Hochreiter and Schmidhuber, 1997), with the gates of PyTorch.
+
+        i, f, g, o = x·W + b + h·U + c, side by side
+        c' = σ(f) · c + σ(i) · tanh(g),   h' = σ(o) · tanh(c')
+
+    From (batch, time, features) to (batch, time, hidden).
+    """
+
+    gates = 4
+    carries = 2
+
+    def _step(self, cell: Cell, x: Node, *carry: Node) -> Sequence[Node]:
+        h, c = carry
+        inputs = x @ cell.input_weight + cell.input_bias
+        i, f, g, o = self._parts(inputs + (h @ cell.hidden_weight + cell.hidden_bias))
+        memory = sigmoid(f) * c + sigmoid(i) * tanh(g)
+        return [sigmoid(o) * tanh(memory), memory]
+
+
+class GRU(Recurrent):
+    """Gated recurrent units (Cho et al., 2014), in the form of PyTorch: reset after the product.
+
+        r, z = σ(x·W + b + h·U + c), side by side
+        n = tanh(x·W + b + r · (h·U + c)),   h' = (1 - z) · n + z · h
+
+    From (batch, time, features) to (batch, time, hidden).
+    """
+
+    gates = 3
+
+    def _step(self, cell: Cell, x: Node, *carry: Node) -> Sequence[Node]:
+        (h,) = carry
+        given = self._parts(x @ cell.input_weight + cell.input_bias)
+        known = self._parts(h @ cell.hidden_weight + cell.hidden_bias)
+        r, z = (sigmoid(a + b) for a, b in zip(given[:2], known[:2], strict=True))
+        new = tanh(given[2] + r * known[2])
+        return [(1 - z) * new + z * h]

@@ -1,0 +1,1 @@
+"""What goes over sequences: loops in the graph."""

@@ -1,0 +1,231 @@
+"""A loop over a sequence, as nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from inspect import signature
+
+import numpy as np
+
+from chainc.ir import Graph, Node, Operand, apply, describe, substitute, topological
+from chainc.ir.errors import GraphError, ShapeError
+from chainc.ir.leaves import Constant, SizeOf, constant
+from chainc.ir.types import Dim
+from chainc.ops.movement import as_flag, as_shape, normalize_axis, permute_dims
+from chainc.ops.runs.modes import Updating
+from chainc.ops.runs.scan import Scan, step_input, steps_of
+
+Nodes = Node | Sequence[Node]
+Step = Callable[..., tuple[Nodes, Nodes | None]]
+
+
+def scan(
+    cell: Step,
+    carry: Operand | Sequence[Operand],
+    xs: Operand | Sequence[Operand] | None = None,
+    *,
+    axis: int = 0,
+    length: Dim | str | None = None,
+    reverse: bool = False,
+) -> tuple[Nodes, Nodes | None]:
+    """A loop: `carry, kept_t = cell(carry, x_t)` for every slice x_t of the sequences.
+
+        def cell(h, x_t):
+            h = cr.tanh(x_t @ wx + h @ wh + b)
+            return h, h
+        last, every = cr.scan(cell, carry=h0, xs=x, axis=1)
+
+    The cell is called once, when the loop is declared. What else it reads, such as weights, is the
+    same in all steps; `cr.grad` goes through.
+
+    Args:
+        cell: gives the next carry, and what is kept of the step or None.
+        carry: before the first step, a node or several; a step must not change their types.
+        xs: a node or several that are cut along `axis`; None where the steps get none, and then
+            the cell is called with the carry alone.
+        axis: of the sequences and of what is kept that counts the steps.
+        length: the number of steps, where there are no sequences.
+        reverse: from the last slice to the first; slices keep their places.
+
+    Returns:
+        The last carry, and all that was kept along `axis`, each a node or several as the cell
+        gives it.
+
+    Raises:
+        GraphError: the cell gives something else than two values, or no nodes.
+        ShapeError: a step changes the type of a carry, sequences differ in their length, or there
+            is no step.
+    """
+    return _Loop(cell, carry, xs, axis, length, as_flag("scan", "reverse", reverse)).results()
+
+
+class _Loop:
+    def __init__(
+        self,
+        cell: Step,
+        carry: object,
+        xs: object,
+        axis: int,
+        length: Dim | str | None,
+        reverse: bool,
+    ) -> None:
+        self.first, self.several_carries = _nodes("the carry", carry)
+        given, self.several_sequences = _nodes("xs", () if xs is None else xs)
+        self.axes = [normalize_axis("scan", axis, each.ndim) for each in given]
+        self.given = [_leading(each, at) for each, at in zip(given, self.axes, strict=True)]
+        self.axis, self.reverse = axis, reverse
+        self.length = self._length(length)
+        self._trace(cell, has_sequences=xs is not None)
+
+    def _length(self, length: Dim | str | None) -> Dim:
+        found = [each.shape[0] for each in self.given]
+        if length is not None:
+            found.append(*as_shape([length]))
+        if not found:
+            raise ShapeError(
+                "scan: neither sequences nor a length say how many steps there are",
+                hint="give xs, or length=10",
+            )
+        if any(each != found[0] for each in found):
+            listed = ", ".join(map(str, found))
+            raise ShapeError(
+                f"scan: the sequences have {listed} steps",
+                hint="give sequences that are equally long along the axis",
+            )
+        return found[0]
+
+    def _trace(self, cell: Step, *, has_sequences: bool) -> None:
+        slices = [each.type.with_shape(each.shape[1:]) for each in self.given]
+        types = [*(each.type for each in self.first), *slices]
+        inputs = [step_input(position, type) for position, type in enumerate(types)]
+        count = len(self.first)
+        carry = tuple(inputs[:count]) if self.several_carries else inputs[0]
+        given = tuple(inputs[count:]) if self.several_sequences else inputs[-1]
+        arguments = (carry, given) if has_sequences else (carry,)
+        _check_cell(cell, arguments)
+        result: object = cell(*arguments)
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise GraphError(
+                f"scan: the cell gives {_told(result)}, not the next carry and what is kept",
+                hint="return two values, such as return h, h, or return h, None",
+            )
+        nexts, _ = _nodes("the cell's carry", result[0])
+        kept, self.several_kept = _nodes(
+            "what the cell keeps", () if result[1] is None else result[1]
+        )
+        self.keeps = result[1] is not None
+        self._check(nexts)
+        self.body, self.fixed = _closed(inputs, steps_of(inputs[:count], nexts, kept).outputs)
+        self.kept = len(kept)
+
+    def _check(self, nexts: Sequence[Node]) -> None:
+        if len(nexts) != len(self.first):
+            raise GraphError(
+                f"scan: the cell gives {len(nexts)} carries for {len(self.first)}",
+                hint="return as many as it is called with, in the same order",
+            )
+        for before, after in zip(self.first, nexts, strict=True):
+            if before.type != after.type:
+                raise ShapeError(
+                    f"scan: the carry is {before.type} before a step and {after.type} after it",
+                    where=f"{describe(before)}\n         {describe(after)}",
+                    hint="let the cell keep shape and element type, or begin with the type that "
+                    "it gives",
+                )
+
+    def results(self) -> tuple[Nodes, Nodes | None]:
+        count = len(self.first)
+        carries = [self._result(place) for place in range(count)]
+        kept = [self._kept(count + place) for place in range(self.kept)]
+        last: Nodes = tuple(carries) if self.several_carries else carries[0]
+        if not self.keeps:
+            return last, None
+        return last, tuple(kept) if self.several_kept else kept[0]
+
+    def _result(self, place: int) -> Node:
+        loop = Scan(self.body, len(self.first), len(self.given), self.length, place, self.reverse)
+        return apply(loop, *self.first, *self.given, *self.fixed)
+
+    def _kept(self, place: int) -> Node:
+        """With the steps along the axis."""
+        found = self._result(place)
+        axis = normalize_axis("scan", self.axis, found.ndim)
+        return found if axis == 0 else permute_dims(found, _to(axis, found.ndim))
+
+
+def _check_cell(cell: object, arguments: Sequence[object]) -> None:
+    """Refuse what cannot be called so."""
+    given = "the carry and a slice" if len(arguments) == 2 else "the carry alone: there are no xs"
+    fits = callable(cell) and not isinstance(cell, type)
+    if callable(cell) and fits:
+        try:
+            signature(cell).bind(*arguments)
+        except TypeError:
+            fits = False
+        except ValueError:  # a function of Python's own, which does not tell
+            pass
+    if not fits:
+        raise GraphError(
+            f"scan: the cell {_told(cell)} cannot be called with {given}",
+            hint="give a function, such as def cell(carry, x_t): return carry, carry",
+        )
+
+
+def _closed(inputs: Sequence[Node], outputs: Sequence[Node]) -> tuple[Graph, Sequence[Node]]:
+    """A step as a graph over its inputs, and the nodes that it reads from outside."""
+    order = topological(outputs)
+    inside = set(inputs)
+    for node in order:
+        if not inside.isdisjoint(node.inputs):
+            inside.add(node)
+    _refuse_updates(inside)
+    read = (operand for node in order if node in inside for operand in node.inputs)
+    outside = [
+        node for node in dict.fromkeys((*read, *outputs)) if node not in inside and not _stays(node)
+    ]
+    known = {
+        node: step_input(position, node.type)
+        for position, node in enumerate(outside, start=len(inputs))
+    }
+    return substitute(Graph(tuple(outputs)), known), outside
+
+
+def _refuse_updates(inside: Iterable[Node]) -> None:
+    for node in inside:
+        if isinstance(node.op, Updating):
+            raise GraphError(
+                f"scan: {describe(node)} updates a state in a loop",
+                hint="carry what changes from step to step",
+            )
+
+
+def _stays(node: Node) -> bool:
+    """Is it a number, which a loop may as well hold?"""
+    return isinstance(node.op, SizeOf) or (isinstance(node.op, Constant) and node.ndim == 0)
+
+
+def _leading(x: Node, axis: int) -> Node:
+    """With an axis before all others."""
+    order = (axis, *(each for each in range(x.ndim) if each != axis))
+    return x if axis == 0 else permute_dims(x, order)
+
+
+def _to(axis: int, ndim: int) -> Sequence[int]:
+    """The axes of a node whose first goes to a place."""
+    others = list(range(1, ndim))
+    return (*others[:axis], 0, *others[axis:])
+
+
+def _nodes(what: str, given: object) -> tuple[list[Node], bool]:
+    """One node or several, and whether they are several."""
+    if isinstance(given, Sequence) and not isinstance(given, str):
+        return [node for each in given for node in _nodes(what, each)[0]], True
+    if isinstance(given, Node):
+        return [given], False
+    if isinstance(given, np.ndarray | int | float):
+        return [constant(given)], False
+    raise GraphError(f"scan: {what} is {_told(given)}", hint="give a node, or a tuple of nodes")
+
+
+def _told(given: object) -> str:
+    return "None" if given is None else f"a {type(given).__name__}"

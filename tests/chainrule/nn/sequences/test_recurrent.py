@@ -1,0 +1,103 @@
+"""Recurrent layers against their formulas, written with NumPy step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import chainrule as cr
+from chainrule import nn
+from chainrule.evaluation.values import Floats
+
+KINDS = pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+FEATURES, HIDDEN, STEPS = 3, 4, 5
+
+
+def sigmoid(x: Floats) -> Floats:
+    return 1 / (1 + np.exp(-x))
+
+
+Weights = Mapping[str, Floats]
+
+
+def one_step(
+    kind: str, x: Floats, h: Floats, c: Floats, w: Mapping[str, Floats]
+) -> tuple[Floats, Floats]:
+    given = x @ w["input_weight"] + w["input_bias"]
+    known = h @ w["hidden_weight"] + w["hidden_bias"]
+    if kind == "RNN":
+        return np.tanh(given + known), c
+    if kind == "LSTM":
+        i, f, g, o = np.split(given + known, 4, axis=1)
+        c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+        return sigmoid(o) * np.tanh(c), c
+    (r, z), n = np.split(given + known, 3, axis=1)[:2], slice(2 * HIDDEN, None)
+    new = np.tanh(given[:, n] + sigmoid(r) * known[:, n])
+    return (1 - sigmoid(z)) * new + sigmoid(z) * h, c
+
+
+def along(kind: str, x: Floats, w: Weights, lengths: NDArray[np.int32], *, reverse: bool) -> Floats:
+    h = c = np.zeros((len(x), HIDDEN))
+    every = np.zeros((len(x), STEPS, HIDDEN))
+    for t in reversed(range(STEPS)) if reverse else range(STEPS):
+        counts = (t < lengths)[:, None]
+        new, memory = one_step(kind, x[:, t], h, c, w)
+        h, c = np.where(counts, new, h), np.where(counts, memory, c)
+        every[:, t] = np.where(counts, new, 0)
+    return every
+
+
+@KINDS
+@pytest.mark.parametrize("target", ["numpy", "llvm"])
+def test_layers_in_both_directions_are_their_formulas(kind: type[nn.LSTM], target: str) -> None:
+    layer = kind(FEATURES, HIDDEN, 2, bidirectional=True)
+    x = cr.input("x", ("batch", STEPS, FEATURES))
+    lengths = cr.input("lengths", ("batch",), dtype="int32")
+    run = cr.compile(layer(x, lengths), target=target)
+    state = run.initial_state(seed=1)
+    random = np.random.default_rng(0)
+    given = random.normal(size=(3, STEPS, FEATURES)).astype(np.float32)
+    counts = np.array([5, 1, 3], np.int32)
+    expected: Floats = given.astype(np.float64)
+    names = ("input_weight", "hidden_weight", "input_bias", "hidden_bias")
+    for below in (0, 2):
+        ways = []
+        for way in (0, 1):
+            cell = layer.cells[below + way]
+            weights = {name: np.asarray(state[getattr(cell, name)], np.float64) for name in names}
+            ways.append(along(kind.__name__, expected, weights, counts, reverse=way == 1))
+        expected = np.concatenate(ways, axis=2)
+    found = run.bind(state)(x=given, lengths=counts)
+    assert found.shape == (3, STEPS, 2 * HIDDEN)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_a_network_learns_what_came_some_steps_before() -> None:
+    """The class of a sequence is its first element, of which the last step must know."""
+    x, y = cr.input("x", ("batch", 6, 2)), cr.input("y", ("batch",), dtype="int32")
+    layer, head = nn.LSTM(2, 12), nn.Linear(12, 2)
+    logits = head(layer(x)[:, 5])
+    loss = cr.losses.cross_entropy(logits, y)
+    training = cr.training(cr.optim.Adam(0.02).minimize(loss), epochs=20, batch_size=25,
+                           metrics={"accuracy": cr.metrics.accuracy(logits, y)})  # fmt: skip
+    random = np.random.default_rng(0)
+    words = random.integers(0, 2, (300, 6))
+    data = {x: np.eye(2, dtype=np.float32)[words], y: words[:, 0].astype(np.int32)}
+    one, two = (cr.compile(training, threads=n).run(data, progress=False) for n in (1, 2))
+    assert one.history["accuracy"][-1] > 0.99
+    assert one.history == two.history
+
+
+def test_bad_input_is_refused_when_declared() -> None:
+    layer = nn.GRU(FEATURES, HIDDEN)
+    with pytest.raises(cr.ShapeError, match=r"expected \(batch, time, 3\)(?s:.*)try: give"):
+        layer(cr.input("x", ("batch", 5, 4)))
+    with pytest.raises(cr.InputError, match=r"the lengths .* are no \(batch\) of integers"):
+        layer(cr.input("x", ("batch", 5, 3)), cr.input("n", ("batch",)))
+    with pytest.raises(cr.InputError, match="LSTM: hidden"):
+        nn.LSTM(3, 0)
+    with pytest.raises(cr.InputError, match=r"Dropout: rate"):
+        nn.RNN(3, 4, 2, dropout=1.0)
