@@ -77,6 +77,13 @@ def stabilize() -> str:
     return before_and_after("stabilize", cr.Graph([cr.log(1 + cr.exp(x))]))
 
 
+def lift() -> str:
+    x, w, u = cr.input("x", (5, "batch", 3)), cr.input("w", (3, 4)), cr.input("u", (4, 4))
+    zeros = cr.broadcast_to(cr.constant(0.0), ("batch", 4))
+    last, _ = cr.scan(lambda h, x_t: (cr.tanh(x_t @ w + h @ u), None), carry=zeros, xs=x)
+    return before_and_after("lift", cr.Graph([last]))
+
+
 def simplify() -> str:
     x, y = cr.input("x", ("batch", 3)), cr.input("y", ("batch", 3))
     return before_and_after("simplify", cr.Graph([cr.abs(-x) * (1 / y)]))
@@ -149,6 +156,7 @@ PICTURES = (
     diagrams.rewriting,
     canonicalize,
     stabilize,
+    lift,
     simplify,
     fold,
     cse,

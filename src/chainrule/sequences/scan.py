@@ -36,7 +36,7 @@ def scan(
         last, every = cr.scan(cell, carry=h0, xs=x, axis=1)
 
     The cell is called once, when the loop is declared. What else it reads, such as weights, is the
-    same in all steps; `cr.grad` goes through.
+    same in all steps, and so is what it draws at random; `cr.grad` goes through.
 
     Args:
         cell: gives the next carry, and what is kept of the step or None.

@@ -66,7 +66,11 @@ class Scan(Op):
 
     @property
     def label(self) -> str:
-        return "scan reversed" if self.reverse else "scan"
+        """With which result it is: of a carry the last value, of all else every one."""
+        way = "scan reversed" if self.reverse else "scan"
+        if self.result < self.carries:
+            return f"{way}: last {self.result + 1}" if self.carries > 1 else f"{way}: last"
+        return f"{way}: every {self.result - self.carries + 1}"
 
     def infer(self, *operands: TensorType) -> TensorType:
         for leaf in self.body.leaves("input"):
