@@ -81,6 +81,7 @@ def lift() -> str:
     x, w, u = cr.input("x", (5, "batch", 3)), cr.input("w", (3, 4)), cr.input("u", (4, 4))
     zeros = cr.broadcast_to(cr.constant(0.0), ("batch", 4))
     last, _ = cr.scan(lambda h, x_t: (cr.tanh(x_t @ w + h @ u), None), carry=zeros, xs=x)
+    assert isinstance(last, cr.Node)
     return before_and_after("lift", cr.Graph([last]))
 
 

@@ -8,7 +8,7 @@ from tests.graphs import Case, cases
 from chainc.interpreters import reference
 from chainc.ir.types import DType, float32, float64
 
-DAILY = 50  # graphs a test; the nightly group draws 10,000, of rarer forms too
+DAILY = 35  # graphs a test; the nightly group draws 10,000, of rarer forms too
 
 
 def check(backend: Backend, dtype: DType, case: Case) -> None:

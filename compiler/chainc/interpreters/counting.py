@@ -112,5 +112,5 @@ class KernelCounter:
     def scan(self, result: TensorType, loop: Op, operands: Sequence[Work]) -> Work:
         assert isinstance(loop, Scan)
         steps = static((bind(loop.length, self.sizes),))[0]
-        work = (work_of(node, self.sizes) for node in loop.body.nodes if node.op.name != "input")
+        work = (work_of(node, self.sizes) for node in loop.body.nodes if node.inputs)
         return self._work(result, steps * sum(each.operations or 0 for each in work))

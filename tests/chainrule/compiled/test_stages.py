@@ -25,7 +25,7 @@ def shown(svg: str) -> set[str]:
 
 def test_a_stage_is_found_by_the_name_of_its_pass() -> None:
     made = program()
-    assert made.stage("simplify") is made.stages[3]
+    assert made.stage("simplify") is made.stages[4]
     assert made.stage("declared").graph is made.declared
     with pytest.raises(cr.InputError, match=r"no stage 'simpl'[\s\S]*test_stages.py[\s\S]*'fuse'"):
         made.stage("simpl")

@@ -10,6 +10,7 @@ import pytest
 
 import chainrule as cr
 from chainc.interpreters import reference
+from chainc.interpreters.counting import work_of
 from chainc.ir import Graph, Node
 from chainc.ir.text import same
 from chainc.ir.types import Array
@@ -136,6 +137,14 @@ def test_any_number_of_steps_by_one_program() -> None:
     for count in (1, 7, 3):
         rows = np.ones((count, 2), np.float32)
         np.testing.assert_array_equal(run(x=rows), np.cumsum(rows, axis=0))
+
+
+def test_its_work_is_that_of_its_steps() -> None:
+    last, every = looped(declared(), reverse=False)
+    product = 2 * ROWS * HIDDEN * (INPUTS + HIDDEN)
+    elements = ROWS * HIDDEN * (2 + 1 + 1)  # two sums, the tangent, the factor
+    for node in (last, every.inputs[0]):
+        assert work_of(node, {"batch": ROWS}).operations == STEPS * (product + elements)
 
 
 def test_its_text_is_read_back() -> None:

@@ -149,7 +149,7 @@ def test_straight_line_code_is_told_apart() -> None:
     out = hidden @ cr.parameter("second", (8,), 0.5)
     step = optim.SGD(lr=0.1).minimize(cr.mean(cr.square(out - y)))
     shown = cr.compile(cr.training(step, epochs=1, batch_size=4))
-    for code, lone in (("loops", 0.9), ("llvm", 0.9), ("assembly", 0.6)):
+    for code, lone in (("loops", 0.9), ("llvm", 0.85), ("assembly", 0.6)):
         lines = [line for line in shown.provenance(code).lines if line.computes]
         single = [line for line in lines if len(line.nodes) == 1]
         assert len(single) >= lone * len(lines), code

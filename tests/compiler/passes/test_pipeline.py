@@ -46,6 +46,7 @@ def test_the_order_is_visible() -> None:
     assert NAMES == [
         "canonicalize",
         "stabilize",
+        "lift",
         "simplify",
         "fold",
         "cse",

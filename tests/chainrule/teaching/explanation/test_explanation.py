@@ -16,7 +16,7 @@ from tests.browser import OpenPage
 import chainrule as cr
 from chainc.ir import Graph, Origin, Scope, originating
 from chainc.ir.errors import Location
-from chainc.passes import Pass
+from chainc.passes import PIPELINE, Pass
 from chainrule import losses, nn, optim
 from chainrule.compiled.function import Function, Numbers
 from chainrule.compiled.training import TrainingProgram
@@ -24,6 +24,7 @@ from chainrule.compiled.training import TrainingProgram
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+LAST = len(PIPELINE)  # the stage after fusion
 HOSTILE = "<script><img src=x onerror=alert(1)>\"'&<!--"
 
 
@@ -242,7 +243,7 @@ def test_a_chosen_node_shows_where_it_comes_from_and_its_code(
     assert "model/relu1" in text
     assert "for " in panel.locator("pre.snippet").first.inner_text()  # its loop nest
     assert "ret" in panel.locator("pre.snippet").last.inner_text() or "…" in text
-    fused = page.locator('[id^="stage-10-n"].related')  # the kernel that took it in
+    fused = page.locator(f'[id^="stage-{LAST}-n"].related')  # the kernel that took it in
     assert fused.count() == 1
     assert "fused_contract" in (fused.get_attribute("aria-label") or "")
     assert page.locator("#listing .lit").count() > 5
@@ -271,7 +272,7 @@ def test_a_node_leads_to_the_rule_that_replaced_it(
     page = open_page(pages["llvm"])
     source = page.locator('li[data-rule="fuse_epilogue"] pre').first
     assert not source.is_visible()
-    page.locator("#stage-10-change-picture g.node", has_text="fuse_epilogue").first.click()
+    page.locator(f"#stage-{LAST}-change-picture g.node", has_text="fuse_epilogue").first.click()
     assert page.url.endswith("llvm.html")
     page.locator("#panel").get_by_role("button", name="fuse_epilogue").first.click()
     assert source.is_visible()

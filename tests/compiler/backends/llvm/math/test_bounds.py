@@ -55,7 +55,7 @@ class Guarded:
 @pytest.mark.parametrize("dtype", [float32, float64], ids=str)
 @pytest.mark.parametrize("passes", [None, ()], ids=["passes", "none"])
 def test_nothing_is_written_elsewhere(dtype: DType, passes: tuple[()] | None) -> None:
-    @settings(max_examples=60)
+    @settings(max_examples=40)
     @given(case=cases(dtype=dtype))
     def check(case: Case) -> None:
         guarded = Guarded()
