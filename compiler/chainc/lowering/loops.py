@@ -27,13 +27,6 @@ from chainc.ops.runs.scan import Scan
 CARRY = "carry"  # before its place, the key of the state that stands for it
 
 
-def _loop_of(node: Node, steps: Scan) -> tuple[object, ...]:
-    """Equal for all results of one loop."""
-    body = to_text(steps.body, comments=False)
-    form = steps.carries, steps.sequences, steps.length, steps.reverse
-    return *form, body, *map(id, node.inputs)
-
-
 @dataclass(frozen=True)
 class Step:
     """What a step does for some results of a loop, as a graph: its carries are state slots.
@@ -93,18 +86,26 @@ class Loops:
 
     def __init__(self, graph: Graph, lower: Callable[[Graph], Program]) -> None:
         self._lower = lower
+        self._texts: dict[Graph, str] = {}
         self._wanted: dict[object, set[int]] = {}
         self._done: dict[object, Mapping[int, Operand]] = {}
         for node in graph.nodes:
             if isinstance(node.op, Scan):
-                self._wanted.setdefault(_loop_of(node, node.op), set()).add(node.op.result)
+                self._wanted.setdefault(self._loop_of(node, node.op), set()).add(node.op.result)
+
+    def _loop_of(self, node: Node, steps: Scan) -> tuple[object, ...]:
+        """Equal for all results of one loop."""
+        if steps.body not in self._texts:
+            self._texts[steps.body] = to_text(steps.body, comments=False)
+        form = steps.carries, steps.sequences, steps.length, steps.reverse
+        return *form, self._texts[steps.body], *map(id, node.inputs)
 
     def result(self, writer: Writer, operands: Sequence[Operand]) -> Operand:
         """Of the node that is being computed."""
         node = writer.computed
         assert node is not None
         assert isinstance(node.op, Scan)
-        steps, key = node.op, _loop_of(node, node.op)
+        steps, key = node.op, self._loop_of(node, node.op)
         if key not in self._done:
             self._done[key] = self._write(writer, node, steps, self._wanted[key], operands)
         return self._done[key][steps.result]

@@ -20,7 +20,7 @@ from chainc.lowering.instructions import Argument, Instruction, InstructionBuild
 from chainc.lowering.kernels import Applied, Contraction, Copy, Fill, Kernel, Map, Reduction
 from chainc.lowering.loops import Loops
 from chainc.lowering.naming import has_own_name, name_of, named_buffer
-from chainc.lowering.program import IndexBound, Program
+from chainc.lowering.program import IndexBound, Loop, Program
 from chainc.lowering.views import Buffer, Literal, Operand, SizeValue, View
 from chainc.ops.formula import interpret_body, product_of
 
@@ -55,7 +55,7 @@ def _split_prologue(kernels: Sequence[Kernel]) -> tuple[tuple[Kernel, ...], tupl
     written = Counter(out for kernel in kernels for out in kernel.outs)
     for kernel in kernels:
         known = all(v.buffer in fixed or v.buffer.role == "constant" for v in kernel.reads)
-        if known and all(written[out] == 1 for out in kernel.outs):
+        if known and not isinstance(kernel, Loop) and all(written[o] == 1 for o in kernel.outs):
             fixed.update(kernel.outs)
             prologue.append(kernel)
         else:

@@ -129,14 +129,47 @@ def test_a_loop_in_a_loop(target: str) -> None:
     np.testing.assert_allclose(slope, np.repeat(expected, 4).reshape(3, 4))
 
 
-def test_any_number_of_steps_by_one_program() -> None:
+@TARGETS
+@pytest.mark.parametrize("reverse", [False, True])
+def test_any_number_of_steps_by_one_program(target: str, reverse: bool) -> None:
     x = cr.input("x", ("time", 2))
-    _, every = cr.scan(lambda s, x_t: (s + x_t, s + x_t), carry=zeros(2), xs=x)
+    last, every = cr.scan(
+        lambda s, x_t: (s * 0.5 + x_t, s + x_t), carry=zeros(2), xs=x, reverse=reverse
+    )
+    assert isinstance(last, Node)
     assert isinstance(every, Node)
-    run = cr.compile(every)
-    for count in (1, 7, 3):
-        rows = np.ones((count, 2), np.float32)
-        np.testing.assert_array_equal(run(x=rows), np.cumsum(rows, axis=0))
+    run = cr.compile([last, every], target=target)
+    for count in (7, 1, 3, 5):
+        rows = np.arange(2.0 * count, dtype=np.float32).reshape(count, 2)
+        s, kept = np.zeros(2, np.float32), np.zeros_like(rows)
+        for t in reversed(range(count)) if reverse else range(count):
+            kept[t], s = s + rows[t], s * np.float32(0.5) + rows[t]
+        found = run(x=rows)
+        np.testing.assert_array_equal(found[0], s)
+        np.testing.assert_array_equal(found[1], kept)
+
+
+@TARGETS
+def test_an_epoch_may_end_with_fewer_rows_that_are_steps(target: str) -> None:
+    """Steps along the batch: the sum of decaying sums, whose rate is learned."""
+    x, rate = cr.input("x", ("batch", 2)), cr.parameter("rate", (2,), 0.5)
+    _, every = cr.scan(lambda s, x_t: (s * rate + x_t, s), carry=zeros(2), xs=x)
+    assert isinstance(every, Node)
+    step = cr.optim.SGD(0.01).minimize(cr.mean(every * every))
+    data = {x: np.linspace(0, 1, 22, dtype=np.float32).reshape(11, 2)}
+    training = cr.training(step, epochs=2, batch_size=4, shuffle=False)
+    run = cr.compile(training, target=target).run(data, progress=False)
+    expected = cr.compile(training, target="numpy", passes=()).run(data, progress=False)
+    np.testing.assert_allclose(run.history["loss"], expected.history["loss"], rtol=1e-5)
+
+
+@TARGETS
+def test_what_is_known_before_it_runs(target: str) -> None:
+    table = cr.constant(np.arange(6.0, dtype=np.float32).reshape(3, 2))
+    _, every = cr.scan(lambda c, row: (c, cr.exp(row)), carry=cr.constant(0.0), xs=table)
+    assert isinstance(every, Node)
+    found = cr.compile(every, target=target, passes=())()
+    np.testing.assert_allclose(found, np.exp(np.arange(6.0).reshape(3, 2)), rtol=1e-6)
 
 
 def test_its_work_is_that_of_its_steps() -> None:

@@ -13,7 +13,7 @@ from dataclasses import field, replace
 
 from chainc.dataclass import dataclass
 from chainc.ir import Origin
-from chainc.ir.types import uint8
+from chainc.ir.types import Dim, uint8
 from chainc.loops.language import Nest, Routine
 from chainc.loops.routine_builder import RoutineBuilder
 from chainc.loops.values import Register, affine
@@ -23,6 +23,7 @@ from chainc.lowering.parts import Part, parts_of, parts_of_all
 from chainc.lowering.program import Loop, Program
 from chainc.lowering.views import Buffer, View
 from chainc.schedules.by_kernel import schedule
+from chainc.schedules.layout.access import UnboundError
 from chainc.schedules.layout.machine import Machine
 from chainc.schedules.program.call_writing import CallWriter, KernelCall, Team, write_calls
 from chainc.schedules.program.clock import Clock
@@ -124,6 +125,14 @@ class ProgramWriter:
             calls += self._watched(watched)
         return self._routine(name, calls, before)
 
+    def _count(self, writer: CallWriter, length: Dim) -> int | Register:
+        """How many steps there are; a named size is that of the rows of this call."""
+        if isinstance(length, int):
+            return length
+        if len(length.names) > 1:
+            raise UnboundError(f"the size {length}")
+        return writer.to.times(writer.rows, length.coefficient, "steps")
+
     def _watched(self, watched: Iterable[Watched]) -> Iterator[KernelCall]:
         for each in watched:
             if each.buffer.type.dtype.is_float:
@@ -158,9 +167,9 @@ class ProgramWriter:
 
     def _loop(self, name: str, loop: Loop, before: Routine) -> Routine:
         """Runs a step again and again; the threads wait for each other after each."""
-        program, length = loop.program, self.memory.capacity.dim(loop.length)
-        if length == 0:
+        if loop.length == 0:
             return before
+        program = loop.program
         self.memory.slices |= dict(loop.slices)
         updates = [Copy(slot, (view,)) for slot, view in program.updates]
         inside = replace(self, clock=None, around=(*self.around, loop))
@@ -168,9 +177,10 @@ class ProgramWriter:
         writer = self._begin(before)
         to, team = writer.to, writer.team
         *given, thread, threads = writer.arguments
-        with to.loop("step", 0, length) as steps:
+        count = self._count(writer, loop.length)
+        with to.loop("step", 0, count) as steps:
             at = affine(steps.index)
-            place = at * -1 + (length - 1) if loop.reverse else at
+            place = affine(count) + at * -1 + -1 if loop.reverse else at
             to.run(step, *given, to.positions(place, 1), thread, threads)
             team.wait(to)
         return to.routine(name, "a loop")
