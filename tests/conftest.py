@@ -19,6 +19,7 @@ GROUPS = {"benchmarks": "benchmarks", "conformance": "conformance", "docs": "doc
 # the same cases in every run, however slow the machine
 settings.register_profile(
     "chainrule",
+    max_examples=60,  # the nightly group draws many more
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow],

@@ -116,12 +116,7 @@ def test_every_example_is_tested() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(PICTURES))
-def test_the_pictures_are_drawn_and_the_report_is_the_same_every_time(
-    name: str,
-    first_run: Callable[[str], Run],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_the_pictures_are_drawn(name: str, first_run: Callable[[str], Run]) -> None:
     first = first_run(name)
     assert first.report.count("\n") >= 3
     drawn = list(first.folder.glob("*.svg"))
@@ -129,9 +124,20 @@ def test_the_pictures_are_drawn_and_the_report_is_the_same_every_time(
     for picture in drawn:
         assert ElementTree.parse(picture).getroot().tag == f"{SVG}svg"
         assert labels(picture)
+
+
+# plots are compared by their own tests, which train nothing
+@pytest.mark.parametrize("name", sorted(PICTURES.keys() - {"plots"}))
+def test_the_report_and_the_pictures_are_the_same_every_time(
+    name: str,
+    first_run: Callable[[str], Run],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    first = first_run(name)
     run(name, tmp_path)
     assert capsys.readouterr().out == first.report
-    for picture in drawn:
+    for picture in first.folder.glob("*.svg"):
         assert picture.read_bytes() == (tmp_path / picture.name).read_bytes()
 
 
