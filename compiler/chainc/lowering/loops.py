@@ -8,14 +8,14 @@ h = every_t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Protocol
 
 from chainc.dataclass import dataclass
-from chainc.ir import Graph, Node, apply, topological
+from chainc.ir import Graph, Node, apply
 from chainc.ir import substitute as with_nodes
-from chainc.ir.leaves import Input, Label, Slot
+from chainc.ir.leaves import Label, Slot
 from chainc.ir.text import to_text
 from chainc.ir.types import TensorType
 from chainc.lowering.kernels import Applied, Copy, Kernel
@@ -41,11 +41,11 @@ class Step:
     def of(cls, steps: Scan, wanted: Set[int]) -> Step:
         """For the results at these places."""
         kept = tuple(place for place in sorted(wanted) if place >= steps.carries)
-        carries = _needed(steps, wanted, kept)
         outputs = steps.body.outputs
+        last = (place for place in wanted if place < steps.carries)
+        carries = sorted(steps.carries_of([outputs[place] for place in kept], last))
         slots = {place: _slot(place, outputs[place].type) for place in carries}
-        leaves = {int(leaf.op.label): leaf for leaf in steps.body.leaves("input")}
-        known = {leaves[place]: slot for place, slot in slots.items() if place in leaves}
+        known = {leaf: slots[place] for place, leaf in steps.leaves.items() if place in slots}
         body = with_nodes(Graph(tuple(outputs[place] for place in (*kept, *carries))), known)
         results, nexts = body.outputs[: len(kept)], body.outputs[len(kept) :]
         pairs = zip(carries, nexts, strict=True)
@@ -55,18 +55,6 @@ class Step:
 
 def _slot(place: int, type: TensorType) -> Node:
     return apply(Slot(Label(f"{CARRY}{place}"), type))
-
-
-def _needed(steps: Scan, wanted: Iterable[int], kept: Sequence[int]) -> Sequence[int]:
-    """The carries that are wanted, and those on which others depend."""
-    found = {place for place in wanted if place < steps.carries}
-    while True:
-        outputs = [steps.body.outputs[place] for place in (*kept, *found)]
-        leaves = {int(n.op.label) for n in topological(outputs) if isinstance(n.op, Input)}
-        read = {place for place in leaves if place < steps.carries}
-        if read <= found:
-            return sorted(found)
-        found |= read
 
 
 class Writer(Protocol):
@@ -135,8 +123,7 @@ class Loops:
             else:
                 outside[buffer] = whole
         for place, out in zip(step.kept, outputs, strict=True):
-            stacked = out.type.with_shape((steps.length, *out.type.shape))
-            every = replace(writer.work(stacked), name=out.name)
+            every = replace(writer.work(steps.stacked(out.type)), name=out.name)
             found[place] = View(every, every.type)
             slices.append((out, every))
         inside = replace(program, inputs=(), prologue=())

@@ -43,12 +43,12 @@ CLOSURE_LIMIT = 1000  # buffers that a function reads from the one around it
 
 def prepare(program: Program) -> Program:
     """One primitive a kernel, with in-place reuse decided: the form that is printed."""
-    return reuse_in_place(with_loops(split(program), _prepared_step))
+    return _in_place(split(program))
 
 
-def _prepared_step(program: Program) -> Program:
-    """A loop is split with what is around it."""
-    return reuse_in_place(with_loops(program, _prepared_step))
+def _in_place(program: Program) -> Program:
+    """The steps of its loops too, which were split with it."""
+    return reuse_in_place(with_loops(program, _in_place))
 
 
 def buffer_bytes(program: Program, sizes: Mapping[str, int]) -> int:
@@ -227,9 +227,8 @@ class FunctionPrinter:
             yield kernel, lines
         comment = [Line("# new values that could not be computed in place")]
         for slot, view in self.program.updates:
-            copy = Copy(slot, (view,))
-            text = f"np.copyto({self.scope.names[slot]}, {self.scope.view(view)})"
-            yield copy, [*comment, Line(text, parts_of(copy))]
+            copy, line = self._update(slot, view)
+            yield copy, [*comment, line]
             comment = []
 
     def _lines_of(self, kernel: Kernel) -> Iterator[Line]:
@@ -244,9 +243,14 @@ class FunctionPrinter:
         for each in kernel.program.body:
             yield from _indented(self._lines_of(each), 1)
         for slot, view in kernel.program.updates:
-            copy = Copy(slot, (view,))
-            text = f"np.copyto({names[slot]}, {self.scope.view(view)})"
-            yield Line(f"{INDENT}{text}", parts_of(copy))
+            _, line = self._update(slot, view)
+            yield from _indented([line], 1)
+
+    def _update(self, slot: Buffer, view: View) -> tuple[Kernel, Line]:
+        """A new value is copied into its slot."""
+        copy = Copy(slot, (view,))
+        text = f"np.copyto({self.scope.names[slot]}, {self.scope.view(view)})"
+        return copy, Line(text, parts_of(copy))
 
     def _result(self, operand: Operand) -> str:
         text = self.scope.operand(operand)

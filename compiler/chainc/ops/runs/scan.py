@@ -8,7 +8,7 @@ what all steps have kept, one behind the other along a new first axis.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import TypeVar
 
@@ -73,8 +73,8 @@ class Scan(Op):
         return f"{way}: every {self.result - self.carries + 1}"
 
     def infer(self, *operands: TensorType) -> TensorType:
-        for leaf in self.body.leaves("input"):
-            self._check(int(leaf.op.label), leaf.type, operands)
+        for position, leaf in self.leaves.items():
+            self._check(position, leaf.type, operands)
         for position, output in enumerate(self.body.outputs[: self.carries]):
             if output.type != operands[position]:
                 raise MisfitError(
@@ -84,8 +84,27 @@ class Scan(Op):
                     "give the first carry the type that a step makes of it",
                 )
         type = self.body.outputs[self.result].type
-        kept = self.result >= self.carries
-        return type.with_shape((self.length, *type.shape)) if kept else type
+        return self.stacked(type) if self.result >= self.carries else type
+
+    @property
+    def leaves(self) -> Mapping[int, Node]:
+        """The inputs of the body, by the positions of the operands that they stand for."""
+        return {int(leaf.op.label): leaf for leaf in self.body.leaves("input")}
+
+    def stacked(self, type: TensorType) -> TensorType:
+        """Of a value in all steps, one behind the other."""
+        return type.with_shape((self.length, *type.shape))
+
+    def carries_of(self, roots: Sequence[Node], last: Iterable[int] = ()) -> Set[int]:
+        """The places of the carries that nodes of the body need, and of others, with theirs."""
+        found = set(last)
+        while True:
+            nodes = topological([*roots, *(self.body.outputs[place] for place in found)])
+            read = {int(n.op.label) for n in nodes if isinstance(n.op, Input)}
+            new = {place for place in read if place < self.carries} - found
+            if not new:
+                return found
+            found |= new
 
     def _check(self, position: int, type: TensorType, operands: Sequence[TensorType]) -> None:
         given = operands[position]
@@ -175,8 +194,8 @@ class _Backward:
         self.first = [i for i in floats if i < loop.carries]
         self.given = [i for i in floats if loop.carries <= i < self.end]
         self.fixed = [i for i in floats if i >= self.end]
-        starts = [g if i == loop.result else _zeros(operands[i]) for i in self.first]
-        self.carried = [*starts, *(_zeros(operands[i]) for i in self.fixed)]
+        starts = [g if i == loop.result else _zeros(operands[i].type) for i in self.first]
+        self.carried = [*starts, *(_zeros(operands[i].type) for i in self.fixed)]
         self.above = [g] if loop.result >= loop.carries else []
         self.stand_ins: dict[Node, Node] = {}  # in a step, and what they are or are slices of
 
@@ -219,7 +238,7 @@ class _Backward:
         body, first = self.loop.body, len(self.first)
         known = self._known()
         above = [self._stand_in(g, _slice(g.type)) for g in self.above]
-        leaves = {int(leaf.op.label): leaf for leaf in body.leaves("input")}
+        leaves = self.loop.leaves
         wanted = [leaves.get(i) for i in (*self.first, *self.fixed, *self.given)]
         outputs = [body.outputs[i] for i in self.first]
         kept = [body.outputs[self.loop.result] for _ in above]
@@ -227,37 +246,33 @@ class _Backward:
         pulled = self.pull([*outputs, *kept], nodes, [*after[:first], *above])
         by_leaf = dict(zip(nodes, substitute(Graph(tuple(pulled)), known).outputs, strict=True))
         found = [
-            _zeros_like(self.operands[i].type, sliced=i in self.given)
-            if leaf is None
-            else by_leaf[leaf]
+            by_leaf[leaf] if leaf is not None else _zeros(self._type_in_step(i))
             for i, leaf in zip((*self.first, *self.fixed, *self.given), wanted, strict=True)
         ]
         ends = first + len(self.fixed)
         sums = map(add, after[first:], found[first:ends])
         return [*found[:first], *sums], found[ends:]
 
+    def _type_in_step(self, position: int) -> TensorType:
+        type = self.operands[position].type
+        return _slice(type) if position in self.given else type
+
     def _known(self) -> Mapping[Node, Node]:
         """What a step reads, for values of the other loop's steps."""
-        loop, body = self.loop, self.loop.body
+        loop = self.loop
         known: dict[Node, Node] = {}
-        for place, node in enumerate(body.outputs):
+        for place, node in enumerate(loop.body.outputs):
             if place >= loop.carries and node not in known:
                 every = apply(replace(loop, result=place), *self.operands)
                 known[node] = self._stand_in(every, node.type)
-        for leaf in body.leaves("input"):
-            place = int(leaf.op.label)
+        for place, leaf in loop.leaves.items():
             if place >= loop.carries:
                 known[leaf] = self._stand_in(self.operands[place], leaf.type)
         return known
 
 
-def _zeros(like: Node) -> Node:
-    return broadcast_to(constant(0, like.dtype), like.shape)
-
-
-def _zeros_like(type: TensorType, *, sliced: bool) -> Node:
-    shape = type.shape[1:] if sliced else type.shape
-    return broadcast_to(constant(0, type.dtype), shape)
+def _zeros(type: TensorType) -> Node:
+    return broadcast_to(constant(0, type.dtype), type.shape)
 
 
 def _slice(type: TensorType) -> TensorType:

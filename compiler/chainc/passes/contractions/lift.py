@@ -15,7 +15,6 @@ from dataclasses import replace
 
 from chainc.ir import Graph, Node, apply, originating, rebuild, substitute, topological, with_inputs
 from chainc.ir.leaves import Constant, Input, Leaf
-from chainc.ir.types import Dim, TensorType
 from chainc.ops.arithmetic import Add, add
 from chainc.ops.contract import Contract
 from chainc.ops.elementwise import Elementwise
@@ -65,12 +64,12 @@ class _Lifted:
         self.loop, self.operands = node.op, operands
         self.outputs = self.loop.body.outputs
         self.order = topological(self.outputs)
-        self.leaves = {int(n.op.label): n for n in self.order if isinstance(n.op, Input)}
+        self.leaves = self.loop.leaves
         self.sums = self._sums(wanted)
         kept = [self.outputs[place] for place in wanted if place >= self.loop.carries]
         last = {p for p in wanted if p < self.loop.carries and p not in self.sums}
         after = [*kept, *self.sums.values()]
-        self.carries = self._carries(after, last)
+        self.carries = self.loop.carries_of(after, last)
         self.carried = self._depending(lambda place: place < self.loop.carries)
         self.moving = self._depending(lambda place: place < self._end)
         self.core = self.carried & set(topological(self.outputs[p] for p in self.carries))
@@ -103,7 +102,7 @@ class _Lifted:
                 found[place] = term
         while True:
             others = [self.outputs[place] for place in wanted if place not in found]
-            read = self._carries([*others, *found.values()], ())
+            read = self.loop.carries_of([*others, *found.values()])
             if read.isdisjoint(found):
                 return found
             found = {place: term for place, term in found.items() if place not in read}
@@ -114,17 +113,6 @@ class _Lifted:
             return None
         terms = [each for each in after.inputs if each is not leaf]
         return terms[0] if len(terms) == 1 and terms[0].type == after.type else None
-
-    def _carries(self, roots: Sequence[Node], last: Iterable[int]) -> Set[int]:
-        """The places of those that nodes depend on, and of others, with all that these need."""
-        found = set(last)
-        while True:
-            nodes = topological([*roots, *(self.outputs[place] for place in found)])
-            read = {int(n.op.label) for n in nodes if isinstance(n.op, Input)}
-            new = {place for place in read if place < self.loop.carries} - found
-            if not new:
-                return found
-            found |= new
 
     def _depending(self, counts: Callable[[int], bool]) -> Set[Node]:
         """The nodes that depend on an operand at such a place."""
@@ -139,7 +127,7 @@ class _Lifted:
         """Is there an op for all steps?"""
         stepped = [operand in self.moving for operand in node.inputs]
         stand_ins = [
-            step_input(0, _stacked(each.type, self.loop.length) if has else each.type)
+            step_input(0, self.loop.stacked(each.type) if has else each.type)
             for each, has in zip(node.inputs, stepped, strict=True)
         ]
         return over_steps(node.op, Steps(node.shape, stand_ins, stepped)) is not None
@@ -304,7 +292,3 @@ def _contracted(op: Contract, operands: Sequence[tuple[Node, bool]]) -> Node:
     if not b_stepped:
         return apply(Contract(op.a, op.b, op.result), apply(Sum((0,)), a), b)
     return apply(Contract(step + op.a, step + op.b, op.result), a, b)
-
-
-def _stacked(type: TensorType, length: Dim) -> TensorType:
-    return type.with_shape((length, *type.shape))

@@ -116,7 +116,7 @@ class ProgramWriter:
             if len(calls) >= MOST_CALLS:
                 before, calls = self._routine(f"{name}.part.{position}", calls, before), []
             if isinstance(kernel, Loop):
-                part = self._routine(f"{name}.part.{position}", calls, before)
+                part = self._routine(f"{name}.part.{position}", calls, before) if calls else before
                 before, calls = self._loop(f"{name}.loop.{position}", kernel, part), []
                 continue
             calls.append(self.kernel(kernel))
@@ -165,7 +165,7 @@ class ProgramWriter:
             team.wait(to)
         return writer
 
-    def _loop(self, name: str, loop: Loop, before: Routine) -> Routine:
+    def _loop(self, name: str, loop: Loop, before: Routine | None) -> Routine | None:
         """Runs a step again and again; the threads wait for each other after each."""
         if loop.length == 0:
             return before

@@ -133,7 +133,7 @@ class Recurrent(Module):
             )
         counts = None if lengths is None else self._counts(x, lengths)
         last: list[Sequence[Node]] = []
-        directions = 2 if self.bidirectional else 1
+        directions = len(self.cells) // self.layers
         for layer in range(self.layers):
             given = self.dropout(x) if layer else x
             found = [
