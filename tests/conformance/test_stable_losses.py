@@ -81,3 +81,26 @@ def test_a_softmax_over_no_elements_is_empty(target: str) -> None:
     found, logarithm = values([node, total], target, x=np.zeros((0, 2), np.float32))
     assert found.shape == (0, 2)
     np.testing.assert_array_equal(logarithm, [-INF, -INF])
+
+
+@TARGETS
+def test_a_softmax_of_rows_with_nothing_to_attend_to_is_zero_and_so_is_its_gradient(
+    target: str,
+) -> None:
+    x, keep = cr.input("x", (4, 3)), cr.input("keep", (4, 3), "bool")
+    weight = cr.input("weight", (4, 3))
+    y = cr.softmax(x, where=keep)
+    loss = cr.sum(weight * y * y)
+    mask = np.array([[1, 1, 1], [1, 0, 1], [0, 1, 0], [0, 0, 0]], bool)
+    at = np.array([[1, 2, 3], [-3e38, 3e38, 1e4], [1e30, -1e30, 5], [3e38, -INF, 7]], np.float32)
+    weights = np.arange(1, 13, dtype=np.float32).reshape(4, 3)
+    p, g = values([y, cr.grad(loss, x)], target, x=at, keep=mask, weight=weights)
+    e = np.exp(np.array([1.0, 2, 3]))
+    first = e / e.sum()
+    np.testing.assert_allclose(p, [first, [0, 0, 1], [0, 1, 0], [0, 0, 0]], rtol=1e-6)
+    slope = 2 * weights[0] * first
+    wanted = first * (slope - (slope * first).sum())
+    np.testing.assert_allclose(g[0], wanted, rtol=1e-4)
+    assert np.array_equal(g[1:], np.zeros((3, 3)))
+    with pytest.raises(cr.DTypeError, match=r"(?s)softmax: where=.*no truth values.*try: compare"):
+        cr.softmax(x, where=weight)

@@ -87,7 +87,8 @@ def things() -> Mapping[str, Any]:
 def layers() -> SimpleNamespace:
     """One of each kind, to be called."""
     made = (
-        nn.Linear(4, 3), nn.BatchNorm1d(4), nn.LayerNorm(4), nn.Dropout(0.5), nn.Embedding(4, 3),
+        nn.Linear(4, 3), nn.BatchNorm1d(4), nn.LayerNorm(4), nn.RMSNorm(4), nn.Dropout(0.5),
+        nn.Embedding(4, 3),
         nn.RNN(4, 3), nn.LSTM(4, 3), nn.GRU(4, 3),
         nn.ReLU(), nn.ELU(), nn.GELU(), nn.SiLU(), nn.Sigmoid(), nn.Softplus(), nn.Tanh(),
         nn.LeakyReLU(), nn.Softmax(), nn.LogSoftmax(), nn.PReLU(), nn.Maxout(4, 3), nn.Flatten(),

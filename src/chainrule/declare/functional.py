@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 
-from chainc.ir import Node, Operand, scope
-from chainc.ir.errors import InputError
+import numpy as np
+
+from chainc.ir import Node, Operand, describe, scope
+from chainc.ir.errors import DTypeError, InputError
 from chainc.ir.leaves import as_nodes
 from chainc.ops import (
     erf,
@@ -29,13 +31,39 @@ __all__ = ["elu", "gelu", "leaky_relu", "log_softmax", "silu", "softmax"]
 SATURATED = 20.0  # beyond it the tanh of `gelu` is 1 or -1 in every floating-point type
 
 
-def softmax(x: Operand, axis: int = -1) -> Node:
-    """e^x / Σ e^x along `axis`; the largest x is subtracted first, so nothing overflows."""
+def softmax(x: Operand, axis: int = -1, where: Node | None = None) -> Node:
+    """e^x / Σ e^x along `axis`; the largest x is subtracted first, so nothing overflows.
+
+    Args:
+        x: any node.
+        axis: along which the results add up to 1.
+        where: which elements take part, as truth values that broadcast to x. The others are 0, in
+            their derivatives too, even where none takes part.
+
+    Raises:
+        DTypeError: `where` is of other values.
+    """
     (x,) = as_nodes(x)
     axes = normalize_axes("softmax", axis, x.ndim)
     with scope("softmax"):
-        exponentials = exp(x - stop_gradient(max(x, axes, keepdims=True)))
-        return exponentials / sum(exponentials, axes, keepdims=True)
+        return _softmax(x, axes) if where is None else _masked_softmax(x, axes, where)
+
+
+def _softmax(x: Node, axes: tuple[int, ...]) -> Node:
+    exponentials = exp(x - stop_gradient(max(x, axes, keepdims=True)))
+    return exponentials / sum(exponentials, axes, keepdims=True)
+
+
+def _masked_softmax(x: Node, axes: tuple[int, ...], mask: Node) -> Node:
+    """What does not take part is very small, not -∞: where nothing does, nothing is NaN either."""
+    (mask,) = as_nodes(mask)
+    if not mask.dtype.is_bool:
+        raise DTypeError(
+            f"softmax: where={describe(mask)} is of no truth values",
+            hint="compare, such as where=0 < mask",
+        )
+    lowest = float(np.finfo(x.dtype.name).min) if x.dtype.is_float else 0.0
+    return where(mask, _softmax(where(mask, x, lowest), axes), 0.0)
 
 
 def log_softmax(x: Operand, axis: int = -1) -> Node:

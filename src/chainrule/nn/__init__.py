@@ -53,6 +53,7 @@ else:
         "MaxPool1d": "chainrule.nn.images.pooling",
         "MaxPool2d": "chainrule.nn.images.pooling",
         "MaxPool3d": "chainrule.nn.images.pooling",
+        "RMSNorm": "chainrule.nn.normalization",
         "Reshape": "chainrule.nn.combining",
         "Residual": "chainrule.nn.combining",
         "Upsample": "chainrule.nn.images.resizing",

@@ -16,7 +16,7 @@ from chainrule.declare.leaves import parameter
 from chainrule.nn.fitting import misfit, require_float
 from chainrule.nn.module import Module
 
-__all__ = ["BatchNorm1d", "LayerNorm"]
+__all__ = ["BatchNorm1d", "LayerNorm", "RMSNorm"]
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -123,7 +123,59 @@ class BatchNorm1d(BatchNorm):
 
 
 @dataclass(frozen=True, eq=False, init=False)
-class LayerNorm(Module):
+class RowNorm(Module):
+    """What layers share that normalise each row by itself: the sizes of the last axes."""
+
+    shape: tuple[int, ...]
+    eps: float
+    weight: Node | None
+    bias: Node | None
+
+    def _declare(
+        self,
+        shape: int | Sequence[int],
+        eps: float,
+        *,
+        affine: bool,
+        bias: bool,
+        name: str | None,
+    ) -> None:
+        kind = type(self).__name__
+        hint = f"give the size of the last axis, such as nn.{kind}(64)"
+        given = shape if isinstance(shape, list | tuple) else (shape,)
+        sizes = tuple(count(kind, "a size", each, hint=hint) for each in given)
+        number(kind, "eps", eps, above=0, hint="give eps=1e-5")
+        scaled = as_flag(kind, "affine", affine)
+        shifted = as_flag(kind, "bias", bias) and scaled
+        self._set(
+            name=name,
+            shape=sizes,
+            eps=eps,
+            weight=parameter("weight", sizes, "ones") if scaled else None,
+            bias=parameter("bias", sizes, "zeros") if shifted else None,
+        )
+        self.__post_init__()
+
+    def forward(self, x: Node) -> Node:
+        require_float(self.label, x)
+        if not self.shape or x.shape[-len(self.shape) :] != self.shape:
+            wanted = f"its last axes must be {format_shape(self.shape)}"
+            raise misfit(self.label, x, wanted, "change the input, or the shape of the layer")
+        return _affine(self._normal(x, tuple(range(-len(self.shape), 0))), self.weight, self.bias)
+
+    def _normal(self, x: Node, axes: tuple[int, ...]) -> Node:
+        """Normalised over these axes."""
+        raise NotImplementedError
+
+    def input_shape(self) -> tuple[str | int, ...]:
+        return ("batch", *self.shape)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(map(str, self.shape))})"
+
+
+@dataclass(frozen=True, eq=False, init=False)
+class LayerNorm(RowNorm):
     """y = (x - mean) / √(var + eps) · weight + bias, over the last axes of each row.
 
     The variance is the biased one, and the same is done in every mode (Ba, Kiros, Hinton 2016).
@@ -134,11 +186,6 @@ class LayerNorm(Module):
         weight: the scale, at first 1, of that shape; None with affine=False, as the bias, at first
             0.
     """
-
-    shape: tuple[int, ...]
-    eps: float
-    weight: Node | None
-    bias: Node | None
 
     def __init__(
         self,
@@ -160,36 +207,47 @@ class LayerNorm(Module):
         Raises:
             InputError: a size is no positive whole number, or `eps` not positive.
         """
-        hint = "give the size of the last axis, such as nn.LayerNorm(64)"
-        given = shape if isinstance(shape, list | tuple) else (shape,)
-        sizes = tuple(count("LayerNorm", "a size", each, hint=hint) for each in given)
-        number("LayerNorm", "eps", eps, above=0, hint="give eps=1e-5")
-        scaled = as_flag("LayerNorm", "affine", affine)
-        shifted = as_flag("LayerNorm", "bias", bias) and scaled
-        self._set(
-            name=name,
-            shape=sizes,
-            eps=eps,
-            weight=parameter("weight", sizes, "ones") if scaled else None,
-            bias=parameter("bias", sizes, "zeros") if shifted else None,
-        )
-        self.__post_init__()
+        self._declare(shape, eps, affine=affine, bias=bias, name=name)
 
-    def forward(self, x: Node) -> Node:
-        require_float(self.label, x)
-        if not self.shape or x.shape[-len(self.shape) :] != self.shape:
-            wanted = f"its last axes must be {format_shape(self.shape)}"
-            raise misfit(self.label, x, wanted, "change the input, or the shape of the layer")
-        axes = tuple(range(-len(self.shape), 0))
+    def _normal(self, x: Node, axes: tuple[int, ...]) -> Node:
         centred = x - mean(x, axes, keepdims=True)
-        variance = mean(square(centred), axes, keepdims=True)
-        return _affine(centred / sqrt(variance + self.eps), self.weight, self.bias)
+        return centred / sqrt(mean(square(centred), axes, keepdims=True) + self.eps)
 
-    def input_shape(self) -> tuple[str | int, ...]:
-        return ("batch", *self.shape)
 
-    def __repr__(self) -> str:
-        return f"LayerNorm({', '.join(map(str, self.shape))})"
+@dataclass(frozen=True, eq=False, init=False)
+class RMSNorm(RowNorm):
+    """y = x / √(mean(x²) + eps) · weight, over the last axes of each row.
+
+    A layer normalisation that leaves the mean alone (Zhang and Sennrich 2019).
+
+    Attributes:
+        shape: the sizes of the last axes, over which the mean of squares is taken.
+        eps: added to it: 1e-6 as in Keras; in PyTorch the spacing of numbers at 1.
+        weight: the scale, at first 1, of that shape; None with affine=False.
+    """
+
+    def __init__(
+        self,
+        shape: int | Sequence[int],
+        eps: float = 1e-6,
+        affine: bool = True,
+        name: str | None = None,
+    ) -> None:
+        """Declare the layer's parameter.
+
+        Args:
+            shape: a size, or the sizes of several last axes.
+            eps: added to the mean of squares.
+            affine: whether to scale.
+            name: the layer's own part of its parameter's name.
+
+        Raises:
+            InputError: a size is no positive whole number, or `eps` not positive.
+        """
+        self._declare(shape, eps, affine=affine, bias=False, name=name)
+
+    def _normal(self, x: Node, axes: tuple[int, ...]) -> Node:
+        return x / sqrt(mean(square(x), axes, keepdims=True) + self.eps)
 
 
 def _affine(x: Node, weight: Node | None, bias: Node | None) -> Node:

@@ -143,6 +143,18 @@ def test_layer_norm_is_over_the_last_axes_of_each_row() -> None:
     assert nn.LayerNorm(3, affine=False).parameters() == ()
 
 
+def test_rms_norm_leaves_the_mean_alone() -> None:
+    value = random.standard_normal((4, 2, 3)) + 5
+    for shape, axes in ((3, (2,)), ((2, 3), (1, 2))):
+        layer = nn.RMSNorm(shape, eps=0.01, name="rms")
+        function = cr.compile(layer(cr.input("x", ("batch", 2, 3))))
+        weight = random.standard_normal(shape).astype(np.float32)
+        found = function.bind(cr.State({"rms/weight": weight}))(x=value.astype(np.float32))
+        size = np.sqrt((value**2).mean(axes, keepdims=True) + 0.01)
+        np.testing.assert_allclose(found, value / size * weight, rtol=1e-5)
+    assert nn.RMSNorm(3, affine=False).parameters() == ()
+
+
 def test_bad_sizes_and_inputs_are_refused() -> None:
     with pytest.raises(
         cr.InputError, match=r"(?s)BatchNorm1d: features must be a whole.*try: give"
@@ -160,12 +172,14 @@ def test_bad_sizes_and_inputs_are_refused() -> None:
         nn.LayerNorm((2, 0))
     with pytest.raises(cr.InputError, match=r"(?s)LayerNorm: eps must be .*above 0.*try: give"):
         nn.LayerNorm(2, eps=-1.0)
+    with pytest.raises(cr.InputError, match=r"(?s)RMSNorm: a size must be.*try: g.*nn.RMSNorm"):
+        nn.RMSNorm(0)
     x = cr.input("x", ("batch", 4))
     with pytest.raises(cr.ShapeError, match=r"(?s)bn: input \[batch,4\] does not fit.*try: change"):
         nn.BatchNorm1d(3, name="bn")(x)
     with pytest.raises(cr.ShapeError, match=r"(?s)ln: input \[batch,4\] does not fit.*try: change"):
         nn.LayerNorm(3, name="ln")(x)
     whole = cr.input("x", ("batch", 3), dtype="int64")
-    for layer in (nn.BatchNorm1d(3), nn.LayerNorm(3)):
+    for layer in (nn.BatchNorm1d(3), nn.LayerNorm(3), nn.RMSNorm(3)):
         with pytest.raises(cr.DTypeError, match=r"(?s)is not floating-point.*try: convert it"):
             layer(whole)
