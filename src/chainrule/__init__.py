@@ -10,7 +10,7 @@
 Declare        input, parameter, constant, size, nn, init, losses, metrics, augment, zoo
 Compute        the Array API's functions under their names, such as exp, sum, matmul, where
 Differentiate  grad, value_and_grad, jvp, vjp, hvp, jacobian, hessian, custom_gradient
-Train          Trainer, optim, schedules, regularize, training, compile, datasets
+Train          Trainer, optim, schedules, regularize, training, compile, datasets, text
 See            draw, explain, derive, step_through, formula, plots
 Check          check_grad, check_backward
 """
@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from chainrule import nn as nn
     from chainrule import optim as optim
     from chainrule import plots as plots
+    from chainrule import text as text
     from chainrule import zoo as zoo
     from chainrule.compiled.callbacks import Checkpoint as Checkpoint
     from chainrule.compiled.callbacks import CSVLog as CSVLog
@@ -172,6 +173,7 @@ else:
         "schedules": "chainrule.schedules",
         "scan": "chainrule.sequences.scan",
         "step_through": "chainrule.teaching.stepper.stepper",
+        "text": "chainrule.text",
         "training": "chainrule.steps.loop",
         "zoo": "chainrule.zoo",
         "unfold": "chainrule.declare.windows.convolution",

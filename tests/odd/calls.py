@@ -62,7 +62,8 @@ def things() -> Mapping[str, Any]:
     modules = {name: getattr(cr, name) for name in public}
     return {
         "cr": cr, "augment": cr.augment, "zoo": cr.zoo, "nn": nn, "optim": optim, "plots": cr.plots,
-        "datasets": cr.datasets, "lenet": cr.zoo.lenet5(), **modules,
+        "datasets": cr.datasets, "text": cr.text,
+        "corpus": cr.text.Characters.of("to be or not"),        "lenet": cr.zoo.lenet5(), **modules,
         "training": training, "program": program, "state": state, "result": result,
         "predict": cr.compile(logits, target="numpy").bind(state), "model": model,
         "one_step": cr.compile(step, target="numpy"), "graph": cr.Graph([loss]),

@@ -107,5 +107,12 @@ PLOTS: dict[str, Arguments] = {
     "datasets.xor": {"n": 8, "noise": 0.1, "seed": 0},
     "datasets.mnist": {"folder": "digits", "limit": 1000},
     "datasets.read_idx": {"path": "digits.idx", "limit": 1000},
+    "text.Characters": {"path": None},
+    "corpus.of": {"content": "to be or not"},
+    "corpus.encode": {"content": "not"},
+    "corpus.decode": {"tokens": [0, 1]},
+    "corpus.split": {"share": 0.5},
+    "corpus.windows": {"length": 4, "stride": 2},
+    "corpus.streams": {"batch": 2, "length": 3},
     "datasets.Split": {"x": np.ones((2, 2), np.float32), "y": np.zeros(2, np.int32)},
 }  # fmt: skip

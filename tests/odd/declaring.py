@@ -158,6 +158,8 @@ LOSSES: dict[str, Arguments] = {
        for name in BY_CLASS},
     **{f"metrics.{name}_{average}": {"logits": logits, "labels": y}
        for name in BY_CLASS for average in ("macro", "micro", "weighted")},
+    **{f"metrics.{name}": {"logits": logits, "labels": y, "ignore_index": None}
+       for name in ("bits_per_character", "perplexity")},
     "metrics.confusion_matrix": {"logits": logits, "labels": y},
     "metrics.top_k": {"logits": logits, "labels": y, "k": 2},
     "metrics.roc": {"score": v, "targets": v > 0.0, "bins": 16},
@@ -166,7 +168,13 @@ LOSSES: dict[str, Arguments] = {
 }  # fmt: skip
 
 # what every optimizer takes
-EACH: Arguments = {"signal": [], "maximize": False, "constraints": [], "average": None}
+EACH: Arguments = {
+    "signal": [],
+    "clip": None,
+    "maximize": False,
+    "constraints": [],
+    "average": None,
+}
 
 OPTIMIZERS: dict[str, Arguments] = {
     "schedules.constant": {"rate": 0.1},

@@ -8,6 +8,7 @@ The definitions are those of scikit-learn, with a quotient without a denominator
 from chainrule.declare.metrics.classes import *
 from chainrule.declare.metrics.errors import *
 from chainrule.declare.metrics.hits import *
+from chainrule.declare.metrics.language import *
 from chainrule.declare.metrics.ranking import *
 from chainrule.declare.metrics.two_classes import *
 from chainrule.writing.public import public_names

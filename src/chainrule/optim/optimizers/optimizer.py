@@ -22,7 +22,7 @@ from chainrule.optim.hyperparameters import Hyperparameters
 from chainrule.optim.optimizers.changes import Changes, step_of
 from chainrule.optim.optimizers.minimizer import Minimizer
 from chainrule.optim.signals.accumulate import is_due
-from chainrule.optim.signals.chain import Link, as_chain, batches_of, through
+from chainrule.optim.signals.chain import Link, Transform, as_chain, batches_of, through
 from chainrule.optim.signals.rules import Signals, check_signals
 from chainrule.steps.step import Step
 
@@ -42,6 +42,8 @@ class Optimizer(Minimizer):
         signal: what changes the signals before they are used, in this order: transforms, such as
             `optim.clip.by_global_norm(1.0)`, or penalties, scalar nodes whose derivatives are added
             and which are no part of the loss that is reported.
+        clip: the same for the transform that is last of them, such as
+            `optim.clip.by_global_norm(1.0)`.
         maximize: make the loss larger instead; what is reported is the loss itself.
         constraints: what the new weights are moved to, in this order, such as
             `regularize.max_norm(3.0)`.
@@ -50,6 +52,7 @@ class Optimizer(Minimizer):
 
     lr: float | ScheduleLike
     signal: Sequence[Link] = field(default=(), kw_only=True)
+    clip: Transform | None = field(default=None, kw_only=True)
     maximize: bool = field(default=False, kw_only=True)
     constraints: Sequence[Constraint] = field(default=(), kw_only=True)
     average: Average | None = field(default=None, kw_only=True)
@@ -62,7 +65,13 @@ class Optimizer(Minimizer):
         as_flag(name, "maximize", self.maximize)
         _check_average(name, self.average)
         object.__setattr__(self, "signal", as_chain(name, self.signal))
+        _check_clip(name, self.clip)
+        as_chain(name, self._chain)
         object.__setattr__(self, "constraints", as_constraints(name, self.constraints))
+
+    @property
+    def _chain(self) -> Sequence[Link]:
+        return self.signal if self.clip is None else (*self.signal, self.clip)
 
     def scalars(self, hyperparameters: Hyperparameters) -> Mapping[str, Node]:
         """The scalar nodes that `updates` reads."""
@@ -91,13 +100,13 @@ class Optimizer(Minimizer):
             suffix: the end of the hyperparameters' names.
         """
         wide = any(parameter.type.dtype == float64 for parameter in signals)
-        due = max(batches, batches_of(self.signal))
+        due = max(batches, batches_of(self._chain))
         hyperparameters = Hyperparameters(float64 if wide else float32, due, suffix)
         updates: dict[Node, Node] = {}
         with scope(type(self).__name__.lower()):
             if self.maximize:
                 signals = {parameter: -signal for parameter, signal in signals.items()}
-            signals = through(self.signal, signals)
+            signals = through(self._chain, signals)
             scalars = self.scalars(hyperparameters)
             for parameter, signal in signals.items():
                 updates.update(self._update(parameter, signal, scalars))
@@ -126,6 +135,14 @@ class Optimizer(Minimizer):
         dtype = parameter.type.dtype
         own = {name: astype(scalar, dtype) for name, scalar in scalars.items()}
         return self.updates(parameter, signal, own)
+
+
+def _check_clip(optimizer: str, given: object) -> None:
+    if given is not None and (isinstance(given, Node) or not callable(given)):
+        raise GraphError(
+            f"{optimizer}: clip is a {type(given).__name__}",
+            hint="give a transform, such as clip=optim.clip.by_global_norm(1.0)",
+        )
 
 
 def _check_average(optimizer: str, given: object) -> None:

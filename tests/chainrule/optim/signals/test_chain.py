@@ -122,6 +122,27 @@ def test_norms_are_clipped_alone_and_together(limit: float, target: str) -> None
         )
 
 
+def test_clip_is_the_last_link_of_the_chain() -> None:
+    loss, w, _ = regression()
+    penalty, clip = 3.0 * cr.sum(w), optim.clip.by_value(0.5)
+    found, last, first = (
+        moved(sgd.minimize(loss), "numpy")["w"]
+        for sgd in (
+            optim.SGD(1.0, signal=[penalty], clip=clip),
+            optim.SGD(1.0, signal=[penalty, clip]),
+            optim.SGD(1.0, signal=[clip, penalty]),
+        )
+    )
+    np.testing.assert_array_equal(found, last)
+    assert not np.allclose(found, first)
+
+
+@pytest.mark.parametrize("given", [1.0, cr.input("limit")])
+def test_what_clips_is_a_transform(given: Any) -> None:
+    with pytest.raises(cr.GraphError, match=r"SGD: clip is a \w+\n  where: .*\n  try: give a"):
+        optim.SGD(1.0, clip=given)
+
+
 def test_a_limit_may_be_an_input() -> None:
     loss, *_ = regression()
     limit = cr.input("limit", default=100.0)
