@@ -75,6 +75,14 @@ def first(axis: int, choose: Callable[[Sequence[float]], float], x: Floats) -> I
     return result
 
 
+def ranked(x: Floats, *, descending: bool) -> Integers:
+    """Where each element comes: how many must stand before it."""
+    left, right = x[..., None, :], x[..., :, None]
+    before = left > right if descending else left < right
+    before |= (left == right) & np.tri(x.shape[-1], k=-1, dtype=bool)
+    return np.argsort(before.sum(-1), -1)
+
+
 def taken(axis: int, x: Floats, indices: Integers) -> Floats:
     result = np.empty(x.shape[:axis] + indices.shape + x.shape[axis + 1 :])
     for before in np.ndindex(x.shape[:axis]):
@@ -229,6 +237,10 @@ EXPECTED: Mapping[str, Callable[..., npt.ArrayLike]] = {
     "argmin": lambda op, x: first(op.axis, min, x),
     "take": lambda op, x, i: taken(op.axis, x, i),
     "scatter_add": lambda op, x, i, u: scattered(op.axis, x, i, u),
+    "cumsum": lambda _op, x: x @ np.triu(np.ones((x.shape[-1],) * 2)),
+    "take_along": lambda _op, x, i: np.take_along_axis(x, i, -1),
+    "add_along": lambda _op, x, i, u: x + np.sum(np.eye(x.shape[-1])[i] * u[..., None], -2),
+    "argsort": lambda op, x: ranked(x, descending=op.descending),
     "one_hot": lambda op, i: np.eye(op.depth)[i],
     "arange": lambda op: list(range(op.stop)),
     "size": lambda op: op.dim,

@@ -37,7 +37,7 @@ __all__ = ["arange", "argmax", "argmin", "one_hot", "pick", "scatter_add", "take
 T = TypeVar("T")
 
 
-def _require_indices(indices: TensorType) -> None:
+def require_indices(indices: TensorType) -> None:
     if indices.dtype.kind != "i":
         raise MisfitError(
             DTypeError,
@@ -46,7 +46,7 @@ def _require_indices(indices: TensorType) -> None:
         )
 
 
-def _require_summands(x: TensorType, updates: TensorType) -> None:
+def require_summands(x: TensorType, updates: TensorType) -> None:
     if x.dtype.kind == "b" or promote(x.dtype, updates.dtype) != x.dtype:
         raise MisfitError(
             DTypeError,
@@ -65,7 +65,7 @@ class Take(Op):
     axis: int
 
     def infer(self, x: TensorType, indices: TensorType) -> TensorType:
-        _require_indices(indices)
+        require_indices(indices)
         require_axes((self.axis,), x)
         return x.with_shape((*x.shape[: self.axis], *indices.shape, *x.shape[self.axis + 1 :]))
 
@@ -94,8 +94,8 @@ class ScatterAdd(Op):
     axis: int
 
     def infer(self, x: TensorType, indices: TensorType, updates: TensorType) -> TensorType:
-        _require_indices(indices)
-        _require_summands(x, updates)
+        require_indices(indices)
+        require_summands(x, updates)
         require_axes((self.axis,), x)
         expected = (*x.shape[: self.axis], *indices.shape, *x.shape[self.axis + 1 :])
         if updates.shape != expected:
@@ -133,7 +133,7 @@ class OneHot(Op):
     dtype: DType = float32
 
     def infer(self, indices: TensorType) -> TensorType:
-        _require_indices(indices)
+        require_indices(indices)
         return TensorType((*indices.shape, self.depth), self.dtype)
 
     def kernel(self, k: Kernels[T], result: TensorType, indices: T) -> T:
@@ -155,7 +155,7 @@ class Pick(Op):
     roles = ("x", "index")
 
     def infer(self, x: TensorType, indices: TensorType) -> TensorType:
-        _require_indices(indices)
+        require_indices(indices)
         if not x.shape or indices.shape != x.shape[:-1]:
             raise MisfitError(
                 ShapeError,

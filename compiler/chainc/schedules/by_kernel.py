@@ -11,7 +11,13 @@ from chainc.lowering.views import Buffer
 from chainc.schedules.contraction.schedule import schedule_contract
 from chainc.schedules.elementwise import schedule_copy, schedule_fill, schedule_map
 from chainc.schedules.frame import Frame
-from chainc.schedules.indexing import (
+from chainc.schedules.indexing.rows import (
+    schedule_add_along,
+    schedule_order,
+    schedule_pick_along,
+    schedule_running_sum,
+)
+from chainc.schedules.indexing.slices import (
     schedule_arange,
     schedule_gather,
     schedule_one_hot,
@@ -44,6 +50,10 @@ for _schedule in (
     schedule_one_hot,
     schedule_pick,
     schedule_arange,
+    schedule_running_sum,
+    schedule_pick_along,
+    schedule_add_along,
+    schedule_order,
     schedule_random_bits,
     schedule_permutation,
 ):

@@ -31,7 +31,7 @@ from chainc.lowering.instructions import Argument, Instruction
 from chainc.lowering.kernels import Applied, Map
 from chainc.lowering.views import Buffer, Panels, View
 from chainc.ops.families.indexing import Gather, Pick, ScatterAdd
-from chainc.schedules.indexing import (
+from chainc.schedules.indexing.slices import (
     schedule_gather,
     schedule_pick,
     schedule_scatter_add,

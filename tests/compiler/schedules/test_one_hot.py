@@ -26,7 +26,7 @@ from chainc.ir.types import (
 from chainc.lowering.kernels import Applied
 from chainc.lowering.views import Panels, View
 from chainc.ops.families.indexing import Iota, OneHot, Pick
-from chainc.schedules.indexing import (
+from chainc.schedules.indexing.slices import (
     schedule_arange,
     schedule_one_hot,
     schedule_pick,

@@ -11,11 +11,14 @@ from chainc.interpreters.integers import as_integers, integer_power
 from chainc.ir.errors import InputError
 from chainc.ir.types import Array
 from chainc.ops.families.philox import permutation, random_bits
+from chainc.ops.families.rows import add_along, order_of
 
 __all__ = [
+    "add_along",
     "as_integers",
     "erf",
     "integer_power",
+    "order_of",
     "permutation",
     "random_bits",
     "require_indices",

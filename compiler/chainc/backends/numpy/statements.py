@@ -18,6 +18,7 @@ from chainc.lowering.kernels import Contraction, Copy, Fill, Kernel, Map, Reduct
 from chainc.lowering.views import Literal, Operand, View
 from chainc.ops.families.indexing import Gather, IndexOf, Iota, OneHot, Pick, ScatterAdd
 from chainc.ops.families.random import Permutation, RandomWords
+from chainc.ops.families.rows import AddAlong, Order, PickAlong, RunningSum
 
 
 def statements(kernel: Kernel, scope: SourceNames) -> list[str]:
@@ -168,6 +169,33 @@ def _arange(_family: Iota, kernel: Kernel, scope: SourceNames) -> list[str]:
     out, narrow = scope.names[kernel.out], kernel.out.type.dtype.itemsize == 1
     casting = ', casting="unsafe"' if narrow else ""
     return [f"np.copyto({out}, np.arange({out}.size){casting})"]
+
+
+@write_statements.register
+def _running_sum(_family: RunningSum, kernel: Kernel, scope: SourceNames) -> list[str]:
+    (x,) = scope.operands(kernel.operands)
+    return [f"np.cumsum({x}, axis=-1, out={scope.names[kernel.out]})"]
+
+
+@write_statements.register
+def _pick_along(_family: PickAlong, kernel: Kernel, scope: SourceNames) -> list[str]:
+    x, indices = scope.operands(kernel.operands)
+    return [f"np.copyto({scope.names[kernel.out]}, np.take_along_axis({x}, {indices}, -1))"]
+
+
+@write_statements.register
+def _add_along(_family: AddAlong, kernel: Kernel, scope: SourceNames) -> list[str]:
+    indices, updates = scope.operands(kernel.operands)
+    return [f"add_along({scope.names[kernel.out]}, {indices}, {updates})"]
+
+
+@write_statements.register
+def _order(family: Order, kernel: Kernel, scope: SourceNames) -> list[str]:
+    (x,) = scope.operands(kernel.operands)
+    first = f"{scope.names[kernel.out]}[..., 0, :]"
+    if family.descending:
+        return [f"np.copyto({first}, order_of({x}, descending=True))"]
+    return [f'np.copyto({first}, np.argsort({x}, axis=-1, kind="stable"))']
 
 
 @write_statements.register

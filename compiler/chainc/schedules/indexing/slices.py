@@ -101,7 +101,7 @@ def schedule_pick(_family: Pick, frame: Frame) -> None:
 
     def body(place: Place) -> None:
         index = frame.builder.cast(frame.load(listed, place), int64)
-        index = _within(frame, index, rows.shape[last]) if root.checks_indices else index
+        index = within(frame, index, rows.shape[last]) if root.checks_indices else index
         there = located(frame.builder, affine(index), last, [rows])
         frame.finish(frame.load(rows, Place(rows.shape, (*place.point, there))), place)
 
@@ -133,7 +133,7 @@ def _check_all(frame: Frame, listed: Access, bound: Dim) -> None:
     Sweep(frame, listed.shape, [listed], lanes, exact=True).run(body)
 
 
-def _within(frame: Frame, index: Register, bound: Dim) -> Register:
+def within(frame: Frame, index: Register, bound: Dim) -> Register:
     """An index out of range is reported; what is read then is the first element, or the last."""
     builder = frame.builder
     builder.fail(_outside(frame, index, bound))
@@ -270,4 +270,4 @@ class _Slices:
         frame, builder = self.frame, self.frame.builder
         place = Place(self.listed.shape, point[self.axis : self.first])
         index = builder.cast(frame.load(self.listed, place), int64)
-        return _within(frame, index, self.table.shape[self.axis]) if self.checked else index
+        return within(frame, index, self.table.shape[self.axis]) if self.checked else index

@@ -1,0 +1,1 @@
+"""Indexing by tensors: whole slices, and elements of rows."""
