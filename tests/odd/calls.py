@@ -63,7 +63,7 @@ def things() -> Mapping[str, Any]:
     return {
         "cr": cr, "augment": cr.augment, "zoo": cr.zoo, "nn": nn, "optim": optim, "plots": cr.plots,
         "datasets": cr.datasets, "text": cr.text,
-        "corpus": cr.text.Characters.of("to be or not"),        "lenet": cr.zoo.lenet5(), **modules,
+        "corpus": cr.text.Characters.of("to be or not"), "lenet": cr.zoo.lenet5(), **modules,
         "training": training, "program": program, "state": state, "result": result,
         "predict": cr.compile(logits, target="numpy").bind(state), "model": model,
         "one_step": cr.compile(step, target="numpy"), "graph": cr.Graph([loss]),

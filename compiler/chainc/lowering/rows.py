@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from chainc.ir.types import has_named_size, named, named_axes, names_of
 from chainc.lowering.kernels import Kernel
-from chainc.lowering.program import Program
+from chainc.lowering.program import Loop, Program
 from chainc.lowering.views import Buffer, Operand, SizeValue, View
 
 
@@ -17,7 +18,10 @@ def rows_are_independent(program: Program) -> bool:
         return False
     if not all(_leads(result) for result in results if has_named_size(result.type.shape)):
         return False
-    kernels = (*program.prologue, *program.body)
+    return _all_keep_rows_apart((*program.prologue, *program.body))
+
+
+def _all_keep_rows_apart(kernels: Sequence[Kernel]) -> bool:
     return all(_keeps_rows_apart(member) for kernel in kernels for member in kernel.single)
 
 
@@ -28,6 +32,10 @@ def _leads(operand: Operand) -> bool:
 
 
 def _keeps_rows_apart(kernel: Kernel) -> bool:
+    if isinstance(kernel, Loop):
+        program, steps_are_rows = kernel.program, has_named_size((kernel.length,))
+        carried = all(view.keeps_rows_apart for _, view in program.updates)
+        return not steps_are_rows and carried and _all_keep_rows_apart(program.body)
     return (
         kernel.keeps_rows_apart
         and not any(isinstance(operand, SizeValue) for operand in kernel.operands)

@@ -128,11 +128,11 @@ def check_indices(
         array, limit = arrays[index.key], bind(index.bound, sizes)
         if not isinstance(limit, int) or array.size == 0:
             continue
-        low, high = array.min(), array.max()
-        if low < 0 or high >= limit:
+        if array.min() < 0 or array.max() >= limit:
+            place = np.argwhere(np.less(array, 0) | np.greater_equal(array, limit))[0].tolist()
             raise InputError(
-                f"input {index.key!r} holds the index {low if low < 0 else high}, "
-                f"out of range for an axis of size {limit}",
+                f"input {index.key!r} holds the index {array[tuple(place)]}"
+                f"{f' at {place}' if place else ''}, out of range for an axis of size {limit}",
                 where=f"{index.origin.location}, where it is used as an index",
                 hint=f"give values from 0 to {limit - 1}",
             )

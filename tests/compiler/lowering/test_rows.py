@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -79,16 +81,53 @@ def test_groups_are_looked_into() -> None:
     assert not rows_are_independent(group(lower(Graph((one, other)))))
 
 
+def running(x: Node, axis: int, first: Node) -> Node:
+    """Running sums, each of half the one before."""
+
+    def add(h: Node, x_t: Node) -> tuple[Node, Node]:
+        return h / 2.0 + x_t, h
+
+    _, every = cr.scan(add, first, x, axis=axis)
+    assert isinstance(every, Node)
+    return every
+
+
+def test_loops_along_rows_leave_them_apart_and_loops_over_rows_do_not() -> None:
+    zeros = cr.broadcast_to(cr.constant(0.0), ("batch",))
+    assert independent(running(X, 1, zeros))
+    assert not independent(running(X, 0, cr.constant(np.zeros(6, np.float32))))
+    assert not independent(running(X - cr.mean(X, axis=0), 1, zeros))
+    assert not independent(running(X, 1, cr.mean(X) + zeros))
+
+
+def test_a_step_that_mixes_rows_forbids_blocks() -> None:
+    def mix(h: Node, x_t: Node) -> tuple[Node, Node]:
+        return h + cr.mean(x_t), h
+
+    first = cr.broadcast_to(cr.constant(0.0), ("batch",))
+    _, every = cr.scan(mix, first, X, axis=1)
+    assert isinstance(every, Node)
+    assert not independent(every)
+
+
 def test_blocks_of_rows_give_the_same_bits() -> None:
-    y = cr.softmax(cr.tanh(X @ W), axis=1)
+    run = check_blocks(cr.softmax(cr.tanh(X @ W), axis=1))
+    np.testing.assert_array_equal(run(x=VALUES)[300:301], run(x=VALUES[300:301]))
+
+
+def test_blocks_of_sequences_give_the_same_bits() -> None:
+    check_blocks(cr.nn.GRU(2, 5)(cr.reshape(X, ("batch", 3, 2))))
+
+
+VALUES = np.random.default_rng(0).standard_normal((2 * BLOCK + 37, 6)).astype(np.float32)
+
+
+def check_blocks(y: Node) -> Callable[..., Array]:
     run = cr.compile(y)
     run = run.bind(run.initial_state(0))
-    rows = 2 * BLOCK + 37
-    values = np.random.default_rng(0).standard_normal((rows, 6)).astype(np.float32)
-    whole = run(x=values)
-    parts = [run(x=values[start : start + BLOCK]) for start in range(0, rows, BLOCK)]
-    np.testing.assert_array_equal(whole, np.concatenate(parts))
-    np.testing.assert_array_equal(whole[300:301], run(x=values[300:301]))
+    parts = [run(x=VALUES[start : start + BLOCK]) for start in range(0, len(VALUES), BLOCK)]
+    np.testing.assert_array_equal(run(x=VALUES), np.concatenate(parts))
+    return run
 
 
 @settings(max_examples=150)

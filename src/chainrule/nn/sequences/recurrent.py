@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+import numpy as np
+
 from chainc.dataclass import dataclass
 from chainc.ir import Node, describe
 from chainc.ir.errors import InputError, ShapeError
-from chainc.ops import arange, broadcast_to, concat, expand_dims, sigmoid, tanh, where
+from chainc.ops import arange, broadcast_to, concat, expand_dims, sigmoid, take, tanh, where
 from chainc.ops.movement import as_flag
 from chainrule.declare import init as initializers
 from chainrule.declare.arguments import count
@@ -116,7 +118,7 @@ class Recurrent(Module):
         Args:
             x: (batch, time, features).
             lengths: (batch), integers: how much of each sequence counts. Behind it nothing is
-                remembered anew, and the result is 0.
+                remembered anew, and the result is 0. A call refuses more than there are steps.
 
         Returns:
             (batch, time, hidden), twice as wide in both directions; and for each layer, first
@@ -151,8 +153,10 @@ class Recurrent(Module):
                 f"{self.label}: the lengths {describe(lengths)} are no (batch) of integers",
                 hint='declare them as cr.input("lengths", ("batch",), dtype="int32")',
             )
-        steps = arange(x.shape[1], lengths.dtype)
-        return expand_dims(steps < expand_dims(lengths, 1), 2)
+        time = x.shape[1]
+        if isinstance(time, int):  # looked up, so that a longer one is refused where a call begins
+            lengths = take(constant(np.arange(time + 1, dtype=lengths.dtype.numpy)), lengths)
+        return expand_dims(arange(time, lengths.dtype) < expand_dims(lengths, 1), 2)
 
     def _along(
         self, x: Node, cell: Cell, counts: Node | None, *, reverse: bool

@@ -73,6 +73,12 @@ def test_layers_in_both_directions_are_their_formulas(kind: type[nn.LSTM], targe
     found = run.bind(state)(x=given, lengths=counts)
     assert found.shape == (3, STEPS, 2 * HIDDEN)
     np.testing.assert_allclose(found, expected, atol=1e-6)
+    message = (
+        r"input 'lengths' holds the index 6 at \[1\], out of range for an axis of size 6\n"
+        r"  where: .*test_recurrent\.py:\d+, .*\n  try: give values from 0 to 5"
+    )
+    with pytest.raises(cr.InputError, match=message):
+        run.bind(state)(x=given, lengths=[5, 6, 3])
 
 
 def test_a_network_learns_what_came_some_steps_before() -> None:
