@@ -22,6 +22,7 @@ sequences = cr.input("sequences", ("batch", 4, 8))
 images = cr.input("images", ("batch", 4, 8, 8))
 volumes = cr.input("volumes", ("batch", 4, 4, 4, 4))
 steps = cr.input("steps", ("batch", 5, 4))
+tokens = cr.input("tokens", ("batch", 5), dtype="int32")
 v = cr.input("v", (4,))
 n = cr.input("n", (3,), dtype="int32")
 s = cr.input("s")
@@ -33,6 +34,9 @@ square = s * s + 3.0 * s
 step = optim.SGD(lr=0.1).minimize(loss)
 inputs: Mapping[str, Any] = {"x": np.ones((8, 4), np.float32)}
 data: Mapping[str, Any] = {**inputs, "y": np.zeros(8, np.int32)}
+
+SEQUENCES = ("RNN", "LSTM", "GRU", "LearnedPositions", "SinusoidalPositions", "RotaryPositions",
+             "MultiHeadAttention", "TransformerBlock")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,9 @@ def layers() -> SimpleNamespace:
     made = (
         nn.Linear(4, 3), nn.BatchNorm1d(4), nn.LayerNorm(4), nn.RMSNorm(4), nn.Dropout(0.5),
         nn.Embedding(4, 3),
-        nn.RNN(4, 3), nn.LSTM(4, 3), nn.GRU(4, 3),
+        nn.RNN(4, 3), nn.LSTM(4, 3), nn.GRU(4, 3), nn.LearnedPositions(6, 4),
+        nn.SinusoidalPositions(4), nn.RotaryPositions(4), nn.MultiHeadAttention(4, 2),
+        nn.TransformerBlock(4, 2), nn.Transformer(4, 4, 2, 1, 6),
         nn.ReLU(), nn.ELU(), nn.GELU(), nn.SiLU(), nn.Sigmoid(), nn.Softplus(), nn.Tanh(),
         nn.LeakyReLU(), nn.Softmax(), nn.LogSoftmax(), nn.PReLU(), nn.Maxout(4, 3), nn.Flatten(),
         nn.Lambda(cr.exp), nn.Reshape(2, 2), nn.Residual(nn.Tanh()), nn.Concat(nn.Tanh()),
@@ -135,7 +141,8 @@ def given_to(module: nn.Module) -> cr.Node:
         "Embedding": y,
         "BatchNorm1d": x,
         "Upsample": images,
-        **dict.fromkeys(("RNN", "LSTM", "GRU"), steps),
+        "Transformer": tokens,
+        **dict.fromkeys(SEQUENCES, steps),
     }
     return others.get(layer, ranks.get(layer[-2:], x))
 

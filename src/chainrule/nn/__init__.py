@@ -22,8 +22,11 @@ if TYPE_CHECKING:
     from chainrule.nn.images.resizing import *
     from chainrule.nn.mlp import *
     from chainrule.nn.normalization import *
+    from chainrule.nn.sequences.attention import *
     from chainrule.nn.sequences.embedding import *
+    from chainrule.nn.sequences.positions import *
     from chainrule.nn.sequences.recurrent import *
+    from chainrule.nn.sequences.transformer import *
 else:
     # Who needs dense layers alone does not wait for the others.
     _LATER = {
@@ -60,6 +63,12 @@ else:
         "GRU": "chainrule.nn.sequences.recurrent",
         "LSTM": "chainrule.nn.sequences.recurrent",
         "RNN": "chainrule.nn.sequences.recurrent",
+        "LearnedPositions": "chainrule.nn.sequences.positions",
+        "MultiHeadAttention": "chainrule.nn.sequences.attention",
+        "RotaryPositions": "chainrule.nn.sequences.positions",
+        "SinusoidalPositions": "chainrule.nn.sequences.positions",
+        "Transformer": "chainrule.nn.sequences.transformer",
+        "TransformerBlock": "chainrule.nn.sequences.transformer",
     }
 
     def _answer(names: list[str]) -> None:

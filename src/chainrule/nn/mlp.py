@@ -14,7 +14,7 @@ from chainrule.nn.dropout import Dropout
 from chainrule.nn.linear import Linear
 from chainrule.nn.module import Module
 from chainrule.nn.normalization import BatchNorm1d
-from chainrule.nn.sequential import Sequential
+from chainrule.nn.sequential import Sequential, made_by
 
 __all__ = ["MLP"]
 
@@ -55,10 +55,11 @@ class MLP(Sequential):
                 hint="give those of the input, the hidden layers and the output: MLP(64, 32, 10)",
             )
         normalised = as_flag("MLP", "batch_norm", batch_norm)
+        dropping = Dropout(dropout).rate > 0
         layers: list[Module] = []
         for rows, columns in pairwise(sizes[:-1]):
             layers.append(Linear(rows, columns, init=init))
             layers += [BatchNorm1d(columns)] if normalised else []
-            layers.append(activation())
-            layers += [Dropout(dropout)] if dropout else []
+            layers.append(made_by("MLP", "activation", activation))
+            layers += [Dropout(dropout)] if dropping else []
         super().__init__(*layers, Linear(sizes[-2], sizes[-1], init=init), name=name)

@@ -77,11 +77,14 @@ class Module(Adopting):
         self._set(label=Label(text, given=self.name is not None))
         self._adopt_parts()
 
-    def __call__(self, *inputs: Node) -> Node:
-        """The layer's graph over `inputs`, in a box with the layer's name."""
+    def __call__(self, *inputs: Node, **named: Node | None) -> Node:
+        """The layer's graph over its inputs, in a box with the layer's name.
+
+        What a layer can do without, such as a mask, is given by name, or is None.
+        """
         self._check_declared()
         self._adopt_parts()
-        for value in inputs:
+        for value in (*inputs, *(each for each in named.values() if each is not None)):
             if not isinstance(value, Node):
                 raise InputError(
                     f"{self.label}: a layer is applied to nodes, not to a {type(value).__name__}",
@@ -89,7 +92,7 @@ class Module(Adopting):
                     "the numbers are given when the compiled graph is called",
                 )
         with scope(self.label.text):
-            result = answering(self.forward, f"{self.label}")(*inputs)
+            result = answering(self.forward, f"{self.label}")(*inputs, **named)
         if not isinstance(result, Node):
             raise GraphError(
                 f"{self.label}: forward gave a {type(result).__name__}, not a node",

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import overload
+from collections.abc import Callable, Iterator, Sequence
+from typing import ParamSpec, overload
 
 from chainc.dataclass import dataclass
 from chainc.ir import Node
 from chainc.ir.errors import InputError
 from chainc.ops.movement import DimLike
+from chainrule.declare.calls import answering
 from chainrule.nn.module import Module
 
 __all__ = ["Sequential"]
+
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -72,6 +75,24 @@ class Sequential(Module):
 
     def __repr__(self) -> str:
         return f"Sequential({', '.join(map(repr, self.layers))})"
+
+
+def made_by(
+    owner: str, name: str, make: Callable[P, object], *args: P.args, **named: P.kwargs
+) -> Module:
+    """The layer that a class of layers gives, or a function.
+
+    Raises:
+        InputError: it gives none.
+    """
+    given: object = make
+    made = answering(make, f"{owner}: {name}")(*args, **named) if callable(given) else given
+    if isinstance(made, Module):
+        return made
+    raise InputError(
+        f"{owner}: {name}={make!r} makes no layer",
+        hint=f"give a class of layers, or a function that gives one, such as {name}=nn.GELU",
+    )
 
 
 def check_layers(kind: str, layers: Sequence[object]) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from chainc.dataclass import dataclass
-from chainc.ir import Node, current_origin, describe
+from chainc.ir import Node, current_origin, describe, scope
 from chainc.ir.errors import DTypeError
-from chainc.ops import take
+from chainc.ops import matmul, matrix_transpose, take
 from chainrule.declare import init as initializers
 from chainrule.declare.arguments import count
 from chainrule.declare.init import InitializerLike
@@ -62,6 +62,15 @@ class Embedding(Module):
                 hint='declare them as cr.input("x", ("batch",), dtype="int32")',
             )
         return take(self.weight, x)
+
+    def scores(self, x: Node) -> Node:
+        """How much x, (..., features), is like each row: x · weightᵀ, (..., count).
+
+        As the last layer of a network that begins with the table, which has one matrix less so
+        (Press and Wolf, 2017).
+        """
+        with scope(self.label.text):
+            return matmul(x, matrix_transpose(self.weight))
 
     def __repr__(self) -> str:
         return f"Embedding({self.count}, {self.features})"
