@@ -18,7 +18,8 @@ class Dropout(Module):
 
     So the mean stays what it was, and nothing has to be undone for predictions (Srivastava et al.,
     JMLR 2014, in the inverted form of PyTorch). Each use in each step draws a new mask, from the
-    run's seed and step; the backward pass reads the same one. The shape is any, and stays.
+    run's seed and step; the backward pass reads the same one. In the cell of a loop each step of
+    the loop does; one mask for all of them is drawn outside. The shape is any, and stays.
 
     Attributes:
         rate: the share that is dropped.

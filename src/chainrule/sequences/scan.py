@@ -10,9 +10,11 @@ import numpy as np
 from chainc.ir import Graph, Node, Operand, apply, describe, substitute, topological
 from chainc.ir.errors import GraphError, ShapeError
 from chainc.ir.leaves import Constant, SizeOf, constant
-from chainc.ir.types import Dim
+from chainc.ir.types import Dim, TensorType, int64
+from chainc.ops.index import arange
 from chainc.ops.movement import as_flag, as_shape, normalize_axis, permute_dims
 from chainc.ops.runs.modes import Updating
+from chainc.ops.runs.random import drawing_in_step
 from chainc.ops.runs.scan import Scan, step_input, steps_of
 
 Nodes = Node | Sequence[Node]
@@ -36,7 +38,7 @@ def scan(
         last, every = cr.scan(cell, carry=h0, xs=x, axis=1)
 
     The cell is called once, when the loop is declared. What else it reads, such as weights, is the
-    same in all steps, and so is what it draws at random; `cr.grad` goes through.
+    same in all steps; what it draws at random is new in each. `cr.grad` goes through.
 
     Args:
         cell: gives the next carry, and what is kept of the step or None.
@@ -98,12 +100,14 @@ class _Loop:
         slices = [each.type.with_shape(each.shape[1:]) for each in self.given]
         types = [*(each.type for each in self.first), *slices]
         inputs = [step_input(position, type) for position, type in enumerate(types)]
+        number = step_input(len(inputs), TensorType((), int64))
         count = len(self.first)
         carry = tuple(inputs[:count]) if self.several_carries else inputs[0]
         given = tuple(inputs[count:]) if self.several_sequences else inputs[-1]
         arguments = (carry, given) if has_sequences else (carry,)
         _check_cell(cell, arguments)
-        result: object = cell(*arguments)
+        with drawing_in_step(number):
+            result: object = cell(*arguments)
         if not isinstance(result, tuple) or len(result) != 2:
             raise GraphError(
                 f"scan: the cell gives {_told(result)}, not the next carry and what is kept",
@@ -115,7 +119,11 @@ class _Loop:
         )
         self.keeps = result[1] is not None
         self._check(nexts)
-        self.body, self.fixed = _closed(inputs, steps_of(inputs[:count], nexts, kept).outputs)
+        outputs = steps_of(inputs[:count], nexts, kept).outputs
+        if number in set(topological(outputs)):
+            inputs.append(number)
+            self.given.append(arange(self.length))
+        self.body, self.fixed = _closed(inputs, outputs)
         self.kept = len(kept)
 
     def _check(self, nexts: Sequence[Node]) -> None:

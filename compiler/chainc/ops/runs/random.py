@@ -5,14 +5,19 @@ easy as 1, 2, 3", SC 2011), keyed by the seed and counted by (element, stream, s
 step can be replayed and nothing has to be kept for the backward pass.
 
 Seed and step are those of the run, its states "seed" and "step", unless others are given. A draw
-that is given no stream gets one of its own when its graph is resolved.
+that is given no stream gets one of its own when its graph is resolved. A draw in a loop has a key,
+which is drawn outside of it, in the place of the seed, and counts the steps of the loop: so the
+loop of the derivative draws the same.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import field, replace
+from itertools import count
 from numbers import Real
 from typing import TypeVar
 
@@ -29,10 +34,32 @@ from chainc.ops.families import random as families
 from chainc.ops.functions import cos, log, sqrt
 from chainc.ops.logic import as_dtype, astype
 from chainc.ops.movement import DimLike, as_shape
+from chainc.ops.reduce import sum
 
 __all__ = ["bernoulli", "normal", "permutation", "random_bits", "uniform"]
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class _Step:
+    """The step of a loop while it is declared: its number, and streams for what it draws."""
+
+    number: Node
+    streams: Iterator[int] = field(default_factory=count)
+
+
+_STEPS: ContextVar[tuple[_Step, ...]] = ContextVar("steps", default=())  # inner loops last
+
+
+@contextmanager
+def drawing_in_step(number: Node) -> Iterator[None]:
+    """Draws that are declared inside are new in each step of a loop; `number` is that of a step."""
+    token = _STEPS.set((*_STEPS.get(), _Step(number)))
+    try:
+        yield
+    finally:
+        _STEPS.reset(token)
 
 
 class Random(Op):
@@ -131,6 +158,24 @@ def _chosen(stream: str | None) -> int | None:
     return None if stream is None else stream_of(stream)
 
 
+def _draw(op: Random, seed: Operand | None, step: Operand | None) -> Node:
+    """With the seed and step that are given, else those of the run, and of the loop."""
+    steps = _STEPS.get()
+    if not steps or not (step is None or op.stream is None):
+        return apply(op, *_key(seed, step))
+    *around, here = steps
+    token = _STEPS.set(tuple(around))
+    key = _draw(RandomBits((2,), op.stream), seed, None)
+    _STEPS.reset(token)
+    number = here.number if step is None else constant(step)
+    return apply(op.in_stream(next(here.streams)), _joined(key), number)
+
+
+def _joined(words: Node) -> Node:
+    """Two words as one number of 63 bits."""
+    return sum(astype(words, int64) * constant(np.array([1 << 31, 1])))
+
+
 def _key(seed: Operand | None, step: Operand | None) -> tuple[Node, Node]:
     """Those given; without a seed those of the run, so that each step draws new numbers."""
     if seed is None:
@@ -145,7 +190,7 @@ def random_bits(
     stream: str | None = None,
 ) -> Node:
     """32 independent uniform bits an element, as int32; the arguments are those of `uniform`."""
-    return apply(RandomBits(as_shape(shape), _chosen(stream)), *_key(seed, step))
+    return _draw(RandomBits(as_shape(shape), _chosen(stream)), seed, step)
 
 
 def permutation(
@@ -155,7 +200,7 @@ def permutation(
     stream: str | None = None,
 ) -> Node:
     """A pseudo-random order of 0 … count-1, as int64; the arguments are those of `uniform`."""
-    return apply(Permutation(as_shape((count,))[0], _chosen(stream)), *_key(seed, step))
+    return _draw(Permutation(as_shape((count,))[0], _chosen(stream)), seed, step)
 
 
 def uniform(
@@ -175,7 +220,8 @@ def uniform(
     Args:
         shape: numbers, or names of sizes such as "batch".
         seed: by default the run's, so that each step of a training draws new numbers.
-        step: by default the number of the run's steps, and 0 where a seed is given.
+        step: by default the number of the run's steps, and 0 where a seed is given. In a loop its
+            steps count too: each draws new numbers.
         low: the smallest number.
         high: the end of the range.
         stream: draws of one seed, step and stream are the same; by default each has its own.
