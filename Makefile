@@ -16,6 +16,9 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 PEERS := .venv-peers/bin/python
 
+# Hundreds of processes import the same modules, which are compiled once.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test suite graphs check docs bench peers clean
 .DELETE_ON_ERROR:
 

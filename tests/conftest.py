@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +27,8 @@ settings.register_profile(
 )
 settings.load_profile("chainrule")
 
+gc.disable()  # while tests are collected there is no garbage, but ever more that is no garbage
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
@@ -47,6 +50,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(GROUPS[folder])
         if isinstance(item, pytest.Function) and "chromium" in item.fixturenames:
             item.add_marker("browser")
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays to the end: nothing has to look through it again."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture

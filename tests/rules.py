@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib
 import itertools
+import math
 import pkgutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import get_type_hints
 
 import numpy as np
@@ -48,6 +49,11 @@ class Instance:
         return not self.rule.at
 
     @property
+    def elements(self) -> int:
+        """Of the result."""
+        return math.prod(static(self.left.type.bind(SIZES).shape))
+
+    @property
     def is_exact(self) -> bool:
         return self.rule.kind_at(self.left) == "exact"
 
@@ -66,10 +72,11 @@ def all_rules() -> list[Rule]:
     return [rule for rules in sets if isinstance(rules, RuleSet) for rule in rules]
 
 
-def instances(rule: Rule) -> Iterator[Instance]:
+@cache
+def instances(rule: Rule) -> Sequence[Instance]:
     """The rule over operands of every element type and shape at which it applies."""
-    for arguments in rule.at or _elementwise(len(_hints(rule))):
-        yield from instances_at(rule, arguments)
+    tried = rule.at or _elementwise(len(_hints(rule)))
+    return [instance for arguments in tried for instance in instances_at(rule, arguments)]
 
 
 def instances_at(rule: Rule, arguments: Sequence[object]) -> Iterator[Instance]:
@@ -85,6 +92,7 @@ def instances_at(rule: Rule, arguments: Sequence[object]) -> Iterator[Instance]:
             yield Instance(rule, *sides)
 
 
+@cache
 def _hints(rule: Rule) -> dict[str, object]:
     hints = get_type_hints(rule.statement)
     del hints["return"]

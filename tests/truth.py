@@ -6,6 +6,7 @@ import decimal
 import math
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import cast
 
 import numpy as np
@@ -80,6 +81,7 @@ def units_off(found: Array, true: Array, scale: Array) -> Numbers:
         )
 
 
+@lru_cache(maxsize=1 << 14)  # what is special is drawn again and again
 def _exp(x: Decimal) -> Decimal:
     """NaN where even these exponents end."""
     y = x.exp()
