@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, get_args
 
-from chainc.drawing.node_roles import NodeRoles, Path
+from chainc.drawing.node_roles import NodeRoles, Path, before_loops
 from chainc.drawing.stretches import Key, Keys, fold_repeats, fold_stretches, vertex_count
 from chainc.ir import Node
 from chainc.ir.errors import InputError
@@ -102,7 +102,8 @@ def _at_depth(roles: NodeRoles, depth: int) -> set[Path]:
 
 
 def _innermost(roles: NodeRoles) -> set[Path]:
-    paths = set(roles.paths.values()) - {()}
+    """A loop closes with the layer around it, if there is one."""
+    paths = {before_loops(path) or path for path in roles.paths.values()} - {()}
     return paths - {path[:length] for path in paths for length in range(len(path))}
 
 

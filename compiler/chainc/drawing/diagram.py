@@ -15,9 +15,12 @@ from functools import cached_property
 
 from chainc.dataclass import dataclass
 from chainc.drawing.detail import Detail, Folded, keys_of
+from chainc.drawing.loops import opened
 from chainc.drawing.node_roles import (
     Box,
+    Drawn,
     Kind,
+    LoopScope,
     NodeRoles,
     Path,
     differentiations,
@@ -55,7 +58,7 @@ class Course(Enum):
     ACROSS = "across"  # a value of one pass that the next one uses
     TURN = "turn"  # where the forward pass ends and the gradient begins
     UPDATE = "update"  # a new value on its way into its state slot
-    RETURN = "return"  # new values on their way into the slots of a closed layer
+    RETURN = "return"  # a new value on its way back: to a closed layer, to the next step
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,10 +110,32 @@ def diagram(
     detail: Detail | None = None,
     fold: Folded = (),
     small_print: Mapping[Node, Lines] | None = None,
+    *,
+    loops: bool = True,
 ) -> Diagram:
-    """The picture's contents; the arguments are those of `dot.to_dot`."""
-    roles = NodeRoles(graph, by_layer=True)
-    return assemble(roles, *keys_of(roles, detail, fold), small_print)
+    """The picture's contents; the arguments are those of `dot.to_dot`, and whether loops open."""
+    found = opened(graph, loops=loops, in_short=detail in (None, "layers"))
+    roles = NodeRoles(found.graph, by_layer=True, returns=found.returns, inside=found.inside)
+    printed = ((new, (small_print or {}).get(nodes[-1])) for new, nodes in found.shown.items())
+    told = {new: lines for new, lines in printed if lines and not isinstance(new.op, Drawn)}
+    return _of_given(assemble(roles, *keys_of(roles, detail, fold), told), found.shown)
+
+
+def _of_given(picture: Diagram, shown: Mapping[Node, Sequence[Node]]) -> Diagram:
+    """The picture whose vertices and edges stand for nodes of the graph that was given."""
+
+    def given(edge: Edge) -> Edge:
+        value = None if edge.value is None else next(iter(shown.get(edge.value, ())), None)
+        reads = tuple((node, i) for reader, i in edge.reads for node in shown.get(reader, ()))
+        return replace(
+            edge, source=same[edge.source], target=same[edge.target], value=value, reads=reads
+        )
+
+    same: dict[Vertex, Vertex] = {}
+    for vertex in picture.vertices:
+        nodes = tuple(node for each in vertex.nodes for node in shown.get(each, ()))
+        same[vertex] = replace(vertex, nodes=nodes)
+    return Diagram(tuple(same.values()), tuple(map(given, picture.edges)), picture.note)
 
 
 def assemble(
@@ -136,7 +161,8 @@ class _Assembly:
         for key, nodes in members.items():
             self.vertices[key] = replace(self._vertex(key, nodes), nodes=tuple(nodes))
         results = list(self._results())
-        edges = (*self._operands(), *self._bundles(), *self._turns(), *self._updates(), *results)
+        inner = (*self._operands(), *self._bundles(), *self._turns())
+        edges = (*inner, *self._updates(), *self._returns(), *results)
         markers = (edge.target for edge in results)
         return Diagram((*self.vertices.values(), *markers), edges, note)
 
@@ -157,7 +183,9 @@ class _Assembly:
             lines = tuple(filter(None, (key.title, key.where, contents)))
             return Vertex(kind, Form.STRETCH, lines, " · ".join(lines), key.path)
         tooltip = " / ".join(box.label for box in key)
-        return Vertex(kind, Form.LAYER, (key[-1].label, contents), tooltip, key[:-1])
+        scope = key[-1].scope
+        told = scope.contents if isinstance(scope, LoopScope) else (contents,)
+        return Vertex(kind, Form.LAYER, (key[-1].label, *told), tooltip, key[:-1])
 
     def _node(self, node: Node) -> Vertex:
         kind, path = self.roles.kind(node), self.roles.paths[node]
@@ -178,6 +206,8 @@ class _Assembly:
             return (_within(self.roles.paths[node], node.op.label),)
         if isinstance(node.op, Input) and node.op.default is not None:
             return (f"{node.op.label} = {node.op.default:g}",)
+        if isinstance(node.op, Drawn):
+            return node.op.lines
         text = notation.literal(node)
         if text is not None:
             return (f"seed {text}" if is_seed(node) else text,)
@@ -254,7 +284,7 @@ class _Assembly:
     @cached_property
     def _written(self) -> Mapping[tuple[Key, Key], Node]:
         """Pairs of the vertex with a new value and the one with its slot, and the last such."""
-        updates = self.roles.graph.updates.items()
+        updates = self.roles.updates.items()
         return {(self.keys[value], self.keys[slot]): value for slot, value in updates}
 
     def _updates(self) -> Iterable[Edge]:
@@ -264,6 +294,13 @@ class _Assembly:
                 carried = node if isinstance(slot, Node) else None
                 ends = self.vertices[value], self.vertices[slot]
                 yield Edge(*ends, course, "the new value", value=carried)
+
+    def _returns(self) -> Iterable[Edge]:
+        for carry, value in self.roles.returns.items():
+            source, target = self.keys[value], self.keys[carry]
+            if not is_same(source, target):
+                ends = self.vertices[source], self.vertices[target]
+                yield Edge(*ends, Course.RETURN, "the value for the next step", value=value)
 
     def _results(self) -> Iterable[Edge]:
         """To each output from its node; to all together from a closed layer or a stretch."""
@@ -350,7 +387,7 @@ def _own_name(node: Node) -> str:
 def _tooltip(node: Node) -> str:
     """`add f32[batch,32] · model/linear1 · digits.py:12 · local derivative of relu`."""
     origin = node.origin
-    parts = [f"{node.op.name} {node.type}"]
+    parts = [f"{node.op.name or node.op.label} {node.type}"]
     if isinstance(node.op, Input | Slot):
         parts.append(node.op.label)
     parts += [origin.scope, origin.location.short if origin.location else ""]

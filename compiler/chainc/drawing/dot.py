@@ -57,6 +57,7 @@ _LOOKS: Mapping[Kind, _Look] = {
     Kind.HYPERPARAMETER: _Round("ellipse", _GREEN, "filled,dashed"),
     Kind.PARAMETER: _Look("cylinder", _YELLOW),
     Kind.STATE: _Look("cylinder", _GREY),
+    Kind.CARRY: _Look("cylinder", _PURPLE),
     Kind.CONSTANT: _Look("plaintext", _WHITE, "", height="0.2"),
     Kind.FORWARD: _Look("box", _BLUE, "filled,rounded"),
     Kind.GRADIENT: _Round("octagon", _ORANGE),
@@ -112,9 +113,9 @@ def to_dot(
         InputError: another direction or detail, a scope that the graph has not, or too many wires.
     """
     _check(detail, direction)
-    picture = diagram(graph, detail, fold, small_print)
+    picture = diagram(graph, detail, fold, small_print, loops=not wires)
     if wires and len(picture.vertices) > LARGEST_CIRCUIT and detail is None:
-        picture = diagram(graph, "layers", fold, small_print)
+        picture = diagram(graph, "layers", fold, small_print, loops=False)
     if wires:
         _require_readable(picture)
         picture = with_wires(picture, wires)
@@ -293,6 +294,7 @@ _EXPLAINED: Mapping[Kind, str] = {
     Kind.UPDATE: "box",
     Kind.PARAMETER: "cylinder",
     Kind.STATE: "cylinder",
+    Kind.CARRY: "cylinder",
 }
 
 

@@ -6,12 +6,13 @@ What it is, which pass it belongs to, and the boxes around it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import field
 from enum import Enum
 from functools import cached_property
 
 from chainc.dataclass import dataclass
 from chainc.formulas import notation
-from chainc.ir import Graph, Node, Scope
+from chainc.ir import Graph, Node, Op, Scope
 from chainc.ir.leaves import Input, Leaf, Slot
 from chainc.ops.formula import fused_parts
 
@@ -26,12 +27,33 @@ class Kind(Enum):
     HYPERPARAMETER = "hyperparameter"
     PARAMETER = "parameter"
     STATE = "state"
+    CARRY = "carry"
     CONSTANT = "constant"
     FORWARD = "forward"
     GRADIENT = "gradient"
     FAN_OUT_SUM = "fan-out sum"
     UPDATE = "update"
     OUTPUT = "output"
+
+
+@dataclass(frozen=True, eq=False)
+class LoopScope(Scope):
+    """The steps of a loop: in words, and what a closed box says of them."""
+
+    title: str
+    contents: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Drawn(Op):
+    """What only pictures have: a vertex that says what it is, such as the carry of a loop."""
+
+    lines: tuple[str, ...]
+    is_carry: bool = False
+
+    @property
+    def label(self) -> str:
+        return self.lines[0]
 
 
 @dataclass(frozen=True)
@@ -44,7 +66,8 @@ class Box:
     @property
     def label(self) -> str:
         power = str(self.order).translate(_SUPERSCRIPTS) if self.order > 1 else ""
-        return f"∂{power} {self.scope.name}" if self.order else self.scope.name
+        name = self.scope.title if isinstance(self.scope, LoopScope) else self.scope.name
+        return f"∂{power} {name}" if self.order else name
 
 
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -59,10 +82,20 @@ class NodeRoles:
     Attributes:
         graph: whose nodes they are.
         by_layer: give the optimizer's box one inside for each layer that it changes.
+        returns: the carries of loops, with their values for the next step, in the graph's updates.
+        inside: the boxes around a loop, of all that it computes.
     """
 
     graph: Graph
     by_layer: bool = False
+    returns: Mapping[Node, Node] = field(default_factory=dict)
+    inside: Mapping[Node, Path] = field(default_factory=dict)
+
+    @cached_property
+    def updates(self) -> Mapping[Node, Node]:
+        """The new values of the graph's own states."""
+        updates = self.graph.updates.items()
+        return {slot: value for slot, value in updates if slot not in self.returns}
 
     @cached_property
     def absorbed(self) -> Mapping[Node, Node | None]:
@@ -99,7 +132,8 @@ class NodeRoles:
     @cached_property
     def for_updates(self) -> frozenset[Node]:
         """The declared nodes that are computed for nothing but new values of state."""
-        values, outputs = set(self.graph.updates.values()), set(self.graph.outputs)
+        values = set(self.updates.values())
+        outputs = {*self.graph.outputs, *self.returns.values()}
         found: set[Node] = set()
         for node in reversed(self.graph.nodes):
             if node in outputs or differentiations(node) or isinstance(node.op, Leaf):
@@ -134,8 +168,14 @@ class NodeRoles:
             if isinstance(node.op, Leaf):
                 paths[node] = () if isinstance(node.op, Input) else self._beside(node, paths)
                 continue
-            paths[node] = self._in_optimizer.get(node) or _path(node)
+            paths[node] = self._in_optimizer.get(node) or self._path(node)
         return paths
+
+    def _path(self, node: Node) -> Path:
+        around = self.inside.get(node, ())
+        known = {box.scope for box in around}
+        own = (box for box in _path(node) if box.scope not in known)
+        return (*around, *own)[:DEEPEST]
 
     @property
     def optimizer_boxes(self) -> frozenset[Path]:
@@ -158,9 +198,9 @@ class NodeRoles:
     @cached_property
     def _changed(self) -> Mapping[Node, frozenset[str]]:
         """The layers whose parameters, or what is kept beside them, a node helps to change."""
-        owners = {slot: self._owner(slot) for slot in self.graph.updates}
+        owners = {slot: self._owner(slot) for slot in self.updates}
         changed: dict[Node, frozenset[str]] = {}
-        for slot, value in self.graph.updates.items():
+        for slot, value in self.updates.items():
             changed[value] = changed.get(value, frozenset()) | owners[slot]
         for node in reversed(self.graph.nodes):
             users = (changed.get(user, frozenset()) for user in self.graph.users[node])
@@ -177,24 +217,33 @@ class NodeRoles:
     @cached_property
     def _parameters(self) -> Sequence[str]:
         """The labels of what is updated and trained, the longest first."""
-        slots = [slot.op for slot in self.graph.updates if isinstance(slot.op, Slot)]
+        slots = [slot.op for slot in self.updates if isinstance(slot.op, Slot)]
         return sorted((op.label for op in slots if op.trainable), key=len, reverse=True)
 
     def _beside(self, leaf: Node, paths: Mapping[Node, Path]) -> Path:
         users = self.graph.users[leaf]
         least = min((self.order[user] for user in users), default=0)
-        return common([paths[user] for user in users if self.order[user] == least])
+        shared = common([paths[user] for user in users if self.order[user] == least])
+        return before_loops(shared)
 
     def kind(self, node: Node) -> Kind:
         if isinstance(node.op, Input):
             return Kind.INPUT if node.op.default is None else Kind.HYPERPARAMETER
         if isinstance(node.op, Slot):
             return Kind.PARAMETER if node.op.trainable else Kind.STATE
+        if isinstance(node.op, Drawn) and node.op.is_carry:
+            return Kind.CARRY
         if differentiations(node):
             return Kind.FAN_OUT_SUM if notation.is_fan_out_sum(node) else Kind.GRADIENT
         if isinstance(node.op, Leaf):
             return Kind.CONSTANT
         return Kind.UPDATE if node in self.for_updates else Kind.FORWARD
+
+
+def before_loops(path: Path) -> Path:
+    """The boxes around the outermost loop; all where there is none."""
+    loops = [place for place, box in enumerate(path) if isinstance(box.scope, LoopScope)]
+    return path[: loops[0]] if loops else path
 
 
 def parts_of(node: Node) -> Sequence[Node]:

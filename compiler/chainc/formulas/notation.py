@@ -89,6 +89,8 @@ def lines(node: Node, constants: Mapping[int, str]) -> tuple[str, ...]:
         return ("fused kernel", *_steps(op.fused_body, ["(1)", *names[2:]], first))
     if op.fused_body is not None:
         return ("fused kernel", *_steps(op.fused_body, names))
+    if op.has_steps:
+        return (op.label,)
     if isinstance(op, Formula):
         return (op.title, *_formula(op, constants))
     if isinstance(op, Window | OverlapAdd):

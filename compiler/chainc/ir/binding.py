@@ -21,46 +21,58 @@ def bind_graph(graph: Graph, sizes: Mapping[str, int]) -> Graph:
     Raises:
         ShapeError: an op does not allow the size, such as the maximum over no elements.
     """
-    if not sizes:
-        return graph
-    return rebuild(graph, lambda node, inputs: _bind_node(node, inputs, sizes))
+    return _Binding(sizes).graph(graph) if sizes else graph
 
 
-def _bind_node(node: Node, inputs: tuple[Node, ...], sizes: Mapping[str, int]) -> Node:
-    op = _bind_op(node.op, sizes)
-    if op is node.op and all(new is old for new, old in zip(inputs, node.inputs, strict=True)):
-        return node
-    with originating(node.origin):
-        return apply(op, *inputs)
+class _Binding:
+    """Sizes to put in the place of names, and what has been done with graphs that ops hold."""
 
+    def __init__(self, sizes: Mapping[str, int]) -> None:
+        self.sizes = sizes
+        self.bodies: dict[Graph, Graph] = {}  # so that the results of one loop share theirs
 
-def _bind_op(op: Op, sizes: Mapping[str, int]) -> Op:
-    changes: dict[str, object] = {}
-    for field in dataclasses.fields(op):
-        old = getattr(op, field.name)
-        new = _bind_attribute(old, sizes)
-        if new is not old:
-            changes[field.name] = new
-    return dataclasses.replace(op, **changes) if changes else op
+    def graph(self, graph: Graph) -> Graph:
+        return rebuild(graph, self._node)
 
+    def _node(self, node: Node, inputs: tuple[Node, ...]) -> Node:
+        op = self._op(node.op)
+        if op is node.op and all(new is old for new, old in zip(inputs, node.inputs, strict=True)):
+            return node
+        with originating(node.origin):
+            return apply(op, *inputs)
 
-def _bind_attribute(value: object, sizes: Mapping[str, int]) -> object:
-    """The attribute with its names bound; itself where none occurs."""
-    if isinstance(value, Size):
-        return bind(value, sizes) if any(name in sizes for name in value.names) else value
-    if isinstance(value, TensorType):
-        shape = _bind_attribute(value.shape, sizes)
-        return value if shape is value.shape else value.bind(sizes)
-    if isinstance(value, Graph):
-        bound = bind_graph(value, sizes)
-        unchanged = all(a is b for a, b in zip(bound.roots, value.roots, strict=True))
-        return value if unchanged else bound
-    if isinstance(value, Op):
-        return _bind_op(value, sizes)
-    if isinstance(value, tuple):
-        parts = tuple(_bind_attribute(part, sizes) for part in value)
-        return value if all(a is b for a, b in zip(parts, value, strict=True)) else parts
-    return value
+    def _op(self, op: Op) -> Op:
+        changes: dict[str, object] = {}
+        for field in dataclasses.fields(op):
+            old = getattr(op, field.name)
+            new = self._attribute(old)
+            if new is not old:
+                changes[field.name] = new
+        return dataclasses.replace(op, **changes) if changes else op
+
+    def _attribute(self, value: object) -> object:
+        """The attribute with its names bound; itself where none occurs."""
+        if isinstance(value, Size):
+            found = any(name in self.sizes for name in value.names)
+            return bind(value, self.sizes) if found else value
+        if isinstance(value, TensorType):
+            shape = self._attribute(value.shape)
+            return value if shape is value.shape else value.bind(self.sizes)
+        if isinstance(value, Graph):
+            return self._body(value)
+        if isinstance(value, Op):
+            return self._op(value)
+        if isinstance(value, tuple):
+            parts = tuple(map(self._attribute, value))
+            return value if all(a is b for a, b in zip(parts, value, strict=True)) else parts
+        return value
+
+    def _body(self, body: Graph) -> Graph:
+        if body not in self.bodies:
+            bound = self.graph(body)
+            unchanged = all(a is b for a, b in zip(bound.roots, body.roots, strict=True))
+            self.bodies[body] = body if unchanged else bound
+        return self.bodies[body]
 
 
 @dataclass(frozen=True)

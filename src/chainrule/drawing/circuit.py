@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 
 import numpy as np
@@ -17,8 +17,10 @@ from chainc.formulas.blackboard import name_of
 from chainc.formulas.local_derivative import local_derivative, written_derivative
 from chainc.ir import Graph, Node, rebuild
 from chainc.ir.leaves import Leaf
+from chainc.ir.text import to_text
 from chainc.ops.contract import Contract
 from chainc.ops.elementwise import Elementwise
+from chainc.ops.runs.scan import with_bodies
 from chainrule.evaluation.backpropagation import Backpropagation, Contribution, backpropagate
 from chainrule.evaluation.point import complete, evaluate_at
 from chainrule.evaluation.values import Values
@@ -36,8 +38,12 @@ class Circuit:
     small_print: Mapping[Node, Lines] = field(default_factory=dict)
 
 
-def circuit_of_nodes(nodes: Sequence[Node], values: Values) -> Circuit:
+def circuit_of_nodes(
+    nodes: Sequence[Node], values: Values, written_out: Callable[[Graph], Graph]
+) -> Circuit:
     """The loss's own graph with the gradients that were asked for, or all that is computed.
+
+    `written_out` gives the form in which a graph is drawn.
 
     Raises:
         InputError: a value is missing, unknown, or does not fit.
@@ -46,8 +52,9 @@ def circuit_of_nodes(nodes: Sequence[Node], values: Values) -> Circuit:
     derived = [node for node in nodes if differentiations(node)]
     wrt = _differentiated(declared[0], derived) if len(declared) == 1 and derived else []
     if not wrt:
-        return circuit_of_graph(Graph(tuple(nodes)), values)
-    return _with_gradients(backpropagate(declared[0], values, wrt, function="draw"))
+        return circuit_of_graph(written_out(Graph(tuple(nodes))), values)
+    loss, *leaves = written_out(Graph((declared[0], *wrt))).outputs
+    return _with_gradients(backpropagate(loss, values, leaves, function="draw"))
 
 
 def circuit_of_graph(graph: Graph, values: Values) -> Circuit:
@@ -76,7 +83,12 @@ def _differentiated(loss: Node, gradients: Sequence[Node]) -> list[Node]:
     graph = Graph((loss,))
     leaves = [node for node in graph.nodes if isinstance(node.op, Leaf)]
     totals = pull_back([loss], leaves, [seed(loss)]).totals
-    merged = rebuild(Graph((*gradients, *totals.values())), merge=True).outputs
+    bodies: dict[str, Graph] = {}  # of loops: equal ones are one
+    both = with_bodies(
+        Graph((*gradients, *totals.values())),
+        lambda body: bodies.setdefault(to_text(body, comments=False), body),
+    )
+    merged = rebuild(both, merge=True).outputs
     asked, known = merged[: len(gradients)], merged[len(gradients) :]
     wrt: list[Node] = []
     for gradient in asked:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -11,8 +11,13 @@ from chainc.dataclass import dataclass
 from chainc.drawing.detail import Detail, Folded, check_detail
 from chainc.drawing.diagram import output_names
 from chainc.ir import Graph, Node
+from chainc.ir.binding import bind_graph
 from chainc.ir.errors import InputError
+from chainc.ir.types import names_of
+from chainc.ops.movement import whole
 from chainc.ops.runs.modes import MODES, ByMode, Mode, Updating, resolve
+from chainc.ops.runs.scan import Scan
+from chainc.ops.runs.unroll import unroll
 from chainrule.declare.arguments import is_one_of, text
 from chainrule.declare.calls import answers_calls
 from chainrule.drawing.circuit import Circuit, circuit_of_graph, circuit_of_nodes
@@ -87,6 +92,7 @@ def draw(
     mode: Mode | Literal["both"] = "infer",
     fold: Folded = (),
     direction: str | None = None,
+    unrolled: int | None = None,
 ) -> Drawing:
     """The picture of a graph, or of the graph that computes some nodes.
 
@@ -113,6 +119,9 @@ def draw(
             ["encoder/layer1", "decoder"].
         direction: "TB" for top to bottom or "LR" for left to right; by default "LR" for a graph
             with values, else "TB".
+        unrolled: draw the first so many steps of loops one after the other, each in a box, with the
+            weights that all of them read drawn once; what is left stays a loop. A loop over a named
+            size is drawn for as many steps. By default a loop is one box, with one step in it.
 
     Raises:
         InputError: there is nothing to draw, a graph beside other things, an option that is none,
@@ -123,7 +132,9 @@ def draw(
     check_detail(detail)
     heading = None if title is None else text("draw", "title", title)
     nodes = what[0] if len(what) == 1 and isinstance(what[0], Graph) else _nodes(what)
-    circuit = _circuit(_in_mode(nodes, mode, detail), values, detail)
+    chosen = _in_mode(nodes, mode, detail)
+    steps = None if unrolled is None else _as_steps(unrolled)
+    circuit = _circuit(chosen, values, detail, lambda graph: _written_out(graph, steps))
     return Drawing(
         to_dot(
             circuit.graph,
@@ -137,15 +148,44 @@ def draw(
     )
 
 
-def _circuit(what: Graph | Sequence[Node], values: Values | None, detail: Detail | None) -> Circuit:
+def _as_steps(unrolled: object) -> int:
+    steps = whole(unrolled)
+    if steps is None or steps < 1:
+        raise InputError(
+            f"draw: unrolled={unrolled!r} is no number of steps",
+            hint="give how many steps to draw, such as unrolled=3",
+        )
+    return steps
+
+
+def _written_out(graph: Graph, steps: int | None) -> Graph:
+    """With so many steps of the loops one after the other; named numbers of steps are as many."""
+    if steps is None:
+        return graph
+    lengths = [node.op.length for node in graph.nodes if isinstance(node.op, Scan)]
+    names = {str(length): steps for length in lengths if str(length) in names_of(length)}
+    told = Graph(graph.outputs, graph.updates, tuple(output_names(graph)))
+    return unroll(bind_graph(told, names), steps)
+
+
+def _circuit(
+    what: Graph | Sequence[Node],
+    values: Values | None,
+    detail: Detail | None,
+    written_out: Callable[[Graph], Graph],
+) -> Circuit:
     if values is not None and not isinstance(values, Mapping):
         raise InputError(
             f"draw: values= is {type(values).__name__}, which does not say whose values they are",
             hint="give them by node or name, such as values={x: 2.0}",
         )
+    if values is not None:  # by name: an input over a named size is drawn over a number
+        pairs = values.items()
+        values = {key.op.label if isinstance(key, Node) else key: value for key, value in pairs}
     if values is not None and detail != "kernels" and not isinstance(what, Graph):
-        return circuit_of_nodes(what, values)
-    graph = _at_detail(what if isinstance(what, Graph) else Graph(tuple(what)), detail)
+        return circuit_of_nodes(what, values, written_out)
+    graph = written_out(what if isinstance(what, Graph) else Graph(tuple(what)))
+    graph = _at_detail(graph, detail)
     return Circuit(graph, {}) if values is None else circuit_of_graph(graph, values)
 
 

@@ -29,6 +29,7 @@ def scan(
     axis: int = 0,
     length: Dim | str | None = None,
     reverse: bool = False,
+    names: Sequence[str] | None = None,
 ) -> tuple[Nodes, Nodes | None]:
     """A loop: `carry, kept_t = cell(carry, x_t)` for every slice x_t of the sequences.
 
@@ -48,6 +49,7 @@ def scan(
         axis: of the sequences and of what is kept that counts the steps.
         length: the number of steps, where there are no sequences.
         reverse: from the last slice to the first; slices keep their places.
+        names: what pictures call the carries and the slices; by default what the cell does.
 
     Returns:
         The last carry, and all that was kept along `axis`, each a node or several as the cell
@@ -58,7 +60,8 @@ def scan(
         ShapeError: a step changes the type of a carry, sequences differ in their length, or there
             is no step.
     """
-    return _Loop(cell, carry, xs, axis, length, as_flag("scan", "reverse", reverse)).results()
+    back = as_flag("scan", "reverse", reverse)
+    return _Loop(cell, carry, xs, axis, length, back, names).results()
 
 
 class _Loop:
@@ -70,12 +73,14 @@ class _Loop:
         axis: int,
         length: Dim | str | None,
         reverse: bool,
+        names: Sequence[str] | None,
     ) -> None:
         self.first, self.several_carries = _nodes("the carry", carry)
         given, self.several_sequences = _nodes("xs", () if xs is None else xs)
         self.axes = [normalize_axis("scan", axis, each.ndim) for each in given]
         self.given = [_leading(each, at) for each, at in zip(given, self.axes, strict=True)]
         self.axis, self.reverse = axis, reverse
+        self.names = names
         self.length = self._length(length)
         self._trace(cell, has_sequences=xs is not None)
 
@@ -105,7 +110,7 @@ class _Loop:
         carry = tuple(inputs[:count]) if self.several_carries else inputs[0]
         given = tuple(inputs[count:]) if self.several_sequences else inputs[-1]
         arguments = (carry, given) if has_sequences else (carry,)
-        _check_cell(cell, arguments)
+        self.called = self._called(_checked(cell, arguments))
         with drawing_in_step(number):
             result: object = cell(*arguments)
         if not isinstance(result, tuple) or len(result) != 2:
@@ -122,6 +127,7 @@ class _Loop:
         outputs = steps_of(inputs[:count], nexts, kept).outputs
         if number in set(topological(outputs)):
             inputs.append(number)
+            self.called = (*self.called, "t")
             self.given.append(arange(self.length))
         self.body, self.fixed = _closed(inputs, outputs)
         self.kept = len(kept)
@@ -141,6 +147,20 @@ class _Loop:
                     "it gives",
                 )
 
+    def _called(self, names: Sequence[str]) -> tuple[str, ...]:
+        """What the carries and the slices are called: as given, or as the cell calls them."""
+        counts = [len(self.first), len(self.given)]
+        if self.names is None:
+            pairs = zip(names, counts, strict=False)
+            return tuple(each for name, count in pairs for each in _numbered(name, count))
+        given = tuple(self.names)
+        if len(given) != sum(counts) or not all(isinstance(name, str) for name in given):
+            raise GraphError(
+                f"scan: the names {given!r} are not those of {sum(counts)} carries and slices",
+                hint="give a text for each, carries first, or leave names= out",
+            )
+        return given
+
     def results(self) -> tuple[Nodes, Nodes | None]:
         count = len(self.first)
         carries = [self._result(place) for place in range(count)]
@@ -151,7 +171,8 @@ class _Loop:
         return last, tuple(kept) if self.several_kept else kept[0]
 
     def _result(self, place: int) -> Node:
-        loop = Scan(self.body, len(self.first), len(self.given), self.length, place, self.reverse)
+        counts = len(self.first), len(self.given)
+        loop = Scan(self.body, *counts, self.length, place, self.reverse, self.called)
         return apply(loop, *self.first, *self.given, *self.fixed)
 
     def _kept(self, place: int) -> Node:
@@ -161,22 +182,26 @@ class _Loop:
         return found if axis == 0 else permute_dims(found, _to(axis, found.ndim))
 
 
-def _check_cell(cell: object, arguments: Sequence[object]) -> None:
-    """Refuse what cannot be called so."""
+def _numbered(name: str, count: int) -> Sequence[str]:
+    return [name] if count == 1 else [f"{name} {number + 1}" for number in range(count)]
+
+
+def _checked(cell: object, arguments: Sequence[object]) -> Sequence[str]:
+    """What it calls its arguments; refused if it cannot be called so."""
     given = "the carry and a slice" if len(arguments) == 2 else "the carry alone: there are no xs"
-    fits = callable(cell) and not isinstance(cell, type)
-    if callable(cell) and fits:
+    if callable(cell) and not isinstance(cell, type):
         try:
-            signature(cell).bind(*arguments)
+            found = signature(cell)
+            found.bind(*arguments)
+            return list(found.parameters)
         except TypeError:
-            fits = False
+            pass  # refused below
         except ValueError:  # a function of Python's own, which does not tell
-            pass
-    if not fits:
-        raise GraphError(
-            f"scan: the cell {_told(cell)} cannot be called with {given}",
-            hint="give a function, such as def cell(carry, x_t): return carry, carry",
-        )
+            return ()
+    raise GraphError(
+        f"scan: the cell {_told(cell)} cannot be called with {given}",
+        hint="give a function, such as def cell(carry, x_t): return carry, carry",
+    )
 
 
 def _closed(inputs: Sequence[Node], outputs: Sequence[Node]) -> tuple[Graph, Sequence[Node]]:

@@ -9,7 +9,7 @@ what all steps have kept, one behind the other along a new first axis.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from dataclasses import replace
+from dataclasses import field, replace
 from typing import TypeVar
 
 from chainc.dataclass import dataclass
@@ -51,6 +51,7 @@ class Scan(Op):
         result: the place of an output of the body. A carry is given as it is in the end, all else
             as it was in each step.
         reverse: from the last slice to the first.
+        names: what pictures call the carries and the slices; of no meaning.
     """
 
     name = "scan"
@@ -63,6 +64,7 @@ class Scan(Op):
     length: Dim
     result: int
     reverse: bool = False
+    names: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def label(self) -> str:
@@ -94,6 +96,24 @@ class Scan(Op):
     def stacked(self, type: TensorType) -> TensorType:
         """Of a value in all steps, one behind the other."""
         return type.with_shape((self.length, *type.shape))
+
+    def called(self, position: int) -> str:
+        """What a carry or a slice is called."""
+        if position < len(self.names):
+            return self.names[position]
+        carried = position < self.carries
+        count = self.carries if carried else self.sequences
+        number = position + 1 if carried else position + 1 - self.carries
+        return f"{'carry' if carried else 'x_t'}{f' {number}' if count > 1 else ''}"
+
+    def kept_name(self, place: int) -> str:
+        """What an output of the body is called: a carry by its name, all else by its op."""
+        node = self.body.outputs[place]
+        after = [c for c in range(self.carries) if self.body.outputs[c] is node]
+        if after:
+            return self.called(after[0])
+        before = [i for i, leaf in self.leaves.items() if leaf is node]
+        return f"{self.called(before[0])} before" if before else node.op.label
 
     def carries_of(self, roots: Sequence[Node], last: Iterable[int] = ()) -> Set[int]:
         """The places of the carries that nodes of the body need, and of others, with theirs."""
@@ -175,8 +195,7 @@ def steps_of(carries: Sequence[Node], nexts: Sequence[Node], kept: Sequence[Node
             carried.add(node)
             if isinstance(node.op, Contract | Reduce | Unary) and node.dtype.is_float:
                 slow.append(node)
-    known = {*nexts, *kept}
-    return Graph((*nexts, *kept, *(node for node in slow if node not in known), *carries))
+    return Graph((*nexts, *kept, *(node for node in slow if node not in set(kept)), *carries))
 
 
 class _Backward:
@@ -198,10 +217,14 @@ class _Backward:
         self.carried = [*starts, *(_zeros(operands[i].type) for i in self.fixed)]
         self.above = [g] if loop.result >= loop.carries else []
         self.stand_ins: dict[Node, Node] = {}  # in a step, and what they are or are slices of
+        self.names: dict[Node, str] = {}  # of stand-ins
 
     def cotangents(self) -> Sequence[Node | None]:
         """Of every operand; None of one that is no floating-point number."""
-        carries = [self._stand_in(each, each.type) for each in self.carried]
+        names = [f"∂ {self.loop.called(i)}" for i in self.first]
+        names += [f"∂ {_name_of(self.operands[i])}" for i in self.fixed]
+        pairs = zip(self.carried, names, strict=True)
+        carries = [self._stand_in(each, each.type, name) for each, name in pairs]
         nexts, slices = self._step_back(carries)
         body = steps_of(carries, nexts, slices)
         read = {leaf for leaf in body.leaves("input") if leaf not in set(carries)}
@@ -219,15 +242,16 @@ class _Backward:
             self.loop.length,
             0,
             not self.loop.reverse,
+            tuple(self.names[leaf] for leaf in (*carries, *stepped)),
         )
         found: dict[int, Node] = {}
         for place, i in enumerate([*self.first, *self.fixed, *self.given]):
             found[i] = apply(replace(back, result=place), *operands)
         return [found.get(i) for i in range(len(self.operands))]
 
-    def _stand_in(self, node: Node, type: TensorType) -> Node:
+    def _stand_in(self, node: Node, type: TensorType, name: str) -> Node:
         found = step_input(len(self.stand_ins), type)
-        self.stand_ins[found] = node
+        self.stand_ins[found], self.names[found] = node, name
         return found
 
     def _is_slice(self, leaf: Node) -> bool:
@@ -237,7 +261,8 @@ class _Backward:
         """The next carries, and the cotangents of slices, from the carries."""
         body, first = self.loop.body, len(self.first)
         known = self._known()
-        above = [self._stand_in(g, _slice(g.type)) for g in self.above]
+        name = f"∂ {self.loop.kept_name(self.loop.result)} above"
+        above = [self._stand_in(g, _slice(g.type), name) for g in self.above]
         leaves = self.loop.leaves
         wanted = [leaves.get(i) for i in (*self.first, *self.fixed, *self.given)]
         outputs = [body.outputs[i] for i in self.first]
@@ -264,11 +289,17 @@ class _Backward:
         for place, node in enumerate(loop.body.outputs):
             if place >= loop.carries and node not in known:
                 every = apply(replace(loop, result=place), *self.operands)
-                known[node] = self._stand_in(every, node.type)
+                known[node] = self._stand_in(every, node.type, loop.kept_name(place))
         for place, leaf in loop.leaves.items():
             if place >= loop.carries:
-                known[leaf] = self._stand_in(self.operands[place], leaf.type)
+                name = loop.called(place)
+                known[leaf] = self._stand_in(self.operands[place], leaf.type, name)
         return known
+
+
+def _name_of(operand: Node) -> str:
+    """The last part of a leaf's name, else what the op is called."""
+    return operand.op.label.rpartition("/")[2]
 
 
 def _zeros(type: TensorType) -> Node:

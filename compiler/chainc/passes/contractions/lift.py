@@ -242,7 +242,8 @@ class _Lifted:
             *(self.operands[place] for place in carries),
             *(self.outer[each][0] for each in (*sequences, *fixed)),
         ]
-        loop = Scan(body, len(carries), len(sequences), self.loop.length, 0, self.loop.reverse)
+        counts, names = (len(carries), len(sequences)), map(self.loop.called, carries)
+        loop = Scan(body, *counts, self.loop.length, 0, self.loop.reverse, tuple(names))
         for place, node in enumerate(self.kept, start=len(carries)):
             self.outer[node] = apply(replace(loop, result=place), *operands), True
         return {place: apply(replace(loop, result=i), *operands) for i, place in enumerate(carries)}

@@ -57,6 +57,7 @@ class Recurrent(Module):
 
     gates: ClassVar[int]
     carries: ClassVar[int] = 1
+    names: ClassVar[Sequence[str]] = ("h",)
 
     features: int
     hidden: int
@@ -171,7 +172,9 @@ class Recurrent(Module):
             return [where(given[1], new, old) for new, old in pairs], where(given[1], after[0], 0)
 
         sequences = [x] if counts is None else [x, counts]
-        last, every = scan(step, [zeros] * self.carries, sequences, axis=1, reverse=reverse)
+        first, names = [zeros] * self.carries, [*self.names, "x", "counts"]
+        names = names[: len(first) + len(sequences)]
+        last, every = scan(step, first, sequences, axis=1, reverse=reverse, names=names)
         assert isinstance(every, Node)
         assert isinstance(last, tuple)
         return every, last
@@ -212,6 +215,7 @@ class LSTM(Recurrent):
 
     gates = 4
     carries = 2
+    names = ("h", "c")
 
     def _step(self, cell: Cell, x: Node, *carry: Node) -> Sequence[Node]:
         h, c = carry

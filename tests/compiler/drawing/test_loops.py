@@ -1,0 +1,124 @@
+"""Pictures of loops: one step in a box, closed, or copies of it one after the other."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainc.drawing.diagram import Course, Diagram, Form, diagram
+from chainc.drawing.node_roles import Kind
+from chainc.ir import Graph, Node
+from chainc.ops.runs.unroll import unroll
+
+STEPS = 3
+
+
+def network() -> tuple[Node, Node, list[Node]]:
+    """What it is given, the loss, and the gradients."""
+    x = cr.input("x", (STEPS, 2))
+    w, b = cr.parameter("w", (2, 2), 0.5), cr.parameter("b", (2,), 0.0)
+
+    def cell(h: Node, x_t: Node) -> tuple[Node, Node]:
+        h = cr.tanh(h @ w + x_t + b)
+        return h, h
+
+    _, every = cr.scan(cell, carry=cr.broadcast_to(0.0, (2,)), xs=x)
+    assert isinstance(every, Node)
+    loss = cr.sum(every)
+    return x, loss, cr.grad(loss, [w, b])
+
+
+def labels(picture: Diagram, box: str = "") -> list[str]:
+    """The first lines of the vertices, of those in a box if one is named."""
+    inside = (v for v in picture.vertices if not box or box in [b.label for b in v.path])
+    return sorted(" ".join(vertex.lines) for vertex in inside)
+
+
+def test_a_loop_is_a_box_with_one_step() -> None:
+    _, loss, _ = network()
+    picture = diagram(Graph((loss,)))
+    inside = ["+", "+", "A B", "every h", "h starts at 0", "tanh", "x_t"]
+    assert labels(picture, f"scan, {STEPS} steps") == inside
+    (back,) = (edge for edge in picture.edges if edge.course is Course.RETURN)
+    assert back.source.lines == ("tanh",)
+    assert back.target.kind is Kind.CARRY
+    outside = [vertex for vertex in picture.vertices if not vertex.path]
+    assert sum(vertex.kind is Kind.PARAMETER for vertex in outside) == 2
+
+
+def test_its_gradient_is_another_box_with_sums_over_the_steps() -> None:
+    _, loss, gradients = network()
+    picture = diagram(Graph((loss, *gradients)))
+    back = labels(picture, f"∂ scan back, {STEPS} steps")
+    assert {"Σ over steps ∂ w", "Σ over steps ∂ b", "∂ h starts at 0", "∂ h above"} <= set(back)
+    assert len({vertex.path for vertex in picture.vertices}) == 3
+    assert labels(picture, f"scan, {STEPS} steps").count("every h") == 1
+    kinds = {vertex.kind for vertex in picture.vertices if "∂" in str(vertex.path)}
+    assert Kind.FORWARD not in kinds
+
+
+def test_a_closed_one_says_what_it_carries_reads_and_gives() -> None:
+    _, loss, gradients = network()
+    picture = diagram(Graph((loss, *gradients)), "layers")
+    forward, back = (v for v in picture.vertices if v.form is Form.LAYER)
+    assert forward.lines == (
+        "scan, 3 steps",
+        "carries h",
+        "over x_t",
+        "gives every h, every h before",
+    )
+    assert back.lines[-1] == "gives Σ ∂ w, Σ ∂ b"
+    assert back.nodes
+    assert set(back.nodes) <= set(Graph((loss, *gradients)).nodes)
+    folded = diagram(Graph((loss,)), fold="scan")
+    assert [v.lines[0] for v in folded.vertices if v.form is Form.LAYER] == ["scan, 3 steps"]
+
+
+def test_a_layer_closes_with_its_loop_and_names_what_it_remembers() -> None:
+    lstm = cr.nn.LSTM(2, 3)
+    y = lstm(cr.input("x", ("batch", "time", 2)))
+    closed = diagram(Graph((y,)), "layers")
+    assert [v.lines[0] for v in closed.vertices if v.form is Form.LAYER] == ["lstm"]
+    opened = labels(diagram(Graph((y,))), "scan, time steps")
+    assert {"h starts at 0", "c starts at 0", "every h"} <= set(opened)
+
+
+def test_copies_share_what_all_steps_read() -> None:
+    _, loss, gradients = network()
+    picture = diagram(unroll(Graph((loss, *gradients))))
+    texts = labels(picture)
+    assert texts.count("w") == 1
+    assert texts.count("tanh") == STEPS
+    assert {"[0]", "[1]", "[2]", "stack"} <= set(texts)
+    boxes = {box.label for vertex in picture.vertices for box in vertex.path}
+    assert boxes == {f"{sign}t = {t}" for t in range(STEPS) for sign in ("", "∂ ")}
+    assert "slice" in labels(diagram(unroll(Graph((loss,))), "ops"))
+
+
+def test_an_unrolled_circuit_adds_up_what_each_step_sends_back() -> None:
+    x, w = cr.input("x", ("time",)), cr.parameter("w", (), 0.5)
+    last, _ = cr.scan(lambda h, x_t: (cr.tanh(w * h + x_t), None), carry=0.0, xs=x)
+    assert isinstance(last, Node)
+    loss = last * last
+    given = np.array([1.0, -2.0, 0.5])
+    drawn = cr.draw(loss, cr.grad(loss, w), unrolled=3, values={x: given, w: 0.5}).dot
+    h = [0.0]
+    for x_t in given:
+        h.append(float(np.tanh(0.5 * h[-1] + x_t)))
+    g, parts = 2 * h[3], []
+    for t in (3, 2, 1):
+        g *= 1 - h[t] ** 2
+        parts.append(g * h[t - 1])
+        g *= 0.5
+    first, second, third = (f"{part:.4g}".replace("-", "−") for part in parts)
+    total = f"{sum(parts):.4g}".replace("-", "−")
+    assert f"{first} + {second} + {third} = {total}" in drawn
+
+
+def test_unrolled_is_a_number_of_steps() -> None:
+    _, loss, _ = network()
+    with pytest.raises(
+        cr.InputError, match=r"unrolled=0 is no number of steps[\s\S]*try: give how"
+    ):
+        cr.draw(loss, unrolled=0)
