@@ -13,7 +13,7 @@ from chainc.backends.listing import Line, Listing
 from chainc.backends.target import Target
 from chainc.dataclass import dataclass
 from chainc.ir import Graph
-from chainc.ir.types import Array
+from chainc.ir.types import Array, Dim
 from chainc.lowering.program import Program, TrainingLoop
 
 SECONDS = 0.2  # of runs without clocks, and about as much with them
@@ -35,12 +35,14 @@ class Timing:
         seconds: that each took in each run, [runs, kernels].
         whole: seconds of a run without clocks, the mean of some in each number.
         calls: of each kernel in a run.
+        steps: of loops, in which each kernel is called; without any, none is in a loop.
     """
 
     kernels: Listing
     seconds: Floats
     whole: Floats
     calls: int = 1
+    steps: tuple[Dim, ...] = ()
 
 
 @runtime_checkable

@@ -5,8 +5,8 @@
     x * 0, x - x, x / x            →   0, 0, 1          fast: NaN for an infinite x
     a * c + b * c                  →   (a + b) * c      fast: other rounding
 
-The rules about reductions and contractions stand in `rules/sums.py`, those about windows in
-`rules/windows.py`, those about logic and selection in `rules/logic.py`.
+The rules about reductions stand in `rules/sums.py`, those about one-hot codes in `rules/codes.py`,
+about windows in `rules/windows.py`, about logic and selection in `rules/logic.py`.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from chainc.ops import (
     sqrt,
 )
 from chainc.passes.canonicalize import canonical
-from chainc.passes.rules import logic, sums, windows
+from chainc.passes.rules import codes, logic, sums, windows
 from chainc.rewriting.rewrite import rewrite
-from chainc.rewriting.rules import Equation, RuleSet
+from chainc.rewriting.rules import Equation, Rule, RuleSet
 
 rule = RuleSet()
 
@@ -46,7 +46,7 @@ def simplify(graph: Graph) -> Graph:
 
     Needs: the canonical form. Leaves: the canonical form.
     """
-    return rewrite(graph, (*rule, *logic.rule, *sums.rule, *windows.rule, *canonical()))
+    return rewrite(graph, _rules())
 
 
 def simplify_fast(graph: Graph) -> Graph:
@@ -54,9 +54,11 @@ def simplify_fast(graph: Graph) -> Graph:
 
     Needs: the canonical form. Leaves: the canonical form.
     """
-    return rewrite(
-        graph, (*rule, *logic.rule, *sums.rule, *windows.rule, *canonical()), fast_math=True
-    )
+    return rewrite(graph, _rules(), fast_math=True)
+
+
+def _rules() -> tuple[Rule, ...]:
+    return (*rule, *logic.rule, *sums.rule, *codes.rule, *windows.rule, *canonical())
 
 
 def _filled(value: int, like: Node) -> Node:

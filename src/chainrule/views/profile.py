@@ -13,6 +13,7 @@ from chainc.dataclass import dataclass
 from chainc.drawing.node_roles import NodeRoles
 from chainc.ir import Graph
 from chainc.ir.errors import Location
+from chainc.ir.types import Dim, bind_shape, static
 from chainrule.declare.calls import answers_calls
 from chainrule.views.profile_drawing import Bar, draw_bars
 from chainrule.views.profile_work import Work, work_of
@@ -126,7 +127,7 @@ class Profile:
         return html_table(HEADER, rows, caption=self._summary(), numbers=NUMBERS)
 
     def _summary(self) -> str:
-        calls = max((kernel.calls for kernel in self.kernels), default=1)
+        calls = min((kernel.calls for kernel in self.kernels), default=1)
         often = f", each called {calls} times" if calls > 1 else ""
         return (
             f"all kernels: {_time(self.seconds)}{often}, in the middle half of {self.runs:,} runs; "
@@ -150,19 +151,27 @@ def profile_of(
     total = float(times.sum())
     roles = NodeRoles(graphs[-1])
     known = Provenance("kernels", timing.kernels, graphs).lines
+    steps = [_count(each, sizes) for each in timing.steps or [1] * len(times)]
     kernels = tuple(
         KernelTime(
             line.text,
             _role(line, computed.computes, roles),
             computed.computes,
-            timing.calls,
+            timing.calls * often,
             float(seconds),
             float(seconds) / total if total else 1 / len(times),
-            work_of(line.parts, sizes),
+            work.times(often) if (work := work_of(line.parts, sizes)) is not None else None,
         )
-        for line, computed, seconds in zip(timing.kernels.lines, known, times, strict=True)
+        for line, computed, seconds, often in zip(
+            timing.kernels.lines, known, times, steps, strict=True
+        )
     )
     return Profile(of, target, kernels, len(timing.seconds), total, float(_middle(timing.whole)))
+
+
+def _count(dim: Dim, sizes: Mapping[str, int]) -> int:
+    (known,) = static(bind_shape((dim,), sizes))
+    return known
 
 
 def _middle(values: Floats) -> Floats:

@@ -27,6 +27,10 @@ class Work:
     flops: int
     bytes: int
 
+    def times(self, steps: int) -> Work:
+        """In so many steps of a loop."""
+        return Work(self.flops * steps, self.bytes * steps)
+
     def rate(self, seconds: float) -> str:
         """In arithmetic, or else in memory."""
         amount, unit = (self.flops, "FLOP/s") if self.flops else (self.bytes, "B/s")

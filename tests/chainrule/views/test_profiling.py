@@ -249,3 +249,20 @@ def test_a_function_that_is_not_bound_says_so() -> None:
     function = cr.compile(nn.Linear(20, 3)(cr.input("x", ("batch", 20))))
     with pytest.raises(cr.StateError, match="needs values for 2 state slots"):
         function.profile(x=rows()["x"])
+
+
+def test_kernels_in_a_loop_are_called_in_each_step() -> None:
+    x, w = cr.input("x", (5, 4, 8)), cr.input("w", (8, 8))
+
+    def step(h: cr.Node, given: cr.Node) -> tuple[cr.Node, cr.Node]:
+        after = cr.tanh(given + h @ w)
+        return after, after
+
+    last, _ = cr.scan(step, carry=cr.constant(np.zeros((4, 8), np.float32)), xs=x)
+    given = {"x": np.ones((5, 4, 8), np.float32), "w": np.ones((8, 8), np.float32)}
+    found = cr.compile(last).profile(given, runs=3)
+    (product,) = (each for each in found.kernels if each.work is not None and each.work.flops)
+    assert product.calls == 5
+    assert product.work is not None
+    assert product.work.flops == 5 * 2 * 4 * 8 * 8
+    assert "called" not in str(found)

@@ -7,10 +7,13 @@ from functools import reduce
 import pytest
 from tests.two_sided import check, check_numbers, check_unchanged, declare
 
+from chainc.autodiff import grad
 from chainc.ir import Graph, Node, Rewrite, apply
-from chainc.ir.types import coefficient_of
-from chainc.ops import einsum, permute_dims, relu
+from chainc.ir.leaves import Input
+from chainc.ir.types import TensorType, coefficient_of, int32, named, names_of
+from chainc.ops import einsum, permute_dims, relu, sum, take
 from chainc.ops.contract import Contract
+from chainc.ops.index import ScatterAdd
 from chainc.passes.canonicalize import canonicalize
 from chainc.passes.contractions.reassociate import MAX_FACTORS, reassociate
 from chainc.rewriting.trace import tracing
@@ -159,3 +162,28 @@ def test_the_trace_and_the_origin_tell() -> None:
     ]
     for node in (result, result.inputs[1]):
         assert node.origin.rewrite == Rewrite("cheapest_order", root)
+
+
+# ----- rows that are looked up
+
+
+def test_rows_that_are_looked_up_are_multiplied_once_each() -> None:
+    """Of all positions in sequences, none is multiplied: neither forwards nor backwards."""
+    tokens = apply(Input("tokens", TensorType((named("batch"), 64), int32)))
+    table, weight = declare("table", 65, 32), declare("weight", 32, 8)
+    y = take(table, tokens) @ weight
+    loss = sum(y * declare("g", "batch", 64, 8))
+    graph = run(Graph((loss, *grad(loss, [table, weight]))))
+    batched = [
+        node
+        for node in graph.nodes
+        if isinstance(node.op, Contract) and any(names_of(d) for x in node.inputs for d in x.shape)
+    ]
+    assert batched == []
+    assert [node.type.shape for node in graph.nodes if isinstance(node.op, ScatterAdd)] == [(65, 8)]
+
+
+def test_rows_of_a_large_table_are_looked_up_first() -> None:
+    tokens = apply(Input("tokens", TensorType((10,), int32)))
+    y = take(declare("table", 1000, 32), tokens) @ declare("weight", 32, 8)
+    check_unchanged(run, canonicalize(Graph((y,))).outputs[0])

@@ -26,10 +26,11 @@ from chainc.passes.canonicalize import canonicalize
 from chainc.passes.canonicalize import rule as canonical_rules
 from chainc.passes.contractions.convolve import convolve
 from chainc.passes.contractions.convolve import rule as convolving_rules
+from chainc.passes.contractions.reassociate import reassociate
 from chainc.passes.fold import fold
 from chainc.passes.reciprocals import reciprocals
 from chainc.passes.reciprocals import rule as reciprocal_rules
-from chainc.passes.rules import logic, movement, pooling, sums, windows
+from chainc.passes.rules import codes, logic, movement, pooling, rows, sums, windows
 from chainc.passes.rules.softmax import rule as softmax_rules
 from chainc.passes.simplify import rule as simplifying_rules
 from chainc.passes.simplify import simplify_fast
@@ -300,11 +301,13 @@ def pass_of(rule: Rule) -> Callable[[Graph], Graph]:
         return canonicalize
     if rule in reciprocal_rules:
         return reciprocals
+    if rule in rows.rule:
+        return reassociate
     if rule in [*convolving_rules, *pooling.rule]:
         return convolve
     if rule in STABILIZING:
         return lambda graph: stabilize(canonicalize(graph))
-    if rule in [*simplifying_rules, *logic.rule, *sums.rule, *windows.rule]:
+    if rule in [*simplifying_rules, *logic.rule, *sums.rule, *codes.rule, *windows.rule]:
         return lambda graph: simplify_fast(canonicalize(graph))
     return fold
 

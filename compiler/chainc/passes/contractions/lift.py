@@ -14,15 +14,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 
 from chainc.ir import Graph, Node, apply, originating, rebuild, substitute, topological, with_inputs
-from chainc.ir.leaves import Constant, Input, Leaf
+from chainc.ir.leaves import Input, Leaf
 from chainc.ops.arithmetic import Add, add
 from chainc.ops.contract import Contract
 from chainc.ops.elementwise import Elementwise
 from chainc.ops.index import ScatterAdd, Take
-from chainc.ops.movement import BroadcastTo, PermuteDims, Reshape, broadcast_to
+from chainc.ops.movement import PermuteDims, Reshape, broadcast_to
 from chainc.ops.reduce import Sum
 from chainc.ops.runs.scan import Scan, step_input
 from chainc.passes.contractions.over_steps import Steps, free_letter, over_steps
+from chainc.passes.rules.rows import is_zero
 from chainc.rewriting.trace import note, replacing
 
 
@@ -250,7 +251,7 @@ class _Lifted:
 
     def _added_up(self, place: int) -> Node:
         first, total = self.operands[place], self._total(self.sums[place])
-        return total if _is_zero(first) else add(first, total)
+        return total if is_zero(first) else add(first, total)
 
     def _every(self, node: Node) -> Node:
         """A value in every step."""
@@ -273,15 +274,9 @@ class _Lifted:
         return apply(Sum((0,)), self._every(node))
 
 
-def _is_zero(node: Node) -> bool:
-    if isinstance(node.op, BroadcastTo):
-        return _is_zero(node.inputs[0])
-    return isinstance(node.op, Constant) and not node.op.value.array.any()
-
-
 def _adds_to_zeros(node: Node) -> bool:
     """Rows that are added to nothing: for all steps, these are so many rows more."""
-    return isinstance(node.op, ScatterAdd) and node.op.axis == 0 and _is_zero(node.inputs[0])
+    return isinstance(node.op, ScatterAdd) and node.op.axis == 0 and is_zero(node.inputs[0])
 
 
 def _contracted(op: Contract, operands: Sequence[tuple[Node, bool]]) -> Node:

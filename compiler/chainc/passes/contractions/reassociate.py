@@ -2,6 +2,8 @@
 
     (A @ B) @ v   →   A @ (B @ v)
 
+Rows that are looked up are products with one-hot codes: their rules stand in `rules/rows.py`.
+
 Costs are polynomials in the named sizes. An order is taken only if it is cheaper for every value
 of every size from 1 on: with 1 + k in place of each size, no coefficient of what it saves is
 negative. A sum of products rounds differently in another order; which one is taken is the
@@ -20,6 +22,8 @@ from chainc.dataclass import dataclass
 from chainc.ir import Graph, Node, apply, originating, rebuild, with_inputs
 from chainc.ir.types import Dim, coefficient_of, names_of, product
 from chainc.ops.contract import Contract
+from chainc.passes.rules import rows
+from chainc.rewriting.rewrite import rewrite
 from chainc.rewriting.trace import note, replacing
 
 MAX_FACTORS = 6  # of one chain; a longer one is cut
@@ -36,6 +40,7 @@ def reassociate(graph: Graph) -> Graph:
     Needs: permutations in the letters of contractions, as `canonicalize` puts them. Leaves: the
     same, in orders that are never more expensive.
     """
+    graph = rewrite(graph, rows.rule, fast_math=True)
     inner, long = _chains(graph)
 
     def reordered(node: Node, inputs: tuple[Node, ...]) -> Node:

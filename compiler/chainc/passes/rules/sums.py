@@ -5,11 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from chainc.ir import Node, apply
-from chainc.ir.leaves import constant
 from chainc.ir.types import TensorType, float32, int32, named
-from chainc.ops import broadcast_to, scatter_add, take
-from chainc.ops.contract import Contract
-from chainc.ops.index import OneHot
 from chainc.ops.reduce import Extremum, Max, Sum
 from chainc.rewriting.rules import Equation, RuleSet
 
@@ -67,23 +63,3 @@ def sum_of_multiples(f: Sum, x: Node, c: Node) -> Equation:
 @rule.fast(alone=True, at=[(Sum((0,)), ROWS, SCALE)])
 def sum_of_quotients(f: Sum, x: Node, c: Node) -> Equation:
     return apply(f, x / c), lambda: apply(f, x) / c if c.ndim == 0 < x.ndim else None
-
-
-@rule.fast(at=[(Contract("ab", "bc", "ac"), OneHot(3), INDICES, TensorType((3, 4), float32))])
-def one_hot_times_matrix(f: Contract, code: OneHot, i: Node, w: Node) -> Equation:
-    """The products with 0 vanish: an embedding looks up rows."""
-    y = apply(f, apply(code, i), w)
-    return y, lambda: take(w, i) if f.a[-1] == f.b[0] and f.result == f.a[:-1] + f.b[1:] else None
-
-
-@rule.fast(at=[(Contract("ab", "ac", "bc"), OneHot(3), INDICES, ROWS)])
-def one_hot_transposed_times_rows(f: Contract, code: OneHot, i: Node, g: Node) -> Equation:
-    """The derivative of an embedding adds rows."""
-    y = apply(f, apply(code, i), g)
-
-    def added() -> Node | None:
-        if f != Contract("ab", "ac", "bc"):
-            return None
-        return scatter_add(broadcast_to(constant(0, y.type.dtype), y.shape), i, g)
-
-    return y, added

@@ -17,7 +17,7 @@ from itertools import accumulate, groupby
 import numpy as np
 
 from chainc.dataclass import dataclass
-from chainc.ir.types import int64
+from chainc.ir.types import Dim, int64
 from chainc.loops.language import Nest
 from chainc.loops.routine_builder import RoutineBuilder
 from chainc.loops.values import Address, Parameter, Register, affine
@@ -74,6 +74,7 @@ class CallWriter:
     memory: Memory
     clock: Clock | None
     steps: Mapping[Buffer, Register] = field(default_factory=dict)  # of loops, for their slices
+    repeated_by: Dim = 1  # steps of these loops
 
     @property
     def arguments(self) -> Sequence[Parameter | Register]:
@@ -135,7 +136,7 @@ class CallWriter:
     def _timed(self, call: KernelCall) -> AbstractContextManager[None]:
         if self.clock is None:
             return nullcontext()
-        timed = TimedCall(call.nest, call.parts)
+        timed = TimedCall(call.nest, call.parts, self.repeated_by)
         return self.clock.around(self.to, self.team.arena, self.team.table, timed)
 
     def _place(self, buffer: Buffer) -> Parameter:

@@ -13,7 +13,7 @@ from dataclasses import field, replace
 
 from chainc.dataclass import dataclass
 from chainc.ir import Origin
-from chainc.ir.types import Dim, uint8
+from chainc.ir.types import Dim, product, uint8
 from chainc.loops.language import Nest, Routine
 from chainc.loops.routine_builder import RoutineBuilder
 from chainc.loops.values import Register, affine
@@ -159,7 +159,8 @@ class ProgramWriter:
         """A routine that first runs another one."""
         to = RoutineBuilder()
         team, rows, steps = step_arguments(to, self.around)
-        writer = CallWriter(to, team, rows, self.memory, self.clock, steps)
+        often = product(loop.length for loop in self.around)
+        writer = CallWriter(to, team, rows, self.memory, self.clock, steps, often)
         if before is not None:
             to.run(before, *writer.arguments)
             team.wait(to)
@@ -172,7 +173,7 @@ class ProgramWriter:
         program = loop.program
         self.memory.slices |= dict(loop.slices)
         updates = [Copy(slot, (view,)) for slot, view in program.updates]
-        inside = replace(self, clock=None, around=(*self.around, loop))
+        inside = replace(self, around=(*self.around, loop))
         step = inside.sequence(f"{name}.step", (*program.body, *updates))
         writer = self._begin(before)
         to, team = writer.to, writer.team

@@ -1,6 +1,8 @@
 """Reads the processor's clock before and after every call of a routine.
 
 readings[steps done][call] += ticks, an array of int64 behind a pointer of the table
+
+A kernel in a loop is timed over all steps of the loop.
 """
 
 from __future__ import annotations
@@ -10,21 +12,25 @@ from contextlib import contextmanager
 from dataclasses import field
 
 from chainc.dataclass import dataclass
-from chainc.ir.types import int64
+from chainc.ir.types import Dim, int64
 from chainc.loops.language import Nest
 from chainc.loops.routine_builder import RoutineBuilder
 from chainc.loops.values import Address, Parameter, affine
 from chainc.lowering.parts import Part
-from chainc.lowering.program import Program
+from chainc.lowering.program import Loop, Program
 from chainc.schedules.program.control_block import STEPS
 
 
 @dataclass(frozen=True)
 class TimedCall:
-    """A call whose ticks are counted; without a nest, it is none of a kernel."""
+    """A call whose ticks are counted, in so many steps of loops.
+
+    Without a nest, it is none of a kernel.
+    """
 
     nest: Nest | None
     parts: tuple[Part, ...]
+    steps: Dim = 1
 
 
 @dataclass
@@ -61,4 +67,5 @@ def room_for_calls(program: Program) -> int:
     """No program calls more kernels: one that is watched is looked through after each."""
     given = len(program.inputs) + len(program.states)
     kernels = sum(1 + len(kernel.outs) for kernel in program.body)
-    return 1 + given + kernels + 2 * len(program.updates)
+    steps = sum(room_for_calls(each.program) for each in program.body if isinstance(each, Loop))
+    return 1 + given + kernels + steps + 2 * len(program.updates)

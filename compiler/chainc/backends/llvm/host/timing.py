@@ -55,7 +55,9 @@ def time_training(
         return readings[:count, : len(clock.calls)].astype(np.float64)
 
     seconds, whole = in_turns(without.run, read, runs)
-    return Timing(_kernels(clock, timed.called), seconds / ticks.in_a_second(), whole)
+    steps = tuple(call.steps for call in clock.calls)
+    called = _kernels(clock, timed.called)
+    return Timing(called, seconds / ticks.in_a_second(), whole, steps=steps)
 
 
 class _Steps:
@@ -122,8 +124,9 @@ def time_function(
         return np.array(found, np.float64)
 
     seconds, whole = in_turns(run, read, runs)
-    calls = _blocks(timed, sizes)
-    return Timing(_kernels(clock, timed.called), seconds / ticks.in_a_second(), whole, calls)
+    calls, steps = _blocks(timed, sizes), tuple(call.steps for call in clock.calls)
+    called = _kernels(clock, timed.called)
+    return Timing(called, seconds / ticks.in_a_second(), whole, calls, steps)
 
 
 def _blocks(code: FunctionCode, sizes: Sequence[int]) -> int:
