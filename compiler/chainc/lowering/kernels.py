@@ -189,16 +189,18 @@ class Map(Kernel):
 class Contraction(Kernel):
     """A two-operand einsum over operands 0 and 1, with an optional epilogue.
 
-    The epilogue's argument 0 is the sum of products, the others are operands 2, 3, ….
+    The epilogue's argument 0 is the sum of products, the others are operands 2, 3, …. In pieces of
+    so many products, sums are added to what `out` holds.
     """
 
     letters: tuple[str, str, str]
     epilogue: tuple[Instruction, ...] = ()
     product: Buffer | None = None  # for the sum of products, if the epilogue is done apart
+    piece: int = 0
 
     @property
     def leads(self) -> bool:
-        return True
+        return not self.piece
 
     @property
     def scalars(self) -> tuple[Instruction, ...]:

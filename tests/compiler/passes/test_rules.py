@@ -30,7 +30,7 @@ from chainc.passes.contractions.reassociate import reassociate
 from chainc.passes.fold import fold
 from chainc.passes.reciprocals import reciprocals
 from chainc.passes.reciprocals import rule as reciprocal_rules
-from chainc.passes.rules import codes, logic, movement, pooling, rows, sums, windows
+from chainc.passes.rules import codes, logic, movement, parts, pooling, rows, sums, windows
 from chainc.passes.rules.softmax import rule as softmax_rules
 from chainc.passes.simplify import rule as simplifying_rules
 from chainc.passes.simplify import simplify_fast
@@ -303,7 +303,7 @@ def pass_of(rule: Rule) -> Callable[[Graph], Graph]:
         return reciprocals
     if rule in rows.rule:
         return reassociate
-    if rule in [*convolving_rules, *pooling.rule]:
+    if rule in [*convolving_rules, *parts.rule, *pooling.rule]:
         return convolve
     if rule in STABILIZING:
         return lambda graph: stabilize(canonicalize(graph))

@@ -24,7 +24,7 @@ from chainc.ops.contract import Contract
 from chainc.ops.parts.slicing import Pad, Slice
 from chainc.ops.parts.window import OverlapAdd, Sliding, Window
 from chainc.passes.canonicalize import canonical
-from chainc.passes.rules import pooling, windows
+from chainc.passes.rules import parts, pooling, windows
 from chainc.rewriting.rewrite import rewrite
 from chainc.rewriting.rules import Equation, RuleSet
 
@@ -40,8 +40,8 @@ MATRIX = TensorType((4, 2), float32)
 
 
 def convolve(graph: Graph) -> Graph:
-    """Contractions over windows in the place of sums of windows that overlap."""
-    contracted = rewrite(graph, (*windows.rule, *rule, *canonical()), fast_math=True)
+    """Contractions over windows in the place of sums of windows, concatenation in that of parts."""
+    contracted = rewrite(graph, (*windows.rule, *rule, *parts.rule, *canonical()), fast_math=True)
     return rewrite(contracted, (*pooling.rule, *canonical()), fast_math=True)
 
 

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field, replace
 
 from chainc.dataclass import dataclass
 from chainc.loops.builder import NestBuilder
 from chainc.loops.values import Affine, Bound, Kind, Register
-from chainc.schedules.contraction.axes import Axis, Position, Positions, Values, chain
+from chainc.schedules.contraction.axes import (
+    Axis,
+    Position,
+    Positions,
+    Stretch,
+    Values,
+    block_of,
+    chain,
+)
 from chainc.schedules.contraction.factor import Factor
 from chainc.schedules.contraction.levels import MOST_STRAIGHT, Level, levels_of, split
 from chainc.schedules.contraction.margins import Margin, clipped, rows_met, taps_first
 from chainc.schedules.contraction.roles import Roles
-from chainc.schedules.layout.access import PanelPosition
+from chainc.schedules.layout.access import PanelPosition, bound_of
 
 FIRST = Affine()  # lane of a vector
 ENOUGH_SUMS = 8  # to keep a processor busy, of which each takes so many steps at a time
@@ -64,13 +72,15 @@ class Products:
     roles: Roles
     margins: Sequence[Margin] = ()
     most_sums: int = 1  # that fit into registers
+    piece: Stretch | None = None  # of an axis that is summed over; None: all of it
 
-    def summed(self, tile: Tile) -> Values:
-        """The sums of a tile's cells."""
+    def summed(self, tile: Tile, sums: Values = ()) -> Values:
+        """The sums of a tile's cells, added to what there is."""
         kinds = [Kind(self.roles.dtype, column.lanes) for _, column in tile.cells]
         zeros: Values = [self.builder.constant(0, kind) for kind in kinds]
         if self.roles.across:
-            return self._across(tile, zeros)
+            found = self._across(tile, zeros)
+            return self._added_up(found, sums) if sums else found
         if not self.roles.inner:
             return self._step(tile, zeros)
         count = len(zeros)
@@ -87,12 +97,15 @@ class Products:
                 sums = [*sums[:first], *added, *sums[first + count :]]
             return sums
 
-        found = self._through(loops, _Inside(steps, len(places)), tile, [*zeros] * turns)
+        starts = [*(sums or zeros), *[*zeros] * (turns - 1)]
+        found = self._through(loops, _Inside(steps, len(places)), tile, starts)
+        total = found[:count]
         for turn in range(1, turns):
-            more = found[turn * count : (turn + 1) * count]
-            pairs = zip(found[:count], more, strict=True)
-            found = [*(self.builder.compute("add", *pair) for pair in pairs), *found[count:]]
-        return found[:count]
+            total = self._added_up(total, found[turn * count : (turn + 1) * count])
+        return total
+
+    def _added_up(self, some: Values, others: Values) -> Values:
+        return [self.builder.compute("add", *pair) for pair in zip(some, others, strict=True)]
 
     def _turns(self, count: int) -> int:
         """How many sums each cell has where rows and columns are few: one alone waits for itself.
@@ -134,7 +147,9 @@ class Products:
 
         name = f"{level.axis.letter}_lane" if level.inside else level.axis.letter
         bounds: tuple[Bound, Bound] = (0, level.inside)
-        if not level.inside:
+        if self.piece is not None and level.axis == self.piece.axis:
+            bounds = self.piece.low, self.piece.high
+        elif not level.inside:
             bounds = clipped(self.builder, self.margins, level.axis, tile.at)
         sizes = (1,) if further else _level_steps(bounds, tile, inside.steps)
         return chain(self.builder, name, bounds, sizes, sums, body)
@@ -228,6 +243,24 @@ class Products:
         if self.roles.dtype.is_float:
             return self.builder.fma(x, y, total)
         return self.builder.compute("add", total, self.builder.compute("multiply", x, y))
+
+
+def pieces(builder: NestBuilder, parts: Roles, products: int) -> Iterator[Stretch | None]:
+    """Loops over the outermost summed axis, so many products of each sum at a time.
+
+    All at once where it lies in panels: these are gone through in an order of their own.
+    """
+    first = parts.levels[0].axis if products and parts.levels and not parts.across else None
+    if first is None or first.lanes:
+        yield None
+        return
+    others = math.prod(axis.most for axis in parts.inner if axis != first)
+    positions = max(products // others, 1)
+    if positions >= first.most:
+        yield None
+        return
+    with block_of(builder, Stretch(first, 0, bound_of(first.extent)), positions) as piece:
+        yield piece
 
 
 @dataclass(eq=False)

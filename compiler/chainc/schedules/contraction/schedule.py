@@ -34,7 +34,7 @@ from chainc.schedules.contraction.axes import (
 from chainc.schedules.contraction.factor import Factor
 from chainc.schedules.contraction.margins import margins_of
 from chainc.schedules.contraction.partition import Partition, partition, tile_starts
-from chainc.schedules.contraction.products import Column, Products, Tile
+from chainc.schedules.contraction.products import Column, Products, Tile, pieces
 from chainc.schedules.contraction.roles import Roles, roles
 from chainc.schedules.contraction.tiles import most_sums
 from chainc.schedules.frame import Frame, Place
@@ -59,7 +59,8 @@ def schedule_contract(root: Contraction, frame: Frame) -> None:
     width = -(-parts.lanes * parts.dtype.itemsize // frame.machine.vector_bytes)
     room = most_sums(frame.machine) // width
     products = Products(frame.builder, factors, parts, margins, room)
-    _Loops(frame, root, parts, cut, products).outer(parts.outer, start)
+    for piece in pieces(frame.builder, parts, root.piece):
+        _Loops(frame, root, parts, cut, replace(products, piece=piece)).outer(parts.outer, start)
 
 
 @dataclass(frozen=True)
@@ -166,19 +167,25 @@ class _Loops:
             body([Affine(start + i) for i in range(height)], ())
 
     def _tile(self, tile: Tile) -> None:
-        sums = self.products.summed(tile)
-        for (row, column), value in zip(tile.cells, sums, strict=True):
-            lanes = 1 if self.roles.across else column.lanes
-            self._finish(value, {**tile.at, **row, **column.at}, lanes)
+        places = [self._place(tile, row, column) for row, column in tile.cells]
+        sums = self.products.summed(
+            tile, [*map(self._laid_down, places)] if self.root.piece else ()
+        )
+        for place, total in zip(places, sums, strict=True):
+            value = self.frame.builder.cast(total, self.root.factor_type)
+            self.frame.finish(self.frame.epilogue(self.root, value, place), place)
 
-    def _finish(self, value: Register, at: Positions, lanes: int) -> None:
-        """The epilogue and the followers of a vector of sums."""
+    def _place(self, tile: Tile, row: Positions, column: Column) -> Place:
+        """Of a vector of sums in the result."""
         result, vector = self.root.letters[2], self.roles.vector
+        lanes = 1 if self.roles.across else column.lanes
         axis = None if vector is None or lanes == 1 else result.index(vector.letter)
-        point = tuple(at[letter] for letter in result)
-        place = Place(self.root.out.type.shape, point, lanes, axis)
-        value = self.frame.builder.cast(value, self.root.factor_type)
-        self.frame.finish(self.frame.epilogue(self.root, value, place), place)
+        at = {**tile.at, **row, **column.at}
+        return Place(self.root.out.type.shape, tuple(at[letter] for letter in result), lanes, axis)
+
+    def _laid_down(self, place: Place) -> Register:
+        """The sums after the pieces before."""
+        return self.frame.load(self.frame.whole(self.root.out), place)
 
 
 def _vectors_in(size: int, lanes: int) -> list[tuple[int, int]]:

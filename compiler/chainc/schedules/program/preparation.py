@@ -19,6 +19,7 @@ from chainc.schedules.layout.machine import Machine
 from chainc.schedules.layout.packing import packed
 from chainc.schedules.layout.panels import Layouts, lay_out
 from chainc.schedules.program.inlining import inlined
+from chainc.schedules.program.pieces import in_pieces
 from chainc.schedules.random import with_stream
 
 MOST_INSTRUCTIONS = 256  # of a map
@@ -50,7 +51,7 @@ def _formed(
 ) -> Program:
     """Each value in a place of its own."""
     counted = counted_at_each_call(program)
-    cut = split_large(_with_streams(counted), MOST_INSTRUCTIONS)
+    cut = split_large(in_pieces(_with_streams(counted), capacity), MOST_INSTRUCTIONS)
     grouped = group(cut if watch else inlined(cut))
     laid_out = lay_out(grouped, machine, capacity, given)
     body = packed(laid_out.body, machine, capacity)
