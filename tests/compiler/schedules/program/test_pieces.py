@@ -1,0 +1,65 @@
+"""Long sums in pieces: which are, that bits stay, and that what goes on with them does so after."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainc.ir import Graph, Node
+from chainc.ir.types import Array
+from chainc.lowering.kernels import Contraction, Fill, Map
+from chainc.lowering.lower import lower
+from chainc.schedules.layout.access import Capacity
+from chainc.schedules.program import pieces
+from chainc.schedules.program.pieces import in_pieces
+
+CASES = {
+    "one axis": ("kc,kd->cd", (515, 30), (515, 40)),
+    "two axes": ("tbc,btd->cd", (40, 15, 33), (15, 40, 24)),
+    "an axis of its own": ("htc,htd->hcd", (2, 600, 25), (2, 600, 24)),
+    "rows of both": ("ck,dk->cd", (26, 700), (50, 700)),
+}
+
+
+def kinds(y: Node) -> list[type]:
+    program = in_pieces(lower(Graph((y,))), Capacity({"batch": 600}))
+    return [type(kernel) for kernel in program.body]
+
+
+def product(rows: int | str, columns: int) -> Node:
+    return cr.einsum("kc,kd->cd", cr.input("x", (rows, 30)), cr.input("g", (rows, columns)))
+
+
+@pytest.mark.parametrize("rows", [512, "batch"])
+def test_a_long_sum_starts_from_zeros(rows: int | str) -> None:
+    assert kinds(product(rows, 30)) == [Fill, Contraction]
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(511, 30), (600, 23)])
+def test_short_sums_and_few_of_them_are_done_at_once(rows: int, columns: int) -> None:
+    assert kinds(product(rows, columns)) == [Contraction]
+
+
+def test_what_goes_on_with_a_sum_does_so_when_it_is_whole() -> None:
+    graph = cr.compile(cr.relu(product(600, 30) + cr.input("b", (30,)))).stages[-1].graph
+    assert kinds(graph.outputs[0]) == [Fill, Contraction, Map]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_pieces_change_no_bit(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    equation, *shapes = CASES[case]
+    random = np.random.default_rng(0)
+    x, g = (random.normal(size=shape).astype(np.float32) for shape in shapes)
+    y = cr.tanh(cr.einsum(equation, cr.input("x", x.shape), cr.input("g", g.shape)) / 50)
+
+    def run(longest: int) -> tuple[str, Array]:
+        monkeypatch.setattr(pieces, "LONG", longest)
+        function = cr.compile(y)
+        return function.loops, function(x=x, g=g)
+
+    (whole, expected), (cut, found) = run(10**6), run(512)
+    assert whole != cut
+    assert np.array_equal(found, expected)
+    exact = np.tanh(np.einsum(equation, x.astype(np.float64), g) / 50)
+    assert np.abs(found - exact).max() < 1e-5
