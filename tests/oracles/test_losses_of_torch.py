@@ -26,6 +26,10 @@ GIVEN: Mapping[str, npt.NDArray[np.generic]] = {
     "b": random.integers(0, 2, (N, K)).astype(np.float64),
     "v": random.uniform(0, 2, (N, K)) * (random.random((N, K)) < 0.8),
     "w": random.uniform(0, 2, (N, K)),
+    "sequences": 3 * random.normal(size=(N, 4, K)),
+    "tokens": np.where(random.random((N, 4)) < 0.3, -100, random.integers(0, K, (N, 4))).astype(
+        np.int32
+    ),
 }
 Named = Mapping[str, Any]
 Loss = Callable[[Named], Any]
@@ -56,6 +60,14 @@ PAIRS: Mapping[str, tuple[Loss, Loss]] = {
             n["z"], n["y"], weights=CLASSES, label_smoothing=0.3, ignore_index=1, reduction="sum"),
         lambda n: F.cross_entropy(
             n["z"], n["y"], weight=C, label_smoothing=0.3, ignore_index=1, reduction="sum")),
+    "of sequences": (
+        lambda n: losses.cross_entropy(n["sequences"], n["tokens"], ignore_index=-100),
+        lambda n: F.cross_entropy(n["sequences"].transpose(1, 2), n["tokens"])),
+    "all of it, of sequences": (
+        lambda n: losses.cross_entropy(
+            n["sequences"], n["tokens"], weights=CLASSES, label_smoothing=0.2, ignore_index=-100),
+        lambda n: F.cross_entropy(
+            n["sequences"].transpose(1, 2), n["tokens"], weight=C, label_smoothing=0.2)),
     "probabilities": (
         lambda n: losses.cross_entropy(n["z"], n["p"], label_smoothing=0.2),
         lambda n: F.cross_entropy(n["z"], n["p"], label_smoothing=0.2)),
@@ -103,11 +115,11 @@ def test_a_loss_and_its_gradients_are_theirs(name: str) -> None:
     nodes = {key: cr.input(key, value.shape, str(value.dtype)) for key, value in GIVEN.items()}
     loss = ours(nodes)
     read = [leaf.op.label for leaf in cr.Graph([loss]).leaves("input")]
-    wrt = [key for key in read if key in "zptv"]
+    wrt = [key for key in read if key in ("z", "p", "t", "v", "sequences")]
     function = cr.compile([loss, *cr.grad(loss, [nodes[key] for key in wrt])])
     found = function({key: GIVEN[key] for key in read})
     tensors = {
-        key: torch.tensor(value, dtype=torch.long if key == "y" else torch.float64)
+        key: torch.tensor(value, dtype=torch.long if key in ("y", "tokens") else torch.float64)
         for key, value in GIVEN.items()
     }
     for key in wrt:
