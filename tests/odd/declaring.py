@@ -273,7 +273,8 @@ LAYERS: dict[str, Arguments] = {
                        "hidden": 6, "norm_first": True, "bias": True, "activation": nn.Tanh,
                        "norm": nn.LayerNorm, "name": "l"},
     **{f"nn.{kind}": {"features": 4, "hidden": 3, "layers": 2, "bidirectional": True,
-                      "dropout": 0.1, "name": "l"} for kind in ("RNN", "LSTM", "GRU")},
+                      "dropout": 0.1, "carry_state": None, "name": "l"}
+       for kind in ("RNN", "LSTM", "GRU")},
     **{f"layers.{name}": {"_x": given_to(layer)} for name, layer in vars(layers()).items()},
     "model": {"_x": x},
     "model.summary": {"input": x, "batch": 3},

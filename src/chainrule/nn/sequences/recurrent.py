@@ -10,7 +10,17 @@ import numpy as np
 from chainc.dataclass import dataclass
 from chainc.ir import Node, describe
 from chainc.ir.errors import InputError, ShapeError
-from chainc.ops import arange, broadcast_to, concat, expand_dims, sigmoid, take, tanh, where
+from chainc.ops import (
+    arange,
+    broadcast_to,
+    concat,
+    expand_dims,
+    sigmoid,
+    take,
+    tanh,
+    updating,
+    where,
+)
 from chainc.ops.movement import as_flag
 from chainrule.declare import init as initializers
 from chainrule.declare.arguments import count
@@ -18,6 +28,7 @@ from chainrule.declare.leaves import constant, parameter
 from chainrule.nn.dropout import Dropout
 from chainrule.nn.fitting import require_float
 from chainrule.nn.module import Module
+from chainrule.nn.sequences.carried import carried_states, first_carries, kept_carries
 from chainrule.sequences.scan import scan
 
 __all__ = ["GRU", "LSTM", "RNN"]
@@ -53,7 +64,7 @@ class Cell(Module):
 
 @dataclass(frozen=True, eq=False, init=False)
 class Recurrent(Module):
-    """What recurrent layers share: layers on each other, directions, lengths."""
+    """What recurrent layers share: layers on each other, directions, lengths, streams."""
 
     gates: ClassVar[int]
     carries: ClassVar[int] = 1
@@ -65,6 +76,7 @@ class Recurrent(Module):
     bidirectional: bool
     dropout: Dropout
     cells: tuple[Cell, ...]
+    carried: tuple[Node, ...]
 
     def __init__(
         self,
@@ -74,6 +86,7 @@ class Recurrent(Module):
         *,
         bidirectional: bool = False,
         dropout: float = 0.0,
+        carry_state: int | None = None,
         name: str | None = None,
     ) -> None:
         """Declare the weights, uniform within 1/√hidden as in PyTorch.
@@ -84,10 +97,15 @@ class Recurrent(Module):
             layers: so many on each other; each reads what the one below gives.
             bidirectional: whether each also goes backwards; results lie side by side.
             dropout: the share that is dropped in training between layers.
+            carry_state: the rows of a batch, where each goes on with the sequence in its place of
+                the batch before, as those of `text.Characters.streams`: a training step begins
+                with the carries that the one before has left, through which no gradient goes
+                (truncated backpropagation through time). All else begins with zeros.
             name: the layer's own part of its parameters' names.
 
         Raises:
-            InputError: a size is no positive whole number, or the share is not from 0 to below 1.
+            InputError: a size is no positive whole number, the share is not from 0 to below 1, or
+                a layer that also goes backwards shall carry its state.
         """
         kind = type(self).__name__
         hint = f"give both sizes, such as nn.{kind}(64, 128)"
@@ -106,6 +124,7 @@ class Recurrent(Module):
             bidirectional=both,
             dropout=Dropout(dropout),
             cells=tuple(cells),
+            carried=carried_states(kind, carry_state, height * self.carries, size, backwards=both),
         )
         self.__post_init__()
 
@@ -136,16 +155,26 @@ class Recurrent(Module):
             )
         counts = None if lengths is None else self._counts(x, lengths)
         last: list[Sequence[Node]] = []
+        parts = list(zip(self.cells, self._first(x), strict=True))
         directions = len(self.cells) // self.layers
         for layer in range(self.layers):
             given = self.dropout(x) if layer else x
             found = [
-                self._along(given, self.cells[layer * directions + way], counts, reverse=way == 1)
-                for way in range(directions)
+                self._along(given, cell, first, counts, reverse=way == 1)
+                for way, (cell, first) in enumerate(parts[layer * directions :][:directions])
             ]
             last += [carry for _, carry in found]
             x = concat([every for every, _ in found], axis=2) if self.bidirectional else found[0][0]
-        return x, last
+        carries = [carry for each in last for carry in each]
+        return updating(x, kept_carries(self.carried, carries)) if self.carried else x, last
+
+    def _first(self, x: Node) -> Sequence[Sequence[Node]]:
+        """The carries of every cell before the first step."""
+        zeros = broadcast_to(constant(0.0, x.dtype), (x.shape[0], self.hidden))
+        if not self.carried:
+            return [[zeros] * self.carries for _ in self.cells]
+        kept = first_carries(self.carried, x)
+        return [kept[i : i + self.carries] for i in range(0, len(kept), self.carries)]
 
     def _counts(self, x: Node, lengths: Node) -> Node:
         """(batch, time, 1): does a step count?"""
@@ -160,10 +189,14 @@ class Recurrent(Module):
         return expand_dims(arange(time, lengths.dtype) < expand_dims(lengths, 1), 2)
 
     def _along(
-        self, x: Node, cell: Cell, counts: Node | None, *, reverse: bool
+        self,
+        x: Node,
+        cell: Cell,
+        first: Sequence[Node],
+        counts: Node | None,
+        *,
+        reverse: bool,
     ) -> tuple[Node, Sequence[Node]]:
-        zeros = broadcast_to(constant(0.0, x.dtype), (x.shape[0], self.hidden))
-
         def step(carry: Sequence[Node], given: Sequence[Node]) -> tuple[Sequence[Node], Node]:
             after = self._step(cell, given[0], *carry)
             if counts is None:
@@ -172,7 +205,7 @@ class Recurrent(Module):
             return [where(given[1], new, old) for new, old in pairs], where(given[1], after[0], 0)
 
         sequences = [x] if counts is None else [x, counts]
-        first, names = [zeros] * self.carries, [*self.names, "x", "counts"]
+        names = [*self.names, "x", "counts"]
         names = names[: len(first) + len(sequences)]
         last, every = scan(step, first, sequences, axis=1, reverse=reverse, names=names)
         assert isinstance(every, Node)

@@ -138,7 +138,8 @@ class Optimizer(Minimizer):
 
 
 def _check_clip(optimizer: str, given: object) -> None:
-    if given is not None and (isinstance(given, Node) or not callable(given)):
+    can_be_called = callable(given)
+    if given is not None and (isinstance(given, Node) or not can_be_called):
         raise GraphError(
             f"{optimizer}: clip is a {type(given).__name__}",
             hint="give a transform, such as clip=optim.clip.by_global_norm(1.0)",

@@ -1,0 +1,59 @@
+"""What a recurrent layer remembers from batch to batch, while it is trained.
+
+A row of a batch goes on where the same row of the batch before has ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from chainc.ir import Node
+from chainc.ir.errors import InputError
+from chainc.ir.leaves import size
+from chainc.ops import arange, broadcast_to, by_mode, expand_dims, scatter_add, take, where
+from chainrule.declare.arguments import count
+from chainrule.declare.leaves import constant, parameter
+
+
+def carried_states(
+    kind: str, rows: object, carries: int, hidden: int, *, backwards: bool
+) -> tuple[Node, ...]:
+    """A state for every carry of a layer, zero at first; none where `rows` is None.
+
+    Raises:
+        InputError: `rows` is no positive whole number, or the layer also goes backwards.
+    """
+    if rows is None:
+        return ()
+    hint = "give the rows of a batch, such as carry_state=32"
+    number = count(kind, "carry_state", rows, hint=hint)
+    if backwards:
+        raise InputError(
+            f"{kind}: carry_state and bidirectional exclude each other: what comes later is not "
+            "known before",
+            hint="leave one of them out",
+        )
+    names = [f"carry{place}" for place in range(carries)]
+    return tuple(parameter(name, (number, hidden), "zeros", trainable=False) for name in names)
+
+
+def first_carries(states: Sequence[Node], x: Node) -> Sequence[Node]:
+    """Before the first step: in training what is kept, elsewhere zeros."""
+    rows = arange(x.shape[0])
+    zeros = [broadcast_to(constant(0.0, x.dtype), (x.shape[0], each.shape[1])) for each in states]
+    return [
+        by_mode(train=take(state, rows), infer=zero)
+        for state, zero in zip(states, zeros, strict=True)
+    ]
+
+
+def kept_carries(states: Sequence[Node], last: Sequence[Node]) -> Mapping[Node, Node]:
+    """The new values of the states; those of rows that a smaller batch does not have stay."""
+    return {state: _with_rows(state, carry) for state, carry in zip(states, last, strict=True)}
+
+
+def _with_rows(state: Node, carry: Node) -> Node:
+    zeros = broadcast_to(constant(0.0, state.dtype), state.shape)
+    spread = scatter_add(zeros, arange(carry.shape[0]), carry)
+    given = arange(state.shape[0]) < size(carry.shape[0])
+    return where(expand_dims(given, 1), spread, state)
