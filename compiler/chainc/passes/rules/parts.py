@@ -53,7 +53,12 @@ def _joined(p: Pad, q: Pad, x: Node, y: Node) -> Node | None:
     length = x.shape[axis]
     if not isinstance(length, int) or p.low[axis] + length != q.low[axis]:
         return None
-    return apply(Pad(p.low, q.high, p.interior), apply(Concat(axis), x, y))
+    every = (*_parts(x, axis), *_parts(y, axis))
+    return apply(Pad(p.low, q.high, p.interior), apply(Concat(axis), *every))
+
+
+def _parts(x: Node, axis: int) -> tuple[Node, ...]:
+    return x.inputs if x.op == Concat(axis) else (x,)
 
 
 def _axis(pad: Pad) -> int | None:

@@ -15,6 +15,7 @@ from chainc.schedules.frame import Frame, Place
 from chainc.schedules.layout.access import Access, PanelPosition, Point, moved
 
 SHORT = 4  # vectors in a row up to which rows are transposed, not folded across
+MOST_VALUES = 8  # vectors in use at once, of those that are side by side
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,21 @@ class Folded:
         return min(
             min(machine.lanes(dtype), machine.vector_bytes // dtype.itemsize) for dtype in dtypes
         )
+
+    def lanes_at_once(self, accumulators: int) -> int:
+        """Of several vectors side by side, each with so many accumulators, where rows lie apart.
+
+        A pass over rows that lie far apart would else take a part of a cache line from each.
+        """
+        kept = self.kept.index(self.vector_axis) if self.vector_axis in self.kept else None
+        extent = None if kept is None else self.shape[kept]
+        if not isinstance(extent, int) or any(x.panels is not None for x in self.by_result()):
+            return self.lanes
+        values = accumulators * (1 + sum(len(head.scalars) for head in self.heads))
+        fitting = (
+            n for n in (4, 2) if n * values <= MOST_VALUES and extent % (n * self.lanes) == 0
+        )
+        return next(fitting, 1) * self.lanes
 
     @property
     def vector_axis(self) -> int | None:

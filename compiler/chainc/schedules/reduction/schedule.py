@@ -51,7 +51,8 @@ def schedule_reduce(root: Reduction, frame: Frame) -> None:
         values = {head.out: frame.builder.cast(x, head.out.type.dtype) for head, x in pairs}
         frame.finish_all(values, place)
 
-    swept(operand, 1 if across else operand.lanes).run(body)
+    lanes = 1 if across else operand.lanes_at_once(ACCUMULATORS * len(heads))
+    swept(operand, lanes).run(body)
 
 
 def _of_nothing(head: Reduction, frame: Frame) -> Register:

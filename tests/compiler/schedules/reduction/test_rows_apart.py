@@ -1,0 +1,43 @@
+"""Sums of rows that lie apart: several vectors of each row side by side, and the same bits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainc.backends.llvm.processor import host
+from chainc.ir import Node
+from chainc.ir.types import Array, float32
+from chainc.schedules.reduction import operand
+
+SHAPES = [(40, 64), (40, 48), (5, 9, 32), (3000, 32)]
+
+
+def scaled(x: Node) -> Node:
+    return cr.sum(x * 3, axis=0)
+
+
+def several(x: Node) -> Node:
+    return cr.sum(x, axis=0) * cr.max(x, axis=0)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("fold", [lambda x: cr.sum(x, axis=0), scaled, several, cr.var])
+def test_no_bit_depends_on_how_many_lie_side_by_side(
+    shape: tuple[int, ...], fold: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert callable(fold)
+    y, x = fold(cr.input("x", shape)), np.random.default_rng(0).normal(size=shape)
+
+    def run(values: int) -> Array:
+        monkeypatch.setattr(operand, "MOST_VALUES", values)
+        return np.asarray(cr.compile(y)(x=x.astype(np.float32)))
+
+    assert np.array_equal(run(8), run(0))
+
+
+@pytest.mark.parametrize(("columns", "vectors"), [(256, 4), (48, 2), (8, 1)])
+def test_lines_of_the_cache_are_read_whole(columns: int, vectors: int) -> None:
+    loops = cr.compile(cr.sum(cr.input("x", (40, columns)), axis=0)).loops
+    assert f"f32x{vectors * host().machine.lanes(float32)} = load x" in loops
