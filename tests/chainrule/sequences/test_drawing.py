@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 import chainrule as cr
@@ -31,7 +32,7 @@ def dropping(*, reverse: bool = False) -> Node:
     return every
 
 
-def on_all(*nodes: Node, weight: Array = WEIGHT) -> list[list[Array]]:
+def on_all(*nodes: Node, weight: Array = WEIGHT) -> list[list[npt.NDArray[np.float64]]]:
     found = []
     for target in TARGETS:
         function = cr.compile(list(nodes), target=target, mode="train")
