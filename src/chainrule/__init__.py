@@ -108,6 +108,7 @@ if TYPE_CHECKING:
     from chainrule.optim import regularize as regularize
     from chainrule.optim import schedules as schedules
     from chainrule.sequences.scan import scan as scan
+    from chainrule.sequences.while_loop import while_loop as while_loop
     from chainrule.steps.loop import Training as Training
     from chainrule.steps.loop import training as training
     from chainrule.steps.stopping import EarlyStopping as EarlyStopping
@@ -172,6 +173,7 @@ else:
         "regularize": "chainrule.regularize",
         "schedules": "chainrule.schedules",
         "scan": "chainrule.sequences.scan",
+        "while_loop": "chainrule.sequences.while_loop",
         "step_through": "chainrule.teaching.stepper.stepper",
         "text": "chainrule.text",
         "training": "chainrule.steps.loop",

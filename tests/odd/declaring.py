@@ -105,6 +105,8 @@ OPS: dict[str, Arguments] = {
     "cr.custom_gradient": {"function": _own},
     "cr.scan": {"cell": lambda c, _: (c, c), "carry": 0.0, "xs": x, "axis": 0, "length": "batch",
                 "reverse": True},
+    "cr.while_loop": {"condition": lambda _: s < 2.0, "body": lambda c: c, "carry": 0.0,
+                      "limit": 4},
 }  # fmt: skip
 
 LEAVES: dict[str, Arguments] = {

@@ -141,6 +141,8 @@ class NumpyKernels:
         carry, given = operands[: loop.carries], operands[loop.carries : start]
         kept: list[Array] = []
         for t in range(count)[:: -1 if loop.reverse else 1]:
+            if loop.conditional and not carry[-1]:
+                break
             found = self._step(loop.body, [*carry, *(each[t] for each in given), *operands[start:]])
             carry = found[: loop.carries]
             kept.append(found[loop.result])

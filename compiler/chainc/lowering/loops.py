@@ -85,7 +85,7 @@ class Loops:
         """Equal for all results of one loop."""
         if steps.body not in self._texts:
             self._texts[steps.body] = to_text(steps.body, comments=False)
-        form = steps.carries, steps.sequences, steps.length, steps.reverse
+        form = steps.carries, steps.sequences, steps.length, steps.reverse, steps.conditional
         return *form, self._texts[steps.body], *map(id, node.inputs)
 
     def result(self, writer: Writer, operands: Sequence[Operand]) -> Operand:
@@ -128,7 +128,9 @@ class Loops:
             slices.append((out, every))
         inside = replace(program, inputs=(), prologue=())
         target = next(view.buffer for view in found.values() if isinstance(view, View))
-        loop = Loop(target, (), inside, tuple(slices), steps.length, steps.reverse,
+        states = {_place_of(state): state for state in program.states}
+        condition = states[steps.carries - 1] if steps.conditional else None
+        loop = Loop(target, (), inside, tuple(slices), steps.length, steps.reverse, condition,
                     origin=node.origin)  # fmt: skip
         writer.emit(loop.over(outside).reading_outside())
         return found

@@ -69,12 +69,14 @@ class Loop(Kernel):
     Attributes:
         slices: what stands in the program for a slice along the first axis of which buffer.
         reverse: begin with the last slices.
+        condition: the state that says before each step whether there is another one.
     """
 
     program: Program
     slices: tuple[tuple[Buffer, Buffer], ...]
     length: Dim
     reverse: bool
+    condition: Buffer | None = None
 
     @property
     def outs(self) -> tuple[Buffer, ...]:
@@ -108,6 +110,7 @@ class Loop(Kernel):
             operands=renamed_all(self.operands, names),
             program=program,
             slices=tuple((each, names.get(whole, whole)) for each, whole in self.slices),
+            condition=self.condition and names.get(self.condition, self.condition),
         )
 
     def with_program(self, program: Program) -> Loop:

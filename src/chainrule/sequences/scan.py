@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from inspect import signature
+from collections.abc import Callable, Sequence
 
-import numpy as np
-
-from chainc.ir import Graph, Node, Operand, apply, describe, substitute, topological
+from chainc.ir import Node, Operand, apply, topological
 from chainc.ir.errors import GraphError, ShapeError
-from chainc.ir.leaves import Constant, SizeOf, constant
 from chainc.ir.types import Dim, TensorType, int64
 from chainc.ops.index import arange
 from chainc.ops.movement import as_flag, as_shape, normalize_axis, permute_dims
-from chainc.ops.runs.modes import Updating
 from chainc.ops.runs.random import drawing_in_step
 from chainc.ops.runs.scan import Scan, step_input, steps_of
+from chainrule.sequences.steps import (
+    Nodes,
+    check_carries,
+    check_function,
+    closed,
+    nodes,
+    numbered,
+    told,
+)
 
-Nodes = Node | Sequence[Node]
 Step = Callable[..., tuple[Nodes, Nodes | None]]
 
 
@@ -75,8 +78,8 @@ class _Loop:
         reverse: bool,
         names: Sequence[str] | None,
     ) -> None:
-        self.first, self.several_carries = _nodes("the carry", carry)
-        given, self.several_sequences = _nodes("xs", () if xs is None else xs)
+        self.first, self.several_carries = nodes("scan", "the carry", carry)
+        given, self.several_sequences = nodes("scan", "xs", () if xs is None else xs)
         self.axes = [normalize_axis("scan", axis, each.ndim) for each in given]
         self.given = [_leading(each, at) for each, at in zip(given, self.axes, strict=True)]
         self.axis, self.reverse = axis, reverse
@@ -110,49 +113,37 @@ class _Loop:
         carry = tuple(inputs[:count]) if self.several_carries else inputs[0]
         given = tuple(inputs[count:]) if self.several_sequences else inputs[-1]
         arguments = (carry, given) if has_sequences else (carry,)
-        self.called = self._called(_checked(cell, arguments))
+        told_as = "the carry and a slice" if has_sequences else "the carry alone: there are no xs"
+        hint = "give a function, such as def cell(carry, x_t): return carry, carry"
+        names = check_function("scan", "the cell", cell, arguments, told_as, hint)
+        self.called = self._called(names)
         with drawing_in_step(number):
             result: object = cell(*arguments)
         if not isinstance(result, tuple) or len(result) != 2:
             raise GraphError(
-                f"scan: the cell gives {_told(result)}, not the next carry and what is kept",
+                f"scan: the cell gives {told(result)}, not the next carry and what is kept",
                 hint="return two values, such as return h, h, or return h, None",
             )
-        nexts, _ = _nodes("the cell's carry", result[0])
-        kept, self.several_kept = _nodes(
-            "what the cell keeps", () if result[1] is None else result[1]
+        nexts, _ = nodes("scan", "the cell's carry", result[0])
+        kept, self.several_kept = nodes(
+            "scan", "what the cell keeps", () if result[1] is None else result[1]
         )
         self.keeps = result[1] is not None
-        self._check(nexts)
+        check_carries("scan", self.first, nexts)
         outputs = steps_of(inputs[:count], nexts, kept).outputs
         if number in set(topological(outputs)):
             inputs.append(number)
             self.called = (*self.called, "t")
             self.given.append(arange(self.length))
-        self.body, self.fixed = _closed(inputs, outputs)
+        self.body, self.fixed = closed("scan", inputs, outputs)
         self.kept = len(kept)
-
-    def _check(self, nexts: Sequence[Node]) -> None:
-        if len(nexts) != len(self.first):
-            raise GraphError(
-                f"scan: the cell gives {len(nexts)} carries for {len(self.first)}",
-                hint="return as many as it is called with, in the same order",
-            )
-        for before, after in zip(self.first, nexts, strict=True):
-            if before.type != after.type:
-                raise ShapeError(
-                    f"scan: the carry is {before.type} before a step and {after.type} after it",
-                    where=f"{describe(before)}\n         {describe(after)}",
-                    hint="let the cell keep shape and element type, or begin with the type that "
-                    "it gives",
-                )
 
     def _called(self, names: Sequence[str]) -> tuple[str, ...]:
         """What the carries and the slices are called: as given, or as the cell calls them."""
         counts = [len(self.first), len(self.given)]
         if self.names is None:
             pairs = zip(names, counts, strict=False)
-            return tuple(each for name, count in pairs for each in _numbered(name, count))
+            return tuple(each for name, count in pairs for each in numbered(name, count))
         given = tuple(self.names)
         if len(given) != sum(counts) or not all(isinstance(name, str) for name in given):
             raise GraphError(
@@ -182,61 +173,6 @@ class _Loop:
         return found if axis == 0 else permute_dims(found, _to(axis, found.ndim))
 
 
-def _numbered(name: str, count: int) -> Sequence[str]:
-    return [name] if count == 1 else [f"{name} {number + 1}" for number in range(count)]
-
-
-def _checked(cell: object, arguments: Sequence[object]) -> Sequence[str]:
-    """What it calls its arguments; refused if it cannot be called so."""
-    given = "the carry and a slice" if len(arguments) == 2 else "the carry alone: there are no xs"
-    if callable(cell) and not isinstance(cell, type):
-        try:
-            found = signature(cell)
-            found.bind(*arguments)
-            return list(found.parameters)
-        except TypeError:
-            pass  # refused below
-        except ValueError:  # a function of Python's own, which does not tell
-            return ()
-    raise GraphError(
-        f"scan: the cell {_told(cell)} cannot be called with {given}",
-        hint="give a function, such as def cell(carry, x_t): return carry, carry",
-    )
-
-
-def _closed(inputs: Sequence[Node], outputs: Sequence[Node]) -> tuple[Graph, Sequence[Node]]:
-    """A step as a graph over its inputs, and the nodes that it reads from outside."""
-    order = topological(outputs)
-    inside = set(inputs)
-    for node in order:
-        if not inside.isdisjoint(node.inputs):
-            inside.add(node)
-    _refuse_updates(inside)
-    read = (operand for node in order if node in inside for operand in node.inputs)
-    outside = [
-        node for node in dict.fromkeys((*read, *outputs)) if node not in inside and not _stays(node)
-    ]
-    known = {
-        node: step_input(position, node.type)
-        for position, node in enumerate(outside, start=len(inputs))
-    }
-    return substitute(Graph(tuple(outputs)), known), outside
-
-
-def _refuse_updates(inside: Iterable[Node]) -> None:
-    for node in inside:
-        if isinstance(node.op, Updating):
-            raise GraphError(
-                f"scan: {describe(node)} updates a state in a loop",
-                hint="carry what changes from step to step",
-            )
-
-
-def _stays(node: Node) -> bool:
-    """Is it a number, which a loop may as well hold?"""
-    return isinstance(node.op, SizeOf) or (isinstance(node.op, Constant) and node.ndim == 0)
-
-
 def _leading(x: Node, axis: int) -> Node:
     """With an axis before all others."""
     order = (axis, *(each for each in range(x.ndim) if each != axis))
@@ -247,18 +183,3 @@ def _to(axis: int, ndim: int) -> Sequence[int]:
     """The axes of a node whose first goes to a place."""
     others = list(range(1, ndim))
     return (*others[:axis], 0, *others[axis:])
-
-
-def _nodes(what: str, given: object) -> tuple[list[Node], bool]:
-    """One node or several, and whether they are several."""
-    if isinstance(given, Sequence) and not isinstance(given, str):
-        return [node for each in given for node in _nodes(what, each)[0]], True
-    if isinstance(given, Node):
-        return [given], False
-    if isinstance(given, np.ndarray | int | float):
-        return [constant(given)], False
-    raise GraphError(f"scan: {what} is {_told(given)}", hint="give a node, or a tuple of nodes")
-
-
-def _told(given: object) -> str:
-    return "None" if given is None else f"a {type(given).__name__}"

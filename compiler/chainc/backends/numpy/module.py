@@ -235,9 +235,8 @@ class FunctionPrinter:
         if not isinstance(kernel, Loop):
             yield from (Line(text, parts_of(kernel)) for text in statements(kernel, self.scope))
             return
-        names, steps = self.scope.names, f"range({self.scope.dim(kernel.length)})"
-        step = self.steps[kernel]
-        yield Line(f"for {step} in {f'reversed({steps})' if kernel.reverse else steps}:")
+        names, step = self.scope.names, self.steps[kernel]
+        yield from self._heading_of(kernel, step)
         for part, whole in kernel.slices:
             yield Line(f"{INDENT}{names[part]} = {names[whole]}[{step}, ...]")
         for each in kernel.program.body:
@@ -245,6 +244,17 @@ class FunctionPrinter:
         for slot, view in kernel.program.updates:
             _, line = self._update(slot, view)
             yield from _indented([line], 1)
+        if kernel.condition is not None:
+            yield Line(f"{INDENT}{step} += 1")
+
+    def _heading_of(self, loop: Loop, step: str) -> Iterator[Line]:
+        length = self.scope.dim(loop.length)
+        if loop.condition is not None:
+            yield Line(f"{step} = 0")
+            yield Line(f"while {step} < {length} and {self.scope.names[loop.condition]}:")
+            return
+        steps = f"range({length})"
+        yield Line(f"for {step} in {f'reversed({steps})' if loop.reverse else steps}:")
 
     def _update(self, slot: Buffer, view: View) -> tuple[Kernel, Line]:
         """A new value is copied into its slot."""

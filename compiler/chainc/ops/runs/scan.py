@@ -14,14 +14,15 @@ from typing import TypeVar
 
 from chainc.dataclass import dataclass
 from chainc.ir import Graph, Node, Op, Sample, apply, rebuild, substitute, topological, with_inputs
-from chainc.ir.errors import MisfitError, ShapeError
+from chainc.ir.errors import GradientError, MisfitError, ShapeError
 from chainc.ir.kernels import Kernels
 from chainc.ir.leaves import Input, constant
-from chainc.ir.types import Dim, TensorType, float32
+from chainc.ir.types import Dim, TensorType, bool_, float32
 from chainc.ops.arithmetic import add, multiply
 from chainc.ops.contract import Contract
 from chainc.ops.elementwise import Unary
 from chainc.ops.functions import tanh
+from chainc.ops.logic import less
 from chainc.ops.movement import broadcast_to
 from chainc.ops.reduce import Reduce
 
@@ -52,6 +53,7 @@ class Scan(Op):
             as it was in each step.
         reverse: from the last slice to the first.
         names: what pictures call the carries and the slices; of no meaning.
+        conditional: the last carry, a Boolean, says before each step whether there is another one.
     """
 
     name = "scan"
@@ -65,11 +67,12 @@ class Scan(Op):
     result: int
     reverse: bool = False
     names: tuple[str, ...] = field(default=(), compare=False)
+    conditional: bool = False
 
     @property
     def label(self) -> str:
         """With which result it is: of a carry the last value, of all else every one."""
-        way = "scan reversed" if self.reverse else "scan"
+        way = "while" if self.conditional else "scan reversed" if self.reverse else "scan"
         if self.result < self.carries:
             return f"{way}: last {self.result + 1}" if self.carries > 1 else f"{way}: last"
         return f"{way}: every {self.result - self.carries + 1}"
@@ -85,8 +88,21 @@ class Scan(Op):
                     "after it",
                     "give the first carry the type that a step makes of it",
                 )
+        if self.conditional:
+            self._check_condition()
         type = self.body.outputs[self.result].type
         return self.stacked(type) if self.result >= self.carries else type
+
+    def _check_condition(self) -> None:
+        """What is kept of each step would not be known of those that there are not."""
+        last = self.body.outputs[self.carries - 1].type if self.carries else None
+        if last != TensorType((), bool_) or self.sequences or self.result >= self.carries:
+            raise MisfitError(
+                ShapeError,
+                f"a loop with a condition has {self.sequences} sequences, and its last carry "
+                f"is {last}",
+                "give carries only, the last of them one Boolean",
+            )
 
     @property
     def leaves(self) -> Mapping[int, Node]:
@@ -117,7 +133,7 @@ class Scan(Op):
 
     def carries_of(self, roots: Sequence[Node], last: Iterable[int] = ()) -> Set[int]:
         """The places of the carries that nodes of the body need, and of others, with theirs."""
-        found = set(last)
+        found = {*last, self.carries - 1} if self.conditional else set(last)
         while True:
             nodes = topological([*roots, *(self.body.outputs[place] for place in found)])
             read = {int(n.op.label) for n in nodes if isinstance(n.op, Input)}
@@ -145,7 +161,17 @@ class Scan(Op):
         return k.scan(result, self, operands)
 
     def vjp_through(self, pull: Pull, g: Node, *operands: Node) -> Sequence[Node | None]:
-        """The derivative, by a loop in the other direction; `pull` is that of what a step does."""
+        """The derivative, by a loop in the other direction; `pull` is that of what a step does.
+
+        Raises:
+            GradientError: the loop ends by a condition.
+        """
+        if self.conditional:
+            raise GradientError(
+                "while_loop: how many steps there are is known when it runs, so no derivative "
+                "goes back through them",
+                hint="use cr.scan with a number of steps, or cr.stop_gradient of the result",
+            )
         return _Backward(self, pull, operands, g).cotangents()
 
     @classmethod
@@ -160,7 +186,16 @@ class Scan(Op):
             *(Sample(loop, (h, x, w)) for loop in loops),
             Sample(cls(body, 1, 1, 0, 0), (h, none, w)),
             Sample(cls(body, 1, 1, 0, 1), (h, none, w)),
+            _doubling(cls),
         ]
+
+
+def _doubling(kind: type[Scan]) -> Sample:
+    """A number is doubled while it is small, 3 times at most."""
+    x, more = step_input(0, TensorType((), float32)), step_input(1, TensorType((), bool_))
+    doubled = add(x, x)
+    loop = kind(Graph((doubled, less(doubled, 2.0))), 2, 0, 3, 0, conditional=True)
+    return Sample(loop, (x.type, more.type))
 
 
 def with_bodies(graph: Graph, change: Callable[[Graph], Graph]) -> Graph:

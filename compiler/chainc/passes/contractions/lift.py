@@ -97,6 +97,8 @@ class _Lifted:
     def _sums(self, wanted: Iterable[int]) -> Mapping[int, Node]:
         """Carries that are nothing but added to, by their places, and what is added."""
         found: dict[int, Node] = {}
+        if self.loop.conditional:  # no one knows how often
+            return found
         for place in wanted:
             term = self._added(place) if place < self.loop.carries else None
             if term is not None:
@@ -243,8 +245,9 @@ class _Lifted:
             *(self.operands[place] for place in carries),
             *(self.outer[each][0] for each in (*sequences, *fixed)),
         ]
-        counts, names = (len(carries), len(sequences)), map(self.loop.called, carries)
-        loop = Scan(body, *counts, self.loop.length, 0, self.loop.reverse, tuple(names))
+        changed = {"body": body, "carries": len(carries), "sequences": len(sequences)}
+        names = tuple(map(self.loop.called, carries))
+        loop = replace(self.loop, **changed, result=0, names=names)
         for place, node in enumerate(self.kept, start=len(carries)):
             self.outer[node] = apply(replace(loop, result=place), *operands), True
         return {place: apply(replace(loop, result=i), *operands) for i, place in enumerate(carries)}

@@ -101,7 +101,7 @@ class CallWriter:
                 passed = stage
             with nullcontext() if shared else self.to.when(leads):
                 for _, call in some:
-                    self._call(call, [self._place(buffer) for buffer in call.buffers])
+                    self._call(call, [self.place(buffer) for buffer in call.buffers])
 
     def repeated(
         self,
@@ -139,19 +139,19 @@ class CallWriter:
         timed = TimedCall(call.nest, call.parts, self.repeated_by)
         return self.clock.around(self.to, self.team.arena, self.team.table, timed)
 
-    def _place(self, buffer: Buffer) -> Parameter:
+    def place(self, buffer: Buffer) -> Parameter:
         """Found where it is needed: kept for long, it would take a register."""
         base, distance = self.memory.base(buffer)
         name, dtype = buffer.name or "value", buffer.type.dtype
         if base in self.steps:
-            whole = self._place(self.memory.slices[base])
+            whole = self.place(self.memory.slices[base])
             start = affine(self.steps[base]) * self.memory.nbytes(base) + distance
             return self.to.within(whole, start, name, dtype)
         if base in self.memory.offsets:
             offset = self.memory.offsets[base] + distance
             return self.to.within(self.team.arena, offset, name, dtype)
         if base is not buffer:
-            return self.to.within(self._place(base), distance, name, dtype)
+            return self.to.within(self.place(base), distance, name, dtype)
         if buffer in self.memory.table:
             return self.to.entry(self.team.table, self.memory.table[buffer], name, dtype)
         return self.to.data(self.memory.constant(buffer), dtype, buffer.data)
@@ -163,7 +163,7 @@ class CallWriter:
         if base in self.memory.offsets:
             return self.to.within(self.team.arena, found, name, dtype)
         if base is not buffer:
-            return self.to.within(self._place(base), found, name, dtype)
+            return self.to.within(self.place(base), found, name, dtype)
         return self.to.entry(self.team.table, found, name, dtype)
 
     def _number(self, buffer: Buffer) -> int:

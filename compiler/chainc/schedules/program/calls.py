@@ -16,7 +16,7 @@ from chainc.ir import Origin
 from chainc.ir.types import Dim, product, uint8
 from chainc.loops.language import Nest, Routine
 from chainc.loops.routine_builder import RoutineBuilder
-from chainc.loops.values import Register, affine
+from chainc.loops.values import Address, Register, affine
 from chainc.lowering.forms import form_of
 from chainc.lowering.kernels import Copy, Kernel
 from chainc.lowering.parts import Part, parts_of, parts_of_all
@@ -179,12 +179,36 @@ class ProgramWriter:
         to, team = writer.to, writer.team
         *given, thread, threads = writer.arguments
         count = self._count(writer, loop.length)
+        if loop.condition is not None:
+            self._while(writer, loop.condition, step, count)
+            return to.routine(name, "a loop with a condition")
         with to.loop("step", 0, count) as steps:
             at = affine(steps.index)
             place = affine(count) + at * -1 + -1 if loop.reverse else at
             to.run(step, *given, to.positions(place, 1), thread, threads)
             team.wait(to)
         return to.routine(name, "a loop")
+
+    def _while(
+        self, writer: CallWriter, condition: Buffer, step: Routine, count: int | Register
+    ) -> None:
+        """Runs a step while the condition holds; no thread changes it before all have read it."""
+        to, team = writer.to, writer.team
+        *given, thread, threads = writer.arguments
+
+        def another(done: Register) -> Register:
+            holds = to.load(Address(writer.place(condition), affine(0)))
+            again = to.both(holds, to.is_less(done, count), "again")
+            team.wait(to)
+            return again
+
+        none = to.integer(0)
+        with to.when(another(none)), to.repeat([none]) as steps:
+            (done,) = steps.values
+            to.run(step, *given, done, thread, threads)
+            team.wait(to)
+            following = to.plus(done, 1)
+            steps.carry(following, again=another(following))
 
     def _waits(self, conflicts: Conflicts, call: KernelCall) -> bool:
         touched = {buffer: self.memory.extent(buffer) for buffer in call.buffers}

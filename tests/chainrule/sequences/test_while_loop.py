@@ -1,0 +1,127 @@
+"""Loops that end by a condition, on both targets and in the reference, against Python's while."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainc.interpreters import reference
+from chainc.ir import Graph, Node
+from chainc.ir.text import same
+
+TARGETS = pytest.mark.parametrize("target", ["numpy", "llvm"])
+x = cr.input("x", (3,), dtype="float64")
+w = cr.input("w", (3, 3), dtype="float64")
+WEIGHT = np.array([[0.5, 0.1, 0.0], [0.0, 0.6, 0.2], [0.1, 0.0, 0.4]])
+
+
+def powers(limit: int = 30) -> list[Node]:
+    """Multiplies by a matrix until the vector is small, and counts what it was above 2."""
+
+    def body(carry: tuple[Node, Node]) -> tuple[Node, Node]:
+        v, large = carry
+        return v @ w, large + cr.astype(cr.max(v) > 2.0, "int64")
+
+    (v, large), steps = cr.while_loop(
+        lambda carry: cr.sum(cr.abs(carry[0])) > 1.0,
+        body,
+        (x, cr.constant(0, "int64")),
+        limit=limit,
+    )
+    return [v, large, steps]
+
+
+def by_hand(v: Any, limit: int = 30) -> tuple[Any, int, int]:
+    large = steps = 0
+    while np.abs(v).sum() > 1 and steps < limit:
+        v, large, steps = v @ WEIGHT, large + int(v.max() > 2), steps + 1
+    return v, large, steps
+
+
+@TARGETS
+@pytest.mark.parametrize(("scale", "limit"), [(100.0, 30), (0.01, 30), (1e9, 7), (4.0, 1)])
+def test_as_by_hand(target: str, scale: float, limit: int) -> None:
+    start = np.array([1.0, 2.0, -3.0]) * scale
+    outputs = powers(limit)
+    for found in (
+        cr.compile(outputs, target=target)(start, WEIGHT),
+        cr.compile(outputs, target=target, passes=())(start, WEIGHT),
+        reference.evaluate(Graph(tuple(outputs)), {"x": start, "w": WEIGHT}).outputs,
+    ):
+        for mine, theirs in zip(found, by_hand(start, limit), strict=True):
+            np.testing.assert_allclose(mine, theirs, rtol=1e-12)
+
+
+def test_the_source_is_a_while() -> None:
+    source = cr.compile(powers(), target="numpy").source
+    assert "        while t < 30 and " in source
+    assert "            t += 1\n" in source
+
+
+def test_its_text_comes_back() -> None:
+    graph = cr.Graph(powers())
+    assert same(cr.parse(graph.text()), graph)
+
+
+@TARGETS
+def test_loops_in_loops(target: str) -> None:
+    """How many halvings each number takes, in a loop over the numbers; draws differ by step."""
+    xs = cr.input("xs", ("n",))
+
+    def count(total: Node, given: Node) -> tuple[Node, tuple[Node, Node]]:
+        def halve(carry: tuple[Node, Node]) -> tuple[Node, Node]:
+            return carry[0] / 2.0, cr.uniform(())
+
+        (_, drawn), steps = cr.while_loop(lambda c: c[0] > 1.0, halve, (given, given), limit=20)
+        return total + steps, (steps, drawn)
+
+    total, (steps, drawn) = cr.scan(count, carry=cr.constant(0, "int64"), xs=xs)
+    function = cr.compile([total, steps, drawn], target=target)
+    found = function.bind(function.initial_state(seed=2))(np.array([1, 8, 9, 300], np.float32))
+    np.testing.assert_array_equal(found[1], [0, 3, 4, 9])
+    assert found[0] == 16
+    assert found[2][0] == 1.0
+    assert len(set(found[2].tolist())) == 4
+
+
+def test_there_is_no_derivative() -> None:
+    v, *_ = powers()
+    pattern = r"while_loop: how many steps[\s\S]*\n  where: [\s\S]*\n  try: use cr.scan"
+    with pytest.raises(cr.GradientError, match=pattern):
+        cr.grad(cr.sum(v), x)
+    stopped = cr.sum(cr.stop_gradient(v) * x)
+    assert cr.grad(stopped, x).type == x.type
+
+
+def never(_: Node) -> Node:
+    return x[0] > 0.0
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: cr.while_loop(never, lambda c: c[:2], x, limit=3), cr.ShapeError,
+         r"while_loop: the carry is f64\[3\] before a step and f64\[2\] after it"),
+        (lambda: cr.while_loop(never, lambda c: cr.astype(c, "float32"), x, limit=3),
+         cr.ShapeError, r"f64\[3\] before a step and f32\[3\] after"),
+        (lambda: cr.while_loop(never, lambda c: (c, c), x, limit=3), cr.GraphError,
+         "2 carries for 1"),
+        (lambda: cr.while_loop(lambda c: c > 0.0, lambda c: c, x, limit=3), cr.ShapeError,
+         r"the condition is bool\[3\], not one Boolean"),
+        (lambda: cr.while_loop(never, lambda: 1, x, limit=3), cr.GraphError,
+         "the body a function cannot be called with the carry"),
+        (lambda: cr.while_loop(3, lambda c: c, x, limit=3), cr.GraphError,
+         "the condition a int cannot be called with the carry"),
+        (lambda: cr.while_loop(never, lambda c: c, x, limit=0), cr.InputError, "limit"),
+        (lambda: cr.while_loop(never, lambda _: None, x, limit=3), cr.GraphError,
+         "the next carry is None"),
+    ],
+)  # fmt: skip
+def test_what_is_no_loop(call: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message) as caught:
+        call()
+    assert "test_while_loop.py:" in str(caught.value).split("\n  where: ")[1]
+    assert "\n  try: " in str(caught.value)
