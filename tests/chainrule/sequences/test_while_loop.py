@@ -11,6 +11,7 @@ import chainrule as cr
 from chainc.interpreters import reference
 from chainc.ir import Graph, Node
 from chainc.ir.text import same
+from chainc.ops.runs.unroll import unroll
 
 TARGETS = pytest.mark.parametrize("target", ["numpy", "llvm"])
 x = cr.input("x", (3,), dtype="float64")
@@ -61,6 +62,11 @@ def test_the_source_is_a_while() -> None:
     assert "            t += 1\n" in source
 
 
+def test_it_is_not_unrolled() -> None:
+    graph = Graph(tuple(powers()))
+    assert same(unroll(graph, 3), graph)
+
+
 def test_its_text_comes_back() -> None:
     graph = cr.Graph(powers())
     assert same(cr.parse(graph.text()), graph)
@@ -78,8 +84,10 @@ def test_loops_in_loops(target: str) -> None:
         (_, drawn), steps = cr.while_loop(lambda c: c[0] > 1.0, halve, (given, given), limit=20)
         return total + steps, (steps, drawn)
 
-    total, (steps, drawn) = cr.scan(count, carry=cr.constant(0, "int64"), xs=xs)
-    function = cr.compile([total, steps, drawn], target=target)
+    total, kept = cr.scan(count, carry=cr.constant(0, "int64"), xs=xs)
+    assert isinstance(total, Node)
+    assert isinstance(kept, tuple)
+    function = cr.compile([total, *kept], target=target)
     found = function.bind(function.initial_state(seed=2))(np.array([1, 8, 9, 300], np.float32))
     np.testing.assert_array_equal(found[1], [0, 3, 4, 9])
     assert found[0] == 16
@@ -94,6 +102,9 @@ def test_there_is_no_derivative() -> None:
         cr.grad(cr.sum(v), x)
     stopped = cr.sum(cr.stop_gradient(v) * x)
     assert cr.grad(stopped, x).type == x.type
+
+
+nothing: Any = None
 
 
 def never(_: Node) -> Node:
@@ -111,12 +122,12 @@ def never(_: Node) -> Node:
          "2 carries for 1"),
         (lambda: cr.while_loop(lambda c: c > 0.0, lambda c: c, x, limit=3), cr.ShapeError,
          r"the condition is bool\[3\], not one Boolean"),
-        (lambda: cr.while_loop(never, lambda: 1, x, limit=3), cr.GraphError,
+        (lambda: cr.while_loop(never, lambda: x, x, limit=3), cr.GraphError,
          "the body a function cannot be called with the carry"),
-        (lambda: cr.while_loop(3, lambda c: c, x, limit=3), cr.GraphError,
-         "the condition a int cannot be called with the carry"),
+        (lambda: cr.while_loop(nothing, lambda c: c, x, limit=3), cr.GraphError,
+         "the condition None cannot be called with the carry"),
         (lambda: cr.while_loop(never, lambda c: c, x, limit=0), cr.InputError, "limit"),
-        (lambda: cr.while_loop(never, lambda _: None, x, limit=3), cr.GraphError,
+        (lambda: cr.while_loop(never, lambda _: nothing, x, limit=3), cr.GraphError,
          "the next carry is None"),
     ],
 )  # fmt: skip

@@ -24,7 +24,7 @@ def unroll(graph: Graph, steps: int | None = None) -> Graph:
     """The graph with copies of what its loops do in the first steps; its values stay the same.
 
     The steps are those of the first slices, in either direction: what comes before them in a loop
-    that is reversed, or behind them in another one, stays a loop.
+    that is reversed, or behind them in another one, stays a loop. So does one with a condition.
 
     Args:
         graph: the loops' numbers of steps are known.
@@ -47,7 +47,7 @@ class _Unrolling:
 
     def node(self, node: Node, inputs: tuple[Node, ...]) -> Node:
         """What stands for it over other operands."""
-        if not isinstance(node.op, Scan):
+        if not isinstance(node.op, Scan) or node.op.conditional:
             return with_inputs(node, inputs)
         key = replace(node.op, result=0), *map(id, inputs)
         if key not in self.done:

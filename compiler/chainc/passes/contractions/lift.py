@@ -245,9 +245,14 @@ class _Lifted:
             *(self.operands[place] for place in carries),
             *(self.outer[each][0] for each in (*sequences, *fixed)),
         ]
-        changed = {"body": body, "carries": len(carries), "sequences": len(sequences)}
-        names = tuple(map(self.loop.called, carries))
-        loop = replace(self.loop, **changed, result=0, names=names)
+        loop = replace(
+            self.loop,
+            body=body,
+            carries=len(carries),
+            sequences=len(sequences),
+            result=0,
+            names=tuple(map(self.loop.called, carries)),
+        )
         for place, node in enumerate(self.kept, start=len(carries)):
             self.outer[node] = apply(replace(loop, result=place), *operands), True
         return {place: apply(replace(loop, result=i), *operands) for i, place in enumerate(carries)}
