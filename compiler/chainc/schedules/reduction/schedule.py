@@ -354,11 +354,15 @@ class _Along:
         return loop.results
 
     def _one_by_one(self, start: Index | int, values: Sequence[Register]) -> Sequence[Register]:
-        """The last elements, where nothing may be read past the end."""
+        """The last elements, where nothing may be read past the end; one of several is in none."""
         count = len(self.fold.heads)
         vectors, rest = values[:-count], values[-count:]
-        with self._opened(start, self.stop(), 1, rest) as loop:
-            point = self._moved(affine(loop.index))
+        extent = self.leg.extent
+        if self.panels:
+            assert isinstance(extent, int)
+            start = extent - extent % self.lanes.count
+        with self._opened(start, bound_of(extent, 1), 1, rest) as loop:
+            point = self._moved_to_element(affine(loop.index))
             loop.carry(*self._inside(point, loop.values, _Lanes(1, None)))
         return [*vectors, *loop.results]
 
@@ -378,15 +382,15 @@ class _Along:
         return self.fold.apart(values, inside) if further else inside(values)
 
     def _moved(self, index: Affine) -> Point:
-        operand = self.fold.operand
         if self.panels:
-            return moved(
-                self.point, self.leg.axis, PanelPosition(index, Affine(), self.lanes.count)
-            )
-        builder = operand.frame.builder
-        return moved(
-            self.point, self.leg.axis, located(builder, index, self.leg.axis, operand.accesses)
-        )
+            place = PanelPosition(index, Affine(), self.lanes.count)
+            return moved(self.point, self.leg.axis, place)
+        return self._moved_to_element(index)
+
+    def _moved_to_element(self, index: Affine) -> Point:
+        operand = self.fold.operand
+        place = located(operand.frame.builder, index, self.leg.axis, operand.accesses)
+        return moved(self.point, self.leg.axis, place)
 
     def _extent(self) -> Register:
         return self.fold.operand.frame.builder.size(self.leg.extent, self._counter)

@@ -35,8 +35,9 @@ class Statistics:
     def __post_init__(self) -> None:
         whole = TensorType(self.shape, float32)
         self.x = Buffer("x", whole, self.role, panels=self.panels)
-        self.g = Buffer("g", whole, self.role, panels=self.others)
-        self.c = Buffer("c", TensorType(self.shape, bool_), self.role, panels=self.others)
+        role = "work" if self.others else self.role
+        self.g = Buffer("g", whole, role, panels=self.others)
+        self.c = Buffer("c", TensorType(self.shape, bool_), role, panels=self.others)
         kept = tuple(dim for axis, dim in enumerate(self.shape) if axis not in self.axes)
         self.m = Buffer("m", TensorType(kept, float32), self.role)
         spread = tuple(1 if axis in self.axes else d for axis, d in enumerate(self.shape))
@@ -134,6 +135,12 @@ def test_plain(
 @pytest.mark.parametrize("axes", [(0,), (1,), (0, 1)], ids=str)
 def test_nothing_past_the_end_of_the_callers_arrays(axes: tuple[int, ...]) -> None:
     Statistics((13, 21), axes, role="input").check(AVX2, [0, 1])
+
+
+@pytest.mark.parametrize("rows", [3, 8, 29])
+def test_the_last_panel_beside_an_array_of_the_caller(rows: int) -> None:
+    """What lies in panels may be read past its end, and the caller's array may not."""
+    Statistics((rows, 2), (0,), others=Panels(0, 8), role="input").check(AVX2, [0, 1, 2])
 
 
 @pytest.mark.parametrize("others", [Panels(1, 8, 1), None], ids=str)
