@@ -67,7 +67,7 @@ class TransformerBlock(Module):
         bias: bool = True,
         rotary: bool = False,
         activation: Callable[[], Module] = GELU,
-        norm: Callable[[int], Module] = LayerNorm,
+        norm: Callable[[int], Module] | None = None,
         init: InitializerLike = "xavier_uniform",
         output_init: InitializerLike | None = None,
         name: str | None = None,
@@ -83,10 +83,11 @@ class TransformerBlock(Module):
             norm_first: whether each part is given what is normalised, rather than what it gives.
             dropout: the share that is dropped in training: of attention weights, and of what each
                 part gives.
-            bias: whether the products have one.
+            bias: whether products and normalisations have one.
             rotary: whether positions turn queries and keys.
             activation: a class of layers, or a function that gives one.
-            norm: a class of layers made for a width, such as nn.RMSNorm.
+            norm: a class of layers made for a width, such as nn.RMSNorm; by default nn.LayerNorm,
+                with a bias where products have one.
             init: the initialiser of the weights.
             output_init: that of the last product of each part; by default the same.
             name: the layer's own part of its parameters' names.
@@ -116,9 +117,9 @@ class TransformerBlock(Module):
                 made_by(kind, "activation", activation),
                 Linear(between, size, bias=bias, init=last),
             ),
-            attention_norm=made_by(kind, "norm", norm, size),
-            cross_norm=made_by(kind, "norm", norm, size) if crossed else None,
-            feed_forward_norm=made_by(kind, "norm", norm, size),
+            attention_norm=_norm(kind, norm, size, bias=bias),
+            cross_norm=_norm(kind, norm, size, bias=bias) if crossed else None,
+            feed_forward_norm=_norm(kind, norm, size, bias=bias),
             norm_first=as_flag(kind, "norm_first", norm_first),
             dropout=Dropout(dropout),
         )
@@ -204,7 +205,7 @@ class Transformer(Module):
         norm_first: bool = True,
         bias: bool = True,
         activation: Callable[[], Module] = GELU,
-        norm: Callable[[int], Module] = LayerNorm,
+        norm: Callable[[int], Module] | None = None,
         name: str | None = None,
     ) -> None:
         """Declare the weights: normal numbers of deviation 0.02, as in GPT-2.
@@ -225,9 +226,10 @@ class Transformer(Module):
             positions: "learned", "sinusoidal" or "rotary".
             hidden: the width between the linear layers of a block; by default 4 · width.
             norm_first: whether parts of a block are given what is normalised.
-            bias: whether the products of blocks have one.
+            bias: whether products of blocks, and normalisations, have one.
             activation: a class of layers, or a function that gives one.
-            norm: a class of layers made for a width, such as nn.RMSNorm.
+            norm: a class of layers made for a width, such as nn.RMSNorm; by default nn.LayerNorm,
+                with a bias where products have one.
             name: the model's name.
 
         Raises:
@@ -264,7 +266,7 @@ class Transformer(Module):
             positions=placed[positions]() if positions in placed else None,
             dropout=Dropout(dropout),
             blocks=tuple(blocks),
-            norm=made_by("Transformer", "norm", norm, width) if norm_first else None,
+            norm=_norm("Transformer", norm, width, bias=bias) if norm_first else None,
             head=None if shared else Linear(width, tokens, bias=False, init=small),
         )
         self.__post_init__()
@@ -297,3 +299,9 @@ class Transformer(Module):
             f"Transformer(vocabulary={table.count}, width={table.features}, "
             f"heads={block.attention.heads}, layers={len(self.blocks)})"
         )
+
+
+def _norm(owner: str, given: Callable[[int], Module] | None, width: int, *, bias: bool) -> Module:
+    if given is None:
+        return LayerNorm(width, bias=bias)
+    return made_by(owner, "norm", given, width)
