@@ -18,7 +18,7 @@ from chainc.formulas import notation
 from chainc.ir import Graph, Node, Origin, with_inputs
 from chainc.ops.arithmetic import Add
 from chainc.ops.movement import BroadcastTo, Reshape
-from chainc.ops.parts.slicing import Concat, Slice
+from chainc.ops.parts.slicing import Concat
 from chainc.ops.runs.scan import Scan
 
 
@@ -219,7 +219,7 @@ def _start(first: Node) -> str | None:
 def _in_short(node: Node, inputs: tuple[Node, ...], once: Set[Node]) -> tuple[Node, Sequence[Node]]:
     """A node over other operands, and those for which it stands beside: x[2], or a stack."""
     if isinstance(node.op, Reshape) and node.inputs[0] in once:
-        text = _indexing(node)
+        text = notation.indexing(node)
         if text is not None:
             part = Node(Drawn((text,)), inputs[0].inputs, node.type, node.origin)
             return part, node.inputs
@@ -233,21 +233,6 @@ def _in_short(node: Node, inputs: tuple[Node, ...], once: Set[Node]) -> tuple[No
 
 def _read_once(graph: Graph) -> Set[Node]:
     return {node for node, users in graph.users.items() if len(users) == 1} - set(graph.roots)
-
-
-def _indexing(node: Node) -> str | None:
-    """`[2]` or `[:, 2]` where a reshape drops the axis of a single slice."""
-    cut = node.inputs[0]
-    if not isinstance(cut.op, Slice):
-        return None
-    whole = cut.inputs[0].shape
-    short = [axis for axis, dim in enumerate(cut.shape) if dim != whole[axis]]
-    if len(short) != 1 or cut.shape[short[0]] != 1:
-        return None
-    axis = short[0]
-    if node.shape != (*cut.shape[:axis], *cut.shape[axis + 1 :]):
-        return None
-    return f"[{':, ' * axis}{cut.op.starts[axis]}]"
 
 
 def _adds_axis(node: Node, axis: int) -> bool:

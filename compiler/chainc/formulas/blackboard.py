@@ -209,6 +209,12 @@ def root(x: Written) -> Written:
     return Written(f"√{x.within(ATOM).text}", rf"\sqrt{{{x.latex}}}", ATOM)
 
 
+def indexed(x: Written, place: str) -> Written:
+    """`x[0]`."""
+    inner = x.within(POWER)
+    return Written(f"{inner.text}{place}", f"{inner.latex}{place}")
+
+
 def call(function: str, *arguments: Written, raised: int = 1) -> Written:
     """`σ(x)`, and `tanh²(x)` where it is raised to a power."""
     exponent = str(raised).translate(_SUPERSCRIPTS) if raised != 1 else ""

@@ -10,6 +10,8 @@ from chainc.ir.types import TensorType, float32, format_shape
 from chainc.ops.arithmetic import add
 from chainc.ops.contract import Contract
 from chainc.ops.formula import Formula
+from chainc.ops.movement import Reshape
+from chainc.ops.parts.slicing import Slice
 from chainc.ops.parts.window import OverlapAdd, Sliding, Window
 
 LONGEST_FORMULA = 40  # nodes; a longer one is shown by its name alone
@@ -114,6 +116,18 @@ def _sizes(slides: Sequence[Sliding]) -> str:
         if set(steps) != {1}:
             told.append(f"{word} {'×'.join(map(str, steps if len(set(steps)) > 1 else steps[:1]))}")
     return " ".join(told)
+
+
+def indexing(node: Node) -> str | None:
+    """`[2]` or `[:, 2]` where a reshape drops the axis of a single slice."""
+    cut = node.inputs[0] if isinstance(node.op, Reshape) else node
+    if not isinstance(cut.op, Slice):
+        return None
+    whole = cut.inputs[0].shape
+    short = [axis for axis, dim in enumerate(cut.shape) if dim != whole[axis]]
+    if len(short) != 1 or node.shape != (*cut.shape[: short[0]], *cut.shape[short[0] + 1 :]):
+        return None
+    return f"[{':, ' * short[0]}{cut.op.starts[short[0]]}]"
 
 
 def flowing(node: Node, constants: Mapping[int, str]) -> Mapping[Node, int]:

@@ -12,12 +12,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from chainc.dataclass import dataclass
 from chainc.ir import Graph, Node, Scope, apply, describe, originating, rebuild, with_inputs
 from chainc.ir.errors import GraphError
 from chainc.ops.parts.slicing import concat, getitem, stack
 from chainc.ops.runs.scan import Scan, with_bodies
 
 __all__: list[str] = []
+
+
+@dataclass(frozen=True, eq=False)
+class StepScope(Scope):
+    """One step of a loop that is written out, that of slice number `time`."""
+
+    time: int
 
 
 def unroll(graph: Graph, steps: int | None = None) -> Graph:
@@ -33,10 +41,20 @@ def unroll(graph: Graph, steps: int | None = None) -> Graph:
     Raises:
         GraphError: how many steps a loop makes is a named size.
     """
+    return unrolled(graph, steps)[0]
+
+
+def unrolled(graph: Graph, steps: int | None = None) -> tuple[Graph, Mapping[Node, str]]:
+    """The same, and what the carries are called behind each step: h1, h2, ….
+
+    Raises:
+        GraphError: how many steps a loop makes is a named size.
+    """
     if not any(node.op.has_steps for node in graph.nodes):
-        return graph
+        return graph, {}
+    copies = _Unrolling(steps)
     inside = with_bodies(graph, lambda body: unroll(body, steps))
-    return rebuild(inside, _Unrolling(steps).node)
+    return rebuild(inside, copies.node), copies.names
 
 
 class _Unrolling:
@@ -44,6 +62,7 @@ class _Unrolling:
         self.steps = steps
         self.done: dict[object, _Copies] = {}
         self.parts: dict[Node, Sequence[Node]] = {}  # what was stacked, and the rest
+        self.names: dict[Node, str] = {}
 
     def node(self, node: Node, inputs: tuple[Node, ...]) -> Node:
         """What stands for it over other operands."""
@@ -120,7 +139,7 @@ class _Copies:
 
     def _step(self, time: int, carries: Sequence[Node]) -> Sequence[Node]:
         """The outputs of the body, computed by nodes of this step."""
-        step, around = Scope(f"t = {time}"), self.origin.scopes
+        step, around = StepScope(f"t = {time}", time), self.origin.scopes
         goes_back = any(node.origin.derivative for node in self.loop.body.nodes)
         derived = self.origin.derivative if goes_back else None
         known = {
@@ -136,7 +155,10 @@ class _Copies:
             origin = replace(node.origin, scopes=scopes, derivative=derivative)
             return Node(node.op, inputs, node.type, origin)
 
-        return rebuild(self.loop.body, copied).outputs
+        outputs = rebuild(self.loop.body, copied).outputs
+        for place, node in enumerate(outputs[: self.loop.carries]):
+            self.around.names.setdefault(node, f"{self.loop.called(place)}{time + 1}")
+        return outputs
 
     def _given(self, place: int, time: int, step: Scope) -> Node:
         """What a step reads beside its carries: its slice, or what all of them read."""

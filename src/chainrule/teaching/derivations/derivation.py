@@ -26,6 +26,7 @@ from chainrule.teaching.derivations.model import Model, model_of
 from chainrule.teaching.derivations.numbers import Numbers
 from chainrule.teaching.derivations.steps import Backward, DerivationStep
 from chainrule.teaching.derivations.writing import Blanks, Writing
+from chainrule.teaching.unrolled import values_by_name, written_out
 from chainrule.writing.atomic import write_atomically
 
 __all__ = ["Derivation", "derive"]
@@ -132,6 +133,8 @@ def derive(
 ) -> Derivation:
     """Write the chain rule for ∂loss/∂wrt: equations, each factor, sums over paths, the result.
 
+    A loop is written out step by step: backpropagation through time, with its sum over the steps.
+
     Args:
         loss: a floating-point scalar.
         wrt: a node, or several.
@@ -150,6 +153,7 @@ def derive(
     named = {} if names is None else names
     as_flag("derive", "exercise", exercise)
     _check(loss, wanted, named)
+    (loss, *wanted), named = _written_out(loss, wanted, at, named)
     pulled = pull_back([loss], wanted, [seed(loss)])
     for node in wanted:
         if node not in pulled.totals:
@@ -163,11 +167,28 @@ def derive(
     _require_readable(model, steps)
     numbers = None
     if at is not None:
-        numbers = Numbers(model, backpropagate(loss, at, wanted, function="derive"))
+        numbers = Numbers(model, backpropagate(loss, values_by_name(at), wanted, function="derive"))
     blanks = Blanks(exercise)
     writing = Writing(model, backward, steps, wanted, numbers, blanks)
     blocks = tuple(writing.blocks())
     return Derivation(blocks, tuple(writing.key()) if exercise else ())
+
+
+def _written_out(
+    loss: Node, wanted: Sequence[Node], at: Values | None, named: Mapping[Node, str]
+) -> tuple[Sequence[Node], Mapping[Node, str]]:
+    """The loss and what is wanted with loops written out, and the names of both kinds."""
+    nodes, of_steps = written_out([loss, *wanted, *named], at)
+    count = 1 + len(wanted)
+    given = dict(zip(nodes[count:], named.values(), strict=True))
+    leaves = {node.op.label.rpartition("/")[2] for node in topological(nodes) if not node.inputs}
+    taken = {*given.values(), *leaves}
+    inside = set(topological(nodes[:1]))
+    for node, name in of_steps.items():
+        if node in inside and node not in given and name not in taken:
+            given[node] = name
+            taken.add(name)
+    return nodes[:count], given
 
 
 def _check(loss: Node, wanted: Sequence[object], names: Mapping[Node, str]) -> None:

@@ -16,6 +16,7 @@ from chainc.ir import Graph, Node
 from chainc.ir.leaves import Leaf, Slot
 from chainc.ops.contract import Contract
 from chainc.ops.elementwise import Elementwise
+from chainc.ops.movement import BroadcastTo, Reshape
 from chainrule.teaching.derivations.formulas import write_op
 from chainrule.teaching.derivations.known_losses import LossBox, loss_boxes
 from chainrule.teaching.derivations.windows import Convolution, is_slid, windows_of
@@ -53,7 +54,8 @@ class Model:
         """The node's name, or its formula where it has none."""
         if node in self.names:
             return self.names[node]
-        literal = notation.literal(node)
+        filled = isinstance(node.op, BroadcastTo)
+        literal = notation.literal(node.inputs[0] if filled else node)
         if literal is not None:
             return blackboard.literal(literal)
         return self.right_side(node)
@@ -65,6 +67,10 @@ class Model:
         if self.slides(node):
             image, kernel = self.slid(node)
             return Convolution.of(node).forward(image, kernel)
+        place = notation.indexing(node)
+        if place is not None:
+            whole = node.inputs[0].inputs[0] if isinstance(node.op, Reshape) else node.inputs[0]
+            return blackboard.indexed(self.write(whole), place)
         return write_op(node, [self.write(operand) for operand in node.inputs])
 
     def slides(self, node: Node) -> bool:
@@ -120,10 +126,12 @@ def _is_inside(node: Node, user: Node, flowing: Mapping[Node, object]) -> bool:
 
     Windows stand in the convolution that reads them, as sums over their taps.
     """
-    if is_slid(node, user):
+    if is_slid(node, user) or notation.indexing(user) is not None:
         return True
     if node not in flowing:
-        return all(notation.literal(operand) is not None for operand in node.inputs)
+        return notation.indexing(node) is not None or all(
+            notation.literal(operand) is not None for operand in node.inputs
+        )
     place = next(place for place, operand in enumerate(user.inputs) if operand is node)
     if user.shape != node.shape or not _passes_unchanged(user, place):
         return False

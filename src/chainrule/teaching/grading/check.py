@@ -24,8 +24,10 @@ from chainrule.teaching.grading.student import (
     NodeNames,
     gradients_of,
     names_for,
+    nodes_named,
 )
 from chainrule.teaching.grading.trial import Trial
+from chainrule.teaching.unrolled import values_by_name, written_out
 
 __all__ = ["check_backward"]
 
@@ -47,7 +49,8 @@ def check_backward(
 
     Gradients are compared in the order of the backward pass. What is wrong only because a gradient
     above it is wrong counts as a consequence, not as a mistake. A function is called a second time
-    with other values where something is wrong, so that no cause is named by coincidence.
+    with other values where something is wrong, so that no cause is named by coincidence. Loops are
+    written out: what they carry is called h1, h2, … after each step.
 
     Args:
         student: a function from values by name (inputs, parameters, and the nodes of `names`, as
@@ -69,8 +72,12 @@ def check_backward(
         number("check_backward", "tolerance", tolerance, above=0, hint="give tolerance=1e-7")
     loss = _loss_of(graph)
     asked = None if wrt is None else nodes_of("check_backward", wrt)
-    passed = backpropagate(loss, at, function="check_backward", seeded=seed)
-    known = names_for(passed, {} if names is None else names)
+    before = [*nodes_named({} if names is None else names), *(asked or ())]
+    (loss, *after), of_steps = written_out([loss, *before], at)
+    moved = dict(zip(before, after, strict=True))
+    asked = asked and [moved[node] for node in asked]
+    passed = backpropagate(loss, values_by_name(at), function="check_backward", seeded=seed)
+    known = names_for(passed, {} if names is None else names, moved, of_steps)
     given, exact = gradients_of(student, passed, known)
     chosen = tolerance or (TOLERANCE if exact else TOLERANCE_OF_FLOAT32)
     with np.errstate(all="ignore"):

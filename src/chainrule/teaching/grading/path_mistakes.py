@@ -9,6 +9,7 @@ from chainc.ir import Node, Scope
 from chainrule.evaluation.backpropagation import Contribution
 from chainrule.teaching.grading.case import Case, Suspect
 from chainrule.teaching.grading.mistakes import Mistake
+from chainrule.teaching.grading.time_mistakes import step_of
 
 SOFTMAX_LOSSES = ("cross_entropy", "binary_cross_entropy", "log_softmax")
 
@@ -19,7 +20,7 @@ def missing_path(case: Case) -> Iterator[Suspect]:
         for reader, path in paths.items():
             rest = _others(paths, reader)
             yield _missing(case, operand, reader, rest)
-            if len(paths) > 2:
+            if len(paths) > 2 and (step_of(reader) is None or step_of(operand) is not None):
                 yield _only(case, operand, reader, path)
 
 

@@ -30,21 +30,37 @@ class NodeNames:
         return {node: name for name, node in self.nodes.items()}
 
 
-def names_for(passed: Backpropagation, given: Mapping[str, Node]) -> NodeNames:
-    """Inputs and parameters by their own names, other nodes by the names given.
+HINT = 'give nodes on the way to the loss, such as names={"z1": z1}'
+
+
+def nodes_named(given: Mapping[str, Node]) -> list[Node]:
+    """The nodes that have names, of whatever else is given none."""
+    named = mapping("check_backward", "names", given, hint=HINT)
+    return [node for node in named.values() if isinstance(node, Node)]
+
+
+def names_for(
+    passed: Backpropagation,
+    given: Mapping[str, Node],
+    moved: Mapping[Node, Node],
+    of_steps: Mapping[Node, str],
+) -> NodeNames:
+    """Inputs and parameters by their own names, other nodes by the names given, carries by theirs.
+
+    `moved` has what stands for nodes that are named where loops are written out.
 
     Raises:
         InputError: a name stands for something that the loss is not computed from, or for two.
     """
     named = {n.op.label: n for n in passed.nodes if n.op.name in ("input", "state")}
-    hint = 'give nodes on the way to the loss, such as names={"z1": z1}'
-    for key, node in mapping("check_backward", "names", given, hint=hint).items():
+    for key, told in mapping("check_backward", "names", given, hint=HINT).items():
         name = text("check_backward", "a name", key)
-        if not isinstance(node, Node) or node not in passed.values:
-            said = describe(node) if isinstance(node, Node) else repr(node)
+        node = moved.get(told) if isinstance(told, Node) else None
+        if node is None or node not in passed.values:
+            said = describe(told) if isinstance(told, Node) else repr(told)
             raise InputError(
                 f"check_backward: {name!r} names {said}, which the loss is not computed from",
-                hint=hint,
+                hint=HINT,
             )
         if named.get(name, node) is not node:
             raise InputError(
@@ -52,6 +68,9 @@ def names_for(passed: Backpropagation, given: Mapping[str, Node]) -> NodeNames:
                 hint="choose another name",
             )
         named[name] = node
+    for node, name in of_steps.items():
+        if node in passed.values and node not in set(named.values()):
+            named.setdefault(name, node)
     return NodeNames(named)
 
 

@@ -29,9 +29,10 @@ from chainrule.teaching.grading.product_mistakes import PRODUCTS
 from chainrule.teaching.grading.step_mistakes import LOCAL
 from chainrule.teaching.grading.steps import Steps, agree
 from chainrule.teaching.grading.student import NodeNames
+from chainrule.teaching.grading.time_mistakes import TIMES
 from chainrule.teaching.grading.window_mistakes import WINDOWS
 
-STEPS: tuple[Mistake, ...] = (*PATHS, *LOCAL, *WINDOWS, *PRODUCTS)
+STEPS: tuple[Mistake, ...] = (*TIMES, *PATHS, *LOCAL, *WINDOWS, *PRODUCTS)
 SECOND_MISTAKES: tuple[Mistake, ...] = (missing_sum, transposed, sign, factor)
 ENOUGH = 3  # elements from which two mistakes at once are told apart from coincidence
 

@@ -14,6 +14,7 @@ from chainrule.evaluation.values import Values
 from chainrule.teaching.pages.page import Page
 from chainrule.teaching.pages.writing import check_target, write_page
 from chainrule.teaching.stepper.data import page_data
+from chainrule.teaching.unrolled import values_by_name, written_out
 
 __all__ = ["step_through"]
 
@@ -30,8 +31,9 @@ def step_through(
 
     At each step it shows the node in the graph, its formula and numbers, and on the way back the
     gradient from above, the local derivatives, and the running sums at fan-outs. A convolution
-    opens into its positions: the pixels below the kernel, the products and their sum. The file
-    needs nothing but a browser: it opens from disk, and no request leaves it.
+    opens into its positions: the pixels below the kernel, the products and their sum. A loop is
+    written out, a box for each of its steps. The file needs nothing but a browser: it opens from
+    disk, and no request leaves it.
 
     Args:
         loss: the floating-point scalar to differentiate.
@@ -53,7 +55,10 @@ def step_through(
     _check_loss(loss)
     check_target("step_through", target)
     targets = [wrt] if isinstance(wrt, Node) else wrt
-    found = backpropagate(loss, values, targets, function="step_through")
+    (loss, *given), _ = written_out([loss, *(targets or ())], values)
+    _check_loss(loss)
+    point = values_by_name(values)
+    found = backpropagate(loss, point, targets and given, function="step_through")
     data = page_data(found)
     html = Page(
         "Backpropagation, step by step",
