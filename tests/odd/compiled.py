@@ -8,6 +8,8 @@ from tests.odd.calls import Arguments, Made, data, inputs, logits, loss, s, squa
 import chainrule as cr
 
 STATES = Made("state", times=2)
+sequence, rate = cr.input("seq", ("time",)), cr.parameter("rate", (), 0.5)
+through_time = cr.scan(lambda c, x_t: (c * rate + x_t, None), carry=0.0, xs=sequence)[0]
 COMPILING: dict[str, Arguments] = {
     "cr.compile": {"what": loss, "target": "numpy", "threads": None, "mode": "infer",
                    "fast_math": False, "passes": ["cse"], "bake_in": False, "memory": "1 MB",
@@ -42,7 +44,7 @@ COMPILING: dict[str, Arguments] = {
     "provenance.lines_of": {"what": loss},
     "stage.draw_change": {"title": "t"},
     "graph.draw": {"title": "t", "values": None, "detail": None, "mode": "infer", "fold": (),
-                   "direction": None},
+                   "direction": None, "unrolled": 2},
     "graph.cost": {"batch": 3},
     "state.save": {"path": "state.safetensors"},
     "cr.State.load": {"path": "state.safetensors", "limit": 1_000_000},
@@ -58,7 +60,7 @@ COMPILING: dict[str, Arguments] = {
 
 TEACHING: dict[str, Arguments] = {
     "cr.draw": {"_what": loss, "title": "t", "values": None, "detail": None, "mode": "infer",
-                "fold": (), "direction": None},
+                "fold": (), "direction": None, "unrolled": 2},
     "cr.explain": {"program": Made("predict"), "path": "e.html", "values": inputs},
     "cr.derive": {"loss": square, "wrt": [s], "at": {"s": 1.0}, "exercise": False,
                   "names": {s: "s"}},
@@ -87,6 +89,12 @@ PLOTS: dict[str, Arguments] = {
                       "stride": 2, "padding": 1, "dilation": 1},
     "plots.volumes": {"model": Made("seeing"), "shape": (4, 8, 8)},
     "plots.gradient_norms": {"loss": loss, "data": data, "states": STATES, "unit": "epoch"},
+    "plots.over_time": {"values": {"h": np.ones((2, 3))}, "marks": "ab", "title": "t"},
+    "plots.attention_maps": {"weights": np.ones((1, 2, 3)), "queries": "ab", "keys": "abc",
+                             "title": "t"},
+    "plots.coloured_text": {"content": "ab", "values": np.ones(2), "title": "t", "width": 8},
+    "plots.gradients_through_time": {"losses": {"a": through_time}, "data": {"seq": np.ones(3)},
+                                     "state": Made("state")},
     "plots.history": {"run": Made("result"), "log": False, "unit": "epoch"},
     "plots.loss_surface": {"loss": loss, "data": data, "states": STATES, "points": 5, "seed": 0,
                            "over": ((w, (0, 0)), (w, (1, 1))),

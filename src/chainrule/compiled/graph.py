@@ -79,6 +79,7 @@ class Graph(ir.Graph):
         mode: Mode | Literal["both"] = "infer",
         fold: Folded = (),
         direction: str | None = None,
+        unrolled: int | None = None,
     ) -> Drawing:
         """The picture; the arguments are those of `chainrule.draw`."""
         return draw(
@@ -89,6 +90,7 @@ class Graph(ir.Graph):
             mode=mode,
             fold=fold,
             direction=direction,
+            unrolled=unrolled,
         )
 
     def cost(self, **sizes: int) -> Cost:

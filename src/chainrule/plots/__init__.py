@@ -9,7 +9,8 @@ and a notebook shows it. Equal input gives equal bytes; no display is needed.
 """
 
 from chainrule.declare.calls import answer_calls
-from chainrule.plots.activations import activation_functions as activation_functions
+from chainrule.plots.activations.functions import activation_functions as activation_functions
+from chainrule.plots.activations.histograms import activation_histograms as activation_histograms
 from chainrule.plots.boundaries import decision_boundary as decision_boundary
 from chainrule.plots.circles import network as network
 from chainrule.plots.classification import confusion as confusion
@@ -17,7 +18,6 @@ from chainrule.plots.classification import roc as roc
 from chainrule.plots.curves import comparison as comparison
 from chainrule.plots.curves import history as history
 from chainrule.plots.curves import validation_curve as validation_curve
-from chainrule.plots.histograms import activation_histograms as activation_histograms
 from chainrule.plots.images.filters import filters as filters
 from chainrule.plots.images.maps import feature_maps as feature_maps
 from chainrule.plots.images.saliency import saliency as saliency
@@ -31,6 +31,12 @@ from chainrule.plots.rates import rates as rates
 from chainrule.plots.recording import Recording as Recording
 from chainrule.plots.recording import record as record
 from chainrule.plots.recording import record_steps as record_steps
+from chainrule.plots.sequences.maps import attention_maps as attention_maps
+from chainrule.plots.sequences.maps import over_time as over_time
+from chainrule.plots.sequences.text import coloured_text as coloured_text
+from chainrule.plots.sequences.through_time import (
+    gradients_through_time as gradients_through_time,
+)
 from chainrule.writing.public import public_names
 
 answer_calls(globals(), public_names(globals()), "plots")

@@ -11,6 +11,7 @@ from chainc.ops.index import arange
 from chainc.ops.movement import as_flag, as_shape, normalize_axis, permute_dims
 from chainc.ops.runs.random import drawing_in_step
 from chainc.ops.runs.scan import Scan, step_input, steps_of
+from chainrule.declare.arguments import several, text
 from chainrule.sequences.steps import (
     Nodes,
     check_carries,
@@ -144,13 +145,15 @@ class _Loop:
         if self.names is None:
             pairs = zip(names, counts, strict=False)
             return tuple(each for name, count in pairs for each in numbered(name, count))
-        given = tuple(self.names)
-        if len(given) != sum(counts) or not all(isinstance(name, str) for name in given):
+        hint = "give a text for each carry and slice, carries first, or leave names= out"
+        given = [
+            text("scan", "a name", each) for each in several("scan", "names", self.names, hint=hint)
+        ]
+        if len(given) != sum(counts):
             raise GraphError(
-                f"scan: the names {given!r} are not those of {sum(counts)} carries and slices",
-                hint="give a text for each, carries first, or leave names= out",
+                f"scan: {len(given)} names for {sum(counts)} carries and slices", hint=hint
             )
-        return given
+        return tuple(given)
 
     def results(self) -> tuple[Nodes, Nodes | None]:
         count = len(self.first)

@@ -157,7 +157,9 @@ class _Copies:
 
         outputs = rebuild(self.loop.body, copied).outputs
         for place, node in enumerate(outputs[: self.loop.carries]):
-            self.around.names.setdefault(node, f"{self.loop.called(place)}{time + 1}")
+            name = self.loop.called(place)
+            dot = "." if name[-1:].isdigit() else ""
+            self.around.names.setdefault(node, f"{name}{dot}{time + 1}")
         return outputs
 
     def _given(self, place: int, time: int, step: Scope) -> Node:

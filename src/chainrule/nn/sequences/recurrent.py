@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -176,6 +176,29 @@ class Recurrent(Module):
         kept = first_carries(self.carried, x)
         return [kept[i : i + self.carries] for i in range(0, len(kept), self.carries)]
 
+    def steps(self, x: Node) -> Mapping[str, Node]:
+        """What the first layer holds in each step, forwards: its gates, and what it remembers.
+
+        Args:
+            x: (batch, time, features).
+
+        Returns:
+            By name, such as "forget" and "c", each (batch, time, hidden).
+        """
+        names: list[str] = []
+        cell = self.cells[0]
+
+        def step(carry: Sequence[Node], given: Node) -> tuple[Sequence[Node], Sequence[Node]]:
+            after = self._step(cell, given, *carry)
+            held = {**self._gates(cell, given, *carry), **dict(zip(self.names, after, strict=True))}
+            names[:] = held
+            return after, list(held.values())
+
+        zeros = broadcast_to(constant(0.0, x.dtype), (x.shape[0], self.hidden))
+        _, every = scan(step, [zeros] * self.carries, x, axis=1, names=[*self.names, "x"])
+        assert isinstance(every, tuple)
+        return dict(zip(names, every, strict=True))
+
     def _counts(self, x: Node, lengths: Node) -> Node:
         """(batch, time, 1): does a step count?"""
         if lengths.ndim != 1 or lengths.dtype.kind != "i":
@@ -216,8 +239,12 @@ class Recurrent(Module):
         """The next carries; the first is the result."""
         raise NotImplementedError
 
+    def _gates(self, cell: Cell, x: Node, *carry: Node) -> Mapping[str, Node]:
+        """How far each gate is open in a step, by name."""
+        return {}
+
     def _parts(self, z: Node) -> Sequence[Node]:
-        """The gates."""
+        """What the gates are computed from."""
         return [z[:, i * self.hidden : (i + 1) * self.hidden] for i in range(self.gates)]
 
     def __repr__(self) -> str:
@@ -251,11 +278,14 @@ class LSTM(Recurrent):
     names = ("h", "c")
 
     def _step(self, cell: Cell, x: Node, *carry: Node) -> Sequence[Node]:
-        h, c = carry
+        gates = self._gates(cell, x, *carry)
+        memory = gates["forget"] * carry[1] + gates["input"] * gates["new"]
+        return [gates["output"] * tanh(memory), memory]
+
+    def _gates(self, cell: Cell, x: Node, *carry: Node) -> Mapping[str, Node]:
         inputs = x @ cell.input_weight + cell.input_bias
-        i, f, g, o = self._parts(inputs + (h @ cell.hidden_weight + cell.hidden_bias))
-        memory = sigmoid(f) * c + sigmoid(i) * tanh(g)
-        return [sigmoid(o) * tanh(memory), memory]
+        i, f, g, o = self._parts(inputs + (carry[0] @ cell.hidden_weight + cell.hidden_bias))
+        return {"forget": sigmoid(f), "input": sigmoid(i), "new": tanh(g), "output": sigmoid(o)}
 
 
 class GRU(Recurrent):
@@ -270,9 +300,12 @@ class GRU(Recurrent):
     gates = 3
 
     def _step(self, cell: Cell, x: Node, *carry: Node) -> Sequence[Node]:
-        (h,) = carry
+        gates = self._gates(cell, x, *carry)
+        z = gates["update"]
+        return [(1 - z) * gates["new"] + z * carry[0]]
+
+    def _gates(self, cell: Cell, x: Node, *carry: Node) -> Mapping[str, Node]:
         given = self._parts(x @ cell.input_weight + cell.input_bias)
-        known = self._parts(h @ cell.hidden_weight + cell.hidden_bias)
+        known = self._parts(carry[0] @ cell.hidden_weight + cell.hidden_bias)
         r, z = (sigmoid(a + b) for a, b in zip(given[:2], known[:2], strict=True))
-        new = tanh(given[2] + r * known[2])
-        return [(1 - z) * new + z * h]
+        return {"reset": r, "update": z, "new": tanh(given[2] + r * known[2])}

@@ -14,6 +14,7 @@ from chainrule.declare.arguments import path_of
 from chainrule.declare.calls import answers_calls
 from chainrule.declare.derivatives import nodes_of
 from chainrule.evaluation.backpropagation import backpropagate
+from chainrule.evaluation.unrolled import values_by_name, written_out
 from chainrule.evaluation.values import Values
 from chainrule.teaching.derivations.document import (
     Block,
@@ -26,7 +27,6 @@ from chainrule.teaching.derivations.model import Model, model_of
 from chainrule.teaching.derivations.numbers import Numbers
 from chainrule.teaching.derivations.steps import Backward, DerivationStep
 from chainrule.teaching.derivations.writing import Blanks, Writing
-from chainrule.teaching.unrolled import values_by_name, written_out
 from chainrule.writing.atomic import write_atomically
 
 __all__ = ["Derivation", "derive"]

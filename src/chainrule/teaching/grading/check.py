@@ -15,6 +15,7 @@ from chainc.ir.types import Array
 from chainrule.declare.arguments import number
 from chainrule.declare.derivatives import nodes_of
 from chainrule.evaluation.backpropagation import Backpropagation, backpropagate
+from chainrule.evaluation.unrolled import values_by_name, written_out
 from chainrule.evaluation.values import Floats, Values
 from chainrule.teaching.grading.case import Key, Suspect, op_word
 from chainrule.teaching.grading.report import BackwardCheck, Cause, Finding, Verdict
@@ -27,7 +28,6 @@ from chainrule.teaching.grading.student import (
     nodes_named,
 )
 from chainrule.teaching.grading.trial import Trial
-from chainrule.teaching.unrolled import values_by_name, written_out
 
 __all__ = ["check_backward"]
 

@@ -10,11 +10,11 @@ from chainc.ir import Graph, Node, describe
 from chainc.ir.errors import GraphError, InputError
 from chainrule.declare.arguments import path_of
 from chainrule.evaluation.backpropagation import backpropagate
+from chainrule.evaluation.unrolled import values_by_name, written_out
 from chainrule.evaluation.values import Values
 from chainrule.teaching.pages.page import Page
 from chainrule.teaching.pages.writing import check_target, write_page
 from chainrule.teaching.stepper.data import page_data
-from chainrule.teaching.unrolled import values_by_name, written_out
 
 __all__ = ["step_through"]
 

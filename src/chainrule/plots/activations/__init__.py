@@ -1,0 +1,1 @@
+"""Plots of what units do: functions, and the values that they take."""
