@@ -153,7 +153,8 @@ class _Loop:
             "gives": list(dict.fromkeys(self._result_text(place) for place in sorted(wanted))),
         }
         contents = (f"{word} {', '.join(names)}" for word, names in told.items() if names)
-        return LoopScope("scan", f"scan{way}, {loop.length} steps", tuple(contents))
+        title = "while, at most" if loop.conditional else f"scan{way},"
+        return LoopScope("scan", f"{title} {loop.length} steps", tuple(contents))
 
     def _result_text(self, place: int) -> str:
         if place in self.sums:
