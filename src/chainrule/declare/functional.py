@@ -112,9 +112,13 @@ def gelu(x: Operand, approximate: str = "none") -> Node:
         )
     with scope("gelu"):
         if approximate == "none":
-            return 0.5 * x * (1.0 + erf(x / math.sqrt(2)))
+            return 0.5 * x * (1.0 + erf(math.sqrt(0.5) * x))
         near = maximum(minimum(x, SATURATED), -SATURATED)  # whose cube does not overflow
-        return 0.5 * x * (1.0 + tanh(math.sqrt(2 / math.pi) * (near + 0.044715 * near**3)))
+        return (
+            0.5
+            * x
+            * (1.0 + tanh(math.sqrt(2 / math.pi) * (near + 0.044715 * (near * near * near))))
+        )
 
 
 def silu(x: Operand) -> Node:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from chainc.backends.llvm.math.exponential import reduced
 from chainc.backends.llvm.math.floating import format_of, power_of_two
-from chainc.backends.llvm.math.lanes import LaneFunction, Value
-from chainc.backends.llvm.math.polynomials import ERF_NEAR, ERFC_LOGARITHM, polynomial
-
-ONE_FROM: Mapping[str, float] = {"float": 3.95, "double": 5.95}  # erf rounds to 1 from here on
+from chainc.backends.llvm.math.lanes import LaneFunction, Value, polynomial
+from chainc.backends.polynomials import ERF_NEAR, ERF_ONE_FROM, ERFC_LOGARITHM
 
 
 def erf(f: LaneFunction, x: Value) -> Value:
     near = f.fma(x, polynomial(f, x * x, ERF_NEAR[x.element]), x)
     size = x.absolute()
-    beyond = size.at_most(ONE_FROM[x.element]) - 1.0
+    beyond = size.at_most(ERF_ONE_FROM[x.element]) - 1.0
     n, tail = reduced(f, -polynomial(f, beyond, ERFC_LOGARITHM[x.element]))
     power = power_of_two(n, format_of(x))
     far = 1.0 - f.fma(power, tail, power)

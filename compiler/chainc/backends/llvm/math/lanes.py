@@ -290,3 +290,11 @@ def literal(element: str, number: Number) -> str:
         return str(number)
     rounded = struct.unpack("<f", struct.pack("<f", number))[0] if element == "float" else number
     return f"0x{struct.unpack('<Q', struct.pack('<d', rounded))[0]:016X}"
+
+
+def polynomial(f: LaneFunction, x: Value, coefficients: Sequence[float]) -> Value:
+    """c₀ + x (c₁ + x (c₂ + …)), Horner's rule."""
+    value = x.constant(coefficients[-1])
+    for coefficient in reversed(coefficients[:-1]):
+        value = f.fma(value, x, coefficient)
+    return value

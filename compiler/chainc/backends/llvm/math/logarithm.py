@@ -19,8 +19,8 @@ from chainc.backends.llvm.math.floating import (
     format_of,
     two_sum,
 )
-from chainc.backends.llvm.math.lanes import LaneFunction, Value
-from chainc.backends.llvm.math.polynomials import LOG_TAIL, polynomial
+from chainc.backends.llvm.math.lanes import LaneFunction, Value, polynomial
+from chainc.backends.polynomials import LOG_TAIL
 
 SQRT_HALF_BITS: Mapping[str, int] = {"float": 0x3F3504F3, "double": 0x3FE6A09E667F3BCD}
 

@@ -22,9 +22,9 @@ from chainc.backends.llvm.math.floating import (
     nearest,
     scaled,
 )
-from chainc.backends.llvm.math.lanes import LaneFunction, Value
+from chainc.backends.llvm.math.lanes import LaneFunction, Value, polynomial
 from chainc.backends.llvm.math.logarithm import SQRT_HALF_BITS
-from chainc.backends.llvm.math.polynomials import ARTANH_TAIL, EXP2_TAIL, LOG2, polynomial
+from chainc.backends.polynomials import ARTANH_TAIL, EXP2_TAIL, LOG2
 
 FINITE = 1e300  # an exponent so large gives what an infinite one gives
 LIMIT = 1100.0  # 2 to this or to its negative is beyond double

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tests.compiler.backends.llvm.math.fit_polynomials import FITS, Fit, minimax
 
-from chainc.backends.llvm.math import polynomials
+from chainc.backends import polynomials
 
 ROUNDING = {"float": np.float32, "double": np.float64}
 

@@ -1,4 +1,4 @@
-"""Coefficients of the minimax polynomials, constant first, and how one is evaluated.
+"""Coefficients of minimax polynomials, constant first.
 
 Remez' exchange gave them, in 50 digits, then each was rounded to its format; the tests do it
 again. Each comment says what is approximated, on which interval, and the largest error as it
@@ -7,20 +7,9 @@ shows in the function that is wanted, for float and for double.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
-from chainc.backends.llvm.math.lanes import LaneFunction, Value
+from collections.abc import Mapping
 
 Coefficients = Mapping[str, tuple[float, ...]]
-
-
-def polynomial(f: LaneFunction, x: Value, coefficients: Sequence[float]) -> Value:
-    """c₀ + x (c₁ + x (c₂ + …)), Horner's rule."""
-    value = x.constant(coefficients[-1])
-    for coefficient in reversed(coefficients[:-1]):
-        value = f.fma(value, x, coefficient)
-    return value
-
 
 # (eʳ - 1 - r) / r², |r| ≤ ln 2 / 2
 # error 2^-32.0, 2^-61.7
@@ -204,3 +193,5 @@ ARTANH_TAIL: Coefficients = {
         0.19794534236618117,
     ),
 }
+
+ERF_ONE_FROM: Mapping[str, float] = {"float": 3.95, "double": 5.95}  # erf rounds to 1 from here on
