@@ -1,10 +1,9 @@
 """Every op of the registry, in every backend: values, shapes, element types, special values."""
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from tests.conformance.expected import EXPECTED, IEEE
-from tests.conformance.harness import BACKENDS, Backend, Trial, samples, trials
+from tests.conformance.harness import BACKENDS, Backend, samples, trials
 
 from chainc import ops
 from chainc.interpreters import reference
@@ -32,26 +31,21 @@ def dtype(request: pytest.FixtureRequest) -> DType:
     return found
 
 
-def check(backend: Backend, trial: Trial, dtype: DType, expected: npt.ArrayLike) -> None:
-    found = backend.compute(trial.node, trial.inputs, trial.states)
-    assert found.shape == static(trial.node.shape)
-    backend.check(trial.node, dtype, found, expected)
-
-
 @pytest.mark.parametrize("name", NAMES)
-def test_results_are_those_of_the_reference(backend: Backend, dtype: DType, name: str) -> None:
+def test_results_are_those_of_the_reference_and_of_plain_numpy(
+    backend: Backend, dtype: DType, name: str
+) -> None:
     for trial in trials(name, dtype):
+        found = backend.compute(trial.node, trial.inputs, trial.states)
+        assert found.shape == static(trial.node.shape)
         result = reference.evaluate(Graph((trial.node,)), trial.inputs, trial.states)
-        check(backend, trial, dtype, result.outputs[0])
-
-
-@pytest.mark.parametrize("name", sorted(EXPECTED))
-def test_results_are_those_of_plain_numpy(backend: Backend, dtype: DType, name: str) -> None:
-    for trial in trials(name, dtype):
-        operands = [
-            array.astype(np.float64) if array.dtype.kind == "f" else array for array in trial.arrays
-        ]
-        check(backend, trial, dtype, EXPECTED[name](trial.node.op, *operands))
+        backend.check(trial.node, dtype, found, result.outputs[0])
+        if name in EXPECTED:
+            operands = [
+                array.astype(np.float64) if array.dtype.kind == "f" else array
+                for array in trial.arrays
+            ]
+            backend.check(trial.node, dtype, found, EXPECTED[name](trial.node.op, *operands))
 
 
 @pytest.mark.parametrize("name", IEEE)
