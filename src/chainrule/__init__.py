@@ -66,6 +66,7 @@ bind_numpy()
 if TYPE_CHECKING:
     from chainrule import augment as augment
     from chainrule import datasets as datasets
+    from chainrule import losses as losses
     from chainrule import nn as nn
     from chainrule import optim as optim
     from chainrule import plots as plots
@@ -83,7 +84,6 @@ if TYPE_CHECKING:
     from chainrule.compiled.state import State as State
     from chainrule.compiled.training import TrainingProgram as TrainingProgram
     from chainrule.declare import init as init
-    from chainrule.declare import losses as losses
     from chainrule.declare import metrics as metrics
     from chainrule.declare.windows.convolution import conv1d as conv1d
     from chainrule.declare.windows.convolution import conv2d as conv2d

@@ -1,10 +1,16 @@
-"""`import chainrule.losses` works wherever the module lies, as `os.path` does."""
+"""`import chainrule.losses` works wherever the module lies, as `os.path` does.
+
+A loss that needs a loop stands above the others, and is shown with them.
+"""
 
 import sys
 
 from chainrule.declare import losses
-from chainrule.declare.calls import answer_calls
+from chainrule.declare.calls import answer_calls, answering
 from chainrule.declare.losses import *
+from chainrule.sequences import ctc as aligned
+from chainrule.sequences.ctc import *
 
 answer_calls(vars(losses), dir(losses), "losses")
+vars(losses)["ctc"] = answering(aligned.ctc, "losses.ctc()")
 sys.modules[__name__] = losses

@@ -138,6 +138,9 @@ WEIGHED: Arguments = {"weights": [1, 2, 3], "reduction": "mean"}
 OF_COLUMNS: Arguments = {"weights": [1, 2, 3, 4], "reduction": "mean"}
 
 LOSSES: dict[str, Arguments] = {
+    "losses.ctc": {"logits": cr.input("heard", (2, 5, 4)),
+                   "labels": cr.input("labels", (2, 3), "int32"), "lengths": None,
+                   "label_lengths": None, "blank": 0, "reduction": "mean", "zero_infinity": False},
     "losses.cross_entropy": {"logits": logits, "labels": y, **WEIGHED, "label_smoothing": 0.1,
                              "ignore_index": 1},
     "losses.cross_entropy: probabilities": {"logits": logits, "labels": logits, **WEIGHED,

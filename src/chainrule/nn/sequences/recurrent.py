@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-import numpy as np
-
 from chainc.dataclass import dataclass
 from chainc.ir import Node, describe
 from chainc.ir.errors import InputError, ShapeError
 from chainc.ops import (
-    arange,
     broadcast_to,
     concat,
     expand_dims,
     sigmoid,
-    take,
     tanh,
     updating,
     where,
@@ -29,6 +25,7 @@ from chainrule.nn.dropout import Dropout
 from chainrule.nn.fitting import require_float
 from chainrule.nn.module import Module
 from chainrule.nn.sequences.carried import carried_states, first_carries, kept_carries
+from chainrule.sequences.lengths import counted
 from chainrule.sequences.scan import scan
 
 __all__ = ["GRU", "LSTM", "RNN"]
@@ -206,10 +203,7 @@ class Recurrent(Module):
                 f"{self.label}: the lengths {describe(lengths)} are no (batch) of integers",
                 hint='declare them as cr.input("lengths", ("batch",), dtype="int32")',
             )
-        time = x.shape[1]
-        if isinstance(time, int):  # looked up, so that a longer one is refused where a call begins
-            lengths = take(constant(np.arange(time + 1, dtype=lengths.dtype.numpy)), lengths)
-        return expand_dims(arange(time, lengths.dtype) < expand_dims(lengths, 1), 2)
+        return expand_dims(counted(lengths, x.shape[1]), 2)
 
     def _along(
         self,
