@@ -277,9 +277,10 @@ LAYERS: dict[str, Arguments] = {
                        "causal": True, "dropout": 0.1, "tied": True, "positions": "learned",
                        "hidden": 6, "norm_first": True, "bias": True, "activation": nn.Tanh,
                        "norm": nn.LayerNorm, "name": "l"},
-    **{f"nn.{kind}": {"features": 4, "hidden": 3, "layers": 2, "bidirectional": True,
+    **{f"nn.{kind}": {"features": 4, "hidden": 3, "layers": 2, **own, "bidirectional": True,
                       "dropout": 0.1, "carry_state": None, "name": "l"}
-       for kind in ("RNN", "LSTM", "GRU")},
+       for kind, own in (("RNN", {"nonlinearity": "relu"}), ("LSTM", {}),
+                         ("GRU", {"reset_after": False}))},
     **{f"layers.{name}": {"_x": given_to(layer)} for name, layer in vars(layers()).items()},
     "model": {"_x": x},
     "model.summary": {"input": x, "batch": 3},

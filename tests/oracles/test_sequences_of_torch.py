@@ -88,7 +88,7 @@ def chance(random: Random) -> bool:
 # --- recurrent layers
 
 
-RECURRENT: Mapping[str, tuple[type[recurrent.Recurrent], Any]] = {
+RECURRENT: Mapping[str, tuple[Callable[..., recurrent.Recurrent], Any]] = {
     "RNN": (nn.RNN, torch.nn.RNN),
     "LSTM": (nn.LSTM, torch.nn.LSTM),
     "GRU": (nn.GRU, torch.nn.GRU),
@@ -100,9 +100,10 @@ def recurrent_pair(kind: str, random: Random) -> Pair:
     batch, time = (int(each) for each in random.integers(1, (5, 7)))
     both, cut = chance(random), chance(random)
     declare, declare_theirs = RECURRENT[kind]
-    ours = declare(features, hidden, layers, bidirectional=both)
+    own = {"nonlinearity": "relu"} if kind == "RNN" and chance(random) else {}
+    ours = declare(features, hidden, layers, bidirectional=both, **own)
     other = declare_theirs(
-        features, hidden, layers, bidirectional=both, batch_first=True, dtype=DOUBLE
+        features, hidden, layers, bidirectional=both, batch_first=True, dtype=DOUBLE, **own
     )
     x, value = floats("x", (batch, time, features), random)
     lengths = cr.input("lengths", (batch,), dtype="int64")

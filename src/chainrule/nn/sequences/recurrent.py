@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 from chainc.dataclass import dataclass
@@ -12,6 +12,7 @@ from chainc.ops import (
     broadcast_to,
     concat,
     expand_dims,
+    relu,
     sigmoid,
     tanh,
     updating,
@@ -19,7 +20,7 @@ from chainc.ops import (
 )
 from chainc.ops.movement import as_flag
 from chainrule.declare import init as initializers
-from chainrule.declare.arguments import count
+from chainrule.declare.arguments import count, is_one_of
 from chainrule.declare.leaves import constant, parameter
 from chainrule.nn.dropout import Dropout
 from chainrule.nn.fitting import require_float
@@ -29,6 +30,8 @@ from chainrule.sequences.lengths import counted
 from chainrule.sequences.scan import scan
 
 __all__ = ["GRU", "LSTM", "RNN"]
+
+NONLINEARITIES: Mapping[str, Callable[[Node], Node]] = {"tanh": tanh, "relu": relu}
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -248,14 +251,48 @@ class Recurrent(Module):
 
 
 class RNN(Recurrent):
-    """h' = tanh(x·W + b + h·U + c), the recurrent layer of Elman, from (batch, time, features)."""
+    """h' = tanh(x·W + b + h·U + c), the recurrent layer of Elman, from (batch, time, features).
+
+    Attributes:
+        nonlinearity: "tanh", or "relu" in its place.
+    """
 
     gates = 1
+    nonlinearity: str
+
+    def __init__(
+        self,
+        features: int,
+        hidden: int,
+        layers: int = 1,
+        *,
+        nonlinearity: str = "tanh",
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        carry_state: int | None = None,
+        name: str | None = None,
+    ) -> None:
+        """Declare the weights; arguments are those of `LSTM`, and the nonlinearity.
+
+        Raises:
+            InputError: there is no such nonlinearity, or an argument does not fit.
+        """
+        if not is_one_of(nonlinearity, NONLINEARITIES):
+            raise InputError(
+                f"RNN: there is no nonlinearity {nonlinearity!r}",
+                hint=f"give one of {', '.join(NONLINEARITIES)}",
+            )
+        self._set(nonlinearity=nonlinearity)
+        super().__init__(
+            features, hidden, layers, bidirectional=bidirectional, dropout=dropout,
+            carry_state=carry_state, name=name,
+        )  # fmt: skip
 
     def _step(self, cell: Cell, x: Node, *carry: Node) -> Sequence[Node]:
         (h,) = carry
         inputs = x @ cell.input_weight + cell.input_bias
-        return [tanh(inputs + (h @ cell.hidden_weight + cell.hidden_bias))]
+        total = inputs + (h @ cell.hidden_weight + cell.hidden_bias)
+        return [NONLINEARITIES[self.nonlinearity](total)]
 
 
 class LSTM(Recurrent):
@@ -283,15 +320,43 @@ class LSTM(Recurrent):
 
 
 class GRU(Recurrent):
-    """Gated recurrent units (Cho et al., 2014), in the form of PyTorch: reset after the product.
+    """Gated recurrent units, in the form of PyTorch: reset after the product.
 
         r, z = σ(x·W + b + h·U + c), side by side
         n = tanh(x·W + b + r · (h·U + c)),   h' = (1 - z) · n + z · h
 
     From (batch, time, features) to (batch, time, hidden).
+
+    Attributes:
+        reset_after: whether so; else before it, n = tanh(x·W + b + (r · h)·U + c), as they were
+            published (Cho et al., 2014). Keras has both under this name, with z before r.
     """
 
     gates = 3
+    reset_after: bool
+
+    def __init__(
+        self,
+        features: int,
+        hidden: int,
+        layers: int = 1,
+        *,
+        reset_after: bool = True,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        carry_state: int | None = None,
+        name: str | None = None,
+    ) -> None:
+        """Declare the weights; arguments are those of `LSTM`, and when to reset.
+
+        Raises:
+            InputError: an argument does not fit.
+        """
+        self._set(reset_after=as_flag("GRU", "reset_after", reset_after))
+        super().__init__(
+            features, hidden, layers, bidirectional=bidirectional, dropout=dropout,
+            carry_state=carry_state, name=name,
+        )  # fmt: skip
 
     def _step(self, cell: Cell, x: Node, *carry: Node) -> Sequence[Node]:
         gates = self._gates(cell, x, *carry)
@@ -300,6 +365,14 @@ class GRU(Recurrent):
 
     def _gates(self, cell: Cell, x: Node, *carry: Node) -> Mapping[str, Node]:
         given = self._parts(x @ cell.input_weight + cell.input_bias)
-        known = self._parts(carry[0] @ cell.hidden_weight + cell.hidden_bias)
+        (h,), ends = carry, 2 * self.hidden
+        if self.reset_after:
+            known = self._parts(h @ cell.hidden_weight + cell.hidden_bias)
+        else:
+            known = self._parts(h @ cell.hidden_weight[:, :ends] + cell.hidden_bias[:ends])[:2]
         r, z = (sigmoid(a + b) for a, b in zip(given[:2], known[:2], strict=True))
-        return {"reset": r, "update": z, "new": tanh(given[2] + r * known[2])}
+        if self.reset_after:
+            memory = r * known[2]
+        else:
+            memory = (r * h) @ cell.hidden_weight[:, ends:] + cell.hidden_bias[ends:]
+        return {"reset": r, "update": z, "new": tanh(given[2] + memory)}

@@ -28,14 +28,18 @@ def one_step(
 ) -> tuple[Floats, Floats]:
     given = x @ w["input_weight"] + w["input_bias"]
     known = h @ w["hidden_weight"] + w["hidden_bias"]
-    if kind == "RNN":
-        return np.tanh(given + known), c
+    if kind in ("RNN", "relu"):
+        total = given + known
+        return np.tanh(total) if kind == "RNN" else np.maximum(total, 0), c
     if kind == "LSTM":
         i, f, g, o = np.split(given + known, 4, axis=1)
         c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
         return sigmoid(o) * np.tanh(c), c
     (r, z), n = np.split(given + known, 3, axis=1)[:2], slice(2 * HIDDEN, None)
-    new = np.tanh(given[:, n] + sigmoid(r) * known[:, n])
+    later = sigmoid(r) * known[:, n]
+    if kind == "reset before":
+        later = (sigmoid(r) * h) @ w["hidden_weight"][:, n] + w["hidden_bias"][n]
+    new = np.tanh(given[:, n] + later)
     return (1 - sigmoid(z)) * new + sigmoid(z) * h, c
 
 
@@ -81,6 +85,26 @@ def test_layers_in_both_directions_are_their_formulas(kind: type[nn.LSTM], targe
         run.bind(state)(x=given, lengths=[5, 6, 3])
 
 
+@pytest.mark.parametrize("target", ["numpy", "llvm"])
+def test_other_forms_of_a_step(target: str) -> None:
+    """A ReLU in the place of tanh, and a reset before the product, as in Keras and the paper."""
+    forms = {
+        "relu": nn.RNN(FEATURES, HIDDEN, nonlinearity="relu"),
+        "reset before": nn.GRU(FEATURES, HIDDEN, reset_after=False),
+    }
+    x = cr.input("x", (2, STEPS, FEATURES))
+    run = cr.compile([layer(x) for layer in forms.values()], target=target)
+    state = run.initial_state(seed=1)
+    given = np.random.default_rng(0).normal(size=(2, STEPS, FEATURES)).astype(np.float32)
+    lengths = np.full(2, STEPS, np.int32)
+    for (form, layer), found in zip(forms.items(), run.bind(state)(x=given), strict=True):
+        (cell,) = layer.cells
+        weights = {name: np.asarray(state[part], np.float64) for name, part in cell.parts()
+                   if isinstance(part, cr.Node)}  # fmt: skip
+        expected = along(form, given.astype(np.float64), weights, lengths, reverse=False)
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
 def test_a_network_learns_what_came_some_steps_before() -> None:
     """The class of a sequence is its first element, of which the last step must know."""
     x, y = cr.input("x", ("batch", 6, 2)), cr.input("y", ("batch",), dtype="int32")
@@ -103,6 +127,10 @@ def test_bad_input_is_refused_when_declared() -> None:
         layer(cr.input("x", ("batch", 5, 4)))
     with pytest.raises(cr.InputError, match=r"the lengths .* are no \(batch\) of integers"):
         layer(cr.input("x", ("batch", 5, 3)), cr.input("n", ("batch",)))
+    with pytest.raises(cr.InputError, match=r"(?s)no nonlinearity 'sine'.*try: give one of tanh"):
+        nn.RNN(3, 4, nonlinearity="sine")
+    with pytest.raises(cr.InputError, match=r"GRU: reset_after"):
+        nn.GRU(3, 4, reset_after="before")  # type: ignore[arg-type]
     with pytest.raises(cr.InputError, match="LSTM: hidden"):
         nn.LSTM(3, 0)
     with pytest.raises(cr.InputError, match=r"Dropout: rate"):
