@@ -67,6 +67,7 @@ def things() -> Mapping[str, Any]:
     return {
         "cr": cr, "augment": cr.augment, "zoo": cr.zoo, "nn": nn, "optim": optim, "plots": cr.plots,
         "datasets": cr.datasets, "text": cr.text,
+        "writer": nn.Sequential(nn.Embedding(9, 4), nn.RNN(4, 9), name="writer"),
         "corpus": cr.text.Characters.of("to be or not"), "lenet": cr.zoo.lenet5(), **modules,
         "training": training, "program": program, "state": state, "result": result,
         "predict": cr.compile(logits, target="numpy").bind(state), "model": model,

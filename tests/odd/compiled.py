@@ -122,5 +122,7 @@ PLOTS: dict[str, Arguments] = {
     "corpus.split": {"share": 0.5},
     "corpus.windows": {"length": 4, "stride": 2},
     "corpus.streams": {"batch": 2, "length": 3},
+    "text.sampler": {"model": Made("writer"), "length": 4, "temperature": 0.5, "top_k": 3,
+                     "top_p": 0.9},
     "datasets.Split": {"x": np.ones((2, 2), np.float32), "y": np.zeros(2, np.int32)},
 }  # fmt: skip

@@ -139,6 +139,43 @@ class Module(Adopting):
         """Whether its input may have the shape that a layer after it asks for."""
         return all(child.takes_any_shape() for child in self.children())
 
+    def start(self, batch: int, length: int | None = None) -> tuple[Node, ...]:
+        """What it remembers of some sequences before their first elements.
+
+        Nothing, where it does the same with each element alone. A layer that reads elements before
+        says it here, and in `step`.
+
+        Args:
+            batch: how many sequences.
+            length: how many elements they have at most; None where that is not known.
+
+        Raises:
+            GraphError: a part of it remembers something, and it does not say how it goes on.
+        """
+        for child in self.children():
+            if child.start(batch, length):
+                raise GraphError(
+                    f"{self.label}: {type(self).__name__} does not say how it goes on from one "
+                    f"element to the next, as its part {child.label} does",
+                    hint="define start(self, batch, length) and step(self, carry, x, position)",
+                )
+        return ()
+
+    def step(self, carry: Sequence[Node], x: Node, position: Node) -> tuple[tuple[Node, ...], Node]:
+        """What it remembers after the next element of each sequence, and what it gives for it.
+
+        Args:
+            carry: what `start`, or the step before, gave.
+            x: the elements, (batch, ...): no axis of time.
+            position: a whole number, which elements they are; the first is 0.
+        """
+        return (), self(x)
+
+    def longest(self) -> int | None:
+        """How many elements a sequence may have; None: any number."""
+        found = [child.longest() for child in self.children()]
+        return min((each for each in found if each is not None), default=None)
+
     def summary(self, input: Node | Sequence[DimLike] | None = None, **sizes: int) -> Summary:
         """Shapes, parameters, FLOPs and bytes of every layer, as a table.
 

@@ -43,6 +43,18 @@ class Sequential(Module):
             x = layer(x)
         return x
 
+    def start(self, batch: int, length: int | None = None) -> tuple[Node, ...]:
+        return tuple(each for layer in self.layers for each in layer.start(batch, length))
+
+    def step(self, carry: Sequence[Node], x: Node, position: Node) -> tuple[tuple[Node, ...], Node]:
+        batch, found = x.shape[0], list[Node]()
+        assert isinstance(batch, int)
+        for layer in self.layers:
+            own = carry[len(found) : len(found) + len(layer.start(batch, 1))]
+            after, x = layer.step(own, x, position)
+            found += after
+        return tuple(found), x
+
     def parts(self) -> Iterator[tuple[str, Module | Node]]:
         seen: Counter[str] = Counter()
         for layer in self.layers:

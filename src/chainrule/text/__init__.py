@@ -1,12 +1,13 @@
 """Text as numbers, and as data to train on.
 
-`Characters` reads a text, and gives data for the inputs x and y.
+`Characters` reads a text, and gives data for the inputs x and y; `sampler` has a model write one.
 """
 
 from chainrule.declare.calls import answer_calls
 from chainrule.text.characters import Characters
+from chainrule.text.sampler import sampler
 
-__all__ = ["Characters"]
+__all__ = ["Characters", "sampler"]
 
 answer_calls(globals(), __all__, "text")
 

@@ -199,23 +199,45 @@ def _doubling(kind: type[Scan]) -> Sample:
 
 
 def with_bodies(graph: Graph, change: Callable[[Graph], Graph]) -> Graph:
-    """The graph with what its loops do in each step in another form."""
-    changed: dict[Graph, Graph] = {}
+    """The graph with what its loops do in each step in another form; they read what that needs."""
+    changed: dict[Graph, tuple[Graph, Sequence[int]]] = {}
 
     def changing(node: Node, inputs: tuple[Node, ...]) -> Node:
         op = node.op
         if not isinstance(op, Scan):
             return with_inputs(node, inputs)
         if op.body not in changed:
-            changed[op.body] = change(op.body)
-        body = changed[op.body]
+            body = change(op.body)
+            every = range(len(inputs))
+            changed[op.body] = (body, every) if body is op.body else _needed(op, body, every)
+        body, read = changed[op.body]
         if body is op.body:
             return with_inputs(node, inputs)
-        return Node(replace(op, body=body), inputs, node.type, node.origin)
+        loop = replace(
+            op,
+            body=body,
+            sequences=sum(op.carries <= place < op.carries + op.sequences for place in read),
+            names=tuple(op.names[place] for place in read if place < len(op.names)),
+        )
+        return Node(loop, tuple(inputs[place] for place in read), node.type, node.origin)
 
     if not any(node.op.has_steps for node in graph.nodes):
         return graph
     return rebuild(graph, changing)
+
+
+def _needed(op: Scan, body: Graph, places: Sequence[int]) -> tuple[Graph, Sequence[int]]:
+    """A body that counts only the operands that it needs, and the places of these until now."""
+    leaves = {int(leaf.op.label): leaf for leaf in body.leaves("input")}
+    read = [place for place in places if place < op.carries or place in leaves]
+    if len(read) == len(places):
+        return body, places
+    known = {
+        leaves[place]: step_input(new, leaves[place].type)
+        for new, place in enumerate(read)
+        if place in leaves
+    }
+    return substitute(body, known), read
 
 
 def steps_of(carries: Sequence[Node], nexts: Sequence[Node], kept: Sequence[Node]) -> Graph:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 from chainc.dataclass import dataclass
-from chainc.ir import Node, describe
-from chainc.ir.errors import InputError, ShapeError
+from chainc.ir import Node, describe, scope
+from chainc.ir.errors import GraphError, InputError, ShapeError
 from chainc.ops import (
     broadcast_to,
     concat,
@@ -167,6 +167,25 @@ class Recurrent(Module):
             x = concat([every for every, _ in found], axis=2) if self.bidirectional else found[0][0]
         carries = [carry for each in last for carry in each]
         return updating(x, kept_carries(self.carried, carries)) if self.carried else x, last
+
+    def start(self, batch: int, length: int | None = None) -> tuple[Node, ...]:
+        if self.bidirectional:
+            raise GraphError(
+                f"{self.label}: it also goes backwards, so it needs whole sequences",
+                hint="declare the layer without bidirectional=True to go on step by step",
+            )
+        zeros = constant(0.0, self.cells[0].input_weight.dtype)
+        return (broadcast_to(zeros, (batch, self.hidden)),) * (self.carries * self.layers)
+
+    def step(self, carry: Sequence[Node], x: Node, position: Node) -> tuple[tuple[Node, ...], Node]:
+        found: list[Node] = []
+        with scope(self.label.text):
+            for cell in self.cells:
+                own = carry[len(found) : len(found) + self.carries]
+                after = self._step(cell, self.dropout(x) if found else x, *own)
+                found += after
+                x = after[0]
+        return tuple(found), x
 
     def _first(self, x: Node) -> Sequence[Sequence[Node]]:
         """The carries of every cell before the first step."""

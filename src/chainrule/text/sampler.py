@@ -1,0 +1,164 @@
+"""Text that a model writes, token by token, in one loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from chainc.ir import Node, describe
+from chainc.ir.errors import InputError, ShapeError
+from chainc.ir.types import int32
+from chainc.ops import (
+    arange,
+    astype,
+    broadcast_to,
+    expand_dims,
+    maximum,
+    minimum,
+    reshape,
+    take,
+)
+from chainrule.declare.arguments import count, number
+from chainrule.declare.leaves import constant, input, size
+from chainrule.nn.module import Module
+from chainrule.sequences.scan import scan
+from chainrule.sequences.while_loop import while_loop
+from chainrule.text.choosing import choose
+
+Choose = Callable[[Node], Node]
+Carry = Sequence[Node]
+
+
+def sampler(
+    model: Module,
+    length: int = 500,
+    *,
+    temperature: float = 0.8,
+    top_k: int | None = None,
+    top_p: float | None = None,
+) -> Node:
+    """What a model writes behind a beginning: `length` tokens of int32, in one loop.
+
+        writer = cr.compile(text.sampler(model, length=200)).bind(result.state)
+        tokens = writer(prompt=corpus.encode("ROMEO:"), seed=1)
+
+    The model gives logits for the token that follows. It goes through the prompt, of any length,
+    and on from there, by `start` and `step`, so that no token is read twice. A model that knows
+    a number of positions begins anew where these end, from the last half of them, and reads of a
+    longer prompt so many tokens; that half is all that it remembers.
+
+    Args:
+        model: of layers that say how they go on from one token to the next.
+        length: how many tokens are written.
+        temperature: what logits are divided by; 0 always chooses the most likely token, and takes
+            no seed.
+        top_k: choose among so many of the most likely tokens; by default among all.
+        top_p: choose among the most likely ones that have this probability together.
+
+    Raises:
+        InputError: what is given is no model, or a number is out of its range.
+        GraphError: a layer does not say how it goes on.
+        ShapeError: the model gives no row of logits for a token.
+    """
+    hint = "give text.sampler(model, length=500, temperature=0.8, top_k=40, top_p=0.9)"
+    given: object = model
+    if not isinstance(given, Module):
+        raise InputError(f"sampler: a {type(given).__name__} is no model", hint=hint)
+    tokens = count("sampler", "length", length, hint=hint)
+    heat = number("sampler", "temperature", temperature, at_least=0, hint=hint)
+    most = None if top_k is None else count("sampler", "top_k", top_k, hint=hint)
+    share = None if top_p is None else number("sampler", "top_p", top_p, above=0, hint=hint)
+    seed = input("seed", (), "int64")
+
+    def chosen(logits: Node) -> Node:
+        return astype(choose(logits, heat, most, share, seed), int32)
+
+    return _Writing(model, chosen).written(tokens)
+
+
+class _Writing:
+    def __init__(self, model: Module, choose: Choose) -> None:
+        self.model, self.choose = model, choose
+        self.longest = model.longest()
+        first = model.step(model.start(1, self.longest), _tokens(constant(0, int32)), _zero())
+        self.logits = first[1].type
+        if self.logits.ndim != 2 or not self.logits.dtype.is_float:
+            raise ShapeError(
+                f"sampler: the model gives {self.logits} for a token, not a row of logits",
+                where=describe(first[1]),
+                hint="end the model with a layer such as nn.Linear(128, corpus.size)",
+            )
+
+    def written(self, length: int) -> Node:
+        prompt = input("prompt", ("time",), "int32")
+        vocabulary = self.logits.shape[-1]
+        known = take(arange(vocabulary, int32), prompt)  # refuses others before anything is done
+        if self.longest is None:
+            state = self._read(known)
+            return self._write(state, length)[1]
+        return self._by_pieces(known, length, max(self.longest // 2, 1))
+
+    def _start(self) -> Carry:
+        """The position, logits that no one reads, and what the model remembers."""
+        logits = broadcast_to(constant(0.0, self.logits.dtype), self.logits.shape)
+        return (_zero(), logits, *self.model.start(1, self.longest))
+
+    def _next(self, carry: Carry, token: Node) -> Carry:
+        position, _, *remembered = carry
+        after, logits = self.model.step(remembered, token, position)
+        return (position + 1, logits, *after)
+
+    def _read(self, prompt: Node) -> Carry:
+        def read(carry: Carry, token: Node) -> tuple[Carry, None]:
+            return self._next(carry, _tokens(token)), None
+
+        last, _ = scan(read, self._start(), prompt)
+        assert isinstance(last, tuple)
+        return last
+
+    def _write(self, carry: Carry, length: int) -> tuple[Carry, Node]:
+        """What is remembered after so many tokens, and these."""
+
+        def write(carry: Carry) -> tuple[Carry, Node]:
+            token = self.choose(carry[1])
+            return self._next(carry, token), token
+
+        last, tokens = scan(write, carry, length=length)
+        assert isinstance(last, tuple)
+        assert isinstance(tokens, Node)
+        return last, reshape(tokens, (length,))
+
+    def _by_pieces(self, prompt: Node, length: int, half: int) -> Node:
+        """The last tokens are read from the first position on, and as many are written."""
+
+        def piece(carry: Carry) -> tuple[Carry, Node]:
+            window, known = carry
+            state = self._read_end(window, known, half)
+            _, tokens = self._write(state, half)
+            return (tokens, constant(half, int32)), tokens
+
+        time = astype(size("time"), int32)
+        places = maximum(arange(half, int32) + (time - half), 0)
+        first = take(prompt, places), minimum(time, half)
+        _, pieces = scan(piece, first, length=-(-length // half))
+        assert isinstance(pieces, Node)
+        return reshape(pieces, (-1,))[:length]
+
+    def _read_end(self, window: Node, known: Node, half: int) -> Carry:
+        """Goes through the last so many tokens of a window."""
+
+        def read(carry: Carry) -> Carry:
+            place, *state = carry
+            return (place + 1, *self._next(state, _tokens(take(window, place))))
+
+        start = (half - known, *self._start())
+        (_, *state), _ = while_loop(lambda carry: carry[0] < half, read, start, limit=half)
+        return state
+
+
+def _tokens(token: Node) -> Node:
+    """One token as the next one of one sequence."""
+    return expand_dims(token, 0)
+
+
+def _zero() -> Node:
+    return constant(0, int32)

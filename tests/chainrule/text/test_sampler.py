@@ -1,0 +1,124 @@
+"""Writing token by token, against the same model over whole sequences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+import chainrule as cr
+from chainc.ir import Node
+from chainrule import nn, text
+
+VOCABULARY, WIDTH = 11, 8
+PROMPT = np.array([3, 1, 4, 1, 5], np.int32)
+TARGETS = ("numpy", "llvm")
+Tokens = npt.NDArray[np.int32]
+
+
+def recurrent(layer: type[nn.LSTM | nn.GRU | nn.RNN], layers: int = 1) -> nn.Module:
+    return nn.Sequential(
+        nn.Embedding(VOCABULARY, WIDTH),
+        layer(WIDTH, WIDTH, layers, dropout=0.5),
+        nn.Dropout(0.5),
+        nn.Linear(WIDTH, VOCABULARY),
+        name="model",
+    )
+
+
+def states(model: nn.Module) -> cr.State:
+    """Larger weights than at first, so that the tokens are not all the same."""
+    rng = np.random.default_rng(1)
+    shapes = {str(each.op.label): each.type for each in model.states()}
+    values = {key: rng.normal(size=type.shape) * 2.0 for key, type in shapes.items()}
+    return cr.State({key: value.astype(np.float32) for key, value in values.items()})
+
+
+def written(model: nn.Module, target: str, prompt: Tokens = PROMPT, **options: Any) -> Tokens:
+    length = options.pop("length", 9)
+    made = cr.compile(text.sampler(model, length, **options), target=target)
+    seed = {} if options.get("temperature") == 0 else {"seed": 7}
+    found: Tokens = np.asarray(made.bind(states(model))(prompt=prompt, **seed))
+    return found
+
+
+@pytest.mark.parametrize(("layer", "layers"), [(nn.LSTM, 1), (nn.GRU, 2), (nn.RNN, 1)])
+def test_the_likeliest_are_those_of_the_whole_sequence(
+    layer: type[nn.LSTM | nn.GRU | nn.RNN], layers: int
+) -> None:
+    model = recurrent(layer, layers)
+    found = [written(model, target, temperature=0) for target in TARGETS]
+    np.testing.assert_array_equal(*found)
+    assert found[0].dtype == np.int32
+    whole = np.concatenate([PROMPT, found[0]])
+    x = cr.input("x", (1, whole.size), dtype="int32")
+    logits = cr.compile(model(x), target="numpy").bind(states(model))(x=whole[None])
+    likeliest = np.asarray(logits)[0].argmax(-1)[PROMPT.size - 1 : -1]
+    np.testing.assert_array_equal(found[0], likeliest)
+    assert len(set(found[0].tolist())) > 1
+
+
+def test_a_seed_gives_one_text() -> None:
+    model = recurrent(nn.LSTM)
+    function = cr.compile(text.sampler(model, 30, top_k=8, top_p=0.95)).bind(states(model))
+    first = function(prompt=PROMPT, seed=1)
+    np.testing.assert_array_equal(function(prompt=PROMPT, seed=1), first)
+    assert not np.array_equal(function(prompt=PROMPT, seed=2), first)
+    other = cr.compile(text.sampler(model, 30, top_k=8, top_p=0.95), target="numpy")
+    np.testing.assert_array_equal(other.bind(states(model))(prompt=PROMPT, seed=1), first)
+    assert function(prompt=PROMPT[:1], seed=1).shape == (30,)
+
+
+def test_prompts_are_refused() -> None:
+    model = recurrent(nn.RNN)
+    for target in TARGETS:
+        function = cr.compile(text.sampler(model, 3), target=target).bind(states(model))
+        pattern = r"'time' is 0: the arrays given are empty\n  where: .*test_sampler.*\n  try: "
+        with pytest.raises(cr.InputError, match=pattern):
+            function(prompt=PROMPT[:0], seed=1)
+        pattern = r"'prompt' holds the index 11 at \[2\], out of range.*\n  where: .*\n  try: "
+        with pytest.raises(cr.InputError, match=pattern):
+            function(prompt=np.array([0, 3, 11], np.int32), seed=1)
+
+
+class Twice(nn.Module):
+    """A layer that does not say how it goes on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.RNN(WIDTH, WIDTH)
+
+    def forward(self, x: Node) -> Node:
+        return self.inner(self.inner(x))
+
+
+def ending_in(*layers: nn.Module) -> nn.Module:
+    return nn.Sequential(nn.Embedding(VOCABULARY, WIDTH), *layers, name="model")
+
+
+nothing: Any = None
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: text.sampler(ending_in(Twice())), cr.GraphError,
+         "Twice does not say how it goes on from one element to the next, as its part"),
+        (lambda: text.sampler(ending_in(nn.LSTM(WIDTH, 3, bidirectional=True))), cr.GraphError,
+         "it also goes backwards"),
+        (lambda: text.sampler(nothing), cr.InputError, "sampler: a NoneType is no model"),
+        (lambda: text.sampler(ending_in(nn.Lambda(lambda x: x[0]))), cr.ShapeError,
+         r"the model gives f32\[8\] for a token, not a row of logits"),
+        (lambda: text.sampler(ending_in(), 0), cr.InputError, "sampler: length"),
+        (lambda: text.sampler(ending_in(), temperature=-1.0), cr.InputError, "temperature"),
+        (lambda: text.sampler(ending_in(), top_k=0), cr.InputError, "sampler: top_k"),
+        (lambda: text.sampler(ending_in(), top_p=0.0), cr.InputError, "sampler: top_p"),
+    ],
+)  # fmt: skip
+def test_what_cannot_write(call: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message) as caught:
+        call()
+    assert "\n  where: " in str(caught.value)
+    assert "\n  try: " in str(caught.value)
