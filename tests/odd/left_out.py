@@ -6,6 +6,7 @@ RESULT = "what a function gives; users read it"
 PART = "a part of what has rows of its own"
 OWN = "the base of classes of one's own, whose arguments are theirs; those there are have rows"
 NETWORK = "takes what zoo.lenet5 or zoo.vgg11 takes, and is large"
+STEPS = "called by text.sampler, which has a row"
 ABSENT = "what it needs is not installed everywhere"
 
 NAMES = {
@@ -44,4 +45,8 @@ METHODS = {
     "Schedule.shown": PART,
     "LeNet5.forward": "called by the network itself, which has a row",
     "Sequential.forward": "called by the layer itself, which has a row",
+    "Module.start": STEPS,
+    "Module.step": STEPS,
+    "Sequential.start": STEPS,
+    "Sequential.step": STEPS,
 }

@@ -298,6 +298,9 @@ class Copy(Kernel):
     starts: tuple[int, ...] = ()
     steps: tuple[int, ...] = ()
 
+    def element_reads(self) -> Iterator[tuple[View, bool]]:
+        return ((view, not self.starts) for view in self.reads)
+
     @property
     def takes_panels(self) -> bool:
         return True

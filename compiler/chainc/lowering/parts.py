@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from chainc.dataclass import dataclass
 from chainc.ir import Node
-from chainc.lowering.kernels import Kernel, Map
+from chainc.lowering.kernels import Copy, Kernel, Map
 from chainc.lowering.program import Program
 from chainc.lowering.views import Buffer
 
@@ -65,6 +65,17 @@ def split(program: Program) -> Program:
         prologue=tuple(part for kernel in program.prologue for part in kernel.apart()),
         body=tuple(part for kernel in program.body for part in kernel.apart()),
     )
+
+
+def without_idle(program: Program) -> Program:
+    """Without copies of buffers to where they are."""
+    return replace(program, body=tuple(each for each in program.body if not _is_idle(each)))
+
+
+def _is_idle(kernel: Kernel) -> bool:
+    if not isinstance(kernel, Copy) or kernel.starts:
+        return False
+    return any(view.whole and view.buffer is kernel.out for view in kernel.reads)
 
 
 def split_large(program: Program, instructions: int) -> Program:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 
 import chainrule as cr
 from chainc.ir import Node
+from chainc.ir.types import static
 from chainrule import nn, text
 
 VOCABULARY, WIDTH = 11, 8
@@ -32,7 +35,7 @@ def states(model: nn.Module) -> cr.State:
     """Larger weights than at first, so that the tokens are not all the same."""
     rng = np.random.default_rng(1)
     shapes = {str(each.op.label): each.type for each in model.states()}
-    values = {key: rng.normal(size=type.shape) * 2.0 for key, type in shapes.items()}
+    values = {key: rng.normal(size=static(type.shape)) * 2.0 for key, type in shapes.items()}
     return cr.State({key: value.astype(np.float32) for key, value in values.items()})
 
 
@@ -50,7 +53,7 @@ def test_the_likeliest_are_those_of_the_whole_sequence(
 ) -> None:
     model = recurrent(layer, layers)
     found = [written(model, target, temperature=0) for target in TARGETS]
-    np.testing.assert_array_equal(*found)
+    np.testing.assert_array_equal(found[0], found[1])
     assert found[0].dtype == np.int32
     whole = np.concatenate([PROMPT, found[0]])
     x = cr.input("x", (1, whole.size), dtype="int32")
@@ -58,6 +61,61 @@ def test_the_likeliest_are_those_of_the_whole_sequence(
     likeliest = np.asarray(logits)[0].argmax(-1)[PROMPT.size - 1 : -1]
     np.testing.assert_array_equal(found[0], likeliest)
     assert len(set(found[0].tolist())) > 1
+
+
+CONTEXT, HALF = 8, 4
+
+
+def transformer(**options: Any) -> nn.Module:
+    return nn.Transformer(
+        VOCABULARY, width=WIDTH, heads=2, layers=1, context=CONTEXT, name="model", **options
+    )
+
+
+def parts() -> nn.Module:
+    """The layers of a Transformer one after the other."""
+    table = nn.LearnedPositions(CONTEXT, WIDTH)
+    block = nn.TransformerBlock(WIDTH, 2, causal=True, dropout=0.3)
+    return nn.Sequential(
+        nn.Embedding(VOCABULARY, WIDTH), table, block, nn.Linear(WIDTH, VOCABULARY), name="model"
+    )
+
+
+def likeliest_by_pieces(model: nn.Module, prompt: Tokens, length: int) -> list[int]:
+    """From the last half of the context on, over and over, with all of it read each time."""
+    x = cr.input("x", (1, CONTEXT), dtype="int32")
+    function = cr.compile(model(x), target="numpy").bind(states(model))
+    found: list[int] = []
+    while len(found) < length:
+        known = [*prompt.tolist(), *found][-HALF:]
+        for _ in range(HALF):
+            padded = np.array([[*known, *[0] * CONTEXT][:CONTEXT]], np.int32)
+            known.append(int(np.asarray(function(x=padded))[0, len(known) - 1].argmax()))
+        found += known[-HALF:]
+    return found[:length]
+
+
+@pytest.mark.parametrize(
+    ("made", "count"),
+    [(transformer, 2), (parts, 4), (lambda: transformer(positions="rotary", norm_first=False), 7),
+     (lambda: transformer(positions="sinusoidal", tied=True, dropout=0.2), 3)],
+)  # fmt: skip
+def test_attention_keeps_keys_and_values(made: Callable[[], nn.Module], count: int) -> None:
+    model, prompt = made(), np.arange(count, dtype=np.int32)
+    wanted = likeliest_by_pieces(model, prompt, 6)
+    for target in TARGETS if made is transformer else TARGETS[:1]:
+        found = written(model, target, prompt, temperature=0, length=6)
+        assert found.tolist() == wanted
+
+
+def test_keys_are_written_in_place() -> None:
+    """No step copies what is kept of the steps before."""
+    source = cr.compile(text.sampler(transformer(), 6), target="numpy").source
+    steps = source[source.index("        for t in ") :]
+    kept = re.findall(r"np\.add\.at\((\w+), np\.s_\[:, :, ", steps)
+    assert len(kept) == 4  # while it reads and while it writes
+    inner = [line for line in steps.splitlines() if line.startswith(" " * 16)]
+    assert not [name for name in kept for line in inner if f"np.copyto({name}," in line]
 
 
 def test_a_seed_gives_one_text() -> None:
@@ -108,6 +166,9 @@ nothing: Any = None
          "Twice does not say how it goes on from one element to the next, as its part"),
         (lambda: text.sampler(ending_in(nn.LSTM(WIDTH, 3, bidirectional=True))), cr.GraphError,
          "it also goes backwards"),
+        (lambda: text.sampler(ending_in(nn.MultiHeadAttention(WIDTH, 2, causal=True))),
+         cr.GraphError, "attention keeps the keys of every element: how many are there"),
+        (lambda: text.sampler(transformer(causal=False)), cr.GraphError, "that come later"),
         (lambda: text.sampler(nothing), cr.InputError, "sampler: a NoneType is no model"),
         (lambda: text.sampler(ending_in(nn.Lambda(lambda x: x[0]))), cr.ShapeError,
          r"the model gives f32\[8\] for a token, not a row of logits"),

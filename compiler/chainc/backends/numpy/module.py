@@ -26,7 +26,7 @@ from chainc.ir.types import Dim, Size, TensorType, names_of
 from chainc.lowering.kernels import Copy, Kernel
 from chainc.lowering.loops import with_loops
 from chainc.lowering.memory import Arena, plan, reuse_in_place
-from chainc.lowering.parts import parts_of, split
+from chainc.lowering.parts import parts_of, split, without_idle
 from chainc.lowering.program import Loop, Program
 from chainc.lowering.views import Buffer, Operand, View
 
@@ -48,7 +48,7 @@ def prepare(program: Program) -> Program:
 
 def _in_place(program: Program) -> Program:
     """The steps of its loops too, which were split with it."""
-    return reuse_in_place(with_loops(program, _in_place))
+    return without_idle(reuse_in_place(with_loops(program, _in_place)))
 
 
 def buffer_bytes(program: Program, sizes: Mapping[str, int]) -> int:

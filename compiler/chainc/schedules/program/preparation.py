@@ -10,7 +10,7 @@ from itertools import chain
 from chainc.lowering.grouping import group
 from chainc.lowering.kernels import Kernel
 from chainc.lowering.memory import reuse_in_place, substitute
-from chainc.lowering.parts import split_large
+from chainc.lowering.parts import split_large, without_idle
 from chainc.lowering.program import Loop, Program
 from chainc.lowering.rows import counted_at_each_call
 from chainc.lowering.views import Buffer
@@ -38,7 +38,8 @@ def prepare(
     Code is generated in a time that grows faster than a function, so very large maps are cut. To
     `watch` what every op gives, no map is computed where it is read.
     """
-    return reuse_in_place(_formed(program, machine, capacity, given, watch=watch))
+    formed = _formed(program, machine, capacity, given, watch=watch)
+    return without_idle(reuse_in_place(formed))
 
 
 def _formed(
@@ -78,7 +79,7 @@ def _with_step(
         else:
             moving.update(each.outs)
             body.append(each)
-    yield kernel.with_program(reuse_in_place(replace(step, body=tuple(body))))
+    yield kernel.with_program(without_idle(reuse_in_place(replace(step, body=tuple(body)))))
 
 
 def _with_streams(program: Program) -> Program:

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import reduce
 
 from chainc.dataclass import dataclass
-from chainc.ir import Node, describe
-from chainc.ir.errors import DTypeError, InputError, ShapeError
+from chainc.ir import Node, describe, scope
+from chainc.ir.errors import DTypeError, GraphError, InputError, ShapeError
 from chainc.ir.types import format_shape, int32
-from chainc.ops import arange, expand_dims, logical_and, matmul, matrix_transpose, permute_dims
+from chainc.ops import (
+    arange,
+    broadcast_to,
+    expand_dims,
+    logical_and,
+    matmul,
+    matrix_transpose,
+    permute_dims,
+    scatter_add,
+    squeeze,
+)
 from chainc.ops.movement import as_flag, reshape
 from chainrule.declare.arguments import count
 from chainrule.declare.functional import softmax
 from chainrule.declare.init import InitializerLike
+from chainrule.declare.leaves import constant
 from chainrule.nn.dropout import Dropout
 from chainrule.nn.fitting import misfit, require_float
 from chainrule.nn.linear import Linear
@@ -118,6 +130,31 @@ class MultiHeadAttention(Module):
         queries, keys, values = self.project(x, context)
         seen = self.visible(queries, keys, mask, lengths)
         return self.merge(self.attend(queries, keys, values, seen))
+
+    def start(self, batch: int, length: int | None = None) -> tuple[Node, ...]:
+        """Room for the keys and values of all elements, (batch, heads, length, width / heads)."""
+        if length is None or not self.causal:
+            raise GraphError(
+                f"{self.label}: attention keeps the keys of every element"
+                + (": how many are there?" if self.causal else ", also of those that come later"),
+                hint="declare it with causal=True, in a model of so many positions, such as "
+                "nn.Transformer or one with nn.LearnedPositions",
+            )
+        shape = (batch, self.heads, length, self.width // self.heads)
+        room = broadcast_to(constant(0.0, self.query_key_value.weight.dtype), shape)
+        return room, room
+
+    def step(self, carry: Sequence[Node], x: Node, position: Node) -> tuple[tuple[Node, ...], Node]:
+        """The keys and values of the element join the others, in place: there was 0 before."""
+        with scope(self.label.text):
+            place = reshape(position, (1,))
+            queries, *new = self.project(expand_dims(x, 1), positions=place)
+            keys, values = (
+                scatter_add(old, place, each, axis=2) for old, each in zip(carry, new, strict=True)
+            )
+            seen = arange(keys.shape[2], position.dtype) <= position
+            found = self.merge(self.attend(queries, keys, values, seen))
+        return (keys, values), squeeze(found, 1)
 
     def project(
         self, x: Node, context: Node | None = None, positions: Node | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from chainc.dataclass import dataclass
 from chainc.ir import Node, describe
 from chainc.ir.errors import InputError, ShapeError
 from chainc.ir.types import int32
-from chainc.ops import arange, astype, concat, cos, expand_dims, reshape, sin, stack, take
+from chainc.ops import arange, astype, concat, cos, expand_dims, reshape, sin, squeeze, stack, take
 from chainrule.declare import init as initializers
 from chainrule.declare.arguments import count, number
 from chainrule.declare.init import InitializerLike
@@ -23,8 +24,15 @@ __all__ = ["LearnedPositions", "RotaryPositions", "SinusoidalPositions"]
 BASE = 10_000.0  # the slowest wave is so many times as long as the fastest
 
 
+class Placed(Module):
+    """What layers share that are told where an element stands."""
+
+    def step(self, carry: Sequence[Node], x: Node, position: Node) -> tuple[tuple[Node, ...], Node]:
+        return (), squeeze(self(expand_dims(x, 1), reshape(position, (1,))), 1)
+
+
 @dataclass(frozen=True, eq=False, init=False)
-class Waves(Module):
+class Waves(Placed):
     """What layers share that tell positions by waves of several lengths, base^(2 i / width) · 2π.
 
     Attributes:
@@ -96,7 +104,7 @@ class RotaryPositions(Waves):
 
 
 @dataclass(frozen=True, eq=False, init=False)
-class LearnedPositions(Module):
+class LearnedPositions(Placed):
     """Y[..., t, :] = x[..., t, :] + weight[t]: a vector for each position that may occur.
 
     From (..., time, width) to the same; whole numbers (time) may be given as positions.
@@ -148,6 +156,9 @@ class LearnedPositions(Module):
                 hint=f"give shorter sequences, or declare the layer with context={time}",
             )
         return x + self.weight[:time]
+
+    def longest(self) -> int:
+        return self.context
 
     def __repr__(self) -> str:
         return f"LearnedPositions({self.context}, {self.width})"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from chainc.dataclass import dataclass
-from chainc.ir import Node
+from chainc.ir import Node, scope
 from chainc.ir.errors import InputError
+from chainc.ops import expand_dims, reshape, squeeze
 from chainc.ops.movement import as_flag
 from chainrule.declare import init as initializers
 from chainrule.declare.arguments import count, is_one_of
@@ -155,6 +156,21 @@ class TransformerBlock(Module):
             x = self._added(x, lambda given: across(given, there), self.cross_norm)
         return self._added(x, self.feed_forward, self.feed_forward_norm)
 
+    def start(self, batch: int, length: int | None = None) -> tuple[Node, ...]:
+        return self.attention.start(batch, length)
+
+    def step(self, carry: Sequence[Node], x: Node, position: Node) -> tuple[tuple[Node, ...], Node]:
+        after: list[Node] = []
+
+        def attend(given: Node) -> Node:
+            kept, found = self.attention.step(carry, given, position)
+            after.extend(kept)
+            return found
+
+        with scope(self.label.text):
+            y = self.around(attend, x)
+        return tuple(after), y
+
     def _added(self, x: Node, part: Callable[[Node], Node], norm: Module) -> Node:
         if self.norm_first:
             return x + self.dropout(part(norm(x)))
@@ -170,10 +186,11 @@ class Transformer(Module):
     and end in a normalisation and a linear layer without a bias. With causal=False a position
     reads all others, as in BERT.
 
-    For those that make one token after another, `embed` is what is done before the blocks,
-    `logits` after them; `TransformerBlock.around` takes the attention to keys that were kept.
+    It writes one token after another with keys and values that are kept (`text.sampler`): `embed`
+    is what is done before the blocks, `logits` after them.
 
     Attributes:
+        context: how many positions there are at most.
         embedding: of tokens.
         positions: what adds positions, or None where attention turns by them.
         dropout: of embeddings, in training.
@@ -182,6 +199,7 @@ class Transformer(Module):
         head: from the last block to logits, or None where it is the embedding, transposed.
     """
 
+    context: int
     embedding: Embedding
     positions: Module | None
     dropout: Dropout
@@ -262,6 +280,7 @@ class Transformer(Module):
         shared = as_flag("Transformer", "tied", tied)
         self._set(
             name=name,
+            context=longest,
             embedding=Embedding(tokens, width, init=small),
             positions=placed[positions]() if positions in placed else None,
             dropout=Dropout(dropout),
@@ -276,6 +295,22 @@ class Transformer(Module):
         for block in self.blocks:
             x = block(x, mask=mask, lengths=lengths)
         return self.logits(x)
+
+    def start(self, batch: int, length: int | None = None) -> tuple[Node, ...]:
+        most = min(self.context, length or self.context)
+        return tuple(each for block in self.blocks for each in block.start(batch, most))
+
+    def step(self, carry: Sequence[Node], x: Node, position: Node) -> tuple[tuple[Node, ...], Node]:
+        found: list[Node] = []
+        with scope(self.label.text):
+            x = squeeze(self.embed(expand_dims(x, 1), reshape(position, (1,))), 1)
+            for block in self.blocks:
+                after, x = block.step(carry[len(found) :][:2], x, position)
+                found += after
+            return tuple(found), self.logits(x)
+
+    def longest(self) -> int:
+        return self.context
 
     def embed(self, tokens: Node, positions: Node | None = None) -> Node:
         """What the first block is given, (..., time, width).
