@@ -16,6 +16,7 @@ from chainc.dataclass import dataclass
 from chainc.drawing.node_roles import Box, Drawn, LoopScope, Path, differentiations
 from chainc.formulas import notation
 from chainc.ir import Graph, Node, Origin, with_inputs
+from chainc.ir.leaves import Constant
 from chainc.ops.arithmetic import Add
 from chainc.ops.movement import BroadcastTo, Reshape
 from chainc.ops.parts.slicing import Concat
@@ -214,7 +215,10 @@ class _Loop:
 
 def _start(first: Node) -> str | None:
     """The number that all elements of a first carry are."""
-    return notation.literal(first.inputs[0] if isinstance(first.op, BroadcastTo) else first)
+    if isinstance(first.op, Constant):
+        array = first.op.value.array
+        return f"{array.flat[0]:g}" if array.size and (array == array.flat[0]).all() else None
+    return notation.literal(first.inputs[0]) if isinstance(first.op, BroadcastTo) else None
 
 
 def _in_short(node: Node, inputs: tuple[Node, ...], once: Set[Node]) -> tuple[Node, Sequence[Node]]:

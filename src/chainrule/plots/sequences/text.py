@@ -11,9 +11,9 @@ from chainrule.declare.arguments import count
 from chainrule.declare.arguments import text as text_of
 from chainrule.evaluation.values import Floats
 from chainrule.plots.given import at_most, numbers
-from chainrule.plots.images.tiles import scale_bar
 from chainrule.plots.paper.plot import Plot, paper
 from chainrule.plots.paper.style import printable, require_matplotlib, two_sided
+from chainrule.writing.array_text import number_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,6 +56,8 @@ def coloured_text(
     across = max(max(column for _, column in places) + 1, 24)
     scale = float(np.abs(given).max()) or 1.0
     with paper(heading, CELL[0] * across + 2.2, max(CELL[1] * rows + 1.0, 2.4)) as figure:
+        from matplotlib.ticker import FuncFormatter
+
         axes = figure.subplots()
         _draw(axes, letters, given / scale, places, (rows, across))
         image = axes.imshow(
@@ -63,7 +65,8 @@ def coloured_text(
         )
         axes.set(xlim=(0, across), ylim=(rows, 0), aspect="auto")
         axes.set_axis_off()
-        scale_bar(axes, image, scale, "value")
+        bar = figure.colorbar(image, ax=axes, ticks=[-scale, 0, scale])
+        bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number_text(value, 2)))
     return Plot(figure, heading)
 
 
