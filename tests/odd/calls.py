@@ -35,8 +35,8 @@ step = optim.SGD(lr=0.1).minimize(loss)
 inputs: Mapping[str, Any] = {"x": np.ones((8, 4), np.float32)}
 data: Mapping[str, Any] = {**inputs, "y": np.zeros(8, np.int32)}
 
-SEQUENCES = ("RNN", "LSTM", "GRU", "LearnedPositions", "SinusoidalPositions", "RotaryPositions",
-             "MultiHeadAttention", "TransformerBlock")  # fmt: skip
+SEQUENCES = ("RNN", "LSTM", "GRU", "Reservoir", "LearnedPositions", "SinusoidalPositions",
+             "RotaryPositions", "MultiHeadAttention", "TransformerBlock")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def layers() -> SimpleNamespace:
     made = (
         nn.Linear(4, 3), nn.BatchNorm1d(4), nn.LayerNorm(4), nn.RMSNorm(4), nn.Dropout(0.5),
         nn.Embedding(4, 3),
-        nn.RNN(4, 3), nn.LSTM(4, 3), nn.GRU(4, 3), nn.LearnedPositions(6, 4),
+        nn.RNN(4, 3), nn.LSTM(4, 3), nn.GRU(4, 3), nn.Reservoir(4, 3), nn.LearnedPositions(6, 4),
         nn.SinusoidalPositions(4), nn.RotaryPositions(4), nn.MultiHeadAttention(4, 2),
         nn.TransformerBlock(4, 2), nn.Transformer(4, 4, 2, 1, 6),
         nn.ReLU(), nn.ELU(), nn.GELU(), nn.SiLU(), nn.Sigmoid(), nn.Softplus(), nn.Tanh(),

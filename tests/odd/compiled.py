@@ -113,6 +113,7 @@ PLOTS: dict[str, Arguments] = {
     "datasets.ring": {"n": 10, "noise": 0.1, "seed": 0},
     "datasets.spirals": {"n": 10, "noise": 0.1, "seed": 0},
     "datasets.xor": {"n": 8, "noise": 0.1, "seed": 0},
+    "datasets.mackey_glass": {"n": 20, "delay": 17, "start": 1.2},
     "datasets.mnist": {"folder": "digits", "limit": 1000},
     "datasets.read_idx": {"path": "digits.idx", "limit": 1000},
     "text.Characters": {"path": None},

@@ -281,6 +281,8 @@ LAYERS: dict[str, Arguments] = {
                       "dropout": 0.1, "carry_state": None, "name": "l"}
        for kind, own in (("RNN", {"nonlinearity": "relu"}), ("LSTM", {}),
                          ("GRU", {"reset_after": False}))},
+    "nn.Reservoir": {"features": 4, "hidden": 3, "spectral_radius": 0.9, "leak": 0.5,
+                     "input_scale": 1.0, "seed": 0, "name": "l"},
     **{f"layers.{name}": {"_x": given_to(layer)} for name, layer in vars(layers()).items()},
     "model": {"_x": x},
     "model.summary": {"input": x, "batch": 3},

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from chainrule.nn.sequences.embedding import *
     from chainrule.nn.sequences.positions import *
     from chainrule.nn.sequences.recurrent import *
+    from chainrule.nn.sequences.reservoir import *
     from chainrule.nn.sequences.transformer import *
 else:
     # Who needs dense layers alone does not wait for the others.
@@ -65,6 +66,7 @@ else:
         "RNN": "chainrule.nn.sequences.recurrent",
         "LearnedPositions": "chainrule.nn.sequences.positions",
         "MultiHeadAttention": "chainrule.nn.sequences.attention",
+        "Reservoir": "chainrule.nn.sequences.reservoir",
         "RotaryPositions": "chainrule.nn.sequences.positions",
         "SinusoidalPositions": "chainrule.nn.sequences.positions",
         "Transformer": "chainrule.nn.sequences.transformer",
