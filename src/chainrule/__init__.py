@@ -107,6 +107,7 @@ if TYPE_CHECKING:
     from chainrule.fitting.trainer import Trainer as Trainer
     from chainrule.optim import regularize as regularize
     from chainrule.optim import schedules as schedules
+    from chainrule.sequences.attention import attention as attention
     from chainrule.sequences.scan import scan as scan
     from chainrule.sequences.while_loop import while_loop as while_loop
     from chainrule.steps.loop import Training as Training
@@ -172,6 +173,7 @@ else:
         "plots": "chainrule.plots",
         "regularize": "chainrule.regularize",
         "schedules": "chainrule.schedules",
+        "attention": "chainrule.sequences.attention",
         "scan": "chainrule.sequences.scan",
         "while_loop": "chainrule.sequences.while_loop",
         "step_through": "chainrule.teaching.stepper.stepper",

@@ -104,7 +104,8 @@ OPS: dict[str, Arguments] = {
     "cr.elementwise": {"formula": lambda z: z * z, "name": "squared", "symbols": None},
     "cr.custom_gradient": {"function": _own},
     "cr.scan": {"cell": lambda c, _: (c, c), "carry": 0.0, "xs": x, "axis": 0, "length": "batch",
-                "reverse": True, "names": ["h", "row"]},
+                "reverse": True, "recompute": True, "names": ["h", "row"]},
+    "cr.attention": {"queries": a, "keys": a, "values": a, "causal": True, "where": None},
     "cr.while_loop": {"condition": lambda _: s < 2.0, "body": lambda c: c, "carry": 0.0,
                       "limit": 4},
 }  # fmt: skip

@@ -33,6 +33,7 @@ def scan(
     axis: int = 0,
     length: Dim | str | None = None,
     reverse: bool = False,
+    recompute: bool = False,
     names: Sequence[str] | None = None,
 ) -> tuple[Nodes, Nodes | None]:
     """A loop: `carry, kept_t = cell(carry, x_t)` for every slice x_t of the sequences.
@@ -53,6 +54,8 @@ def scan(
         axis: of the sequences and of what is kept that counts the steps.
         length: the number of steps, where there are no sequences.
         reverse: from the last slice to the first; slices keep their places.
+        recompute: a derivative does each step again, rather than read what all steps have kept, and
+            nothing is done for all steps at once: less memory, and more work.
         names: what pictures call the carries and the slices; by default what the cell does.
 
     Returns:
@@ -64,8 +67,8 @@ def scan(
         ShapeError: a step changes the type of a carry, sequences differ in their length, or there
             is no step.
     """
-    back = as_flag("scan", "reverse", reverse)
-    return _Loop(cell, carry, xs, axis, length, back, names).results()
+    ways = as_flag("scan", "reverse", reverse), as_flag("scan", "recompute", recompute)
+    return _Loop(cell, carry, xs, axis, length, ways, names).results()
 
 
 class _Loop:
@@ -76,14 +79,14 @@ class _Loop:
         xs: object,
         axis: int,
         length: Dim | str | None,
-        reverse: bool,
+        ways: tuple[bool, bool],
         names: Sequence[str] | None,
     ) -> None:
         self.first, self.several_carries = nodes("scan", "the carry", carry)
         given, self.several_sequences = nodes("scan", "xs", () if xs is None else xs)
         self.axes = [normalize_axis("scan", axis, each.ndim) for each in given]
         self.given = [_leading(each, at) for each, at in zip(given, self.axes, strict=True)]
-        self.axis, self.reverse = axis, reverse
+        self.axis, (self.reverse, self.recompute) = axis, ways
         self.names = names
         self.length = self._length(length)
         self._trace(cell, has_sequences=xs is not None)
@@ -131,7 +134,7 @@ class _Loop:
         )
         self.keeps = result[1] is not None
         check_carries("scan", self.first, nexts)
-        outputs = steps_of(inputs[:count], nexts, kept).outputs
+        outputs = steps_of(inputs[:count], nexts, kept, recompute=self.recompute).outputs
         if number in set(topological(outputs)):
             inputs.append(number)
             self.called = (*self.called, "t")
@@ -166,7 +169,15 @@ class _Loop:
 
     def _result(self, place: int) -> Node:
         counts = len(self.first), len(self.given)
-        loop = Scan(self.body, *counts, self.length, place, self.reverse, self.called)
+        loop = Scan(
+            self.body,
+            *counts,
+            self.length,
+            place,
+            self.reverse,
+            self.called,
+            recompute=self.recompute,
+        )
         return apply(loop, *self.first, *self.given, *self.fixed)
 
     def _kept(self, place: int) -> Node:

@@ -54,6 +54,7 @@ class Scan(Op):
         reverse: from the last slice to the first.
         names: what pictures call the carries and the slices; of no meaning.
         conditional: the last carry, a Boolean, says before each step whether there is another one.
+        recompute: a derivative does steps again, and nothing is done for all steps at once.
     """
 
     name = "scan"
@@ -68,6 +69,7 @@ class Scan(Op):
     reverse: bool = False
     names: tuple[str, ...] = field(default=(), compare=False)
     conditional: bool = False
+    recompute: bool = False
 
     @property
     def label(self) -> str:
@@ -240,11 +242,20 @@ def _needed(op: Scan, body: Graph, places: Sequence[int]) -> tuple[Graph, Sequen
     return substitute(body, known), read
 
 
-def steps_of(carries: Sequence[Node], nexts: Sequence[Node], kept: Sequence[Node]) -> Graph:
+def steps_of(
+    carries: Sequence[Node],
+    nexts: Sequence[Node],
+    kept: Sequence[Node],
+    *,
+    recompute: bool = False,
+) -> Graph:
     """A body: the next carries and what is kept, and what a derivative may read of a step.
 
-    These are the carries that a step is given, and what takes long to compute from them.
+    These are the carries that a step is given, and what takes long to compute from them unless
+    it is to be done again.
     """
+    if recompute:
+        return Graph((*nexts, *kept, *carries))
     carried = set(carries)
     slow: list[Node] = []
     for node in topological([*nexts, *kept]):
@@ -283,7 +294,7 @@ class _Backward:
         pairs = zip(self.carried, names, strict=True)
         carries = [self._stand_in(each, each.type, name) for each, name in pairs]
         nexts, slices = self._step_back(carries)
-        body = steps_of(carries, nexts, slices)
+        body = steps_of(carries, nexts, slices, recompute=self.loop.recompute)
         read = {leaf for leaf in body.leaves("input") if leaf not in set(carries)}
         stepped = [leaf for leaf in read if self._is_slice(leaf)]
         order = {leaf: position for position, leaf in enumerate(self.stand_ins)}
@@ -300,6 +311,7 @@ class _Backward:
             0,
             not self.loop.reverse,
             tuple(self.names[leaf] for leaf in (*carries, *stepped)),
+            recompute=self.loop.recompute,
         )
         found: dict[int, Node] = {}
         for place, i in enumerate([*self.first, *self.fixed, *self.given]):

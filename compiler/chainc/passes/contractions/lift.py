@@ -31,7 +31,8 @@ def lift(graph: Graph) -> Graph:
     """Move out of loops what can be done for all steps at once.
 
     Needs: any graph. Leaves: loops whose steps compute what a carry depends on, what depends on
-    carries and has no form for all steps, and what takes less to keep than its operands.
+    carries and has no form for all steps, and what takes less to keep than its operands. Loops
+    that recompute stay as they are.
     """
     wanted: dict[object, set[int]] = {}
     for node in graph.nodes:
@@ -42,7 +43,7 @@ def lift(graph: Graph) -> Graph:
     lifted: dict[object, _Lifted] = {}
 
     def lifting(node: Node, inputs: tuple[Node, ...]) -> Node:
-        if not isinstance(node.op, Scan):
+        if not isinstance(node.op, Scan) or node.op.recompute:
             return with_inputs(node, inputs)
         key = _loop(node.op, node.inputs)
         if key not in lifted:

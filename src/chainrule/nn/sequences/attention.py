@@ -31,6 +31,7 @@ from chainrule.nn.fitting import misfit, require_float
 from chainrule.nn.linear import Linear
 from chainrule.nn.module import Module
 from chainrule.nn.sequences.positions import RotaryPositions
+from chainrule.sequences.attention import attention, is_long
 
 __all__ = ["MultiHeadAttention"]
 
@@ -44,7 +45,8 @@ class MultiHeadAttention(Module):
     What may be attended to is told by `causal`; by `mask=`, truth values of (..., time, keys), the
     same for all heads, or of (..., heads, time, keys), which has an axis more than x; and by
     `lengths=`, whole numbers (...): how many keys of each sequence there are. All must agree. A
-    query that finds no key gets the bias of the output alone.
+    query that finds no key gets the bias of the output alone. Where `causal` tells all, and nothing
+    is dropped, long sequences are attended to in blocks; see `cr.attention`.
 
     The parts of a call are methods of their own, for those that keep keys and values: `project`
     gives queries, keys and values, `weights` and `attend` what is done with them, `merge` the
@@ -128,6 +130,9 @@ class MultiHeadAttention(Module):
         lengths: Node | None = None,
     ) -> Node:
         queries, keys, values = self.project(x, context)
+        plain = mask is None and lengths is None and self.dropout.rate == 0
+        if plain and is_long(queries, keys):
+            return self.merge(attention(queries, keys, values, causal=self.causal))
         seen = self.visible(queries, keys, mask, lengths)
         return self.merge(self.attend(queries, keys, values, seen))
 
