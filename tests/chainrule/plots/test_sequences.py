@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from tests.chainrule.plots.legible import assert_legible, texts
@@ -48,16 +50,17 @@ def test_gradients_through_time_are_those_of_a_loop_written_by_hand() -> None:
     plot = cr.plots.gradients_through_time({"linear": last}, {x: np.ones(4)})
     assert_legible(plot)
     (line,) = plot.figure.axes[0].lines
-    np.testing.assert_allclose(
-        np.asarray(line.get_data()), [[1, 2, 3, 4], [1 / 8, 1 / 4, 1 / 2, 1]]
-    )
+    np.testing.assert_allclose(np.asarray(line.get_xdata(), np.float64), [1, 2, 3, 4])
+    slopes = np.asarray(line.get_ydata(), np.float64)
+    np.testing.assert_allclose(slopes, [1 / 8, 1 / 4, 1 / 2, 1])
     assert "linear, h" in texts(plot)
     other = cr.plots.gradients_through_time(last, {x: np.ones(2)}, cr.State({"rate": 2.0}))
-    np.testing.assert_allclose(other.figure.axes[0].lines[0].get_data()[1], [2, 1])
+    slopes = np.asarray(other.figure.axes[0].lines[0].get_ydata(), np.float64)
+    np.testing.assert_allclose(slopes, [2, 1])
 
 
 def test_what_cannot_be_shown_is_refused() -> None:
-    refused = [
+    refused: list[tuple[str, Callable[[], object]]] = [
         ("2 values for 3 characters", lambda: cr.plots.coloured_text("abc", np.ones(2))),
         ("panels have .2, 3. steps", lambda: cr.plots.over_time(
             {"a": np.ones((2, 1)), "b": np.ones((3, 1))})),

@@ -12,6 +12,7 @@ import pytest
 
 import chainrule as cr
 from chainc.ir import Node
+from chainc.ir.types import Array
 
 Numbers = npt.NDArray[np.float64]
 
@@ -52,7 +53,12 @@ def by_hand(values: Mapping[str, Numbers], mistake: str = "") -> dict[str, Numbe
 def check(mistake: str) -> Any:
     loss, x, w = loss_of()
     at: Mapping[Node, object] = {x: INPUTS, w: WEIGHTS}
-    return cr.check_backward(lambda values: by_hand(values, mistake), loss, at)
+
+    def student(values: Mapping[str, Array]) -> dict[str, Numbers]:
+        floats = {name: np.asarray(each, np.float64) for name, each in values.items()}
+        return by_hand(floats, mistake)
+
+    return cr.check_backward(student, loss, at)
 
 
 def test_one_that_is_right_is_found_right() -> None:
