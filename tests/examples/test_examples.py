@@ -24,13 +24,15 @@ import pytest
 import sympy
 from numpy.typing import NDArray
 
+import chainrule as cr
 from chainc.passes import PIPELINE
-from chainrule import datasets
+from chainrule import datasets, nn, text
 
 FOLDER = Path(__file__).parents[2] / "examples"
 SVG = "{http://www.w3.org/2000/svg}"
 
 PICTURES = {
+    "beam_search": [],
     "circuits": ["G1", "G2", "G2-stabilized", "G3", "G4", "G5", "G5-gradient", "G6"],
     "digits": ["gradient", "declared", *(step.name for step in PIPELINE)],
     "draw_passes": [
@@ -263,6 +265,28 @@ def test_xor_needs_a_hidden_layer(first_run: Callable[[str], Run]) -> None:
     assert results.hidden_accuracy == 1.0
     assert is_separable(results.features, datasets.xor().train.y)
     assert not is_separable(datasets.xor().train.x, datasets.xor().train.y)
+
+
+def test_more_beams_find_likelier_texts(first_run: Callable[[str], Run]) -> None:
+    example, results = load("beam_search"), first_run("beam_search").results
+    assert sorted(results.scores) == results.scores
+    assert len(set(results.texts)) == 3
+    corpus = text.Characters.of(example.RHYME)
+    model = nn.Sequential(
+        nn.Embedding(corpus.size, 8), nn.GRU(8, 24), nn.Linear(24, corpus.size), name="model"
+    )
+    for found, score in zip(results.texts, results.scores, strict=True):
+        tokens = corpus.encode(example.PROMPT + found)
+        x = cr.input("x", (1, len(tokens)), dtype="int32")
+        every = cr.compile(cr.log_softmax(model(x)), target="numpy").bind(results.state)(
+            tokens[None]
+        )
+        known = len(example.PROMPT)
+        chosen = np.asarray(every)[0, np.arange(known - 1, len(tokens) - 1), tokens[known:]]
+        assert chosen.sum() == pytest.approx(score, rel=1e-4)
+    greedy = cr.compile(text.sampler(model, example.LENGTH, temperature=0)).bind(results.state)
+    written = greedy(prompt=corpus.encode(example.PROMPT))
+    assert corpus.decode(written) == results.texts[0]
 
 
 def is_separable(points: object, classes: NDArray[np.int32]) -> bool:
