@@ -41,25 +41,15 @@ PICTURES = {
     ],
     "logistic_regression": ["gradient", "loss"],
     "mnist": ["memory", "network"],
-    "plots": [
-        "activations",
-        "boundary",
-        "gradients",
-        "history",
-        "layers",
-        "network",
-        "rates",
-        "surface",
-        "valley",
-        "weights",
-    ],
+    "plots": ["activations", "boundary", "gradients", "history", "layers", "network", "rates",
+              "surface", "valley", "weights"],
     "rare_class": ["mistakes", "roc"],
     "ring": ["network"],
     "standalone": [],
     "symmetry": ["gradient"],
     "try_linear": ["one-layer", "three-layers"],
     "xor": ["network"],
-}
+}  # fmt: skip
 
 
 def load(name: str) -> ModuleType:
