@@ -20,9 +20,11 @@ from chainc.ops.contract import Contract
 from chainc.ops.elementwise import Elementwise
 from chainc.ops.index import ScatterAdd, Take
 from chainc.ops.movement import PermuteDims, Reshape, broadcast_to
+from chainc.ops.parts.slicing import Slice
 from chainc.ops.reduce import Sum
-from chainc.ops.runs.scan import Scan, step_input
+from chainc.ops.runs.scan import Scan, step_input, with_bodies
 from chainc.passes.contractions.over_steps import Steps, free_letter, over_steps
+from chainc.passes.contractions.siblings import join_siblings
 from chainc.passes.rules.rows import is_zero
 from chainc.rewriting.trace import note, replacing
 
@@ -34,6 +36,9 @@ def lift(graph: Graph) -> Graph:
     carries and has no form for all steps, and what takes less to keep than its operands. Loops
     that recompute stay as they are.
     """
+    loops = [node.op for node in graph.nodes if isinstance(node.op, Scan)]
+    fixed = {loop.body: loop.carries + loop.sequences for loop in loops}
+    graph = with_bodies(graph, lambda body: join_siblings(body, fixed[body]))
     wanted: dict[object, set[int]] = {}
     for node in graph.nodes:
         if isinstance(node.op, Scan):
@@ -82,6 +87,7 @@ class _Lifted:
         self.kept: list[Node] = []  # in each step, for what comes after
         self._divide(after)
         self.outer: dict[Node, tuple[Node, bool]] = {}  # outside; has it an axis of steps?
+        self.totals: dict[Node, Node] = {}  # over all steps
         self.results: dict[int, Node] = {}
         with originating(replacing(node, "lift")):
             self._build(wanted)
@@ -268,7 +274,12 @@ class _Lifted:
         return value if stepped else broadcast_to(value, (self.loop.length, *node.shape))
 
     def _total(self, node: Node) -> Node:
-        """The sum of a value over all steps."""
+        """The sum of a value over all steps; one node for all that ask for it."""
+        if node not in self.totals:
+            self.totals[node] = self._summed(node)
+        return self.totals[node]
+
+    def _summed(self, node: Node) -> Node:
         if node in self.outside and node in self.moving:
             operands = [self.outer[operand] for operand in node.inputs]
             if isinstance(node.op, Contract):
@@ -278,7 +289,7 @@ class _Lifted:
                 return apply(Sum(axes), operands[0][0])
             if _adds_to_zeros(node) and all(stepped for _, stepped in operands[1:]):
                 return apply(node.op, *(operand for operand, _ in operands))
-            if isinstance(node.op, Reshape | PermuteDims):
+            if isinstance(node.op, Reshape | PermuteDims | Slice):
                 return apply(node.op, self._total(node.inputs[0]))
         return apply(Sum((0,)), self._every(node))
 
