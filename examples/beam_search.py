@@ -47,7 +47,9 @@ def beam_search(model: nn.Module, length: int, beams: int) -> tuple[cr.Node, cr.
         position, next_one, scores, *kept = carry
         totals = cr.expand_dims(scores, 1) + next_one  # (beams, characters)
         scores, places = cr.top_k(cr.reshape(totals, (-1,)), beams)
-        parents, tokens = places // totals.shape[1], cr.astype(places % totals.shape[1], "int32")
+        characters = totals.shape[1]
+        assert isinstance(characters, int)
+        parents, tokens = places // characters, cr.astype(places % characters, "int32")
         after, logits = model.step([cr.take(k, parents) for k in kept], tokens, position)
         return (position + 1, cr.log_softmax(logits), scores, *after), (tokens, parents)
 
