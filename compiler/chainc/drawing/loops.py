@@ -91,12 +91,12 @@ def loop_of(node: Node, loop: Scan) -> object:
     return replace(loop, result=0), *map(id, node.inputs)
 
 
-def _wanted(graph: Graph) -> Mapping[object, Set[int]]:
-    """The places of the results of each loop that a graph has."""
-    wanted: dict[object, set[int]] = {}
+def _wanted(graph: Graph) -> Mapping[object, Mapping[int, Node]]:
+    """The results of each loop that a graph has, by their places."""
+    wanted: dict[object, dict[int, Node]] = {}
     for node in graph.nodes:
         if isinstance(node.op, Scan):
-            wanted.setdefault(loop_of(node, node.op), set()).add(node.op.result)
+            wanted.setdefault(loop_of(node, node.op), {}).setdefault(node.op.result, node)
     return wanted
 
 
@@ -109,15 +109,16 @@ class _Loop:
         node: Node,
         loop: Scan,
         operands: Sequence[Node],
-        wanted: Set[int],
+        wanted: Mapping[int, Node],
         around: Path,
     ) -> None:
         self.opening, self.node, self.loop, self.operands = opening, node, loop, operands
         self.order = max(map(differentiations, loop.body.nodes), default=0)
         self.results: dict[tuple[Node, bool], Node] = {}
-        self.sums = self._sums(wanted)
-        self.carries = self._carries(wanted)
-        self.box = (*self._around(around), Box(self._scope(wanted), self.order))
+        self.wanted = wanted
+        self.sums = self._sums()
+        self.carries = self._carries()
+        self.box = (*self._around(around), Box(self._scope(), self.order))
         known = {leaf: self._given(place, leaf) for place, leaf in loop.leaves.items()}
         self.body = opening.copied(loop.body, known, self.box)
         for place in self.carries:
@@ -145,13 +146,13 @@ class _Loop:
         scopes = (scope for scope in self.node.origin.scopes if scope not in known)
         return (*around, *(Box(scope, self.order) for scope in scopes))
 
-    def _scope(self, wanted: Set[int]) -> LoopScope:
+    def _scope(self) -> LoopScope:
         loop, leaves = self.loop, self.loop.leaves
         way = " back" if loop.reverse else ""
         told = {
             "carries": [loop.called(place) for place in sorted(self.carries)],
             "over": [loop.called(place) for place in sorted(leaves) if self._is_sequence(place)],
-            "gives": list(dict.fromkeys(self._result_text(place) for place in sorted(wanted))),
+            "gives": list(dict.fromkeys(self._result_text(place) for place in sorted(self.wanted))),
         }
         contents = (f"{word} {', '.join(names)}" for word, names in told.items() if names)
         title = "while, at most" if loop.conditional else f"scan{way},"
@@ -160,23 +161,32 @@ class _Loop:
     def _result_text(self, place: int) -> str:
         if place in self.sums:
             return f"Σ {self.loop.called(place)}"
-        word = "last" if place < self.loop.carries else "every"
-        return f"{word} {self.loop.kept_name(place)}"
+        if place < self.loop.carries:
+            return f"last {self.loop.kept_name(place)}"
+        derivative = self.wanted[place].origin.derivative
+        before = derivative.forward.op if derivative and self.order else None
+        if isinstance(before, Scan) and derivative and derivative.operand is not None:
+            return f"every ∂ {before.called(derivative.operand)}"  # of its slices
+        return f"every {self.loop.kept_name(place)}"
 
     def _is_sequence(self, position: int) -> bool:
         return self.loop.carries <= position < self.loop.carries + self.loop.sequences
 
-    def _sums(self, wanted: Set[int]) -> Mapping[int, Node]:
+    def _sums(self) -> Mapping[int, Node]:
         """What is added to carries that are sums over the steps and nothing else."""
-        self.sums = {place: term for place in wanted if (term := self._term(place)) is not None}
-        read = self._carries(wanted)
+        self.sums = {
+            place: term for place in self.wanted if (term := self._term(place)) is not None
+        }
+        read = self._carries()
         return {place: term for place, term in self.sums.items() if place not in read}
 
-    def _carries(self, wanted: Set[int]) -> Set[int]:
+    def _carries(self) -> Set[int]:
         """The places of the carries that results need, sums aside."""
         outputs = self.loop.body.outputs
-        kept = [outputs[place] for place in wanted if place >= self.loop.carries]
-        last = {place for place in wanted if place < self.loop.carries and place not in self.sums}
+        kept = [outputs[place] for place in self.wanted if place >= self.loop.carries]
+        last = {
+            place for place in self.wanted if place < self.loop.carries and place not in self.sums
+        }
         return self.loop.carries_of([*kept, *self.sums.values()], last)
 
     def _term(self, place: int) -> Node | None:
@@ -186,7 +196,7 @@ class _Loop:
             return None
         sum = loop.body.outputs[place]
         readers = Graph(loop.body.outputs[: loop.carries]).users.get(leaf, ())
-        if not isinstance(sum.op, Add) or list(readers) != [sum]:
+        if not isinstance(sum.op, Add) or len(readers) != 1 or readers[0] is not sum:
             return None
         a, b = sum.inputs
         return b if a is leaf else a

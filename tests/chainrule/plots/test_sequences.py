@@ -87,5 +87,5 @@ def test_layers_tell_what_they_hold_in_each_step(kind: str) -> None:
     run = cr.compile([layer(x), held["h"], *held.values()], target="numpy", passes=())
     every, last, *values = run.bind(run.initial_state())(x=RNG.normal(size=(1, 4, 2)))
     np.testing.assert_array_equal(every, last)
-    opened = np.array(values[: len(gates)])
+    opened = np.array(values[: len(gates[kind])])
     assert np.all(np.abs(opened) <= 1)

@@ -84,6 +84,28 @@ def test_a_layer_closes_with_its_loop_and_names_what_it_remembers() -> None:
     assert {"h starts at 0", "c starts at 0", "every h"} <= set(opened)
 
 
+def test_loops_in_loops_are_boxes_in_boxes_also_twice_differentiated() -> None:
+    z = cr.input("z", (3, 4))
+
+    def outer(t: Node, row: Node) -> tuple[Node, None]:
+        last, _ = cr.scan(lambda s, e: (s + e * t, None), carry=cr.constant(1.0), xs=row)
+        assert isinstance(last, Node)
+        return last, None
+
+    last, _ = cr.scan(outer, carry=cr.constant(0.5), xs=z)
+    assert isinstance(last, Node)
+    first = cr.grad(last, z)
+    picture = diagram(Graph((last, first)))
+    assert ["scan, 3 steps", "scan, 4 steps"] in [
+        [b.label for b in v.path] for v in picture.vertices
+    ]
+    inner = labels(picture, "∂ scan back, 4 steps")
+    assert {"every ∂ e", "∂ s", "Σ over steps ∂ outside"} <= set(inner)
+    assert "every ∂ row" in labels(picture, "∂ scan back, 3 steps")
+    again = diagram(Graph((cr.grad(cr.sum(first * first), z),)))
+    assert any(box.order == 2 for vertex in again.vertices for box in vertex.path)
+
+
 def test_copies_share_what_all_steps_read() -> None:
     _, loss, gradients = network()
     picture = diagram(unroll(Graph((loss, *gradients))))

@@ -368,7 +368,8 @@ class _Backward:
 
 def _name_of(operand: Node) -> str:
     """The last part of a leaf's name, else what the op is called."""
-    return operand.op.label.rpartition("/")[2]
+    name = operand.op.label.rpartition("/")[2]
+    return "outside" if name.isdigit() else name  # of a loop around this one
 
 
 def _zeros(type: TensorType) -> Node:

@@ -14,7 +14,7 @@ import chainrule as cr
 from chainc.ir import Node
 from chainc.ir.types import Array
 
-Numbers = npt.NDArray[np.float64]
+Numbers = npt.NDArray[Any]
 
 STEPS, HIDDEN = 3, 2
 INPUTS = np.random.default_rng(0).normal(size=(STEPS, HIDDEN))
