@@ -9,16 +9,20 @@ import numpy as np
 from chainc.ir import Graph, Node
 from chainc.ir.binding import bind_graph, sizes_of
 from chainc.ir.leaves import Input
+from chainc.ops.runs.scan import Scan
 from chainc.ops.runs.unroll import unrolled
 from chainrule.evaluation.values import Values
 
+MOST_COPIES = 4_000  # nodes of all steps, that a view goes through one by one
+
 
 def written_out(
-    nodes: Sequence[Node], values: Values | None = None
+    nodes: Sequence[Node], values: Values | None = None, most: int = MOST_COPIES
 ) -> tuple[Sequence[Node], Mapping[Node, str]]:
     """Nodes whose graph has no loop, and what its carries are called behind each step.
 
-    How many steps there are is known, or follows from the shapes of the inputs' values.
+    How many steps there are is known, or follows from the shapes of the inputs' values. Loops that
+    would give more than `most` nodes stay loops.
 
     Raises:
         GraphError: it is a named size.
@@ -26,8 +30,22 @@ def written_out(
     graph = Graph(tuple(nodes))
     if not any(node.op.has_steps for node in graph.nodes):
         return nodes, {}
-    graph, names = unrolled(graph if values is None else _bound(graph, values_by_name(values)))
-    return graph.outputs, names
+    bound = graph if values is None else _bound(graph, values_by_name(values))
+    if _copies(bound) > most:
+        return nodes, {}
+    written, names = unrolled(bound)
+    return written.outputs, names
+
+
+def _copies(graph: Graph) -> int:
+    """How many nodes the steps of all loops have; a loop in a loop counts in each of its steps."""
+    bodies = {
+        node.op.body: node.op.length for node in graph.nodes if isinstance(node.op, Scan)
+    }  # once for all results of a loop
+    return sum(
+        (length if isinstance(length, int) else 1) * (len(body.nodes) + _copies(body))
+        for body, length in bodies.items()
+    )
 
 
 def values_by_name(values: Values) -> Values:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_LINES, MOST_STEPS = 8, 200
+MOST_COPIES = 20_000  # nodes of all steps
 
 
 def gradients_through_time(
@@ -69,11 +70,13 @@ def gradients_through_time(
 def _norms(loss: Node, data: Values, state: State) -> Mapping[str, Mapping[int, float]]:
     """Of each carry, by the number of the step, from 1."""
     require_scalar("gradients_through_time", loss)
-    (flat,), names = written_out([loss], data)
+    (flat,), names = written_out([loss], data, MOST_COPIES)
     if not names:
         raise InputError(
-            f"gradients_through_time: {describe(loss)} is computed without a loop",
-            hint="give the loss of a recurrent network, or of what cr.scan gives",
+            f"gradients_through_time: {describe(loss)} is computed without a loop of at most "
+            f"{MOST_STEPS} steps",
+            hint="give the loss of a recurrent network, or of what cr.scan gives, and a piece of "
+            "long sequences",
         )
     at_most("gradients_through_time", "carries", len(names), 4 * MOST_STEPS, "give fewer steps")
     values: dict[Node | str, object] = {}

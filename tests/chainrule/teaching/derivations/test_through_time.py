@@ -49,3 +49,9 @@ def test_one_steps_through_the_steps_of_a_loop(tmp_path: Path) -> None:
     found = json.loads(data)
     assert [layer["name"] for layer in found["layers"]] == ["t = 0", "t = 1"]
     assert sum(node["label"] == "tanh" for node in found["nodes"]) == 2
+
+
+def test_a_loop_of_very_many_steps_stays_one() -> None:
+    _, w, loss = network(2000)
+    text = cr.derive(loss, w).markdown()
+    assert "a loop in the other direction" in text
