@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import redirect_stdout
-from dataclasses import dataclass
-from functools import cache
-from io import StringIO
 from itertools import pairwise
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 import sympy
 from numpy.typing import NDArray
+from tests.examples.running import FOLDER, Run, load, run
 
 import chainrule as cr
 from chainc.passes import PIPELINE
 from chainrule import datasets, nn, text
 
-FOLDER = Path(__file__).parents[2] / "examples"
 SVG = "{http://www.w3.org/2000/svg}"
 
 PICTURES = {
     "beam_search": [],
+    "characters": ["network"],
     "circuits": ["G1", "G2", "G2-stabilized", "G3", "G4", "G5", "G5-gradient", "G6"],
     "digits": ["gradient", "declared", *(step.name for step in PIPELINE)],
     "draw_passes": [
@@ -44,58 +36,14 @@ PICTURES = {
     "plots": ["activations", "boundary", "gradients", "history", "layers", "network", "rates",
               "surface", "valley", "weights"],
     "rare_class": ["mistakes", "roc"],
+    "reservoir": ["reservoir"],
     "ring": ["network"],
+    "sequence_tasks": [],
     "standalone": [],
     "symmetry": ["gradient"],
     "try_linear": ["one-layer", "three-layers"],
     "xor": ["network"],
 }  # fmt: skip
-
-
-def load(name: str) -> ModuleType:
-    """The example as a module, from its file, as it need not be installed."""
-    spec = importlib.util.spec_from_file_location(f"example_{name}", FOLDER / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
-
-def run(name: str, folder: Path) -> Any:
-    """What the example returns; it is skipped where something that it needs is not there."""
-    if name == "standalone" and shutil.which("cc") is None:
-        pytest.skip("there is no C compiler")
-    if name != "mnist":
-        return load(name).main(folder)
-    images = os.environ.get("CHAINRULE_MNIST")
-    if not images:
-        pytest.skip("CHAINRULE_MNIST does not name a folder with the IDX files of MNIST")
-    return load(name).main(folder, Path(images))
-
-
-@dataclass(frozen=True)
-class Run:
-    """What an example has returned, printed and drawn."""
-
-    results: Any
-    report: str
-    folder: Path
-
-
-@pytest.fixture(scope="session")
-def first_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
-    """Runs an example; one that has run before is not run again."""
-
-    @cache
-    def run_once(name: str) -> Run:
-        folder = tmp_path_factory.mktemp(name)
-        with redirect_stdout(StringIO()) as printed:
-            results = run(name, folder)
-        return Run(results, printed.getvalue(), folder)
-
-    return run_once
 
 
 def labels(picture: Path) -> list[str]:
@@ -107,7 +55,16 @@ def test_every_example_is_tested() -> None:
     assert sorted(PICTURES) == sorted(path.stem for path in FOLDER.glob("*.py"))
 
 
-@pytest.mark.parametrize("name", sorted(PICTURES))
+LONG = {"characters", "sequence_tasks"}  # trained once a night, and not twice
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.nightly] if name in LONG else [])
+        for name in sorted(PICTURES)
+    ],
+)
 def test_the_pictures_are_drawn(name: str, first_run: Callable[[str], Run]) -> None:
     first = first_run(name)
     assert first.report.count("\n") >= 3
@@ -119,7 +76,7 @@ def test_the_pictures_are_drawn(name: str, first_run: Callable[[str], Run]) -> N
 
 
 # plots are compared by their own tests, which train nothing
-@pytest.mark.parametrize("name", sorted(PICTURES.keys() - {"plots"}))
+@pytest.mark.parametrize("name", sorted(PICTURES.keys() - {"plots", *LONG}))
 def test_the_report_and_the_pictures_are_the_same_every_time(
     name: str,
     first_run: Callable[[str], Run],
