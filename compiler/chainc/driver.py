@@ -321,22 +321,22 @@ def target_named(name: str | Target) -> Target:
 
 
 def optimize(graph: Graph, passes: Sequence[Pass]) -> tuple[Stage, ...]:
-    """The declared graph and the graph after every pass; each is verified.
+    """The declared graph and the graph after every pass; each new one is verified.
 
     Raises:
         VerifyError: a pass left a graph that is not sound, or computes something else.
     """
     verify(graph)
     require_resolved(graph)
-    stages = [Stage("declared", graph)]
-    known: set[Node] = set()
+    stages, known = [Stage("declared", graph)], set[Node]()
     for step in passes:
         known.update(graph.nodes)
         with tracing() as fired:
             changed = step.apply(graph)
-        verify_kept(graph, changed, step.name)
-        graph = changed
-        verify(graph, known)
+        if changed is not graph:
+            verify_kept(graph, changed, step.name)
+            graph = changed
+            verify(graph, known)
         stages.append(Stage(step.name, graph, tuple(fired), step.meaning))
     return tuple(stages)
 

@@ -168,14 +168,22 @@ def test_no_document_names_a_place_on_a_machine(path: Path) -> None:
     assert found is None, f"{path.name}: {found}"
 
 
+@pytest.fixture(scope="module")
+def drawn_today(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the pictures that the program draws today."""
+    folder = tmp_path_factory.mktemp("drawn")
+    make_pictures.make(folder)
+    return folder
+
+
 def test_pictures_are_those_that_the_program_draws_today(
-    tmp_path: Path, request: pytest.FixtureRequest
+    drawn_today: Path, request: pytest.FixtureRequest
 ) -> None:
     if request.config.getoption("--update-golden"):
         make_pictures.make(PICTURES)
-    make_pictures.make(tmp_path)
     kept, drawn = (
-        {path.name: texts(path) for path in folder.glob("*.svg")} for folder in (PICTURES, tmp_path)
+        {path.name: texts(path) for path in folder.glob("*.svg")}
+        for folder in (PICTURES, drawn_today)
     )
     assert kept == drawn, "run python -m docs.make_pictures, and look"
 
@@ -186,13 +194,11 @@ def texts(picture: Path) -> list[str]:
     return sorted("".join(element.itertext()) for element in elements)
 
 
-def test_pictures_are_the_same_in_another_process(tmp_path: Path) -> None:
-    here, there = tmp_path / "here", tmp_path / "there"
-    make_pictures.make(here)
-    command = [sys.executable, "-m", "docs.make_pictures", str(there)]
+def test_pictures_are_the_same_in_another_process(drawn_today: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "docs.make_pictures", str(tmp_path)]
     subprocess.run(command, check=True, env={**os.environ, "PYTHONHASHSEED": "1"}, cwd=ROOT)
-    for path in sorted(here.iterdir()):
-        assert path.read_bytes() == (there / path.name).read_bytes(), path.name
+    for path in sorted(drawn_today.iterdir()):
+        assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
 
 
 def test_every_picture_is_shown_somewhere() -> None:

@@ -76,12 +76,12 @@ class Graph:
         return {name: tuple(nodes) for name, nodes in found.items()}
 
     def replace(self, mapping: Mapping[Node, Node]) -> Graph:
-        """The same outputs and updates with other nodes in their place; slots stay."""
-        return Graph(
-            tuple(mapping[node] for node in self.outputs),
-            {mapping[slot]: mapping[value] for slot, value in self.updates.items()},
-            self.names,
-        )
+        """The same outputs and updates with other nodes in their place; itself where none is."""
+        if all(mapping[node] is node for node in self.roots):
+            return self
+        outputs = tuple(mapping[node] for node in self.outputs)
+        updates = {mapping[slot]: mapping[value] for slot, value in self.updates.items()}
+        return Graph(outputs, updates, self.names)
 
     def to_networkx(self) -> networkx.MultiDiGraph[int]:
         """The graph in the form that the algorithms of networkx read.

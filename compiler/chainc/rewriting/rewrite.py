@@ -40,8 +40,7 @@ def rewrite(
     rewriting = _Rewriting(candidates, fast_math, allowed, set(graph.nodes), readers)
     for node in graph.nodes:
         rewriting.settle(node)
-    changed = any(rewriting.settled[root] is not root for root in graph.roots)
-    return graph.replace(rewriting.settled) if changed else graph
+    return graph.replace(rewriting.settled)
 
 
 @dataclass

@@ -42,6 +42,8 @@ MATRIX = TensorType((4, 2), float32)
 def convolve(graph: Graph) -> Graph:
     """Contractions over windows in the place of sums of windows, concatenation in that of parts."""
     contracted = rewrite(graph, (*windows.rule, *rule, *parts.rule, *canonical()), fast_math=True)
+    if not any(isinstance(node.op, Window | OverlapAdd) for node in contracted.nodes):
+        return contracted  # so there is nothing to pool
     return rewrite(contracted, (*pooling.rule, *canonical()), fast_math=True)
 
 

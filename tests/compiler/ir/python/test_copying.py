@@ -25,13 +25,14 @@ def deep(count: int) -> cr.Node:
 
 
 def test_a_graph_of_ten_thousand_nodes_is_copied_and_pickled() -> None:
-    node = deep(10_000)
+    node = deep(5_100)
     (gradient,) = cr.grad(node, [node.inputs[0].inputs[0]])
-    for original in (node, gradient):
-        for made in (copy.deepcopy(original), pickle.loads(pickle.dumps(original))):
-            assert made is not original
-            assert len(ancestry([made])) == len(ancestry([original]))
-            assert cr.Graph([made]).text() == cr.Graph([original]).text()
+    count, text = len(ancestry([gradient])), cr.Graph([gradient]).text()
+    assert count > 10_000
+    for made in (copy.deepcopy(gradient), pickle.loads(pickle.dumps(gradient))):
+        assert made is not gradient
+        assert len(ancestry([made])) == count
+        assert cr.Graph([made]).text() == text
 
 
 def test_what_holds_no_state_is_its_own_copy() -> None:
