@@ -110,6 +110,7 @@ class KernelCounter:
         return self._work(result, None)
 
     def scan(self, result: TensorType, loop: Op, operands: Sequence[Work]) -> Work:
+        """Of all steps that there may be."""
         assert isinstance(loop, Scan)
         steps = static((bind(loop.length, self.sizes),))[0]
         work = (work_of(node, self.sizes) for node in loop.body.nodes if node.inputs)
