@@ -50,6 +50,8 @@ METHODS = {
     "Sequential.forward": "called by the layer itself, which has a row",
     "Module.start": STEPS,
     "Module.step": STEPS,
+    "Module.read": STEPS,
+    "Sequential.read": STEPS,
     "Sequential.start": STEPS,
     "Sequential.step": STEPS,
 }

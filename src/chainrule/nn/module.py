@@ -171,6 +171,27 @@ class Module(Adopting):
         """
         return (), self(x)
 
+    def read(self, x: Node, count: Node, length: int) -> tuple[tuple[Node, ...], Node]:
+        """What it remembers after the first elements of some sequences, and what it gives for each.
+
+        Args:
+            x: the sequences, (batch, time, ...).
+            count: a whole number, how many elements there are; the others count for nothing.
+            length: how many elements the sequences may have in the end.
+
+        Raises:
+            GraphError: it does not say how it goes through several elements at once.
+        """
+        batch = x.shape[0]
+        assert isinstance(batch, int)
+        if self.start(batch, length):
+            raise GraphError(
+                f"{self.label}: {type(self).__name__} does not say how it goes through several "
+                "elements at once",
+                hint="define read(self, x, count, length), as nn.MultiHeadAttention does",
+            )
+        return (), self(x)
+
     def longest(self) -> int | None:
         """How many elements a sequence may have; None: any number."""
         found = [child.longest() for child in self.children()]

@@ -55,6 +55,13 @@ class Sequential(Module):
             found += after
         return tuple(found), x
 
+    def read(self, x: Node, count: Node, length: int) -> tuple[tuple[Node, ...], Node]:
+        found: list[Node] = []
+        for layer in self.layers:
+            after, x = layer.read(x, count, length)
+            found += after
+        return tuple(found), x
+
     def parts(self) -> Iterator[tuple[str, Module | Node]]:
         seen: Counter[str] = Counter()
         for layer in self.layers:

@@ -21,7 +21,6 @@ from chainrule.declare.arguments import count, number
 from chainrule.declare.leaves import constant, input, size
 from chainrule.nn.module import Module
 from chainrule.sequences.scan import scan
-from chainrule.sequences.while_loop import while_loop
 from chainrule.text.choosing import choose
 
 Choose = Callable[[Node], Node]
@@ -42,7 +41,7 @@ def sampler(
         tokens = writer(prompt=corpus.encode("ROMEO:"), seed=1)
 
     The model gives logits for the token that follows. It goes through the prompt, of any length,
-    and on from there, by `start` and `step`, so that no token is read twice. A model that knows
+    and on from there, by `start` and `step`, so that no token is read again. A model that knows
     a number of positions begins anew where these end, from the last half of them, and reads of a
     longer prompt so many tokens; that half is all that it remembers.
 
@@ -131,28 +130,21 @@ class _Writing:
         """The last tokens are read from the first position on, and as many are written."""
 
         def piece(carry: Carry) -> tuple[Carry, Node]:
-            window, known = carry
-            state = self._read_end(window, known, half)
-            _, tokens = self._write(state, half)
+            _, tokens = self._write(self._read_at_once(*carry), half)
             return (tokens, constant(half, int32)), tokens
 
         time = astype(size("time"), int32)
-        places = maximum(arange(half, int32) + (time - half), 0)
+        places = minimum(arange(half, int32) + maximum(time - half, 0), time - 1)
         first = take(prompt, places), minimum(time, half)
         _, pieces = scan(piece, first, length=-(-length // half))
         assert isinstance(pieces, Node)
         return reshape(pieces, (-1,))[:length]
 
-    def _read_end(self, window: Node, known: Node, half: int) -> Carry:
-        """Goes through the last so many tokens of a window."""
-
-        def read(carry: Carry) -> Carry:
-            place, *state = carry
-            return (place + 1, *self._next(state, _tokens(take(window, place))))
-
-        start = (half - known, *self._start())
-        (_, *state), _ = while_loop(lambda carry: carry[0] < half, read, start, limit=half)
-        return state
+    def _read_at_once(self, tokens: Node, count: Node) -> Carry:
+        """What is remembered after the first so many tokens."""
+        assert self.longest is not None
+        remembered, logits = self.model.read(expand_dims(tokens, 0), count, self.longest)
+        return (count, take(logits, count - 1, axis=1), *remembered)
 
 
 def _tokens(token: Node) -> Node:

@@ -17,9 +17,11 @@ from chainc.ops import (
     logical_and,
     matmul,
     matrix_transpose,
+    pad,
     permute_dims,
     scatter_add,
     squeeze,
+    where,
 )
 from chainc.ops.movement import as_flag, reshape
 from chainrule.declare.arguments import count
@@ -160,6 +162,18 @@ class MultiHeadAttention(Module):
             seen = arange(keys.shape[2], position.dtype) <= position
             found = self.merge(self.attend(queries, keys, values, seen))
         return (keys, values), squeeze(found, 1)
+
+    def read(self, x: Node, count: Node, length: int) -> tuple[tuple[Node, ...], Node]:
+        """Keys and values of what counts, and 0 behind them."""
+        with scope(self.label.text):
+            queries, keys, values = self.project(x)
+            time = keys.shape[2]
+            assert isinstance(time, int)
+            room = [(0, 0), (0, 0), (0, length - time), (0, 0)]
+            counts = expand_dims(arange(time, count.dtype) < count, 1)
+            kept = tuple(pad(where(counts, each, 0), room) for each in (keys, values))
+            found = self.attend(queries, keys, values, self.visible(queries, keys))
+            return kept, self.merge(found)
 
     def project(
         self, x: Node, context: Node | None = None, positions: Node | None = None

@@ -187,6 +187,12 @@ class Recurrent(Module):
                 x = after[0]
         return tuple(found), x
 
+    def read(self, x: Node, count: Node, length: int) -> tuple[tuple[Node, ...], Node]:
+        self.start(1, length)  # refuses to go backwards
+        with scope(self.label.text):
+            every, last = self.run(x, broadcast_to(count, x.shape[:1]))
+        return tuple(carry for each in last for carry in each), every
+
     def _first(self, x: Node) -> Sequence[Sequence[Node]]:
         """The carries of every cell before the first step."""
         zeros = broadcast_to(constant(0.0, x.dtype), (x.shape[0], self.hidden))

@@ -171,6 +171,18 @@ class TransformerBlock(Module):
             y = self.around(attend, x)
         return tuple(after), y
 
+    def read(self, x: Node, count: Node, length: int) -> tuple[tuple[Node, ...], Node]:
+        after: list[Node] = []
+
+        def attend(given: Node) -> Node:
+            kept, found = self.attention.read(given, count, length)
+            after.extend(kept)
+            return found
+
+        with scope(self.label.text):
+            y = self.around(attend, x)
+        return tuple(after), y
+
     def _added(self, x: Node, part: Callable[[Node], Node], norm: Module) -> Node:
         if self.norm_first:
             return x + self.dropout(part(norm(x)))
@@ -306,6 +318,15 @@ class Transformer(Module):
             x = squeeze(self.embed(expand_dims(x, 1), reshape(position, (1,))), 1)
             for block in self.blocks:
                 after, x = block.step(carry[len(found) :][:2], x, position)
+                found += after
+            return tuple(found), self.logits(x)
+
+    def read(self, x: Node, count: Node, length: int) -> tuple[tuple[Node, ...], Node]:
+        found: list[Node] = []
+        with scope(self.label.text):
+            x = self.embed(x)
+            for block in self.blocks:
+                after, x = block.read(x, count, min(self.context, length))
                 found += after
             return tuple(found), self.logits(x)
 
