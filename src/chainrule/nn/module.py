@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Module"]
 
+Remembered = tuple[Node, ...]  # of the elements of sequences that a layer has read
+
 
 class Adopting:
     """Attributes that are assigned one by one, as in `self.inner = nn.Linear(3, 4)`."""
@@ -139,7 +141,7 @@ class Module(Adopting):
         """Whether its input may have the shape that a layer after it asks for."""
         return all(child.takes_any_shape() for child in self.children())
 
-    def start(self, batch: int, length: int | None = None) -> tuple[Node, ...]:
+    def start(self, batch: int, length: int | None = None) -> Remembered:
         """What it remembers of some sequences before their first elements.
 
         Nothing, where it does the same with each element alone. A layer that reads elements before
@@ -161,7 +163,7 @@ class Module(Adopting):
                 )
         return ()
 
-    def step(self, carry: Sequence[Node], x: Node, position: Node) -> tuple[tuple[Node, ...], Node]:
+    def step(self, carry: Sequence[Node], x: Node, position: Node) -> tuple[Remembered, Node]:
         """What it remembers after the next element of each sequence, and what it gives for it.
 
         Args:
@@ -171,7 +173,7 @@ class Module(Adopting):
         """
         return (), self(x)
 
-    def read(self, x: Node, count: Node, length: int) -> tuple[tuple[Node, ...], Node]:
+    def read(self, x: Node, count: Node, length: int) -> tuple[Remembered, Node]:
         """What it remembers after the first elements of some sequences, and what it gives for each.
 
         Args:

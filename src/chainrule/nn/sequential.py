@@ -11,7 +11,7 @@ from chainc.ir import Node
 from chainc.ir.errors import InputError
 from chainc.ops.movement import DimLike
 from chainrule.declare.calls import answering
-from chainrule.nn.module import Module
+from chainrule.nn.module import Module, Remembered
 
 __all__ = ["Sequential"]
 
@@ -43,10 +43,10 @@ class Sequential(Module):
             x = layer(x)
         return x
 
-    def start(self, batch: int, length: int | None = None) -> tuple[Node, ...]:
+    def start(self, batch: int, length: int | None = None) -> Remembered:
         return tuple(each for layer in self.layers for each in layer.start(batch, length))
 
-    def step(self, carry: Sequence[Node], x: Node, position: Node) -> tuple[tuple[Node, ...], Node]:
+    def step(self, carry: Sequence[Node], x: Node, position: Node) -> tuple[Remembered, Node]:
         batch, found = x.shape[0], list[Node]()
         assert isinstance(batch, int)
         for layer in self.layers:
@@ -55,7 +55,7 @@ class Sequential(Module):
             found += after
         return tuple(found), x
 
-    def read(self, x: Node, count: Node, length: int) -> tuple[tuple[Node, ...], Node]:
+    def read(self, x: Node, count: Node, length: int) -> tuple[Remembered, Node]:
         found: list[Node] = []
         for layer in self.layers:
             after, x = layer.read(x, count, length)

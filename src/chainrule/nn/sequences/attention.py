@@ -31,7 +31,7 @@ from chainrule.declare.leaves import constant
 from chainrule.nn.dropout import Dropout
 from chainrule.nn.fitting import misfit, require_float
 from chainrule.nn.linear import Linear
-from chainrule.nn.module import Module
+from chainrule.nn.module import Module, Remembered
 from chainrule.nn.sequences.positions import RotaryPositions
 from chainrule.sequences.attention import attention, is_long
 
@@ -138,7 +138,7 @@ class MultiHeadAttention(Module):
         seen = self.visible(queries, keys, mask, lengths)
         return self.merge(self.attend(queries, keys, values, seen))
 
-    def start(self, batch: int, length: int | None = None) -> tuple[Node, ...]:
+    def start(self, batch: int, length: int | None = None) -> Remembered:
         """Room for the keys and values of all elements, (batch, heads, length, width / heads)."""
         if length is None or not self.causal:
             raise GraphError(
@@ -151,7 +151,7 @@ class MultiHeadAttention(Module):
         room = broadcast_to(constant(0.0, self.query_key_value.weight.dtype), shape)
         return room, room
 
-    def step(self, carry: Sequence[Node], x: Node, position: Node) -> tuple[tuple[Node, ...], Node]:
+    def step(self, carry: Sequence[Node], x: Node, position: Node) -> tuple[Remembered, Node]:
         """The keys and values of the element join the others, in place: there was 0 before."""
         with scope(self.label.text):
             place = reshape(position, (1,))
@@ -163,7 +163,7 @@ class MultiHeadAttention(Module):
             found = self.merge(self.attend(queries, keys, values, seen))
         return (keys, values), squeeze(found, 1)
 
-    def read(self, x: Node, count: Node, length: int) -> tuple[tuple[Node, ...], Node]:
+    def read(self, x: Node, count: Node, length: int) -> tuple[Remembered, Node]:
         """Keys and values of what counts, and 0 behind them."""
         with scope(self.label.text):
             queries, keys, values = self.project(x)

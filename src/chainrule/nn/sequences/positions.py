@@ -17,7 +17,7 @@ from chainrule.declare.arguments import count, number
 from chainrule.declare.init import InitializerLike
 from chainrule.declare.leaves import constant, parameter
 from chainrule.nn.fitting import misfit, require_float
-from chainrule.nn.module import Module
+from chainrule.nn.module import Module, Remembered
 
 __all__ = ["LearnedPositions", "RotaryPositions", "SinusoidalPositions"]
 
@@ -27,7 +27,7 @@ BASE = 10_000.0  # the slowest wave is so many times as long as the fastest
 class Placed(Module):
     """What layers share that are told where an element stands."""
 
-    def step(self, carry: Sequence[Node], x: Node, position: Node) -> tuple[tuple[Node, ...], Node]:
+    def step(self, carry: Sequence[Node], x: Node, position: Node) -> tuple[Remembered, Node]:
         return (), squeeze(self(expand_dims(x, 1), reshape(position, (1,))), 1)
 
 

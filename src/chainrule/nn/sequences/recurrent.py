@@ -24,7 +24,7 @@ from chainrule.declare.arguments import count, is_one_of
 from chainrule.declare.leaves import constant, parameter
 from chainrule.nn.dropout import Dropout
 from chainrule.nn.fitting import require_float
-from chainrule.nn.module import Module
+from chainrule.nn.module import Module, Remembered
 from chainrule.nn.sequences.carried import carried_states, first_carries, kept_carries
 from chainrule.sequences.lengths import counted
 from chainrule.sequences.scan import scan
@@ -168,7 +168,7 @@ class Recurrent(Module):
         carries = [carry for each in last for carry in each]
         return updating(x, kept_carries(self.carried, carries)) if self.carried else x, last
 
-    def start(self, batch: int, length: int | None = None) -> tuple[Node, ...]:
+    def start(self, batch: int, length: int | None = None) -> Remembered:
         if self.bidirectional:
             raise GraphError(
                 f"{self.label}: it also goes backwards, so it needs whole sequences",
@@ -177,20 +177,17 @@ class Recurrent(Module):
         zeros = constant(0.0, self.cells[0].input_weight.dtype)
         return (broadcast_to(zeros, (batch, self.hidden)),) * (self.carries * self.layers)
 
-    def step(self, carry: Sequence[Node], x: Node, position: Node) -> tuple[tuple[Node, ...], Node]:
+    def step(self, carry: Sequence[Node], x: Node, position: Node) -> tuple[Remembered, Node]:
         found: list[Node] = []
         with scope(self.label.text):
             for cell in self.cells:
-                own = carry[len(found) : len(found) + self.carries]
-                after = self._step(cell, self.dropout(x) if found else x, *own)
-                found += after
-                x = after[0]
-        return tuple(found), x
+                given = self.dropout(found[-self.carries]) if found else x
+                found += self._step(cell, given, *carry[len(found) :][: self.carries])
+        return tuple(found), found[-self.carries]
 
-    def read(self, x: Node, count: Node, length: int) -> tuple[tuple[Node, ...], Node]:
+    def read(self, x: Node, count: Node, length: int) -> tuple[Remembered, Node]:
         self.start(1, length)  # refuses to go backwards
-        with scope(self.label.text):
-            every, last = self.run(x, broadcast_to(count, x.shape[:1]))
+        every, last = self.run(x, broadcast_to(count, x.shape[:1]))
         return tuple(carry for each in last for carry in each), every
 
     def _first(self, x: Node) -> Sequence[Sequence[Node]]:

@@ -15,7 +15,7 @@ from chainrule.declare.init import InitializerLike
 from chainrule.nn.activation import GELU
 from chainrule.nn.dropout import Dropout
 from chainrule.nn.linear import Linear
-from chainrule.nn.module import Module
+from chainrule.nn.module import Module, Remembered
 from chainrule.nn.normalization import LayerNorm
 from chainrule.nn.sequences.attention import MultiHeadAttention
 from chainrule.nn.sequences.embedding import Embedding
@@ -156,10 +156,10 @@ class TransformerBlock(Module):
             x = self._added(x, lambda given: across(given, there), self.cross_norm)
         return self._added(x, self.feed_forward, self.feed_forward_norm)
 
-    def start(self, batch: int, length: int | None = None) -> tuple[Node, ...]:
+    def start(self, batch: int, length: int | None = None) -> Remembered:
         return self.attention.start(batch, length)
 
-    def step(self, carry: Sequence[Node], x: Node, position: Node) -> tuple[tuple[Node, ...], Node]:
+    def step(self, carry: Sequence[Node], x: Node, position: Node) -> tuple[Remembered, Node]:
         after: list[Node] = []
 
         def attend(given: Node) -> Node:
@@ -171,7 +171,7 @@ class TransformerBlock(Module):
             y = self.around(attend, x)
         return tuple(after), y
 
-    def read(self, x: Node, count: Node, length: int) -> tuple[tuple[Node, ...], Node]:
+    def read(self, x: Node, count: Node, length: int) -> tuple[Remembered, Node]:
         after: list[Node] = []
 
         def attend(given: Node) -> Node:
@@ -308,11 +308,11 @@ class Transformer(Module):
             x = block(x, mask=mask, lengths=lengths)
         return self.logits(x)
 
-    def start(self, batch: int, length: int | None = None) -> tuple[Node, ...]:
+    def start(self, batch: int, length: int | None = None) -> Remembered:
         most = min(self.context, length or self.context)
         return tuple(each for block in self.blocks for each in block.start(batch, most))
 
-    def step(self, carry: Sequence[Node], x: Node, position: Node) -> tuple[tuple[Node, ...], Node]:
+    def step(self, carry: Sequence[Node], x: Node, position: Node) -> tuple[Remembered, Node]:
         found: list[Node] = []
         with scope(self.label.text):
             x = squeeze(self.embed(expand_dims(x, 1), reshape(position, (1,))), 1)
@@ -321,7 +321,7 @@ class Transformer(Module):
                 found += after
             return tuple(found), self.logits(x)
 
-    def read(self, x: Node, count: Node, length: int) -> tuple[tuple[Node, ...], Node]:
+    def read(self, x: Node, count: Node, length: int) -> tuple[Remembered, Node]:
         found: list[Node] = []
         with scope(self.label.text):
             x = self.embed(x)
