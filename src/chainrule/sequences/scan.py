@@ -106,6 +106,11 @@ class _Loop:
                 f"scan: the sequences have {listed} steps",
                 hint="give sequences that are equally long along the axis",
             )
+        if found[0] == 0:
+            empty = f": the sequences are empty along axis {self.axes[0]}" if self.given else ""
+            raise ShapeError(
+                f"scan: there is no step{empty}", hint="give sequences of at least one element"
+            )
         return found[0]
 
     def _trace(self, cell: Step, *, has_sequences: bool) -> None:

@@ -125,6 +125,13 @@ def test_bad_input_is_refused_when_declared() -> None:
     layer = nn.GRU(FEATURES, HIDDEN)
     with pytest.raises(cr.ShapeError, match=r"expected \(batch, time, 3\)(?s:.*)try: give"):
         layer(cr.input("x", ("batch", 5, 4)))
+    message = (
+        r"no step: the sequences are empty along axis 1\n  where: .*test_rec.*\n  try: give seq"
+    )
+    with pytest.raises(cr.ShapeError, match=message):
+        layer(cr.input("x", ("batch", 0, 3)))
+    with pytest.raises(cr.ShapeError, match=r"scan: there is no step\n"):
+        cr.scan(lambda h: (h, h), carry=1.0, length=0)
     with pytest.raises(cr.InputError, match=r"the lengths .* are no \(batch\) of integers"):
         layer(cr.input("x", ("batch", 5, 3)), cr.input("n", ("batch",)))
     with pytest.raises(cr.InputError, match=r"(?s)no nonlinearity 'sine'.*try: give one of tanh"):
