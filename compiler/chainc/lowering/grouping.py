@@ -6,7 +6,8 @@
 
 So an optimizer's update is done on the tile of the gradient, which is never stored. Whether that
 is legal is a matter of order alone: a map that needs more of the result than its own element, or
-waits for a kernel that does (a norm for clipping, say), stays outside.
+waits for a kernel that does (a norm for clipping, say), stays outside. So does an activation such
+as a GELU of a product that others read too: it is stored, and a loop of its own takes less time.
 
     s = Σ g;  t = Σ g * x        →   group(s, t), one pass over g and x
 """
@@ -25,6 +26,8 @@ from chainc.lowering.views import Buffer, Operand, View
 
 MOST_MEMBERS = 32  # in a group, so that kernels stay of a size that compiles quickly
 MOST_REDUCTIONS = 3  # so that their results stay in registers
+# of many instructions: in a tile of sums, which fill the registers, they take twice as long
+ELEMENTARY = frozenset(("exp", "expm1", "log1p", "tanh", "erf"))
 
 
 @dataclass(frozen=True)
@@ -153,6 +156,9 @@ class _Grouping:
         self.units: list[Unit] = []
         self.readers: dict[Buffer, list[Unit]] = {}
         results = (*program.outputs, *(value for _, value in program.updates))
+        self.times_read = Counter(
+            buffer for each in program.body for buffer in {view.buffer for view in each.reads}
+        )
         self.results = {each.buffer for each in results if isinstance(each, View)}
 
     def add(self, position: int, kernel: Kernel) -> None:
@@ -257,7 +263,13 @@ class _Grouping:
         reads = [view for view in kernel.reads if view.buffer in results]
         if not all(view.whole for view in reads):
             return False
+        if self._is_kept_product(members[0]) and _has_elementary(kernel):
+            return False
         return not any(other.reaches(unit) for other in sources if other is not unit)
+
+    def _is_kept_product(self, kernel: Kernel) -> bool:
+        """A sum of products that several kernels read is stored for some of them anyway."""
+        return isinstance(kernel, Contraction) and self.times_read[kernel.out] > 1
 
     def order_update(self, slot: Buffer, value: Buffer) -> None:
         """A slot's new value is computed once all others have read the old one."""
@@ -292,6 +304,10 @@ class _Grouping:
             return True
         readers = self.readers.get(buffer, ())
         return any(not inside >= set(reader.members) for reader in readers)
+
+
+def _has_elementary(kernel: Map) -> bool:
+    return any(each.primitive in ELEMENTARY for each in kernel.scalars)
 
 
 def _depend(one: Unit, other: Unit) -> bool:

@@ -161,6 +161,16 @@ def test_a_map_that_waits_for_a_reduction_of_the_result_stays_outside() -> None:
     assert [type(kernel) for kernel in program.body] == [Contraction, Reduction, Map]
 
 
+def test_an_elementary_function_of_a_product_that_is_read_again_stays_outside() -> None:
+    """It would be done in a tile of sums; an absolute value takes few instructions."""
+    x = cr.input("x", ("batch", 6))
+    z = x @ cr.parameter("w", (6, 4), 0.3)
+    for outputs, kernels in (
+        ((cr.tanh(z), z * z), 2), ((cr.abs(z), z * z), 1), ((cr.tanh(z),), 1),
+    ):  # fmt: skip
+        assert len(group(inlined(lowered(Graph(outputs)))).body) == kernels
+
+
 def test_a_broadcast_of_the_result_stays_outside() -> None:
     x = cr.input("x", (1, 3))
     product = x @ cr.input("w", (3, 6))
