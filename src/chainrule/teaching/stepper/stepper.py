@@ -9,6 +9,7 @@ from pathlib import Path
 from chainc.ir import Graph, Node, describe
 from chainc.ir.errors import GraphError, InputError
 from chainrule.declare.arguments import path_of
+from chainrule.declare.derivatives import nodes_of
 from chainrule.evaluation.backpropagation import backpropagate
 from chainrule.evaluation.unrolled import values_by_name, written_out
 from chainrule.evaluation.values import Values
@@ -54,7 +55,7 @@ def step_through(
     target = path_of("step_through", path)
     _check_loss(loss)
     check_target("step_through", target)
-    targets = [wrt] if isinstance(wrt, Node) else wrt
+    targets = None if wrt is None else nodes_of("step_through", wrt)
     (loss, *given), _ = written_out([loss, *(targets or ())], values)
     _check_loss(loss)
     point = values_by_name(values)
