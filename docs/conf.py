@@ -25,7 +25,7 @@ nitpick_ignore_regex = [  # types of other libraries, and those that users do no
     (
         r"py:.*",
         r"chainrule\.\w+\..*|Average|Data|DimLike|Figure|HasState"
-        r"|Link|ScheduleLike|Storage",
+        r"|Link|ScheduleLike|Storage|Transform",
     ),
 ]
 smartquotes_action = "D"  # dashes only: quotes may be code

@@ -6,11 +6,12 @@ A loss that needs a loop stands above the others, and is shown with them.
 import sys
 
 from chainrule.declare import losses
-from chainrule.declare.calls import answer_calls, answering
+from chainrule.declare.calls import answer_calls
 from chainrule.declare.losses import *
 from chainrule.sequences import ctc as aligned
 from chainrule.sequences.ctc import *
 
 answer_calls(vars(losses), dir(losses), "losses")
-vars(losses)["ctc"] = answering(aligned.ctc, "losses.ctc()")
+answer_calls(vars(aligned), aligned.__all__, "losses")
+vars(losses)["ctc"] = aligned.ctc
 sys.modules[__name__] = losses

@@ -58,7 +58,7 @@ CALLS: dict[str, tuple[Callable[[], object], str, str]] = {
     "an inherited method": (lambda: run.draw(3), r"^Compiled.draw\(\) takes 0 arguments", r"empty"),
     "a class method": (free.State.load, r"^State.load\(\) needs 'path'$", r"limit="),
     "a layer": (lambda: layer(x, x), r"^layer takes 1 argument by position, not 2$", r"\(x\)"),
-    "by name": (lambda: layer(x=x), r"^a call of a Module has no argument 'x'$", r"\(\*inputs\)"),
+    "by name": (lambda: layer(y=x), r"^layer has no argument 'y'$", r"\(x\)"),
     "a user's layer": (lambda: cast("Any", Sum(name="both"))(x), r"^both needs 'b'$", r"\(a, b\)"),
 }  # fmt: skip
 
