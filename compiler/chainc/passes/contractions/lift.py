@@ -37,8 +37,8 @@ def lift(graph: Graph) -> Graph:
     that recompute stay as they are.
     """
     loops = [node.op for node in graph.nodes if isinstance(node.op, Scan)]
-    fixed = {loop.body: loop.carries + loop.sequences for loop in loops}
-    graph = with_bodies(graph, lambda body: join_siblings(body, fixed[body]))
+    counts = {loop.body: (loop.carries, loop.carries + loop.sequences) for loop in loops}
+    graph = with_bodies(graph, lambda body: join_siblings(body, *counts[body]))
     wanted: dict[object, set[int]] = {}
     for node in graph.nodes:
         if isinstance(node.op, Scan):

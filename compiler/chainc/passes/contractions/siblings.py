@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence, Set
 from itertools import accumulate
 
 from chainc.dataclass import dataclass
-from chainc.ir import Graph, Node, apply, originating, substitute
+from chainc.ir import Graph, Node, apply, originating, substitute, topological
 from chainc.ir.leaves import Input
 from chainc.ops.arithmetic import Add, add
 from chainc.ops.contract import Contract
@@ -25,14 +25,14 @@ from chainc.rewriting.trace import note, replacing
 Replaced = dict[Node, Node]
 
 
-def join_siblings(body: Graph, first: int) -> Graph:
+def join_siblings(body: Graph, carries: int, first: int) -> Graph:
     """What a step does, with its sibling contractions joined.
 
-    Needs: the body of a loop, whose inputs from `first` on are the same in all steps, as weights
-    are. Leaves: such a body; sums of products add up in another order.
+    Needs: the body of a loop with so many carries, whose inputs from `first` on are the same in all
+    steps, as weights are. Leaves: such a body; sums of products add up in another order.
     """
     weights = {leaf for leaf in body.leaves("input") if int(leaf.op.label) >= first}
-    while found := _sums(body, weights) or _of_one_operand(body, weights) or _totals(body):
+    while found := _sums(body, weights) or _of_one_operand(body, carries, weights) or _totals(body):
         body = substitute(body, found)
     return body
 
@@ -119,9 +119,9 @@ class _Siblings:
         return [node.inputs[self.place] for node in self.nodes]
 
 
-def _of_one_operand(body: Graph, weights: Set[Node]) -> Replaced:
+def _of_one_operand(body: Graph, carries: int, weights: Set[Node]) -> Replaced:
     together = [node for node in body.nodes if isinstance(node.op, Concat)]
-    for siblings in _families(body):
+    for siblings in _families(body, carries):
         operands = siblings.operands
         if weights >= set(operands):
             return _slices(siblings, apply(Concat(siblings.axis), *operands))
@@ -134,13 +134,16 @@ def _of_one_operand(body: Graph, weights: Set[Node]) -> Replaced:
     return {}
 
 
-def _families(body: Graph) -> Iterator[_Siblings]:
-    found: dict[tuple[Contract, int, Node], list[Node]] = {}
+def _families(body: Graph, carries: int) -> Iterator[_Siblings]:
+    """What the next step needs stays apart from what does not, which may leave the loop."""
+    needed = set(topological(body.outputs[:carries]))
+    found: dict[tuple[Contract, int, Node, bool], list[Node]] = {}
     for node in body.nodes:
         if isinstance(node.op, Contract):
             for place in (0, 1):
-                found.setdefault((node.op, place, node.inputs[1 - place]), []).append(node)
-    for (f, place, _), nodes in found.items():
+                key = (node.op, place, node.inputs[1 - place], node in needed)
+                found.setdefault(key, []).append(node)
+    for (f, place, _, _), nodes in found.items():
         own, other = (f.a, f.b) if place == 0 else (f.b, f.a)
         free = [letter for letter in own if letter in f.result and letter not in other]
         if len(nodes) < 2 or len(free) != 1:

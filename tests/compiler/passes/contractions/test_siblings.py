@@ -96,6 +96,17 @@ def test_sequences_are_no_weights() -> None:
     shapes = [(2, 3), (3, 4), (2, 5), (5, 4)]
     x, w, y, v = (step_input(i, TensorType(shape, float32)) for i, shape in enumerate(shapes))
     body = Graph((x @ w + y @ v,))
-    assert join_siblings(body, 1) is body
+    assert join_siblings(body, 0, 1) is body
     computed = Graph((cr.tanh(x) @ w + cr.tanh(y) @ v,))
-    assert len(products(join_siblings(computed, 1))[0]) == 1
+    assert len(products(join_siblings(computed, 0, 1))[0]) == 1
+
+
+def test_what_the_next_step_does_not_need_stays_apart() -> None:
+    """The gradient of a slice leaves the loop, where it is one product for all steps."""
+    h, w, v = (
+        step_input(i, TensorType(s, float32)) for i, s in enumerate([(2, 3), (3, 3), (3, 5)])
+    )
+    z = cr.tanh(h)
+    body = Graph((z @ w, z @ v))
+    assert join_siblings(body, 1, 1) is body
+    assert len(products(join_siblings(body, 2, 1))[0]) == 1
