@@ -29,7 +29,7 @@ from tests.benchmarks.sequences_in_torch import (
 )
 
 CHARACTERS = 65
-STEPS = 8  # of training in one call
+STEPS = 24  # of training in one call
 WRITTEN = 1000  # characters
 
 
