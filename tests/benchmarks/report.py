@@ -93,6 +93,7 @@ make bench MNIST=folder                     # real digits: a folder of IDX files
 python -m tests.benchmarks.native --help    # fewer workloads, other frameworks, longer runs
 python -m tests.benchmarks.peak             # the peak of a core alone
 python -m tests.benchmarks.accuracy folder  # how well and how fast digits are learned
+python -m tests.benchmarks.sequences        # recurrent networks, a Transformer, sampling
 python -m tests.benchmarks.shakespeare file # how well and how fast a text is learned
 ```
 """
