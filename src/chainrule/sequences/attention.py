@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from chainc.ir import Node, Operand, describe, scope
 from chainc.ir.errors import InputError, ShapeError
 from chainc.ir.leaves import as_nodes
-from chainc.ir.types import int32, product
+from chainc.ir.types import Dim, int32, product
 from chainc.ops import arange, concat, expand_dims, logical_and, matmul, matrix_transpose, reshape
 from chainc.ops.movement import as_flag
 from chainrule.declare.functional import softmax
@@ -79,18 +79,24 @@ def _check(q: Node, k: Node, v: Node) -> None:
 def _visible(q: Node, k: Node, causal: bool, where: Node | None) -> Node | None:
     if not causal:
         return where
-    ordered = arange(k.shape[-2], int32) <= expand_dims(arange(q.shape[-2], int32), 1)
+    ordered = in_order(arange(q.shape[-2], int32), k.shape[-2])
     return ordered if where is None else logical_and(where, ordered)
 
 
-def _attended(q: Node, k: Node, v: Node, seen: Node | None) -> Node:
-    scores = matmul(q, matrix_transpose(k)) * _scale(q)
-    return matmul(softmax(scores, where=seen), v)
+def in_order(places: Node, keys: Dim) -> Node:
+    """(time, keys): which keys are not behind the place of a query."""
+    return arange(keys, int32) <= expand_dims(places, 1)
 
 
-def _scale(q: Node) -> float:
+def weights_of(q: Node, k: Node, seen: Node | None) -> Node:
+    """softmax(q kᵀ / √n), and zeros where a key is not seen."""
     size = q.shape[-1]
-    return 1 / math.sqrt(size) if isinstance(size, int) and size else 1.0
+    scale = math.sqrt(1 / size) if isinstance(size, int) and size else 1.0
+    return softmax(matmul(q, matrix_transpose(k)) * scale, where=seen)
+
+
+def _attended(q: Node, k: Node, v: Node, seen: Node | None) -> Node:
+    return matmul(weights_of(q, k, seen), v)
 
 
 def is_long(q: Node, k: Node) -> bool:
@@ -129,9 +135,7 @@ def _group(q: Node, places: Node | None, k: Node, v: Node) -> Node:
     given = [q] if places is None else [q, places]
 
     def rows(_: object, given: Sequence[Node]) -> tuple[tuple[()], Node]:
-        ordered = None
-        if len(given) > 1:
-            ordered = arange(k.shape[0], int32) <= expand_dims(given[1], 1)
+        ordered = in_order(given[1], k.shape[0]) if len(given) > 1 else None
         return (), _attended(given[0], k, v, ordered)
 
     time = q.shape[0]

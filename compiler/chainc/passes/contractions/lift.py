@@ -37,14 +37,14 @@ def lift(graph: Graph) -> Graph:
     that recompute stay as they are.
     """
     loops = [node.op for node in graph.nodes if isinstance(node.op, Scan)]
+    if not loops:
+        return graph
     counts = {loop.body: (loop.carries, loop.carries + loop.sequences) for loop in loops}
     graph = with_bodies(graph, lambda body: join_siblings(body, *counts[body]))
     wanted: dict[object, set[int]] = {}
     for node in graph.nodes:
         if isinstance(node.op, Scan):
             wanted.setdefault(_loop(node.op, node.inputs), set()).add(node.op.result)
-    if not wanted:
-        return graph
     lifted: dict[object, _Lifted] = {}
 
     def lifting(node: Node, inputs: tuple[Node, ...]) -> Node:

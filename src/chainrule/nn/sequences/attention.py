@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import reduce
 
@@ -16,7 +15,6 @@ from chainc.ops import (
     expand_dims,
     logical_and,
     matmul,
-    matrix_transpose,
     pad,
     permute_dims,
     scatter_add,
@@ -25,7 +23,6 @@ from chainc.ops import (
 )
 from chainc.ops.movement import as_flag, reshape
 from chainrule.declare.arguments import count
-from chainrule.declare.functional import softmax
 from chainrule.declare.init import InitializerLike
 from chainrule.declare.leaves import constant
 from chainrule.nn.dropout import Dropout
@@ -33,7 +30,7 @@ from chainrule.nn.fitting import misfit, require_float
 from chainrule.nn.linear import Linear
 from chainrule.nn.module import Module, Remembered
 from chainrule.nn.sequences.positions import RotaryPositions
-from chainrule.sequences.attention import attention, is_long
+from chainrule.sequences.attention import attention, in_order, is_long, weights_of
 
 __all__ = ["MultiHeadAttention"]
 
@@ -219,8 +216,7 @@ class MultiHeadAttention(Module):
             keys: (..., heads, keys, width / heads).
             seen: truth values that broadcast to the result: which keys count, by default all.
         """
-        scores = matmul(queries, matrix_transpose(keys)) * math.sqrt(self.heads / self.width)
-        return softmax(scores, where=seen)
+        return weights_of(queries, keys, seen)
 
     def attend(self, queries: Node, keys: Node, values: Node, seen: Node | None = None) -> Node:
         """The values that queries find at keys; arguments as for `weights`."""
@@ -243,7 +239,7 @@ class MultiHeadAttention(Module):
         """
         time, count, found = queries.shape[-2], keys.shape[-2], []
         if self.causal:
-            found.append(arange(count, int32) <= expand_dims(arange(time, int32), 1))
+            found.append(in_order(arange(time, int32), count))
         if mask is not None:
             self._require("mask", mask, "b", "truth values: compare, such as mask=0 < given")
             found.append(expand_dims(mask, -3) if 1 < mask.ndim < queries.ndim else mask)

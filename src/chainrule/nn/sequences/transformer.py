@@ -160,27 +160,24 @@ class TransformerBlock(Module):
         return self.attention.start(batch, length)
 
     def step(self, carry: Sequence[Node], x: Node, position: Node) -> tuple[Remembered, Node]:
-        after: list[Node] = []
-
-        def attend(given: Node) -> Node:
-            kept, found = self.attention.step(carry, given, position)
-            after.extend(kept)
-            return found
-
-        with scope(self.label.text):
-            y = self.around(attend, x)
-        return tuple(after), y
+        return self._keeping(lambda given: self.attention.step(carry, given, position), x)
 
     def read(self, x: Node, count: Node, length: int) -> tuple[Remembered, Node]:
+        return self._keeping(lambda given: self.attention.read(given, count, length), x)
+
+    def _keeping(
+        self, attend: Callable[[Node], tuple[Remembered, Node]], x: Node
+    ) -> tuple[Remembered, Node]:
+        """The block with an attention that also says what is to be remembered."""
         after: list[Node] = []
 
-        def attend(given: Node) -> Node:
-            kept, found = self.attention.read(given, count, length)
+        def attended(given: Node) -> Node:
+            kept, found = attend(given)
             after.extend(kept)
             return found
 
         with scope(self.label.text):
-            y = self.around(attend, x)
+            y = self.around(attended, x)
         return tuple(after), y
 
     def _added(self, x: Node, part: Callable[[Node], Node], norm: Module) -> Node:

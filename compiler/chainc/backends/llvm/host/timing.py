@@ -55,9 +55,7 @@ def time_training(
         return readings[:count, : len(clock.calls)].astype(np.float64)
 
     seconds, whole = in_turns(without.run, read, runs)
-    steps = tuple(call.steps for call in clock.calls)
-    called = _kernels(clock, timed.called)
-    return Timing(called, seconds / ticks.in_a_second(), whole, steps=steps)
+    return _timing(clock, timed.called, seconds / ticks.in_a_second(), whole)
 
 
 class _Steps:
@@ -124,9 +122,8 @@ def time_function(
         return np.array(found, np.float64)
 
     seconds, whole = in_turns(run, read, runs)
-    calls, steps = _blocks(timed, sizes), tuple(call.steps for call in clock.calls)
-    called = _kernels(clock, timed.called)
-    return Timing(called, seconds / ticks.in_a_second(), whole, calls, steps)
+    calls = _blocks(timed, sizes)
+    return _timing(clock, timed.called, seconds / ticks.in_a_second(), whole, calls)
 
 
 def _blocks(code: FunctionCode, sizes: Sequence[int]) -> int:
@@ -134,9 +131,12 @@ def _blocks(code: FunctionCode, sizes: Sequence[int]) -> int:
     return -(-sizes[0] // code.block) if code.block else 1
 
 
-def _kernels(clock: Clock, called: Mapping[Nest, str]) -> Listing:
+def _timing(
+    clock: Clock, called: Mapping[Nest, str], seconds: Floats, whole: Floats, calls: int = 1
+) -> Timing:
     """The calls that are timed, by the names of their functions."""
-    return Listing(tuple(_line(call, called) for call in clock.calls))
+    kernels = Listing(tuple(_line(call, called) for call in clock.calls))
+    return Timing(kernels, seconds, whole, calls, tuple(call.steps for call in clock.calls))
 
 
 def _line(call: TimedCall, called: Mapping[Nest, str]) -> Line:
