@@ -10,7 +10,7 @@ from chainc.loops.values import Affine, Bound, Kind, Register, affine
 from chainc.ops.families.rows import AddAlong, Order, PickAlong, RunningSum
 from chainc.schedules.elementwise import WORTH_SHARING, Sweep
 from chainc.schedules.frame import Frame, Place
-from chainc.schedules.indexing.slices import within
+from chainc.schedules.indexing.slices import index_at, within
 from chainc.schedules.layout.access import Point, bound_of
 
 Row = tuple[Affine, ...]  # where a row stands
@@ -41,8 +41,7 @@ def schedule_pick_along(_family: PickAlong, frame: Frame) -> None:
         return
 
     def body(place: Place) -> None:
-        index = frame.builder.cast(frame.load(listed, place), int64)
-        index = within(frame, index, rows.shape[-1]) if root.checks_indices else index
+        index = index_at(frame, listed, place, rows.shape[-1])
         there = Place(rows.shape, (*place.point[:-1], affine(index)))
         frame.finish(frame.load(rows, there), place)
 
@@ -61,8 +60,7 @@ def schedule_add_along(_family: AddAlong, frame: Frame) -> None:
     def add(row: Row) -> None:
         with builder.loop("k", 0, bound_of(shape[-1])) as loop:
             place = Place(shape, (*row, affine(loop.index)))
-            index = builder.cast(frame.load(listed, place), int64)
-            index = within(frame, index, table.shape[-1]) if root.checks_indices else index
+            index = index_at(frame, listed, place, table.shape[-1])
             there = Place(table.shape, (*row, affine(index)))
             total = builder.compute("add", frame.load(table, there), frame.load(added, place))
             builder.store(total, table.address(there.point))

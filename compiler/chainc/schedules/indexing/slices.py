@@ -100,8 +100,7 @@ def schedule_pick(_family: Pick, frame: Frame) -> None:
     last = len(rows.shape) - 1
 
     def body(place: Place) -> None:
-        index = frame.builder.cast(frame.load(listed, place), int64)
-        index = within(frame, index, rows.shape[last]) if root.checks_indices else index
+        index = index_at(frame, listed, place, rows.shape[last])
         there = located(frame.builder, affine(index), last, [rows])
         frame.finish(frame.load(rows, Place(rows.shape, (*place.point, there))), place)
 
@@ -131,6 +130,12 @@ def _check_all(frame: Frame, listed: Access, bound: Dim) -> None:
 
     lanes = frame.machine.lanes(int64)
     Sweep(frame, listed.shape, [listed], lanes, exact=True).run(body)
+
+
+def index_at(frame: Frame, listed: Access, place: Place, bound: Dim) -> Register:
+    """An index of the kernel, checked if no one else does that."""
+    index = frame.builder.cast(frame.load(listed, place), int64)
+    return within(frame, index, bound) if frame.root.checks_indices else index
 
 
 def within(frame: Frame, index: Register, bound: Dim) -> Register:
