@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from chainc.backends.polynomials import ERF_NEAR, ERF_ONE_FROM, ERFC_LOGARITHM
+from chainc.backends.math.polynomials import ERF_NEAR, ERF_ONE_FROM, ERFC_LOGARITHM
 from chainc.interpreters.integers import as_integers, integer_power
 from chainc.ir.errors import InputError
 from chainc.ir.types import Array

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import field
 
-from chainc.backends.llvm.math.functions import function_name
 from chainc.backends.llvm.printing.spelling import constant, spelled, suffix, vector
+from chainc.backends.math.functions import function_name
 from chainc.dataclass import dataclass
 from chainc.ir.types import DType
 from chainc.loops.values import Kind

@@ -1,4 +1,4 @@
-"""The minimax fits behind chainc.backends.polynomials, made again from the mathematics.
+"""The minimax fits behind chainc.backends.math.polynomials, made again from the mathematics.
 
 Remez' exchange, in 50 decimal digits: the polynomial whose weighted error from the function,
 in relation to the function that is wanted in the end, swings evenly between its bounds.

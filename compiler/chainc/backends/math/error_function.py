@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from chainc.backends.llvm.math.exponential import reduced
-from chainc.backends.llvm.math.floating import format_of, power_of_two
-from chainc.backends.llvm.math.lanes import LaneFunction, Value, polynomial
-from chainc.backends.polynomials import ERF_NEAR, ERF_ONE_FROM, ERFC_LOGARITHM
+from chainc.backends.math.exponential import reduced
+from chainc.backends.math.floating import format_of, power_of_two
+from chainc.backends.math.lanes import LaneFunction, Value, polynomial
+from chainc.backends.math.polynomials import ERF_NEAR, ERF_ONE_FROM, ERFC_LOGARITHM
 
 
 def erf(f: LaneFunction, x: Value) -> Value:

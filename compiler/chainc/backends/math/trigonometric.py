@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from chainc.backends.llvm.math.floating import format_of, leading, two_sum
-from chainc.backends.llvm.math.lanes import LaneFunction, Value, polynomial
-from chainc.backends.polynomials import COS_TAIL, SIN_TAIL
+from chainc.backends.math.floating import format_of, leading, two_sum
+from chainc.backends.math.lanes import LaneFunction, Value, polynomial
+from chainc.backends.math.polynomials import COS_TAIL, SIN_TAIL
 from chainc.dataclass import dataclass
 
 TWO_OVER_PI = 0.6366197723675814

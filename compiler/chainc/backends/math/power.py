@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chainc.backends.llvm.math.exponential import exp_minus_one
-from chainc.backends.llvm.math.floating import (
+from chainc.backends.math.exponential import exp_minus_one
+from chainc.backends.math.floating import (
     any_exponent_and_significand,
     exponent_and_significand,
     format_of,
@@ -22,9 +22,9 @@ from chainc.backends.llvm.math.floating import (
     nearest,
     scaled,
 )
-from chainc.backends.llvm.math.lanes import LaneFunction, Value, polynomial
-from chainc.backends.llvm.math.logarithm import SQRT_HALF_BITS
-from chainc.backends.polynomials import ARTANH_TAIL, EXP2_TAIL, LOG2
+from chainc.backends.math.lanes import LaneFunction, Value, polynomial
+from chainc.backends.math.logarithm import SQRT_HALF_BITS
+from chainc.backends.math.polynomials import ARTANH_TAIL, EXP2_TAIL, LOG2
 
 FINITE = 1e300  # an exponent so large gives what an infinite one gives
 LIMIT = 1100.0  # 2 to this or to its negative is beyond double

@@ -1,4 +1,4 @@
-"""The elementary functions as LLVM text, for the always-inliner: no library is called.
+"""The elementary functions: no library is called.
 
 Every function exists for any number of lanes up to 16 that is a power of two, with the same
 operations and so the same bits. Edge cases (NaN, infinities, -0, subnormals, overflow) are
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from chainc.backends.llvm.math import (
+from chainc.backends.math import (
     division,
     error_function,
     exponential,
@@ -18,7 +18,7 @@ from chainc.backends.llvm.math import (
     power,
     trigonometric,
 )
-from chainc.backends.llvm.math.lanes import LaneFunction, Value
+from chainc.backends.math.lanes import LaneFunction, Value, Write
 from chainc.ir.types import DType, float32, float64, int32, int64, uint8
 
 Request = tuple[str, DType, int]  # a primitive of chainc.ir.scalar, an element type, lanes
@@ -74,18 +74,18 @@ def function_name(primitive: str, dtype: DType, lanes: int) -> str:
     return f"{primitive}.{dtype.short}" if lanes == 1 else f"{primitive}.v{lanes}{dtype.short}"
 
 
-def parts(requests: Iterable[Request]) -> tuple[list[str], set[str]]:
+def parts(requests: Iterable[Request], write: Write) -> tuple[list[str], set[str]]:
     """The functions' texts, each once and in a fixed order, and the declarations they need."""
     ordered = sorted(set(requests), key=lambda r: (r[0], r[1].name, r[2]))
-    built = [_built(*request) for request in ordered]
+    built = [_built(write, *request) for request in ordered]
     declares = set().union(*(function.declares for function, _ in built))
     return [text for _, text in built], declares
 
 
-def _built(primitive: str, dtype: DType, lanes: int) -> tuple[LaneFunction, str]:
-    f = LaneFunction(lanes)
+def _built(write: Write, primitive: str, dtype: DType, lanes: int) -> tuple[LaneFunction, str]:
+    f = write(lanes)
     x, y = (f.parameter(ELEMENTS[dtype], name) for name in "xy")
     name = function_name(primitive, dtype, lanes)
     if primitive in UNARY:
-        return f, f.text(name, [x], UNARY[primitive](f, x))
-    return f, f.text(name, [x, y], BINARY[primitive](f, x, y))
+        return f, f.text(name, [x], [UNARY[primitive](f, x)])
+    return f, f.text(name, [x, y], [BINARY[primitive](f, x, y)])

@@ -12,15 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from chainc.backends.llvm.math.exponential import LN2
-from chainc.backends.llvm.math.floating import (
+from chainc.backends.math.exponential import LN2
+from chainc.backends.math.floating import (
     any_exponent_and_significand,
     exponent_and_significand,
     format_of,
     two_sum,
 )
-from chainc.backends.llvm.math.lanes import LaneFunction, Value, polynomial
-from chainc.backends.polynomials import LOG_TAIL
+from chainc.backends.math.lanes import LaneFunction, Value, polynomial
+from chainc.backends.math.polynomials import LOG_TAIL
 
 SQRT_HALF_BITS: Mapping[str, int] = {"float": 0x3F3504F3, "double": 0x3FE6A09E667F3BCD}
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.compiler.backends.llvm.math.fit_polynomials import FITS, Fit, minimax
+from tests.compiler.backends.math.fit_polynomials import FITS, Fit, minimax
 
-from chainc.backends import polynomials
+from chainc.backends.math import polynomials
 
 ROUNDING = {"float": np.float32, "double": np.float64}
 

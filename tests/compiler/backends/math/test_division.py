@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 import pytest
-from tests.compiler.backends.llvm.math.compiled_lanes import runnable, vector_functions
+from tests.compiler.backends.math.compiled_lanes import runnable, vector_functions
 
 from chainc.ir.types import DType, float32, float64, int32, int64, uint8
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from chainc.backends.llvm.math.floating import format_of, power_of_two, scaled
-from chainc.backends.llvm.math.lanes import LaneFunction, Value, polynomial
-from chainc.backends.polynomials import EXP_TAIL
+from chainc.backends.math.floating import format_of, power_of_two, scaled
+from chainc.backends.math.lanes import LaneFunction, Value, polynomial
+from chainc.backends.math.polynomials import EXP_TAIL
 from chainc.dataclass import dataclass
 
 LOG2_E = 1.4426950408889634

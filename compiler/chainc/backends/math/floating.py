@@ -5,7 +5,7 @@ Steps that must be exact are exact by themselves, so they need no fused multiply
 
 from __future__ import annotations
 
-from chainc.backends.llvm.math.lanes import LaneFunction, Value
+from chainc.backends.math.lanes import LaneFunction, Value
 from chainc.dataclass import dataclass
 
 

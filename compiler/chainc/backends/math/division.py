@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from chainc.backends.llvm.math.floating import (
+from chainc.backends.math.floating import (
     Format,
     floor,
     format_of,
@@ -16,7 +16,7 @@ from chainc.backends.llvm.math.floating import (
     nearest,
     power_of_two,
 )
-from chainc.backends.llvm.math.lanes import LaneFunction, Value
+from chainc.backends.math.lanes import LaneFunction, Value
 from chainc.dataclass import dataclass
 
 # the format in which a quotient of two such integers, cut to an integer, is exact

@@ -10,9 +10,10 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.compiler.backends.llvm.math.compiled_lanes import Library, host, optimized, whole
+from tests.compiler.backends.math.compiled_lanes import Library, host, optimized, whole
 
-from chainc.backends.llvm.math import random_lanes
+from chainc.backends.llvm.printing.lanes import LlvmLanes
+from chainc.backends.math import random_lanes
 from chainc.ir.types import Array
 from chainc.ops.families import philox
 
@@ -60,13 +61,13 @@ def _text() -> str:
         "permutation.keys",
         *(f"{name}.v{n}" for n in LANES for name in ("philox", "permuted")),
     ]
-    return whole(*random_lanes.parts(names), *entries)
+    return whole(*random_lanes.parts(names, LlvmLanes), *entries)
 
 
 def test_only_what_is_asked_for_is_there() -> None:
-    functions, _ = random_lanes.parts(["philox.v4", "philox.v4"])
+    functions, _ = random_lanes.parts(["philox.v4", "philox.v4"], LlvmLanes)
     assert [" @philox.v4(" in text for text in functions] == [True]
-    assert random_lanes.parts([]) == ([], set())
+    assert random_lanes.parts([], LlvmLanes) == ([], set())
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Philox4x32-10 and the keyed permutation as LLVM functions.
+"""Philox4x32-10 and the keyed permutation as functions on lanes.
 
 The numbers are those of chainc.ops.families.philox.
 
@@ -15,36 +15,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from chainc.backends.llvm.math.lanes import LaneFunction, Value
+from chainc.backends.math.lanes import LaneFunction, Value, Write
 from chainc.ops.families import philox
 
 KEYS = 12
 
 
-def parts(names: Iterable[str]) -> tuple[list[str], set[str]]:
+def parts(names: Iterable[str], write: Write) -> tuple[list[str], set[str]]:
     """The functions of these names, each once and in a fixed order, and what they declare."""
-    functions = [_function(*name.split(".")) for name in sorted(set(names))]
-    return functions, {"declare i64 @llvm.ctlz.i64(i64, i1)"} if functions else set()
+    built = [_function(write, *name.split(".")) for name in sorted(set(names))]
+    declares = set().union(*(function.declares for function, _ in built))
+    return [text for _, text in built], declares
 
 
-def _function(family: str, kind: str) -> str:
+def _function(write: Write, family: str, kind: str) -> tuple[LaneFunction, str]:
     if family == "permutation":
-        return _keys()
-    lanes = int(kind.removeprefix("v"))
-    return _philox(lanes) if family == "philox" else _permuted(lanes)
+        return _keys(write(4))
+    f = write(int(kind.removeprefix("v")))
+    return _philox(f) if family == "philox" else _permuted(f)
 
 
-def _philox(lanes: int) -> str:
-    f = LaneFunction(lanes)
+def _philox(f: LaneFunction) -> tuple[LaneFunction, str]:
     names = ("stream", "step_low", "step_high", "key_low", "key_high")
     parameters = [f.parameter("i32", "block"), *(f.parameter("i32", name, 1) for name in names)]
-    words = _rounds(f, parameters)
-    kind = f"{{ {', '.join(word.type for word in words)} }}"
-    aggregate = "poison"
-    for place, word in enumerate(words):
-        line = f"insertvalue {kind} {aggregate}, {word.type} {word.text}, {place}"
-        aggregate = f.append(kind, line, 1).text
-    return f.returning(f"philox.v{lanes}", parameters, kind, aggregate)
+    return f, f.text(f"philox.v{f.lanes}", parameters, _rounds(f, parameters))
 
 
 def _rounds(f: LaneFunction, parameters: Sequence[Value]) -> list[Value]:
@@ -66,9 +60,8 @@ def _rounds(f: LaneFunction, parameters: Sequence[Value]) -> list[Value]:
     return [word.convert("trunc", "i32") for word in (c0, c1, c2, c3)]
 
 
-def _keys() -> str:
+def _keys(f: LaneFunction) -> tuple[LaneFunction, str]:
     """The twelve words of the last three blocks, from one call of four lanes."""
-    f = LaneFunction(4)
     seed, stream, step = (
         f.parameter(element, name, 1)
         for element, name in (("i64", "seed"), ("i32", "stream"), ("i64", "step"))
@@ -76,25 +69,18 @@ def _keys() -> str:
     words_of_scalars = [
         (number >> shift).convert("trunc", "i32") for number in (step, seed) for shift in (0, 32)
     ]
-    blocks = ", ".join(f"i32 {block - (1 << 32)}" for block in (*philox.KEY_BLOCKS, philox.MASK))
-    block = Value(f, "i32", f"<{blocks}>", 4)
+    numbers = [number - (1 << 32) for number in (*philox.KEY_BLOCKS, philox.MASK)]
+    block = f.constants("i32", numbers)
     words = _rounds(f, [block, stream, *words_of_scalars])
-    pairs = [_shuffled(f, a, b, range(8)) for a, b in (words[:2], words[2:])]
+    pairs = [f.shuffled(a, b, range(8)) for a, b in (words[:2], words[2:])]
     order = [place % 4 * 4 + place // 4 for place in range(KEYS)]
-    keys = _shuffled(f, pairs[0], pairs[1], order)
-    return f.text("permutation.keys", [seed, stream, step], keys)
+    keys = f.shuffled(pairs[0], pairs[1], order)
+    return f, f.text("permutation.keys", [seed, stream, step], [keys])
 
 
-def _shuffled(f: LaneFunction, a: Value, b: Value, order: Sequence[int]) -> Value:
-    places = ", ".join(f"i32 {place}" for place in order)
-    line = f"shufflevector {a.type} {a.text}, {b.type} {b.text}, <{len(order)} x i32> <{places}>"
-    return f.append(a.element, line, len(order))
-
-
-def _permuted(lanes: int) -> str:
-    f = LaneFunction(lanes)
+def _permuted(f: LaneFunction) -> tuple[LaneFunction, str]:
     index, count = f.parameter("i64", "index"), f.parameter("i64", "count", 1)
-    keys = Value(f, "i32", "%keys", KEYS)
+    keys = f.parameter("i32", "keys", KEYS)
     last = count - 1
     inside = index.unsigned_less(f.splat(count))
     start = f.select(inside, index, 0).convert("trunc", "i32")
@@ -110,7 +96,7 @@ def _permuted(lanes: int) -> str:
     everywhere = f.constant("i1", 1)
     values, _ = f.repeat((start, everywhere), step)
     result = values.convert("zext", "i64")
-    return f.text(f"permuted.v{lanes}", [index, count, keys], result)
+    return f, f.text(f"permuted.v{f.lanes}", [index, count, keys], [result])
 
 
 class _Network:
@@ -122,10 +108,7 @@ class _Network:
         self.half = f.splat(half.convert("trunc", "i32"))
         one = f.constant("i32", 1)
         self.low_half = (one << self.half) - 1
-        self.keys = [
-            f.splat(f.append("i32", f"extractelement {keys.type} {keys.text}, i32 {place}", 1))
-            for place in range(KEYS)
-        ]
+        self.keys = [f.splat(f.lane(keys, place)) for place in range(KEYS)]
 
     def permuted(self, values: Value) -> Value:
         left, right = values >> self.half, values & self.low_half
@@ -138,8 +121,7 @@ class _Network:
 
 def _half(f: LaneFunction, last: Value) -> Value:
     """How many bits each half has: the least, but 1, with 4^half > last."""
-    zeros = f.append("i64", f"call i64 @llvm.ctlz.i64(i64 {last.text}, i1 false)", 1)
-    half = (65 - zeros) >> 1
+    half = (65 - f.intrinsic("ctlz", last)) >> 1
     return f.select(half < 1, 1, half)
 
 

@@ -12,7 +12,8 @@ from typing import Any
 import llvmlite.binding as llvm
 import numpy as np
 
-from chainc.backends.llvm.math import functions as vector_math
+from chainc.backends.llvm.printing.lanes import LlvmLanes
+from chainc.backends.math import functions as vector_math
 from chainc.ir.types import Array
 
 Request = vector_math.Request
@@ -78,7 +79,7 @@ class Library:
 
 def module_text(requests: Sequence[Request]) -> str:
     """The functions, and for each a loop that applies it to arrays."""
-    return whole(*vector_math.parts(requests), *map(_loop, requests))
+    return whole(*vector_math.parts(requests, LlvmLanes), *map(_loop, requests))
 
 
 def whole(functions: Sequence[str], declares: Collection[str], *more: str) -> str:

@@ -11,7 +11,7 @@ import mpmath as mp
 import numpy as np
 import numpy.typing as npt
 import pytest
-from tests.compiler.backends.llvm.math.compiled_lanes import (
+from tests.compiler.backends.math.compiled_lanes import (
     Processor,
     host,
     module_text,
@@ -20,8 +20,9 @@ from tests.compiler.backends.llvm.math.compiled_lanes import (
     vector_functions,
 )
 
-from chainc.backends.llvm.math import functions as vector_math
-from chainc.backends.llvm.math.functions import ULP_BOUNDS, function_name, parts
+from chainc.backends.llvm.printing.lanes import LlvmLanes
+from chainc.backends.math import functions as vector_math
+from chainc.backends.math.functions import ULP_BOUNDS, function_name, parts
 from chainc.ir.types import DType, float32, float64, int32, int64, uint8
 
 Floats = npt.NDArray[np.float64]  # or of float32
@@ -264,15 +265,15 @@ def test_names_say_type_and_lanes() -> None:
 
 def test_each_function_is_defined_once_in_an_order_of_its_own() -> None:
     requests = [("tanh", float32, 16), ("exp", float32, 16), ("exp", float32, 16)]
-    functions, declares = parts(requests)
+    functions, declares = parts(requests, LlvmLanes)
     heads = [text.split("(")[0] for text in functions]
     assert heads == [
         "define internal <16 x float> @exp.v16f32",
         "define internal <16 x float> @tanh.v16f32",
     ]
     assert all(line.startswith("declare ") for line in declares)
-    assert parts(requests) == parts(requests[::-1])
-    assert parts([]) == ([], set())
+    assert parts(requests, LlvmLanes) == parts(requests[::-1], LlvmLanes)
+    assert parts([], LlvmLanes) == ([], set())
 
 
 @pytest.mark.exhaustive
