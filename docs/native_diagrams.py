@@ -13,7 +13,7 @@ from chainc import driver
 from chainc.backends.llvm.function_code import function_code
 from chainc.backends.llvm.host.storage import storage_of_function
 from chainc.backends.llvm.printing.nest import print_function
-from chainc.backends.llvm.processor import portable
+from chainc.backends.llvm.processors.x86_64_v3 import X86_64_V3
 from chainc.backends.llvm.training_code import TrainingCode, training_code
 from chainc.ir.types import TensorType, float32
 from chainc.loops.language import Loop, statements
@@ -53,14 +53,14 @@ def _training_code() -> TrainingCode:
         shuffle=True,
         order_stream=0,
     )
-    return training_code(loop, portable())
+    return training_code(loop, X86_64_V3)
 
 
 def plan() -> str:
     """Every buffer of the step, for 512 rows."""
     program = lower(cr.compile(_digits()).graph)
     capacity = access.Capacity({"batch": 512})
-    code = function_code(program, capacity, portable())
+    code = function_code(program, capacity, X86_64_V3)
     return Plan.of(storage_of_function(code.program, code.memory)).draw().svg()
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from chainc.backends.llvm.machine_code.jit import Library, compile_object
 from chainc.backends.llvm.printing.module import Module
-from chainc.backends.llvm.processor import host
+from chainc.backends.llvm.processors.native import host
 from chainc.ir.types import Array
 from chainc.loops.language import Nest
 from chainc.lowering.kernels import Kernel

@@ -24,7 +24,7 @@ from docs import make_pictures, programs
 from docs.programs import FENCE, PICTURES, fences
 from tests.legibility import problems
 
-from chainc.backends.llvm.processor import host
+from chainc.backends.llvm.processors.native import host
 from chainc.ir import REGISTRY
 from chainc.schedules.layout.machine import AVX512
 

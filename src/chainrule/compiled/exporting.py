@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from chainc import driver, ir
+from chainc.backends.llvm.processors.by_name import processor_named
 from chainc.backends.standalone.artifacts import (
     artifacts,
     check_name,
     function_artifacts,
-    processor_named,
 )
 from chainc.backends.standalone.function_library import WantedFunction
 from chainc.backends.standalone.library import Wanted

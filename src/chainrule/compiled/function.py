@@ -172,8 +172,9 @@ class Function(Compiled, Generic[R]):
             name: an identifier of C, with which every name in it begins.
             rows: how many are computed at once. A call takes no more than these where a row of
                 the results depends on several rows of the inputs.
-            processor: "portable" for any x86-64 processor with AVX2 and FMA under Linux, or
-                "native" for the one of this process.
+            processor: "portable" for any x86-64 with AVX2 and FMA under Linux, "native" for this
+                one, "x86-64", "x86-64-v3", "x86-64-v4", "aarch64" or "riscv64". If it is of
+                another kind than this one, a static library stands for the shared one.
 
         Returns:
             The files' paths.

@@ -322,8 +322,9 @@ class TrainingProgram(Compiled):
             name: an identifier of C, with which every name in it begins.
             predict: a node with a result for each row, such as the logits, to be computed from
                 the parameters.
-            processor: "portable" for any x86-64 processor with AVX2 and FMA under Linux, or
-                "native" for the one of this process.
+            processor: "portable" for any x86-64 with AVX2 and FMA under Linux, "native" for this
+                one, "x86-64", "x86-64-v3", "x86-64-v4", "aarch64" or "riscv64". If it is of
+                another kind than this one, a static library stands for the shared one.
 
         Returns:
             The files' paths.

@@ -12,7 +12,7 @@ import chainrule as cr
 from chainc.backends.llvm.host import training_start
 from chainc.backends.llvm.machine_code.emission import Divisible
 from chainc.backends.llvm.machine_code.jit import machine_code
-from chainc.backends.llvm.processor import Processor
+from chainc.backends.llvm.processors.processor import Processor
 from chainc.ops.runs.modes import by_mode
 from chainrule import nn, optim
 

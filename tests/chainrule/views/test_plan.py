@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainc.backends.llvm.processor import host
+from chainc.backends.llvm.processors.native import host
 from chainc.backends.llvm.training_code import training_code
 from chainc.backends.storage import Allocation
 from chainrule import losses, nn, optim

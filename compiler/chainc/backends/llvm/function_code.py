@@ -14,7 +14,7 @@ from chainc.backends.llvm.arena import arrays_outside, constants_outside
 from chainc.backends.llvm.places import CallPlaces
 from chainc.backends.llvm.printing.module import MOST_COPIES, KernelUse, Module
 from chainc.backends.llvm.printing.routine import CLOCK_DECLARED
-from chainc.backends.llvm.processor import Processor
+from chainc.backends.llvm.processors.processor import Processor
 from chainc.backends.llvm.runtime.entry import CLOCK, environment, exported
 from chainc.backends.llvm.runtime.threads import barrier
 from chainc.dataclass import dataclass

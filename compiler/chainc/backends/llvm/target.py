@@ -40,7 +40,7 @@ class NativeTarget:
     ) -> NativeFunction:
         from chainc.backends.llvm.host.function import NativeFunction
         from chainc.backends.llvm.host.function_source import FunctionSource
-        from chainc.backends.llvm.processor import host
+        from chainc.backends.llvm.processors.native import host
 
         return NativeFunction(FunctionSource(make, host()), host(), known)
 
@@ -61,7 +61,7 @@ class NativeTarget:
     def bytes_of_function(self, program: Program) -> int:
         """See `PlanningTarget`: the arena."""
         from chainc.backends.llvm.function_code import placed
-        from chainc.backends.llvm.processor import host
+        from chainc.backends.llvm.processors.native import host
         from chainc.schedules.layout.access import Capacity
         from chainc.schedules.program.memory import MOST_IN_CODE
 
@@ -92,6 +92,6 @@ class NativeTarget:
     ) -> Timing:
         """See `TimingTarget`; one thread runs it."""
         from chainc.backends.llvm.host.timing import time_training
-        from chainc.backends.llvm.processor import host
+        from chainc.backends.llvm.processors.native import host
 
         return time_training(loop, host(), data, state, runs)

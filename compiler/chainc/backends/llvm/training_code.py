@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from chainc.backends.llvm.arena import arrays_outside, constants_outside
 from chainc.backends.llvm.machine_code.fingerprint import fingerprint
 from chainc.backends.llvm.places import LoopPlaces
-from chainc.backends.llvm.processor import Processor
+from chainc.backends.llvm.processors.processor import Processor
 from chainc.ir.errors import GraphError
 from chainc.ir.types import Array
 from chainc.lowering.program import Loop, Program, TrainingLoop

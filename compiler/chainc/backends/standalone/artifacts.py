@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 
-from chainc.backends.llvm.processor import Processor, host, portable
-from chainc.backends.standalone.function_header import print_function_header
-from chainc.backends.standalone.function_library import WantedFunction, standalone_function
-from chainc.backends.standalone.header import print_header
+from chainc.backends.llvm.processors.native import host
+from chainc.backends.llvm.processors.processor import Processor
+from chainc.backends.standalone.archive import archived
+from chainc.backends.standalone.c_text.function_header import print_function_header
+from chainc.backends.standalone.c_text.header import print_header
+from chainc.backends.standalone.c_text.main_program import print_main
+from chainc.backends.standalone.function_library import (
+    ENTRIES,
+    WantedFunction,
+    standalone_function,
+)
 from chainc.backends.standalone.library import Wanted, standalone
 from chainc.backends.standalone.linking import linked
-from chainc.backends.standalone.main_program import print_main
 from chainc.ir.errors import InputError
 
 MAIN = "main.c"
 LONGEST_NAME = 64
-PROCESSORS: Mapping[str, Callable[[], Processor]] = {"portable": portable, "native": host}
 
 
 def check_name(name: object) -> str:
@@ -35,20 +40,6 @@ def check_name(name: object) -> str:
     )
 
 
-def processor_named(name: object) -> Processor:
-    """What to generate code for.
-
-    Raises:
-        InputError: there is no such choice.
-    """
-    if not isinstance(name, str) or name not in PROCESSORS:
-        raise InputError(
-            f"export: there is no processor {name!r}",
-            hint='use "portable" for any x86-64 processor with AVX2, or "native" for this one',
-        )
-    return PROCESSORS[name]()
-
-
 def artifacts(wanted: Wanted, processor: Processor) -> Mapping[str, bytes]:
     """The content of each file, by name.
 
@@ -58,8 +49,7 @@ def artifacts(wanted: Wanted, processor: Processor) -> Mapping[str, bytes]:
     """
     made = standalone(wanted, processor)
     return {
-        f"{wanted.name}.o": made.object_file,
-        f"lib{wanted.name}.so": linked(made.object_file),
+        **_libraries(wanted.name, made.object_file, made.interface.functions, processor),
         f"{wanted.name}.h": print_header(made.interface, made.version).encode(),
         MAIN: print_main(made.interface).encode(),
     }
@@ -74,7 +64,19 @@ def function_artifacts(wanted: WantedFunction, processor: Processor) -> Mapping[
     """
     made = standalone_function(wanted, processor)
     return {
-        f"{wanted.name}.o": made.object_file,
-        f"lib{wanted.name}.so": linked(made.object_file),
+        **_libraries(wanted.name, made.object_file, ENTRIES, processor),
         f"{wanted.name}.h": print_function_header(made.interface).encode(),
     }
+
+
+def _libraries(
+    name: str, object_file: bytes, functions: Sequence[str], processor: Processor
+) -> Mapping[str, bytes]:
+    """The object file, and a shared library; a static one for processors of another kind.
+
+    A shared one is the linker's, and that of this machine makes them for its own kind.
+    """
+    if processor.architecture == host().architecture:
+        return {f"{name}.o": object_file, f"lib{name}.so": linked(object_file)}
+    entries = [f"{name}_{function}" for function in functions]
+    return {f"{name}.o": object_file, f"lib{name}.a": archived(object_file, entries)}

@@ -114,12 +114,11 @@ bad:
 
 # may it be used, and has this version of the program prepared it?
 ARENA_CHECKS = Template("""\
-declare ptr @llvm.ptrmask.p0.i64(ptr, i64)
-
 define internal i32 @arena.aligned(ptr %arena) noinline nounwind {
-  %low = call ptr @llvm.ptrmask.p0.i64(ptr %arena, i64 63)
+  %address = ptrtoint ptr %arena to i64
+  %low = and i64 %address, 63
   %given = icmp ne ptr %arena, null
-  %aligned = icmp eq ptr %low, null
+  %aligned = icmp eq i64 %low, 0
   %fine = and i1 %given, %aligned
   %result = select i1 %fine, i32 0, i32 $bad_argument
   ret i32 %result

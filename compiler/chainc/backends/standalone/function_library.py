@@ -13,7 +13,7 @@ from dataclasses import replace
 from chainc.backends.llvm.function_code import FunctionCode, function_code
 from chainc.backends.llvm.machine_code.jit import compile_object
 from chainc.backends.llvm.printing.spelling import array, element
-from chainc.backends.llvm.processor import Processor
+from chainc.backends.llvm.processors.processor import Processor
 from chainc.backends.llvm.runtime.entry import exported
 from chainc.backends.standalone import entry_templates as templates
 from chainc.backends.standalone.guards import Body, store
@@ -36,6 +36,7 @@ from chainc.schedules.program import control_block
 VERSION_DIGITS = 32
 RESULTS = "results"  # what one output is called, and others that have no name
 MARK_BYTES = 8
+ENTRIES = ("version", "init", "call")  # what C calls, after the name of the function
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ def _with_entries(
     interface = _interface(wanted, code, version)
     writer = _Entries(interface, code, mark)
     text = "\n".join([code.text, *constants, *writer.functions()])
-    entries = [f"{wanted.name}_{function}" for function in ("version", "init", "call")]
+    entries = [f"{wanted.name}_{function}" for function in ENTRIES]
     return StandaloneFunction(compile_object(text, processor, entries), interface)
 
 

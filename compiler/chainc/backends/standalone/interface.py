@@ -108,6 +108,7 @@ class Interface:
     epochs: int
     seed: int
     arena_bytes: int
+    threads: int  # at most
     end: EpochEnd | None = None
 
     @property

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from chainc.backends.llvm.machine_code.jit import compile_object
-from chainc.backends.llvm.processor import Processor
+from chainc.backends.llvm.processors.processor import Processor
 from chainc.backends.llvm.training_code import training_code
 from chainc.backends.standalone.entry_points import (
     OWN_BYTES,
@@ -92,7 +92,7 @@ class _Writer:
         self.wanted = wanted
         self.processor = processor
         entries = [f"{wanted.name}_{function}" for function in FUNCTIONS]
-        self.code = training_code(wanted.loop, processor, reserved=(*RESERVED, *entries))
+        self.code = training_code(wanted.loop, processor, processor.threads, (*RESERVED, *entries))
         self.memory = self.code.memory
         self.module = self.code.module
         self.writer = self.code.written.writer
@@ -182,6 +182,7 @@ class _Writer:
             epochs=self.wanted.epochs,
             seed=self.wanted.seed,
             arena_bytes=self.memory.arena_bytes,
+            threads=self.processor.threads,
             end=loop.epoch_end,
         )
 

@@ -118,7 +118,7 @@ class _Run:
         body = Body()
         body.passes("arena.check", "%arena")
         body.not_null("%job")
-        body.within("%threads", 1, control_block.MAX_THREADS)
+        body.within("%threads", 1, self.interface.threads)
         body.below("%thread", "%threads")
         self._arrays(body, "%job", "data")
         body.lines.append(f"  %validation = getelementptr i64, ptr %job, i64 {self.words}")

@@ -36,3 +36,4 @@ AVX512 = Machine(64, 32)
 AVX2 = Machine(32, 16)
 NEON = Machine(16, 32)
 SSE = Machine(16, 16)
+SCALARS = Machine(16, 8)  # vectors of four are taken apart: 32 registers hold eight of them

@@ -18,12 +18,16 @@ from chainc.schedules.training.visits import VisitRoutines
 
 @dataclass(frozen=True)
 class TrainingParts:
-    """What the loop calls: of a step, of an evaluation, and at the end of an epoch."""
+    """What the loop calls: of a step, of an evaluation, and at the end of an epoch.
+
+    Rows are ordered so many `lanes` at a time.
+    """
 
     layout: TrainingLayout
     step: VisitRoutines
     evaluate: VisitRoutines
     end: Routine | None
+    lanes: int
 
     @cached_property
     def given_order(self) -> Routine:

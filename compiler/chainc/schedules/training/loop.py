@@ -224,7 +224,7 @@ class _Shuffled:
         self.few = to.is_at_most(self.rows, LANES, "few")
         self.keys = to.within(self.order, 2 * order_room(batch), "keys", int32)
         self.of_keys = order_keys(author.layout.order_stream)
-        self.of_rows = order_of_rows(self.batch_rows)
+        self.of_rows = order_of_rows(self.batch_rows, author.parts.lanes)
 
     def made(self, state: _State) -> Sequence[Register]:
         """From which row to which it is known then, and for how many epochs."""

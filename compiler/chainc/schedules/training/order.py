@@ -24,13 +24,18 @@ from chainc.loops.language import Routine
 from chainc.loops.routine_builder import RoutineBuilder
 from chainc.loops.values import Address, Affine, Kind, Parameter, Register, affine
 from chainc.ops.families import philox
+from chainc.schedules.layout.machine import Machine
 from chainc.schedules.training.layout import LANES, ROUNDS, WORDS_AT
 
 GIVEN_LANES = 8
-WALKING = 32  # lanes that walk together: more of them do not fit into registers
+MOST_WALKING = 32
 EPOCHS = 4  # whose words are made together, four lanes each
-WORD = Kind(int32, WALKING)
 PHILOX = Kind(int64, 4 * EPOCHS)
+
+
+def walking(machine: Machine) -> int:
+    """Lanes that walk together: more of them do not fit into registers."""
+    return min(MOST_WALKING, 4 * machine.lanes(int32))
 
 
 def given_order(rows: int) -> Routine:
@@ -112,27 +117,27 @@ def _spread(to: RoutineBuilder, keys: Parameter, words: Parameter, slot: Registe
             to.store(to.splat(key, 4), Address(keys, lane + LANES * number))
 
 
-def order_of_rows(rows: int) -> Routine:
-    """So many entries at a time, or those of them that there are."""
+def order_of_rows(rows: int, lanes: int) -> Routine:
+    """So many entries at a time, or those of them that there are; so many lanes walk together."""
     to = RoutineBuilder()
     order = to.buffer("order", int64, padded=True)
     keys = to.buffer("keys", int32, padded=True)
     start, count, slot = to.number("start"), to.number("count"), to.number("slot")
     last = to.minus(count, 1, "last")
-    network = _Network(to, keys, last)
+    network = _Network(to, keys, last, lanes)
     within = to.minus(slot, 1)
-    end = to.splat(count, WALKING)
+    end = to.splat(count, lanes)
     wanted = to.smaller(to.minus(count, start), rows)
     with (
         to.loop("some", 0, _parts(to, wanted, LANES)) as loop,
-        to.loop("half", 0, to.integer(LANES // WALKING)) as half,
+        to.loop("half", 0, to.integer(LANES // lanes)) as half,
     ):
-        first, place = affine(half.index) * WALKING, affine(loop.index) * LANES
-        lane = to.compute("add", to.positions(first, 1), to.constants(range(WALKING), int64))
+        first, place = affine(half.index) * lanes, affine(loop.index) * LANES
+        lane = to.compute("add", to.positions(first, 1), to.constants(range(lanes), int64))
         lane = _bits(to, "bit_and", within, lane, "lane")
         index = to.compute("add", to.positions(place + affine(start), 1), lane, name="index")
         inside = to.compare("less", index, end)
-        zero = to.constant(0, WORD)
+        zero = to.constant(0, network.word)
         begin = to.compute("select", inside, to.cast(index, int32), zero, name="values")
         values = network.walked(begin, first)
         row = _bits(to, "bit_and", to.cast(values, int64), philox.MASK, "row")
@@ -143,22 +148,22 @@ def order_of_rows(rows: int) -> Routine:
 class _Network:
     """A balanced Feistel network over numbers of 2 · `half` bits; see `philox.permutation`."""
 
-    def __init__(self, to: RoutineBuilder, keys: Parameter, last: Register) -> None:
-        self.to, self.keys = to, keys
+    def __init__(self, to: RoutineBuilder, keys: Parameter, last: Register, lanes: int) -> None:
+        self.to, self.keys, self.word = to, keys, Kind(int32, lanes)
         bits = to.minus(65, _leading_zeros(to, last))
         half = to.larger(_bits(to, "shift_right", bits, 1), 1, "half")
-        self.half = to.splat(to.cast(half, int32), WALKING)
-        ones = _bits(to, "shift_left", to.constant(1, WORD), self.half)
-        self.low = to.compute("subtract", ones, to.constant(1, WORD), name="low")
-        self.last = to.splat(to.cast(last, int32), WALKING)
+        self.half = to.splat(to.cast(half, int32), lanes)
+        ones = _bits(to, "shift_left", to.constant(1, self.word), self.half)
+        self.low = to.compute("subtract", ones, to.constant(1, self.word), name="low")
+        self.last = to.splat(to.cast(last, int32), lanes)
 
     def _key(self, number: Affine, first: Affine) -> Register:
-        return self.to.load(Address(self.keys, number * LANES + first), WALKING, "key")
+        return self.to.load(Address(self.keys, number * LANES + first), self.word.lanes, "key")
 
     def walked(self, begin: Register, first: Affine) -> Register:
         """Through the network, until every lane is inside 0 … last; the first lane has a number."""
         to = self.to
-        with to.repeat([begin, to.constant(True, Kind(bool_, WALKING), "outside")]) as walk:
+        with to.repeat([begin, to.constant(True, Kind(bool_, self.word.lanes), "outside")]) as walk:
             values, outside = walk.values
             permuted = self._permuted(values, first)
             following = to.compute("select", outside, permuted, values, name="values")
@@ -178,7 +183,7 @@ class _Network:
             loop.carry(right, _bits(to, "bit_xor", left, mixed))
         left, right = loop.results
         whole = _bits(to, "bit_or", _bits(to, "shift_left", left, self.half), right, "whole")
-        first = to.compute("unsigned_less", whole, to.constant(2, WORD), dtype=bool_)
+        first = to.compute("unsigned_less", whole, to.constant(2, self.word), dtype=bool_)
         exchange = _bits(to, "bit_and", self._key(affine(ROUNDS), lane), 1, "exchange")
         return to.compute("select", first, _bits(to, "bit_xor", whole, exchange), whole)
 
@@ -187,7 +192,7 @@ class _Network:
         to = self.to
         for shift, factor in zip((16, 13), philox.MIX_FACTORS, strict=True):
             word = _bits(to, "bit_xor", word, _bits(to, "shift_right", word, shift))
-            word = to.compute("multiply", word, to.constant(factor - (1 << 32), WORD))
+            word = to.compute("multiply", word, to.constant(factor - (1 << 32), self.word))
         word = _bits(to, "bit_xor", word, _bits(to, "shift_right", word, 16))
         return _bits(to, "bit_and", word, self.low)
 

@@ -17,6 +17,7 @@ from chainc.schedules.program.calls import ProgramWriter
 from chainc.schedules.program.clock import Clock, room_for_calls
 from chainc.schedules.training.layout import TrainingLayout, Visit
 from chainc.schedules.training.loop import TrainingRoutines
+from chainc.schedules.training.order import walking
 from chainc.schedules.training.placement import Placement, batches
 from chainc.schedules.training.visits import (
     VisitRoutines,
@@ -98,7 +99,7 @@ def write_training(loop: TrainingLoop, place: Placement, machine: Machine) -> Wr
     return WrittenTraining(
         writer,
         (step_prologue, evaluate_prologue, *(prologue for prologue, _ in ends.values())),
-        TrainingRoutines(layout, visits[0], visits[1], runs.get("end")),
+        TrainingRoutines(layout, visits[0], visits[1], runs.get("end"), walking(machine)),
         exchange,
         [*runs.values()],
         clock,

@@ -11,7 +11,7 @@ import pytest
 
 import chainrule as cr
 from chainc.backends.llvm.machine_code.jit import assembly
-from chainc.backends.llvm.processor import Processor
+from chainc.backends.llvm.processors.processor import Processor
 from chainc.backends.llvm.training_code import TrainingCode, training_code
 from chainc.schedules.layout.machine import AVX2, AVX512
 from chainrule import losses, metrics, nn, optim

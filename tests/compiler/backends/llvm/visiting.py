@@ -13,7 +13,7 @@ from chainc.backends.llvm.host.training import ENTRIES
 from chainc.backends.llvm.machine_code.jit import Library, compile_object
 from chainc.backends.llvm.places import LoopPlaces
 from chainc.backends.llvm.printing.module import Module
-from chainc.backends.llvm.processor import host
+from chainc.backends.llvm.processors.native import host
 from chainc.backends.llvm.runtime.entry import TRAINING_ENTRIES, environment, exported
 from chainc.backends.llvm.runtime.threads import barrier
 from chainc.ir.types import (
@@ -48,6 +48,7 @@ from chainc.schedules.training.layout import (
     order_bytes,
 )
 from chainc.schedules.training.loop import TrainingRoutines
+from chainc.schedules.training.order import walking
 from chainc.schedules.training.visits import (
     GatherCall,
     Gathering,
@@ -151,7 +152,7 @@ def hand_made(batch_size: int, shuffle: bool) -> HandMade:
         finish_routine(layout.evaluate, None, layout.record, layout.reported),
     )
     copies = [_copies(name, offsets, table) for name in ("bind", "store")]
-    loop = TrainingRoutines(layout, step, evaluate, None)
+    loop = TrainingRoutines(layout, step, evaluate, None, walking(host().machine))
     return HandMade(memory, layout, table, inputs, failures, copies[0], copies[1], loop)
 
 

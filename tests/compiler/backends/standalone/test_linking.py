@@ -10,7 +10,7 @@ import pytest
 from tests.exported import CC
 
 from chainc.backends.llvm.machine_code.jit import compile_object
-from chainc.backends.llvm.processor import host
+from chainc.backends.llvm.processors.native import host
 from chainc.backends.standalone import linking
 from chainc.backends.standalone.linking import linked
 from chainc.ir.errors import LinkingError

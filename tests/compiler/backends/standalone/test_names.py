@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chainc.backends.standalone.header import inert
+from chainc.backends.standalone.c_text.header import inert
 from chainc.backends.standalone.interface import words
 
 

@@ -22,7 +22,7 @@ from tests.native import nest_of, unpacked
 
 from chainc.backends.llvm.machine_code.jit import assembly
 from chainc.backends.llvm.printing.module import Module
-from chainc.backends.llvm.processor import host
+from chainc.backends.llvm.processors.native import host
 from chainc.ir.types import Dim, DType, float32, float64
 from chainc.loops.language import Loop, Nest, Statement
 from chainc.schedules.contraction.schedule import schedule_contract

@@ -10,7 +10,7 @@ from tests.interpreter import Table, interpret_routine
 
 from chainc.backends.llvm.machine_code.jit import Library, compile_object
 from chainc.backends.llvm.printing.module import Module
-from chainc.backends.llvm.processor import host
+from chainc.backends.llvm.processors.native import host
 from chainc.ir.types import Array, float32, int64, uint8
 from chainc.loops.builder import NestBuilder
 from chainc.loops.language import Nest, Routine

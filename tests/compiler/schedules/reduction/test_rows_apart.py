@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainc.backends.llvm.processor import host
+from chainc.backends.llvm.processors.native import host
 from chainc.ir import Node
 from chainc.ir.types import Array, float32
 from chainc.schedules.reduction import operand

@@ -8,14 +8,15 @@ import pytest
 from tests.interpreter import interpret_routine
 
 from chainc.ops.families.philox import permutation
+from chainc.schedules.layout.machine import AVX2, AVX512, SSE, Machine
 from chainc.schedules.training.layout import KEYS_BYTES, LANES
-from chainc.schedules.training.order import given_order, order_keys, order_of_rows, slot_of
+from chainc.schedules.training.order import given_order, order_keys, order_of_rows, slot_of, walking
 
 STREAM = 0xDEADBEEF
 
 
 def ordered(
-    count: int, start: int, rows: int, seed: int, epoch: int
+    count: int, start: int, rows: int, seed: int, epoch: int, lanes: int = 32
 ) -> tuple[int, npt.NDArray[np.int64]]:
     """The slot of an epoch, and what is made of the order from a row on."""
     slot = interpret_routine(slot_of(), [count])
@@ -23,7 +24,7 @@ def ordered(
     keys = np.zeros(KEYS_BYTES // 4, np.int32)
     order = np.full(rows + LANES, -1, np.int64)
     interpret_routine(order_keys(STREAM), [keys, seed, epoch, slot])
-    interpret_routine(order_of_rows(rows), [order, keys, start, count, slot])
+    interpret_routine(order_of_rows(rows, lanes), [order, keys, start, count, slot])
     return slot, order
 
 
@@ -42,12 +43,18 @@ def test_few_rows_of_several_epochs_are_ordered_together(count: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "start", "rows"), [(65, 0, 64), (1000, 128, 192), (1000, 960, 64)]
+    ("count", "start", "rows", "lanes"),
+    [(65, 0, 64, 32), (1000, 128, 192, 32), (1000, 960, 64, 16)],
 )
-def test_many_rows_are_ordered_in_parts(count: int, start: int, rows: int) -> None:
-    _, order = ordered(count, start, rows, seed=-3, epoch=7)
+def test_many_rows_are_ordered_in_parts(count: int, start: int, rows: int, lanes: int) -> None:
+    _, order = ordered(count, start, rows, seed=-3, epoch=7, lanes=lanes)
     expected = permutation(count, STREAM, -3, 7)[start : start + rows]
     np.testing.assert_array_equal(order[: len(expected)], expected)
+
+
+@pytest.mark.parametrize(("machine", "lanes"), [(AVX512, 32), (AVX2, 32), (SSE, 16)])
+def test_fewer_lanes_walk_together_where_vectors_are_short(machine: Machine, lanes: int) -> None:
+    assert walking(machine) == lanes
 
 
 @pytest.mark.parametrize(("start", "count"), [(0, 100), (64, 100), (96, 100), (0, 3)])

@@ -26,7 +26,7 @@ from chainc.backends.llvm.machine_code.jit import (
     objects_of,
 )
 from chainc.backends.llvm.places import KeptCall, KeptFunction, findable
-from chainc.backends.llvm.processor import Processor
+from chainc.backends.llvm.processors.processor import Processor
 from chainc.backends.signature import Signature
 from chainc.backends.target import Known, Run
 from chainc.ir.python.collection import without_collection

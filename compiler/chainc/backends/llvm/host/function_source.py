@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from chainc.backends.llvm.places import CallPlaces, KeptFunction
-from chainc.backends.llvm.processor import Processor
+from chainc.backends.llvm.processors.processor import Processor
 from chainc.backends.signature import Signature
 from chainc.dataclass import dataclass
 from chainc.ir import Graph

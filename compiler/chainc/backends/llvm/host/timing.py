@@ -21,7 +21,7 @@ from chainc.backends.llvm.host.memory import LoopCode, RunMemory
 from chainc.backends.llvm.host.training import ENTRIES, JOB, ROWS
 from chainc.backends.llvm.host.training_start import EVALUATION, Objects
 from chainc.backends.llvm.machine_code.jit import Library, compile_object
-from chainc.backends.llvm.processor import Processor
+from chainc.backends.llvm.processors.processor import Processor
 from chainc.backends.llvm.runtime.entry import TICKS
 from chainc.backends.llvm.training_code import training_code
 from chainc.backends.timing import BATCH, MOST_RUNS, Floats, Timing, in_turns

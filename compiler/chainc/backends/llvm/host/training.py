@@ -16,7 +16,7 @@ from chainc.backends.epochs import Arrays, Continued, EpochPlace, Epochs
 from chainc.backends.llvm.host.crew import Crew, Work
 from chainc.backends.llvm.host.memory import LoopCode, RunMemory
 from chainc.backends.llvm.machine_code.jit import Library
-from chainc.backends.llvm.processor import cores
+from chainc.backends.llvm.processors.native import cores
 from chainc.ir.types import Array
 from chainc.schedules.program import control_block
 

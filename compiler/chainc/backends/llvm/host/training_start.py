@@ -17,7 +17,7 @@ from chainc.backends.llvm.machine_code.code import NativeCode
 from chainc.backends.llvm.machine_code.emission import object_files
 from chainc.backends.llvm.machine_code.jit import Library, identity, kept_objects, machine_code
 from chainc.backends.llvm.places import KeptTraining, LoopPlaces, findable
-from chainc.backends.llvm.processor import host
+from chainc.backends.llvm.processors.native import host
 from chainc.backends.signature import Signature
 from chainc.backends.target import ExecutableTraining, Known
 from chainc.dataclass import dataclass

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from chainc.backends.llvm.machine_code.jit import assembly, compile_object
-from chainc.backends.llvm.processor import Processor
+from chainc.backends.llvm.processors.processor import Processor
 from chainc.backends.target import Figures
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from threading import Thread
 from typing import TYPE_CHECKING, Protocol
 
 from chainc.backends.llvm.machine_code.jit import machine_code, optimized, target_machine
-from chainc.backends.llvm.processor import Processor, cores
+from chainc.backends.llvm.processors.native import cores
+from chainc.backends.llvm.processors.processor import Processor
 
 if TYPE_CHECKING:
     import llvmlite.binding as llvm

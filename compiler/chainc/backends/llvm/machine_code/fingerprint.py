@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from chainc.backends import compiled_cache
 from chainc.backends.llvm.machine_code.jit import identity
-from chainc.backends.llvm.processor import Processor
+from chainc.backends.llvm.processors.processor import Processor
 from chainc.ir import Node, Origin
 from chainc.lowering.forms import form_of
 from chainc.lowering.kernels import Kernel

@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from chainc.backends import compiled_cache
-from chainc.backends.llvm.processor import Processor
+from chainc.backends.llvm.processors.processor import Processor
 
 if TYPE_CHECKING:
     import llvmlite.binding as llvm
@@ -67,7 +67,7 @@ def _unpacked(kept: bytes) -> Iterator[bytes]:
 def assembly(text: str, processor: Processor) -> str:
     """The same module as assembly, with LLVM's remarks on loops and spilled registers."""
     machine = _target_machine(processor, verbose=True)
-    return str(machine.emit_assembly(optimized(text, machine)))
+    return str(machine.emit_assembly(optimized(text, machine, alone=processor.threads == 1)))
 
 
 def identity(processor: Processor) -> Sequence[str]:
@@ -82,7 +82,8 @@ def machine_code(
 ) -> bytes:
     """An object file, made anew; of what runs `seldom`, in half the time."""
     machine = _target_machine(processor, quick=seldom)
-    return bytes(machine.emit_object(optimized(text, machine, entries)))
+    module = optimized(text, machine, entries, alone=processor.threads == 1)
+    return bytes(machine.emit_object(module))
 
 
 # llvmlite does not give back all the memory of these three: each is made once
@@ -99,12 +100,12 @@ def target_machine(
     processor: Processor, *, verbose: bool = False, quick: bool = False
 ) -> llvm.TargetMachine:
     """A new one; `quick` makes code that is slower in half the time."""
-    target = _initialized().Target.from_triple(processor.triple)
+    target = _initialized_for(processor).Target.from_triple(processor.triple)
     machine = target.create_target_machine(
         cpu=processor.name,
         features=processor.features,
         opt=0 if quick else 1,  # 2 orders instructions once more, which the processor does too
-        reloc="pic",
+        reloc=processor.relocation,
         codemodel="small",
     )
     machine.set_asm_verbosity(verbose)
@@ -118,12 +119,15 @@ def _pass_builder(machine: llvm.TargetMachine) -> llvm.PassBuilder:
 
 
 @cache
-def _passes() -> llvm.ModulePassManager:
+def _passes(*, alone: bool) -> llvm.ModulePassManager:
     """Kernels come as they are to be; only functions marked so are inlined.
 
-    To combine instructions takes a tenth of all, and the steps are no quicker for it.
+    To combine instructions takes a tenth of all, and the steps are no quicker for it. Where a
+    thread is `alone`, no access has to be atomic.
     """
     passes = _initialized().create_new_module_pass_manager()
+    if alone:
+        passes.add_lower_atomic_pass()
     passes.add_always_inliner_pass()
     passes.add_simplify_cfg_pass()
     passes.add_global_dead_code_eliminate_pass()
@@ -131,9 +135,9 @@ def _passes() -> llvm.ModulePassManager:
 
 
 def optimized(
-    text: str, machine: llvm.TargetMachine, entries: Sequence[str] = ()
+    text: str, machine: llvm.TargetMachine, entries: Sequence[str] = (), *, alone: bool = False
 ) -> llvm.ModuleRef:
-    """The module of a text after all passes, in a context of its own."""
+    """The module of a text after all passes, in a context of its own; for one thread `alone`."""
     llvm = _initialized()
     module = llvm.parse_assembly(text, llvm.create_context())
     module.triple, module.data_layout = machine.triple, str(machine.target_data)
@@ -141,7 +145,7 @@ def optimized(
         if entries and not function.is_declaration and function.name not in entries:
             function.linkage = "internal"
     module.verify()
-    _passes().run(module, _pass_builder(machine))
+    _passes(alone=alone).run(module, _pass_builder(machine))
     return module
 
 
@@ -153,6 +157,22 @@ def _initialized() -> llvm:
     llvm.initialize_native_asmprinter()
     llvm.initialize_native_asmparser()
     return llvm
+
+
+@cache
+def _all_initialized() -> llvm:
+    import llvmlite.binding as llvm
+
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    return llvm
+
+
+def _initialized_for(processor: Processor) -> llvm:
+    """For other processors than this one all that LLVM knows are made ready."""
+    llvm = _initialized()
+    same = llvm.get_process_triple().partition("-")[0] == processor.architecture
+    return llvm if same else _all_initialized()
 
 
 class Library:

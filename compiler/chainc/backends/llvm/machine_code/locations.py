@@ -12,7 +12,7 @@ from dataclasses import field
 
 from chainc.backends.llvm.machine_code.jit import assembly
 from chainc.backends.llvm.machine_code.texts import defined, labelled
-from chainc.backends.llvm.processor import Processor
+from chainc.backends.llvm.processors.processor import Processor
 from chainc.dataclass import dataclass
 
 _LOCATION = re.compile(r"\s*\.loc\s+\d+\s+(?P<line>\d+)")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chainc.backends.llvm.processor import Processor
+from chainc.backends.llvm.processors.processor import Processor
 
 SIGNATURE = "ptr %arena, ptr %table, i64 %rows, i64 %thread, i64 %threads"
 

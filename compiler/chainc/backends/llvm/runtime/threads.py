@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from string import Template
 
-from chainc.backends.llvm.processor import Processor
+from chainc.backends.llvm.processors.processor import Processor
 from chainc.schedules.program.control_block import BARRIERS, CACHE_LINE
 
 SPINS = 2000  # some 50 µs: longer than the threads of an undisturbed run ever wait
@@ -73,6 +73,12 @@ passed:
 }
 $declared""")
 
+ALONE = """\
+define internal void @barrier(ptr %arena, i64 %thread, i64 %threads) alwaysinline nounwind {
+  ret void
+}
+"""
+
 PAUSE = "  call void @llvm.x86.sse2.pause()"
 DECLARE_PAUSE = "\ndeclare void @llvm.x86.sse2.pause()\n"
 SCHED_YIELD = (  # the system call itself, so that no symbol of a library is needed
@@ -87,6 +93,8 @@ def barrier(processor: Processor) -> str:
     A thread that waits long gives its core away where the system call for it is known (Linux on
     x86-64); elsewhere it keeps looking.
     """
+    if processor.threads == 1:
+        return ALONE
     x86 = "x86_64" in processor.triple
     pause = PAUSE if x86 else ""
     return BARRIER.substitute(

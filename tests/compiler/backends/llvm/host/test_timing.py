@@ -10,7 +10,7 @@ from chainc.backends.llvm.host.function import Binding, NativeFunction
 from chainc.backends.llvm.host.function_source import FunctionSource
 from chainc.backends.llvm.host.timing import time_function, time_training
 from chainc.backends.llvm.machine_code.jit import Library, compile_object
-from chainc.backends.llvm.processor import host
+from chainc.backends.llvm.processors.native import host
 from chainc.backends.llvm.training_code import training_code
 from chainc.backends.timing import BATCH
 from chainc.ir.types import Array

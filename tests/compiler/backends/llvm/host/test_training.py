@@ -24,7 +24,7 @@ from chainc.backends.llvm.host import training as native_training
 from chainc.backends.llvm.host.memory import RunMemory
 from chainc.backends.llvm.host.training import NativeTraining, threads_for
 from chainc.backends.llvm.machine_code.jit import Library, compile_object
-from chainc.backends.llvm.processor import host
+from chainc.backends.llvm.processors.native import host
 from chainc.ir.errors import InputError
 from chainc.ir.types import Array
 from chainc.ops.families.philox import permutation

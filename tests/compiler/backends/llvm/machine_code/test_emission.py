@@ -19,7 +19,7 @@ from chainc.backends.llvm.machine_code import emission
 from chainc.backends.llvm.machine_code.emission import Divisible, object_files
 from chainc.backends.llvm.machine_code.jit import Library, assembly, machine_code
 from chainc.backends.llvm.machine_code.texts import labelled
-from chainc.backends.llvm.processor import host
+from chainc.backends.llvm.processors.native import host
 from chainc.backends.llvm.training_code import training_code
 from chainrule import losses, nn, optim
 

@@ -9,7 +9,7 @@ import pytest
 from chainc.backends.llvm.machine_code.jit import assembly
 from chainc.backends.llvm.machine_code.locations import llvm_lines, with_locations
 from chainc.backends.llvm.machine_code.texts import labelled
-from chainc.backends.llvm.processor import host
+from chainc.backends.llvm.processors.native import host
 
 MODULE = """\
 define void @"kernel"(ptr %x, ptr %y) #0 {

@@ -13,7 +13,7 @@ from tests.native import aligned
 from chainc.backends.llvm.machine_code.jit import Library, compile_object
 from chainc.backends.llvm.printing.module import Module
 from chainc.backends.llvm.printing.routine import MOST_INLINED
-from chainc.backends.llvm.processor import host
+from chainc.backends.llvm.processors.native import host
 from chainc.ir.types import Array, bool_, float64, int32, int64, uint8
 from chainc.loops.builder import NestBuilder
 from chainc.loops.language import Nest, Routine, statements

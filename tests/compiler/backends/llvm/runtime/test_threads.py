@@ -13,7 +13,7 @@ import pytest
 
 from chainc.backends.llvm.arena import aligned_bytes
 from chainc.backends.llvm.machine_code.jit import Library, assembly, compile_object
-from chainc.backends.llvm.processor import host
+from chainc.backends.llvm.processors.native import host
 from chainc.backends.llvm.runtime.entry import environment, exported
 from chainc.backends.llvm.runtime.threads import barrier
 from chainc.schedules.program.control_block import CONTROL_BYTES, MAX_THREADS

@@ -22,7 +22,6 @@ from chainc.backends.standalone.interface import (
 )
 from chainc.ir.types import bool_, static
 from chainc.lowering.views import Buffer
-from chainc.schedules.program.control_block import MAX_THREADS
 
 HEADER = Template("""\
 /* The training program "$name", version $version. Made by Chainrule: do not change.
@@ -174,7 +173,7 @@ def print_header(interface: Interface, version: str) -> str:
         least=_least_rows(interface),
         most_rows=MOST_ROWS,
         most_epochs=MOST_EPOCHS,
-        most_threads=MAX_THREADS,
+        most_threads=interface.threads,
         epochs=interface.epochs,
         seed=interface.seed,
         ok=OK,

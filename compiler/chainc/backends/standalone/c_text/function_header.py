@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from string import Template
 
+from chainc.backends.standalone.c_text.header import inert
 from chainc.backends.standalone.function_library import Argument, FunctionInterface
-from chainc.backends.standalone.header import inert
 from chainc.backends.standalone.interface import (
     BAD_ARENA,
     BAD_ARGUMENT,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from string import Template
 
-from chainc.backends.standalone.header import inert
+from chainc.backends.standalone.c_text.header import inert
 from chainc.backends.standalone.interface import C_TYPES, Interface, RowArray, words
 
 MAGIC = "CHAINDAT"

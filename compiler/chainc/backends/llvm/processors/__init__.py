@@ -1,0 +1,1 @@
+"""Processors that code is generated for, a file each."""
