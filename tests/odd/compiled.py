@@ -109,6 +109,7 @@ PLOTS: dict[str, Arguments] = {
     "plots.validation_curve": {"runs": Made("curve"), "of": "loss", "over": "setting",
                                "best": "lowest", "log": True},
     "plots.weight_images": {"weights": np.ones((4, 3)), "shape": (2, 2), "most": 64},
+    "datasets.gaussians_on_ring": {"n": 10, "noise": 0.1, "seed": 0, "modes": 5, "radius": 1.0},
     "datasets.moons": {"n": 10, "noise": 0.1, "seed": 0},
     "datasets.ring": {"n": 10, "noise": 0.1, "seed": 0},
     "datasets.spirals": {"n": 10, "noise": 0.1, "seed": 0},

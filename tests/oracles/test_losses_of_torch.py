@@ -41,6 +41,12 @@ def hinge(n: Named) -> Any:
     return rows.sum() / C[n["y"]].sum()
 
 
+def nt_xent(n: Named) -> Any:
+    views = F.normalize(torch.cat([n["z"], n["t"]]), dim=1)
+    alike = (views @ views.T / 0.2).fill_diagonal_(-torch.inf)
+    return F.cross_entropy(alike, (torch.arange(2 * N) + N) % (2 * N))
+
+
 PAIRS: Mapping[str, tuple[Loss, Loss]] = {
     "cross entropy": (
         lambda n: losses.cross_entropy(n["z"], n["y"]), lambda n: F.cross_entropy(n["z"], n["y"])),
@@ -100,6 +106,16 @@ PAIRS: Mapping[str, tuple[Loss, Loss]] = {
     "huber of weights, added": (
         lambda n: losses.huber(n["z"], n["t"], weights=n["w"], reduction="sum"),
         lambda n: F.huber_loss(n["z"], n["t"], weight=n["w"], reduction="sum")),
+    "kl normal": (
+        lambda n: losses.kl_normal(n["z"], n["t"]),
+        lambda n: torch.distributions.kl_divergence(
+            torch.distributions.Normal(n["z"], torch.exp(n["t"] / 2)),
+            torch.distributions.Normal(0.0, 1.0)).sum(1).mean()),
+    "k means": (
+        lambda n: losses.k_means(n["z"], n["p"]),
+        lambda n: (torch.cdist(n["z"], n["p"]) ** 2).min(1).values.mean()),
+    "nt xent": (
+        lambda n: losses.nt_xent(n["z"], n["t"], 0.2), nt_xent),
     "gaussian": (
         lambda n: losses.gaussian_nll(n["z"], n["t"], n["v"], eps=0.01),
         lambda n: F.gaussian_nll_loss(n["z"], n["t"], n["v"], eps=0.01)),

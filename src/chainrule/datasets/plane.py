@@ -1,9 +1,9 @@
-"""Two-class sets of points in the plane, drawn from a seed.
+"""Sets of points in the plane, drawn from a seed.
 
-`xor`, `ring`, `moons` and `spirals` take the same arguments:
+`xor`, `ring`, `moons`, `spirals` and `gaussians_on_ring` take the same arguments:
 
-    n: the number of points in all, at least 4. They take turns between the classes 0 and 1, and
-        every fifth point of each class, from the first on, is kept for testing.
+    n: the number of points in all, at least two of each class. They take turns between the
+        classes, and every fifth point of each class, from the first on, is kept for testing.
     noise: standard deviation of the normal noise added to both coordinates, at least 0.
     seed: names the draw, a whole number from 0; the same seed gives the same points.
 
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from chainc.ir.errors import InputError
 from chainrule.datasets.dataset import Dataset, Split, stratified_split
+from chainrule.declare.arguments import count, number
 
 Labels = NDArray[np.int32]
 Points = NDArray[np.float64]
@@ -78,6 +79,35 @@ def spirals(n: int = 400, noise: float = 0.02, seed: int = 0) -> Dataset:
     return _draw("spirals", _arms, n, noise, seed, classes=classes, description=description)
 
 
+def gaussians_on_ring(
+    n: int = 4096, noise: float = 0.02, seed: int = 0, *, modes: int = 8, radius: float = 2.0
+) -> Dataset:
+    """Normal distributions around places on a circle: what generators are tried on.
+
+    Class k is around the angle 2πk / modes, and `noise` is its standard deviation. Between the
+    modes there is nothing: a generator that covers only some of them has collapsed.
+
+    Args:
+        n: the number of points in all, at least 16 of 8 modes.
+        noise: the standard deviation of each mode, at least 0.
+        seed: names the draw.
+        modes: how many there are, at least 1.
+        radius: of the circle, above 0.
+    """
+    name = "gaussians_on_ring"
+    places = count(f"datasets.{name}", "modes", modes, hint="give a number of places, such as 8")
+    size = number(f"datasets.{name}", "radius", radius, above=0, hint="give a length, such as 2")
+    _check_arguments(name, n, noise, seed, least=2 * places)
+
+    def shape(labels: Labels, _: np.random.Generator) -> Points:
+        angle = 2 * math.pi * labels / places
+        return _columns(size * np.cos(angle), size * np.sin(angle))
+
+    classes = tuple(f"mode {k}" for k in range(places))
+    description = f"{places} normal distributions on a circle of radius {size:g}."
+    return _draw(name, shape, n, noise, seed, classes=classes, description=description)
+
+
 def _corners(labels: Labels, _: np.random.Generator) -> Points:
     first = np.arange(len(labels)) // 2 % 2
     return _columns(first, first ^ labels)
@@ -115,19 +145,21 @@ def _draw(
     classes: tuple[str, ...],
     description: str,
 ) -> Dataset:
-    _check_arguments(name, n, noise, seed)
+    _check_arguments(name, n, noise, seed, least=2 * len(classes))
     generator = np.random.Generator(np.random.PCG64(seed))
-    labels = (np.arange(n) % 2).astype(np.int32)
+    labels = (np.arange(n) % len(classes)).astype(np.int32)
     points = shape(labels, generator) + float(noise) * generator.standard_normal((n, 2))
     train, test = stratified_split(points.astype(np.float32), labels)
     return Dataset(train, test, name, classes, description)
 
 
-def _check_arguments(name: str, n: object, noise: object, seed: object) -> None:
-    if not isinstance(n, Integral) or not 4 <= int(n) <= MOST:
+def _check_arguments(name: str, n: object, noise: object, seed: object, least: int) -> None:
+    if not isinstance(n, Integral) or not least <= int(n) <= MOST:
         raise InputError(
-            f"datasets.{name}(n={n!r}): n must be a whole number, at least 4, and at most {MOST:,}",
-            hint="n=4 is the smallest set with a point of each class to train and to test on",
+            f"datasets.{name}(n={n!r}): n must be a whole number, at least {least}, "
+            f"and at most {MOST:,}",
+            hint=f"n={least} is the smallest set with a point of each class to train and to test "
+            "on",
         )
     if not isinstance(noise, Real) or not math.isfinite(noise) or noise < 0:
         raise InputError(

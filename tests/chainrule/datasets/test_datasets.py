@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -224,6 +225,34 @@ def test_spirals_unwind_to_two_opposite_rays() -> None:
     assert np.abs(points).max() <= 1 + 1e-6
     assert unwound.imag == pytest.approx(np.zeros(400), abs=1e-5)
     assert (unwound.real > 0).tolist() == (y == 0).tolist()
+
+
+def test_gaussians_stand_on_a_ring() -> None:
+    points = datasets.gaussians_on_ring(4000, modes=5, radius=3)
+    x, y = together(points)
+    assert np.bincount(y).tolist() == [800] * 5
+    assert points.classes == ("mode 0", "mode 1", "mode 2", "mode 3", "mode 4")
+    at = 3 * np.exp(2j * np.pi * np.arange(5) / 5)
+    apart = x - np.stack([at.real, at.imag], axis=1)[y]
+    assert apart.std(axis=0) == pytest.approx([0.02, 0.02], rel=0.05)
+    assert len(datasets.gaussians_on_ring(16).test) == 8
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what", "hint"),
+    [
+        ({"n": 15}, r"n=15\): n must be a whole number, at least 16", "n=16 is the smallest"),
+        ({"modes": 0}, r": modes must be a whole number, at least 1, got 0", "give a n"),
+        ({"modes": 10**12}, r"n=4096\): n must be a whole number, at least 2000000000000", "n=2"),
+        ({"radius": 0}, r": radius must be a finite number and above 0", "give a l"),
+        ({"noise": -1}, r"noise=-1\): noise must be", "noise is a standard"),
+    ],
+)
+def test_no_gaussians_without_a_ring(arguments: dict[str, Any], what: str, hint: str) -> None:
+    with pytest.raises(
+        InputError, match=r"^datasets\.gaussians_on_ring.*" + what + ".*" + HERE + hint
+    ):
+        datasets.gaussians_on_ring(**arguments)
 
 
 NAN, INFINITY = float("nan"), float("inf")

@@ -11,6 +11,7 @@ from chainrule.declare.losses.entropy import *
 from chainrule.declare.losses.focal import *
 from chainrule.declare.losses.margin import *
 from chainrule.declare.losses.regression import *
+from chainrule.declare.losses.unlabelled import *
 from chainrule.writing.public import public_names
 
 answer_calls(vars(gan), gan.__all__, "losses.gan")

@@ -154,6 +154,24 @@ def test_operands_that_do_not_fit() -> None:
     refused(cast("Any", free_g), r"^losses.gan.generator\(\) needs 'fake_", r"arguments")
 
 
+def test_rows_without_labels_that_do_not_fit() -> None:
+    shapes = r"f32\[batch,4\]|\[batch,4\] and .* \[rows\] are no rows"
+    refused(lambda: losses.kl_normal(z, other), r"^kl_normal: means " + shapes, r"of means")
+    refused(lambda: losses.nt_xent(z, other), r"^nt_xent: first " + shapes, r"shape of first")
+    refused(lambda: losses.nt_xent(other, other), r"first \[rows\] are no rows", r"cr.reshape")
+    refused(lambda: losses.k_means(z, other), r"^k_means: points " + shapes, r"\(clusters, f")
+    refused(lambda: losses.k_means(z, whole), r"the centres are i32\[batch\], not", r"astype")
+    refused(lambda: free.kl_normal(z, 1.0), r"the log_variances are a float", r"give a node")
+    single = cr.input("single")
+    refused(lambda: losses.kl_normal(single, single), r"are no rows of one shape", r"features")
+    for wrong in (0, -1, np.inf, "1"):
+        what = r"^nt_xent: temperature must be .*above 0"
+        refused(partial(free.nt_xent, z, t, wrong), what, r"such as 0.5")
+    for loss in (losses.kl_normal, losses.k_means, losses.nt_xent):
+        what = rf"^{loss.__name__}: there is no reduction 'all'"
+        refused(partial(cast("Any", loss), z, t, reduction="all"), what, r'"mean", "sum"')
+
+
 def test_balanced_weights_refuse_what_they_cannot_weigh() -> None:
     balance = losses.balanced_weights
     what = r"^balanced_weights: of 4 classes 2 never occurs among the labels$"

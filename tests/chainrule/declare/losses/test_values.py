@@ -54,6 +54,17 @@ def smooth(targets: Floats, share: float) -> Floats:
 ONE_HOT: Floats = np.eye(K)[Y]
 KEPT: Floats = (Y != 1).astype(np.float64)
 
+
+def nt_xent(temperature: float) -> Floats:
+    """Of every view the similarity to each other one, and to that of the same row."""
+    views = np.concatenate([Z, T])
+    views /= np.linalg.norm(views, axis=1, keepdims=True)
+    alike = np.exp(views @ views.T / temperature)
+    np.fill_diagonal(alike, 0)
+    found: Floats = np.log(alike.sum(1) / alike[np.arange(2 * N), (np.arange(2 * N) + N) % (2 * N)])
+    return found
+
+
 CASES: dict[str, tuple[Declared, float | Floats]] = {
     "cross entropy": (lambda n: losses.cross_entropy(n["z"], n["y"]), CE.mean()),
     "of classes": (
@@ -149,6 +160,17 @@ CASES: dict[str, tuple[Declared, float | Floats]] = {
         -np.log(SIGMA).mean() - np.log(1 - 1 / (1 + np.exp(-T))).mean(),
     ),
     "generator": (lambda n: losses.gan.generator(n["z"]), -np.log(SIGMA).mean()),
+    "kl normal": (
+        lambda n: losses.kl_normal(n["t"], n["z"]), (np.exp(Z) + T**2 - 1 - Z).sum(1).mean() / 2
+    ),
+    "k means": (
+        lambda n: losses.k_means(n["z"], n["p"]),
+        ((Z[:, None] - P) ** 2).sum(2).min(1).mean(),
+    ),
+    "nt xent": (lambda n: losses.nt_xent(n["z"], n["t"], 0.3), nt_xent(0.3).mean()),
+    "nt xent of rows": (
+        lambda n: losses.nt_xent(n["z"], n["t"], 0.3, reduction="none"), nt_xent(0.3)
+    ),
 }  # fmt: skip
 
 
@@ -257,3 +279,36 @@ def test_what_makes_a_quantile_loss_smallest_is_the_quantile() -> None:
     node = losses.quantile(cr.broadcast_to(c, ("n",)), t, 0.9)
     at = [float(cr.compile(node)(c=float(guess), t=values)) for guess in values]
     assert int(np.argmin(at)) == 90
+
+
+@TARGETS
+def test_a_centre_on_the_mean_of_its_points_stays_and_a_step_of_its_share_goes_there(
+    target: str,
+) -> None:
+    points, centres = cr.input("points", ("batch", K), "float64"), cr.input("c", (2, K), "float64")
+    gradient = cr.compile(cr.grad(losses.k_means(points, centres), centres), target=target)
+    start = Z[:2]
+    nearest = ((Z[:, None] - start) ** 2).sum(2).argmin(1)
+    means = np.stack([Z[nearest == k].mean(0) for k in range(2)])
+    shares = np.bincount(nearest) / N
+    moved = start - gradient(points=Z, c=start) / (2 * shares[:, None])
+    np.testing.assert_allclose(moved, means, rtol=1e-12)
+    assert ((Z[:, None] - means) ** 2).sum(2).argmin(1).tolist() == nearest.tolist()
+    np.testing.assert_allclose(gradient(points=Z, c=means), 0, atol=1e-15)
+
+
+def test_views_that_all_look_alike_and_rows_of_zeros_give_no_direction() -> None:
+    a, b = cr.input("a", ("batch", K)), cr.input("b", ("batch", K))
+    loss = losses.nt_xent(a, b)
+    run = cr.compile([loss, *cr.grad(loss, [a, b])])
+    for rows in (np.ones((N, K), np.float32), np.zeros((N, K), np.float32)):
+        value, *slopes = run(a=rows, b=rows)
+        assert float(value) == pytest.approx(np.log(2 * N - 1), rel=1e-6)
+        assert np.abs(slopes).max() < 1e-6
+
+
+def test_the_divergence_of_a_standard_normal_is_0_and_exact_beside_it() -> None:
+    m, v = cr.input("m", (2,), "float32"), cr.input("v", (2,), "float32")
+    run = cr.compile(losses.kl_normal(m, v))
+    assert run(m=[0, 0], v=[0, 0]) == 0
+    assert float(run(m=[0, 0], v=[1e-3, -1e-3])) == pytest.approx(2 * 1e-6 / 4, rel=1e-3)
