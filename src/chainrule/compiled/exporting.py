@@ -41,6 +41,12 @@ def export(
     processor: str,
 ) -> tuple[Path, ...]:
     """Compile a loop for C, and write the files; see `TrainingProgram.export`."""
+    if not training.reads_rows:
+        raise GraphError(
+            "export: the training reads no data, and the files of a training do",
+            hint="run it here, and export what it has trained: "
+            "cr.compile(logits).bind(state).export(...)",
+        )
     wanted = Wanted(
         name=check_name(name),
         loop=loop,

@@ -15,6 +15,8 @@ from chainrule.reports.columns import Columns
 from chainrule.reports.epoch_end import epoch_end
 from chainrule.steps.loop import Training
 
+NO_DATA = "training/steps"  # stands for rows that no step reads: the loop counts steps by them
+
 
 def training_stages(
     declared: Training, step: ir.Graph, evaluation: ir.Graph, passes: Sequence[Pass]
@@ -26,25 +28,26 @@ def training_stages(
     """
     columns = Columns.of(declared.names, evaluation.outputs)
     form = driver.LoopForm(
-        batch_inputs=_batch_inputs(step),
+        batch_inputs=_batch_inputs(step) if declared.reads_rows else (NO_DATA,),
         batch_size=declared.batch_size,
-        shuffle=declared.shuffle,
+        shuffle=declared.shuffle and declared.reads_rows,
         order_stream=stream_of("training/order"),
         least_rows=_least_rows(step),
         watch=declared.watch,
         reported=columns.names,
     )
     end = None if declared.ending is None else epoch_end(declared.ending, columns)
-    losses = range(len(declared.step.outputs))
     return driver.TrainingStages(
-        step, evaluation, end, passes, form, lambda: _reports(step, evaluation, losses)
+        step, evaluation, end, passes, form, lambda: _reports(declared, step, evaluation)
     )
 
 
-def _reports(step: ir.Graph, evaluation: ir.Graph, losses: Sequence[int]) -> driver.Reports:
-    from chainrule.reports.reporting import reports
+def _reports(declared: Training, step: ir.Graph, evaluation: ir.Graph) -> driver.Reports:
+    from chainrule.reports.reporting import means_over_steps, reports
 
-    return reports(step, evaluation, losses)
+    if not declared.reads_rows:
+        return means_over_steps(step, evaluation)
+    return reports(step, evaluation, range(len(declared.step.outputs)))
 
 
 def _least_rows(step: ir.Graph) -> int:
@@ -66,7 +69,8 @@ def _batch_inputs(graph: ir.Graph) -> tuple[str, ...]:
         raise GraphError(
             f"training needs one named size, the batch; the inputs have {sorted(found) or 'none'}",
             hint='declare inputs as cr.input("x", ("batch", 64)), and bind other named sizes '
-            "when compiling, such as cr.compile(training, time=32)",
+            "when compiling, such as cr.compile(training, time=32); for a step that reads no "
+            "data leave batch_size out",
         )
     (inputs,) = found.values()
     return tuple(inputs)

@@ -19,6 +19,7 @@ from chainc.ops.movement import as_flag
 from chainrule.compiled.callbacks import Callback, checked_callbacks, resumed
 from chainrule.compiled.compiled import Compiled, not_compiled
 from chainrule.compiled.history import Result
+from chainrule.compiled.lowering import NO_DATA
 from chainrule.compiled.running import Record, Run, run_to_step, warn_of_divergence
 from chainrule.compiled.starting import FirstValues, values_to_continue
 from chainrule.compiled.state import HasState, State, holding, state_of
@@ -74,8 +75,8 @@ class TrainingProgram(Compiled):
         return self._compiled.stages
 
     def __repr__(self) -> str:
-        loop, trained = self._training, self._training.step.parameters
-        return program_text(self._declared, loop.epochs, loop.batch_size, trained, self.target.name)
+        loop, trained = self._training.loop, self._training.step.parameters
+        return program_text(self._declared, loop, trained, self.target.name)
 
     def _generated(self) -> GeneratedCode:
         return self._compiled.executable.generated
@@ -107,7 +108,7 @@ class TrainingProgram(Compiled):
 
     def run(
         self,
-        data: Data,
+        data: Data = (),
         *others: object,
         validation: Data | None = None,
         state: State | HasState | None = None,
@@ -185,7 +186,7 @@ class TrainingProgram(Compiled):
             )
 
     def evaluate(
-        self, data: Data, state: State | HasState | None = None, **hyperparameters: float
+        self, data: Data = (), state: State | HasState | None = None, **hyperparameters: float
     ) -> dict[str, float]:
         """The loss and the metrics that are scalars on data, nothing updated.
 
@@ -201,7 +202,7 @@ class TrainingProgram(Compiled):
         return {name: float(values[column]) for name, column in self._columns.scalars.items()}
 
     def report(
-        self, data: Data, state: State | HasState | None = None, **hyperparameters: float
+        self, data: Data = (), state: State | HasState | None = None, **hyperparameters: float
     ) -> dict[str, Value]:
         """The same with the metrics that are no scalars, such as a confusion matrix."""
         return self._columns.values(self._reported(data, state, hyperparameters))
@@ -222,7 +223,7 @@ class TrainingProgram(Compiled):
 
     def profile(
         self,
-        data: Data,
+        data: Data = (),
         *others: object,
         state: State | HasState | None = None,
         steps: int | None = None,
@@ -257,7 +258,7 @@ class TrainingProgram(Compiled):
 
     def replay(
         self,
-        data: Data,
+        data: Data = (),
         *others: object,
         step: int,
         validation: Data | None = None,
@@ -358,7 +359,7 @@ class TrainingProgram(Compiled):
             loop = self._compiled.loop
             check_indices((*loop.step.index_bounds, *loop.evaluate.index_bounds), arrays, sizes)
         warn_of_nan(arrays)
-        return arrays
+        return arrays if self._training.reads_rows else {**arrays, NO_DATA: np.zeros(1, np.uint8)}
 
     def _count(self, rows: Mapping[str, Array]) -> int:
         """Rows of the data: inputs without rows may stand among them."""

@@ -42,6 +42,18 @@ def reports(step: ir.Graph, evaluation: ir.Graph, losses: Sequence[int]) -> driv
     return driver.Reports(stepped, found, tuple(sorted(whole)))
 
 
+def means_over_steps(step: ir.Graph, evaluation: ir.Graph) -> driver.Reports:
+    """Of a step that reads no rows, and the evaluation: every output is a mean, of any shape."""
+    return driver.Reports(_as_means("step", step), _as_means("evaluate", evaluation), ())
+
+
+def _as_means(name: str, graph: ir.Graph) -> driver.Reporting:
+    if all(node.shape == () for node in graph.outputs):
+        return driver.Reporting(graph)
+    rows = apply(Input(_rows_key(name), TensorType((), float64)))
+    return _summarized(name, graph, {}, Cutter(rows, f"{name}/sum", independent=False))
+
+
 def _reporting(
     name: str, graph: ir.Graph, places: Sequence[int], *, independent: bool
 ) -> tuple[driver.Reporting, Sequence[int]]:
@@ -64,28 +76,36 @@ def _summarized(
     read = set(ir.Graph(tuple(cut.values())).leaves("input"))
     sums = {node: held for node, held in cutter.sums.items() if held in read}
     added = ir.Graph(
-        (*(graph.outputs[place] for place in kept), *(reshape(node, (-1,)) for node in sums)),
+        (
+            *(_flat(graph.outputs[place]) for place in kept),
+            *(reshape(node, (-1,)) for node in sums),
+        ),
         graph.updates,
         (*(graph.names[place] for place in kept), *(f"sum{i}" for i in range(len(sums)))),
     )
-    lengths = [1] * len(kept) + [_elements(node) for node in sums]
+    lengths = [_elements(node) for node in (*(graph.outputs[place] for place in kept), *sums)]
     totals = apply(Input(_totals_key(name), TensorType((sum(lengths),), float64)))
-    bounds = [*accumulate(lengths, initial=0)][len(kept) :]
+    pieces = [totals[start:end] for start, end in pairwise(accumulate(lengths, initial=0))]
+    of_kept = dict(zip(kept, pieces, strict=False))
     from_totals = {
-        held: reshape(totals[start:end], held.shape)
-        for held, (start, end) in zip(sums.values(), pairwise(bounds), strict=True)
+        held: reshape(piece, held.shape)
+        for held, piece in zip(sums.values(), pieces[len(kept) :], strict=True)
     }
     computed = substitute(ir.Graph(tuple(cut.values())), from_totals).outputs
     values = dict(zip(cut, computed, strict=True))
     parts = [
         reshape(astype(values[place], "float64"), (-1,)) * cutter.rows
         if place in values
-        else totals[kept.index(place) : kept.index(place) + 1]
+        else of_kept[place]
         for place in range(len(graph.outputs))
     ]
     sums_of = (*(False for _ in kept), *(True for _ in sums))
     summary = ir.Graph((concat(parts),))
     return driver.Reporting(added, sums_of, summary, _totals_key(name), _rows_key(name))
+
+
+def _flat(output: Node) -> Node:
+    return output if output.shape == () else reshape(output, (-1,))
 
 
 def _elements(node: Node) -> int:

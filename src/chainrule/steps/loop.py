@@ -34,11 +34,17 @@ class Training:
     metrics: Mapping[str, Node] = field(default_factory=dict)
     watch: bool = False
     ending: Ending | None = None
+    reads_rows: bool = True
 
     def __repr__(self) -> str:
-        loop = f"{counted(self.epochs, 'epoch')} in batches of {self.batch_size}"
         updates = counted(len(self.step.updates), "update")
-        return f"<Training of {describe(self.step.loss)}; {loop}; {updates}>"
+        return f"<Training of {describe(self.step.loss)}; {self.loop}; {updates}>"
+
+    @property
+    def loop(self) -> str:
+        """Epochs, and their steps, in words."""
+        epochs = counted(self.epochs, "epoch")
+        return f"{epochs} {f'in batches of {self.batch_size}' if self.reads_rows else 'of a step'}"
 
     @property
     def outputs(self) -> tuple[Node, ...]:
@@ -91,7 +97,8 @@ def training(
             or of a dictionary.
         epochs: passes over the data that one run makes. It has to be given.
         batch_size: rows a step; the last batch of an epoch may be smaller, and is exact. It has
-            to be given.
+            to be given, but for a step that reads no rows of data and draws what it learns from:
+            there an epoch is one step.
         shuffle: visit the rows in a new order each epoch.
         seed: of the initial values, the order and all random ops.
         metrics: what to report beside the loss, by name; those of a list have the names of the
@@ -118,15 +125,22 @@ def training(
             hint="let updates hold cr.step_counter(): cr.step_counter() + 1, as minimize does",
         )
     passes = count("training", "epochs", epochs, hint="run at least one epoch: epochs=10")
-    rows = count("training", "batch_size", batch_size, hint="take at least one row: batch_size=32")
+    reads_rows = batch_size is not None or _read_rows([*whole.outputs, *whole.updates.values()])
+    hint = "take at least one row: batch_size=32"
+    rows = count("training", "batch_size", batch_size, hint=hint) if reads_rows else 1
     count("training", "seed", seed, at_least=0, hint="give a seed such as 0")
     mixed, watched = as_flag("training", "shuffle", shuffle), as_flag("training", "watch", watch)
     chosen = _named_metrics(metrics, caller)
     for name, node in chosen.items():
         _check_metric(name, node, whole.names)
     rules = rules_of(stop)
-    declared = Training(whole, passes, rows, mixed, seed, chosen, watched)
+    declared = Training(whole, passes, rows, mixed, seed, chosen, watched, reads_rows=reads_rows)
     return replace(declared, ending=_ending(declared, rules)) if rules else declared
+
+
+def _read_rows(nodes: Sequence[Node]) -> bool:
+    """Does an input have a size that is not known yet?"""
+    return any(has_named_size(node.shape) for node in Graph(tuple(nodes)).leaves("input"))
 
 
 def _ending(declared: Training, rules: Sequence[StoppingRule]) -> Ending | None:

@@ -161,7 +161,11 @@ class Replaying:
     def step(self, rows: Mapping[str, Array], visited: Array, state: S) -> Replay[S]:
         """The step that visits these rows from this state."""
         form, graph, own = self.compiled.declared.form, self._graph, self.declared.step
-        batch = {key: x[visited] if key in form.batch_inputs else x for key, x in rows.items()}
+        batch = {
+            key: x[visited] if key in form.batch_inputs else x
+            for key, x in rows.items()
+            if self.declared.reads_rows or key not in form.batch_inputs
+        }
         found = evaluate(self._everything, batch, state, as_declared)
         values = dict(zip(graph.nodes, found.outputs, strict=True))
         values |= {node: values[computed] for node, computed in self._counterparts.items()}

@@ -23,10 +23,7 @@ def function_text(graph: Graph, bound: bool, target: str) -> str:
     return f"<Function {signature(graph)}{told}; target {target!r}>"
 
 
-def program_text(
-    graph: Graph, epochs: int, batch_size: int, trained: Sequence[Node], target: str
-) -> str:
-    loop = f"{counted(epochs, 'epoch')} in batches of {batch_size}"
+def program_text(graph: Graph, loop: str, trained: Sequence[Node], target: str) -> str:
     return f"<TrainingProgram {signature(graph)}; {loop}; {of_numbers(trained)}; target {target!r}>"
 
 

@@ -113,7 +113,7 @@ class TrainingCode:
             memory.arena_bytes,
             self.layout,
             self.table,
-            tuple(buffer.key for buffer in self.inputs if buffer.role == "batch"),
+            self._loop.batch_inputs,
             scalars,
             constants_outside(memory),
         )
@@ -240,8 +240,8 @@ def training_code(
 
 def worth_sharing(loop: TrainingLoop) -> bool:
     """Does a step take so long that it does not matter how long threads wait for each other?"""
-    (name,) = loop.step.size_names
-    return products(loop.step, Capacity({name: loop.batch_size})) > WORTH_SHARING
+    capacity = Capacity(dict.fromkeys(loop.step.size_names, loop.batch_size))
+    return products(loop.step, capacity) > WORTH_SHARING
 
 
 def products(program: Program, capacity: Capacity) -> int:

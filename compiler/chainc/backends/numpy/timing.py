@@ -81,7 +81,7 @@ def time_function(
 
 def time_training(loop: TrainingLoop, data: Arrays, state: Arrays, runs: int | None) -> Timing:
     """See `TimingTarget`."""
-    functions = _Timed(loop.step, state, [loop.batch_size])
+    functions = _Timed(loop.step, state, [loop.batch_size for _ in loop.step.size_names])
     batches = _Batches(loop, data)
 
     def run(count: int) -> float:

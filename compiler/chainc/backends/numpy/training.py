@@ -25,8 +25,8 @@ def train(data, state, sums, first, epochs, stop):
     count = len(data[{first}])
     steps = -(-count // {size})
     seed = int(state["seed"])
-    full = bind_step(state, {size})
-    rest = bind_step(state, count % {size}) if count % {size} else None
+    full = {bind_full}
+    rest = {bind_rest} if count % {size} else None
 {gather}
     totals, stopped = sums[1:], False
     first_epoch, done = divmod(first, steps)
@@ -59,7 +59,7 @@ def validate(data, state):
     for start in range(0, count, {chunk}):
         part = slice(start, start + {chunk})
         rows = min({chunk}, count - start)
-        values = bind_evaluate(state, rows)({arguments})
+        values = {bind}({arguments})
         {add}
     return {reported}
 '''
@@ -120,6 +120,8 @@ def _train(loop: TrainingLoop) -> str:
         order="a new order each epoch" if loop.shuffle else "the order given",
         first=quoted(loop.batch_inputs[0]),
         size=loop.batch_size,
+        bind_full=_bound("step", loop.step, f"{loop.batch_size}"),
+        bind_rest=_bound("step", loop.step, f"count % {loop.batch_size}"),
         gather="\n".join(gather),
         permutation=shuffled if loop.shuffle else "np.arange(count)",
         add=_add("len(rows)", loop.step_summary),
@@ -134,6 +136,11 @@ def _data(buffer: Buffer) -> str:
     return f"data[{quoted(buffer.key)}]"
 
 
+def _bound(name: str, program: Program, rows: str) -> str:
+    """The function for so many rows; one that reads no rows is not told."""
+    return f"bind_{name}({', '.join(['state', *(rows for _ in program.size_names)])})"
+
+
 def _validate(loop: TrainingLoop) -> str:
     arguments = [
         f"{_data(b)}[part]" if b.key in loop.batch_inputs else _data(b)
@@ -145,6 +152,7 @@ def _validate(loop: TrainingLoop) -> str:
         add=_add("rows", loop.evaluate_summary),
         reported=_reported("evaluate", "count", loop.evaluate_summary),
         chunk=CHUNK,
+        bind=_bound("evaluate", loop.evaluate, "rows"),
         arguments=", ".join(arguments),
     )
 

@@ -72,8 +72,7 @@ def placement(
 
     For `most_in_code` see `Memory`.
     """
-    (name,) = loop.step.size_names
-    memory = Memory(Capacity({name: loop.batch_size}), most_in_code)
+    memory = Memory(Capacity(dict.fromkeys(loop.step.size_names, loop.batch_size)), most_in_code)
     declared = _with_places(loop.step, loop)
     small = None if loop.watch else unrolled(declared, memory.capacity, machine)
     given = None if small is None else _rows(declared)
