@@ -66,6 +66,7 @@ bind_numpy()
 if TYPE_CHECKING:
     from chainrule import augment as augment
     from chainrule import datasets as datasets
+    from chainrule import learning as learning
     from chainrule import losses as losses
     from chainrule import nn as nn
     from chainrule import optim as optim
@@ -162,6 +163,7 @@ else:
         "explain": "chainrule.teaching.explanation.explanation",
         "global_avg_pool": "chainrule.declare.windows.pooling",
         "init": "chainrule.init",
+        "learning": "chainrule.learning",
         "losses": "chainrule.losses",
         "max_pool1d": "chainrule.declare.windows.pooling",
         "max_pool2d": "chainrule.declare.windows.pooling",

@@ -24,6 +24,9 @@ volumes = cr.input("volumes", ("batch", 4, 4, 4, 4))
 steps = cr.input("steps", ("batch", 5, 4))
 tokens = cr.input("tokens", ("batch", 5), dtype="int32")
 v = cr.input("v", (4,))
+rows = cr.input("rows", ("batch", 9))
+labels = cr.input("labels", ("batch",), dtype="int32")
+seen = nn.MLP(9, 4, 3, name="seen")
 n = cr.input("n", (3,), dtype="int32")
 s = cr.input("s")
 w = cr.parameter("w", (4, 3), 0.5)
@@ -66,7 +69,8 @@ def things() -> Mapping[str, Any]:
     modules = {name: getattr(cr, name) for name in public}
     return {
         "cr": cr, "augment": cr.augment, "zoo": cr.zoo, "nn": nn, "optim": optim, "plots": cr.plots,
-        "datasets": cr.datasets, "text": cr.text,
+        "datasets": cr.datasets, "text": cr.text, "learning": cr.learning,
+        "forward_forward": cr.learning.ForwardForward(),
         "writer": nn.Sequential(nn.Embedding(9, 4), nn.RNN(4, 9), name="writer"),
         "corpus": cr.text.Characters.of("to be or not"),
         "pairs": cr.text.BytePairs(((116, 111), (32, 256))), "lenet": cr.zoo.lenet5(), **modules,

@@ -11,7 +11,8 @@ from chainrule.optim.optimizers.changes import step_of
 from chainrule.optim.optimizers.minimizer import Minimizer
 from chainrule.optim.optimizers.optimizer import Optimizer
 from chainrule.optim.signals.chain import Link, as_chain, batches_of, through
-from chainrule.optim.signals.rules import Signals, check_signals, require_parameter
+from chainrule.optim.signals.rule import Signals
+from chainrule.optim.signals.rules import check_signals, require_parameter
 from chainrule.steps.step import Step
 
 __all__ = ["groups"]

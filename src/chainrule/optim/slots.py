@@ -5,6 +5,7 @@ from __future__ import annotations
 from chainc.ir import Node, apply, describe
 from chainc.ir.errors import GraphError
 from chainc.ir.leaves import Label, Slot
+from chainc.ir.types import Shape
 from chainrule.declare import init
 from chainrule.declare.arguments import part_name, text
 
@@ -38,5 +39,18 @@ def slot(prefix: str, parameter: Node, initial: init.InitializerLike = 0.0) -> N
         )
     for part in text("slot", "the prefix", prefix).split("/"):
         part_name("slot", part)
-    label = SlotLabel(prefix, given.op.key)
-    return apply(Slot(label, parameter.type, init.as_initializer(initial)))
+    return beside(prefix, parameter, parameter.shape, initial)
+
+
+def beside(
+    prefix: str,
+    parameter: Node,
+    shape: Shape,
+    initial: init.InitializerLike,
+    *,
+    trainable: bool = False,
+) -> Node:
+    """A state of the parameter's element type and a shape of its own, kept under `prefix`."""
+    assert isinstance(parameter.op, Slot)
+    label, kind = SlotLabel(prefix, parameter.op.key), parameter.type.with_shape(shape)
+    return apply(Slot(label, kind, init.as_initializer(initial), trainable))

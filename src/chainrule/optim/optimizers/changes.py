@@ -8,7 +8,7 @@ from chainc.dataclass import dataclass
 from chainc.ir import Graph, Node
 from chainc.ir.leaves import number_equal_names
 from chainrule.declare.derivatives import node_of
-from chainrule.optim.signals.rules import Signals
+from chainrule.optim.signals.rule import Signals
 from chainrule.steps.step import Step, check_names
 
 

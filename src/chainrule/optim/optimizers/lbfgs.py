@@ -14,7 +14,8 @@ from chainrule.declare.leaves import step_counter
 from chainrule.optim.hyperparameters import Hyperparameters
 from chainrule.optim.optimizers.changes import Changes, step_of
 from chainrule.optim.optimizers.minimizer import Minimizer
-from chainrule.optim.signals.rules import Signals, check_signals
+from chainrule.optim.signals.rule import Signals
+from chainrule.optim.signals.rules import check_signals
 from chainrule.optim.slots import slot
 from chainrule.steps.step import Step
 

@@ -23,7 +23,8 @@ from chainrule.optim.optimizers.changes import Changes, step_of
 from chainrule.optim.optimizers.minimizer import Minimizer
 from chainrule.optim.signals.accumulate import is_due
 from chainrule.optim.signals.chain import Link, Transform, as_chain, batches_of, through
-from chainrule.optim.signals.rules import Signals, check_signals
+from chainrule.optim.signals.rule import Signals
+from chainrule.optim.signals.rules import check_signals
 from chainrule.steps.step import Step
 
 if TYPE_CHECKING:

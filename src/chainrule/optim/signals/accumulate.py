@@ -7,7 +7,7 @@ from chainc.ir import Node, scope
 from chainc.ops import equal, updating, where
 from chainrule.declare.arguments import count
 from chainrule.declare.leaves import step_counter
-from chainrule.optim.signals.rules import Signals
+from chainrule.optim.signals.rule import Signals
 from chainrule.optim.slots import slot
 
 __all__ = ["accumulate"]

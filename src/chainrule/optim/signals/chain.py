@@ -9,7 +9,8 @@ from chainc.ir import Node, describe, scope, topological
 from chainc.ir.errors import GraphError
 from chainrule.declare.calls import answering
 from chainrule.optim.signals.accumulate import Accumulate
-from chainrule.optim.signals.rules import Signals, check_signals
+from chainrule.optim.signals.rule import Signals
+from chainrule.optim.signals.rules import check_signals
 
 __all__ = ["Transform"]
 

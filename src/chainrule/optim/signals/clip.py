@@ -10,7 +10,7 @@ from chainc.ir.errors import GraphError
 from chainc.ir.types import float32, float64
 from chainc.ops import astype, maximum, minimum, sqrt, square, sum
 from chainrule.declare.arguments import number
-from chainrule.optim.signals.rules import Signals
+from chainrule.optim.signals.rule import Signals
 
 __all__ = ["by_global_norm", "by_norm", "by_value"]
 

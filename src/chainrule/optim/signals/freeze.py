@@ -8,7 +8,8 @@ from chainc.dataclass import dataclass
 from chainc.ir import Node, describe
 from chainc.ir.errors import GraphError
 from chainrule.declare.arguments import several
-from chainrule.optim.signals.rules import Signals, require_parameter
+from chainrule.optim.signals.rule import Signals
+from chainrule.optim.signals.rules import require_parameter
 
 __all__ = ["freeze"]
 

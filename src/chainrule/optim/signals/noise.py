@@ -7,7 +7,7 @@ from chainc.ir import Node, scope
 from chainc.ops import astype, normal
 from chainrule.declare.arguments import number
 from chainrule.declare.leaves import step_counter
-from chainrule.optim.signals.rules import Signals
+from chainrule.optim.signals.rule import Signals
 
 __all__ = ["noise"]
 

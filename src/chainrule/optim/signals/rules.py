@@ -11,13 +11,12 @@ from chainc.ir.leaves import Slot
 from chainrule.declare.arguments import mapping, several
 from chainrule.declare.calls import answering
 from chainrule.declare.derivatives import node_of, nodes_of
+from chainrule.optim.signals.rule import Objective, Rule, Signals
 
 __all__ = ["LearningRule", "Signals", "backprop"]
 
-Signals = Mapping[Node, Node]  # by parameter, each of its parameter's type
-
 # From a loss and the parameters to change, a signal for each of them.
-LearningRule = Callable[[Node, Sequence[Node]], Signals]
+LearningRule = Callable[[Node, Sequence[Node]], Signals] | Rule
 
 
 def backprop(loss: Node, parameters: Sequence[Node]) -> Signals:
@@ -59,18 +58,14 @@ def parameters_of(loss: Node, given: Sequence[Node] | None) -> tuple[Node, ...]:
     return tuple(dict.fromkeys(chosen))
 
 
-def signals_for(rule: LearningRule, loss: Node, parameters: Sequence[Node]) -> Signals:
-    """What a rule gives, in the order of the parameters.
+def signals_for(rule: LearningRule, objective: Objective) -> Signals:
+    """What a rule gives, in the order of the parameters; last, those of its own parameters.
 
     Raises:
         GraphError: it gives something else than a signal for each of them.
     """
-    if not callable(rule):
-        raise GraphError(
-            f"minimize: a {type(rule).__name__} is no learning rule",
-            hint="give a function of the loss and its parameters, such as optim.backprop",
-        )
-    given: object = answering(rule, "the learning rule")(loss, parameters)
+    given: object = _asked(rule, objective)
+    parameters = objective.parameters
     if not isinstance(given, Mapping):
         raise GraphError(
             f"minimize: the learning rule gave a {type(given).__name__}",
@@ -82,13 +77,25 @@ def signals_for(rule: LearningRule, loss: Node, parameters: Sequence[Node]) -> S
                 f"minimize: the learning rule gave no signal for {describe(parameter)}",
                 hint="return one for every parameter that the rule is given",
             )
-    if len(given) > len(parameters):
+    if len(given) > len(parameters) and not isinstance(rule, Rule):
         raise GraphError(
             f"minimize: the learning rule gave {len(given)} signals for "
             f"{len(parameters)} parameters",
             hint="return one for every parameter that the rule is given, and no others",
         )
-    return {parameter: given[parameter] for parameter in parameters}
+    return {parameter: given[parameter] for parameter in dict.fromkeys((*parameters, *given))}
+
+
+def _asked(rule: LearningRule, objective: Objective) -> Signals:
+    if isinstance(rule, Rule):
+        return rule.signals(objective)
+    if not callable(rule):
+        raise GraphError(
+            f"minimize: a {type(rule).__name__} is no learning rule",
+            hint="give a function of the loss and its parameters, such as optim.backprop, "
+            "or a rule, such as learning.FeedbackAlignment()",
+        )
+    return answering(rule, "the learning rule")(objective.loss, objective.parameters)
 
 
 def check_signals(signals: Signals) -> None:

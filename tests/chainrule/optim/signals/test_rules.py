@@ -46,8 +46,8 @@ def test_backpropagation_gives_the_derivatives() -> None:
 
 def test_the_default_rule_is_backpropagation() -> None:
     loss, _ = regression()
-    rules: tuple[tuple[optim.LearningRule, ...], ...] = ((), (optim.backprop,))
-    plain, named = (optim.SGD(lr=0.1).minimize(loss, None, *rule) for rule in rules)
+    sgd = optim.SGD(lr=0.1)
+    plain, named = sgd.minimize(loss), sgd.minimize(loss, rule=optim.backprop)
     assert cr.Graph.of(plain.graph).text() == cr.Graph.of(named.graph).text()
 
 

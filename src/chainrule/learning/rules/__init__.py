@@ -1,0 +1,1 @@
+"""One rule a file: how each parameter learns which way to go."""
