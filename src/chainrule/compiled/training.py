@@ -362,7 +362,6 @@ class TrainingProgram(Compiled):
         return arrays if self._training.reads_rows else {**arrays, NO_DATA: np.zeros(1, np.uint8)}
 
     def _count(self, rows: Mapping[str, Array]) -> int:
-        """Rows of the data: inputs without rows may stand among them."""
         return len(rows[self._compiled.declared.form.batch_inputs[0]])
 
     def _check_batch(self, rows: Mapping[str, Array]) -> None:
