@@ -31,6 +31,7 @@ PICTURES = {
         f"{number}-{name}"
         for number, name in enumerate(["declared", *(step.name for step in PIPELINE)])
     ],
+    "gaussians": ["points"],
     "logistic_regression": ["gradient", "loss"],
     "mnist": ["memory", "network"],
     "plots": ["activations", "boundary", "gradients", "history", "layers", "network", "rates",
@@ -55,7 +56,7 @@ def test_every_example_is_tested() -> None:
     assert sorted(PICTURES) == sorted(path.stem for path in FOLDER.glob("*.py"))
 
 
-LONG = {"characters", "sequence_tasks"}  # trained once a night, and not twice
+LONG = {"characters", "gaussians", "sequence_tasks"}  # trained once a night, and not twice
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ and a notebook shows it. Equal input gives equal bytes; no display is needed.
 from chainrule.declare.calls import answer_calls
 from chainrule.plots.activations.functions import activation_functions as activation_functions
 from chainrule.plots.activations.histograms import activation_histograms as activation_histograms
-from chainrule.plots.boundaries import decision_boundary as decision_boundary
 from chainrule.plots.circles import network as network
 from chainrule.plots.classification import confusion as confusion
 from chainrule.plots.classification import roc as roc
@@ -20,6 +19,7 @@ from chainrule.plots.curves import history as history
 from chainrule.plots.curves import validation_curve as validation_curve
 from chainrule.plots.images.filters import filters as filters
 from chainrule.plots.images.maps import feature_maps as feature_maps
+from chainrule.plots.images.rows import image_rows as image_rows
 from chainrule.plots.images.saliency import saliency as saliency
 from chainrule.plots.images.sliding import sliding as sliding
 from chainrule.plots.images.volumes import volumes as volumes
@@ -27,6 +27,9 @@ from chainrule.plots.images.weights import weight_images as weight_images
 from chainrule.plots.landscape.surfaces import loss_surface as loss_surface
 from chainrule.plots.norms import gradient_norms as gradient_norms
 from chainrule.plots.paper.plot import Plot as Plot
+from chainrule.plots.plane.boundaries import decision_boundary as decision_boundary
+from chainrule.plots.plane.points import density as density
+from chainrule.plots.plane.points import points as points
 from chainrule.plots.rates import rates as rates
 from chainrule.plots.recording import Recording as Recording
 from chainrule.plots.recording import record as record

@@ -34,7 +34,7 @@ def weight_images(weights: object, shape: tuple[int, int] | None = None, *, most
     limit = count("weight_images", "most", most, hint=f"give a number from 1 to {MOST}")
     if limit > MOST:
         raise InputError(f"weight_images: most={most} are too many", hint=f"at most {MOST}")
-    height, width = _shape(matrix.shape[0], shape)
+    height, width = shape_of("weight_images", matrix.shape[0], shape)
     images = matrix.T[:limit].reshape(-1, height, width)
     units = matrix.shape[1]
     shown = f"{len(images)} of {units}" if len(images) < units else f"{units}"
@@ -42,18 +42,23 @@ def weight_images(weights: object, shape: tuple[int, int] | None = None, *, most
     return numbered(images, title)
 
 
-def _shape(size: int, given: object) -> tuple[int, int]:
+def shape_of(function: str, size: int, given: object) -> tuple[int, int]:
+    """Height and width of an image of so many pixels, by default a square.
+
+    Raises:
+        InputError: there is no such image.
+    """
     side = math.isqrt(size)
     if given is None and side * side == size:
         return side, side
     hint = f"give height and width with a product of {size}, such as shape=(1, {size})"
     if given is None:
-        raise InputError(f"weight_images: {size} inputs make no square image", hint=hint)
+        raise InputError(f"{function}: {size} inputs make no square image", hint=hint)
     if not isinstance(given, tuple) or len(given) != 2:
-        raise InputError(f"weight_images: shape={given!r} is no height and width", hint=hint)
-    height, width = (count("weight_images", "a side of shape", side, hint=hint) for side in given)
+        raise InputError(f"{function}: shape={given!r} is no height and width", hint=hint)
+    height, width = (count(function, "a side of shape", side, hint=hint) for side in given)
     if height * width != size:
         raise InputError(
-            f"weight_images: an image of {height}×{width} does not hold {size} inputs", hint=hint
+            f"{function}: an image of {height}×{width} does not hold {size} inputs", hint=hint
         )
     return height, width

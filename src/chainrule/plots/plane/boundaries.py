@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,37 +10,28 @@ from numpy.typing import NDArray
 
 from chainc.dataclass import dataclass
 from chainc.ir.errors import InputError
-from chainc.ir.leaves import Input
-from chainc.ir.types import Array
-from chainrule.compiled.function import Function, Numbers
 from chainrule.datasets.dataset import Dataset, Split
 from chainrule.declare.arguments import array, number
-from chainrule.declare.calls import answering
 from chainrule.evaluation.values import Floats
 from chainrule.plots.given import at_most, numbers
-from chainrule.plots.paper.plot import Plot, paper
+from chainrule.plots.paper.plot import Plot
 from chainrule.plots.paper.style import (
     BLUE,
     COLOURS,
     INK,
     MARKERS,
     VERMILLION,
-    label,
     legend_below,
     require_matplotlib,
 )
+from chainrule.plots.plane.panels import MOST_PANELS, SIDE, Predict, asked, grid, panels
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
-Predict = Function[Numbers] | Callable[[Array], Array]
 Data = Dataset | Split | tuple[object, object]
 
-SIDE = 100  # points along each axis at which the classifier is asked
-MARGIN = 0.12  # of the data's extent, on each side
-MOST_PANELS = 12
-ACROSS = 4
 SHADES = 10  # of probabilities
 
 
@@ -49,15 +40,6 @@ class _Points:
     x: Floats
     y: NDArray[np.int64]
     classes: tuple[str, ...]
-
-    def grid(self) -> tuple[Floats, Floats, NDArray[np.float32]]:
-        """Both axes, and every point of the plane shown as a row."""
-        low, high = self.x.min(axis=0), self.x.max(axis=0)
-        margin = MARGIN * np.maximum(high - low, 1e-3 + 1e-3 * np.abs(high))
-        sides = zip(low - margin, high + margin, strict=True)
-        first, second = (np.linspace(start, end, SIDE) for start, end in sides)
-        places = np.stack(np.meshgrid(first, second), axis=-1).reshape(-1, 2)
-        return first, second, places.astype(np.float32)
 
 
 def decision_boundary(
@@ -86,8 +68,8 @@ def decision_boundary(
     level = number("decision_boundary", "threshold", threshold, hint="0.5, or 0 for logits")
     chosen = dict(predict) if isinstance(predict, Mapping) else {"": predict}
     at_most("decision_boundary", "predictions", len(chosen), MOST_PANELS, "show fewer")
-    first, second, places = given.grid()
-    answers = {name: _ask(each, places) for name, each in chosen.items()}
+    first, second, places = grid(given.x)
+    answers = {name: asked("decision_boundary", each, places) for name, each in chosen.items()}
     at_most("decision_boundary", "classes", _count(given, answers), len(COLOURS), "show fewer")
     return _plot(given, first, second, answers, level)
 
@@ -95,21 +77,12 @@ def decision_boundary(
 def _plot(
     given: _Points, first: Floats, second: Floats, answers: Mapping[str, Floats], threshold: float
 ) -> Plot:
-    columns = min(len(answers), ACROSS)
-    rows = -(-len(answers) // columns)
-    size = (7.6, 6.6) if len(answers) == 1 else (max(3.8 * columns, 7), 4.0 * rows + 1.2)
     title = "Decision boundary"
-    with paper(title, *size) as figure:
-        grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
-        for axes, (name, answer) in zip(grid, answers.items(), strict=False):
+    with panels(title, list(answers)) as (figure, each):
+        for axes, answer in zip(each, answers.values(), strict=True):
             _fill(axes, first, second, answer, threshold)
             entries = _scatter(axes, given)
-            axes.set(title=label(name), xlabel="x₁", ylabel="x₂")
             axes.set(xlim=(first[0], first[-1]), ylim=(second[0], second[-1]))
-        for axes in grid[len(answers) :]:
-            axes.remove()
-        for axes in figure.axes:
-            axes.label_outer()
         legend_below(figure, entries)
     return Plot(figure, title)
 
@@ -146,41 +119,6 @@ def _checked(x: object, y: object, classes: tuple[str, ...]) -> _Points:
     at_most("decision_boundary", "classes", highest + 1, len(COLOURS), "show fewer classes")
     names = classes if len(classes) > highest else [f"class {k}" for k in range(highest + 1)]
     return _Points(points, labels.astype(np.int64), tuple(names))
-
-
-def _ask(predict: Predict, places: NDArray[np.float32]) -> Floats:
-    """One number a row, (rows,), or one score a class, (rows, classes)."""
-    if isinstance(predict, Function):
-        given: object = predict({_only_input(predict): places})
-    elif callable(predict):
-        given = answering(predict, "predict")(places)
-    else:
-        raise _no_prediction(f"a {type(predict).__name__}")
-    answer = np.asarray(given)
-    if isinstance(given, tuple) or answer.dtype.kind not in "fiub":
-        raise _no_prediction(f"a {type(given).__name__}")
-    if answer.ndim not in (1, 2) or len(answer) != len(places) or answer.shape[-1] == 0:
-        raise _no_prediction(f"{list(answer.shape)} for {len(places)} points")
-    scores = answer.astype(np.float64)
-    return scores[:, 0] if answer.ndim == 2 and answer.shape[1] == 1 else scores
-
-
-def _only_input(predict: Function[Numbers]) -> str:
-    keys = [
-        node.op.label
-        for node in predict.declared.leaves("input")
-        if isinstance(node.op, Input) and node.op.default is None
-    ]
-    if len(keys) != 1:
-        raise _no_prediction(f"a function of the inputs {', '.join(keys) or 'nothing'}")
-    return keys[0]
-
-
-def _no_prediction(got: str) -> InputError:
-    return InputError(
-        f"decision_boundary: predict gave {got}, not a number or a score a class for each point",
-        hint='give cr.compile(probability).bind(state), of one input ("batch", 2)',
-    )
 
 
 def _count(given: _Points, answers: Mapping[str, Floats]) -> int:

@@ -1,0 +1,1 @@
+"""The plane: what a network says at its points, and where the points lie."""
