@@ -10,7 +10,7 @@
 Declare        input, parameter, constant, size, nn, init, losses, metrics, augment, zoo
 Compute        the Array API's functions under their names, such as exp, sum, matmul, where
 Differentiate  grad, value_and_grad, jvp, vjp, hvp, jacobian, hessian, custom_gradient
-Train          Trainer, optim, schedules, regularize, training, compile, datasets, text
+Train          Trainer, optim, schedules, regularize, training, compile, datasets, text, acting
 See            draw, explain, derive, step_through, formula, plots
 Check          check_grad, check_backward
 """
@@ -64,6 +64,7 @@ __version__ = "0.1.0"
 bind_numpy()
 
 if TYPE_CHECKING:
+    from chainrule import acting as acting
     from chainrule import augment as augment
     from chainrule import datasets as datasets
     from chainrule import learning as learning
@@ -143,6 +144,7 @@ else:
         "Trainer": "chainrule.fitting.trainer",
         "Training": "chainrule.steps.loop",
         "TrainingProgram": "chainrule.compiled.training",
+        "acting": "chainrule.acting",
         "adaptive_avg_pool2d": "chainrule.declare.windows.resizing",
         "augment": "chainrule.augment",
         "avg_pool1d": "chainrule.declare.windows.pooling",

@@ -18,7 +18,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.odd import calls, compiled, declaring, fitting, imaging, learning, left_out, optimizing
+from tests.odd import (
+    acting,
+    calls,
+    compiled,
+    declaring,
+    fitting,
+    imaging,
+    learning,
+    left_out,
+    optimizing,
+)
 
 import chainc
 import chainrule as cr
@@ -28,7 +38,7 @@ ROWS = {
     **declaring.OPTIMIZERS, **optimizing.AROUND, **declaring.LAYERS, **declaring.AUGMENT,
     **imaging.ZOO, **imaging.FUNCTIONS, **imaging.LAYERS,
     **compiled.COMPILING, **compiled.TEACHING, **compiled.PLOTS, **fitting.TRAINERS,
-    **learning.RULES,
+    **learning.RULES, **acting.ACTING,
 }  # fmt: skip
 PARAMETERS = [(path, name) for path, arguments in ROWS.items() for name in arguments]
 ODD: dict[str, Any] = {

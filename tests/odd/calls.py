@@ -69,7 +69,7 @@ def things() -> Mapping[str, Any]:
     modules = {name: getattr(cr, name) for name in public}
     return {
         "cr": cr, "augment": cr.augment, "zoo": cr.zoo, "nn": nn, "optim": optim, "plots": cr.plots,
-        "datasets": cr.datasets, "text": cr.text, "learning": cr.learning,
+        "datasets": cr.datasets, "text": cr.text, "learning": cr.learning, "acting": cr.acting,
         "forward_forward": cr.learning.ForwardForward(),
         "writer": nn.Sequential(nn.Embedding(9, 4), nn.RNN(4, 9), name="writer"),
         "corpus": cr.text.Characters.of("to be or not"),

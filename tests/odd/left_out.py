@@ -10,6 +10,7 @@ STEPS = "called by text.sampler, which has a row"
 ABSENT = "what it needs is not installed everywhere"
 
 NAMES = {
+    "acting.Episodes": RESULT,
     "cr.Derivation": RESULT,
     "cr.Drawing": RESULT,
     "cr.Node": RESULT,

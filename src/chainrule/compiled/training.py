@@ -365,8 +365,7 @@ class TrainingProgram(Compiled):
         return len(rows[self._compiled.declared.form.batch_inputs[0]])
 
     def _check_batch(self, rows: Mapping[str, Array]) -> None:
-        batch_size = self._training.batch_size
-        found = self._count(rows)
+        batch_size, found = self._training.batch_size, self._count(rows)
         if found < batch_size:
             raise InputError(
                 f"the data has {found} rows, fewer than one batch of {batch_size}",
