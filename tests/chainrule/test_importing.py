@@ -110,8 +110,8 @@ def test_what_is_public_is_listed_and_nothing_else() -> None:
         assert getattr(cr, name) is not None
     modules = {name for name in PUBLIC if isinstance(getattr(cr, name), ModuleType)}
     assert modules == {
-        "acting", "augment", "datasets", "init", "losses", "metrics", "nn", "optim", "plots",
-        "regularize", "schedules", "text", "zoo",
+        "acting", "augment", "datasets", "init", "learning", "losses", "metrics", "nn", "optim",
+        "plots", "regularize", "schedules", "text", "zoo",
     }  # fmt: skip
     assert {name for name in dir(cr) if not name.startswith("_")} == set(PUBLIC)
     for family in (arithmetic, reduce, functional, leaves, transforms):
