@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from chainc.backends import compiled_cache
 from chainc.backends.llvm.target import NativeTarget
+from chainc.backends.llvm.wasm.target import WasmTarget
 from chainc.backends.numpy.target import NumpyTarget
 from chainc.backends.signature import Signature
 from chainc.backends.target import (
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from chainc.passes import Pass
     from chainc.rewriting.trace import Fired
 
-_ALL: tuple[Target, ...] = (NativeTarget(), NumpyTarget())
+_ALL: tuple[Target, ...] = (NativeTarget(), NumpyTarget(), WasmTarget())
 TARGETS: Mapping[str, Target] = {target.name: target for target in _ALL}
 
 

@@ -9,6 +9,7 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
+from chainc.backends.target import Target
 from chainc.interpreters import reference
 from chainc.interpreters.counting import KernelCounter, Work
 from chainc.ir import REGISTRY, Graph, Node, Op, Sample, apply, substitute
@@ -52,8 +53,8 @@ def _reference(graph: Graph, inputs: Values, states: Values) -> Sequence[Array]:
     return reference.evaluate(graph, inputs, states).outputs
 
 
-def _compiled(
-    target: str, passes: Sequence[Pass] | None
+def compiled_for(
+    target: str | Target, passes: Sequence[Pass] | None
 ) -> Callable[[Graph, Values, Values], Sequence[Array]]:
     def run(graph: Graph, inputs: Values, states: Values) -> Sequence[Array]:
         function = compile(graph, target=target, passes=passes).bind(State(states))
@@ -66,10 +67,10 @@ def _compiled(
 ROUNDING = {float32: 1e-6, float64: 1e-13}
 BACKENDS = (
     Backend("reference", _reference, {float32: 1e-14, float64: 1e-14}),
-    Backend("numpy", _compiled("numpy", None), ROUNDING),
-    Backend("numpy-without-passes", _compiled("numpy", ()), ROUNDING),
-    Backend("llvm", _compiled("llvm", None), ROUNDING),
-    Backend("llvm-without-passes", _compiled("llvm", ()), ROUNDING),
+    Backend("numpy", compiled_for("numpy", None), ROUNDING),
+    Backend("numpy-without-passes", compiled_for("numpy", ()), ROUNDING),
+    Backend("llvm", compiled_for("llvm", None), ROUNDING),
+    Backend("llvm-without-passes", compiled_for("llvm", ()), ROUNDING),
 )
 
 

@@ -78,7 +78,8 @@ def compile(
 
     Args:
         what: a node, several nodes, a graph, an optimizer's step, or a training.
-        target: "llvm" for machine code, "numpy" for NumPy source, or a target of your own.
+        target: "llvm" for machine code, "wasm" for WebAssembly, which `wasmtime` runs, "numpy" for
+            NumPy source, or a target of your own.
         threads: of a native training, at most; by default one a core, and a single one where a
             step is too small to share. The results do not depend on it.
         mode: of what is no training. "train" gives layers such as dropout the form that they have

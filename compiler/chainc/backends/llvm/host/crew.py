@@ -26,6 +26,7 @@ class Crew:
         self._busy = 0
         self._abandon = abandon
         self._threads: list[threading.Thread] = []
+        self._failed: list[Exception] = []
 
     def __enter__(self) -> Crew:
         try:
@@ -47,6 +48,8 @@ class Crew:
         if kind is not None:
             self._abandon()
         self._dismiss()
+        if self._failed and kind is None:
+            raise self._failed[0]
 
     def begin(self, work: Work) -> None:
         """On every thread."""
@@ -55,18 +58,26 @@ class Crew:
             task.put(work)
 
     def finished(self, seconds: float) -> bool:
-        """Waits so long at most; has every thread returned from its work?"""
+        """Waits so long at most; has every thread returned from its work?
+
+        What one of them has raised, this raises.
+        """
         with suppress(Empty):
             while self._busy:
                 self._done.get(timeout=seconds)
                 self._busy -= 1
+        if self._failed:
+            raise self._failed[0]
         return not self._busy
 
     def _wait(self, number: int) -> None:
         if len(self._tasks) > 1:
             _move_to_core(number)
         while (work := self._tasks[number].get()) is not None:
-            work(number)
+            try:
+                work(number)
+            except Exception as error:
+                self._failed.append(error)
             self._done.put(number)
 
     def _dismiss(self) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import ctypes
 import math
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from chainc.backends.llvm.machine_code.jit import (
     object_key,
     objects_of,
 )
-from chainc.backends.llvm.places import KeptCall, KeptFunction, findable
+from chainc.backends.llvm.places import CallPlaces, KeptCall, KeptFunction, findable
 from chainc.backends.llvm.processors.processor import Processor
 from chainc.backends.signature import Signature
 from chainc.backends.target import Known, Run
@@ -42,38 +43,36 @@ CODES_KEPT = 16  # for other sizes; what is bound keeps its own
 ENTRIES = ("bind", "run", "store")
 SIGNATURE = [ctypes.c_void_p, ctypes.c_void_p] + [ctypes.c_int64] * 3
 
-Linked = tuple[CallCode, Library]
+L = TypeVar("L")
 
 
-class NativeFunction:
-    """Makes code for the sizes it is bound to, or takes what an earlier process has kept of it."""
+class CompiledFunction(ABC, Generic[L]):
+    """Makes code for the sizes it is bound to; `L` is what that becomes to be called."""
 
     def __init__(
-        self, source: FunctionSource, processor: Processor, known: Known | None = None
+        self, source: FunctionSource, processor: Processor, facts: KeptFunction | None = None
     ) -> None:
         self._source = source
         self.processor = processor
-        self._known = known
-        self._codes: dict[tuple[int, ...], Linked] = {}
+        self._codes: dict[tuple[int, ...], tuple[CallCode, L]] = {}
         self._turn = threading.Lock()
-        self._facts = self._kept_facts() or self._keep(source.facts())
+        self._facts = facts or self._keep(source.facts())
 
     @property
     def signature(self) -> Signature:
         """What its callers must know."""
         return self._facts.signature
 
+    @abstractmethod
     def bind(self, state: Mapping[str, Array], *sizes: int) -> Run:
         """The function over state arrays, which updates change in place."""
-        code, library = self.code(*sizes)
-        return Binding(code, library, state, sizes).run
 
     def generated(self, *sizes: int) -> NativeCode:
         """What there is to see of the code for given sizes."""
         code, _ = self.code(*sizes)
         return NativeCode(lambda: code.whole, lambda: _storage(code), self.processor)
 
-    def code(self, *sizes: int) -> Linked:
+    def code(self, *sizes: int) -> tuple[CallCode, L]:
         """The code for given sizes: one for all numbers of rows up to the next power of two."""
         if self._facts.one_code:
             found = self._linked((self._capacity(sizes[0]),), by_rows=True)
@@ -84,20 +83,11 @@ class NativeFunction:
         assert found is not None, "code for given sizes can be made"
         return found
 
-    def timed_code(self, *sizes: int) -> FunctionCode:
-        """The code for given sizes with a clock around every kernel."""
-        self.code(*sizes)  # which finds out whether one code serves for all numbers of rows
-        by_rows = self._facts.one_code
-        chosen = (self._capacity(sizes[0]),) if by_rows else sizes
-        code = self._source.code(chosen, by_rows=by_rows, timed=True)
-        assert code is not None, "as without a clock"
-        return code
-
     def _capacity(self, rows: int) -> int:
         power = 1 << max(rows - 1, 0).bit_length()
         return min(power, BLOCK) if self._facts.independent else power
 
-    def _linked(self, sizes: tuple[int, ...], *, by_rows: bool) -> Linked | None:
+    def _linked(self, sizes: tuple[int, ...], *, by_rows: bool) -> tuple[CallCode, L] | None:
         """None where the code for these rows has to be made for each number of rows."""
         with self._turn:
             found = self._codes.pop(sizes, None)
@@ -110,15 +100,53 @@ class NativeFunction:
             return found
 
     @without_collection()
-    def _made(self, sizes: tuple[int, ...], by_rows: bool) -> Linked | None:
+    def _made(self, sizes: tuple[int, ...], by_rows: bool) -> tuple[CallCode, L] | None:
         code = self._source.code(sizes, by_rows=by_rows)
-        if code is None:
-            return None
+        return None if code is None else (code, self._loaded(code, sizes, by_rows))
+
+    @abstractmethod
+    def _loaded(self, code: FunctionCode, sizes: tuple[int, ...], by_rows: bool) -> L:
+        """What is called."""
+
+    def _kept(self, _sizes: tuple[int, ...], _by_rows: bool) -> tuple[CallCode, L] | None:
+        """What an earlier process has made."""
+        return None
+
+    def _keep(self, facts: KeptFunction) -> KeptFunction:
+        self._facts = facts
+        return facts
+
+
+class NativeFunction(CompiledFunction[Library]):
+    """A function in this process; it takes what an earlier one has kept of it."""
+
+    def __init__(
+        self, source: FunctionSource, processor: Processor, known: Known | None = None
+    ) -> None:
+        self.processor = processor
+        self._known = known
+        super().__init__(source, processor, self._kept_facts())
+
+    def bind(self, state: Mapping[str, Array], *sizes: int) -> Run:
+        """See `CompiledFunction`."""
+        code, library = self.code(*sizes)
+        return Binding(code, library, state, sizes).run
+
+    def timed_code(self, *sizes: int) -> FunctionCode:
+        """The code for given sizes with a clock around every kernel."""
+        self.code(*sizes)  # which finds out whether one code serves for all numbers of rows
+        by_rows = self._facts.one_code
+        chosen = (self._capacity(sizes[0]),) if by_rows else sizes
+        code = self._source.code(chosen, by_rows=by_rows, timed=True)
+        assert code is not None, "as without a clock"
+        return code
+
+    def _loaded(self, code: FunctionCode, sizes: tuple[int, ...], by_rows: bool) -> Library:
         name = object_key(code.text, self.processor, ["seldom"] if code.program.seldom else ())
         made = kept_objects(name, lambda: self._object_files(code))
         if self._known is not None and findable(code.places.outside, self._known.constants):
             records.keep(self._name("call", sizes, by_rows), KeptCall(code.places, name))
-        return code, _library(made)
+        return _library(made)
 
     def _object_files(self, code: FunctionCode) -> Sequence[bytes]:
         if code.program.seldom:
@@ -127,7 +155,7 @@ class NativeFunction:
 
     # what earlier processes have kept
 
-    def _kept(self, sizes: tuple[int, ...], by_rows: bool) -> Linked | None:
+    def _kept(self, sizes: tuple[int, ...], by_rows: bool) -> tuple[CallCode, Library] | None:
         if self._known is None:
             return None
         kept = records.kept(KeptCall, self._name("call", sizes, by_rows))
@@ -144,10 +172,9 @@ class NativeFunction:
         return None if self._known is None else records.kept(KeptFunction, self._name("function"))
 
     def _keep(self, facts: KeptFunction) -> KeptFunction:
-        self._facts = facts
         if self._known is not None:
             records.keep(self._name("function"), facts)
-        return facts
+        return super()._keep(facts)
 
     def _name(self, kind: str, *what: object) -> str:
         assert self._known is not None, "it has a name"
@@ -195,11 +222,11 @@ class Binding:
         for position, array in enumerate(kept):
             self._table[count + position] = array.ctypes.data
         self._call(self._enter, self._rows)
-        names = dict(zip(places.size_names or ("",), sizes or (1,), strict=False))
-        self._shapes = [_shape(type.shape, names) for type in places.outputs]
+        names = sizes_by_name(places, sizes)
+        self._shapes = [shape_of(type.shape, names) for type in places.outputs]
         self._dtypes = [type.dtype.numpy for type in places.outputs]
         self._by_row = [
-            (position, type.dtype.itemsize * math.prod(_shape(type.shape[1:], names)))
+            (position, type.dtype.itemsize * math.prod(shape_of(type.shape[1:], names)))
             for position, type in enumerate((*places.inputs, *places.outputs))
             if has_named_size(type.shape)
         ]
@@ -231,5 +258,11 @@ class Binding:
             raise self._code.failures.error(code)
 
 
-def _shape(shape: Sequence[Dim], sizes: Mapping[str, int]) -> tuple[int, ...]:
+def sizes_by_name(places: CallPlaces, sizes: Sequence[int]) -> Mapping[str, int]:
+    """Those that a function is bound to."""
+    return dict(zip(places.size_names or ("",), sizes or (1,), strict=False))
+
+
+def shape_of(shape: Sequence[Dim], sizes: Mapping[str, int]) -> tuple[int, ...]:
+    """With numbers for the names."""
     return static(bind_shape(tuple(shape), sizes))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from chainc.backends.epochs import Arrays, Epochs
-from chainc.backends.llvm.arena import aligned_bytes
+from chainc.backends.llvm.host.space import PROCESS, Space
 from chainc.backends.llvm.places import LoopPlaces
 from chainc.ir.errors import InputError
 from chainc.ir.types import Array
@@ -47,21 +47,25 @@ class RunMemory:
         epochs: int,
         readings: Array | None = None,
         outside: Sequence[Array] = (),
+        space: Space = PROCESS,
     ) -> None:
         self._code = code
         self._places = code.places
         self._state = state
+        self.space = space
         held_out = data if validation is None else validation
         self.validated = validation is not None  # there is other data to evaluate
-        self._history = np.zeros((epochs, code.places.layout.columns))
+        columns = code.places.layout.columns
+        self._history = space.zeros(8 * epochs * columns).view(np.float64).reshape(epochs, columns)
         self._readings = readings  # of the clock of a loop that is timed
         self._taken = 0  # records that have been handed out
-        self._arrays = [*self._placed(data, held_out), *outside]
-        self._table = np.array([array.ctypes.data for array in self._arrays], np.uint64)
-        self._arena = aligned_bytes(code.places.arena_bytes)
+        self._arrays = [*self._placed(data, held_out), *map(space.placed, outside)]
+        addresses = [space.address(array) for array in self._arrays]
+        self._table = space.placed(np.array(addresses, space.pointer))
+        self._arena = space.zeros(code.places.arena_bytes)
         self._words = self._arena[: control_block.BARRIERS].view(np.int64)
         self._write_scalars(data, held_out)
-        self.job = np.zeros(training.JOB_WORDS, np.int64)
+        self.job = space.zeros(8 * training.JOB_WORDS).view(np.int64)
         self.job[training.COUNT] = self._rows(data)
         self.job[training.HELD_OUT] = self._rows(held_out) if self.validated else 0
         self.job[training.BYTES] = self._bytes(code.places.layout.step)
@@ -70,7 +74,12 @@ class RunMemory:
     @property
     def addresses(self) -> tuple[int, int]:
         """The arena and the table."""
-        return self._arena.ctypes.data, self._table.ctypes.data
+        return self.space.address(self._arena), self.space.address(self._table)
+
+    @property
+    def job_address(self) -> int:
+        """The job."""
+        return self.space.address(self.job)
 
     @property
     def rows(self) -> int:
@@ -164,7 +173,8 @@ class RunMemory:
         if self._readings is not None:
             named["readings"] = self._readings
         places = sorted(self._places.table, key=self._places.table.__getitem__)
-        return [np.require(named[name], requirements=["C", "A"]) for name in places]
+        own = ("history", "readings")
+        return [named[name] if name in own else self.space.placed(named[name]) for name in places]
 
     def _rows(self, data: Arrays) -> int:
         return len(data[self._places.batches[0]])

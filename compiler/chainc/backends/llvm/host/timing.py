@@ -84,7 +84,7 @@ class _Steps:
         memory = self._memory
         memory.plan_again(self._first, count, self._seed)
         start = perf_counter()
-        self._train(*memory.addresses, memory.job.ctypes.data, 0, 1)
+        self._train(*memory.addresses, memory.job_address, 0, 1)
         seconds = perf_counter() - start
         memory.check()
         return seconds

@@ -7,8 +7,10 @@ times at once, and in a process that was forked.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Collection, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 
@@ -40,10 +42,19 @@ def threads_for(wanted: int | None) -> int:
     return min(wanted or cores(), cores(), control_block.MAX_THREADS)
 
 
-class _Entries:
+class Functions(Protocol):
+    """Machine code that is there to be called."""
+
+    def function(
+        self, name: str, result: type[ctypes.c_int64] | None, arguments: Sequence[type]
+    ) -> Function:
+        """A function by name."""
+
+
+class Entries:
     """The functions of a library, which stay as long as it does."""
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: Functions) -> None:
         self._library = library
         self.bind = library.function("bind", None, ROWS)
         self.store = library.function("store", None, ROWS)
@@ -51,31 +62,22 @@ class _Entries:
         self.validate = library.function("validate", None, JOB)
 
 
-class NativeTraining:
-    """A compiled training loop; each run has memory of its own.
+class LoopRunner(ABC):
+    """A compiled training loop; each run has memory of its own."""
 
-    `library` trains; what evaluates too may be made when it is first needed.
-    """
-
-    def __init__(
-        self,
-        code: LoopCode,
-        library: Library,
-        threads: int,
-        evaluating: Callable[[], Library] | None = None,
-    ) -> None:
+    def __init__(self, code: LoopCode, threads: int) -> None:
         self._code = code
         self._threads = threads
-        self._outside = code.outside
-        self._training = _Entries(library)
-        self._make = evaluating
 
-    @cached_property
-    def _evaluating(self) -> _Entries:
-        return self._training if self._make is None else _Entries(self._make())
+    @abstractmethod
+    def memory(
+        self, data: Arrays, validation: Arrays | None, state: Arrays, epochs: int
+    ) -> RunMemory:
+        """For a run of its own."""
 
-    def _entries(self, memory: RunMemory) -> _Entries:
-        return self._evaluating if memory.validated else self._training
+    @abstractmethod
+    def entries(self, memory: RunMemory) -> Entries:
+        """The functions that work on it."""
 
     @property
     def batch_size(self) -> int:
@@ -127,17 +129,11 @@ class NativeTraining:
         memory = self.memory(data, data, state, 1)
         self.copy_in(memory)
         with self.crew(memory) as crew:
-            crew.begin(self.work(self._evaluating.validate, memory))
+            crew.begin(self.work(self.entries(memory).validate, memory))
         memory.check()
         (record,) = memory.finished()
         assert record.validation is not None
         return np.asarray(record.validation[0])
-
-    def memory(
-        self, data: Arrays, validation: Arrays | None, state: Arrays, epochs: int
-    ) -> RunMemory:
-        """For a run of its own."""
-        return RunMemory(self._code, data, validation, state, epochs, outside=self._outside)
 
     def crew(self, memory: RunMemory) -> Crew:
         """The threads of a run."""
@@ -145,20 +141,20 @@ class NativeTraining:
 
     def work(self, function: Function, memory: RunMemory) -> Work:
         """The function over the memory, for each thread."""
-        given = (*memory.addresses, memory.job.ctypes.data)
+        given = (*memory.addresses, memory.job_address)
         return lambda thread: function(*given, thread, self._threads)
 
     def train(self, memory: RunMemory) -> Work:
         """The loop."""
-        return self.work(self._entries(memory).train, memory)
+        return self.work(self.entries(memory).train, memory)
 
     def copy_in(self, memory: RunMemory) -> None:
         """The state, from its arrays into the arena."""
-        self._copy(self._entries(memory).bind, memory)
+        self._copy(self.entries(memory).bind, memory)
 
     def copy_out(self, memory: RunMemory) -> None:
         """The state, back into its arrays."""
-        self._copy(self._entries(memory).store, memory)
+        self._copy(self.entries(memory).store, memory)
         memory.write_back()
 
     def _copy(self, function: Function, memory: RunMemory) -> None:
@@ -166,12 +162,45 @@ class NativeTraining:
         function(arena, table, self._code.places.layout.batch_size, 0, 1)
 
 
+class NativeTraining(LoopRunner):
+    """A loop in this process.
+
+    `library` trains; what evaluates too may be made when it is first needed.
+    """
+
+    def __init__(
+        self,
+        code: LoopCode,
+        library: Library,
+        threads: int,
+        evaluating: Callable[[], Library] | None = None,
+    ) -> None:
+        super().__init__(code, threads)
+        self._outside = code.outside
+        self._training = Entries(library)
+        self._make = evaluating
+
+    @cached_property
+    def _evaluating(self) -> Entries:
+        return self._training if self._make is None else Entries(self._make())
+
+    def entries(self, memory: RunMemory) -> Entries:
+        """See `LoopRunner`."""
+        return self._evaluating if memory.validated else self._training
+
+    def memory(
+        self, data: Arrays, validation: Arrays | None, state: Arrays, epochs: int
+    ) -> RunMemory:
+        """See `LoopRunner`."""
+        return RunMemory(self._code, data, validation, state, epochs, outside=self._outside)
+
+
 class _Run:
     """So many epochs that their history fits into memory."""
 
     def __init__(
         self,
-        training: NativeTraining,
+        training: LoopRunner,
         data: Arrays,
         validation: Arrays | None,
         state: Continued,
