@@ -153,17 +153,14 @@ class EpochEndGraph:
 
 @dataclass(frozen=True, eq=False)
 class TrainingStages:
-    """A step and its evaluation on their way to a loop; made when it is first asked for.
-
-    `report` says how their outputs are reported.
-    """
+    """A step and its evaluation on their way to a loop; made when it is first asked for."""
 
     step: Graph
     evaluation: Graph
     end: EpochEndGraph | None
     passes: Sequence[Pass]
     form: LoopForm
-    report: Callable[[], Reports]
+    report: Callable[[], Reports]  # how their outputs are reported
     budget: Budget | None = None
 
     @property

@@ -111,7 +111,7 @@ def declared(*, watch: bool = False) -> cr.Training:
 
 
 def test_names_are_those_of_the_targets() -> None:
-    assert tuple(TARGETS) == ("llvm", "numpy")
+    assert tuple(TARGETS) == ("llvm", "numpy", "wasm")
     for name, target in TARGETS.items():
         assert target.name == name
         assert target_named(name) is target
