@@ -1,8 +1,9 @@
-"""What all tests share: golden files, and how hypothesis draws."""
+"""What all tests share: golden files, how hypothesis draws, and threads."""
 
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["tests.browser"]
+
+# One process a core runs the tests: further threads of NumPy's products would wait in turns. NumPy
+# reads this when it is imported, here and in the processes that tests start.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 TESTS = Path(__file__).parent
 GOLDEN = TESTS / "golden"
