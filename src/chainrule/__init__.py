@@ -80,8 +80,6 @@ if TYPE_CHECKING:
     from chainrule.compiled.callbacks import TimeLimit as TimeLimit
     from chainrule.compiled.compilation import compile as compile
     from chainrule.compiled.function import Function as Function
-    from chainrule.compiled.graph import Graph as Graph
-    from chainrule.compiled.graph import parse as parse
     from chainrule.compiled.history import Result as Result
     from chainrule.compiled.state import State as State
     from chainrule.compiled.training import TrainingProgram as TrainingProgram
@@ -105,6 +103,8 @@ if TYPE_CHECKING:
     from chainrule.declare.windows.resizing import upsample as upsample
     from chainrule.drawing.drawing import Drawing as Drawing
     from chainrule.drawing.drawing import draw as draw
+    from chainrule.drawing.graph import Graph as Graph
+    from chainrule.drawing.graph import parse as parse
     from chainrule.drawing.rendering import RenderingError as RenderingError
     from chainrule.fitting.trainer import Trainer as Trainer
     from chainrule.optim import regularize as regularize
@@ -133,7 +133,7 @@ else:
         "Drawing": "chainrule.drawing.drawing",
         "EarlyStopping": "chainrule.steps.stopping",
         "Function": "chainrule.compiled.function",
-        "Graph": "chainrule.compiled.graph",
+        "Graph": "chainrule.drawing.graph",
         "NaNGuard": "chainrule.steps.stopping",
         "RenderingError": "chainrule.drawing.rendering",
         "Result": "chainrule.compiled.history",
@@ -173,7 +173,7 @@ else:
         "metrics": "chainrule.metrics",
         "nn": "chainrule.nn",
         "optim": "chainrule.optim",
-        "parse": "chainrule.compiled.graph",
+        "parse": "chainrule.drawing.graph",
         "plots": "chainrule.plots",
         "regularize": "chainrule.regularize",
         "schedules": "chainrule.schedules",

@@ -12,8 +12,8 @@ from chainc.ir import Node
 from chainc.ir.errors import ChainruleError, InputError
 from chainrule import __version__
 from chainrule.compiled.compiled import Compiled
-from chainrule.compiled.graph import Graph
 from chainrule.declare.graphs import Declaration, graph_of
+from chainrule.drawing.graph import Graph
 
 EXAMPLES = """\
 examples:

@@ -187,9 +187,10 @@ class NodeRoles:
         """The optimizer's boxes around what is computed to change a single layer."""
         boxes: dict[tuple[Box, str], Box] = {}
         paths: dict[Node, Path] = {}
+        optimizers = {box for value in self.updates.values() for box in _path(value)[:1]}
         for node in self.for_updates if self.by_layer else ():
             path, layers = _path(node), self._changed[node]
-            if path and len(layers) == 1:
+            if path and path[0] in optimizers and len(layers) == 1:
                 (layer,) = layers
                 box = boxes.setdefault((path[0], layer), Box(Scope(layer), path[0].order))
                 paths[node] = (path[0], box)

@@ -12,9 +12,9 @@ from chainc.ir.errors import GraphError
 from chainrule.declare.calls import answers_calls
 
 if TYPE_CHECKING:
-    from chainrule.compiled.graph import Graph
     from chainrule.compiled.stages import Rewritten, Stage
     from chainrule.drawing.drawing import Drawing
+    from chainrule.drawing.graph import Graph
     from chainrule.evaluation.cost import Cost
     from chainrule.views.plan import Plan
     from chainrule.views.provenance import Provenance
@@ -90,7 +90,7 @@ class Compiled:
     @cached_property
     def declared(self) -> Graph:
         """The graph before the first pass."""
-        from chainrule.compiled.graph import Graph
+        from chainrule.drawing.graph import Graph
 
         return Graph.of(self._declared)
 

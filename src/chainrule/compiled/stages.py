@@ -10,10 +10,10 @@ from chainc.ir import Node, describe
 from chainc.ir.errors import GraphError, InputError, Location
 from chainc.rewriting.change import change
 from chainc.rewriting.trace import Fired
-from chainrule.compiled.graph import Graph
 from chainrule.declare.arguments import is_one_of, text
 from chainrule.declare.calls import answers_calls
 from chainrule.drawing.drawing import Drawing
+from chainrule.drawing.graph import Graph
 from chainrule.writing.phrases import counted
 
 

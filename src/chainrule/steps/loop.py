@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from types import FrameType
+from typing import TYPE_CHECKING
 
+from chainc import ir
 from chainc.dataclass import dataclass
-from chainc.ir import Graph, Node, describe
+from chainc.ir import Node, describe
 from chainc.ir.errors import GraphError, InputError, user_frame
 from chainc.ir.leaves import run_seed
 from chainc.ir.types import has_named_size
@@ -20,6 +22,9 @@ from chainrule.steps.several import SeveralSteps, one_after_another
 from chainrule.steps.step import Step
 from chainrule.steps.stopping import StoppingRule
 from chainrule.writing.phrases import counted
+
+if TYPE_CHECKING:
+    from chainrule.drawing.graph import Graph
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,12 +74,18 @@ class Training:
     @property
     def graph(self) -> Graph:
         """One step: the loss, the metrics, and the updates."""
-        return graph_of(self, "train")
+        return _drawn(graph_of(self, "train"))
 
     @property
     def evaluation(self) -> Graph:
         """The loss and the metrics alone."""
-        return graph_of(self, "infer")
+        return _drawn(graph_of(self, "infer"))
+
+
+def _drawn(graph: ir.Graph) -> Graph:
+    from chainrule.drawing.graph import Graph  # who only trains does not wait for pictures
+
+    return Graph.of(graph)
 
 
 def training(
@@ -140,7 +151,7 @@ def training(
 
 def _read_rows(nodes: Sequence[Node]) -> bool:
     """Does an input have a size that is not known yet?"""
-    return any(has_named_size(node.shape) for node in Graph(tuple(nodes)).leaves("input"))
+    return any(has_named_size(node.shape) for node in ir.Graph(tuple(nodes)).leaves("input"))
 
 
 def _ending(declared: Training, rules: Sequence[StoppingRule]) -> Ending | None:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field, replace
+from typing import TYPE_CHECKING
 
+from chainc import ir
 from chainc.dataclass import dataclass
-from chainc.ir import Graph, Node, describe, substitute
+from chainc.ir import Node, describe, substitute
 from chainc.ir.errors import GraphError
 from chainc.ir.leaves import Slot
 from chainc.ops import equal, where
@@ -19,6 +21,9 @@ from chainrule.declare.derivatives import node_of
 from chainrule.declare.graphs import graph_of
 from chainrule.declare.leaves import step_counter
 from chainrule.writing.phrases import counted, listed
+
+if TYPE_CHECKING:
+    from chainrule.drawing.graph import Graph
 
 __all__ = ["Step"]
 
@@ -78,7 +83,9 @@ class Step:
     @property
     def graph(self) -> Graph:
         """The loss and all updates, pure."""
-        return graph_of(self, "train")
+        from chainrule.drawing.graph import Graph  # who only trains does not wait for pictures
+
+        return Graph.of(graph_of(self, "train"))
 
     def averaged(self, node: Node) -> Node:
         """A node in its form for inference, with the averages in place of the parameters.
@@ -92,7 +99,7 @@ class Step:
                 "averaged: this step keeps no averages",
                 hint="give the optimizer one: optim.SGD(0.1, average=optim.averages.ema(0.999))",
             )
-        return substitute(resolve(Graph((node,)), "infer"), self.averages).outputs[0]
+        return substitute(resolve(ir.Graph((node,)), "infer"), self.averages).outputs[0]
 
 
 def check_names(updates: Mapping[Node, Node]) -> None:

@@ -13,8 +13,8 @@ import pytest
 
 import chainrule as cr
 from chainc.drawing.detail import Detail
-from chainrule.compiled.graph import Graph
 from chainrule.drawing.drawing import Drawing, draw
+from chainrule.drawing.graph import Graph
 
 LEVELS: tuple[Detail, ...] = ("layers", "ops", "kernels")
 SVG = "{http://www.w3.org/2000/svg}"
@@ -151,7 +151,7 @@ def test_the_training_step_of_a_network_shows_layers_gradients_and_updates() -> 
     model = cr.nn.Sequential(cr.nn.Linear(64, 32), cr.nn.ReLU(), cr.nn.Linear(32, 10))
     loss = cr.losses.cross_entropy(model(x), y)
     step = cr.optim.SGD(lr=0.1, momentum=0.9).minimize(loss)
-    found = texts(Graph.of(step.graph).draw(detail="ops").svg())
+    found = texts(step.graph.draw(detail="ops").svg())
     assert {"linear1", "∂ linear1", "linear2", "∂ linear2", "cross_entropy", "sgd"} <= set(found)
     assert found.count("weight") == found.count("bias") == 2
     assert {"lr = 0.1", "momentum = 0.9", "× lr", "ReLU", "loss", "[64,32]"} <= set(found)
@@ -162,7 +162,7 @@ def test_a_training_step_opens_folded(optimizer: cr.optim.Optimizer) -> None:
     x, y = cr.input("x", ("batch", 64)), cr.input("y", ("batch",), dtype="int32")
     model = cr.nn.Sequential(cr.nn.Linear(64, 32), cr.nn.ReLU(), cr.nn.Linear(32, 10), name="net")
     step = optimizer.minimize(cr.losses.cross_entropy(model(x), y))
-    found = texts(Graph.of(step.graph).draw().svg())
+    found = texts(step.graph.draw().svg())
     assert found.count("net/linear1") == found.count("net/linear2") == 1
     assert {"layers closed", "linear1", "∂ linear1", "relu1", "cross_entropy"} <= set(found)
     assert "weight" not in found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chainc.dataclass import dataclass
-from chainc.ir import Node
+from chainc.ir import Node, scope
 from chainc.ir.errors import InputError
 from chainc.ops import arange, argsort, astype, concat
 from chainc.ops.runs.random import drawn_seed
@@ -42,8 +42,13 @@ class EvolutionStrategies(Rule):
         number(name, "sigma", self.sigma, above=0, hint="give a small number, such as 0.02")
 
     def signals(self, objective: Objective) -> Signals:
+        with scope(self.name):
+            return self._voted(objective)
+
+    def _voted(self, objective: Objective) -> Signals:
         parameters, pairs = objective.parameters, self.population // 2
-        seed, numbers = drawn_seed(), arange(pairs)
+        with scope("seed"):
+            seed, numbers = drawn_seed(), arange(pairs)
 
         def noise(number: Node) -> Signals:
             return directions(parameters, seed, number)
@@ -56,14 +61,17 @@ class EvolutionStrategies(Rule):
             )
             return carry, losses
 
-        _, losses = scan(lived, zeros_like(objective.loss), xs=numbers)
+        with scope("neighbours"):
+            _, losses = scan(lived, zeros_like(objective.loss), xs=numbers)
         assert isinstance(losses, tuple)
         up, down = losses
-        ranks = argsort(argsort(concat([up, down])))
-        share = (astype(ranks, up.type.dtype) / (self.population - 1) - 0.5) / self.population
-        votes = (share[:pairs] - share[pairs:]) / self.sigma
+        with scope("ranks"):
+            ranks = argsort(argsort(concat([up, down])))
+            share = (astype(ranks, up.type.dtype) / (self.population - 1) - 0.5) / self.population
+            votes = (share[:pairs] - share[pairs:]) / self.sigma
 
         def voted(number: Node, vote: Node) -> Signals:
             return {p: vote * e for p, e in noise(number).items()}
 
-        return summed(parameters, voted, xs=(numbers, votes))
+        with scope("votes"):
+            return summed(parameters, voted, xs=(numbers, votes))

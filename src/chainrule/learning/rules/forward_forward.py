@@ -64,7 +64,8 @@ class ForwardForward(Rule):
         labelled = self.negatives != "shuffle"
         examples = examples_of(type(self).__name__, network, labelled=labelled)
         with scope(self.name):
-            good, bad = examples.pair(self.negatives)
+            with scope("good and bad"):
+                good, bad = examples.pair(self.negatives)
             signals = dict(network.blocks[-1].pulled(network.error))
             for block in network.blocks[:-1]:
                 with scope(block.name.split("/")[-1]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chainc.autodiff import jvp
 from chainc.dataclass import dataclass
-from chainc.ir import Node
+from chainc.ir import Node, scope
 from chainc.ops.movement import as_flag
 from chainrule.declare.arguments import count
 from chainrule.learning.network import network_of
@@ -50,4 +50,5 @@ class ForwardGradient(Rule):
                 found.update({each: along[each] * (slope / self.samples) for each in group})
             return found
 
-        return summed(parameters, trial, count=self.samples)
+        with scope(self.name):
+            return summed(parameters, trial, count=self.samples)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from chainc.dataclass import dataclass
-from chainc.ir import Node
+from chainc.ir import Node, scope
 from chainc.ir.errors import GraphError
 from chainc.ir.types import static
 from chainc.ops import arange, astype, equal, reshape
@@ -41,7 +41,8 @@ class Numeric(Rule):
                 hint="use a smaller network, another rule such as "
                 f"learning.ForwardGradient(samples=8), or Numeric(limit={total})",
             )
-        return {each: self._differences(objective.loss, each) for each in objective.parameters}
+        with scope(self.name):
+            return {each: self._differences(objective.loss, each) for each in objective.parameters}
 
     def _differences(self, loss: Node, parameter: Node) -> Node:
         places = arange(prod(static(parameter.shape)))

@@ -40,6 +40,10 @@ class WeightPerturbation(_Perturbation):
     """
 
     def signals(self, objective: Objective) -> Signals:
+        with scope(self.name):
+            return self._summed(objective)
+
+    def _summed(self, objective: Objective) -> Signals:
         here = loss_at(objective.loss, {})
 
         def trial() -> Signals:
