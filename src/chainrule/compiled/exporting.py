@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from chainc import driver, ir
-from chainc.backends.llvm.processors.by_name import processor_named
+from chainc.backends.llvm.processors.by_name import PORTABLE, processor_named
+from chainc.backends.llvm.processors.processor import Processor
+from chainc.backends.llvm.wasm.target import WasmTarget
 from chainc.backends.standalone.artifacts import (
     artifacts,
     check_name,
@@ -15,9 +17,11 @@ from chainc.backends.standalone.artifacts import (
 )
 from chainc.backends.standalone.function_library import WantedFunction
 from chainc.backends.standalone.library import Wanted
+from chainc.backends.standalone.web.files import web_artifacts, web_function_artifacts
+from chainc.backends.target import Target
 from chainc.ir import Node, describe
 from chainc.ir.binding import bind_graph
-from chainc.ir.errors import ExportError, GraphError
+from chainc.ir.errors import ExportError, GraphError, InputError
 from chainc.ir.leaves import Input, initial_graph
 from chainc.ir.types import Array, Size, named
 from chainc.lowering.lower import lower
@@ -27,6 +31,9 @@ from chainrule.declare.arguments import count, path_of
 from chainrule.declare.graphs import graph_of
 from chainrule.steps.loop import Training
 from chainrule.writing.atomic import write_atomically
+
+Files = Callable[[Wanted], Mapping[str, bytes]]
+FunctionFiles = Callable[[WantedFunction], Mapping[str, bytes]]
 
 
 def export(
@@ -38,9 +45,9 @@ def export(
     loop: TrainingLoop,
     training: Training,
     predict: Node | None,
-    processor: str,
+    files: Files,
 ) -> tuple[Path, ...]:
-    """Compile a loop for C, and write the files; see `TrainingProgram.export`."""
+    """Compile a loop for C or a browser, and write the files; see `TrainingProgram.export`."""
     if not training.reads_rows:
         raise GraphError(
             "export: the training reads no data, and the files of a training do",
@@ -56,7 +63,37 @@ def export(
         epochs=training.epochs,
         seed=training.seed,
     )
-    return _write(path_of("export", folder), artifacts(wanted, processor_named(processor)))
+    return _write(path_of("export", folder), files(wanted))
+
+
+def files_for(target: Target, processor: str | None) -> Files:
+    """What makes the files of a training, for a browser or for C.
+
+    Raises:
+        InputError: there is no such processor, or a browser is asked for.
+    """
+    chosen = _processor(target, processor)
+    return web_artifacts if chosen is None else lambda wanted: artifacts(wanted, chosen)
+
+
+def files_for_function(target: Target, processor: str | None) -> FunctionFiles:
+    """The same of a function."""
+    chosen = _processor(target, processor)
+    if chosen is None:
+        return web_function_artifacts
+    return lambda wanted: function_artifacts(wanted, chosen)
+
+
+def _processor(target: Target, name: str | None) -> Processor | None:
+    """None stands for a browser."""
+    if not isinstance(target, WasmTarget):
+        return processor_named(PORTABLE if name is None else name)
+    if name is None:
+        return None
+    raise InputError(
+        f'export: a program of target "wasm" is not for the processor {name!r}',
+        hint='leave processor out, or compile for target "llvm"',
+    )
 
 
 def export_function(
@@ -66,12 +103,12 @@ def export_function(
     program: Program,
     values: Mapping[str, Array],
     rows: int,
-    processor: str,
+    files: FunctionFiles,
 ) -> tuple[Path, ...]:
-    """Compile a function and its values for C, and write the files; see `Function.export`."""
+    """Compile a function and its values, and write the files; see `Function.export`."""
     most = count("export", "rows", rows, hint="give the most rows that are computed at once")
     wanted = WantedFunction(check_name(name), program, values, most)
-    return _write(path_of("export", folder), function_artifacts(wanted, processor_named(processor)))
+    return _write(path_of("export", folder), files(wanted))
 
 
 def _initial(slots: Sequence[Node]) -> Program:

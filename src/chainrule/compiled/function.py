@@ -159,22 +159,21 @@ class Function(Compiled, Generic[R]):
         *,
         name: str,
         rows: int = 256,
-        processor: str = "portable",
+        processor: str | None = None,
     ) -> tuple[Path, ...]:
-        """Write the function, with the values that it is bound to inside, as files for C.
+        """Write the function, with the values that it is bound to inside, as files.
 
-        `NAME.o` and `libNAME.so` hold machine code that takes no memory and calls no library;
+        `NAME.o` and a library hold machine code that takes no memory and calls no other library;
         `NAME.h` says what they offer: `NAME_init` once, then `NAME_call` with the inputs, the
-        number of rows, and where the results go.
+        number of rows, and where the results go. A function of target "wasm" becomes modules for
+        browsers, and `NAME.js`, which calls them.
 
         Args:
             folder: made if it does not exist; files of these names are replaced.
             name: an identifier of C, with which every name in it begins.
             rows: how many are computed at once. A call takes no more than these where a row of
                 the results depends on several rows of the inputs.
-            processor: "portable" for any x86-64 with AVX2 and FMA under Linux, "native" for this
-                one, "x86-64", "x86-64-v3", "x86-64-v4", "aarch64" or "riscv64". If it is of
-                another kind than this one, a static library stands for the shared one.
+            processor: as for `TrainingProgram.export`.
 
         Returns:
             The files' paths.
@@ -187,7 +186,7 @@ class Function(Compiled, Generic[R]):
             LinkingError: there is no linker; install a C compiler or the extra "aot".
             ExportError: a file cannot be written.
         """
-        from chainrule.compiled.exporting import export_function
+        from chainrule.compiled.exporting import export_function, files_for_function
 
         return export_function(
             folder,
@@ -195,7 +194,7 @@ class Function(Compiled, Generic[R]):
             program=self._compiled.program,
             values=self._require_state(),
             rows=rows,
-            processor=processor,
+            files=files_for_function(self.target, processor),
         )
 
     def __call__(self, values: object = None, /, *others: object, **named: object) -> R:

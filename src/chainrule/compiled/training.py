@@ -310,22 +310,23 @@ class TrainingProgram(Compiled):
         *,
         name: str,
         predict: Node | None = None,
-        processor: str = "portable",
+        processor: str | None = None,
     ) -> tuple[Path, ...]:
         """Write the training loop as files that need no Python.
 
-        `NAME.o` and `libNAME.so` hold machine code that takes no memory and calls no library;
+        `NAME.o` and a library hold machine code that takes no memory and calls no other library;
         `NAME.h` says what they offer, and `main.c` trains with them on a data file. With
-        processor="native" a run leaves the same bits as one of target "llvm".
+        processor="native" a run leaves the same bits as one of target "llvm". A program of target
+        "wasm" becomes modules for browsers, `NAME.js`, which calls them, and a page that trains.
 
         Args:
             folder: made if it does not exist; files of these names are replaced.
             name: an identifier of C, with which every name in it begins.
             predict: a node with a result for each row, such as the logits, to be computed from
                 the parameters.
-            processor: "portable" for any x86-64 with AVX2 and FMA under Linux, "native" for this
-                one, "x86-64", "x86-64-v3", "x86-64-v4", "aarch64" or "riscv64". If it is of
-                another kind than this one, a static library stands for the shared one.
+            processor: "portable", or None, for any x86-64 with AVX2 and FMA under Linux, "native"
+                for this one, "x86-64", "x86-64-v3", "x86-64-v4", "aarch64" or "riscv64". If it is
+                of another kind than this one, a static library stands for the shared one.
 
         Returns:
             The files' paths.
@@ -337,7 +338,7 @@ class TrainingProgram(Compiled):
             LinkingError: there is no linker; install a C compiler or the extra "aot".
             ExportError: a file cannot be written.
         """
-        from chainrule.compiled.exporting import export
+        from chainrule.compiled.exporting import export, files_for
 
         return export(
             folder,
@@ -347,7 +348,7 @@ class TrainingProgram(Compiled):
             loop=self._compiled.loop,
             training=self._training,
             predict=predict,
-            processor=processor,
+            files=files_for(self.target, processor),
         )
 
     def _check(self, data: Data, hyperparameters: Mapping[str, float]) -> dict[str, Array]:

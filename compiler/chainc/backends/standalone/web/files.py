@@ -1,0 +1,109 @@
+"""The files of a program of WebAssembly: modules, a script with types, a page, and what they say.
+
+Script and page are files beside this one; what is about the program is put before them.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from string import Template
+
+from chainc.backends.llvm.processors.wasm32 import WASM32, WASM32_RELAXED
+from chainc.backends.llvm.wasm.linker import Module, linked_module
+from chainc.backends.standalone.function_library import (
+    ENTRIES,
+    FunctionInterface,
+    StandaloneFunction,
+    WantedFunction,
+    standalone_function,
+)
+from chainc.backends.standalone.interface import Interface
+from chainc.backends.standalone.library import Standalone, Wanted, standalone
+from chainc.backends.standalone.web.describing import of_function, of_training
+from chainc.backends.standalone.web.reading import function_readme, training_readme
+from chainc.backends.standalone.web.types import function_types, training_types
+
+FOR_THREADS = ("begin", "train_thread")  # there are none
+PAGE = "index.html"
+README = "README.md"
+
+
+def web_artifacts(wanted: Wanted) -> Mapping[str, bytes]:
+    """The content of each file of a training, by name.
+
+    Raises:
+        GraphError: the program cannot be native code.
+        LinkingError: LLVM's object file is not as it should be.
+    """
+    made = [standalone(wanted, each) for each in (WASM32, WASM32_RELAXED)]
+    interface = made[0].interface
+    entries = [name for name in interface.functions if name not in FOR_THREADS]
+    modules = _modules(wanted.name, made, entries, interface.arena_bytes)
+    script = f"{of_training(interface, modules)}\n{_text('shared.js')}\n{_text('training.js')}"
+    return {
+        **{name: module.content for name, module in modules.items()},
+        **_described(wanted.name, script, training_types(interface)),
+        PAGE: _page(interface, script, modules).encode(),
+        README: training_readme(interface, modules).encode(),
+    }
+
+
+def web_function_artifacts(wanted: WantedFunction) -> Mapping[str, bytes]:
+    """The content of each file of a function, by name.
+
+    Raises:
+        GraphError: the function cannot be native code.
+        LinkingError: LLVM's object file is not as it should be.
+    """
+    made = [standalone_function(wanted, each) for each in (WASM32, WASM32_RELAXED)]
+    interface: FunctionInterface = made[0].interface
+    modules = _modules(wanted.name, made, ENTRIES, interface.arena_bytes)
+    script = f"{of_function(interface, modules)}\n{_text('shared.js')}\n{_text('function.js')}"
+    return {
+        **{name: module.content for name, module in modules.items()},
+        **_described(wanted.name, script, function_types(interface)),
+        README: function_readme(interface, modules).encode(),
+    }
+
+
+def _modules(
+    name: str,
+    made: Sequence[Standalone] | Sequence[StandaloneFunction],
+    entries: Sequence[str],
+    room: int,
+) -> Mapping[str, Module]:
+    """By their files: the one for every browser, and the one with fused arithmetic."""
+    exports = {f"{name}_{entry}": entry for entry in entries}
+    linked = [linked_module(each.object_file, exports, room) for each in made]
+    return dict(zip((f"{name}.wasm", f"{name}.fused.wasm"), linked, strict=True))
+
+
+def _described(name: str, script: str, types: str) -> Mapping[str, bytes]:
+    told = f'// The program "{name}". Made by Chainrule: do not change.\n'
+    return {f"{name}.js": (told + script).encode(), f"{name}.d.ts": (told + types).encode()}
+
+
+def _text(name: str) -> str:
+    return (Path(__file__).parent / name).read_text(encoding="utf-8")
+
+
+def _page(interface: Interface, script: str, modules: Mapping[str, Module]) -> str:
+    """With all of it inside, so that it may be opened from a disk."""
+    contents = [base64.b64encode(module.content).decode() for module in modules.values()]
+    inside = f"\n{script}\nconst MODULES = {json.dumps(contents)};\n{_text('page.js')}"
+    style = _text("page.css")
+    return Template(_text("page.html")).substitute(
+        name=interface.name,
+        script=inside,
+        script_hash=_hash(inside),
+        style=style,
+        style_hash=_hash(style),
+    )
+
+
+def _hash(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -1,0 +1,113 @@
+"""The README of a program of WebAssembly."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from string import Template
+
+from chainc.backends.llvm.wasm.linker import PAGE_BYTES, STACK_BYTES, Module
+from chainc.backends.standalone.function_library import FunctionInterface
+from chainc.backends.standalone.interface import Interface, RowArray
+
+README = Template("""\
+# $name
+
+A $what that runs in a browser, made by Chainrule. It needs no server but for files, and nothing
+leaves the machine.
+
+| file | bytes | what it is |
+|---|---|---|
+$modules
+| `$name.js` | | a module of JavaScript that loads one of them and calls it |
+| `$name.d.ts` | | its types |
+$page
+## Memory
+
+$plan bytes are the program's own: $stack of stack, constants, and an arena of $arena. The rows
+that it is given come on top, as many as `load` is told. Memory is made once, in pages of
+$page_bytes bytes, and never grows; the modules import it and nothing else.
+
+## Use
+
+$use
+Serve the modules with the type `application/wasm`. Where a page has a content-security policy, its
+`script-src` needs `'wasm-unsafe-eval'`.
+
+## Bits
+
+`$name.wasm` rounds each product and each sum. It leaves the same bits in every browser, and in
+Python with `target="wasm"`: those of any x86-64 processor without fused multiply-add.$seeds
+
+`$name.fused.wasm` rounds a product with its sum once where the processor can, which is quicker. Its
+bits differ from the other module's in the last places, and may differ between machines. `load`
+takes it where the browser knows its instructions; with `fused: false` it never does.
+""")
+
+TRAIN = Template("""\
+```js
+import { load } from "./$name.js";
+
+const training = await load({ rows: 1000 });
+training.data({ $data });
+for (const { outputs } of training.train($epochs)) console.log(outputs);
+const state = training.state(); // bytes to be kept; training.restore(state) goes on from there
+```
+
+An epoch takes as long as it takes: on a page that is to stay awake, do this in a worker. `train`
+stops between two epochs when nobody asks for the next.
+
+""")
+CALL = Template("""\
+```js
+import { load } from "./$name.js";
+
+const computation = await load({ rows: 1 });
+console.log(computation.call({ $data }));
+```
+
+""")
+SEEDS = """ Two
+runs of the same seed and rows are equal to the last bit, however they are cut into epochs."""
+PAGE = "| `index.html` | | a page with all of it inside, which may be opened from a disk |\n"
+TOLD = ("for every browser", "with fused multiply-add, for browsers with relaxed SIMD")
+
+
+def training_readme(interface: Interface, modules: Mapping[str, Module]) -> str:
+    """The text, with the sizes of the modules."""
+    data = _given(interface.inputs)
+    use = TRAIN.substitute(name=interface.name, data=data, epochs=interface.epochs)
+    arena = interface.arena_bytes
+    return _printed(
+        interface.name, modules, arena, what="training", page=PAGE, use=use, seeds=SEEDS
+    )
+
+
+def function_readme(interface: FunctionInterface, modules: Mapping[str, Module]) -> str:
+    """The same of a function."""
+    data = _given([each.array for each in interface.inputs])
+    use = CALL.substitute(name=interface.name, data=data)
+    arena = interface.arena_bytes
+    return _printed(interface.name, modules, arena, what="function", page="", use=use, seeds="")
+
+
+def _given(arrays: Sequence[RowArray]) -> str:
+    """The properties of an object, from variables of the names that C has."""
+    named = [(each.key, each.word) for each in arrays]
+    return ", ".join(word if key == word else f"{json.dumps(key)}: {word}" for key, word in named)
+
+
+def _printed(name: str, modules: Mapping[str, Module], arena: int, **holes: str) -> str:
+    rows = [
+        f"| `{file}` | {len(module.content):,} | {told} |"
+        for (file, module), told in zip(modules.items(), TOLD, strict=True)
+    ]
+    return README.substitute(
+        holes,
+        name=name,
+        modules="\n".join(rows),
+        plan=f"{next(iter(modules.values())).end:,}",
+        stack=f"{STACK_BYTES:,}",
+        arena=f"{arena:,}",
+        page_bytes=f"{PAGE_BYTES:,}",
+    )

@@ -1,0 +1,82 @@
+"""TypeScript's declarations of the script of a program."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from string import Template
+
+from chainc.backends.standalone.function_library import Argument, FunctionInterface
+from chainc.backends.standalone.interface import Interface, Prediction, RowArray
+
+ARRAYS = {
+    "float32": "Float32Array",
+    "float64": "Float64Array",
+    "int32": "Int32Array",
+    "int64": "BigInt64Array",
+    "uint8": "Uint8Array",
+    "bool": "Uint8Array",
+}
+PREDICTING = Template("""
+/** What a prediction needs. */
+export interface Given {
+$fields
+}
+""")
+PREDICT = Template("""\
+    /** $shape for each row, from the parameters as they are. */
+    predict(inputs: Given): $kind;
+""")
+
+
+def training_types(interface: Interface) -> str:
+    """All that can be called, with the names of this program."""
+    prediction = interface.prediction
+    kinds = {ARRAYS[each.buffer.type.dtype.name] for each in interface.tensors}
+    return _template("training.d.ts").substitute(
+        outputs="\n".join(f"    {json.dumps(each)}: number;" for each in interface.outputs),
+        inputs=_fields(interface.inputs),
+        predicting=PREDICTING.substitute(fields=_fields(prediction.inputs)) if prediction else "",
+        tensors="\n".join(f"    | {json.dumps(each.key)}" for each in interface.tensors),
+        arrays=" | ".join(sorted(kinds)),
+        batch=interface.batch_size,
+        predict=_predict(prediction) if prediction else "",
+    )
+
+
+def function_types(interface: FunctionInterface) -> str:
+    """The same of a function."""
+    given, results = (
+        "\n".join(_field(each.array, _whole(each)) for each in arguments)
+        for arguments in (interface.inputs, interface.outputs)
+    )
+    return _template("function.d.ts").substitute(inputs=given, outputs=results)
+
+
+def _template(name: str) -> Template:
+    return Template((Path(__file__).parent / name).read_text(encoding="utf-8"))
+
+
+def _fields(arrays: Sequence[RowArray]) -> str:
+    return "\n".join(_field(each, " for each row") for each in arrays)
+
+
+def _field(rows: RowArray, each: str) -> str:
+    kind = ARRAYS[rows.dtype.name] + (" | Uint8Array" if rows.may_be_bytes else "")
+    told = f"{_shape(rows)}{each}"
+    told += "" if rows.bound is None else f", from 0 to {rows.bound - 1}"
+    return f"    /** {told}. */\n    {json.dumps(rows.key)}: {kind};"
+
+
+def _whole(argument: Argument) -> str:
+    return " for each row" if argument.has_rows else " in all"
+
+
+def _predict(prediction: Prediction) -> str:
+    output = prediction.output
+    return PREDICT.substitute(shape=_shape(output), kind=ARRAYS[output.dtype.name])
+
+
+def _shape(rows: RowArray) -> str:
+    return " × ".join(map(str, rows.row_shape)) or "1"
