@@ -30,10 +30,10 @@ def processor_named(name: object) -> Processor:
     Raises:
         InputError: there is no such choice.
     """
-    if name == "native":
-        return host()
     if isinstance(name, str) and name in FIXED:
         return FIXED[name]
+    if isinstance(name, str) and name == "native":
+        return host()
     others = ", ".join(f'"{each}"' for each in FIXED if each != PORTABLE)
     raise InputError(
         f"export: there is no processor {name!r}",
