@@ -95,6 +95,7 @@ python -m tests.benchmarks.peak             # the peak of a core alone
 python -m tests.benchmarks.accuracy folder  # how well and how fast digits are learned
 python -m tests.benchmarks.sequences        # recurrent networks, a Transformer, sampling
 python -m tests.benchmarks.shakespeare file # how well and how fast a text is learned
+python -m tests.benchmarks.acting           # cart-pole, with the environment in the loop
 ```
 """
 

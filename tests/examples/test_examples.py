@@ -24,6 +24,8 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 PICTURES = {
     "beam_search": [],
+    "cart_pole": ["returns"],
+    "catch": ["caught"],
     "characters": ["network"],
     "circuits": ["G1", "G2", "G2-stabilized", "G3", "G4", "G5", "G5-gradient", "G6"],
     "digits": ["gradient", "declared", *(step.name for step in PIPELINE)],
@@ -32,6 +34,7 @@ PICTURES = {
         for number, name in enumerate(["declared", *(step.name for step in PIPELINE)])
     ],
     "gaussians": ["points"],
+    "grid_world": [],
     "logistic_regression": ["gradient", "loss"],
     "mnist": ["memory", "network"],
     "plots": ["activations", "boundary", "gradients", "history", "layers", "network", "rates",
@@ -56,7 +59,9 @@ def test_every_example_is_tested() -> None:
     assert sorted(PICTURES) == sorted(path.stem for path in FOLDER.glob("*.py"))
 
 
-LONG = {"characters", "gaussians", "sequence_tasks"}  # trained once a night, and not twice
+LONG = {  # trained once a night, and not twice
+    "cart_pole", "catch", "characters", "gaussians", "grid_world", "sequence_tasks",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
