@@ -16,7 +16,6 @@ from chainc.ops import (
     maximum,
     min,
     permute_dims,
-    reshape,
     sqrt,
     square,
     stack,
@@ -101,8 +100,7 @@ def nt_xent(
         first: floating-point (rows, features), what one view of each row becomes.
         second: the same of another view, in the same order.
         temperature: how far apart similarities count as different; the lower, the closer.
-        reduction: "mean", "sum" over both views of all rows, or "none" for each, the first views
-            before the second.
+        reduction: "mean", "sum" over both views of all rows, or "none" for each: (rows, 2).
 
     Raises:
         DTypeError: either is not floating-point.
@@ -121,13 +119,18 @@ def nt_xent(
         )
     with scope("nt_xent"):
         one, other = _direction(first), _direction(second)
-        both = reshape(stack([one, other]), (-1, first.shape[1]))
-        place = arange(both.shape[0], "int32")
-        alike = scale * (both @ permute_dims(both, (1, 0)))
-        others = where(equal(expand_dims(place, 1), place), -math.inf, alike)
         pairs = scale * sum(one * other, axis=1)
-        losses = logsumexp(others, axis=1) - reshape(stack([pairs, pairs]), both.shape[:1])
-        return reduced(losses, None, reduction)
+        losses = [_among_all(one, other, scale), _among_all(other, one, scale)]
+        return reduced(stack([each - pairs for each in losses], axis=1), None, reduction)
+
+
+def _among_all(views: Node, others: Node, scale: float) -> Node:
+    """The logarithm of Σ e^similarity of each view to all others, of both kinds."""
+    place = arange(views.shape[0], "int32")
+    itself = equal(expand_dims(place, 1), place)
+    alike = where(itself, -math.inf, scale * (views @ permute_dims(views, (1, 0))))
+    apart = scale * (views @ permute_dims(others, (1, 0)))
+    return logsumexp(stack([alike, apart]), axis=(0, 2))
 
 
 def _direction(x: Node) -> Node:

@@ -169,7 +169,8 @@ CASES: dict[str, tuple[Declared, float | Floats]] = {
     ),
     "nt xent": (lambda n: losses.nt_xent(n["z"], n["t"], 0.3), nt_xent(0.3).mean()),
     "nt xent of rows": (
-        lambda n: losses.nt_xent(n["z"], n["t"], 0.3, reduction="none"), nt_xent(0.3)
+        lambda n: losses.nt_xent(n["z"], n["t"], 0.3, reduction="none"),
+        nt_xent(0.3).reshape(2, N).T,
     ),
 }  # fmt: skip
 
