@@ -102,7 +102,7 @@ def new_game() -> Game:
 def points_of(game: Game, steps: tuple[optim.Step, optim.Step]) -> Callable[[int, float], Points]:
     """What the generator makes after training, from a seed; the game is compiled once."""
     d, g = steps
-    program = cr.compile(cr.training([d, g], epochs=EPOCHS, batch_size=BATCH))
+    program = cr.compile(cr.training([d, g], epochs=EPOCHS, batch_size=BATCH), threads=1)
     sample = cr.compile(game.fake, batch=SAMPLES)
 
     def play(seed: int, penalty: float) -> Points:

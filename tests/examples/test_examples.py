@@ -23,12 +23,15 @@ from chainrule import datasets, nn, text
 SVG = "{http://www.w3.org/2000/svg}"
 
 PICTURES = {
+    "autoencoders": ["images"],
     "beam_search": [],
     "cart_pole": ["returns"],
     "catch": ["caught"],
     "characters": ["network"],
     "circuits": ["G1", "G2", "G2-stabilized", "G3", "G4", "G5", "G5-gradient", "G6"],
+    "density": ["density", "drawn"],
     "digits": ["gradient", "declared", *(step.name for step in PIPELINE)],
+    "digits_gan": ["images"],
     "draw_passes": [
         f"{number}-{name}"
         for number, name in enumerate(["declared", *(step.name for step in PIPELINE)])
@@ -36,6 +39,7 @@ PICTURES = {
     "gaussians": ["points"],
     "grid_world": [],
     "logistic_regression": ["gradient", "loss"],
+    "missing": ["filled", "roc"],
     "mnist": ["memory", "network"],
     "plots": ["activations", "boundary", "gradients", "history", "layers", "network", "rates",
               "surface", "valley", "weights"],
@@ -46,6 +50,7 @@ PICTURES = {
     "standalone": [],
     "symmetry": ["gradient"],
     "try_linear": ["one-layer", "three-layers"],
+    "without_labels": ["centres"],
     "xor": ["network"],
 }  # fmt: skip
 
@@ -60,7 +65,8 @@ def test_every_example_is_tested() -> None:
 
 
 LONG = {  # trained once a night, and not twice
-    "cart_pole", "catch", "characters", "gaussians", "grid_world", "sequence_tasks",
+    "autoencoders", "cart_pole", "catch", "characters", "density", "digits_gan", "gaussians",
+    "grid_world", "missing", "sequence_tasks", "without_labels",
 }  # fmt: skip
 
 
