@@ -18,26 +18,9 @@ def loss_at(loss: Node, values: Mapping[Node, Node]) -> Node:
     return substitute(resolve(Graph((loss,)), "train"), values).outputs[0]
 
 
-def directions(
-    parameters: Sequence[Node], seed: Node | None = None, number: Node | None = None
-) -> Signals:
-    """A normal direction for each parameter.
-
-    Args:
-        parameters: to go along.
-        seed: with `number`, for directions that are the same wherever both are.
-        number: which of the directions of the seed.
-    """
-    return {
-        parameter: normal(
-            parameter.shape,
-            seed,
-            number,
-            stream=None if seed is None else f"direction/{position}",
-            dtype=parameter.type.dtype,
-        )
-        for position, parameter in enumerate(parameters)
-    }
+def directions(parameters: Sequence[Node]) -> Signals:
+    """A normal direction for each parameter."""
+    return {each: normal(each.shape, dtype=each.type.dtype) for each in parameters}
 
 
 def summed(

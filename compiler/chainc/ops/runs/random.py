@@ -176,11 +176,6 @@ def _joined(words: Node) -> Node:
     return sum(astype(words, int64) * constant(np.array([1 << 31, 1])))
 
 
-def drawn_seed() -> Node:
-    """A seed, new in each step: for draws that are made twice, where their steps are given too."""
-    return _joined(random_bits((2,)))
-
-
 def _key(seed: Operand | None, step: Operand | None) -> tuple[Node, Node]:
     """Those given; without a seed those of the run, so that each step draws new numbers."""
     if seed is None:

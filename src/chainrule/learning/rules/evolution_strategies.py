@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import prod
+
 from chainc.dataclass import dataclass
 from chainc.ir import Node, scope
 from chainc.ir.errors import InputError
-from chainc.ops import arange, argsort, astype, concat
-from chainc.ops.runs.random import drawn_seed
+from chainc.ir.types import DType, int64, static
+from chainc.ops import arange, argsort, astype, concat, reshape, take, uniform
 from chainrule.declare.arguments import count, number
-from chainrule.learning.trials import directions, loss_at, summed, zeros_like
+from chainrule.declare.init import normal
+from chainrule.learning.trials import loss_at, summed, zeros_like
 from chainrule.optim.signals.rule import Objective, Rule, Signals
+from chainrule.optim.slots import beside
 from chainrule.sequences.scan import scan
 
 __all__ = ["EvolutionStrategies"]
+
+WIDTH = 64  # numbers in a row of the table of noise
+LEAST = 2**14  # rows that it has
 
 
 @dataclass(frozen=True)
 class EvolutionStrategies(Rule):
     """Moves towards neighbours by the rank of their losses, which need have no derivative.
 
-    Neighbours come in pairs, w + σε and w - σε; the losses count by their ranks, from -½ to ½. The
-    noise is drawn again where it is used, so that nothing but losses is kept of a neighbour
-    (Salimans et al. 2017, arXiv 1703.03864).
+    Neighbours come in pairs, w + σε and w - σε; the losses count by their ranks, from -½ to ½. All
+    noise stands in one table, drawn from the seed; that of a pair begins at a random row of it, so
+    that nothing but the row and two losses is kept of a pair (Salimans et al. 2017,
+    arXiv 1703.03864).
 
     Attributes:
         population: neighbours a step, an even number.
@@ -42,36 +51,67 @@ class EvolutionStrategies(Rule):
         number(name, "sigma", self.sigma, above=0, hint="give a small number, such as 0.02")
 
     def signals(self, objective: Objective) -> Signals:
-        with scope(self.name):
-            return self._voted(objective)
-
-    def _voted(self, objective: Objective) -> Signals:
         parameters, pairs = objective.parameters, self.population // 2
-        with scope("seed"):
-            seed, numbers = drawn_seed(), arange(pairs)
+        with scope(self.name):
+            noise = _Noise(parameters)
+            with scope("noise"):
+                starts = noise.starts(pairs)
+            up, down = self._lived(objective.loss, noise, starts)
+            with scope("ranks"):
+                votes = self._votes(argsort(argsort(concat([up, down]))), up.type.dtype)
 
-        def noise(number: Node) -> Signals:
-            return directions(parameters, seed, number)
+            def voted(start: Node, vote: Node) -> Signals:
+                return {p: vote * e for p, e in noise.from_row(start).items()}
 
-        def lived(carry: Node, number: Node) -> tuple[Node, tuple[Node, Node]]:
-            moved = {p: self.sigma * e for p, e in noise(number).items()}
-            losses = (
-                loss_at(objective.loss, {p: p + step for p, step in moved.items()}),
-                loss_at(objective.loss, {p: p - step for p, step in moved.items()}),
-            )
-            return carry, losses
+            with scope("votes"):
+                return summed(parameters, voted, xs=(starts, votes))
+
+    def _lived(self, loss: Node, noise: _Noise, starts: Node) -> tuple[Node, Node]:
+        """The losses of both neighbours of each pair."""
+
+        def life(carry: Node, start: Node) -> tuple[Node, tuple[Node, Node]]:
+            moved = {p: self.sigma * e for p, e in noise.from_row(start).items()}
+            up = loss_at(loss, {p: p + step for p, step in moved.items()})
+            return carry, (up, loss_at(loss, {p: p - step for p, step in moved.items()}))
 
         with scope("neighbours"):
-            _, losses = scan(lived, zeros_like(objective.loss), xs=numbers)
+            _, losses = scan(life, zeros_like(loss), xs=starts)
         assert isinstance(losses, tuple)
-        up, down = losses
-        with scope("ranks"):
-            ranks = argsort(argsort(concat([up, down])))
-            share = (astype(ranks, up.type.dtype) / (self.population - 1) - 0.5) / self.population
-            votes = (share[:pairs] - share[pairs:]) / self.sigma
+        return losses[0], losses[1]
 
-        def voted(number: Node, vote: Node) -> Signals:
-            return {p: vote * e for p, e in noise(number).items()}
+    def _votes(self, ranks: Node, dtype: DType) -> Node:
+        """What the noise of each pair counts, by the ranks of its two losses."""
+        share = (astype(ranks, dtype) / (self.population - 1) - 0.5) / self.population
+        pairs = self.population // 2
+        return (share[:pairs] - share[pairs:]) / self.sigma
 
-        with scope("votes"):
-            return summed(parameters, voted, xs=(numbers, votes))
+
+class _Noise:
+    """A table of normal numbers, from which each pair takes as many as there are weights."""
+
+    def __init__(self, parameters: Sequence[Node]) -> None:
+        self.parameters = parameters
+        self.rows = -(-sum(map(size_of, parameters)) // WIDTH)
+        shape = (max(LEAST, 4 * self.rows), WIDTH)
+        self.table = beside("noise", parameters[0], shape, normal(1.0))
+
+    def starts(self, count: int) -> Node:
+        """Random rows at which the noise of pairs begins."""
+        most = self.table.shape[0] - self.rows + 1
+        return astype(uniform((count,)) * most, int64)
+
+    def from_row(self, start: Node) -> Signals:
+        """Noise for each parameter, from a row of the table on."""
+        rows = take(self.table, start + arange(self.rows), axis=0)
+        flat = reshape(rows, (self.rows * WIDTH,))
+        found: dict[Node, Node] = {}
+        begin = 0
+        for parameter in self.parameters:
+            end = begin + size_of(parameter)
+            found[parameter] = reshape(flat[begin:end], parameter.shape)
+            begin = end
+        return found
+
+
+def size_of(parameter: Node) -> int:
+    return prod(static(parameter.shape))

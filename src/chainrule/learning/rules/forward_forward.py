@@ -77,7 +77,7 @@ class ForwardForward(Rule):
     def scores(self, loss: Node, model: Module) -> Node:
         """How good the model finds each row with each label, (rows, classes): no readout is used.
 
-        It is the sum of the goodness of all hidden layers, without the first where there are more:
+        It is the sum of the goodness of all hidden layers, of three or more without the first:
 
             accuracy = metrics.accuracy(rule.scores(loss, model), y)
         """
@@ -102,7 +102,7 @@ class ForwardForward(Rule):
             given = block.applied(values)
             found.append(goodness(given))
             values = _shortened(given)
-        return reduce(Node.__add__, found[1:] or found)
+        return reduce(Node.__add__, found[1:] if len(found) > 2 else found)
 
     def _local(self, block: Block, good: Node, bad: Node) -> Signals:
         local = mean(softplus(self.threshold - goodness(good)))
