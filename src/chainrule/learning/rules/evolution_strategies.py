@@ -92,13 +92,12 @@ class _Noise:
     def __init__(self, parameters: Sequence[Node]) -> None:
         self.parameters = parameters
         self.rows = -(-sum(map(size_of, parameters)) // WIDTH)
-        shape = (max(LEAST, 4 * self.rows), WIDTH)
-        self.table = beside("noise", parameters[0], shape, normal(1.0))
+        self.height = max(LEAST, 4 * self.rows)
+        self.table = beside("noise", parameters[0], (self.height, WIDTH), normal(1.0))
 
     def starts(self, count: int) -> Node:
         """Random rows at which the noise of pairs begins."""
-        most = self.table.shape[0] - self.rows + 1
-        return astype(uniform((count,)) * most, int64)
+        return astype(uniform((count,)) * (self.height - self.rows + 1), int64)
 
     def from_row(self, start: Node) -> Signals:
         """Noise for each parameter, from a row of the table on."""
