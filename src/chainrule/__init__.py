@@ -110,6 +110,7 @@ if TYPE_CHECKING:
     from chainrule.optim import regularize as regularize
     from chainrule.optim import schedules as schedules
     from chainrule.sequences.attention import attention as attention
+    from chainrule.sequences.chains import viterbi as viterbi
     from chainrule.sequences.scan import scan as scan
     from chainrule.sequences.while_loop import while_loop as while_loop
     from chainrule.steps.loop import Training as Training
@@ -179,6 +180,7 @@ else:
         "schedules": "chainrule.schedules",
         "attention": "chainrule.sequences.attention",
         "scan": "chainrule.sequences.scan",
+        "viterbi": "chainrule.sequences.chains",
         "while_loop": "chainrule.sequences.while_loop",
         "step_through": "chainrule.teaching.stepper.stepper",
         "text": "chainrule.text",

@@ -106,6 +106,8 @@ OPS: dict[str, Arguments] = {
     "cr.scan": {"cell": lambda c, _: (c, c), "carry": 0.0, "xs": x, "axis": 0, "length": "batch",
                 "reverse": True, "recompute": True, "names": ["h", "row"]},
     "cr.attention": {"queries": a, "keys": a, "values": a, "causal": True, "where": None},
+    "cr.viterbi": {"logits": cr.input("told", (2, 5, 3)),
+                   "transitions": cr.input("between", (3, 3)), "lengths": None},
     "cr.while_loop": {"condition": lambda _: s < 2.0, "body": lambda c: c, "carry": 0.0,
                       "limit": 4},
 }  # fmt: skip
@@ -139,6 +141,10 @@ WEIGHED: Arguments = {"weights": [1, 2, 3], "reduction": "mean"}
 OF_COLUMNS: Arguments = {"weights": [1, 2, 3, 4], "reduction": "mean"}
 
 LOSSES: dict[str, Arguments] = {
+    "losses.crf": {"logits": cr.input("told", (2, 5, 3)),
+                   "labels": cr.input("tags", (2, 5), "int32"),
+                   "transitions": cr.input("between", (3, 3)), "lengths": None,
+                   "reduction": "mean"},
     "losses.ctc": {"logits": cr.input("heard", (2, 5, 4)),
                    "labels": cr.input("labels", (2, 3), "int32"), "lengths": None,
                    "label_lengths": None, "blank": 0, "reduction": "mean", "zero_infinity": False},
