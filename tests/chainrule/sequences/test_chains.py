@@ -40,6 +40,10 @@ def all_rows(count: int) -> list[tuple[int, ...]]:
     return list(product(range(CLASSES), repeat=count))
 
 
+def best_of(row: int, count: int) -> tuple[int, ...]:
+    return max(all_rows(count), key=lambda chosen: score(row, chosen))
+
+
 def by_hand(counts: npt.NDArray[np.int32]) -> list[float]:
     """Of each row -ln p, by the sum over all rows of labels."""
     found = []
@@ -82,14 +86,13 @@ def test_its_gradient_is_how_often_less_how_likely() -> None:
 @pytest.mark.parametrize("target", ["numpy", "llvm"])
 def test_the_likeliest_row_is_found(target: str) -> None:
     found = computed(cr.viterbi(logits, transitions), target)
-    best = [max(all_rows(STEPS), key=lambda chosen: score(row, chosen)) for row in range(ROWS)]
-    np.testing.assert_array_equal(found, best)
+    np.testing.assert_array_equal(found, [best_of(row, STEPS) for row in range(ROWS)])
 
 
 def test_the_likeliest_shorter_row_is_found() -> None:
     found = computed(cr.viterbi(logits, transitions, lengths=lengths))
     for row, count in enumerate(LENGTHS):
-        best = max(all_rows(int(count)), key=lambda chosen, row=row: score(row, chosen))
+        best = best_of(row, int(count))
         assert tuple(found[row, :count]) == best
         assert set(found[row, count:]) <= {best[-1]}
 
