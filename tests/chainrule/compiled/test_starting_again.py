@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -43,6 +44,22 @@ def trained(program: TrainingProgram) -> cr.Result:
     return program.run(DATA, validation=DATA, progress=False)
 
 
+@pytest.fixture(scope="module")
+def earlier(tmp_path_factory: pytest.TempPathFactory) -> tuple[cr.Result, Path]:
+    """What a training leaves where nothing was kept: its result, and the cache."""
+    home = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(home))
+        return trained(cr.compile(declared())), home / "chainrule"
+
+
+@pytest.fixture
+def first(earlier: tuple[cr.Result, Path], folder: Path) -> cr.Result:
+    """The result of the earlier training, whose cache this test has."""
+    shutil.copytree(earlier[1], folder)
+    return earlier[0]
+
+
 def refuse(monkeypatch: pytest.MonkeyPatch) -> None:
     def lowered(*_: object) -> None:
         raise AssertionError("a pass ran")
@@ -50,8 +67,9 @@ def refuse(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(driver, "optimize", lowered)
 
 
-def test_a_training_starts_again_without_a_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    first = trained(cr.compile(declared()))
+def test_a_training_starts_again_without_a_pass(
+    first: cr.Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with monkeypatch.context() as patch:
         refuse(patch)
         program = cr.compile(declared())
@@ -141,8 +159,7 @@ def test_a_failure_in_the_code_is_told_as_before() -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"null", b'[["x"],["batch"],[],[]]'])
-def test_foreign_entries_are_made_anew(content: bytes, folder: Path) -> None:
-    first = trained(cr.compile(declared()))
+def test_foreign_entries_are_made_anew(content: bytes, first: cr.Result, folder: Path) -> None:
     records = [path for path in folder.iterdir() if not path.name.startswith("native-")]
     assert {path.name.split("-")[0] for path in records} == {"training", "function", "call"}
     for path in records:
@@ -152,8 +169,7 @@ def test_foreign_entries_are_made_anew(content: bytes, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["training", "function", "call", "native"])
-def test_damaged_or_lost_files_are_made_anew(kind: str, folder: Path) -> None:
-    first = trained(cr.compile(declared()))
+def test_damaged_or_lost_files_are_made_anew(kind: str, first: cr.Result, folder: Path) -> None:
     for damage in (lambda path: path.write_bytes(path.read_bytes()[:-1]), Path.unlink):
         chosen = [path for path in folder.iterdir() if path.name.startswith(f"{kind}-")]
         assert chosen
@@ -162,8 +178,8 @@ def test_damaged_or_lost_files_are_made_anew(kind: str, folder: Path) -> None:
         assert trained(cr.compile(declared())).state == first.state
 
 
+@pytest.mark.usefixtures("first")
 def test_other_programs_are_not_taken_for_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    cr.compile(declared())
     refuse(monkeypatch)
     cr.compile(declared())
     for other in (declared(7), declared(scale=2.0), declared(watch=True)):
