@@ -7,11 +7,11 @@ A block ends where a hidden value is read by the next weights. It holds what lie
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 
 from chainc.autodiff import grad, vjp
 from chainc.dataclass import dataclass
-from chainc.ir import Graph, Node, describe, substitute, topological
+from chainc.ir import Graph, Node, describe, rebuild, substitute, topological
 from chainc.ir.errors import GraphError
 from chainc.ir.origin import Scope
 from chainc.ir.types import has_named_size, product, static
@@ -20,6 +20,7 @@ from chainc.ops.contract import Contract
 from chainc.ops.movement import BroadcastTo, PermuteDims, Reshape
 from chainc.ops.parts.slicing import Pad
 from chainc.ops.parts.window import Window
+from chainc.ops.runs.modes import without_updates
 from chainc.ops.runs.scan import Scan
 from chainrule.nn.module import Module
 from chainrule.optim.signals.rule import Objective, Signals
@@ -70,9 +71,9 @@ class Block:
         return self.weighings[0].product.origin.scope
 
     def applied(self, x: Node) -> Node:
-        """What it makes of another value."""
+        """What it makes of another value, without keeping statistics of it."""
         assert self.entry is not None
-        return substitute(Graph((self.exit,)), {self.entry: x}).outputs[0]
+        return copied(self.exit, {self.entry: x})
 
     def pulled(self, cotangent: Node) -> Signals:
         """The signals of its parameters by the chain rule, from the cotangent of its exit."""
@@ -117,6 +118,24 @@ class Network:
             parameter: signal + added[parameter] if parameter in added else signal
             for parameter, signal in signals.items()
         }
+
+
+def copied(node: Node, known: Mapping[Node, Node]) -> Node:
+    """The node computed again from other values; what it updates is updated once, by itself."""
+
+    def at(node: Node, inputs: tuple[Node, ...]) -> Node:
+        return known[node] if node in known else without_updates(node, inputs)
+
+    return rebuild(Graph((node,)), at).outputs[0]
+
+
+def weighings_of(rule: str, objective: Objective) -> Sequence[Weighing]:
+    """The products with weights in the model whose result the loss judges.
+
+    Raises:
+        GraphError: there is no model, or one in which a loop weighs.
+    """
+    return _Reading(rule, objective).weighings
 
 
 def network_of(rule: str, objective: Objective, *, chain: bool = False) -> Network:
@@ -254,10 +273,23 @@ class _Reading:
             for parameter in block.parameters:
                 other = owner.setdefault(parameter, block)
                 if other is not block:
-                    raise self._refused(
-                        f"{other.name} and {block.name} share {describe(parameter)}",
-                        "give each layer weights of its own, or use learning.Backprop()",
-                    )
+                    raise self._shared(parameter, other, block)
+
+    def _shared(self, parameter: Node, first: Block, second: Block) -> GraphError:
+        once = {each.product for each in first.weighings} & {
+            each.product for each in second.weighings
+        }
+        if not once:
+            return self._refused(
+                f"{first.name} and {second.name} share {describe(parameter)}",
+                "give each layer weights of its own, or use learning.Backprop()",
+            )
+        layer = next(iter(once)).origin.scope
+        return self._refused(
+            f"what {layer} gives passes by the layer after it, so it is part of two",
+            "let only values that weights read be added to later ones, or use a rule that needs no "
+            "layers apart, such as learning.FeedbackAlignment()",
+        )
 
     def _refuse_branches(self, blocks: Sequence[Block]) -> None:
         before: Node | None = None

@@ -40,5 +40,13 @@ def summed(
     return dict(zip(parameters, found, strict=True))
 
 
+def by_layer(parameters: Sequence[Node]) -> Sequence[Sequence[Node]]:
+    """The parameters of each layer: `model/linear1/bias` is one of `model/linear1`."""
+    layers: dict[str, list[Node]] = {}
+    for each in parameters:
+        layers.setdefault(each.op.label.rpartition("/")[0], []).append(each)
+    return list(layers.values())
+
+
 def zeros_like(node: Node) -> Node:
     return broadcast_to(constant(0, node.type.dtype), node.shape)

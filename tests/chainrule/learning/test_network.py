@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 from tests.chainrule.learning.networks import Problem
 
@@ -92,6 +93,44 @@ def test_shared_weights_are_refused() -> None:
         optim.SGD(lr=0.1).minimize(
             loss_of(model(X)), rule=learning.DirectFeedbackAlignment(), model=model
         )
+
+
+def test_a_skip_past_a_normalisation_is_refused_but_by_who_needs_no_layers() -> None:
+    x = cr.input("x", ("batch", 3, 4))
+    model = nn.TransformerBlock(4, 2)
+    loss = cr.mean(cr.square(model(x)))
+    step = optim.SGD(lr=0.1).minimize(loss, rule=learning.FeedbackAlignment(), model=model)
+    assert len(step.gradients) == len(model.parameters())
+    with pytest.raises(cr.GraphError, match="attention/output gives passes by the layer after it"):
+        optim.SGD(lr=0.1).minimize(loss, rule=learning.LocalLosses(), model=model)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        learning.ForwardForward(threshold=0.5, negatives="shuffle"),
+        learning.TargetPropagation(),
+        learning.NodePerturbation(),
+    ],
+    ids=lambda rule: rule.name,
+)
+def test_statistics_are_kept_of_the_data_alone(rule: learning.Rule) -> None:
+    """A rule applies layers to other values too; what they keep is of their own input."""
+    x = cr.input("x", ("batch", 4))
+    model = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 5), nn.BatchNorm1d(5), nn.Tanh())
+    model = nn.Sequential(*model.layers, nn.Linear(5, 2))
+    step = optim.SGD(lr=1e-9).minimize(loss_of(model(x)), rule=rule, model=model)
+    backprop = optim.SGD(lr=1e-9).minimize(loss_of(model(x)))
+    rows = np.random.default_rng(0).normal(size=(8, 4)).astype("f4")
+    data = {"x": rows, "y": np.arange(8, dtype=np.int32) % 2}
+    kept = [
+        cr.compile(cr.training(each, epochs=1, batch_size=8), target="numpy")
+        .run(data, progress=False)
+        .state["model/batchnorm1d1/running_mean"]
+        for each in (step, backprop)
+    ]
+    assert np.allclose(*kept, atol=1e-6)
+    assert np.any(kept[0])
 
 
 def test_a_loss_that_reads_inside_the_model_is_refused() -> None:

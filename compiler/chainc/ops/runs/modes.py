@@ -215,7 +215,7 @@ def resolve(graph: Graph, mode: Mode, *, marked: bool = False) -> Graph:
     chosen = rebuild(graph, choose)
     met = [node for node in chosen.nodes if isinstance(node.op, Updating)]
     joined = dict(chosen.updates) if not met or mode == "infer" else _joined(chosen, met)
-    return rebuild(Graph(chosen.outputs, joined, chosen.names), _without_updates)
+    return rebuild(Graph(chosen.outputs, joined, chosen.names), without_updates)
 
 
 def require_resolved(graph: Graph) -> None:
@@ -233,7 +233,8 @@ def require_resolved(graph: Graph) -> None:
             )
 
 
-def _without_updates(node: Node, inputs: tuple[Node, ...]) -> Node:
+def without_updates(node: Node, inputs: tuple[Node, ...]) -> Node:
+    """The node over other operands, as a transform of `rebuild` that leaves the updates behind."""
     return inputs[0] if isinstance(node.op, Updating) else with_inputs(node, inputs)
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from chainc.dataclass import dataclass
 from chainc.ir import Graph, Node, scope, substitute
 from chainc.ir.leaves import Slot
 from chainc.passes.feedback import feed_back
 from chainrule.declare.init import InitializerLike
-from chainrule.learning.network import Network, network_of
+from chainrule.learning.network import Weighing, weighings_of
 from chainrule.optim.signals.rule import Objective, Rule, Signals
 from chainrule.optim.signals.rules import backprop
 from chainrule.optim.slots import slot
@@ -32,21 +32,20 @@ class FeedbackAlignment(Rule):
     init: InitializerLike = "he_normal"
 
     def signals(self, objective: Objective) -> Signals:
-        network = network_of(type(self).__name__, objective)
+        weighings = weighings_of(type(self).__name__, objective)
         gradients = backprop(objective.loss, objective.parameters)
         with scope(self.name):
-            matrices = dict(self._matrices(network))
+            matrices = dict(self._matrices(weighings))
         fed = feed_back(Graph(tuple(gradients.values())), matrices)
         return dict(zip(gradients, fed.outputs, strict=True))
 
-    def _matrices(self, network: Network) -> Iterator[tuple[tuple[Node, Node], Node]]:
+    def _matrices(self, weighings: Sequence[Weighing]) -> Iterator[tuple[tuple[Node, Node], Node]]:
         """By product and operand, the same function of random parameters."""
         kept: dict[Node, Node] = {}
-        for block in network.blocks:
-            for weighing in block.weighings:
-                weights = weighing.product.inputs[weighing.weights]
-                made = Graph((weights,))
-                for leaf in made.leaves("state"):
-                    assert isinstance(leaf.op, Slot)
-                    kept.setdefault(leaf, slot("feedback", leaf, self.init))
-                yield (weighing.product, weights), substitute(made, kept).outputs[0]
+        for weighing in weighings:
+            weights = weighing.product.inputs[weighing.weights]
+            made = Graph((weights,))
+            for leaf in made.leaves("state"):
+                assert isinstance(leaf.op, Slot)
+                kept.setdefault(leaf, slot("feedback", leaf, self.init))
+            yield (weighing.product, weights), substitute(made, kept).outputs[0]

@@ -7,8 +7,7 @@ from chainc.dataclass import dataclass
 from chainc.ir import Node, scope
 from chainc.ops.movement import as_flag
 from chainrule.declare.arguments import count
-from chainrule.learning.network import network_of
-from chainrule.learning.trials import directions, summed
+from chainrule.learning.trials import by_layer, directions, summed
 from chainrule.optim.signals.rule import Objective, Rule, Signals
 
 __all__ = ["ForwardGradient"]
@@ -36,10 +35,7 @@ class ForwardGradient(Rule):
 
     def signals(self, objective: Objective) -> Signals:
         parameters = objective.parameters
-        groups = [parameters]
-        if self.by_layer:
-            network = network_of(type(self).__name__, objective)
-            groups = [block.parameters for block in network.blocks if block.parameters]
+        groups = by_layer(parameters) if self.by_layer else [parameters]
 
         def trial() -> Signals:
             along = directions(parameters)

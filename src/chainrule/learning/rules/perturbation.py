@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from chainc.dataclass import dataclass
 from chainc.ir import Graph, Node, rebuild, scope
-from chainc.ir.graph import with_inputs
 from chainc.ops import normal, reshape, sum
+from chainc.ops.runs.modes import without_updates
 from chainrule.declare.arguments import count, number
 from chainrule.learning.network import Network, network_of
 from chainrule.learning.trials import directions, loss_at, summed
@@ -96,7 +96,7 @@ def _moved(output: Node, noise: Mapping[Node, Node], sigma: float) -> Node:
     """The output where noise is added to some values on the way to it."""
 
     def moved(node: Node, inputs: tuple[Node, ...]) -> Node:
-        plain = with_inputs(node, inputs)
+        plain = without_updates(node, inputs)
         return plain + sigma * noise[node] if node in noise else plain
 
     return rebuild(Graph((output,)), moved).outputs[0]
