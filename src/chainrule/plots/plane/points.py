@@ -31,8 +31,8 @@ def points(groups: object, *, behind: object = None) -> Plot:
 
     Args:
         groups: points (n, 2), or several such arrays, by the title to show.
-        behind: other points, (n, 2), shown in grey behind each group: what a generator has learned
-            from.
+        behind: other points, (n, 2), shown in grey behind each group: the data that a generator has
+            learned from; or what else they are, such as `{"all digits": codes}`.
 
     Raises:
         InputError: there are none or too many, or one is no points of the plane.
@@ -41,17 +41,26 @@ def points(groups: object, *, behind: object = None) -> Plot:
     given = groups if isinstance(groups, Mapping) else {"": groups}
     at_most("points", "groups", len(given), MOST_PANELS, "show fewer")
     found = {str(name): _rows("points", "groups", each) for name, each in given.items()}
-    back = None if behind is None else _rows("points", "behind", behind)
-    first, second, _ = grid(np.concatenate([*found.values(), *([] if back is None else [back])]))
+    back = _behind(behind)
+    first, second, _ = grid(np.concatenate([*found.values(), *back.values()]))
     title = "Points of the plane"
     with panels(title, list(found)) as (figure, each):
         for axes, rows in zip(each, found.values(), strict=True):
-            entries = [] if back is None else [_dots(axes, back, GREY, 10, "data")]
-            entries.append(_dots(axes, rows, BLUE, 9, "shown" if back is None else "generated"))
+            entries = [_dots(axes, others, GREY, 10, name) for name, others in back.items()]
+            _dots(axes, rows, BLUE, 9, "")
             axes.set(xlim=(first[0], first[-1]), ylim=(second[0], second[-1]), aspect="equal")
-        if back is not None:
+        if entries:
             legend_below(figure, entries)
     return Plot(figure, title)
+
+
+def _behind(given: object) -> dict[str, Floats]:
+    """Nothing, or points by their name."""
+    if given is None:
+        return {}
+    named = given if isinstance(given, Mapping) else {"data": given}
+    at_most("points", "groups behind", len(named), 1, "give one")
+    return {str(name): _rows("points", "behind", each) for name, each in named.items()}
 
 
 def density(log_density: Predict | Mapping[str, Predict], data: object) -> Plot:

@@ -29,10 +29,16 @@ def test_groups_stand_side_by_side_before_the_data() -> None:
         behind, shown = dots(plot, panel)
         np.testing.assert_array_equal(behind, RING)
         np.testing.assert_array_equal(shown, rows)
-    assert {"one", "other", "data", "generated", "x₁", "x₂"} <= set(texts(plot))
+    assert {"one", "other", "data", "x₁", "x₂"} <= set(texts(plot))
     low, high = plot.figure.axes[0].get_xlim()
     assert low < -2 * 0.99 < 2 < high
     assert_legible(plot)
+
+
+def test_what_stands_behind_has_a_name() -> None:
+    plot = cr.plots.points(RING[:3], behind={"all of them": RING})
+    assert "all of them" in texts(plot)
+    assert "data" not in texts(plot)
 
 
 def test_one_group_needs_no_legend() -> None:
@@ -76,6 +82,7 @@ def test_a_compiled_density_and_one_that_is_0_are_shown() -> None:
         (np.zeros((3, 3)), None, r"points: groups \[3, 3\] are no points of the plane"),
         (np.zeros(3), None, r"points: groups has shape \[3\]"),
         (np.full((2, 2), np.nan), None, "groups holds NaN"),
+        (RING, {"a": RING, "b": RING}, "points: 2 groups behind, not from 1 to 1"),
         (RING, np.zeros((2, 1)), r"points: behind \[2, 1\] are no points"),
     ],
 )
