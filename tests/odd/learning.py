@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 from tests.odd.calls import Arguments, labels, rows, seen
 
-from chainrule import learning, losses
+import chainrule as cr
+from chainrule import learning, losses, optim
 
 judged = losses.cross_entropy(seen(rows), labels)
 
@@ -22,6 +24,10 @@ RULES: dict[str, Arguments] = {
     "learning.LocalLosses": {"init": "he_normal"},
     "learning.Hebb": {"readout": True},
     "learning.Oja": {"readout": True},
+    "learning.compare": {"model": seen, "loss": judged, "rules": [learning.Backprop()],
+                         "data": {"rows": np.ones((4, 9), np.float32), "labels": np.arange(4) % 3},
+                         "epochs": 1, "optimizer": optim.SGD(lr=0.1), "batch_size": 4, "seed": 1,
+                         "metrics": {"mean": cr.mean(seen(rows))}, "target": "numpy"},
     "learning.Objective": {"loss": judged, "parameters": seen.parameters(), "model": seen},
     "forward_forward.scores": {"loss": judged, "model": seen},
     "optimizer.minimize:rule": {"loss": judged, "parameters": None,

@@ -17,6 +17,7 @@ NAMES = {
     "cr.Result": RESULT,
     "cr.TensorBoardLog": ABSENT,
     "datasets.Dataset": RESULT,
+    "learning.Comparison": RESULT,
     "learning.Rule": OWN,
     "nn.Module": OWN,
     "optim.Optimizer": OWN,

@@ -5,6 +5,8 @@ one of them.
 """
 
 from chainrule.declare.calls import answer_calls
+from chainrule.learning.comparing.compare import compare
+from chainrule.learning.comparing.comparison import Comparison
 from chainrule.learning.rules.backprop import Backprop
 from chainrule.learning.rules.direct_feedback_alignment import DirectFeedbackAlignment
 from chainrule.learning.rules.evolution_strategies import EvolutionStrategies
@@ -20,6 +22,7 @@ from chainrule.optim.signals.rule import Objective, Rule
 
 __all__ = [
     "Backprop",
+    "Comparison",
     "DirectFeedbackAlignment",
     "EvolutionStrategies",
     "FeedbackAlignment",
@@ -34,6 +37,7 @@ __all__ = [
     "Rule",
     "TargetPropagation",
     "WeightPerturbation",
+    "compare",
 ]
 
 answer_calls(globals(), __all__, "learning")

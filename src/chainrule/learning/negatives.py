@@ -87,7 +87,7 @@ def examples_of(rule: str, network: Network, *, labelled: bool) -> Examples:
     """
     x = network.blocks[0].entry
     assert x is not None
-    labels = _labels(network)
+    labels = labels_of(network)
     found = Examples(x, labels, network.output)
     if labelled and labels is None:
         raise GraphError(
@@ -103,7 +103,8 @@ def examples_of(rule: str, network: Network, *, labelled: bool) -> Examples:
     return found
 
 
-def _labels(network: Network) -> Node | None:
+def labels_of(network: Network) -> Node | None:
+    """The input of the loss that holds the class of each row; None where there is not one."""
     rows = network.output.shape[:1]
     found = [
         node

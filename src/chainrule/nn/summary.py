@@ -16,6 +16,7 @@ from chainrule.declare.leaves import input as declare_input
 from chainrule.evaluation.cost import cost_of
 from chainrule.nn.module import Module
 from chainrule.writing.html_table import html_table
+from chainrule.writing.text_table import text_table
 
 HEADER = ("layer", "kind", "output", "parameters", "FLOPs", "parameter bytes", "output bytes")
 
@@ -73,10 +74,7 @@ class Summary:
         return self.rows[0]
 
     def __str__(self) -> str:
-        table = [HEADER, *(row.cells for row in self.rows)]
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        lines = [_line(cells, widths) for cells in table]
-        lines.insert(1, "-" * len(lines[0]))
+        lines = text_table(HEADER, [row.cells for row in self.rows], words=range(3))
         return "\n".join([*lines, lines[1], self._totals()])
 
     __repr__ = __str__
@@ -92,15 +90,6 @@ class Summary:
             f"{self.total.flops:,} FLOPs forward"
         )
         return f"{total} for {bound}" if bound else total
-
-
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    """Names to the left, numbers to the right."""
-    padded = [
-        cell.ljust(width) if position < 3 else cell.rjust(width)
-        for position, (cell, width) in enumerate(zip(cells, widths, strict=True))
-    ]
-    return "  ".join(padded).rstrip()
 
 
 def summarize(

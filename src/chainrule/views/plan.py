@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from chainc.backends.storage import Allocation, Storage
 from chainrule.declare.calls import answers_calls
 from chainrule.views.plan_drawing import Band, draw_bands
 from chainrule.views.svg_drawing import SvgDrawing
+from chainrule.writing.text_table import text_table
 
 HEADER = ("buffer", "type", "layout", "offset", "bytes", "first", "last", "in place of")
 LEFT = (0, 1, 2, 7)  # columns of words
@@ -28,10 +27,7 @@ class Plan(Storage):
         )
 
     def __str__(self) -> str:
-        table = [HEADER, *map(_cells, self.allocations)]
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        lines = [_line(cells, widths) for cells in table]
-        lines.insert(1, "-" * max(map(len, lines)))
+        lines = text_table(HEADER, list(map(_cells, self.allocations)), words=LEFT)
         kernels = [f"{number:>4}  {name}" for number, name in enumerate(self.kernels)]
         return "\n".join(
             [*lines, lines[1], f"arena: {self.arena_bytes:,} bytes", "kernels:", *kernels]
@@ -56,14 +52,6 @@ class Plan(Storage):
 
     def _repr_svg_(self) -> str:
         return self.draw().svg()
-
-
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    padded = [
-        cell.ljust(width) if position in LEFT else cell.rjust(width)
-        for position, (cell, width) in enumerate(zip(cells, widths, strict=True))
-    ]
-    return "  ".join(padded).rstrip()
 
 
 def _cells(each: Allocation) -> tuple[str, ...]:

@@ -1,0 +1,1 @@
+"""The same model under several learning rules, side by side."""
