@@ -325,8 +325,8 @@ class TrainingProgram(Compiled):
             predict: a node with a result for each row, such as the logits, to be computed from
                 the parameters.
             processor: "portable", or None, for any x86-64 with AVX2 and FMA under Linux, "native"
-                for this one, "x86-64", "x86-64-v3", "x86-64-v4", "aarch64" or "riscv64". If it is
-                of another kind than this one, a static library stands for the shared one.
+                for this one, or "x86-64", "x86-64-v3", "x86-64-v4", "aarch64", "riscv64" or
+                "cortex-m4". Of another kind than this one there is a static library, no shared one.
 
         Returns:
             The files' paths.

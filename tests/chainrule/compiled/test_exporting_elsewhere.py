@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import struct
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.other_targets import HereAs
 
 import chainrule as cr
-from chainc.backends.llvm.host.training import ENTRIES, NativeTraining
-from chainc.backends.llvm.machine_code.jit import Library, compile_object
 from chainc.backends.llvm.processors.by_name import processor_named
 from chainc.backends.llvm.processors.native import host
-from chainc.backends.llvm.processors.processor import Processor
-from chainc.backends.llvm.training_code import training_code
+from chainc.backends.standalone.objects.sizes import code_bytes
+from chainc.ir.errors import GraphError
 from chainc.ir.types import Array
-from chainrule import losses, nn, optim
+from chainrule import losses, metrics, nn, optim
 
-COMPILERS = {"aarch64": "aarch64-linux-gnu-gcc", "riscv64": "riscv64-linux-gnu-gcc"}
+COMPILERS = {
+    "x86-64": "cc",
+    "x86-64-v3": "cc",
+    "aarch64": "aarch64-linux-gnu-gcc",
+    "riscv64": "riscv64-linux-gnu-gcc",
+    "cortex-m4": "arm-linux-gnueabihf-gcc",
+}
 EPOCHS, BATCH, ROWS = 2, 4, 11
 
 
@@ -38,36 +45,121 @@ def data() -> dict[str, Array]:
     return {"x": x, "y": rng.integers(0, 3, ROWS).astype(np.int32)}
 
 
-def trained_here(program: cr.TrainingProgram, other: Processor) -> cr.State:
-    """By code for this process with the vectors and registers of another processor."""
-    here = Processor(host().triple, host().name, host().features, other.machine)
-    code = training_code(program._compiled.loop, here, 1)
-    runner = NativeTraining(code, Library(compile_object(code.text, here), ENTRIES), 1)
-    values = {name: np.array(array) for name, array in program.initial_state().items()}
-    for _ in runner.run(program._check(data(), {}), None, values, EPOCHS, lambda: False):
-        pass
-    return cr.State(values)
+def trained_here(name: str) -> bytes:
+    """The state that this processor leaves with another one's vectors and registers."""
+    target = HereAs(name, processor_named(name))
+    result = cr.compile(small_training()._training, target=target).run(data(), progress=False)
+    return b"".join(array.tobytes() for array in result.state.values())
 
 
-def run(command: list[str | Path], folder: Path) -> None:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+def run(command: list[str | Path], folder: Path) -> bytes:
+    done = subprocess.run(command, cwd=folder, capture_output=True, check=False)
+    assert (done.returncode, done.stderr.decode()) == (0, "")
+    return done.stdout
+
+
+def need(*programs: str | None) -> None:
+    for program in programs:
+        if program is None or shutil.which(program) is None:
+            pytest.skip(f"there is no {program}")
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("name", ["aarch64", "riscv64"])
+@pytest.mark.parametrize("name", ["x86-64", "x86-64-v3", "aarch64", "riscv64"])
 def test_an_emulated_processor_leaves_the_bits_of_this_one(name: str, tmp_path: Path) -> None:
     processor, compiler = processor_named(name), COMPILERS[name]
-    emulator = processor.emulator
-    if emulator is None or shutil.which(emulator) is None or shutil.which(compiler) is None:
-        pytest.skip(f"there is no {emulator}, or no {compiler}")
-    if not host().fuses:
+    need(processor.emulator, compiler)
+    if processor.fuses and not host().fuses:
         pytest.skip("this processor rounds products and sums apart")
-    program, given = small_training(), data()
-    program.export(tmp_path, name="small", processor=name)
-    run([compiler, "-static", "-std=c11", "main.c", "libsmall.a", "-o", "small"], tmp_path)
+    given = data()
+    small_training().export(tmp_path, name="small", processor=name)
+    run([compiler, "-static", "-std=c11", "main.c", "small.o", "-o", "small"], tmp_path)
     content = b"CHAINDAT" + struct.pack("<3q", ROWS, 0, 0)
     (tmp_path / "data").write_bytes(content + given["x"].tobytes() + given["y"].tobytes())
-    run([emulator, "small", "data", "state"], tmp_path)
-    expected = b"".join(array.tobytes() for array in trained_here(program, processor).values())
+    run([str(processor.emulator), "small", "data", "state"], tmp_path)
+    expected = trained_here(name)
     assert (tmp_path / "state").read_bytes()[: len(expected)] == expected
+
+
+ON_A_BOARD = """\
+#include <stdio.h>
+#include "small.h"
+
+static const float x[] = {%s};
+static const int32_t y[] = {%s};
+static double history[2 * SMALL_EPOCHS * SMALL_HISTORY_COLUMNS];
+
+int main(void) {
+    static const size_t sizes[SMALL_TENSORS] = {%s};
+    static char values[4096];
+    small_job job = {.epochs = SMALL_EPOCHS, .history = history};
+    job.training = (small_data){.rows = %d, .x_data = x, .y_data = y};
+    if (small_init(small_memory, SMALL_SEED)) return 1;
+    if (small_train(small_memory, &job)) return 2;
+    for (int i = 0; i < SMALL_TENSORS; i++) {
+        if (small_get(small_memory, i, values)) return 3;
+        fwrite(values, 1, sizes[i], stdout);
+    }
+    return 0;
+}
+"""
+
+
+@pytest.mark.nightly
+def test_a_board_leaves_the_bits_of_a_processor_that_fuses_nothing(tmp_path: Path) -> None:
+    """Its code is run by an emulator of a larger processor of the same instructions."""
+    compiler = COMPILERS["cortex-m4"]
+    need("qemu-arm", compiler, "arm-linux-gnueabihf-objcopy")
+    small_training().export(tmp_path, name="small", processor="cortex-m4")
+    names = re.findall(r"#define (SMALL_BYTES_\w+)", (tmp_path / "small.h").read_text())
+    given = data()
+    numbers = [", ".join(map(repr, given[name].ravel().tolist())) for name in ("x", "y")]
+    (tmp_path / "main.c").write_text(ON_A_BOARD % (*numbers, ", ".join(names), ROWS))
+    run(["arm-linux-gnueabihf-objcopy", "-R", ".ARM.attributes", "small.o"], tmp_path)
+    run([compiler, "-static", "-std=c11", "main.c", "small.o", "-o", "small"], tmp_path)
+    expected = trained_here("cortex-m4")
+    assert run(["qemu-arm", "small"], tmp_path)[: len(expected)] == expected
+
+
+def network(units: int = 3000) -> cr.TrainingProgram:
+    x, y = cr.input("x", ("batch", 64)), cr.input("y", ("batch",), dtype="int32")
+    logits = nn.Sequential(nn.Linear(64, units), nn.Linear(units, 10))(x)
+    step = optim.SGD(lr=0.1).minimize(losses.cross_entropy(logits, y))
+    return cr.compile(cr.training(step, epochs=1, batch_size=32), target="numpy")
+
+
+def in_double_precision() -> cr.TrainingProgram:
+    x = cr.input("x", ("batch", 3), "float64")
+    w = cr.parameter("w", (3,), 1.0, dtype="float64")
+    step = optim.SGD(lr=0.1).minimize(cr.mean(cr.square(x @ w)))
+    return cr.compile(cr.training(step, epochs=1, batch_size=4), target="numpy")
+
+
+@pytest.mark.parametrize(
+    ("declare", "message"),
+    [
+        (
+            network,
+            r"takes [\d,]+ bytes of memory, [\d,]+ more than the 262,144 of an ARM Cortex-M4 .*; "
+            r"most take sequential/linear1/weight \(768,000\), [^§]*\n  try: declare fewer units",
+        ),
+        (in_double_precision, r"is f64\[.*computes with 32 bits\n[^§]*\n  try: declare inputs"),
+    ],
+)
+def test_what_a_board_does_not_have_is_refused(
+    declare: Callable[[], cr.TrainingProgram], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(GraphError, match=message):
+        declare().export(tmp_path / "new", name="large", processor="cortex-m4")
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.nightly
+def test_digits_are_small_on_a_board(tmp_path: Path) -> None:
+    x, y = cr.input("x", ("batch", 64)), cr.input("y", ("batch",), dtype="int32")
+    logits = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))(x)
+    step = optim.SGD(lr=0.1, momentum=0.9).minimize(losses.cross_entropy(logits, y))
+    measured = {"accuracy": metrics.accuracy(logits, y)}
+    program = cr.compile(cr.training(step, epochs=3, batch_size=32, metrics=measured))
+    program.export(tmp_path, name="digits", predict=logits, processor="cortex-m4")
+    assert code_bytes((tmp_path / "digits.o").read_bytes()) <= 48 * 1024

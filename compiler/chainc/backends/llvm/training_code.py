@@ -166,11 +166,12 @@ class TrainingCode:
         return module
 
     def _empty(self, elsewhere: Collection[Routine] = ()) -> Module:
-        from chainc.backends.llvm.printing.module import Module
+        from chainc.backends.llvm.printing.module import MOST_COPIES, Module
         from chainc.backends.llvm.runtime.entry import environment
         from chainc.backends.llvm.runtime.threads import barrier
 
-        module = Module(self._processor.machine, elsewhere=elsewhere)
+        copies = MOST_COPIES if self._processor.board is None else 0
+        module = Module(self._processor.machine, copies, elsewhere=elsewhere)
         module.names.update(self._reserved)
         module.add(environment(self._processor))
         module.add(barrier(self._processor))

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 
 from chainc.backends.llvm.processors.native import host
 from chainc.backends.llvm.processors.processor import Processor
-from chainc.backends.standalone.archive import archived
 from chainc.backends.standalone.c_text.function_header import print_function_header
 from chainc.backends.standalone.c_text.header import print_header
 from chainc.backends.standalone.c_text.main_program import print_main
@@ -17,7 +16,8 @@ from chainc.backends.standalone.function_library import (
     standalone_function,
 )
 from chainc.backends.standalone.library import Wanted, standalone
-from chainc.backends.standalone.linking import linked
+from chainc.backends.standalone.objects.archive import archived
+from chainc.backends.standalone.objects.linking import linked
 from chainc.ir.errors import InputError
 
 MAIN = "main.c"
@@ -48,10 +48,11 @@ def artifacts(wanted: Wanted, processor: Processor) -> Mapping[str, bytes]:
         LinkingError: there is no linker, or it fails.
     """
     made = standalone(wanted, processor)
+    main = {} if processor.board else {MAIN: print_main(made.interface).encode()}
     return {
         **_libraries(wanted.name, made.object_file, made.interface.functions, processor),
         f"{wanted.name}.h": print_header(made.interface, made.version).encode(),
-        MAIN: print_main(made.interface).encode(),
+        **main,
     }
 
 

@@ -11,11 +11,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from chainc.backends.llvm.function_code import FunctionCode, function_code
+from chainc.backends.llvm.host.storage import storage_of_function
 from chainc.backends.llvm.machine_code.jit import compile_object
 from chainc.backends.llvm.printing.spelling import array, element
 from chainc.backends.llvm.processors.processor import Processor
 from chainc.backends.llvm.runtime.entry import exported
 from chainc.backends.standalone import entry_templates as templates
+from chainc.backends.standalone.board import (
+    check_code,
+    check_memory,
+    check_numbers,
+    static_memory,
+)
 from chainc.backends.standalone.guards import Body, store
 from chainc.backends.standalone.interface import (
     BAD_ARENA,
@@ -68,6 +75,8 @@ class FunctionInterface:
     most_rows: int
     arena_bytes: int
     version: str
+    pointer_bytes: int
+    has_memory: bool  # the object file has an arena in it
 
     @property
     def prefix(self) -> str:
@@ -90,6 +99,7 @@ def standalone_function(wanted: WantedFunction, processor: Processor) -> Standal
         GraphError: it changes its state, has two named sizes, or cannot be native code.
     """
     _check(wanted.program)
+    check_numbers([wanted.program], processor)
     capacity = Capacity(dict.fromkeys(wanted.program.size_names, wanted.rows))
     try:
         code = function_code(wanted.program, capacity, processor)
@@ -133,18 +143,24 @@ def _with_entries(
     mark = code.memory.take(MARK_BYTES)
     parts = (code.text, *constants, repr(processor), wanted.name)
     version = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:VERSION_DIGITS]
-    interface = _interface(wanted, code, version)
+    interface = _interface(wanted, code, version, processor)
+    check_memory(storage_of_function(code.program, code.memory), processor)
     writer = _Entries(interface, code, mark)
-    text = "\n".join([code.text, *constants, *writer.functions()])
+    memory = static_memory(wanted.name, interface.arena_bytes, processor)
+    text = "\n".join([code.text, *constants, memory, *writer.functions()])
     entries = [f"{wanted.name}_{function}" for function in ENTRIES]
-    return StandaloneFunction(compile_object(text, processor, entries), interface)
+    object_file = compile_object(text, processor, entries)
+    check_code(object_file, processor)
+    return StandaloneFunction(object_file, interface)
 
 
 def _constant(i: int, content: bytes) -> str:
     return f"@value.{i} = internal constant {array(content)}, align 64"
 
 
-def _interface(wanted: WantedFunction, code: FunctionCode, version: str) -> FunctionInterface:
+def _interface(
+    wanted: WantedFunction, code: FunctionCode, version: str, processor: Processor
+) -> FunctionInterface:
     buffers = (*code.inputs, *code.outputs)
     counts_rows = bool(wanted.program.size_names)
     results = [buffer.name or RESULTS for buffer in code.outputs]
@@ -163,6 +179,8 @@ def _interface(wanted: WantedFunction, code: FunctionCode, version: str) -> Func
         most_rows=MOST_ROWS if code.block else wanted.rows,
         arena_bytes=code.memory.arena_bytes,
         version=version,
+        pointer_bytes=processor.pointer_bytes,
+        has_memory=processor.board is not None,
     )
 
 

@@ -109,6 +109,8 @@ class Interface:
     seed: int
     arena_bytes: int
     threads: int  # at most
+    pointer_bytes: int
+    has_memory: bool  # the object file has an arena in it
     end: EpochEnd | None = None
 
     @property

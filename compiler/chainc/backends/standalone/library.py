@@ -12,9 +12,16 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from chainc.backends.llvm.host.storage import storage_of_training
 from chainc.backends.llvm.machine_code.jit import compile_object
 from chainc.backends.llvm.processors.processor import Processor
 from chainc.backends.llvm.training_code import training_code
+from chainc.backends.standalone.board import (
+    check_code,
+    check_memory,
+    check_numbers,
+    static_memory,
+)
 from chainc.backends.standalone.entry_points import (
     OWN_BYTES,
     SEED,
@@ -102,6 +109,9 @@ class _Writer:
         self.seed_at = self.memory.shared.get(("state", self.seed.key), self.own + SEED)
         self.memory.offsets[self.seed] = self.seed_at
         self.prepare = [*self.code.prologues]
+        predicted = () if wanted.predict is None else (wanted.predict,)
+        steps = (wanted.loop.step, wanted.loop.evaluate, wanted.initial, *predicted)
+        check_numbers(steps, processor)
 
     def compiled(self) -> Standalone:
         self._initial(self.wanted.initial)
@@ -109,6 +119,8 @@ class _Writer:
         interface = self._interface(prediction)
         for i, tensor in enumerate(interface.tensors):
             self._add(self.writer.exchange(f"tensor.{i}", [tensor.buffer], {tensor.key: 0}))
+        check_memory(storage_of_training(self.code), self.processor)
+        self.module.add(static_memory(interface.name, interface.arena_bytes, self.processor))
         version = self._version(interface)
         places = EntryContext(self.code, self.own, self.seed_at, self.prepare, version)
         functions = [
@@ -119,9 +131,9 @@ class _Writer:
         for text in functions:
             self.module.add(text)
         entries = [f"{interface.name}_{function}" for function in interface.functions]
-        return Standalone(
-            compile_object(self.code.text, self.processor, entries), interface, version
-        )
+        object_file = compile_object(self.code.text, self.processor, entries)
+        check_code(object_file, self.processor)
+        return Standalone(object_file, interface, version)
 
     def _add(self, routines: Sequence[Routine]) -> None:
         for routine in routines:
@@ -183,6 +195,8 @@ class _Writer:
             seed=self.wanted.seed,
             arena_bytes=self.memory.arena_bytes,
             threads=self.processor.threads,
+            pointer_bytes=self.processor.pointer_bytes,
+            has_memory=self.processor.board is not None,
             end=loop.epoch_end,
         )
 

@@ -37,3 +37,4 @@ AVX2 = Machine(32, 16)
 NEON = Machine(16, 32)
 SSE = Machine(16, 16)
 SCALARS = Machine(16, 8)  # vectors of four are taken apart: 32 registers hold eight of them
+FEW_SCALARS = Machine(16, 6)  # the same with room for what else a small processor keeps in them

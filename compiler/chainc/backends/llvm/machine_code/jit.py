@@ -67,7 +67,7 @@ def _unpacked(kept: bytes) -> Iterator[bytes]:
 def assembly(text: str, processor: Processor) -> str:
     """The same module as assembly, with LLVM's remarks on loops and spilled registers."""
     machine = _target_machine(processor, verbose=True)
-    return str(machine.emit_assembly(optimized(text, machine, alone=processor.threads == 1)))
+    return str(machine.emit_assembly(optimized(text, machine, processor=processor)))
 
 
 def identity(processor: Processor) -> Sequence[str]:
@@ -82,7 +82,7 @@ def machine_code(
 ) -> bytes:
     """An object file, made anew; of what runs `seldom`, in half the time."""
     machine = _target_machine(processor, quick=seldom)
-    module = optimized(text, machine, entries, alone=processor.threads == 1)
+    module = optimized(text, machine, entries, processor)
     return bytes(machine.emit_object(module))
 
 
@@ -135,16 +135,22 @@ def _passes(*, alone: bool) -> llvm.ModulePassManager:
 
 
 def optimized(
-    text: str, machine: llvm.TargetMachine, entries: Sequence[str] = (), *, alone: bool = False
+    text: str,
+    machine: llvm.TargetMachine,
+    entries: Sequence[str] = (),
+    processor: Processor | None = None,
 ) -> llvm.ModuleRef:
-    """The module of a text after all passes, in a context of its own; for one thread `alone`."""
+    """The module of a text after all passes, in a context of its own; small code for a board."""
     llvm = _initialized()
     module = llvm.parse_assembly(text, llvm.create_context())
     module.triple, module.data_layout = machine.triple, str(machine.target_data)
     for function in module.functions:
         if entries and not function.is_declaration and function.name not in entries:
             function.linkage = "internal"
+        if processor is not None and processor.board is not None:
+            function.add_function_attribute("minsize")
     module.verify()
+    alone = processor is not None and processor.threads == 1
     _passes(alone=alone).run(module, _pass_builder(machine))
     return module
 

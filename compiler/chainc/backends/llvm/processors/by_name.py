@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from chainc.backends.llvm.processors.aarch64 import AARCH64
+from chainc.backends.llvm.processors.cortex_m4 import CORTEX_M4
 from chainc.backends.llvm.processors.native import host
 from chainc.backends.llvm.processors.processor import Processor
 from chainc.backends.llvm.processors.riscv64 import RISCV64
@@ -21,6 +22,7 @@ FIXED: Mapping[str, Processor] = {
     "x86-64-v4": X86_64_V4,
     "aarch64": AARCH64,
     "riscv64": RISCV64,
+    "cortex-m4": CORTEX_M4,
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from string import Template
 
-from chainc.backends.standalone.c_text.header import inert
+from chainc.backends.standalone.c_text.header import inert, static_memory
 from chainc.backends.standalone.function_library import Argument, FunctionInterface
 from chainc.backends.standalone.interface import (
     BAD_ARENA,
@@ -36,7 +36,7 @@ HEADER = Template("""\
 extern "C" {
 #endif
 
-typedef char ${name}_needs_64_bit_pointers[sizeof(void *) == 8 ? 1 : -1];
+typedef char ${name}_needs_${bits}_bit_pointers[8 * sizeof(void *) == $bits ? 1 : -1];
 
 #define ${NAME}_VERSION "$version"
 #define ${NAME}_ARENA_BYTES $arena_bytes
@@ -51,7 +51,7 @@ enum ${name}_result {
 
 /* ${NAME}_VERSION of the library; where it differs, this header is not the library's. */
 const char *${name}_version(void);
-
+$memory
 /* Prepares an arena. */
 int ${name}_init(void *arena);
 
@@ -77,6 +77,8 @@ def print_function_header(interface: FunctionInterface) -> str:
         name=interface.name,
         NAME=interface.prefix,
         version=interface.version,
+        bits=8 * interface.pointer_bytes,
+        memory=static_memory(interface) if interface.has_memory else "",
         arena_bytes=interface.arena_bytes,
         most_rows=most if interface.counts_rows else "",
         ok=OK,

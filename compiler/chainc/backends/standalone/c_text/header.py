@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from string import Template
+from typing import Protocol
 
 from chainc.backends.standalone.interface import (
     BAD_ARENA,
@@ -44,7 +45,7 @@ HEADER = Template("""\
 extern "C" {
 #endif
 
-typedef char ${name}_needs_64_bit_pointers[sizeof(void *) == 8 ? 1 : -1];
+typedef char ${name}_needs_${bits}_bit_pointers[8 * sizeof(void *) == $bits ? 1 : -1];
 
 #define ${NAME}_VERSION "$version"
 #define ${NAME}_ARENA_BYTES $arena_bytes
@@ -99,12 +100,12 @@ typedef struct ${name}_job {
     ${name}_data training;
     ${name}_data validation; /* all zero: none */
     int64_t epochs;
-    double *history;$continues
+$history$continues
 } ${name}_job;
 
 /* ${NAME}_VERSION of the library; where it differs, this header is not the library's. */
 const char *${name}_version(void);
-
+$memory
 /* The values before the first step, which follow from the seed alone. Hyperparameters get their
  * defaults. */
 int ${name}_init(void *arena, int64_t seed);
@@ -149,6 +150,12 @@ $predict
 CONTINUES = """
     int64_t continues; /* 1: further jobs go on with this training; 0: it ends with this one */"""
 
+MEMORY = Template("""
+/* An arena that is in the object file: give it to every function. What has 64 bits is computed by
+ * functions of the compiler's own library, such as libgcc. */
+extern unsigned char ${name}_memory[${NAME}_ARENA_BYTES];
+""")
+
 ENDED = Template("""
 /* 1 if a rule has ended the last training, or this one, before its last epoch; else 0. */
 int64_t ${name}_ended(const void *arena);
@@ -161,6 +168,18 @@ int ${name}_predict(void *arena, $arrays, int64_t rows, $kind *$results);
 """)
 
 
+class Named(Protocol):
+    """What has a name in C."""
+
+    @property
+    def name(self) -> str:
+        """Of functions."""
+
+    @property
+    def prefix(self) -> str:
+        """Of constants."""
+
+
 def print_header(interface: Interface, version: str) -> str:
     """The text of the header."""
     prediction = interface.prediction
@@ -168,6 +187,9 @@ def print_header(interface: Interface, version: str) -> str:
         name=interface.name,
         NAME=interface.prefix,
         version=version,
+        bits=8 * interface.pointer_bytes,
+        memory=static_memory(interface) if interface.has_memory else "",
+        history=pointer(interface.pointer_bytes, "double", "history"),
         arena_bytes=interface.arena_bytes,
         batch=interface.batch_size,
         least=_least_rows(interface),
@@ -255,7 +277,20 @@ def _enumerated(interface: Interface, kind: str, names: Sequence[str], count: st
 def _field(interface: Interface, rows: RowArray) -> str:
     """`const int32_t *y_data; /* int32_t[rows], from 0 to 9 */`."""
     kind = "void" if rows.may_be_bytes else C_TYPES[rows.dtype]
-    return f"    const {kind} *{rows.word}_data; /* {_rows(interface, rows)} */"
+    shown = pointer(interface.pointer_bytes, f"const {kind}", f"{rows.word}_data")
+    return f"{shown} /* {_rows(interface, rows)} */"
+
+
+def pointer(nbytes: int, kind: str, name: str) -> str:
+    """A field that takes 8 bytes, whatever an address takes."""
+    if nbytes == 8:
+        return f"    {kind} *{name};"
+    return f"    union {{ {kind} *{name}; int64_t {name}_word; }};"
+
+
+def static_memory(interface: Named) -> str:
+    """What a board has for an arena."""
+    return MEMORY.substitute(name=interface.name, NAME=interface.prefix)
 
 
 def _rows(interface: Interface, rows: RowArray) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from chainc.backends.llvm.machine_code.jit import machine_code
 from chainc.backends.llvm.processors.riscv64 import RISCV64
-from chainc.backends.standalone.archive import MAGIC, archived
+from chainc.backends.standalone.objects.archive import MAGIC, archived
 
 SEVEN = "define i32 @seven() {\n  ret i32 7\n}\n"
 NEEDS_AR = pytest.mark.skipif(shutil.which("ar") is None, reason="there is no ar")

@@ -11,8 +11,8 @@ from tests.exported import CC
 
 from chainc.backends.llvm.machine_code.jit import compile_object
 from chainc.backends.llvm.processors.native import host
-from chainc.backends.standalone import linking
-from chainc.backends.standalone.linking import linked
+from chainc.backends.standalone.objects import linking
+from chainc.backends.standalone.objects.linking import linked
 from chainc.ir.errors import LinkingError
 
 SEVEN = "define i32 @seven() {\n  ret i32 7\n}\n\ndefine i32 @other() {\n  ret i32 8\n}\n"
