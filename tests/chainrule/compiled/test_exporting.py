@@ -216,7 +216,13 @@ def test_exporting_again_writes_the_same_bytes(digits: Exported, tmp_path: Path)
     paths = digits.program.export(
         tmp_path, name="digits", predict=digits.logits, processor="native"
     )
-    assert [path.name for path in paths] == ["digits.o", "libdigits.so", "digits.h", "main.c"]
+    assert [path.name for path in paths] == [
+        "digits.o",
+        "libdigits.so",
+        "digits.h",
+        "main.c",
+        "README.md",
+    ]
     for path in paths:
         assert path.read_bytes() == (digits.folder / path.name).read_bytes()
 

@@ -73,6 +73,9 @@ def test_an_emulated_processor_leaves_the_bits_of_this_one(name: str, tmp_path: 
         pytest.skip("this processor rounds products and sums apart")
     given = data()
     small_training().export(tmp_path, name="small", processor=name)
+    told = (tmp_path / "README.md").read_text()
+    assert f"machine code for {processor.meaning}," in told
+    assert f"{compiler} main.c libsmall." in told
     run([compiler, "-static", "-std=c11", "main.c", "small.o", "-o", "small"], tmp_path)
     content = b"CHAINDAT" + struct.pack("<3q", ROWS, 0, 0)
     (tmp_path / "data").write_bytes(content + given["x"].tobytes() + given["y"].tobytes())
@@ -162,4 +165,8 @@ def test_digits_are_small_on_a_board(tmp_path: Path) -> None:
     measured = {"accuracy": metrics.accuracy(logits, y)}
     program = cr.compile(cr.training(step, epochs=3, batch_size=32, metrics=measured))
     program.export(tmp_path, name="digits", predict=logits, processor="cortex-m4")
-    assert code_bytes((tmp_path / "digits.o").read_bytes()) <= 48 * 1024
+    found = code_bytes((tmp_path / "digits.o").read_bytes())
+    assert found <= 48 * 1024
+    told = (tmp_path / "README.md").read_text()
+    assert f"| code and constants | {found:,} |" in told
+    assert "`digits_memory`" in told

@@ -88,7 +88,7 @@ def test_a_call_in_c_computes_what_a_call_here_computes(rows: int, tmp_path: Pat
 def test_a_program_in_c_is_compiled_against_the_header(tmp_path: Path) -> None:
     predict = network()
     paths = predict.export(tmp_path, name="net")
-    assert [path.name for path in paths] == ["net.o", "libnet.so", "net.h"]
+    assert [path.name for path in paths] == ["net.o", "libnet.so", "net.h", "README.md"]
     (tmp_path / "main.c").write_text("""
 #include <stdio.h>
 #include <string.h>

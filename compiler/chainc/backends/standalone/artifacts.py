@@ -10,6 +10,7 @@ from chainc.backends.llvm.processors.processor import Processor
 from chainc.backends.standalone.c_text.function_header import print_function_header
 from chainc.backends.standalone.c_text.header import print_header
 from chainc.backends.standalone.c_text.main_program import print_main
+from chainc.backends.standalone.c_text.reading import function_readme, training_readme
 from chainc.backends.standalone.function_library import (
     ENTRIES,
     WantedFunction,
@@ -20,7 +21,7 @@ from chainc.backends.standalone.objects.archive import archived
 from chainc.backends.standalone.objects.linking import linked
 from chainc.ir.errors import InputError
 
-MAIN = "main.c"
+MAIN, README = "main.c", "README.md"
 LONGEST_NAME = 64
 
 
@@ -48,11 +49,14 @@ def artifacts(wanted: Wanted, processor: Processor) -> Mapping[str, bytes]:
         LinkingError: there is no linker, or it fails.
     """
     made = standalone(wanted, processor)
+    libraries = _libraries(wanted.name, made.object_file, made.interface.functions, processor)
     main = {} if processor.board else {MAIN: print_main(made.interface).encode()}
+    told = training_readme(made.interface, made.object_file, [*libraries], processor)
     return {
-        **_libraries(wanted.name, made.object_file, made.interface.functions, processor),
+        **libraries,
         f"{wanted.name}.h": print_header(made.interface, made.version).encode(),
         **main,
+        README: told.encode(),
     }
 
 
@@ -64,9 +68,12 @@ def function_artifacts(wanted: WantedFunction, processor: Processor) -> Mapping[
         LinkingError: there is no linker, or it fails.
     """
     made = standalone_function(wanted, processor)
+    libraries = _libraries(wanted.name, made.object_file, ENTRIES, processor)
+    told = function_readme(made.interface, made.object_file, [*libraries], processor)
     return {
-        **_libraries(wanted.name, made.object_file, ENTRIES, processor),
+        **libraries,
         f"{wanted.name}.h": print_function_header(made.interface).encode(),
+        README: told.encode(),
     }
 
 

@@ -1,0 +1,117 @@
+"""The README of a program for C: sizes, how to build and run it, and which bits to expect."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from string import Template
+
+from chainc.backends.llvm.processors.processor import Processor
+from chainc.backends.standalone.function_library import FunctionInterface
+from chainc.backends.standalone.interface import Interface
+from chainc.backends.standalone.objects.sizes import code_bytes
+
+README = Template("""\
+# $name
+
+A $what as machine code for $meaning, made by Chainrule. `$name.h` says what it offers.
+
+| | bytes |
+|---|---|
+| code and constants | $code |
+| memory: one arena, $given | $arena |
+
+It takes no other memory and calls $libraries. Functions: $functions.
+
+## Build and run
+
+$build
+## Bits
+
+Two runs of the same values are equal to the last bit$always. A product and its sum are
+$rounded, and vectors have $vector bytes: code for a processor where these differ has other bits in
+the last places.
+""")
+
+TRAIN = Template("""\
+`main.c` trains on a data file, which a comment in it describes, and writes the state.
+
+```sh
+$compiler main.c $library -o $name
+$run./$name $name.data $name.state
+```
+
+""")
+CALL = Template("""\
+```sh
+$compiler caller.c $library -o caller
+```
+
+`${name}_init` prepares the arena once; `${name}_call` computes.
+
+""")
+ON_A_BOARD = Template("""\
+Give `${name}_memory` to every function: it is the arena. There is no file to read and nothing to
+print on, so there is no `main.c`; a firmware calls `${name}_init`, and then what it needs.
+
+```sh
+arm-none-eabi-gcc -mcpu=cortex-m4 -mthumb -mfloat-abi=hard -mfpu=fpv4-sp-d16 firmware.c $name.o
+```
+
+""")
+COMPILERS = {"aarch64": "aarch64-linux-gnu-gcc", "riscv64": "riscv64-linux-gnu-gcc"}
+ALWAYS = ", however a training is cut into epochs and for any number of threads"
+
+
+def training_readme(
+    interface: Interface, object_file: bytes, files: Sequence[str], processor: Processor
+) -> str:
+    """Of a training."""
+    template = TRAIN if processor.board is None else ON_A_BOARD
+    return _printed(interface, object_file, files, processor, template,
+                    what="training", functions=_called(interface.name, interface.functions),
+                    always=ALWAYS)  # fmt: skip
+
+
+def function_readme(
+    interface: FunctionInterface, object_file: bytes, files: Sequence[str], processor: Processor
+) -> str:
+    """Of a function."""
+    template = CALL if processor.board is None else ON_A_BOARD
+    functions = _called(interface.name, ("version", "init", "call"))
+    return _printed(interface, object_file, files, processor, template,
+                    what="function", functions=functions, always="")  # fmt: skip
+
+
+def _printed(
+    interface: Interface | FunctionInterface,
+    object_file: bytes,
+    files: Sequence[str],
+    processor: Processor,
+    build: Template,
+    **holes: str,
+) -> str:
+    board, emulator = processor.board, processor.emulator
+    compiler = COMPILERS.get(processor.architecture, "cc")
+    foreign = processor.architecture in COMPILERS
+    told = build.substitute(
+        name=interface.name,
+        compiler=compiler,
+        library=next(file for file in files if file.endswith((".so", ".a"))),
+        run=f"{emulator} -L /usr/{compiler.removesuffix('-gcc')} " if foreign else "",
+    )
+    return README.substitute(
+        holes,
+        name=interface.name,
+        meaning=processor.meaning,
+        code=f"{code_bytes(object_file):,}",
+        arena=f"{interface.arena_bytes:,}",
+        given="the caller's" if board is None else f"`{interface.name}_memory`",
+        libraries="no library" if board is None else "only the compiler's own, such as libgcc",
+        build=told,
+        rounded="rounded together" if processor.fuses else "rounded one after the other",
+        vector=processor.machine.vector_bytes,
+    )
+
+
+def _called(name: str, functions: Sequence[str]) -> str:
+    return ", ".join(f"`{name}_{function}`" for function in functions)
