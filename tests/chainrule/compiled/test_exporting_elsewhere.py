@@ -170,3 +170,38 @@ def test_digits_are_small_on_a_board(tmp_path: Path) -> None:
     told = (tmp_path / "README.md").read_text()
     assert f"| code and constants | {found:,} |" in told
     assert "`digits_memory`" in told
+
+
+CALLER = """\
+#include <stdio.h>
+#include <stdlib.h>
+#include "net.h"
+
+int main(void) {
+    static const float x[] = {%s};
+    static float results[6];
+    void *arena = aligned_alloc(NET_ARENA_ALIGNMENT, NET_ARENA_BYTES);
+    if (arena == NULL || net_init(arena)) return 1;
+    if (net_call(arena, x, 2, results)) return 2;
+    fwrite(results, sizeof results, 1, stdout);
+    return 0;
+}
+"""
+
+
+def test_an_emulated_processor_computes_a_function_with_the_bits_of_this_one(
+    tmp_path: Path,
+) -> None:
+    compiler, processor = COMPILERS["aarch64"], processor_named("aarch64")
+    need(processor.emulator, compiler)
+    if not host().fuses:
+        pytest.skip("this processor rounds products and sums apart")
+    x = cr.input("x", ("batch", 4))
+    weight = cr.constant(np.linspace(-1, 1, 12, dtype=np.float32).reshape(4, 3))
+    graph = cr.softmax(cr.tanh(x @ weight), axis=-1)
+    cr.compile(graph).export(tmp_path, name="net", processor="aarch64")
+    given = np.linspace(-2, 3, 8, dtype=np.float32).reshape(2, 4)
+    (tmp_path / "caller.c").write_text(CALLER % ", ".join(map(repr, given.ravel().tolist())))
+    run([compiler, "-static", "-std=c11", "caller.c", "libnet.a", "-o", "caller"], tmp_path)
+    found = run([str(processor.emulator), "caller"], tmp_path)
+    assert found == cr.compile(graph, target=HereAs("aarch64", processor))(x=given).tobytes()
