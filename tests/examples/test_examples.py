@@ -47,6 +47,8 @@ PICTURES = {
     "reservoir": ["reservoir"],
     "ring": ["network"],
     "sequence_tasks": [],
+    "several_tasks": [],
+    "sine_tasks": [],
     "standalone": [],
     "symmetry": ["gradient"],
     "try_linear": ["one-layer", "three-layers"],
@@ -66,7 +68,7 @@ def test_every_example_is_tested() -> None:
 
 LONG = {  # trained once a night, and not twice
     "autoencoders", "cart_pole", "catch", "characters", "density", "digits_gan", "gaussians",
-    "grid_world", "missing", "sequence_tasks", "without_labels",
+    "grid_world", "missing", "sequence_tasks", "several_tasks", "sine_tasks", "without_labels",
 }  # fmt: skip
 
 
