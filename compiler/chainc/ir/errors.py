@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # frames of these are not the user's
-PACKAGES = ("chainc", "chainrule", "jax", "numpy", "pandas", "polars", "torch")
+PACKAGES = (
+    "chainc", "chainrule", "contextlib", "functools", "jax", "numpy", "pandas", "polars", "torch",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
