@@ -129,7 +129,7 @@ def test_statistics_are_kept_of_the_data_alone(rule: learning.Rule) -> None:
         .state["model/batchnorm1d1/running_mean"]
         for each in (step, backprop)
     ]
-    assert np.allclose(*kept, atol=1e-6)
+    assert np.allclose(kept[0], kept[1], atol=1e-6)
     assert np.any(kept[0])
 
 
