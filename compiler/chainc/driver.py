@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from chainc.backends import compiled_cache
+from chainc.backends.llvm.c_programs.target import CTarget
 from chainc.backends.llvm.target import NativeTarget
 from chainc.backends.llvm.wasm.target import WasmTarget
 from chainc.backends.numpy.target import NumpyTarget
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from chainc.passes import Pass
     from chainc.rewriting.trace import Fired
 
-_ALL: tuple[Target, ...] = (NativeTarget(), NumpyTarget(), WasmTarget())
+_ALL: tuple[Target, ...] = (NativeTarget(), NumpyTarget(), CTarget(), WasmTarget())
 TARGETS: Mapping[str, Target] = {target.name: target for target in _ALL}
 
 
@@ -166,8 +167,7 @@ class TrainingStages:
     @property
     def graphs(self) -> tuple[Graph, ...]:
         """All that is declared."""
-        end = () if self.end is None else (self.end.graph,)
-        return (self.step, self.evaluation, *end)
+        return (self.step, self.evaluation, *([] if self.end is None else [self.end.graph]))
 
     @cached_property
     def reports(self) -> Reports:

@@ -78,8 +78,9 @@ def compile(
 
     Args:
         what: a node, several nodes, a graph, an optimizer's step, or a training.
-        target: "llvm" for machine code, "wasm" for WebAssembly, which `wasmtime` runs, "numpy" for
-            NumPy source, or a target of your own.
+        target: "llvm" for machine code, "c" for C11, which a C compiler of this system makes run,
+            "wasm" for WebAssembly, which `wasmtime` runs, "numpy" for NumPy source, or a target of
+            your own.
         threads: of a native training, at most; by default one a core, and a single one where a
             step is too small to share. The results do not depend on it.
         mode: of what is no training. "train" gives layers such as dropout the form that they have

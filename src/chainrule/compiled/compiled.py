@@ -101,7 +101,7 @@ class Compiled:
 
     @property
     def source(self) -> str:
-        """The generated NumPy; of machine code, its LLVM text."""
+        """The generated NumPy or C; of machine code, its LLVM text."""
         return self._generated().source
 
     @property
@@ -109,9 +109,18 @@ class Compiled:
         """The kernels of the machine code as loops over vectors, and what calls them in training.
 
         Raises:
-            GraphError: it was compiled for another target than "llvm".
+            GraphError: it was compiled for another target than "llvm" or "c".
         """
         return self._text("loops")
+
+    @property
+    def c(self) -> str:
+        """The program as C11, which computes the same.
+
+        Raises:
+            GraphError: it was compiled for another target than "llvm" or "c".
+        """
+        return self._text("c")
 
     @property
     def llvm(self) -> str:

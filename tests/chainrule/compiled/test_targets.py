@@ -111,7 +111,7 @@ def declared(*, watch: bool = False) -> cr.Training:
 
 
 def test_names_are_those_of_the_targets() -> None:
-    assert tuple(TARGETS) == ("llvm", "numpy", "wasm")
+    assert tuple(TARGETS) == ("llvm", "numpy", "c", "wasm")
     for name, target in TARGETS.items():
         assert target.name == name
         assert target_named(name) is target
@@ -149,7 +149,7 @@ def test_a_program_shows_what_its_target_shows() -> None:
         assert program.provenance().lines[0].text == "compute it"
         assert program.summary().target == "recorder"
         assert program.summary().kernels == 1
-        for wanted in ("loops", "llvm", "assembly", "plan"):
+        for wanted in ("loops", "c", "llvm", "assembly", "plan"):
             with pytest.raises(cr.GraphError, match="'recorder' has no machine code") as caught:
                 getattr(program, wanted)
             assert "its English is program.source" in str(caught.value)

@@ -21,7 +21,7 @@ from chainrule.drawing.rendering import RenderingError, _require_inert
 from chainrule.views.plan import Plan
 from chainrule.views.plan_drawing import Band, draw_bands
 
-VIEWS = ("loops", "llvm", "assembly", "plan")
+VIEWS = ("loops", "c", "llvm", "assembly", "plan")
 HERE = "test_plan.py"
 
 

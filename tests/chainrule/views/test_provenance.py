@@ -42,7 +42,7 @@ def declared(target: str, op: str, scope: str, rule: str = "") -> list[Node]:
     ]
 
 
-@pytest.mark.parametrize("code", ["numpy", "loops", "llvm", "assembly"])
+@pytest.mark.parametrize("code", ["numpy", "loops", "c", "llvm", "assembly"])
 def test_the_lines_are_those_of_the_code(code: str) -> None:
     shown = program("numpy" if code == "numpy" else "llvm")
     text = str(getattr(shown, "source" if code == "numpy" else code))
@@ -96,7 +96,7 @@ def test_what_serves_the_whole_program_is_for_no_node() -> None:
     assert the(provenance, "for epoch in").nodes == ()
 
 
-@pytest.mark.parametrize("code", ["loops", "llvm", "assembly"])
+@pytest.mark.parametrize("code", ["loops", "c", "llvm", "assembly"])
 def test_every_kernel_of_machine_code_has_its_nodes(code: str) -> None:
     """Each optimised node that computes something has lines in each of the texts."""
     shown = program("llvm")
@@ -114,6 +114,10 @@ def test_every_kernel_of_machine_code_has_its_nodes(code: str) -> None:
         (
             "loops",
             {r"fma\(": "contract", r"load bias": "add", r"maximum\(": "relu", "store": "relu"},
+        ),
+        (
+            "c",
+            {r"= fma_": "contract", r"load_\w+\(&bias": "add", r"= max": "relu", "store": "relu"},
         ),
         ("llvm", {r"@llvm\.fm": "contract", r"= fadd <": "add", r"  store ": "relu"}),
         ("assembly", {r"\tvfmadd": "contract", r"\tvaddps": "add", r"\tvmaxps": "relu"}),
@@ -244,8 +248,8 @@ def test_wrong_questions_are_refused() -> None:
 
 def test_codes_of_another_target_are_refused() -> None:
     assert program("numpy").codes == ("numpy",)
-    assert program("llvm").codes == ("loops", "llvm", "assembly")
+    assert program("llvm").codes == ("loops", "c", "llvm", "assembly")
     with pytest.raises(cr.GraphError, match=r"no code 'loops'(.|\n)*ask for 'numpy'"):
         program("numpy").provenance("loops")
-    with pytest.raises(cr.GraphError, match=r"no code 'numpy'(.|\n)*'loops' or 'llvm'"):
+    with pytest.raises(cr.GraphError, match=r"no code 'numpy'(.|\n)*'loops' or 'c' or 'llvm'"):
         program("llvm").provenance("numpy")

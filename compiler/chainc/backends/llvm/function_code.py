@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from chainc.backends.llvm.arena import arrays_outside, constants_outside
 from chainc.backends.llvm.places import CallPlaces
@@ -31,6 +32,9 @@ from chainc.schedules.program.failures import Failures
 from chainc.schedules.program.memory import Memory
 from chainc.schedules.program.preparation import prepare
 
+if TYPE_CHECKING:
+    from chainc.backends.c.file import CFile
+
 
 @dataclass(frozen=True)
 class FunctionCode:
@@ -47,12 +51,25 @@ class FunctionCode:
     block: int | None  # rows at once; None: all of a call
     uses: Mapping[str, Sequence[KernelUse]]  # what each function of the module computes
     clock: Clock | None  # of one that is timed
+    entries: Mapping[str, tuple[Routine, ...]]  # what can be called, and what that calls
     routines: tuple[Routine, ...] = ()  # to be shown: those of a function say no more than it
 
     @cached_property
     def text(self) -> str:
         """All of it in LLVM text."""
         return self.module.text()
+
+    @cached_property
+    def c(self) -> CFile:
+        """All of it in C."""
+        from chainc.backends.c.entries import about
+        from chainc.backends.c.file import CALL, CFile, Entry
+
+        entries = [Entry(name, CALL, called) for name, called in self.entries.items()]
+        arrays = [buffer.key or buffer.name for buffer in (*self.inputs, *self.outputs)]
+        arrays += [buffer.key for buffer in self.states]
+        arrays += ["a constant"] * len(self.memory.outside)
+        return CFile(entries, about(self.memory.arena_bytes, arrays))
 
     @property
     def nests(self) -> Sequence[Nest]:
@@ -148,9 +165,9 @@ def function_code(
     module.add(barrier(processor))
     for routine in (prologue, step, *exchange):
         module.routine(routine)
-    module.add(exported("bind", ["state.set", "step.prologue"]))
-    module.add(exported("run", ["step"]))
-    module.add(exported("store", ["state.get"]))
+    entries = {"bind": (exchange[0], prologue), "run": (step,), "store": (exchange[1],)}
+    for name, called in entries.items():
+        module.add(exported(name, [routine.name for routine in called]))
     if timed:
         module.add(CLOCK, [CLOCK_DECLARED])
     return FunctionCode(
@@ -165,4 +182,5 @@ def function_code(
         max(capacity.sizes.values()) if independent else None,
         module.uses(writer.computed),
         clock,
+        entries,
     )

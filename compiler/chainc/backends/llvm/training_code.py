@@ -28,6 +28,7 @@ from chainc.schedules.training.layout import TrainingLayout
 from chainc.schedules.training.placement import placement
 
 if TYPE_CHECKING:
+    from chainc.backends.c.file import CFile
     from chainc.backends.llvm.printing.module import KernelUse, Module
     from chainc.loops.language import Nest, Routine
     from chainc.schedules.program.failures import Failures
@@ -151,6 +152,24 @@ class TrainingCode:
     def module(self) -> Module:
         """All of them printed."""
         return self._with_entries(self._empty(), self.written.routines)
+
+    @cached_property
+    def c(self) -> CFile:
+        """All of it in C."""
+        from chainc.backends.c.entries import about
+        from chainc.backends.c.file import CALL, RUN, CFile, Entry
+
+        written = self.written
+        from_table, to_table = written.exchange
+        entries = [
+            Entry("bind", CALL, (from_table, *written.prologues)),
+            Entry("train", RUN, (written.loop.train,)),
+            Entry("validate", RUN, (written.loop.record,)),
+            Entry("store", CALL, (to_table,)),
+        ]
+        arrays = [*sorted(self.table, key=self.table.__getitem__)]
+        arrays += ["a constant"] * len(self.memory.outside)
+        return CFile(entries, about(self.memory.arena_bytes, arrays))
 
     @property
     def train_module(self) -> Module:

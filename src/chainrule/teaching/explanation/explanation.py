@@ -24,7 +24,7 @@ from chainrule.teaching.pages.writing import check_target, write_page
 from chainrule.writing.array_text import array_lines
 
 EXAMPLES = 12  # of what one rule replaced
-CODES = {"numpy": "NumPy", "loops": "Loops", "llvm": "LLVM", "assembly": "Assembly"}
+CODES = {"numpy": "NumPy", "loops": "Loops", "c": "C", "llvm": "LLVM", "assembly": "Assembly"}
 _CODE = re.compile("`([^`]*)`")
 
 FIT = """\

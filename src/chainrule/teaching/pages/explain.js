@@ -1,7 +1,7 @@
 "use strict";
 
 const data = JSON.parse(document.getElementById("data").textContent);
-const names = { numpy: "NumPy", loops: "Loops", llvm: "LLVM", assembly: "Assembly" };
+const names = { numpy: "NumPy", loops: "Loops", c: "C", llvm: "LLVM", assembly: "Assembly" };
 const panel = document.getElementById("panel");
 const panelTitle = document.getElementById("panel-title");
 const panelBody = document.getElementById("panel-body");

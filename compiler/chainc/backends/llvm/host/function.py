@@ -19,6 +19,7 @@ from chainc.backends.llvm.host.function_source import CallCode, FunctionSource, 
 from chainc.backends.llvm.machine_code.code import NativeCode
 from chainc.backends.llvm.machine_code.emission import object_files
 from chainc.backends.llvm.machine_code.jit import (
+    Functions,
     Library,
     identity,
     kept_objects,
@@ -199,7 +200,7 @@ class Binding:
     def __init__(
         self,
         code: CallCode,
-        library: Library,
+        library: Functions,
         state: Mapping[str, Array],
         sizes: Sequence[int],
         readings: Array | None = None,

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import ctypes
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 
 from chainc.backends.epochs import Arrays, Continued, EpochPlace, Epochs
 from chainc.backends.llvm.host.crew import Crew, Work
 from chainc.backends.llvm.host.memory import LoopCode, RunMemory
-from chainc.backends.llvm.machine_code.jit import Library
+from chainc.backends.llvm.machine_code.jit import Functions
 from chainc.backends.llvm.processors.native import cores
 from chainc.ir.types import Array
 from chainc.schedules.program import control_block
@@ -40,15 +39,6 @@ def threads_for(wanted: int | None) -> int:
     Without a wish, one a core.
     """
     return min(wanted or cores(), cores(), control_block.MAX_THREADS)
-
-
-class Functions(Protocol):
-    """Machine code that is there to be called."""
-
-    def function(
-        self, name: str, result: type[ctypes.c_int64] | None, arguments: Sequence[type]
-    ) -> Function:
-        """A function by name."""
 
 
 class Entries:
@@ -171,9 +161,9 @@ class NativeTraining(LoopRunner):
     def __init__(
         self,
         code: LoopCode,
-        library: Library,
+        library: Functions,
         threads: int,
-        evaluating: Callable[[], Library] | None = None,
+        evaluating: Callable[[], Functions] | None = None,
     ) -> None:
         super().__init__(code, threads)
         self._outside = code.outside

@@ -1,4 +1,4 @@
-"""What there is to see of machine code: loops, LLVM text, assembly, memory, size."""
+"""What there is to see of machine code: loops, C, LLVM text, assembly, memory, size."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from chainc.backends.llvm.processors.processor import Processor
 from chainc.backends.target import Figures
 
 if TYPE_CHECKING:
+    from chainc.backends.c.file import CFile
     from chainc.backends.listing import Listing
     from chainc.backends.llvm.printing.module import KernelUse
     from chainc.backends.storage import Storage
@@ -23,6 +24,10 @@ class PrintedModule(Protocol):
     @property
     def text(self) -> str:
         """LLVM text."""
+
+    @property
+    def c(self) -> CFile:
+        """The same in C."""
 
     @property
     def nests(self) -> Sequence[Nest]:
@@ -47,7 +52,7 @@ class NativeCode:
     A text is made when it is first asked for, and what makes it is imported then.
     """
 
-    codes = ("loops", "llvm", "assembly")
+    codes: tuple[str, ...] = ("loops", "c", "llvm", "assembly")
 
     def __init__(
         self,
@@ -57,7 +62,7 @@ class NativeCode:
     ) -> None:
         self._printed = module
         self._storage = storage
-        self._processor = processor
+        self.processor = processor
 
     @cached_property
     def _module(self) -> PrintedModule:
@@ -68,6 +73,11 @@ class NativeCode:
         """LLVM text."""
         return self._module.text
 
+    @property
+    def kernels(self) -> int:
+        """How many there are."""
+        return len(self._module.nests)
+
     @cached_property
     def storage(self) -> Storage:
         """Where the buffers lie."""
@@ -77,31 +87,35 @@ class NativeCode:
     def figures(self) -> Figures:
         """What it takes, in this process."""
         return Figures(
-            kernels=len(self._module.nests),
+            kernels=self.kernels,
             arena_bytes=self.storage.arena_bytes,
-            code_bytes=len(compile_object(self.source, self._processor)),
-            processor=self._processor.name,
-            vector_bits=8 * self._processor.machine.vector_bytes,
+            code_bytes=len(compile_object(self.source, self.processor)),
+            processor=self.processor.name,
+            vector_bits=8 * self.processor.machine.vector_bytes,
         )
 
     def text(self, code: str) -> str:
         """One of `codes`; the loops are called as in the module."""
         if code == "loops":
             return self._loops
+        if code == "c":
+            return self._module.c.text()
         return self.source if code == "llvm" else self._assembly
 
     def listing(self, code: str) -> Listing:
         """One of `codes` line by line."""
-        from chainc.backends.llvm.machine_code.listings import list_assembly, list_loops
+        from chainc.backends.llvm.machine_code.listings import list_assembly, list_c, list_loops
         from chainc.backends.llvm.machine_code.locations import llvm_lines
 
         if code == "loops":
             module = self._module
             return list_loops(module.nests, module.uses, module.routines, module.called)
+        if code == "c":
+            return list_c(self._module.c, self._module.uses)
         if code == "llvm":
             return self._llvm_listing
         uses = self._module.uses
-        sources = llvm_lines(self.source, self._assembly, uses, self._processor)
+        sources = llvm_lines(self.source, self._assembly, uses, self.processor)
         return list_assembly(self._assembly, self._llvm_listing, sources, uses)
 
     @cached_property
@@ -115,7 +129,7 @@ class NativeCode:
 
     @cached_property
     def _assembly(self) -> str:
-        return assembly(self.source, self._processor)
+        return assembly(self.source, self.processor)
 
     @cached_property
     def _llvm_listing(self) -> Listing:

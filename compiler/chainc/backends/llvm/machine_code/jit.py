@@ -6,7 +6,7 @@ import ctypes
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from chainc.backends import compiled_cache
 from chainc.backends.llvm.processors.processor import Processor
@@ -179,6 +179,15 @@ def _initialized_for(processor: Processor) -> llvm:
     llvm = _initialized()
     same = llvm.get_process_triple().partition("-")[0] == processor.architecture
     return llvm if same else _all_initialized()
+
+
+class Functions(Protocol):
+    """Code that is there to be called."""
+
+    def function(
+        self, name: str, result: type[ctypes.c_int64] | None, arguments: Sequence[type]
+    ) -> Callable[..., object]:
+        """A function by name."""
 
 
 class Library:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 
+from chainc.backends.c.file import CFile
 from chainc.backends.listing import Line, Listing
 from chainc.backends.llvm.machine_code.texts import defined, labelled
 from chainc.backends.llvm.printing.lines_of_parts import PartOfLines
@@ -76,6 +77,23 @@ def list_loops(
         lines += [Line(line.text) for line in routine_lines(routine, called or {})]
         lines.append(Line(""))
     return Listing(tuple(lines))
+
+
+def list_c(file: CFile, uses: Uses) -> Listing:
+    """A file of C, in which equal nests share a function as they do in LLVM text."""
+    named: dict[str, list[KernelUse]] = {}
+    for some in uses.values():
+        for use in some:
+            if use.nest in file.called:
+                named.setdefault(file.called[use.nest], []).append(use)
+    functions = {name: _Function(some) for name, some in named.items()}
+    other = _Function(())
+    return Listing(
+        tuple(
+            Line(line.text, functions.get(name, other).numbered(line.part))
+            for name, line in file.lines()
+        )
+    )
 
 
 def list_llvm(text: str, uses: Uses) -> Listing:

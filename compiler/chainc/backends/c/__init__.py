@@ -1,0 +1,1 @@
+"""The loop language as C11."""

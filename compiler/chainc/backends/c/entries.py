@@ -1,0 +1,89 @@
+"""What a file of C shows to the outside, and how its threads wait for each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from chainc.dataclass import dataclass
+from chainc.loops.language import Routine
+from chainc.schedules.program.control_block import BARRIERS, CACHE_LINE
+
+_TYPES: Mapping[str, str] = {
+    "arena": "unsigned char *",
+    "table": "void **",
+    "job": "int64_t *",
+}
+CALL = ("arena", "table", "rows", "thread", "threads")
+RUN = ("arena", "table", "job", "thread", "threads")
+
+ENVIRONMENT = """\
+// IEEE arithmetic whatever the caller has set: to nearest, subnormals kept, no traps
+static fenv_t environment_enter(void) {
+    fenv_t before;
+    fegetenv(&before);
+    fesetenv(FE_DFL_ENV);
+    return before;
+}
+"""
+SPINS = 2000  # some 50 µs: longer than the threads of an undisturbed run ever wait
+
+BARRIER = f"""\
+#if defined(__unix__) || defined(__APPLE__)
+#include <sched.h>
+#else
+#define sched_yield() ((void)0)
+#endif
+
+// no thread goes on before all are here; each sees what the others have written
+static void barrier(unsigned char *arena, int64_t thread, int64_t threads) {{
+    if (threads == 1) return;
+    int64_t *counters = (int64_t *)(arena + {BARRIERS});  // a cache line each
+    int64_t reached = counters[{CACHE_LINE // 8}*thread] + 1;
+    __atomic_store_n(&counters[{CACHE_LINE // 8}*thread], reached, __ATOMIC_RELEASE);
+    for (int64_t other = 0; other < threads; other++) {{
+        int64_t *counter = &counters[{CACHE_LINE // 8}*other];
+        for (int64_t spins = 0; __atomic_load_n(counter, __ATOMIC_ACQUIRE) < reached; spins++) {{
+            if (spins > {SPINS}) sched_yield();
+        }}
+    }}
+}}
+"""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A function that others see, which calls routines in order.
+
+    It has the parameters `given`; what else a routine takes is 0.
+    """
+
+    name: str
+    given: tuple[str, ...]
+    routines: tuple[Routine, ...]
+
+    def text(self, calls: Sequence[tuple[str, Sequence[str]]]) -> str:
+        """With calls of functions with arguments by name."""
+        head = ", ".join(f"{_TYPES.get(each, 'int64_t ')}{each}" for each in self.given)
+        taken = {name for _, arguments in calls for name in arguments}
+        unused = [f"    (void){name};" for name in self.given if name not in taken]
+        lines = [
+            f"    {name}({', '.join(each if each in self.given else '0' for each in arguments)});"
+            for name, arguments in calls
+        ]
+        return "\n".join([
+            f"void {self.name}({head}) {{",
+            *unused,
+            "    fenv_t before = environment_enter();",
+            *lines,
+            "    fesetenv(&before);",
+            "}",
+            "",
+        ])  # fmt: skip
+
+
+def about(arena_bytes: int, arrays: Sequence[str]) -> Sequence[str]:
+    """What a caller gives: the memory of a program, and the arrays in its table."""
+    return [
+        f"arena: {arena_bytes:,} bytes from a multiple of {CACHE_LINE} on, all 0 at first",
+        *(f"table[{place}]: {name}" for place, name in enumerate(arrays)),
+    ]

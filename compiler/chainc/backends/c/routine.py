@@ -1,0 +1,259 @@
+"""A routine as one C function: branches, repetitions, threads, calls."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+
+from chainc.backends.c.nest import Argument, Function, LoopPrinter
+from chainc.backends.c.prelude import Prelude
+from chainc.backends.c.primitives import Computed
+from chainc.backends.c.spelling import element, type_of
+from chainc.backends.c.variables import Variables
+from chainc.dataclass import dataclass
+from chainc.loops.language import (
+    Acquire,
+    Barrier,
+    Branch,
+    Call,
+    Clock,
+    Data,
+    Entry,
+    Load,
+    Nest,
+    Prefetch,
+    Release,
+    Repeat,
+    Routine,
+    Statement,
+    Store,
+    Within,
+    statements,
+)
+from chainc.loops.uses import read
+from chainc.loops.values import Parameter, Register, Variable
+
+_BUFFER = re.compile(r" *[\w ]+ \*(?P<name>\w+) = ")
+
+
+@dataclass(frozen=True)
+class Callee:
+    """A function that is there: its name, and which of the arguments of a call it takes."""
+
+    name: str
+    kept: tuple[bool, ...]
+
+
+Functions = Callable[[Nest | Routine], Callee]
+Constants = Callable[[Data], str]
+TABLE = "table"  # of pointers to the caller's arrays
+ARENA = "arena"  # memory of the program's own
+
+
+class RoutinePrinter(LoopPrinter):
+    """`functions` and `constants` name what is called and read, and put it into the file."""
+
+    def __init__(
+        self, routine: Routine, prelude: Prelude, functions: Functions, constants: Constants
+    ) -> None:
+        numbers = [each for each in routine.parameters if isinstance(each, Register)]
+        results = () if routine.result is None else (routine.result,)
+        everything = list(statements(routine.body))
+        calls = [each.function for each in everything if isinstance(each, Call)]
+        self.functions = {each: functions(each) for each in calls}
+        data = {each.out: constants(each) for each in everything if isinstance(each, Data)}
+        taken = [*(each.name for each in self.functions.values()), *data.values()]
+        variables = Variables(routine.body, numbers, taken, prelude)
+        super().__init__(routine.body, variables, prelude, results, self._read)
+        self.routine = routine
+        self.variables.buffers.update(data)
+        self.places = {each.out: each for each in everything if isinstance(each, Within | Entry)}
+        for parameter in routine.parameters:
+            if isinstance(parameter, Parameter):
+                self.variables.buffer(parameter)
+        self.touched = {buffer for each in everything if (buffer := _touched(each)) is not None}
+
+    def printed(self) -> Function:
+        """All of it."""
+        parameters = [self._parameter(each) for each in self.routine.parameters]
+        self.body(self.routine.body)
+        self._drop_unused()
+        if self.routine.result is not None:
+            self.write(f"return {self.variables.value(self.routine.result)};")
+        return self.function(parameters)
+
+    def _drop_unused(self) -> None:
+        """A buffer is of no use where no kernel takes it."""
+        before = -1
+        while before != len(self.lines):
+            before = len(self.lines)
+            words = Counter(word for line in self.lines for word in re.findall(r"\w+", line.text))
+            self.lines = [line for line in self.lines if not _is_unused(line.text, words)]
+
+    def _parameter(self, parameter: Parameter | Register) -> Argument:
+        if isinstance(parameter, Parameter):
+            return Argument(buffer_type(parameter), self.variables.buffer(parameter))
+        name, _ = self.variables.define(parameter, type_of(parameter.kind))
+        return Argument(f"{type_of(parameter.kind)} ", name)
+
+    def statement(self, statement: Statement) -> None:
+        match statement:
+            case Branch():
+                self.branch(statement)
+            case Repeat():
+                self.repeat(statement)
+            case Within() | Entry():
+                self._locate(statement)
+            case Data():
+                return  # it has a name already
+            case Acquire(out=out, address=address):
+                text = f"__atomic_load_n({self.place(address, True)}, __ATOMIC_ACQUIRE)"
+                self.let(out, Computed(text, type_of(out.kind)))
+            case Release(value=value, address=address):
+                given = f"{self.place(address, True)}, {self.variables.value(value)}"
+                self.write(f"__atomic_store_n({given}, __ATOMIC_RELEASE);")
+            case Clock():
+                raise TypeError("code that is timed is machine code")
+            case Barrier(arena=arena, thread=thread, threads=threads):
+                given = ", ".join(self._argument(each) for each in (arena, thread, threads))
+                self.write(f"barrier({given});")
+            case Call():
+                self.call(statement)
+            case _:
+                super().statement(statement)
+
+    # buffers
+
+    def _locate(self, statement: Within | Entry) -> None:
+        """A buffer that nothing but calls needs is found where it is given."""
+        out = statement.out
+        if out in self.touched:
+            name = self.variables.buffer(out)
+            self.write(f"{buffer_type(out)}{name} = {self._place(statement, out)};")
+
+    def _place(self, statement: Within | Entry, like: Parameter) -> str:
+        """Where a buffer is, as one like another."""
+        match statement:
+            case Within(base=base, offset=offset):
+                start = self._argument(base)
+                if base.name != ARENA:
+                    start = f"(unsigned char *){start}"
+                moved = self.affine(offset)
+                text = f"({start} + {moved})" if moved != "0" else start
+                return f"({buffer_type(like)}){text}"
+            case Entry(table=table, position=position):
+                return f"{self._argument(table)}[{self.affine(position)}]"
+
+    # calls
+
+    def _read(self, statement: Statement) -> Iterable[Variable]:
+        """Of the arguments of a call those that are taken."""
+        if not isinstance(statement, Call):
+            return read(statement)
+        return [each for each, _ in self._given(statement) if isinstance(each, Register)]
+
+    def _given(self, call: Call) -> Sequence[tuple[Parameter | Register, Parameter | None]]:
+        """The arguments that are taken, and the buffers that they become."""
+        function = call.function
+        wanted = [each if isinstance(each, Parameter) else None for each in function.parameters]
+        wanted += [None] * (len(call.arguments) - len(wanted))
+        triples = zip(call.arguments, wanted, self.functions[function].kept, strict=True)
+        return [(argument, like) for argument, like, keeps in triples if keeps]
+
+    def call(self, statement: Call) -> None:
+        given = ", ".join(self._argument(*each) for each in self._given(statement))
+        text, out = f"{self.functions[statement.function].name}({given})", statement.out
+        if out is None or not self.is_needed(out):
+            self.write(f"{text};")
+        else:
+            self.let(out, Computed(text, type_of(out.kind)))
+
+    def _argument(self, argument: Parameter | Register, wanted: Parameter | None = None) -> str:
+        """As a parameter wants it."""
+        if isinstance(argument, Register):
+            return self.variables.value(argument)
+        like = wanted or argument
+        if argument in self.places and argument not in self.touched:
+            return self._place(self.places[argument], like)
+        name = self.variables.buffer(argument)
+        return name if like.dtype == argument.dtype else f"({buffer_type(like)}){name}"
+
+    # blocks
+
+    def branch(self, statement: Branch) -> None:
+        thens = [(each.result, each.then) for each in statement.merged]
+        others = [(each.result, each.otherwise) for each in statement.merged]
+        self._declare(statement)
+        self._side(f"if ({self.variables.value(statement.condition)}) {{", statement.then, thens)
+        if self._changes(statement.otherwise, others):
+            self.depth -= 1
+            self._side("} else {", statement.otherwise, others)
+        self.close()
+
+    def _declare(self, statement: Branch) -> None:
+        """What a branch leaves is there before it."""
+        for merged in statement.merged:
+            if self.is_needed(merged.result):
+                type = type_of(merged.result.kind)
+                name, new = self.variables.define(merged.result, type)
+                if new:
+                    self.write(f"{self.prelude.type(type)} {name};")
+
+    def _side(
+        self, head: str, body: Sequence[Statement], merged: Sequence[tuple[Register, Register]]
+    ) -> None:
+        self.open(head)
+        self.variables.scopes.append({})
+        self.body(body)
+        self.hand_over(merged)
+        self.variables.scopes.pop()
+
+    def _changes(
+        self, body: Sequence[Statement], merged: Sequence[tuple[Register, Register]]
+    ) -> bool:
+        """Is there anything to do?"""
+        if body:
+            return True
+        wanted = [pair for pair in merged if self.is_needed(pair[0])]
+        return any(self.variables.value(a) != self.variables.value(b) for a, b in wanted)
+
+    def repeat(self, statement: Repeat) -> None:
+        self.hand_over([(each.current, each.initial) for each in statement.carried])
+        again = statement.again
+        if again not in self.variables.literals:
+            name, new = self.variables.define(again, type_of(again.kind))
+            if new:
+                self.write(f"bool {name};")
+        self.open("do {")
+        self.variables.scopes.append({})
+        self.body(statement.body)
+        self.hand_over([(each.current, each.following) for each in statement.carried])
+        self.variables.scopes.pop()
+        self.close(f"}} while ({self.variables.value(again)});")
+        for each in statement.carried:
+            self.keep(each.result, each.current)
+
+
+def _is_unused(line: str, words: Counter[str]) -> bool:
+    """Does it find a buffer that has no other line?"""
+    found = _BUFFER.match(line)
+    return found is not None and words[found["name"]] == 1
+
+
+def buffer_type(parameter: Parameter) -> str:
+    if parameter.name == TABLE:
+        return "void **"
+    return "unsigned char *" if parameter.name == ARENA else f"{element(parameter.dtype)} *"
+
+
+def _touched(statement: Statement) -> Parameter | None:
+    """Whose elements a statement reads or writes, or in which it finds another."""
+    match statement:
+        case Load() | Store() | Prefetch() | Acquire() | Release():
+            return statement.address.parameter
+        case Within():
+            return statement.base
+        case Entry():
+            return statement.table
+    return None
