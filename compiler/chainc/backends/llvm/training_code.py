@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from chainc.schedules.training.routines import WrittenTraining
 
 WORTH_SHARING = 2_000_000  # multiplications a step: some 20 µs on one core
+WORTH_A_STEP = 500_000  # in each step of a loop, in which threads wait for each other again
 
 
 class TrainingCode:
@@ -265,10 +266,12 @@ def worth_sharing(loop: TrainingLoop) -> bool:
 
 
 def products(program: Program, capacity: Capacity) -> int:
-    """Multiplications in the contractions of one step."""
-    return sum(
-        capacity.dim(kernel.length) * products(kernel.program, capacity)
-        if isinstance(kernel, Loop)
-        else capacity.dim(kernel.multiplications)
-        for kernel in program.body
-    )
+    """Multiplications in the contractions of one step; of loops, in those with long steps."""
+    found = 0
+    for kernel in program.body:
+        if isinstance(kernel, Loop):
+            within = products(kernel.program, capacity)
+            found += capacity.dim(kernel.length) * within if within > WORTH_A_STEP else 0
+        else:
+            found += capacity.dim(kernel.multiplications)
+    return found
