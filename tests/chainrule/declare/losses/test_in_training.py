@@ -81,11 +81,18 @@ def test_no_form_writes_more_arrays_of_logits_than_it_needs(name: str) -> None:
     assert arrays_of_logits(of_form(name, "llvm")) <= NEEDED + more
 
 
-@pytest.mark.parametrize("name", FORMS)
+UNLABELLED: dict[str, Callable[[cr.Node], cr.Node]] = {
+    "kl normal": lambda z: losses.kl_normal(z, 0.5 * z),
+    "k means": lambda z: losses.k_means(z, cr.parameter("centres", (3, 5), "he_normal")),
+    "nt xent": lambda z: losses.nt_xent(z, 2.0 * cr.tanh(z), 0.5),
+}
+
+
+@pytest.mark.parametrize("name", [*FORMS, *UNLABELLED])
 def test_both_targets_train_alike(name: str) -> None:
     states = []
     for target in ("numpy", "llvm"):
-        program = of_form(name, target)
+        program = of_form(name, target) if name in FORMS else training(UNLABELLED[name], target)
         states.append(program.run(given_to(program), state=program.initial_state(0)).state)
     for key in ("model/linear1/weight", "model/linear2/weight"):
         left, right = (np.asarray(state[key], np.float64) for state in states)
