@@ -168,7 +168,7 @@ class TrainingProgram(Compiled):
         with (
             np.errstate(all="ignore"),
             stop_on_interrupt() as stop,
-            progress_bar(total, shown, self._count(rows)) as tick,
+            progress_bar(total, shown, self._count(rows) if self._training.reads_rows else 0) as tick,
         ):
             for finished in run.finished(stop):
                 tick(finished, record.newest)
