@@ -1,6 +1,7 @@
 """One model under several rules: what is measured, as a table and as a picture."""
 
 import math
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -208,5 +209,8 @@ def test_it_is_drawn(tmp_path: Path) -> None:
     plot = found().plot()
     svg = plot.save(tmp_path / "rules.svg").read_text(encoding="utf-8")
     told = {*LAYERS, *(rule.name for rule in RULES), "accuracy on held-out data",
-            "seconds an epoch", "kB that a run allocates", "degrees to the gradient"}  # fmt: skip
+            "seconds an epoch", "degrees to the gradient"}  # fmt: skip
     assert all(f">{each}</text>" in svg for each in told)
+    assert "kB that a run allocates" not in svg
+    told_all = learning.Comparison(tuple(replace(row, memory=7_000) for row in found().rows[:2]))
+    assert "kB that a run allocates" in told_all.plot().svg()

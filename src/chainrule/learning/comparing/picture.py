@@ -40,12 +40,14 @@ def drawn(found: Sequence[Row], judged_by: str) -> Plot:
     with paper(title, 15.0, 4.2 * (1 + below) + 1.2) as figure:
         halves = figure.add_gridspec(2, 1, height_ratios=(1, below))
         above, under = (figure.add_subfigure(halves[place]) for place in (0, 1))
-        curves, times, memory = above.subplots(1, 3, width_ratios=(1.3, 1, 1))
+        memory = [row.memory / 1000 for row in found if row.memory is not None]
+        wide = (1.3, 1, 1) if memory else (1.3, 1)  # not every target tells its memory
+        curves, times, *others = above.subplots(1, len(wide), width_ratios=wide)
         entries = _curves(curves, found, judged_by)
         _bars(times, found, "seconds an epoch", [row.epoch_seconds for row in found])
-        kilobytes = [(row.memory or 0) / 1000 for row in found]
-        _bars(memory, found, "kB that a run allocates", kilobytes)
-        memory.set_yticklabels([])
+        for axes in others:
+            _bars(axes, found, "kB that a run allocates", memory)
+            axes.set_yticklabels([])
         places = under.subplots(below, ACROSS, sharey=True, squeeze=False).ravel()
         highest = _highest(found)
         for axes, layer in zip(places, layers, strict=False):
@@ -111,11 +113,7 @@ def _bars(axes: Axes, found: Sequence[Row], title: str, values: Sequence[float])
     axes.set_yticks(places, [label(row.rule) for row in found])
     axes.invert_yaxis()
     axes.grid(True, axis="x")
-    positive = [value for value in values if value > 0]
-    if not positive:
-        axes.text(0.5, 0.5, "not known", transform=axes.transAxes, ha="center")
-        return
-    low, high = min(positive) / 2, max(positive) * 1.2
+    low, high = min(values) / 2, max(values) * 1.2
     axes.barh(places, values, color=[look(place)[0] for place in places])
     axes.set_xlim(0, high)
     if high > WIDE * low:
