@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from chainc import driver, ir
-from chainc.backends.llvm.processors.by_name import PORTABLE, processor_named
+from chainc.backends.llvm.processors.by_name import FAT, PORTABLE, processor_named
 from chainc.backends.llvm.processors.processor import Processor
 from chainc.backends.llvm.wasm.target import WasmTarget
 from chainc.backends.standalone.artifacts import (
     artifacts,
     check_name,
+    fat_artifacts,
+    fat_function_artifacts,
     function_artifacts,
 )
 from chainc.backends.standalone.function_library import WantedFunction
@@ -72,12 +74,16 @@ def files_for(target: Target, processor: str | None) -> Files:
     Raises:
         InputError: there is no such processor, or a browser is asked for.
     """
+    if processor == FAT and not isinstance(target, WasmTarget):
+        return fat_artifacts
     chosen = _processor(target, processor)
     return web_artifacts if chosen is None else lambda wanted: artifacts(wanted, chosen)
 
 
 def files_for_function(target: Target, processor: str | None) -> FunctionFiles:
     """The same of a function."""
+    if processor == FAT and not isinstance(target, WasmTarget):
+        return fat_function_artifacts
     chosen = _processor(target, processor)
     if chosen is None:
         return web_function_artifacts

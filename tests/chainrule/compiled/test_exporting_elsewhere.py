@@ -14,11 +14,12 @@ import pytest
 from tests.other_targets import HereAs
 
 import chainrule as cr
-from chainc.backends.llvm.processors.by_name import processor_named
+from chainc.backends.llvm.processors.by_name import FAT, processor_named
 from chainc.backends.llvm.processors.native import host
 from chainc.backends.standalone.objects.sizes import code_bytes
 from chainc.ir.errors import GraphError
 from chainc.ir.types import Array
+from chainc.schedules.layout.machine import AVX512
 from chainrule import losses, metrics, nn, optim
 
 COMPILERS = {
@@ -27,6 +28,7 @@ COMPILERS = {
     "aarch64": "aarch64-linux-gnu-gcc",
     "riscv64": "riscv64-linux-gnu-gcc",
     "cortex-m4": "arm-linux-gnueabihf-gcc",
+    FAT: "cc",
 }
 EPOCHS, BATCH, ROWS = 2, 4, 11
 
@@ -71,17 +73,40 @@ def test_an_emulated_processor_leaves_the_bits_of_this_one(name: str, tmp_path: 
     need(processor.emulator, compiler)
     if processor.fuses and not host().fuses:
         pytest.skip("this processor rounds products and sums apart")
-    given = data()
     small_training().export(tmp_path, name="small", processor=name)
     told = (tmp_path / "README.md").read_text()
-    assert f"machine code for {processor.meaning}," in told
-    assert f"{compiler} main.c libsmall." in told
+    assert f"as machine code for {processor.meaning},\n" in told
+    assert f"{compiler} main.c small.o -o small" in told
     run([compiler, "-static", "-std=c11", "main.c", "small.o", "-o", "small"], tmp_path)
-    content = b"CHAINDAT" + struct.pack("<3q", ROWS, 0, 0)
-    (tmp_path / "data").write_bytes(content + given["x"].tobytes() + given["y"].tobytes())
-    run([str(processor.emulator), "small", "data", "state"], tmp_path)
     expected = trained_here(name)
-    assert (tmp_path / "state").read_bytes()[: len(expected)] == expected
+    assert on_data(tmp_path, [str(processor.emulator), "small"])[: len(expected)] == expected
+
+
+def on_data(folder: Path, command: list[str | Path]) -> bytes:
+    """The state that a program of main.c leaves."""
+    given = data()
+    content = b"CHAINDAT" + struct.pack("<3q", ROWS, 0, 0)
+    (folder / "data").write_bytes(content + given["x"].tobytes() + given["y"].tobytes())
+    run([*command, "data", "state"], folder)
+    return (folder / "state").read_bytes()
+
+
+@pytest.mark.nightly
+def test_a_fat_library_chooses_by_what_the_processor_has(tmp_path: Path) -> None:
+    emulator = "qemu-x86_64"
+    need("cc", emulator)
+    small_training().export(tmp_path, name="small", processor=FAT)
+    run(["cc", "-std=c11", "main.c", "libsmall.a", "-o", "small"], tmp_path)
+    run(["cc", "-std=c11", "main.c", "libsmall.so", "-Wl,-rpath,.", "-o", "shared"], tmp_path)
+    plain, fused = trained_here("x86-64"), trained_here("x86-64-v3")
+    for program in ("./small", "./shared"):
+        least = on_data(tmp_path, [emulator, "-cpu", "qemu64", program])
+        more = on_data(tmp_path, [emulator, "-cpu", "max", program])  # it has no AVX-512
+        assert least[: len(plain)] == plain
+        assert more[: len(fused)] == fused
+    if host().machine == AVX512:
+        most = trained_here("x86-64-v4")
+        assert on_data(tmp_path, ["./small"])[: len(most)] == most
 
 
 ON_A_BOARD = """\
@@ -189,19 +214,32 @@ int main(void) {
 """
 
 
-def test_an_emulated_processor_computes_a_function_with_the_bits_of_this_one(
-    tmp_path: Path,
-) -> None:
-    compiler, processor = COMPILERS["aarch64"], processor_named("aarch64")
-    need(processor.emulator, compiler)
-    if not host().fuses:
-        pytest.skip("this processor rounds products and sums apart")
+def computed_elsewhere(folder: Path, name: str, emulator: list[str | Path]) -> bytes:
+    """What a function gives that is exported, and has the bits of this processor's code."""
     x = cr.input("x", ("batch", 4))
     weight = cr.constant(np.linspace(-1, 1, 12, dtype=np.float32).reshape(4, 3))
     graph = cr.softmax(cr.tanh(x @ weight), axis=-1)
-    cr.compile(graph).export(tmp_path, name="net", processor="aarch64")
+    cr.compile(graph).export(folder, name="net", processor=name)
     given = np.linspace(-2, 3, 8, dtype=np.float32).reshape(2, 4)
-    (tmp_path / "caller.c").write_text(CALLER % ", ".join(map(repr, given.ravel().tolist())))
-    run([compiler, "-static", "-std=c11", "caller.c", "libnet.a", "-o", "caller"], tmp_path)
-    found = run([str(processor.emulator), "caller"], tmp_path)
-    assert found == cr.compile(graph, target=HereAs("aarch64", processor))(x=given).tobytes()
+    (folder / "caller.c").write_text(CALLER % ", ".join(map(repr, given.ravel().tolist())))
+    compiler = COMPILERS[name]
+    run([compiler, "-static", "-std=c11", "caller.c", "libnet.a", "-o", "caller"], folder)
+    like = processor_named("x86-64" if name == FAT else name)
+    expected = cr.compile(graph, target=HereAs(name, like))(x=given).tobytes()
+    assert run([*emulator, "caller"], folder) == expected
+    return expected
+
+
+def test_an_emulated_processor_computes_a_function_with_the_bits_of_this_one(
+    tmp_path: Path,
+) -> None:
+    need("qemu-aarch64", COMPILERS["aarch64"])
+    if not host().fuses:
+        pytest.skip("this processor rounds products and sums apart")
+    assert computed_elsewhere(tmp_path, "aarch64", ["qemu-aarch64"])
+
+
+@pytest.mark.nightly
+def test_a_fat_function_chooses_too(tmp_path: Path) -> None:
+    need("qemu-x86_64", "cc")
+    assert computed_elsewhere(tmp_path, FAT, ["qemu-x86_64", "-cpu", "qemu64"])

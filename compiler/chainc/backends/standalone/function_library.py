@@ -32,6 +32,7 @@ from chainc.backends.standalone.interface import (
     RowArray,
     words,
 )
+from chainc.backends.standalone.objects.choosing import Signature, hidden, signatures
 from chainc.dataclass import dataclass
 from chainc.ir.errors import GraphError
 from chainc.ir.types import Array, format_shape, has_named_size, named, named_axes
@@ -54,6 +55,7 @@ class WantedFunction:
     program: Program
     values: Mapping[str, Array]
     rows: int  # at once, at most
+    hidden: bool = False  # from all but what it is linked with
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ class StandaloneFunction:
 
     object_file: bytes
     interface: FunctionInterface
+    signatures: Mapping[str, Signature]
 
 
 def standalone_function(wanted: WantedFunction, processor: Processor) -> StandaloneFunction:
@@ -149,9 +152,10 @@ def _with_entries(
     memory = static_memory(wanted.name, interface.arena_bytes, processor)
     text = "\n".join([code.text, *constants, memory, *writer.functions()])
     entries = [f"{wanted.name}_{function}" for function in ENTRIES]
-    object_file = compile_object(text, processor, entries)
+    shown = hidden(text, wanted.name) if wanted.hidden else text
+    object_file = compile_object(shown, processor, entries)
     check_code(object_file, processor)
-    return StandaloneFunction(object_file, interface)
+    return StandaloneFunction(object_file, interface, signatures(text, wanted.name))
 
 
 def _constant(i: int, content: bytes) -> str:

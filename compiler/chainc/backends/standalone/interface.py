@@ -111,6 +111,7 @@ class Interface:
     threads: int  # at most
     pointer_bytes: int
     has_memory: bool  # the object file has an arena in it
+    has_levels: bool = False  # it chooses at run time, and an arena is laid out as it chose
     end: EpochEnd | None = None
 
     @property

@@ -37,6 +37,7 @@ from chainc.backends.standalone.interface import (
     Tensor,
     words,
 )
+from chainc.backends.standalone.objects.choosing import Signature, hidden, signatures
 from chainc.backends.standalone.run_entries import run_functions
 from chainc.dataclass import dataclass
 from chainc.ir.errors import GraphError
@@ -68,15 +69,17 @@ class Wanted:
     defaults: Mapping[str, float | int]  # of hyperparameters
     epochs: int
     seed: int
+    hidden: bool = False  # from all but what it is linked with
 
 
 @dataclass(frozen=True)
 class Standalone:
-    """An object file, and what C must know of it."""
+    """An object file, and what C must know of it; `signatures` are those of its functions."""
 
     object_file: bytes
     interface: Interface
     version: str
+    signatures: Mapping[str, Signature]
 
 
 def standalone(wanted: Wanted, processor: Processor) -> Standalone:
@@ -131,9 +134,11 @@ class _Writer:
         for text in functions:
             self.module.add(text)
         entries = [f"{interface.name}_{function}" for function in interface.functions]
-        object_file = compile_object(self.code.text, self.processor, entries)
+        text, name = self.code.text, interface.name
+        shown = hidden(text, name) if self.wanted.hidden else text
+        object_file = compile_object(shown, self.processor, entries)
         check_code(object_file, self.processor)
-        return Standalone(object_file, interface, version)
+        return Standalone(object_file, interface, version, signatures(text, name))
 
     def _add(self, routines: Sequence[Routine]) -> None:
         for routine in routines:

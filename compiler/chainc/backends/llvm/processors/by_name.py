@@ -14,7 +14,7 @@ from chainc.backends.llvm.processors.x86_64_v3 import X86_64_V3
 from chainc.backends.llvm.processors.x86_64_v4 import X86_64_V4
 from chainc.ir.errors import InputError
 
-PORTABLE = "portable"
+PORTABLE, FAT = "portable", "x86-64-fat"
 FIXED: Mapping[str, Processor] = {
     PORTABLE: X86_64_V3,
     "x86-64": X86_64,
@@ -36,7 +36,7 @@ def processor_named(name: object) -> Processor:
         return FIXED[name]
     if isinstance(name, str) and name == "native":
         return host()
-    others = ", ".join(f'"{each}"' for each in FIXED if each != PORTABLE)
+    others = ", ".join(f'"{each}"' for each in (*FIXED, FAT) if each != PORTABLE)
     raise InputError(
         f"export: there is no processor {name!r}",
         hint=f'use "portable" for {X86_64_V3.meaning}, "native" for this one, or one of {others}; '

@@ -251,8 +251,11 @@ def _dimensions(shape: Sequence[int]) -> str:
 
 def _layouts(interface: Interface) -> Iterator[str]:
     for tensor in interface.tensors:
-        yield f"/* {inert(tensor.key)}: {_layout(tensor.buffer, tensor.stored_bytes)} */"
-        for what, number in (("BYTES", tensor.nbytes), ("OFFSET", tensor.offset)):
+        told = [("BYTES", tensor.nbytes)]
+        if not interface.has_levels:
+            yield f"/* {inert(tensor.key)}: {_layout(tensor.buffer, tensor.stored_bytes)} */"
+            told.append(("OFFSET", tensor.offset))
+        for what, number in told:
             yield f"#define {interface.prefix}_{what}_{tensor.constant} {number}"
 
 

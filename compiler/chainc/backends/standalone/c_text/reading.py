@@ -13,23 +13,25 @@ from chainc.backends.standalone.objects.sizes import code_bytes
 README = Template("""\
 # $name
 
-A $what as machine code for $meaning, made by Chainrule. `$name.h` says what it offers.
+A $what as machine code for $meaning,
+made by Chainrule. `$name.h` says what it offers.
 
 | | bytes |
 |---|---|
 | code and constants | $code |
 | memory: one arena, $given | $arena |
 
-It takes no other memory and calls $libraries. Functions: $functions.
+It takes no other memory and calls $libraries. Its functions:
+
+$functions
 
 ## Build and run
 
 $build
 ## Bits
 
-Two runs of the same values are equal to the last bit$always. A product and its sum are
-$rounded, and vectors have $vector bytes: code for a processor where these differ has other bits in
-the last places.
+Two runs of the same values are equal to the last bit$always.
+$rounding: code for a processor where these differ has other bits in the last places.
 """)
 
 TRAIN = Template("""\
@@ -58,33 +60,42 @@ arm-none-eabi-gcc -mcpu=cortex-m4 -mthumb -mfloat-abi=hard -mfpu=fpv4-sp-d16 fir
 ```
 
 """)
+LEVELS = """\
+Vectors have 16, 32 or 64 bytes, and products and sums are rounded together from AVX2 on, as the
+processor has it"""
 COMPILERS = {"aarch64": "aarch64-linux-gnu-gcc", "riscv64": "riscv64-linux-gnu-gcc"}
-ALWAYS = ", however a training is cut into epochs and for any number of threads"
+ALWAYS = ", however\na training is cut into epochs and for any number of threads"
 
 
 def training_readme(
-    interface: Interface, object_file: bytes, files: Sequence[str], processor: Processor
+    interface: Interface,
+    object_files: Sequence[bytes],
+    files: Sequence[str],
+    processor: Processor,
 ) -> str:
     """Of a training."""
     template = TRAIN if processor.board is None else ON_A_BOARD
-    return _printed(interface, object_file, files, processor, template,
+    return _printed(interface, object_files, files, processor, template,
                     what="training", functions=_called(interface.name, interface.functions),
                     always=ALWAYS)  # fmt: skip
 
 
 def function_readme(
-    interface: FunctionInterface, object_file: bytes, files: Sequence[str], processor: Processor
+    interface: FunctionInterface,
+    object_files: Sequence[bytes],
+    files: Sequence[str],
+    processor: Processor,
 ) -> str:
     """Of a function."""
     template = CALL if processor.board is None else ON_A_BOARD
     functions = _called(interface.name, ("version", "init", "call"))
-    return _printed(interface, object_file, files, processor, template,
+    return _printed(interface, object_files, files, processor, template,
                     what="function", functions=functions, always="")  # fmt: skip
 
 
 def _printed(
     interface: Interface | FunctionInterface,
-    object_file: bytes,
+    object_files: Sequence[bytes],
     files: Sequence[str],
     processor: Processor,
     build: Template,
@@ -96,22 +107,27 @@ def _printed(
     told = build.substitute(
         name=interface.name,
         compiler=compiler,
-        library=next(file for file in files if file.endswith((".so", ".a"))),
+        library=next(file for file in files if file.endswith((".o", ".a"))),
         run=f"{emulator} -L /usr/{compiler.removesuffix('-gcc')} " if foreign else "",
     )
     return README.substitute(
         holes,
         name=interface.name,
         meaning=processor.meaning,
-        code=f"{code_bytes(object_file):,}",
+        code=f"{sum(map(code_bytes, object_files)):,}",
         arena=f"{interface.arena_bytes:,}",
         given="the caller's" if board is None else f"`{interface.name}_memory`",
         libraries="no library" if board is None else "only the compiler's own, such as libgcc",
         build=told,
-        rounded="rounded together" if processor.fuses else "rounded one after the other",
-        vector=processor.machine.vector_bytes,
+        rounding=LEVELS if len(object_files) > 1 else _rounding(processor),
     )
 
 
+def _rounding(processor: Processor) -> str:
+    rounded = "rounded together" if processor.fuses else "rounded one after the other"
+    vector = processor.machine.vector_bytes
+    return f"A product and its sum are {rounded}, and vectors have {vector} bytes"
+
+
 def _called(name: str, functions: Sequence[str]) -> str:
-    return ", ".join(f"`{name}_{function}`" for function in functions)
+    return "\n".join(f"- `{name}_{function}`" for function in functions)

@@ -19,23 +19,25 @@ from pathlib import Path
 from chainc.ir.errors import LinkingError
 
 TIMEOUT_SECONDS = 120
-OBJECT, LIBRARY = "program.o", "program.so"
+LIBRARY = "program.so"
 # no C library, no symbol that is left to be found, no names but those of the API
-OPTIONS = ("-shared", "-nostdlib", "-s", "-Wl,-z,defs", OBJECT, "-o", LIBRARY)
+OPTIONS = ("-shared", "-nostdlib", "-s", "-Wl,-z,defs", "-o", LIBRARY)
 FEWER_PAGES = "-Wl,-z,noseparate-code"  # what `cc` knows: constants beside code, not on pages apart
 
 
-def linked(object_file: bytes) -> bytes:
-    """The shared library of an object file that needs no other.
+def linked(*object_files: bytes) -> bytes:
+    """The shared library of object files that need no other.
 
     Raises:
         LinkingError: there is no linker, or it fails.
     """
-    command = [*_linker(), *OPTIONS]
+    names = [f"program{position}.o" for position in range(len(object_files))]
+    command = [*_linker(), *OPTIONS, *names]
     try:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            (folder / OBJECT).write_bytes(object_file)
+            for file, content in zip(names, object_files, strict=True):
+                (folder / file).write_bytes(content)
             _run(command, folder)
             return (folder / LIBRARY).read_bytes()
     except OSError as error:
