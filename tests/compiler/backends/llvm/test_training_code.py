@@ -14,6 +14,7 @@ def test_a_loop_of_short_steps_is_for_one_thread(length: int, rows: int, shared:
     x = cr.input("x", ("batch", WIDTH))
     weight = cr.parameter("weight", (WIDTH, WIDTH), 0.01)
     last, _ = cr.scan(lambda h: (cr.tanh(h @ weight), None), x, length=length)
+    assert isinstance(last, cr.Node)
     step = optim.SGD(lr=0.1).minimize(cr.mean(last))
     declared = cr.training(step, epochs=1, batch_size=rows)
     assert worth_sharing(cr.compile(declared, target="numpy")._compiled.loop) is shared
