@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import subprocess
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +19,7 @@ from chainrule import losses, metrics, nn, optim
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
 
+PAGE = Path(__file__).parents[3] / "docs" / "as_c.md"
 SHAPES = {"x": (7, 5), "w": (5, 11)}
 ROWS = 83  # with batches of 8, an epoch has ten steps and a smaller one
 
@@ -121,6 +125,31 @@ def test_an_index_out_of_range_is_refused() -> None:
     )
     with pytest.raises(cr.InputError, match=r"out of range for an axis of size 3"):
         function(table=values, i=np.array([3], np.int32))
+
+
+def test_a_program_of_c_calls_it(tmp_path: Path) -> None:
+    """The one that the page shows."""
+    page = PAGE.read_text(encoding="utf-8")
+    (caller,) = re.findall(r"^```c\n(.*?)^```$", page, re.M | re.S)
+    (expected,) = re.findall(r"which prints `([^`]*)`", page)
+    function = cr.compile(cr.relu(cr.input("x", ("batch", 3)) @ cr.input("w", (3, 2))), target="c")
+    (tmp_path / "main.c").write_text(caller, encoding="utf-8")
+    (tmp_path / "program.c").write_text(function.source, encoding="utf-8")
+    asked = [
+        "cc",
+        *FLAGS,
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-o",
+        "main",
+        "main.c",
+        "program.c",
+        "-lm",
+    ]
+    subprocess.run(asked, cwd=tmp_path, check=True)
+    said = subprocess.run([tmp_path / "main"], capture_output=True, text=True, check=True)
+    assert said.stdout == f"{expected}\n"
 
 
 def test_the_summary_says_what_it_takes() -> None:
