@@ -20,14 +20,13 @@ from dataclasses import field, replace
 
 from chainc.dataclass import dataclass
 from chainc.ir.types import Dim
+from chainc.lowering.instructions import ELEMENTARY
 from chainc.lowering.kernels import Contraction, Kernel, Map, Names, Reduction, renamed_all
 from chainc.lowering.program import Program
 from chainc.lowering.views import Buffer, Operand, View
 
 MOST_MEMBERS = 32  # in a group, so that kernels stay of a size that compiles quickly
 MOST_REDUCTIONS = 3  # so that their results stay in registers
-# of many instructions: in a tile of sums, which fill the registers, they take twice as long
-ELEMENTARY = frozenset(("exp", "expm1", "log1p", "tanh", "erf"))
 
 
 @dataclass(frozen=True)
@@ -307,6 +306,7 @@ class _Grouping:
 
 
 def _has_elementary(kernel: Map) -> bool:
+    """In a tile of sums, which fill the registers, such a function takes twice as long."""
     return any(each.primitive in ELEMENTARY for each in kernel.scalars)
 
 

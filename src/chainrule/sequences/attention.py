@@ -7,9 +7,19 @@ from collections.abc import Sequence
 
 from chainc.ir import Node, Operand, describe, scope
 from chainc.ir.errors import InputError, ShapeError
-from chainc.ir.leaves import as_nodes
+from chainc.ir.leaves import as_nodes, size
 from chainc.ir.types import Dim, int32, product
-from chainc.ops import arange, concat, expand_dims, logical_and, matmul, matrix_transpose, reshape
+from chainc.ops import (
+    arange,
+    astype,
+    concat,
+    expand_dims,
+    logical_and,
+    matmul,
+    matrix_transpose,
+    reshape,
+    sqrt,
+)
 from chainc.ops.movement import as_flag
 from chainrule.declare.functional import softmax
 from chainrule.sequences.scan import Step, scan
@@ -90,9 +100,16 @@ def in_order(places: Node, keys: Dim) -> Node:
 
 def weights_of(q: Node, k: Node, seen: Node | None) -> Node:
     """softmax(q kᵀ / √n), and zeros where a key is not seen."""
-    size = q.shape[-1]
-    scale = math.sqrt(1 / size) if isinstance(size, int) and size else 1.0
-    return softmax(matmul(q, matrix_transpose(k)) * scale, where=seen)
+    return softmax(_scaled(matmul(q, matrix_transpose(k)), q.shape[-1]), where=seen)
+
+
+def _scaled(scores: Node, features: Dim) -> Node:
+    """Divided by the square root of how many features a query has."""
+    if features == 0:
+        return scores
+    if isinstance(features, int):
+        return scores * math.sqrt(1 / features)
+    return scores / sqrt(astype(size(features), scores.dtype))
 
 
 def _attended(q: Node, k: Node, v: Node, seen: Node | None) -> Node:
@@ -111,14 +128,14 @@ def _in_blocks(q: Node, k: Node, v: Node, *, causal: bool) -> Node:
     assert isinstance(time, int)
     assert isinstance(count, int)
     blocks = -(-time // BLOCK)
-    size = -(-blocks // MOST_GROUPS) * BLOCK
+    many = -(-blocks // MOST_GROUPS) * BLOCK
 
     def step(_: object, given: tuple[Node, Node, Node]) -> tuple[tuple[()], Node]:
         q, k, v = given
         places = arange(time, int32) if causal else None
         found = []
-        for start in range(0, time, size):
-            stop = min(start + size, time)
+        for start in range(0, time, many):
+            stop = min(start + many, time)
             seen = min(stop, count) if causal else count
             group = places[start:stop] if places is not None else None
             found.append(_group(q[start:stop], group, k[:seen], v[:seen]))

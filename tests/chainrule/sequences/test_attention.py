@@ -64,6 +64,17 @@ def test_blocks_give_what_all_at_once_gives(time: int, keys: int, causal: bool) 
             np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("target", TARGETS)
+def test_scores_are_divided_by_the_root_of_a_width_that_a_call_tells(target: str) -> None:
+    q, k = (cr.input(name, (time, "n"), dtype="float64") for name, time in (("q", 4), ("k", 6)))
+    v = cr.input("v", (6, 3), dtype="float64")
+    random = np.random.default_rng(1)
+    arrays = {"q": random.normal(size=(4, 5)), "k": random.normal(size=(6, 5))}
+    arrays["v"] = random.normal(size=(6, 3))
+    found = cr.compile(cr.attention(q, k, v), target=target)(**arrays)
+    np.testing.assert_allclose(found, expected(**arrays, causal=False), rtol=1e-12)
+
+
 @pytest.mark.usefixtures("small_blocks")
 def test_no_value_has_scores_of_all() -> None:
     nodes = given(24, 24)

@@ -166,7 +166,8 @@ def test_an_elementary_function_of_a_product_that_is_read_again_stays_outside() 
     x = cr.input("x", ("batch", 6))
     z = x @ cr.parameter("w", (6, 4), 0.3)
     for outputs, kernels in (
-        ((cr.tanh(z), z * z), 2), ((cr.abs(z), z * z), 1), ((cr.tanh(z),), 1),
+        ((cr.tanh(z), z * z), 2), ((cr.sin(z), z * z), 2), ((cr.abs(z), z * z), 1),
+        ((cr.tanh(z),), 1),
     ):  # fmt: skip
         assert len(group(inlined(lowered(Graph(outputs)))).body) == kernels
 

@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import TypeGuard
 
 from chainc.ir.types import TensorType, coefficient_of
-from chainc.lowering.instructions import Argument, Instruction, Result, Value
+from chainc.lowering.instructions import ELEMENTARY, Argument, Instruction, Result, Value
 from chainc.lowering.kernels import Kernel, Map, Reduction
 from chainc.lowering.program import Program
 from chainc.lowering.views import Buffer, Operand, View
@@ -26,8 +26,7 @@ FEW = 4  # operations that every reader may do again
 MANY = 24  # operations for each element that is folded, so that a loop keeps to registers
 ANEW = 1  # arrays that are stored because a reduction reads them, and were in registers before
 
-SERIES = frozenset(("exp", "expm1", "log", "log1p", "sin", "cos", "tanh", "erf", "power"))
-SLOW = SERIES | {"divide", "floor_divide", "remainder", "sqrt"}
+SLOW = ELEMENTARY | {"divide", "floor_divide", "remainder", "sqrt"}
 
 
 def inlined(program: Program) -> Program:
@@ -121,7 +120,7 @@ class _Inlining:
     def _is_folded_well(self, kernel: Map) -> bool:
         """Accumulators keep their registers, and few arrays are stored that were in registers."""
         primitives = {instruction.primitive for instruction in kernel.instructions}
-        if len(kernel.instructions) > MANY or primitives & SERIES or not _lie_in_order(kernel):
+        if len(kernel.instructions) > MANY or primitives & ELEMENTARY or not _lie_in_order(kernel):
             return False
         read = {view.buffer for view in _whole_operands(kernel)}
         return sum(self._is_handed_on(buffer, kernel) for buffer in read) <= ANEW

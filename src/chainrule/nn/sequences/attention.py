@@ -31,6 +31,7 @@ from chainrule.nn.linear import Linear
 from chainrule.nn.module import Module, Remembered
 from chainrule.nn.sequences.positions import RotaryPositions
 from chainrule.sequences.attention import attention, in_order, is_long, weights_of
+from chainrule.sequences.lengths import counted
 
 __all__ = ["MultiHeadAttention"]
 
@@ -251,8 +252,7 @@ class MultiHeadAttention(Module):
                     f"{self.label}: lengths={describe(lengths)} is not one a sequence",
                     hint=f"give whole numbers of shape {wanted}",
                 )
-            ends = reshape(lengths, (*lengths.shape, 1, 1, 1))
-            found.append(arange(count, lengths.dtype) < ends)
+            found.append(expand_dims(expand_dims(counted(lengths, count), -2), -2))
         return reduce(logical_and, found) if found else None
 
     def _part(self, x: Node, place: int) -> Node:

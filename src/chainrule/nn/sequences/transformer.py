@@ -267,13 +267,9 @@ class Transformer(Module):
         height = count("Transformer", "layers", layers, hint=hint)
         tokens = count("Transformer", "vocabulary", vocabulary, hint=hint)
         longest = count("Transformer", "context", context, hint=hint)
-        if not is_one_of(positions, POSITIONS):
-            raise InputError(
-                f"Transformer: there are no positions {positions!r}",
-                hint=f"give one of {', '.join(POSITIONS)}",
-            )
         small = initializers.normal(std=0.02)
         smaller = initializers.normal(std=0.02 / (2 * height) ** 0.5)
+        placed = _positions(positions, longest, width, init=small)
         blocks = [
             TransformerBlock(
                 width, heads, hidden=hidden, causal=causal, norm_first=norm_first,
@@ -282,16 +278,12 @@ class Transformer(Module):
             )
             for number in range(1, height + 1)
         ]  # fmt: skip
-        placed: dict[str, Callable[[], Module]] = {
-            "learned": lambda: LearnedPositions(longest, width, init=small),
-            "sinusoidal": lambda: SinusoidalPositions(width),
-        }
         shared = as_flag("Transformer", "tied", tied)
         self._set(
             name=name,
             context=longest,
             embedding=Embedding(tokens, width, init=small),
-            positions=placed[positions]() if positions in placed else None,
+            positions=placed,
             dropout=Dropout(dropout),
             blocks=tuple(blocks),
             norm=_norm("Transformer", norm, width, bias=bias) if norm_first else None,
@@ -352,6 +344,18 @@ class Transformer(Module):
             f"Transformer(vocabulary={table.count}, width={table.features}, "
             f"heads={block.attention.heads}, layers={len(self.blocks)})"
         )
+
+
+def _positions(form: str, context: int, width: int, *, init: InitializerLike) -> Module | None:
+    """What adds positions to embeddings; None where attention turns by them."""
+    if not is_one_of(form, POSITIONS):
+        raise InputError(
+            f"Transformer: there are no positions {form!r}",
+            hint=f"give one of {', '.join(POSITIONS)}",
+        )
+    if form == "learned":
+        return LearnedPositions(context, width, init=init)
+    return SinusoidalPositions(width) if form == "sinusoidal" else None
 
 
 def _norm(owner: str, given: Callable[[int], Module] | None, width: int, *, bias: bool) -> Module:

@@ -97,6 +97,8 @@ def test_what_is_behind_a_sequence_s_end_changes_nothing() -> None:
     one, two = (bound(x=each, lengths=counts) for each in (tokens, other))
     assert np.array_equal(one[0, :4], two[0, :4])
     assert np.array_equal(one[1], two[1])
+    with pytest.raises(cr.InputError, match=r"'lengths' holds the index 7 at \[1\], out of range"):
+        bound(x=tokens, lengths=np.array([4, 7], np.int32))
 
 
 def test_bad_input_is_refused() -> None:
