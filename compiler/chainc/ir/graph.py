@@ -17,19 +17,16 @@ if TYPE_CHECKING:
 
 def topological(roots: Iterable[Node]) -> tuple[Node, ...]:
     """Every node the roots depend on, operands before users; no recursion."""
-    done: set[Node] = set()
-    order: list[Node] = []
-    stack: list[tuple[Node, bool]] = [(root, False) for root in reversed(list(roots))]
+    begun: set[Node] = set()
+    order: dict[Node, None] = {}
+    stack = list(roots)[::-1]
     while stack:
-        node, expanded = stack.pop()
-        if node in done:
+        node = stack[-1]
+        if node in begun:  # now its operands have their places
+            order[stack.pop()] = None
             continue
-        if expanded:
-            done.add(node)
-            order.append(node)
-            continue
-        stack.append((node, True))
-        stack.extend((operand, False) for operand in reversed(node.inputs) if operand not in done)
+        begun.add(node)
+        stack.extend([operand for operand in reversed(node.inputs) if operand not in begun])
     return tuple(order)
 
 

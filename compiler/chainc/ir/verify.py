@@ -114,19 +114,20 @@ def _attributes(kind: type) -> Sequence[str]:
 
 def _refuse_cycles(roots: Iterable[Node], known: Set[Node]) -> None:
     """None leads through known nodes: they were there before the others."""
-    done = set(known)
-    for root in roots:
-        path: dict[Node, Iterator[Node]] = {} if root in done else {root: iter(root.inputs)}
-        while path:
-            node = next(reversed(path))
-            operand = next((operand for operand in path[node] if operand not in done), None)
-            if operand is None:
-                del path[node]
-                done.add(node)
-            elif operand in path:
+    begun, done = set[Node](), set[Node]()
+    waiting = [root for root in roots if root not in known]
+    while waiting:
+        node = waiting[-1]
+        if node in begun:
+            done.add(waiting.pop())
+            continue
+        begun.add(node)
+        for operand in node.inputs:
+            if operand in known or operand in done:
+                continue
+            if operand in begun:  # and not done: this one is on the way from it
                 raise _fault(node, "is an operand of itself, by way of others")
-            else:
-                path[operand] = iter(operand.inputs)
+            waiting.append(operand)
 
 
 def _verify_type(node: Node) -> None:

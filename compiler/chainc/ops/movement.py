@@ -184,6 +184,8 @@ def normalize_axis(function: str, axis: int, ndim: int) -> int:
 
 def whole(value: object) -> int | None:
     """A whole number as Python's; None for what is none."""
+    if type(value) is int:  # as most are; to look at what one of another class can do takes longer
+        return value
     if not isinstance(value, SupportsIndex):
         return None
     try:
