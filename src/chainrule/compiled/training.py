@@ -154,21 +154,15 @@ class TrainingProgram(Compiled):
         self._check_batch(rows)
         chosen = checked_callbacks(callbacks)
         record = Record(self._columns)
+        runner = self._compiled.executable.runner
         run = Run(
-            self._compiled.executable.runner,
-            self._whole,
-            rows,
-            held_out,
-            values,
-            total,
-            record,
-            chosen,
-            before=asked - total,
+            runner, self._whole, rows, held_out, values, total, record, chosen, before=asked - total
         )
+        told = self._count(rows) if self._training.reads_rows else 0
         with (
             np.errstate(all="ignore"),
             stop_on_interrupt() as stop,
-            progress_bar(total, shown, self._count(rows) if self._training.reads_rows else 0) as tick,
+            progress_bar(total, shown, told) as tick,
         ):
             for finished in run.finished(stop):
                 tick(finished, record.newest)
