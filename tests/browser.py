@@ -6,7 +6,8 @@ A test asks for the fixture `open_page` and gets a playwright page back:
     page.get_by_role("button", name="Play").click()
 
 When the test ends, it fails for every error on the console, uncaught exception, violation of the
-content-security policy, dialog, new window, and request for anything but the file itself.
+content-security policy, dialog, new window, and request for anything but the file itself and what
+the page has made.
 """
 
 from __future__ import annotations
@@ -100,7 +101,7 @@ class Watch:
 
         def on_request(request: Request) -> None:
             asked = request.url.partition("#")[0]
-            if asked != address and not asked.startswith("data:"):
+            if asked != address and not asked.startswith(("data:", "blob:null/")):
                 self.problems.append(f"request: {asked}")
 
         def on_dialog(dialog: Dialog) -> None:

@@ -65,6 +65,7 @@ TEACHING: dict[str, Arguments] = {
     "cr.derive": {"loss": square, "wrt": [s], "at": {"s": 1.0}, "exercise": False,
                   "names": {s: "s"}},
     "cr.step_through": {"loss": square, "values": {"s": 1.0}, "wrt": [s], "path": "s.html"},
+    "cr.playground": {"path": "p.html"},
     "cr.check_grad": {"loss": square, "wrt": [s], "at": {"s": 1.0}, "directions": 2,
                       "tolerance": 1e-6, "seed": 0, "raise_error": True},
     "cr.check_backward": {"student": {"s": 5.0}, "graph": square, "at": {"s": 1.0},

@@ -15,6 +15,7 @@ from importlib.resources import files
 from chainc.dataclass import dataclass
 
 BASE_STYLE = "base.css"
+_HERE = __package__ or ""
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,11 @@ class Page:
     Attributes:
         title: plain text.
         body: markup; every text in it that comes from outside has been escaped.
-        styles: names of `.css` files beside this module; `base.css` comes first by itself.
-        scripts: names of `.js` files beside this module, run in this order as one script.
+        styles: names of `.css` files; `base.css` comes first by itself.
+        scripts: names of `.js` files, run in this order as one script.
         data: what the script reads as `JSON.parse(document.getElementById("data").textContent)`.
+        package: beside whose modules those files lie.
+        computes: it runs WebAssembly, in a worker that it makes of its own text.
     """
 
     title: str
@@ -34,13 +37,16 @@ class Page:
     styles: tuple[str, ...] = ()
     scripts: tuple[str, ...] = ()
     data: object = None
+    package: str = _HERE
+    computes: bool = False
 
     def html(self) -> str:
         """The whole file."""
-        style = _asset((BASE_STYLE, *self.styles))
-        script = _asset(self.scripts)
+        style = "\n".join((asset(_HERE, BASE_STYLE), *map(self._asset, self.styles)))
+        script = "\n".join(map(self._asset, self.scripts))
+        computing = " 'wasm-unsafe-eval'; worker-src blob:" if self.computes else ""
         policy = (
-            f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
+            f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}{computing}; "
             "img-src data:; base-uri 'none'; form-action 'none'"
         )
         title = escape(self.title)
@@ -63,9 +69,13 @@ class Page:
 </html>
 """
 
+    def _asset(self, name: str) -> str:
+        return asset(self.package, name)
 
-def _asset(names: tuple[str, ...]) -> str:
-    return "\n".join((files(__package__ or "") / name).read_text("utf-8") for name in names)
+
+def asset(package: str, name: str) -> str:
+    """The text of a file beside the modules of a package."""
+    return (files(package) / name).read_text("utf-8")
 
 
 def _hash(text: str) -> str:

@@ -52,26 +52,32 @@ class Module:
         return -(-self.end // PAGE_BYTES)
 
 
-def linked_module(object_file: bytes, exports: Mapping[str, str], room: int = 0) -> Module:
+def linked_module(
+    object_file: bytes, exports: Mapping[str, str], room: int = 0, start: int = STACK_BYTES
+) -> Module:
     """The module of an object file.
 
     Args:
         object_file: LLVM's, for WebAssembly.
         exports: by the names of its functions, what they are called outside.
         room: bytes that the program works in, behind its constants.
+        start: where its constants begin: modules share a memory where each begins at the end of
+            another. They share the stack, as one of them runs at a time.
 
     Raises:
         LinkingError: the object file is damaged, needs others, or lacks a function.
     """
-    return _Linker(read_object(object_file), exports, room).linked()
+    return _Linker(read_object(object_file), exports, room, start).linked()
 
 
 class _Linker:
-    def __init__(self, found: ObjectFile, exports: Mapping[str, str], room: int) -> None:
+    def __init__(
+        self, found: ObjectFile, exports: Mapping[str, str], room: int, start: int
+    ) -> None:
         self.found = found
         self.exports = exports
         self.places: list[int] = []
-        end = STACK_BYTES
+        end = start
         for segment in found.segments:
             self.places.append(_rounded(end, segment.alignment))
             end = self.places[-1] + len(segment.content)

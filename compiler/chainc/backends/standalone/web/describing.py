@@ -39,8 +39,8 @@ def of_function(interface: FunctionInterface, files: Files) -> str:
         "modules": _modules(files),
         "mostRows": interface.most_rows,
         "countsRows": interface.counts_rows,
-        "inputs": list(map(_argument, interface.inputs)),
-        "outputs": list(map(_argument, interface.outputs)),
+        "inputs": list(map(argument, interface.inputs)),
+        "outputs": list(map(argument, interface.outputs)),
     })  # fmt: skip
 
 
@@ -66,5 +66,6 @@ def _array(rows: RowArray) -> Mapping[str, object]:
     return {**told, "bytes": rows.may_be_bytes}
 
 
-def _argument(argument: Argument) -> Mapping[str, object]:
-    return {**_array(argument.array), "rows": argument.has_rows}
+def argument(given: Argument) -> Mapping[str, object]:
+    """As a script reads it."""
+    return {**_array(given.array), "rows": given.has_rows}

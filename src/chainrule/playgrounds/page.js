@@ -1,0 +1,164 @@
+// One picture after the other: what is asked of the worker, and what it answers.
+let { state, refused } = stateOf(location.hash.slice(1));
+let playing = false, waiting = false, redraw = false, frame = null, data = { points: [], targets: [] };
+let position = 0, due = 0, asked = 0;
+const changes = [], curve = new Curve();
+const worker = new Worker(URL.createObjectURL(new Blob([TOLD.worker], { type: "text/javascript" })));
+const panel = new Panel(setParameter);
+const picture = new Picture(chooseNeuron, change);
+
+function say(text) {
+    field("message").textContent = text;
+}
+
+function wantedExample() {
+    return field("show-example").checked ? field("example").valueAsNumber || 0 : null;
+}
+
+function ask(request) {
+    waiting = true;
+    asked += 1;
+    worker.postMessage({ number: asked, example: wantedExample(), ...request });
+}
+
+function remember() {
+    changes.push({ fragment: fragmentOf(state), parameters: frame?.parameters, epoch: frame?.epoch });
+    if (changes.length > 100) changes.shift();
+    field("undo").disabled = false;
+}
+
+// Every control comes here: a copy is changed, kept, shown and told to the worker.
+function change(name, apply) {
+    remember();
+    const next = copyOf(state);
+    apply(next);
+    take(next, FRESH.has(name));
+}
+
+function take(next, fresh) {
+    state = next;
+    history.replaceState(null, "", `#${fragmentOf(state)}`);
+    if (fresh) curve.clear();
+    showAll();
+    ask({ kind: "choose", state, fresh });
+}
+
+function showAll() {
+    showControls(state);
+    picture.parameters = frame?.parameters;
+    picture.build(state);
+    panel.build(state);
+}
+
+function setParameter(at, number) {
+    remember();
+    const values = frame.parameters.slice();
+    values[at] = number;
+    ask({ kind: "parameters", values });
+}
+
+function chooseNeuron(chosen, from) {
+    panel.chosen = chosen;
+    panel.build(state);
+    if (frame) show();
+    if (from !== undefined) field(`parameter-${weightAt(chosen[0], from, chosen[1])}`).focus();
+}
+
+function undo() {
+    const last = changes.pop();
+    field("undo").disabled = changes.length === 0;
+    if (!last) return;
+    take(stateOf(last.fragment).state, true);
+    if (last.parameters) ask({ kind: "parameters", values: last.parameters, epoch: last.epoch });
+}
+
+function play(wanted) {
+    playing = wanted;
+    field("play").querySelector(".name").textContent = playing ? "Pause" : "Play";
+    field("play").firstChild.textContent = playing ? "❚❚" : "▶";
+}
+
+function tell(losses) {
+    return losses ? losses.loss.toPrecision(4) : "–";
+}
+
+function show() {
+    field("epoch").textContent = frame.epoch.toLocaleString("en");
+    field("train-loss").textContent = tell(frame.train);
+    field("test-loss").textContent = tell(frame.test);
+    const tested = frame.test ?? frame.train;
+    field("accuracy").textContent = tested ? `${(100 * tested.accuracy).toFixed(1)} %` : "–";
+    curve.add(frame.epoch, frame.train?.loss, frame.test?.loss);
+    curve.draw();
+    drawOutput(frame, data, field("show-test").checked, wantedExample());
+    picture.show(frame, panel.chosen);
+    panel.show(frame);
+    drawNorms(frame.norms);
+    drawHistograms(frame.histograms);
+    showExample();
+    document.body.dataset.shown = frame.number;
+    if (frame.train && !Number.isFinite(frame.train.loss)) {
+        play(false);
+        say("The loss is no number any more: the steps were too long. Choose a smaller learning rate, and reset.");
+    }
+}
+
+function showExample() {
+    const last = 2 * state.layers.length + 2;
+    position = Math.min(position, last);
+    picture.showNumbers(frame.example, position);
+    field("example-told").textContent = frame.example
+        ? `${position + 1} of ${last + 1}. ${tellExample(state, frame, position, panel.chosen)}` : "";
+}
+
+function look() {
+    if (frame) ask({ kind: "look" });
+}
+
+function moveExample(by) {
+    field("show-example").checked = true;
+    play(false);
+    position = Math.max(0, Math.min(2 * state.layers.length + 2, position + by));
+    look();
+}
+
+// At most one request is under way; a frame is drawn when the browser draws.
+function tick(now) {
+    if (redraw) {
+        redraw = false;
+        show();
+    }
+    if (playing && !waiting) advance(now);
+    requestAnimationFrame(tick);
+}
+
+function advance(now) {
+    const speed = field("speed").value;
+    if (speed === "0.1" && now < due) return;
+    due = now + 160;
+    const epochs = speed === "max" ? 1e6 : Math.max(1, Number(speed));
+    ask({ kind: "advance", epochs, milliseconds: 9 });
+}
+
+const ANSWERS = {
+    ready() {
+        field("picture").dataset.ready = "";
+        take(state, true);
+        if (refused) say(`${refused} of the address cannot be used; what is usual stands instead.`);
+    },
+    frame(told) {
+        if (told.number !== asked) return;  // a later request is under way
+        waiting = false;
+        frame = told;
+        if (told.points) data = { points: told.points, targets: told.targets };
+        redraw = true;
+    },
+};
+
+worker.onmessage = (event) => ANSWERS[event.data.kind](event.data);
+makeControls(() => state, change);
+explainControls();
+makeRamp();
+showAll();
+worker.postMessage({ kind: "start", ...TOLD.program });
+requestAnimationFrame(tick);

@@ -1,0 +1,168 @@
+// The network: a column of neurons for each layer, and a line for each weight.
+const WIDTH = 8, BLOCK = 72, SVG = "http://www.w3.org/2000/svg";
+
+function weightAt(layer, from, to) {
+    return BLOCK * layer + WIDTH * to + from;
+}
+
+function biasAt(layer, to) {
+    return BLOCK * layer + WIDTH * WIDTH + to;
+}
+
+// Where the inputs of a layer stand in its block, and what they are called.
+function sourcesOf(state, layer) {
+    if (layer > 0) return Array.from({ length: state.layers[layer - 1].size }, (_, i) => [i, `layer ${layer}, neuron ${i + 1}`]);
+    const all = Object.keys(TOLD.features);
+    return state.features.map((name) => [all.indexOf(name), TOLD.features[name].title]);
+}
+
+function sizeOf(state, layer) {
+    return layer === state.layers.length ? 1 : state.layers[layer].size;
+}
+
+function neuronName(state, layer, neuron) {
+    return layer === state.layers.length ? "output" : `layer ${layer + 1}, neuron ${neuron + 1}`;
+}
+
+class Picture {
+    constructor(choose, change) {
+        this.choose = choose;
+        this.change = change;
+        new ResizeObserver(() => this.state && this.drawLines()).observe(field("picture"));
+    }
+
+    build(state) {
+        this.state = state;
+        const focused = document.activeElement?.id;
+        this.links = document.createElementNS(SVG, "svg");
+        this.links.id = "links";
+        this.links.setAttribute("aria-hidden", "true");
+        const columns = [this.#features(), ...state.layers.map((_, i) => this.#layer(i)), this.#output()];
+        this.net = element("div", { id: "net" }, this.links, ...columns);
+        field("picture").replaceChildren(this.net);
+        if (focused && !document.activeElement?.id) field(focused)?.focus();
+        this.drawLines();
+    }
+
+    #column(top, neurons) {
+        return element("div", { className: "layer" }, element("div", { className: "top" }, ...top), ...neurons);
+    }
+
+    #features() {
+        this.inputs = this.state.features.map((name) => {
+            const box = element("span", { className: "neuron" }, element("canvas"));
+            return [box, element("span", { className: "input" }, element("span", {}, TOLD.features[name].title), box)];
+        });
+        const column = this.#column([element("span", {}, "features")], this.inputs.map(([, whole]) => whole));
+        this.inputs = this.inputs.map(([box]) => box);
+        this.neurons = [];
+        return column;
+    }
+
+    #neuron(layer, neuron) {
+        const name = neuronName(this.state, layer, neuron);
+        const made = element("button", { type: "button", className: "neuron", id: `neuron-${layer}-${neuron}` }, element("canvas"));
+        made.setAttribute("aria-label", name);
+        made.setAttribute("aria-pressed", "false");
+        made.dataset.told = "What this neuron answers over the plane. Press it for its weights.";
+        made.addEventListener("click", () => this.choose([layer, neuron]));
+        return made;
+    }
+
+    #layer(layer) {
+        const { size, activation } = this.state.layers[layer], name = `layer ${layer + 1}`;
+        this.neurons.push(Array.from({ length: size }, (_, i) => this.#neuron(layer, i)));
+        const button = (sign, id, told, by, disabled) => {
+            const made = element("button", { type: "button", textContent: sign, id: `${id}-${layer}`, disabled });
+            made.setAttribute("aria-label", `${told} ${name}`);
+            made.addEventListener("click", () => this.change("size", (next) => { next.layers[layer].size += by; }));
+            return made;
+        };
+        const select = element("select", { id: `activation-${layer}`, ariaLabel: `Activation of ${name}` },
+            ...titled(TOLD.activations).map(([value, text]) => element("option", { value, textContent: text })));
+        select.value = activation;
+        select.dataset.told = `The activation of the layer. ${TOLD.activations[activation].title}: ${TOLD.activations[activation].told}`;
+        select.addEventListener("change", () => {
+            const value = select.value;
+            this.change("activation", (next) => { next.layers[layer].activation = value; });
+        });
+        const top = [
+            element("span", {}, `${size} ${size === 1 ? "neuron" : "neurons"}`),
+            element("span", {}, button("−", "fewer", "Remove a neuron of", -1, size === 1), " ",
+                button("+", "more", "Add a neuron to", 1, size === MOST_NEURONS)),
+            select,
+        ];
+        return this.#column(top, this.neurons[layer]);
+    }
+
+    #output() {
+        const layer = this.state.layers.length;
+        this.neurons.push([this.#neuron(layer, 0)]);
+        return this.#column([element("span", {}, "output")], this.neurons[layer]);
+    }
+
+    // A line and a wider one that can be hit, for each weight.
+    drawLines() {
+        const frame = this.net.getBoundingClientRect(), parts = [];
+        this.lines = [];
+        this.neurons.forEach((column, layer) => column.forEach((end, to) => {
+            const sources = sourcesOf(this.state, layer), before = layer ? this.neurons[layer - 1] : this.inputs;
+            sources.forEach(([from], i) => {
+                const a = before[i].getBoundingClientRect(), b = end.getBoundingClientRect();
+                const [x, y, u, v] = [a.right - frame.left, a.top + a.height / 2 - frame.top, b.left - frame.left, b.top + b.height / 2 - frame.top];
+                const middle = (x + u) / 2, path = `M${x} ${y}C${middle} ${y} ${middle} ${v} ${u} ${v}`;
+                const line = document.createElementNS(SVG, "path"), touch = document.createElementNS(SVG, "path");
+                line.setAttribute("d", path);
+                touch.setAttribute("d", path);
+                touch.setAttribute("class", "touch");
+                touch.addEventListener("click", () => this.choose([layer, to], from));
+                parts.push(line, touch);
+                this.lines.push([line, weightAt(layer, from, to)]);
+            });
+        }));
+        this.links.replaceChildren(...parts);
+        if (this.parameters) this.showWeights(this.parameters);
+    }
+
+    showWeights(parameters) {
+        this.parameters = parameters;
+        for (const [line, at] of this.lines) {
+            const weight = parameters[at] ?? 0;
+            line.setAttribute("class", weight < 0 ? "link minus" : "link plus");
+            line.setAttribute("stroke-width", Math.min(7, 0.5 + 2 * Math.abs(weight)).toFixed(2));
+        }
+    }
+
+    show(frame, chosen) {
+        const { surfaces } = frame;
+        if (surfaces.layers.some((layer, i) => layer.length !== this.state.layers[i]?.size)) return;
+        surfaces.features.forEach((bytes, i) => this.inputs[i] && drawSurface(this.inputs[i].firstChild, bytes));
+        [...surfaces.layers, [surfaces.output]].forEach((layer, i) => layer.forEach((bytes, k) => {
+            const button = this.neurons[i][k];
+            drawSurface(button.firstChild, bytes);
+            button.setAttribute("aria-pressed", String(Boolean(chosen) && chosen[0] === i && chosen[1] === k));
+        }));
+        this.showWeights(frame.parameters);
+    }
+
+    // Values above the neurons and gradients below, as far as an example has come.
+    showNumbers(example, position) {
+        for (const old of this.net.querySelectorAll(".numbers")) old.remove();
+        if (!example) return;
+        const depth = this.state.layers.length, put = (box, kind, number) => {
+            box.append(element("span", { className: `numbers ${kind}`, textContent: short(number) }));
+        };
+        const sources = sourcesOf(this.state, 0);
+        this.inputs.forEach((box, i) => put(box, "value", example.inputs[sources[i][0]]));
+        this.neurons.forEach((column, layer) => column.forEach((box, neuron) => {
+            if (position >= layer) put(box, "value", example.layers[layer].values[neuron]);
+            if (position >= 2 * depth + 2 - layer) put(box, "gradient", example.layers[layer].ofZ[neuron]);
+        }));
+    }
+}
+
+function short(number) {
+    if (number === 0) return "0";
+    const size = Math.abs(number);
+    return size >= 0.005 && size < 1000 ? number.toFixed(2).replace("-", "−") : number.toExponential(0).replaceAll("-", "−");
+}

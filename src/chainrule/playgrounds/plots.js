@@ -1,0 +1,157 @@
+// Pictures on canvases: bytes of the worker through a scale of colours.
+const RAMPS = { light: [[217, 95, 2], [247, 247, 247], [8, 119, 189]], dark: [[255, 154, 77], [38, 43, 50], [88, 180, 240]] };
+let ramp = null;
+
+function isDark() {
+    const chosen = document.documentElement.dataset.theme;
+    return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+}
+
+// For each byte its colour: orange below 0, blue above.
+function makeRamp() {
+    const [minus, zero, plus] = RAMPS[isDark() ? "dark" : "light"];
+    ramp = new Uint32Array(256);
+    for (let i = 0; i < 256; i++) {
+        const share = Math.abs(i - 127.5) / 127.5, end = i < 127.5 ? minus : plus;
+        const [r, g, b] = zero.map((from, k) => Math.round(from + (end[k] - from) * share));
+        ramp[i] = (255 << 24) | (b << 16) | (g << 8) | r;
+    }
+    const context = field("scale").getContext("2d"), image = context.createImageData(160, 10);
+    const pixels = new Uint32Array(image.data.buffer);
+    for (let i = 0; i < pixels.length; i++) pixels[i] = ramp[Math.floor((i % 160) * 256 / 160)];
+    context.putImageData(image, 0, 0);
+}
+
+function colour(name) {
+    return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+function drawSurface(canvas, bytes) {
+    const side = Math.sqrt(bytes.length);
+    if (canvas.width !== side) canvas.width = canvas.height = side;
+    const context = canvas.getContext("2d"), image = context.createImageData(side, side);
+    const pixels = new Uint32Array(image.data.buffer);
+    for (let i = 0; i < pixels.length; i++) pixels[i] = ramp[bytes[i]];
+    context.putImageData(image, 0, 0);
+}
+
+const small = document.createElement("canvas");
+
+function place(canvas, x, y) {
+    return [(x + EDGE) / (2 * EDGE) * canvas.width, (EDGE - y) / (2 * EDGE) * canvas.height];
+}
+
+function drawOutput(frame, data, showTest, example) {
+    const canvas = field("output"), context = canvas.getContext("2d");
+    drawSurface(small, frame.surfaces.output);
+    context.imageSmoothingEnabled = true;
+    const ink = isDark() ? "#14171b" : "#ffffff";
+    context.fillStyle = ink;
+    context.fillRect(0, 0, canvas.width, canvas.height);
+    context.globalAlpha = 0.6;  // so that points stand out
+    context.drawImage(small, 0, 0, canvas.width, canvas.height);
+    context.globalAlpha = 1;
+    for (let row = 0; row < data.targets.length; row++) {
+        const test = row >= frame.training;
+        if (test && !showTest) continue;
+        const [x, y] = place(canvas, data.points[2 * row], data.points[2 * row + 1]);
+        const byte = Math.max(0, Math.min(255, Math.round(127.5 + 127.5 * data.targets[row])));
+        const shade = `#${[0, 8, 16].map((at) => ((ramp[byte] >> at) & 255).toString(16).padStart(2, "0")).join("")}`;
+        context.beginPath();
+        context.arc(x, y, 3.2, 0, 7);
+        context.lineWidth = test ? 1.6 : 1;
+        context.fillStyle = test ? ink : shade;
+        context.strokeStyle = test ? shade : ink;
+        context.fill();
+        context.stroke();
+    }
+    if (example === null || 2 * example >= data.points.length) return;
+    const [x, y] = place(canvas, data.points[2 * example], data.points[2 * example + 1]);
+    context.beginPath();
+    context.arc(x, y, 8, 0, 7);
+    context.lineWidth = 2.5;
+    context.strokeStyle = colour("--ink");
+    context.stroke();
+}
+
+// Losses of all epochs so far, in at most 400 places.
+class Curve {
+    constructor() {
+        this.clear();
+    }
+
+    clear() {
+        this.points = [];
+        this.every = 1;
+    }
+
+    add(epoch, train, test) {
+        const last = this.points[this.points.length - 1];
+        if (last && epoch < last[0]) this.clear();
+        if (last && epoch - last[0] < this.every) return;
+        this.points.push([epoch, train, test]);
+        if (this.points.length <= 400) return;
+        this.points = this.points.filter((_, i) => i % 2 === 0);
+        this.every *= 2;
+    }
+
+    draw() {
+        const canvas = field("curve"), context = canvas.getContext("2d");
+        const { width, height } = canvas;
+        context.clearRect(0, 0, width, height);
+        const finite = this.points.flatMap(([, ...losses]) => losses).filter(Number.isFinite);
+        const most = Math.max(1e-9, ...finite), last = Math.max(1, this.points.at(-1)?.[0] ?? 1);
+        for (const [k, name] of [[2, "--test"], [1, "--train"]]) {
+            context.beginPath();
+            for (const point of this.points) {
+                if (!Number.isFinite(point[k])) continue;
+                context.lineTo(4 + point[0] / last * (width - 8), height - 4 - point[k] / most * (height - 26));
+            }
+            context.strokeStyle = colour(name);
+            context.lineWidth = 2;
+            context.stroke();
+        }
+        context.fillStyle = colour("--quiet");
+        context.font = "13px sans-serif";
+        context.fillText(most.toPrecision(3), 4, 14);
+    }
+}
+
+function layerName(layer, depth) {
+    return layer === depth ? "output" : `layer ${layer + 1}`;
+}
+
+function drawNorms(norms) {
+    const place = field("norms");
+    if (place.children.length !== norms.length) {
+        place.replaceChildren(...norms.map((_, i) => element(
+            "div", { className: "norm" }, element("span", { textContent: layerName(i, norms.length - 1) }),
+            element("meter", { min: -8, max: 1, ariaLabel: `gradient of ${layerName(i, norms.length - 1)}, power of ten` }),
+            element("span"),
+        )));
+    }
+    norms.forEach((norm, i) => {
+        const [, meter, number] = place.children[i].children;
+        meter.value = norm > 0 ? Math.log10(norm) : -8;
+        number.textContent = norm === 0 ? "0" : norm.toExponential(1);
+    });
+}
+
+function drawHistograms(histograms) {
+    const place = field("histograms");
+    if (place.children.length !== histograms.length) {
+        place.replaceChildren(...histograms.map((_, i) => {
+            const name = layerName(i, histograms.length);
+            const canvas = element("canvas", { width: 100, height: 40, role: "img", ariaLabel: `values of ${name}` });
+            return element("div", { className: "histogram" }, canvas, name);
+        }));
+    }
+    histograms.forEach((counts, i) => {
+        const context = place.children[i].firstChild.getContext("2d"), most = Math.max(1, ...counts);
+        context.clearRect(0, 0, 100, 40);
+        context.fillStyle = colour("--accent");
+        counts.forEach((count, part) => {
+            context.fillRect(5 * part, 40 - 40 * count / most, 4, 40 * count / most);
+        });
+    });
+}
