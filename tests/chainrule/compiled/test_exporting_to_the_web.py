@@ -78,7 +78,7 @@ def test_the_page_leaves_the_bits_of_a_run_in_this_process(
     rounded = [[float(number) for number in line[1:]] for line in shown]
     np.testing.assert_allclose(rounded, np.array(expected).T, rtol=1e-5)
     page.set_input_files("#file", digits.folder / "README.md")
-    page.wait_for_function("document.querySelector('#message').textContent.includes('CHAINDAT')")
+    page.locator("#message", has_text="CHAINDAT").wait_for()
 
 
 def test_the_module_is_small_and_imports_nothing_but_its_memory(digits: OnTheWeb) -> None:
