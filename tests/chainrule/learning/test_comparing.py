@@ -19,7 +19,6 @@ RULES = (
     learning.DirectFeedbackAlignment(),
     learning.TargetPropagation(),
     learning.ForwardForward(threshold=0.5),
-    learning.NodePerturbation(),
 )
 LAYERS = ("model/linear1", "model/linear2", "model/linear3")
 
@@ -32,20 +31,20 @@ def compared(problem: Problem, rules: object = RULES, **settings: Any) -> learni
 
 @cache
 def found() -> learning.Comparison:
-    return compared(Problem(), optimizer=optim.SGD(lr=0.5), epochs=40, batch_size=8)
+    return compared(Problem(), optimizer=optim.SGD(lr=0.5), epochs=30, batch_size=8)
 
 
 def test_every_rule_has_a_row_with_a_number_for_each_epoch() -> None:
     assert [row.rule for row in found().rows] == [rule.name for rule in RULES]
     for row in found().rows:
         assert list(row.history) == ["loss", "accuracy", "val_loss", "val_accuracy"]
-        assert {len(values) for values in row.history.values()} == {40}
+        assert {len(values) for values in row.history.values()} == {30}
         assert row.history["loss"] == row.history["val_loss"]  # the same rows
-        assert len(row.seconds) == 40
+        assert len(row.seconds) == 30
         assert min(row.seconds) > 0
         assert row.compile_seconds > 0
         assert tuple(row.angles) == LAYERS
-        assert {len(values) for values in row.angles.values()} == {41}
+        assert {len(values) for values in row.angles.values()} == {31}
 
 
 def test_backpropagation_points_along_the_gradient_and_the_others_do_not() -> None:
@@ -53,7 +52,7 @@ def test_backpropagation_points_along_the_gradient_and_the_others_do_not() -> No
     for layer in LAYERS:
         assert np.allclose(rows["backprop"].angles[layer], 0, atol=1e-3)
     for rule in ("feedback_alignment", "direct_feedback_alignment"):
-        aligned = [rows[rule].angles[layer][20:] for layer in LAYERS[:2]]
+        aligned = [rows[rule].angles[layer][15:] for layer in LAYERS[:2]]
         assert 10 < np.mean(aligned) < 90
     assert np.allclose(rows["direct_feedback_alignment"].angles[LAYERS[2]], 0, atol=1e-3)
 
@@ -79,7 +78,7 @@ def test_a_row_is_the_training_that_one_would_have_run() -> None:
     problem = Problem()
     rule = learning.FeedbackAlignment()
     step = optim.SGD(lr=0.5).minimize(problem.loss, rule=rule, model=problem.model)
-    loop = cr.training(step, epochs=40, batch_size=8)
+    loop = cr.training(step, epochs=30, batch_size=8)
     state = cr.compile(loop, target="numpy").run(problem.data, progress=False).state
     row = found()["feedback_alignment"]
     assert all(np.array_equal(row.state[name], state[name]) for name in state)
@@ -89,7 +88,7 @@ def test_a_row_is_the_training_that_one_would_have_run() -> None:
 
 def test_numbers_beside_the_model_are_counted() -> None:
     kept = {row.rule: row.kept for row in found().rows}
-    assert kept["backprop"] == kept["forward_forward"] == kept["node_perturbation"] == 0
+    assert kept["backprop"] == kept["forward_forward"] == 0
     assert kept["feedback_alignment"] == 6 * 4 + 4 * 3
     assert kept["direct_feedback_alignment"] == 3 * (6 + 4)
     assert kept["target_propagation"] == 4 * 6 + 6
@@ -98,9 +97,9 @@ def test_numbers_beside_the_model_are_counted() -> None:
 def test_machine_code_tells_its_memory() -> None:
     problem = Problem()
     row = compared(problem, [learning.Backprop()], target="llvm", epochs=1).rows[0]
-    step = optim.Adam(lr=1e-3).minimize(problem.loss)
-    program = cr.compile(cr.training(step, epochs=1, batch_size=4))
-    assert row.memory == program.plan.arena_bytes
+    weights = sum(row.state[each].nbytes for each in problem.parameters)
+    assert row.memory is not None
+    assert 3 * weights < row.memory < 100_000  # Adam keeps two numbers for each
     assert found().rows[0].memory is None
 
 
@@ -193,7 +192,7 @@ def test_it_prints_as_a_table() -> None:
     assert first.startswith("backprop ")
     assert first.endswith("0° → 0°")
     assert f"{found().rows[1].history['val_accuracy'][-1]:.4f}" in second
-    assert "after 40 epochs" in str(found())
+    assert "after 30 epochs" in str(found())
     page = found()._repr_html_()
     assert '<td align="left">target_propagation</td>' in page
     assert page.count("<tr>") == 1 + len(RULES)
@@ -206,11 +205,14 @@ def test_a_row_is_found_by_its_name() -> None:
 
 
 def test_it_is_drawn(tmp_path: Path) -> None:
-    plot = found().plot()
-    svg = plot.save(tmp_path / "rules.svg").read_text(encoding="utf-8")
-    told = {*LAYERS, *(rule.name for rule in RULES), "accuracy on held-out data",
-            "seconds an epoch", "degrees to the gradient"}  # fmt: skip
+    known = learning.Comparison(tuple(replace(row, memory=7_000) for row in found().rows[:3]))
+    svg = known.plot().save(tmp_path / "rules.svg").read_text(encoding="utf-8")
+    told = {*LAYERS, *(row.rule for row in known.rows), "accuracy on held-out data",
+            "seconds an epoch", "kB that a run allocates", "degrees to the gradient"}  # fmt: skip
     assert all(f">{each}</text>" in svg for each in told)
-    assert "kB that a run allocates" not in svg
-    told_all = learning.Comparison(tuple(replace(row, memory=7_000) for row in found().rows[:2]))
-    assert "kB that a run allocates" in told_all.plot().svg()
+
+
+def test_memory_that_is_not_known_is_not_drawn() -> None:
+    axes = found().plot().figure.get_axes()
+    assert len(axes) == 2 + len(LAYERS)
+    assert "kB that a run allocates" not in [each.get_title(loc="left") for each in axes]
