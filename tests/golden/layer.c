@@ -90,7 +90,7 @@ static void state_set(unsigned char *arena, void **table, int64_t thread) {
 static void step_prologue(void) {
 }
 
-// relu   # test_file.py:39
+// relu   # test_file.py
 static void relu(const float *restrict x, const float *restrict weight,
         const float *restrict bias, float *restrict relu, int64_t rows) {
     for (int64_t c_panel = 0; c_panel < 1; c_panel++) {

@@ -9,7 +9,7 @@
 
 Registers are written once. An address is a parameter and an affine position in elements.
 A loop runs while `index + step <= stop`; its index keeps its last value, so that a loop with a
-smaller step can go on where it ended. LLVM text is one printer of this language.
+smaller step can go on where it ended. LLVM text and C are printed from this language.
 
 A nest is one kernel. What calls kernels is a routine: it finds buffers in an arena or a table of
 pointers, branches, repeats, and lets threads wait for each other.

@@ -81,9 +81,12 @@ class Entry:
         ])  # fmt: skip
 
 
-def about(arena_bytes: int, arrays: Sequence[str]) -> Sequence[str]:
-    """What a caller gives: the memory of a program, and the arrays in its table."""
+def about(
+    arena_bytes: int, arrays: Sequence[str], job: Mapping[int, str] | None = None
+) -> Sequence[str]:
+    """What a caller gives: a program's memory, the arrays in its table, and a training's job."""
     return [
         f"arena: {arena_bytes:,} bytes from a multiple of {CACHE_LINE} on, all 0 at first",
         *(f"table[{place}]: {name}" for place, name in enumerate(arrays)),
+        *(f"job[{place}]: {meaning}" for place, meaning in (job or {}).items()),
     ]

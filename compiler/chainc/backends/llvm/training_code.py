@@ -24,7 +24,7 @@ from chainc.lowering.views import Buffer
 from chainc.schedules.layout.access import Capacity, UnboundError
 from chainc.schedules.program.control_block import MAX_THREADS
 from chainc.schedules.program.memory import Memory
-from chainc.schedules.training.layout import TrainingLayout
+from chainc.schedules.training.layout import JOB, TrainingLayout
 from chainc.schedules.training.placement import placement
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ class TrainingCode:
         ]
         arrays = [*sorted(self.table, key=self.table.__getitem__)]
         arrays += ["a constant"] * len(self.memory.outside)
-        return CFile(entries, about(self.memory.arena_bytes, arrays))
+        return CFile(entries, about(self.memory.arena_bytes, arrays, JOB))
 
     @property
     def train_module(self) -> Module:

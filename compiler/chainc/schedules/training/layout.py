@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from chainc.dataclass import dataclass
 from chainc.ir.types import DType
 
 # the words of a job, 64 bits each
-COUNT = 0  # rows of the data
-FIRST = 1  # step
-LAST = 2  # the step that is not done any more
-SEED = 3
-HELD_OUT = 4  # rows of the validation data, or 0
-BYTES = 5  # bit i: the data of the step's input i are uint8
-HELD_OUT_BYTES = 6  # the same of the evaluation's inputs
-ENDS = 7  # 1 if the run ends with the last step: others may follow in another job
-SEEN = 8  # rows whose totals are of an epoch that an earlier job has begun; then of the one left
-JOB_WORDS = 9
+COUNT, FIRST, LAST, SEED, HELD_OUT, BYTES, HELD_OUT_BYTES, ENDS, SEEN = range(9)
+JOB: Mapping[int, str] = {
+    COUNT: "rows of the data",
+    FIRST: "the first step",
+    LAST: "the step that is not done any more",
+    SEED: "the seed",
+    HELD_OUT: "rows of the validation data, or 0",
+    BYTES: "bit i: the data of the step's input i are uint8",
+    HELD_OUT_BYTES: "the same of the evaluation's inputs",
+    ENDS: "1 if the run ends with the last step: others may follow in another job",
+    SEEN: "rows whose totals an earlier job has left of an epoch; then those left to the next",
+}
+JOB_WORDS = len(JOB)
 
 LANES = 64  # rows whose order is made together
 ROUNDS = 11  # of the network that permutes; the twelfth key says whether 0 and 1 change places
