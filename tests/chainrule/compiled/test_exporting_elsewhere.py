@@ -33,24 +33,42 @@ COMPILERS = {
 EPOCHS, BATCH, ROWS = 2, 4, 11
 
 
-def small_training() -> cr.TrainingProgram:
-    """5-6-3, with what each kind of kernel does and an optimizer with slots."""
-    x, y = cr.input("x", ("batch", 5)), cr.input("y", ("batch",), dtype="int32")
-    logits = nn.Linear(6, 3)(cr.tanh(nn.Linear(5, 6)(x)))
-    step = optim.Adam(lr=0.1).minimize(losses.cross_entropy(logits, y))
+def dense(x: cr.Node) -> cr.Node:
+    return nn.Linear(6, 3)(cr.tanh(nn.Linear(12, 6)(x)))
+
+
+def convolutional(x: cr.Node) -> cr.Node:
+    images = cr.reshape(x, ("batch", 1, 4, 3))
+    convolved = cr.relu(nn.Conv2d(1, 3, 2)(images))
+    return nn.Linear(18, 3)(nn.Flatten()(convolved))
+
+
+def recurrent(x: cr.Node) -> cr.Node:
+    return nn.Linear(4, 3)(nn.LSTM(3, 4)(cr.reshape(x, ("batch", 4, 3)))[:, -1])
+
+
+Network = Callable[[cr.Node], cr.Node]
+NETWORKS: list[Network] = [dense, convolutional, recurrent]
+
+
+def small_training(network: Network = dense) -> cr.TrainingProgram:
+    """From twelve numbers to three classes, with an optimizer that has slots."""
+    x, y = cr.input("x", ("batch", 12)), cr.input("y", ("batch",), dtype="int32")
+    step = optim.Adam(lr=0.1).minimize(losses.cross_entropy(network(x), y))
     return cr.compile(cr.training(step, epochs=EPOCHS, batch_size=BATCH), target="llvm")
 
 
 def data() -> dict[str, Array]:
     rng = np.random.default_rng(3)
-    x = rng.standard_normal((ROWS, 5)).astype(np.float32)
+    x = rng.standard_normal((ROWS, 12)).astype(np.float32)
     return {"x": x, "y": rng.integers(0, 3, ROWS).astype(np.int32)}
 
 
-def trained_here(name: str) -> bytes:
+def trained_here(name: str, network: Network = dense) -> bytes:
     """The state that this processor leaves with another one's vectors and registers."""
     target = HereAs(name, processor_named(name))
-    result = cr.compile(small_training()._training, target=target).run(data(), progress=False)
+    program = cr.compile(small_training(network)._training, target=target)
+    result = program.run(data(), progress=False)
     return b"".join(array.tobytes() for array in result.state.values())
 
 
@@ -67,18 +85,21 @@ def need(*programs: str | None) -> None:
 
 
 @pytest.mark.nightly
+@pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("name", ["x86-64", "x86-64-v3", "aarch64", "riscv64"])
-def test_an_emulated_processor_leaves_the_bits_of_this_one(name: str, tmp_path: Path) -> None:
+def test_an_emulated_processor_leaves_the_bits_of_this_one(
+    name: str, network: Network, tmp_path: Path
+) -> None:
     processor, compiler = processor_named(name), COMPILERS[name]
     need(processor.emulator, compiler)
     if processor.fuses and not host().fuses:
         pytest.skip("this processor rounds products and sums apart")
-    small_training().export(tmp_path, name="small", processor=name)
+    small_training(network).export(tmp_path, name="small", processor=name)
     told = (tmp_path / "README.md").read_text()
     assert f"as machine code for {processor.meaning},\n" in told
     assert f"{compiler} main.c small.o -o small" in told
     run([compiler, "-static", "-std=c11", "main.c", "small.o", "-o", "small"], tmp_path)
-    expected = trained_here(name)
+    expected = trained_here(name, network)
     assert on_data(tmp_path, [str(processor.emulator), "small"])[: len(expected)] == expected
 
 
@@ -134,18 +155,21 @@ int main(void) {
 
 
 @pytest.mark.nightly
-def test_a_board_leaves_the_bits_of_a_processor_that_fuses_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_board_leaves_the_bits_of_a_processor_that_fuses_nothing(
+    network: Network, tmp_path: Path
+) -> None:
     """Its code is run by an emulator of a larger processor of the same instructions."""
     compiler = COMPILERS["cortex-m4"]
     need("qemu-arm", compiler, "arm-linux-gnueabihf-objcopy")
-    small_training().export(tmp_path, name="small", processor="cortex-m4")
+    small_training(network).export(tmp_path, name="small", processor="cortex-m4")
     names = re.findall(r"#define (SMALL_BYTES_\w+)", (tmp_path / "small.h").read_text())
     given = data()
     numbers = [", ".join(map(repr, given[name].ravel().tolist())) for name in ("x", "y")]
     (tmp_path / "main.c").write_text(ON_A_BOARD % (*numbers, ", ".join(names), ROWS))
     run(["arm-linux-gnueabihf-objcopy", "-R", ".ARM.attributes", "small.o"], tmp_path)
     run([compiler, "-static", "-std=c11", "main.c", "small.o", "-o", "small"], tmp_path)
-    expected = trained_here("cortex-m4")
+    expected = trained_here("cortex-m4", network)
     assert run(["qemu-arm", "small"], tmp_path)[: len(expected)] == expected
 
 
@@ -243,3 +267,12 @@ def test_an_emulated_processor_computes_a_function_with_the_bits_of_this_one(
 def test_a_fat_function_chooses_too(tmp_path: Path) -> None:
     need("qemu-x86_64", "cc")
     assert computed_elsewhere(tmp_path, FAT, ["qemu-x86_64", "-cpu", "qemu64"])
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("network", NETWORKS)
+def test_webassembly_leaves_the_bits_of_a_processor_that_fuses_nothing(network: Network) -> None:
+    program = cr.compile(small_training(network)._training, target="wasm")
+    result = program.run(data(), progress=False)
+    found = b"".join(array.tobytes() for array in result.state.values())
+    assert found == trained_here("x86-64", network)
