@@ -319,8 +319,7 @@ class TrainingProgram(Compiled):
             predict: a node with a result for each row, such as the logits, to be computed from
                 the parameters.
             processor: "portable", or None, for any x86-64 with AVX2 and FMA under Linux, "native"
-                for this one, "x86-64", "x86-64-v3", "x86-64-v4", "x86-64-fat", which has them all,
-                "aarch64", "riscv64" or "cortex-m4". For other kinds the library is a static one.
+                for this one, or another by its name, such as "aarch64" or "cortex-m4".
 
         Returns:
             The files' paths.

@@ -94,6 +94,21 @@ def test_an_index_out_of_range_is_an_error() -> None:
         function(i=np.array([0, 1], np.int32))
 
 
+def test_a_run_ends_soon_after_it_is_to_stop() -> None:
+    asked: list[int] = []
+    values = {name: np.array(array) for name, array in program().initial_state().items()}
+    runner = program()._compiled.executable.runner
+
+    def stop() -> bool:
+        asked.append(len(asked))
+        return len(asked) > 3
+
+    rows = program()._check(data(), {})
+    finished = sum(len(each.seen) for each in runner.run(rows, None, values, 10**6, stop))
+    assert 0 < int(values["step"]) < 3 * 10**6
+    assert finished < 10**6
+
+
 def test_what_there_is_to_see_is_for_webassembly() -> None:
     figures = program()._generated().figures
     assert (figures.processor, figures.vector_bits) == ("generic", 128)

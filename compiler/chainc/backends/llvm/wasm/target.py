@@ -19,7 +19,6 @@ class WasmTarget:
     name = "wasm"
     language = "WebAssembly"
     can_watch = True
-    processor = WASM32
 
     def compile_function(self, graph: Graph, program: Program) -> WasmFunction:
         """See `Target`; the code for given sizes is made when it is first called with them."""
