@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -186,7 +188,7 @@ def test_a_target_that_cannot_watch_is_not_asked_to(target: str | Target) -> Non
     assert 'target="llvm"' in str(caught.value)
 
 
-def test_what_makes_machine_code_is_imported_when_it_is_first_used() -> None:
+def test_what_makes_machine_code_is_imported_when_it_is_first_used(tmp_path: Path) -> None:
     program = (
         "import sys, chainrule as cr; y = cr.input('x') * 2.0\n"
         "heavy = ('llvmlite', 'chainc.backends.llvm.host', 'chainc.backends.llvm.printing')\n"
@@ -195,4 +197,5 @@ def test_what_makes_machine_code_is_imported_when_it_is_first_used() -> None:
         "assert cr.compile(y)(x=1.0) == 2.0\n"
         "assert all(name in sys.modules for name in heavy)\n"
     )
-    subprocess.run([sys.executable, "-c", program], check=True)
+    none_kept = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", program], check=True, env=none_kept)
