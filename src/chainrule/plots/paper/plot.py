@@ -86,7 +86,7 @@ def paper(title: str, width: float, height: float) -> Iterator[Figure]:
         figure.suptitle(title)
         yield figure
         with _whatever_fonts_hold():
-            figure.draw_without_rendering()
+            layout.execute(figure)  # all that a drawing would do for them, and nothing is drawn
         figure.set_layout_engine("none")
 
 
