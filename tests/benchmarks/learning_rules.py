@@ -282,7 +282,7 @@ def main() -> None:
     options = parser.parse_args()
     tables = [digits(options.seeds, options.epochs, options.rules)]
     if options.folder is not None:
-        tables.append(mnist(options.folder, min(options.seeds, 2), options.epochs))
+        tables.append(mnist(options.folder, options.seeds, options.epochs))
     tables.append(depths(min(options.seeds, 3), options.epochs))
     tables += [steps_of_feedback(options.turns), steps_of_evolution(options.turns)]
     for table in tables:
