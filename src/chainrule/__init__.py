@@ -11,7 +11,8 @@ Declare        input, parameter, constant, size, nn, init, losses, metrics, augm
 Compute        the Array API's functions under their names, such as exp, sum, matmul, where
 Differentiate  grad, value_and_grad, jvp, vjp, hvp, jacobian, hessian, custom_gradient
 Train          Trainer, optim, schedules, regularize, training, compile, datasets, text, acting
-See            draw, explain, derive, step_through, playground, formula, plots
+See            draw, explain, derive, step_through, formula, plots
+Pages          playground, lesson
 Check          check_grad, check_backward
 """
 
@@ -109,6 +110,7 @@ if TYPE_CHECKING:
     from chainrule.fitting.trainer import Trainer as Trainer
     from chainrule.optim import regularize as regularize
     from chainrule.optim import schedules as schedules
+    from chainrule.playgrounds.lesson import lesson as lesson
     from chainrule.playgrounds.playground import playground as playground
     from chainrule.sequences.attention import attention as attention
     from chainrule.sequences.chains import viterbi as viterbi
@@ -176,6 +178,7 @@ else:
         "nn": "chainrule.nn",
         "optim": "chainrule.optim",
         "parse": "chainrule.drawing.graph",
+        "lesson": "chainrule.playgrounds.lesson",
         "playground": "chainrule.playgrounds.playground",
         "plots": "chainrule.plots",
         "regularize": "chainrule.regularize",

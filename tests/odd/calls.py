@@ -12,6 +12,7 @@ import numpy as np
 
 import chainrule as cr
 from chainrule import losses, nn, optim
+from chainrule.datasets.dataset import Dataset, Split
 
 Arguments = dict[str, Any]
 
@@ -67,11 +68,13 @@ def things() -> Mapping[str, Any]:
     public = ("losses", "metrics", "init", "regularize", "schedules")
     averaged = optim.SGD(lr=0.1, average=optim.averages.ema()).minimize(loss)
     modules = {name: getattr(cr, name) for name in public}
+    rows = Split(np.ones((8, 4), np.float32), (np.arange(8) % 3).astype(np.int32))
     return {
         "cr": cr, "augment": cr.augment, "zoo": cr.zoo, "nn": nn, "optim": optim, "plots": cr.plots,
         "datasets": cr.datasets, "text": cr.text, "learning": cr.learning, "acting": cr.acting,
         "forward_forward": cr.learning.ForwardForward(),
         "writer": nn.Sequential(nn.Embedding(9, 4), nn.RNN(4, 9), name="writer"),
+        "labelled": Dataset(rows, rows, "rows", ("a", "b", "c"), "none"),
         "corpus": cr.text.Characters.of("to be or not"),
         "pairs": cr.text.BytePairs(((116, 111), (32, 256))), "lenet": cr.zoo.lenet5(), **modules,
         "training": training, "program": program, "state": state, "result": result,

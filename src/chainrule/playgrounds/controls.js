@@ -1,10 +1,4 @@
 // The form: every control is an element of HTML with a label, and tells what it does.
-function element(name, properties = {}, ...children) {
-    const made = Object.assign(document.createElement(name), properties);
-    made.append(...children);
-    return made;
-}
-
 function titled(table) {
     return Object.entries(table).map(([name, each]) => [name, each.title]);
 }
@@ -26,10 +20,6 @@ const CONTROLS = [
 ];
 const BOUNDS = { noise: [0, 50, 5], split: [10, 90, 10], batch: [1, 512, 1], seed: [0, 999999999, 1] };
 const FRESH = new Set(["data", "seed", "initialisation", "features", "depth"]);
-
-function field(id) {
-    return document.getElementById(id);
-}
 
 // What the choice made says of itself, after what the control does.
 function sentence(name, told, value) {

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
+from chainc.ir import Node
+from chainc.ir.errors import InputError
+from chainrule.datasets.dataset import Dataset
 from chainrule.declare.arguments import path_of
+from chainrule.declare.calls import answering
+from chainrule.declare.leaves import input as declare_input
+from chainrule.optim import Adam
 from chainrule.playgrounds import choices
 from chainrule.playgrounds.data_sets import POINTS
+from chainrule.playgrounds.lesson import Model, write_lesson
 from chainrule.playgrounds.modules import GRID, modules
+from chainrule.steps.loop import training
 from chainrule.teaching.pages.page import Page, asset
 from chainrule.teaching.pages.writing import check_target, write_page
 
 __all__ = ["playground"]
 
+RATE, BATCH = 0.01, 10  # with which a model of one's own is trained
 _PACKAGE = __package__ or ""
 _SCRIPTS = (
+    "elements.js",
     "state.js",
     "controls.js",
     "plots.js",
@@ -30,23 +40,36 @@ _SCRIPTS = (
 _WORKER = ("worker_kernels.js", "worker_network.js", "worker.js")
 
 
-def playground(*, path: str | os.PathLike[str] = "playground.html") -> Path:
-    """Write a page on which a network in the plane is chosen, changed and trained.
+def playground(
+    model: Model | None = None,
+    loss: Callable[[Node, Node], Node] | None = None,
+    *,
+    data: Dataset | None = None,
+    path: str | os.PathLike[str] = "playground.html",
+) -> Path:
+    """Write a page on which a network is trained, and changed while it is.
 
-    Data, features, layers, activations, optimizer and rates are chosen while it trains; every
-    neuron shows what it answers, and one example can be followed forward and backward. What
-    computes is made by the compiler, as WebAssembly. The file needs nothing but a browser: it
-    opens from disk, and no request leaves it.
+    Alone it is of networks in the plane: data, features, layers, activations, optimizer and rates
+    are chosen on the page, every neuron shows what it answers, and one example can be followed
+    forward and backward. With a model of one's own it is that model with Adam, as `cr.lesson`
+    shows it. What computes is made by the compiler, as WebAssembly. The file needs nothing but a
+    browser: it opens from disk, and no request leaves it.
 
     Args:
+        model: from features to a score for each class, or to one for two classes.
+        loss: of the model's scores and the class numbers, such as `losses.cross_entropy`.
+        data: what the model is trained and tested on.
         path: where to write it; the folder exists.
 
     Returns:
         The path of the file; a notebook shows the page.
 
     Raises:
+        InputError: of model, loss and data only some are given, or they do not fit each other.
         ExportError: the file cannot be written.
     """
+    if any(each is not None for each in (model, loss, data)):
+        return _of_model(model, loss, data, path)
     target = path_of("playground", path)
     check_target("playground", target)
     html = Page(
@@ -59,6 +82,27 @@ def playground(*, path: str | os.PathLike[str] = "playground.html") -> Path:
         computes=True,
     ).html()
     return write_page("playground", target, html)
+
+
+def _of_model(
+    model: Model | None,
+    loss: Callable[[Node, Node], Node] | None,
+    data: Dataset | None,
+    path: str | os.PathLike[str],
+) -> Path:
+    """The lesson of a training that a model and a loss make."""
+    if not (callable(model) and callable(loss) and isinstance(data, Dataset)):
+        raise InputError(
+            f"playground: of a model it needs three things, not {model!r}, {loss!r} and {data!r}",
+            hint="call cr.playground(model, losses.cross_entropy, data=datasets.spirals())",
+        )
+    x = declare_input("x", ("batch", data.train.x.shape[1]))
+    y = declare_input("y", ("batch",), dtype="int32")
+    scores = answering(model, "the model of playground")(x)
+    step = Adam(lr=RATE).minimize(answering(loss, "the loss of playground")(scores, y))
+    rows = min(BATCH, len(data.train))
+    declared = training(step, epochs=1, batch_size=rows)
+    return write_lesson("playground", data.name, model, declared, data, None, path)
 
 
 def _data() -> Mapping[str, object]:

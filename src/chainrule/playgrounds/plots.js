@@ -2,11 +2,6 @@
 const RAMPS = { light: [[217, 95, 2], [247, 247, 247], [8, 119, 189]], dark: [[255, 154, 77], [38, 43, 50], [88, 180, 240]] };
 let ramp = null;
 
-function isDark() {
-    const chosen = document.documentElement.dataset.theme;
-    return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-}
-
 // For each byte its colour: orange below 0, blue above.
 function makeRamp() {
     const [minus, zero, plus] = RAMPS[isDark() ? "dark" : "light"];
@@ -20,10 +15,6 @@ function makeRamp() {
     const pixels = new Uint32Array(image.data.buffer);
     for (let i = 0; i < pixels.length; i++) pixels[i] = ramp[Math.floor((i % 160) * 256 / 160)];
     context.putImageData(image, 0, 0);
-}
-
-function colour(name) {
-    return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
 function drawSurface(canvas, bytes) {
@@ -72,49 +63,6 @@ function drawOutput(frame, data, showTest, example) {
     context.lineWidth = 2.5;
     context.strokeStyle = colour("--ink");
     context.stroke();
-}
-
-// Losses of all epochs so far, in at most 400 places.
-class Curve {
-    constructor() {
-        this.clear();
-    }
-
-    clear() {
-        this.points = [];
-        this.every = 1;
-    }
-
-    add(epoch, train, test) {
-        const last = this.points[this.points.length - 1];
-        if (last && epoch < last[0]) this.clear();
-        if (last && epoch - last[0] < this.every) return;
-        this.points.push([epoch, train, test]);
-        if (this.points.length <= 400) return;
-        this.points = this.points.filter((_, i) => i % 2 === 0);
-        this.every *= 2;
-    }
-
-    draw() {
-        const canvas = field("curve"), context = canvas.getContext("2d");
-        const { width, height } = canvas;
-        context.clearRect(0, 0, width, height);
-        const finite = this.points.flatMap(([, ...losses]) => losses).filter(Number.isFinite);
-        const most = Math.max(1e-9, ...finite), last = Math.max(1, this.points.at(-1)?.[0] ?? 1);
-        for (const [k, name] of [[2, "--test"], [1, "--train"]]) {
-            context.beginPath();
-            for (const point of this.points) {
-                if (!Number.isFinite(point[k])) continue;
-                context.lineTo(4 + point[0] / last * (width - 8), height - 4 - point[k] / most * (height - 26));
-            }
-            context.strokeStyle = colour(name);
-            context.lineWidth = 2;
-            context.stroke();
-        }
-        context.fillStyle = colour("--quiet");
-        context.font = "13px sans-serif";
-        context.fillText(most.toPrecision(3), 4, 14);
-    }
 }
 
 function layerName(layer, depth) {

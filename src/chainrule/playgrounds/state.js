@@ -1,7 +1,5 @@
-"use strict";
 // What is chosen, and the same as the fragment of an address: nothing of that is believed.
-const TOLD = JSON.parse(document.getElementById("data").textContent);
-const MOST_TEXT = 6000, MOST_LAYERS = 6, MOST_NEURONS = 8, MOST_OWN = 512, EDGE = 6;
+const MOST_TEXT = 6000, MOST_LAYERS = 6, MOST_NEURONS = 8, MOST_OWN = 512;
 const RATES = [1e-5, 1e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10];
 const DECAYS = [0, 0.0001, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1];
 

@@ -361,7 +361,8 @@ def test_the_file_is_small_and_inert(file: Path) -> None:
 
 
 def test_a_wrong_path_is_refused_before_any_work(tmp_path: Path) -> None:
+    wrong: Any = [1]
     with pytest.raises(ExportError, match=r"playground: cannot write .*\n.*\n  try: "):
         cr.playground(path=tmp_path)
     with pytest.raises(InputError, match=r"playground: \[1\] is no path\n.*\n  try: "):
-        cr.playground(path=[1])  # type: ignore[arg-type]
+        cr.playground(path=wrong)
