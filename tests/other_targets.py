@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from chainc.backends.llvm.host.function import NativeFunction
 from chainc.backends.llvm.host.function_source import FunctionSource
 from chainc.backends.llvm.host.storage import storage_of_training
@@ -27,7 +29,8 @@ class HereAs:
         """With its vectors and registers; products and sums are rounded once where it does so."""
         self.name = name
         chosen = host() if other.fuses else X86_64
-        self.processor = Processor(host().triple, chosen.name, chosen.features, other.machine)
+        machine = replace(other.machine, rounds=chosen.machine.rounds)
+        self.processor = Processor(host().triple, chosen.name, chosen.features, machine)
 
     def compile_function(self, graph: Graph, program: Program) -> NativeFunction:
         return NativeFunction(FunctionSource(lambda: (graph, program), self.processor),

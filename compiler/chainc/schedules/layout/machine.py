@@ -16,11 +16,13 @@ class Machine:
         vector_bytes: width of a vector register: 64, 32 or 16.
         registers: how many of them there are.
         second_level: bytes of a core's second-level cache.
+        rounds: is there an instruction that rounds down?
     """
 
     vector_bytes: int
     registers: int
     second_level: int = 1 << 19
+    rounds: bool = True
 
     @property
     def register_file(self) -> tuple[int, int]:
@@ -35,6 +37,7 @@ class Machine:
 AVX512 = Machine(64, 32)
 AVX2 = Machine(32, 16)
 NEON = Machine(16, 32)
-SSE = Machine(16, 16)
+SSE = Machine(16, 16, rounds=False)
+SIMD128 = Machine(16, 16)  # engines on x86-64 have sixteen for what is local in WebAssembly
 SCALARS = Machine(16, 8)  # vectors of four are taken apart: 32 registers hold eight of them
-FEW_SCALARS = Machine(16, 6)  # the same with room for what else a small processor keeps in them
+FEW_SCALARS = Machine(16, 6, rounds=False)  # the same with room for addresses and counters

@@ -92,7 +92,7 @@ class Module:
     def _function_of(self, nest: Nest) -> KernelFunction:
         copies = inlined_calls(nest)
         inlines = self.copies + copies <= self.most_copies
-        printed = print_function(nest, inlines=inlines)
+        printed = print_function(nest, inlines=inlines, rounds=self.machine.rounds)
         key = (printed.arguments, printed.body)
         if key not in self.kernels:
             self.copies += copies

@@ -67,9 +67,14 @@ class Function:
         return f'declare {SHARED} void @"{name}"({self.arguments}) #0\n'
 
 
-def print_function(nest: Nest, *, inlines: bool = True) -> Function:
-    """The text of a nest; `inlines` says whether elementary functions are put into it."""
-    return _NestPrinter(nest, inlines=inlines).function()
+def print_function(nest: Nest, *, inlines: bool = True, rounds: bool = True) -> Function:
+    """The text of a nest; `inlines` says whether elementary functions are put into it.
+
+    Where no instruction `rounds`, what rounds down is one of them.
+    """
+    printer = _NestPrinter(nest, inlines=inlines)
+    printer.to.rounds = rounds
+    return printer.function()
 
 
 def parts_of_lines(nest: Nest, *, inlines: bool = True) -> PartOfLines:

@@ -25,6 +25,7 @@ class Emitter:
     called: set[tuple[str, DType, int]] = field(default_factory=set)  # of vector_math
     count: int = 0
     inlines: bool = True  # functions of vector_math; false where a kernel calls very many
+    rounds: bool = True  # is there an instruction that rounds down?
 
     def fresh(self) -> str:
         self.count += 1
@@ -59,6 +60,8 @@ def emit(
         return _cast(to, out, kind, operands[0])
     if primitive in ("maximum", "minimum"):
         return _extreme(to, primitive, kind, operands, known)
+    if primitive == "floor" and kind.dtype.is_float and not to.rounds:
+        return _call(to, primitive, kind, operands)
     if primitive in _PRINTERS:
         return _PRINTERS[primitive](to, kind, operands)
     return _call(to, primitive, kind, operands)

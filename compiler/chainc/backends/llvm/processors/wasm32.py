@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from chainc.backends.llvm.processors.processor import Processor
-from chainc.schedules.layout.machine import SSE
+from chainc.schedules.layout.machine import SIMD128
 
 FEATURES = "+simd128,+bulk-memory,+nontrapping-fptoint,+sign-ext,+mutable-globals"
 
@@ -17,7 +17,7 @@ WASM32 = Processor(
     triple="wasm32-unknown-unknown",
     name="generic",
     features=FEATURES,
-    machine=SSE,  # engines on x86-64 have sixteen registers for what is local here
+    machine=SIMD128,
     meaning="WebAssembly with SIMD128, in any browser",
     fuses=False,
     threads=1,

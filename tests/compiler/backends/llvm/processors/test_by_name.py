@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+import chainrule as cr
+from chainc.backends.llvm.function_code import function_code
 from chainc.backends.llvm.machine_code.jit import assembly, machine_code
 from chainc.backends.llvm.processors.by_name import FIXED, processor_named
 from chainc.backends.llvm.processors.native import host
@@ -14,6 +16,7 @@ from chainc.backends.llvm.processors.wasm32 import WASM32, WASM32_RELAXED
 from chainc.backends.llvm.runtime.entry import environment
 from chainc.backends.llvm.runtime.threads import barrier
 from chainc.ir.errors import InputError
+from chainc.schedules.layout.access import Capacity
 
 FUSED = """\
 define <4 x float> @fused(<4 x float> %a, <4 x float> %b, <4 x float> %c) {
@@ -85,3 +88,12 @@ def test_one_name_is_the_others() -> None:
 def test_a_processor_that_does_not_exist_is_refused(name: object) -> None:
     with pytest.raises(InputError, match=r'no processor .*\n.*\n  try: use "portable".*"aarch64"'):
         processor_named(name)
+
+
+@pytest.mark.parametrize("name", list(FIXED))
+def test_rounding_down_needs_no_library(name: str) -> None:
+    processor = processor_named(name)
+    x = cr.input("x", (8,))
+    program = cr.compile(cr.floor(x), target="numpy")._compiled.program
+    code = function_code(program, Capacity({}), processor)
+    assert "floorf" not in assembly(code.text, processor)
