@@ -9,10 +9,10 @@ from chainc.dataclass import dataclass
 from chainc.ir import Node, scope
 from chainc.ir.errors import InputError
 from chainc.ir.types import DType, int64, static
-from chainc.ops import arange, argsort, astype, concat, reshape, take, uniform
+from chainc.ops import arange, argsort, astype, concat, matmul, reshape, take, uniform
 from chainrule.declare.arguments import count, number
 from chainrule.declare.init import normal
-from chainrule.learning.trials import loss_at, summed, zeros_like
+from chainrule.learning.trials import loss_at, zeros_like
 from chainrule.optim.signals.rule import Objective, Rule, Signals
 from chainrule.optim.slots import beside
 from chainrule.sequences.scan import scan
@@ -20,7 +20,7 @@ from chainrule.sequences.scan import scan
 __all__ = ["EvolutionStrategies"]
 
 WIDTH = 64  # numbers in a row of the table of noise
-LEAST = 2**14  # rows that it has
+LEAST = 2**12  # rows that it has
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,7 @@ class EvolutionStrategies(Rule):
 
     Neighbours come in pairs, w + σε and w - σε; the losses count by their ranks, from -½ to ½. All
     noise stands in one table, drawn from the seed; that of a pair begins at a random row of it, so
-    that nothing but the row and two losses is kept of a pair (Salimans et al. 2017,
-    arXiv 1703.03864).
+    that none is drawn in a step (Salimans et al. 2017, arXiv 1703.03864).
 
     Attributes:
         population: neighbours a step, an even number.
@@ -51,31 +50,34 @@ class EvolutionStrategies(Rule):
         number(name, "sigma", self.sigma, above=0, hint="give a small number, such as 0.02")
 
     def signals(self, objective: Objective) -> Signals:
-        parameters, pairs = objective.parameters, self.population // 2
+        parameters = objective.parameters
         with scope(self.name):
-            noise = _Noise(parameters)
             with scope("noise"):
-                starts = noise.starts(pairs)
-            up, down = self._lived(objective.loss, noise, starts)
+                noise = self._noise(parameters)
+            up, down = self._lived(objective.loss, parameters, noise)
             with scope("ranks"):
                 votes = self._votes(argsort(argsort(concat([up, down]))), up.type.dtype)
-
-            def voted(start: Node, vote: Node) -> Signals:
-                return {p: vote * e for p, e in noise.from_row(start).items()}
-
             with scope("votes"):
-                return summed(parameters, voted, xs=(starts, votes))
+                return parts(matmul(votes, noise), parameters)
 
-    def _lived(self, loss: Node, noise: _Noise, starts: Node) -> tuple[Node, Node]:
+    def _noise(self, parameters: Sequence[Node]) -> Node:
+        """A stretch of the table for each pair, as long as all weights: (pairs, numbers)."""
+        rows = -(-sum(map(size_of, parameters)) // WIDTH)
+        height, pairs = max(LEAST, 4 * rows), self.population // 2
+        table = beside("noise", parameters[0], (height, WIDTH), normal(1.0))
+        starts = astype(uniform((pairs, 1)) * (height - rows + 1), int64)
+        return reshape(take(table, starts + arange(rows), axis=0), (pairs, rows * WIDTH))
+
+    def _lived(self, loss: Node, parameters: Sequence[Node], noise: Node) -> tuple[Node, Node]:
         """The losses of both neighbours of each pair."""
 
-        def life(carry: Node, start: Node) -> tuple[Node, tuple[Node, Node]]:
-            moved = {p: self.sigma * e for p, e in noise.from_row(start).items()}
+        def life(carry: Node, numbers: Node) -> tuple[Node, tuple[Node, Node]]:
+            moved = {p: self.sigma * e for p, e in parts(numbers, parameters).items()}
             up = loss_at(loss, {p: p + step for p, step in moved.items()})
             return carry, (up, loss_at(loss, {p: p - step for p, step in moved.items()}))
 
         with scope("neighbours"):
-            _, losses = scan(life, zeros_like(loss), xs=starts)
+            _, losses = scan(life, zeros_like(loss), xs=noise)
         assert isinstance(losses, tuple)
         return losses[0], losses[1]
 
@@ -86,30 +88,16 @@ class EvolutionStrategies(Rule):
         return (share[:pairs] - share[pairs:]) / self.sigma
 
 
-class _Noise:
-    """A table of normal numbers, from which each pair takes as many as there are weights."""
-
-    def __init__(self, parameters: Sequence[Node]) -> None:
-        self.parameters = parameters
-        self.rows = -(-sum(map(size_of, parameters)) // WIDTH)
-        self.height = max(LEAST, 4 * self.rows)
-        self.table = beside("noise", parameters[0], (self.height, WIDTH), normal(1.0))
-
-    def starts(self, count: int) -> Node:
-        """Random rows at which the noise of pairs begins."""
-        return astype(uniform((count,)) * (self.height - self.rows + 1), int64)
-
-    def from_row(self, start: Node) -> Signals:
-        """Noise for each parameter, from a row of the table on."""
-        rows = take(self.table, start + arange(self.rows), axis=0)
-        flat = reshape(rows, (self.rows * WIDTH,))
-        found: dict[Node, Node] = {}
-        begin = 0
-        for parameter in self.parameters:
-            end = begin + size_of(parameter)
-            found[parameter] = reshape(flat[begin:end], parameter.shape)
-            begin = end
-        return found
+def parts(numbers: Node, parameters: Sequence[Node]) -> Signals:
+    """A row of numbers as values of the parameters, in their order; more than it needs."""
+    found: dict[Node, Node] = {}
+    begin = 0
+    for parameter in parameters:
+        end = begin + size_of(parameter)
+        own = astype(numbers[begin:end], parameter.type.dtype)
+        found[parameter] = reshape(own, parameter.shape)
+        begin = end
+    return found
 
 
 def size_of(parameter: Node) -> int:
