@@ -107,26 +107,30 @@ def _of_model(
 
 def _data() -> Mapping[str, object]:
     """All that the scripts read."""
+    tables = ("activations", "optimizers", "initialisations", "regressions")
+    told = program()
+    known = told["tables"]
+    assert isinstance(known, Mapping)
+    return {
+        **{name: known[name] for name in tables},
+        "dataSets": _table(choices.DATA_SETS),
+        "features": _table(choices.FEATURES),
+        "losses": _table(choices.LOSSES),
+        "worker": "\n".join(asset(_PACKAGE, name) for name in _WORKER),
+        "program": told,
+    }
+
+
+def program() -> Mapping[str, object]:
+    """What the worker runs, and the tables that it reads."""
     tables = {
         "activations": _table(choices.ACTIVATIONS),
         "optimizers": _table(choices.OPTIMIZERS),
         "initialisations": _table(choices.INITIALISATIONS),
         "regressions": choices.REGRESSIONS,
+        "features": list(choices.FEATURES),
     }
-    program = {
-        "modules": modules(),
-        "tables": {**tables, "features": list(choices.FEATURES)},
-        "points": POINTS,
-        "grid": GRID,
-    }
-    return {
-        **tables,
-        "dataSets": _table(choices.DATA_SETS),
-        "features": _table(choices.FEATURES),
-        "losses": _table(choices.LOSSES),
-        "worker": "\n".join(asset(_PACKAGE, name) for name in _WORKER),
-        "program": program,
-    }
+    return {"modules": modules(), "tables": tables, "points": POINTS, "grid": GRID}
 
 
 def _table(table: Mapping[str, choices.Choice]) -> Mapping[str, object]:
