@@ -182,6 +182,9 @@ function tick() {
     requestAnimationFrame(tick);
 }
 
+worker.onerror = () => {
+    field("message").textContent = "It cannot run here: the browser knows no WebAssembly with vectors, or has met an error.";
+};
 worker.onmessage = ({ data }) => {
     if (data.kind === "ready") look();
     else if (data.number === asked) {

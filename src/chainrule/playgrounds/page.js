@@ -155,6 +155,7 @@ const ANSWERS = {
     },
 };
 
+worker.onerror = () => say("It cannot run here: the browser knows no WebAssembly with vectors, or has met an error.");
 worker.onmessage = (event) => ANSWERS[event.data.kind](event.data);
 makeControls(() => state, change);
 explainControls();

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from tests.accessibility import faint_text, named_controls
 from tests.browser import OpenPage, Watch
 
 import chainrule as cr
@@ -102,6 +103,13 @@ def test_the_confusion_matrix_counts_the_test_data(page: Page, declared: Declare
     assert shown(page, "#accuracy") == pytest.approx(right, abs=0.06)
 
 
+def test_all_is_named_and_legible(page: Page) -> None:
+    assert faint_text(page) == []
+    names = named_controls(page)
+    assert len(names) > 8
+    assert [each for each in names if not each[1].strip()] == []
+
+
 def test_a_digit_is_drawn_with_a_pointer_and_with_keys(page: Page) -> None:
     page.click("#another")
     settle(page)
@@ -142,6 +150,7 @@ def test_a_model_for_the_plane_is_a_playground(open_page: OpenPage, tmp_path: Pa
         settle(page)
     assert shown(page, "#train-loss") < before
     assert page.locator("#plane").is_visible()
+    assert faint_text(page) == []
     assert not page.locator("#drawn").is_visible()
     assert page.inner_text("h1") == "moons"
 
