@@ -261,6 +261,14 @@ def check_fragments(here: Opened, fragments: Sequence[str], applied: int) -> Non
     here.step()
 
 
+def test_the_addresses_of_the_document_are_understood(shared: Opened) -> None:
+    document = (Path(__file__).parents[3] / "docs" / "playground.md").read_text("utf-8")
+    addresses = re.findall(r"`#(\S+)`", document)
+    assert len(addresses) > 7
+    for address in addresses:
+        assert shared.page.evaluate("(each) => stateOf(each).refused", address) == 0
+
+
 def test_a_strange_address_does_nothing(open_page: OpenPage, file: Path) -> None:
     here = opened(open_page, file, HOSTILE)
     here.wait_for("#message", "6 of the address cannot be used")
