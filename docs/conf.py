@@ -9,8 +9,6 @@ from pathlib import Path
 
 from sphinx.application import Sphinx
 
-import chainrule as cr
-
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the extensions in docs
 
 project = "Chainrule"
@@ -65,4 +63,6 @@ def copy_pages(app: Sphinx, exception: Exception | None) -> None:
         target = Path(app.outdir) / page.relative_to(app.srcdir)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(page, target)
-    cr.playground(path=Path(app.outdir) / "playground_page.html")
+    from docs import pages
+
+    pages.write(Path(app.outdir))
