@@ -74,7 +74,7 @@ def files_for(target: Target, processor: str | None) -> Files:
     Raises:
         InputError: there is no such processor, or a browser is asked for.
     """
-    if processor == FAT and not isinstance(target, WasmTarget):
+    if _is_fat(target, processor):
         return fat_artifacts
     chosen = _processor(target, processor)
     return web_artifacts if chosen is None else lambda wanted: artifacts(wanted, chosen)
@@ -82,12 +82,16 @@ def files_for(target: Target, processor: str | None) -> Files:
 
 def files_for_function(target: Target, processor: str | None) -> FunctionFiles:
     """The same of a function."""
-    if processor == FAT and not isinstance(target, WasmTarget):
+    if _is_fat(target, processor):
         return fat_function_artifacts
     chosen = _processor(target, processor)
     if chosen is None:
         return web_function_artifacts
     return lambda wanted: function_artifacts(wanted, chosen)
+
+
+def _is_fat(target: Target, processor: object) -> bool:
+    return isinstance(processor, str) and processor == FAT and not isinstance(target, WasmTarget)
 
 
 def _processor(target: Target, name: str | None) -> Processor | None:
