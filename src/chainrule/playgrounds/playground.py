@@ -24,6 +24,7 @@ from chainrule.teaching.pages.writing import check_target, write_page
 
 __all__ = ["playground"]
 
+Loss = Node | Callable[[Node, Node], Node]
 RATE, BATCH = 0.01, 10  # with which a model of one's own is trained
 _PACKAGE = __package__ or ""
 _SCRIPTS = (
@@ -42,7 +43,7 @@ _WORKER = ("worker_kernels.js", "worker_network.js", "worker.js")
 
 def playground(
     model: Model | None = None,
-    loss: Callable[[Node, Node], Node] | None = None,
+    loss: Loss | None = None,
     *,
     data: Dataset | None = None,
     path: str | os.PathLike[str] = "playground.html",
@@ -57,7 +58,8 @@ def playground(
 
     Args:
         model: from features to a score for each class, or to one for two classes.
-        loss: of the model's scores and the class numbers, such as `losses.cross_entropy`.
+        loss: the loss of the model as it is declared, or a function of its scores and the class
+            numbers, such as `losses.cross_entropy`.
         data: what the model is trained and tested on.
         path: where to write it; the folder exists.
 
@@ -86,23 +88,32 @@ def playground(
 
 def _of_model(
     model: Model | None,
-    loss: Callable[[Node, Node], Node] | None,
+    loss: Loss | None,
     data: Dataset | None,
     path: str | os.PathLike[str],
 ) -> Path:
     """The lesson of a training that a model and a loss make."""
-    if not (callable(model) and callable(loss) and isinstance(data, Dataset)):
+    judges = isinstance(loss, Node) or callable(loss)
+    if not (callable(model) and judges and isinstance(data, Dataset)):
         raise InputError(
             f"playground: of a model it needs three things, not {model!r}, {loss!r} and {data!r}",
             hint="call cr.playground(model, losses.cross_entropy, data=datasets.spirals())",
         )
-    x = declare_input("x", ("batch", data.train.x.shape[1]))
-    y = declare_input("y", ("batch",), dtype="int32")
-    scores = answering(model, "the model of playground")(x)
-    step = Adam(lr=RATE).minimize(answering(loss, "the loss of playground")(scores, y))
+    step = Adam(lr=RATE).minimize(_judged(model, loss, data))
     rows = min(BATCH, len(data.train))
     declared = training(step, epochs=1, batch_size=rows)
     return write_lesson("playground", data.name, model, declared, data, None, path)
+
+
+def _judged(model: Model, loss: Loss | None, data: Dataset) -> Node:
+    """The loss that is declared, or that of the model over inputs of its own."""
+    if isinstance(loss, Node):
+        return loss
+    assert loss is not None
+    x = declare_input("x", ("batch", data.train.x.shape[1]))
+    y = declare_input("y", ("batch",), dtype="int32")
+    scores = answering(model, "the model of playground")(x)
+    return answering(loss, "the loss of playground")(scores, y)
 
 
 def _data() -> Mapping[str, object]:

@@ -137,10 +137,8 @@ def test_a_digit_is_drawn_with_a_pointer_and_with_keys(page: Page) -> None:
 
 def test_a_model_for_the_plane_is_a_playground(open_page: OpenPage, tmp_path: Path) -> None:
     model = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 1))
-
-    def loss(scores: cr.Node, y: cr.Node) -> cr.Node:
-        return losses.binary_cross_entropy(scores[:, 0], cr.astype(y, "float32"))
-
+    x, y = cr.input("x", ("batch", 2)), cr.input("y", ("batch",), dtype="int32")
+    loss = losses.binary_cross_entropy(model(x)[:, 0], cr.astype(y, "float32"))
     path = cr.playground(model, loss, data=datasets.moons(60), path=tmp_path / "mine.html")
     page = open_page(path, dark=True)
     settle(page)
