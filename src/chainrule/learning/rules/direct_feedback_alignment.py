@@ -22,10 +22,11 @@ class DirectFeedbackAlignment(Rule):
     arXiv 1609.01596). No layer waits for another on the way back.
 
     Attributes:
-        init: the initialiser of the random matrices, (values of the output, of the layer).
+        init: the initialiser of the random matrices, (values of the output, of the layer). Rows
+            that are orthogonal keep what the output tells apart.
     """
 
-    init: InitializerLike = "xavier_uniform"
+    init: InitializerLike = "orthogonal"
 
     def signals(self, objective: Objective) -> Signals:
         network = network_of(type(self).__name__, objective)
