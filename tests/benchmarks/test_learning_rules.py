@@ -34,4 +34,4 @@ def test_what_is_named_again_is_in_the_tables() -> None:
 def test_rules_in_the_tables_can_train_the_networks() -> None:
     for setting in DIGITS.values():
         network = learning_rules.Network((64, 6, 5, 10), setting.activation)
-        assert isinstance(network.step(setting.rule, setting.rate), optim.Step)
+        assert isinstance(network.step(setting.rule, optim.Adam(lr=setting.rate)), optim.Step)
