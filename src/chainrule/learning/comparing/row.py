@@ -20,7 +20,7 @@ class Row:
 
     Attributes:
         rule: its name.
-        history: the loss and the metrics after each epoch, those on held-out data as "val_...".
+        history: the loss and the metrics after each epoch, those on held-out data as `val_loss`.
         seconds: of each epoch, without what was measured between them.
         compile_seconds: of making the code.
         memory: bytes that a run allocates beside the data; None where the target does not tell.
