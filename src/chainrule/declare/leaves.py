@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import keyword
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -131,6 +131,18 @@ def size(name: str) -> Node:
         ShapeError: the name is no name.
     """
     return state.size(_dim("size", name))
+
+
+def by_layer(parameters: Iterable[Node]) -> Mapping[str, Sequence[Node]]:
+    """Parameters by layer, in their order: `model/linear1/bias` is of `model/linear1`.
+
+    One that is in no layer stands alone, under its own name.
+    """
+    layers: dict[str, list[Node]] = {}
+    for each in parameters:
+        label = each.op.label
+        layers.setdefault(label.rpartition("/")[0] or label, []).append(each)
+    return layers
 
 
 def _check_keyword(function: str, name: object) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence, Set
 
 from chainc.autodiff import grad, vjp
 from chainc.dataclass import dataclass
-from chainc.ir import Graph, Node, describe, rebuild, substitute, topological
+from chainc.ir import Graph, Node, describe, rebuild, topological
 from chainc.ir.errors import GraphError
 from chainc.ir.origin import Scope
 from chainc.ir.types import has_named_size, product, static
@@ -104,7 +104,7 @@ class Network:
 
     def loss_of(self, output: Node) -> Node:
         """The loss if the model had given another output."""
-        return substitute(Graph((self.loss,)), {self.output: output}).outputs[0]
+        return copied(self.loss, {self.output: output})
 
     def joined(self, signals: Signals) -> Signals:
         """The signals, with those of penalties: of parameters that the loss itself reads."""

@@ -11,6 +11,7 @@ from chainc.ops.runs.modes import resolve
 from chainrule.declare.leaves import constant
 from chainrule.optim.signals.rule import Signals
 from chainrule.sequences.scan import scan
+from chainrule.sequences.steps import Nodes
 
 
 def loss_at(loss: Node, values: Mapping[Node, Node]) -> Node:
@@ -23,29 +24,26 @@ def directions(parameters: Sequence[Node]) -> Signals:
     return {each: normal(each.shape, dtype=each.type.dtype) for each in parameters}
 
 
-def summed(
-    parameters: Sequence[Node],
-    trial: Callable[..., Signals],
-    *,
-    xs: Node | Sequence[Node] | None = None,
-    count: int | None = None,
-) -> Signals:
+def summed(parameters: Sequence[Node], trial: Callable[[], Signals], count: int) -> Signals:
     """The sum over trials of what each gives for each parameter, as a loop."""
 
-    def cell(sums: tuple[Node, ...], slices: object = ()) -> tuple[tuple[Node, ...], None]:
-        given = trial(*slices) if isinstance(slices, tuple) else trial(slices)
+    def cell(sums: tuple[Node, ...]) -> tuple[tuple[Node, ...], None]:
+        given = trial()
         return tuple(s + given[p] for p, s in zip(parameters, sums, strict=True)), None
 
-    found, _ = scan(cell, tuple(zeros_like(each) for each in parameters), xs=xs, length=count)
+    found, _ = scan(cell, tuple(zeros_like(each) for each in parameters), length=count)
     return dict(zip(parameters, found, strict=True))
 
 
-def by_layer(parameters: Sequence[Node]) -> Sequence[Sequence[Node]]:
-    """The parameters of each layer: `model/linear1/bias` is one of `model/linear1`."""
-    layers: dict[str, list[Node]] = {}
-    for each in parameters:
-        layers.setdefault(each.op.label.rpartition("/")[0], []).append(each)
-    return list(layers.values())
+def each_of(trial: Callable[[Node], Nodes], xs: Node) -> Nodes:
+    """What a trial gives for each slice, as a loop that hands nothing on."""
+
+    def cell(nothing: Node, x: Node) -> tuple[Node, Nodes]:
+        return nothing, trial(x)
+
+    _, found = scan(cell, constant(0.0), xs=xs)
+    assert found is not None
+    return found
 
 
 def zeros_like(node: Node) -> Node:

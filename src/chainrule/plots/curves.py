@@ -13,6 +13,7 @@ from chainrule.compiled.history import Result
 from chainrule.declare.arguments import is_one_of, text
 from chainrule.evaluation.values import Floats
 from chainrule.plots.given import at_most
+from chainrule.plots.paper.courses import MARKED, course, over_whole_numbers
 from chainrule.plots.paper.plot import Plot, paper
 from chainrule.plots.paper.style import (
     BLUE,
@@ -26,6 +27,7 @@ from chainrule.plots.paper.style import (
     require_matplotlib,
 )
 from chainrule.plots.recording import Recording
+from chainrule.steps.ending import VALIDATION
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -36,8 +38,6 @@ Run = Result | Recording | Mapping[str, Sequence[float]]
 MOST_METRICS = 6
 MOST_RUNS = 12
 MOST_SETTINGS = 20
-MARKED = 30  # epochs up to which each one has a marker
-HELD_OUT = "val_"
 
 
 def history(run: Run, *, log: bool = False, unit: str = "epoch") -> Plot:
@@ -58,7 +58,7 @@ def history(run: Run, *, log: bool = False, unit: str = "epoch") -> Plot:
     text("history", "unit", unit)
     as_flag("history", "log", log)
     values = _numbers("history", run)
-    names = list(dict.fromkeys(name.removeprefix(HELD_OUT) for name in values))
+    names = list(dict.fromkeys(name.removeprefix(VALIDATION) for name in values))
     at_most("history", "metrics", len(names), MOST_METRICS, "give fewer, as a mapping")
     title = "Training history"
     with paper(
@@ -70,7 +70,7 @@ def history(run: Run, *, log: bool = False, unit: str = "epoch") -> Plot:
         for axes, name in zip(grid, names, strict=False):
             entries.update(_panel(axes, name, values, log=log and name == "loss", unit=unit))
             entries.update(
-                _mark_best(axes, best, len(values[f"{HELD_OUT}loss"]), unit) if best else {}
+                _mark_best(axes, best, len(values[f"{VALIDATION}loss"]), unit) if best else {}
             )
         for axes in grid[len(names) :]:
             axes.remove()
@@ -109,7 +109,9 @@ def comparison(
         entries: list[tuple[Artist, str]] = []
         for position, (name, values) in enumerate(found.items()):
             colour, dashes = look(position)
-            entries.append((_line(axes, values, colour, dashes, log), f"{name}{_gaps(values)}"))
+            entries.append(
+                (course(axes, values, colour, dashes, positive=log), f"{name}{_gaps(values)}")
+            )
         _name_axes(axes, of, list(found.values()), log=log, unit=unit)
         legend_below(figure, entries)
     return Plot(figure, f"{title}: {', '.join(runs)}")
@@ -158,7 +160,7 @@ def validation_curve(
     pairs = list(zip(names, runs.values(), strict=True))
     seen, unseen = (
         np.array([_metric("validation_curve", name, run, key)[-1] for name, run in pairs])
-        for key in (of, f"{HELD_OUT}{of}")
+        for key in (of, f"{VALIDATION}{of}")
     )
     title = f"{label(of)} over {label(over)}"
     with paper(title, 9.0, 5.6) as figure:
@@ -166,8 +168,11 @@ def validation_curve(
         _name_axes(axes, of, [seen, unseen], log=log, unit=over)
         axes.set_xticks(range(1, len(names) + 1), names)
         entries = [
-            (_line(axes, seen, BLUE, "-", log), f"training data{_gaps(seen)}"),
-            (_line(axes, unseen, VERMILLION, "--", log), f"validation data{_gaps(unseen)}"),
+            (course(axes, seen, BLUE, "-", positive=log), f"training data{_gaps(seen)}"),
+            (
+                course(axes, unseen, VERMILLION, "--", positive=log),
+                f"validation data{_gaps(unseen)}",
+            ),
         ]
         if np.isfinite(unseen).any():
             place = _place(unseen, best)
@@ -216,7 +221,7 @@ def _column(function: str, name: str, values: Sequence[float]) -> Floats:
 
 def _best(values: Mapping[str, Floats]) -> int | None:
     """The epoch of the lowest finite validation loss."""
-    losses = values.get(f"{HELD_OUT}loss")
+    losses = values.get(f"{VALIDATION}loss")
     if losses is None or not np.isfinite(losses).any():
         return None
     return int(np.argmin(np.where(np.isfinite(losses), losses, np.inf))) + 1
@@ -226,24 +231,15 @@ def _panel(
     axes: Axes, name: str, values: Mapping[str, Floats], *, log: bool, unit: str
 ) -> dict[str, Artist]:
     looks = {name: ("training data", BLUE, "-"),
-             f"{HELD_OUT}{name}": ("validation data", VERMILLION, "--")}  # fmt: skip
+             f"{VALIDATION}{name}": ("validation data", VERMILLION, "--")}  # fmt: skip
     there = {key: values[key] for key in looks if key in values}
     entries: dict[str, Artist] = {}
     for key, column in there.items():
         text, colour, dashes = looks[key]
-        entries[text] = _line(axes, column, colour, dashes, log)
+        entries[text] = course(axes, column, colour, dashes, positive=log)
     axes.set_title(f"{label(name)}{''.join(map(_gaps, there.values()))}")
     _name_axes(axes, name, list(there.values()), log=log, unit=unit)
     return entries
-
-
-def _line(axes: Axes, values: Floats, colour: str, dashes: str, log: bool) -> Artist:
-    usable = np.isfinite(values) & ((values > 0) | (not log))
-    shown = np.where(usable, values, np.nan)
-    marker = "o" if len(values) <= MARKED else ""
-    epochs = np.arange(1, len(values) + 1)
-    (line,) = axes.plot(epochs, shown, color=colour, linestyle=dashes, marker=marker)
-    return line
 
 
 def _gaps(values: Floats) -> str:
@@ -252,14 +248,11 @@ def _gaps(values: Floats) -> str:
 
 
 def _name_axes(axes: Axes, name: str, columns: Sequence[Floats], *, log: bool, unit: str) -> None:
-    from matplotlib.ticker import MaxNLocator
-
     axes.grid(True)
     axes.set_xlabel(label(unit))
     axes.set_ylabel(label(name))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
     last = max(map(len, columns))
-    axes.set_xlim(0.5 if last <= MARKED else 1, last + 0.5)
+    over_whole_numbers(axes, 0.5 if last <= MARKED else 1, last + 0.5)
     every = np.concatenate(columns)
     positive = every[np.isfinite(every) & (every > 0)]
     if log and positive.size:

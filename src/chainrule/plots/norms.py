@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,9 +13,11 @@ from chainc.ir import Graph, Node
 from chainrule.compiled.compilation import compile
 from chainrule.compiled.state import State
 from chainrule.declare.arguments import text
+from chainrule.declare.leaves import by_layer
 from chainrule.evaluation.values import Floats, Values
 from chainrule.plots.given import as_states, at_most
 from chainrule.plots.landscape.directions import parameters
+from chainrule.plots.paper.courses import course, over_whole_numbers
 from chainrule.plots.paper.plot import Plot, paper
 from chainrule.plots.paper.style import DASHES, label, legend_below, logarithmic, require_matplotlib
 
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_LAYERS = 24
-MARKED = 30  # states up to which each one has a marker
 
 
 def gradient_norms(
@@ -63,18 +64,14 @@ def gradient_norms(
     return Plot(figure, f"{title}: {', '.join(layers)}")
 
 
-def _layers(loss: Node) -> dict[str, list[Node]]:
-    """Parameters by layer, in the order in which the loss is computed; `a/b/bias` is of `a/b`."""
+def _layers(loss: Node) -> Mapping[str, Sequence[Node]]:
+    """Parameters by layer, in the order in which the loss is computed."""
     names = parameters("gradient_norms", loss)
-    layers: dict[str, list[Node]] = {}
-    for slot in Graph((loss,)).leaves("state"):
-        if slot.op.label in names:
-            layers.setdefault(slot.op.label.rpartition("/")[0] or slot.op.label, []).append(slot)
-    return layers
+    return by_layer(slot for slot in Graph((loss,)).leaves("state") if slot.op.label in names)
 
 
 def _norms(
-    loss: Node, data: Values | None, states: Sequence[State], layers: dict[str, list[Node]]
+    loss: Node, data: Values | None, states: Sequence[State], layers: Mapping[str, Sequence[Node]]
 ) -> dict[str, Floats]:
     slots = [slot for each in layers.values() for slot in each]
     squares = dict(zip(slots, map(_sum_of_squares, grad(loss, slots)), strict=True))
@@ -98,14 +95,9 @@ def _lines(axes: Axes, norms: dict[str, Floats]) -> list[tuple[Artist, str]]:
     entries: list[tuple[Artist, str]] = []
     depth = max(len(norms) - 1, 1)
     for position, (name, values) in enumerate(norms.items()):
-        usable = np.isfinite(values) & (values > 0)
-        (line,) = axes.plot(
-            np.arange(len(values)),
-            np.where(usable, values, np.nan),
-            color=colormaps["cividis"](0.85 * position / depth),
-            linestyle=DASHES[position % len(DASHES)],
-            marker="o" if len(values) <= MARKED else "",
-        )
+        colour = colormaps["cividis"](0.85 * position / depth)
+        dashes = DASHES[position % len(DASHES)]
+        line = course(axes, values, colour, dashes, first=0, positive=True)
         entries.append((line, f"{name}{_gaps(values)}"))
     return entries
 
@@ -117,11 +109,8 @@ def _gaps(values: Floats) -> str:
 
 
 def _scale(axes: Axes, every: Floats, states: int) -> None:
-    from matplotlib.ticker import MaxNLocator
-
     positive = every[np.isfinite(every) & (every > 0)]
     if positive.size:
         axes.set_yscale("log")
         logarithmic(axes.yaxis, positive.min(), positive.max())
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
-    axes.set_xlim(-0.5, states - 0.5)
+    over_whole_numbers(axes, -0.5, states - 0.5)

@@ -17,7 +17,7 @@ from chainc.ops.movement import as_flag
 from chainrule.declare.arguments import count, part_name
 from chainrule.declare.graphs import Turn, graph_of
 from chainrule.declare.leaves import step_counter
-from chainrule.steps.ending import Ending, ending_of, rules_of
+from chainrule.steps.ending import VALIDATION, Ending, ending_of, rules_of
 from chainrule.steps.several import SeveralSteps, one_after_another
 from chainrule.steps.step import Step
 from chainrule.steps.stopping import StoppingRule
@@ -222,7 +222,7 @@ def _check_metric(name: str, node: Node, losses: Sequence[str]) -> None:
     part_name("training: metric", name)
     if not isinstance(node, Node):
         raise _no_metric(node)
-    if name in ("loss", *losses) or name.startswith("val_"):
+    if name in ("loss", *losses) or name.startswith(VALIDATION):
         raise InputError(
             f"training: the metric name {name!r} is taken",
             hint=f'choose a name other than "{losses[0]}" that does not start with "val_"',

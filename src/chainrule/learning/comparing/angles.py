@@ -11,6 +11,7 @@ from chainc.ir import Node
 from chainc.ops import astype, sum
 from chainrule.compiled.compilation import compile
 from chainrule.compiled.state import State
+from chainrule.declare.leaves import by_layer
 from chainrule.evaluation.values import Values
 from chainrule.steps.step import Step
 
@@ -26,7 +27,7 @@ class Compass:
     def __init__(self, step: Step, parameters: Sequence[Node], rows: Values) -> None:
         signals = dict(zip(step.parameters, step.gradients, strict=True))
         gradients = dict(zip(parameters, grad(step.loss, parameters), strict=True))
-        self._layers = layers_of(parameters)
+        self._layers = by_layer(parameters)
         self._rows = rows
         sums = [
             _inner([(first[each], second[each]) for each in layer])
@@ -42,15 +43,6 @@ class Compass:
             cosines = found[:, 0] / np.sqrt(found[:, 1] * found[:, 2])
             degrees = np.degrees(np.arccos(np.clip(cosines, -1, 1)))
         return dict(zip(self._layers, degrees.tolist(), strict=True))
-
-
-def layers_of(parameters: Sequence[Node]) -> Mapping[str, Sequence[Node]]:
-    """Parameters by layer: `model/linear1/bias` is of `model/linear1`."""
-    layers: dict[str, list[Node]] = {}
-    for each in parameters:
-        label = each.op.label
-        layers.setdefault(label.rpartition("/")[0] or label, []).append(each)
-    return layers
 
 
 def _inner(pairs: Sequence[tuple[Node, Node]]) -> Node:

@@ -34,10 +34,11 @@ from chainrule.learning.comparing.given import (
     optimizer_for,
     rows_of,
 )
-from chainrule.learning.comparing.row import HELD_OUT, Row
+from chainrule.learning.comparing.row import Row
 from chainrule.nn.module import Module
 from chainrule.optim.signals.rule import Rule
 from chainrule.optim.signals.rules import parameters_of
+from chainrule.steps.ending import VALIDATION
 from chainrule.steps.loop import Training, training
 from chainrule.steps.step import Step
 
@@ -195,7 +196,7 @@ class _Watch:
 
     def look(self, state: State) -> None:
         judge = self.judge.bind(state)
-        parts = {"": self.rows.train, HELD_OUT: self.rows.held_out}
+        parts = {"": self.rows.train, VALIDATION: self.rows.held_out}
         for prefix, rows in parts.items():
             if rows is not None:
                 for name, value in zip(self.names, judge(rows), strict=True):

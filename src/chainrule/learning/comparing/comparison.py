@@ -9,7 +9,8 @@ from chainc.dataclass import dataclass
 from chainc.ir.errors import InputError
 from chainrule.declare.arguments import text
 from chainrule.declare.calls import answers_calls
-from chainrule.learning.comparing.row import HELD_OUT, Row
+from chainrule.learning.comparing.row import Row
+from chainrule.steps.ending import VALIDATION
 from chainrule.writing.html_table import html_table
 from chainrule.writing.phrases import counted
 from chainrule.writing.text_table import text_table
@@ -45,13 +46,13 @@ class Comparison:
     def measured(self) -> tuple[str, ...]:
         """What the histories hold; the metrics before the loss."""
         names = list(self.rows[0].history)
-        return tuple(sorted(names, key=lambda name: name.removeprefix(HELD_OUT) == "loss"))
+        return tuple(sorted(names, key=lambda name: name.removeprefix(VALIDATION) == "loss"))
 
     @property
     def judged_by(self) -> str:
         """The first of them, on held-out data where there are any."""
-        first = self.measured[0].removeprefix(HELD_OUT)
-        return f"{HELD_OUT}{first}" if f"{HELD_OUT}{first}" in self.measured else first
+        first = self.measured[0].removeprefix(VALIDATION)
+        return f"{VALIDATION}{first}" if f"{VALIDATION}{first}" in self.measured else first
 
     def __str__(self) -> str:
         return "\n".join([*text_table(self._header, self._cells, words=(0,)), self._note])

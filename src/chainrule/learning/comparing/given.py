@@ -23,6 +23,7 @@ from chainrule.optim.optimizers.adam import Adam
 from chainrule.optim.optimizers.minimizer import Minimizer
 from chainrule.optim.signals.rule import Objective, Rule
 from chainrule.optim.signals.rules import parameters_of
+from chainrule.steps.ending import VALIDATION
 
 Rules = Sequence[Rule] | Mapping[str, Rule]
 Optimizers = Minimizer | Mapping[str, Minimizer]
@@ -104,7 +105,7 @@ def given_metrics(metrics: Mapping[str, Node]) -> dict[str, Node]:
             hint='give nodes: metrics={"accuracy": metrics.accuracy(logits, labels)}',
         )
     for name, node in given.items():
-        if part_name("compare: metric", name) == "loss" or name.startswith("val_"):
+        if part_name("compare: metric", name) == "loss" or name.startswith(VALIDATION):
             raise InputError(
                 f"compare: the metric name {name!r} is taken", hint="choose another, such as score"
             )

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chainrule.evaluation.values import Floats
-from chainrule.learning.comparing.row import HELD_OUT, Row
+from chainrule.learning.comparing.row import Row
 from chainrule.plots.given import at_most
+from chainrule.plots.paper.courses import course, over_whole_numbers
 from chainrule.plots.paper.plot import Plot, paper
 from chainrule.plots.paper.style import (
     GREY,
@@ -19,6 +19,7 @@ from chainrule.plots.paper.style import (
     look,
     require_matplotlib,
 )
+from chainrule.steps.ending import VALIDATION
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 MOST_RULES, MOST_LAYERS, ACROSS = 12, 12, 3
 WIDE = 40  # times the least of the values: beyond it their axis is logarithmic
-MARKED = 30  # epochs up to which each one has a marker
 
 
 def drawn(found: Sequence[Row], judged_by: str) -> Plot:
@@ -60,12 +60,12 @@ def drawn(found: Sequence[Row], judged_by: str) -> Plot:
 
 
 def _curves(axes: Axes, found: Sequence[Row], name: str) -> list[tuple[Artist, str]]:
-    told = " on held-out data" if name.startswith(HELD_OUT) else ""
+    told = " on held-out data" if name.startswith(VALIDATION) else ""
     columns = [np.asarray(row.history[name]) for row in found]
     entries: list[tuple[Artist, str]] = []
     for place, (row, values) in enumerate(zip(found, columns, strict=True)):
-        entries.append((_line(axes, place, values, first=1), row.rule))
-    axes.set_title(label(f"{name.removeprefix(HELD_OUT)}{told}"))
+        entries.append((course(axes, values, *look(place)), row.rule))
+    axes.set_title(label(f"{name.removeprefix(VALIDATION)}{told}"))
     _over_epochs(axes, first=1, last=max(map(len, columns)))
     return entries
 
@@ -79,7 +79,7 @@ def _highest(found: Sequence[Row]) -> float:
 def _angles(axes: Axes, found: Sequence[Row], layer: str, highest: float) -> None:
     columns = [np.asarray(row.angles[layer]) for row in found]
     for place, values in enumerate(columns):
-        _line(axes, place, values, first=0)
+        course(axes, values, *look(place), first=0)
     axes.axhline(90, color=GREY, linewidth=1.0)
     axes.set_title(label(layer))
     axes.set_ylim(-4, highest)
@@ -88,22 +88,10 @@ def _angles(axes: Axes, found: Sequence[Row], layer: str, highest: float) -> Non
     _over_epochs(axes, first=0, last=max(map(len, columns)) - 1)
 
 
-def _line(axes: Axes, place: int, values: Floats, *, first: int) -> Artist:
-    colour, dashes = look(place)
-    epochs = np.arange(first, first + len(values))
-    marker = "o" if len(values) <= MARKED else ""
-    shown = np.where(np.isfinite(values), values, np.nan)
-    (line,) = axes.plot(epochs, shown, color=colour, linestyle=dashes, marker=marker)
-    return line
-
-
 def _over_epochs(axes: Axes, *, first: int, last: int) -> None:
-    from matplotlib.ticker import MaxNLocator
-
     axes.grid(True)
     axes.set_xlabel("epoch")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
-    axes.set_xlim(first - 0.5, last + 0.5)
+    over_whole_numbers(axes, first - 0.5, last + 0.5)
 
 
 def _bars(axes: Axes, found: Sequence[Row], title: str, values: Sequence[float]) -> None:

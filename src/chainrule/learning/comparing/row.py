@@ -11,8 +11,6 @@ from chainrule.compiled.history import History
 from chainrule.compiled.state import State
 from chainrule.writing.array_text import number_text
 
-HELD_OUT = "val_"
-
 
 @dataclass(frozen=True, eq=False)
 class Row:

@@ -12,10 +12,9 @@ from chainc.ir.types import DType, int64, static
 from chainc.ops import arange, argsort, astype, concat, matmul, reshape, take, uniform
 from chainrule.declare.arguments import count, number
 from chainrule.declare.init import normal
-from chainrule.learning.trials import loss_at, zeros_like
+from chainrule.learning.trials import each_of, loss_at
 from chainrule.optim.signals.rule import Objective, Rule, Signals
 from chainrule.optim.slots import beside
-from chainrule.sequences.scan import scan
 
 __all__ = ["EvolutionStrategies"]
 
@@ -71,13 +70,13 @@ class EvolutionStrategies(Rule):
     def _lived(self, loss: Node, parameters: Sequence[Node], noise: Node) -> tuple[Node, Node]:
         """The losses of both neighbours of each pair."""
 
-        def life(carry: Node, numbers: Node) -> tuple[Node, tuple[Node, Node]]:
+        def life(numbers: Node) -> tuple[Node, Node]:
             moved = {p: self.sigma * e for p, e in parts(numbers, parameters).items()}
             up = loss_at(loss, {p: p + step for p, step in moved.items()})
-            return carry, (up, loss_at(loss, {p: p - step for p, step in moved.items()}))
+            return up, loss_at(loss, {p: p - step for p, step in moved.items()})
 
         with scope("neighbours"):
-            _, losses = scan(life, zeros_like(loss), xs=noise)
+            losses = each_of(life, noise)
         assert isinstance(losses, tuple)
         return losses[0], losses[1]
 

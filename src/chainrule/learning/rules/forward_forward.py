@@ -12,10 +12,9 @@ from chainc.ops import arange, broadcast_to, mean, one_hot, softplus, sqrt, squa
 from chainrule.declare.arguments import is_one_of, number
 from chainrule.learning.negatives import examples_of
 from chainrule.learning.network import Block, Network, model_of, network_of
-from chainrule.learning.trials import zeros_like
+from chainrule.learning.trials import each_of
 from chainrule.nn.module import Module
 from chainrule.optim.signals.rule import Objective, Rule, Signals
-from chainrule.sequences.scan import scan
 
 __all__ = ["ForwardForward"]
 
@@ -87,12 +86,12 @@ class ForwardForward(Rule):
         network = network_of(name, Objective(loss, parameters, model), chain=True)
         examples = examples_of(name, network, labelled=True)
 
-        def with_label(carry: Node, label: Node) -> tuple[Node, Node]:
+        def with_label(label: Node) -> Node:
             shape = (examples.x.shape[0], examples.classes)
-            return carry, self._total(network, examples.labelled(broadcast_to(label, shape)))
+            return self._total(network, examples.labelled(broadcast_to(label, shape)))
 
         every = one_hot(arange(examples.classes), examples.classes, examples.x.type.dtype)
-        _, found = scan(with_label, zeros_like(loss), xs=every)
+        found = each_of(with_label, every)
         assert isinstance(found, Node)
         return found.T
 

@@ -7,7 +7,8 @@ from chainc.dataclass import dataclass
 from chainc.ir import Node, scope
 from chainc.ops.movement import as_flag
 from chainrule.declare.arguments import count
-from chainrule.learning.trials import by_layer, directions, summed
+from chainrule.declare.leaves import by_layer
+from chainrule.learning.trials import directions, summed
 from chainrule.optim.signals.rule import Objective, Rule, Signals
 
 __all__ = ["ForwardGradient"]
@@ -35,7 +36,7 @@ class ForwardGradient(Rule):
 
     def signals(self, objective: Objective) -> Signals:
         parameters = objective.parameters
-        groups = by_layer(parameters) if self.by_layer else [parameters]
+        groups = by_layer(parameters).values() if self.by_layer else [parameters]
 
         def trial() -> Signals:
             along = directions(parameters)

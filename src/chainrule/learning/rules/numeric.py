@@ -10,9 +10,8 @@ from chainc.ir.errors import GraphError
 from chainc.ir.types import static
 from chainc.ops import arange, astype, equal, reshape
 from chainrule.declare.arguments import count, number
-from chainrule.learning.trials import loss_at
+from chainrule.learning.trials import each_of, loss_at
 from chainrule.optim.signals.rule import Objective, Rule, Signals
-from chainrule.sequences.scan import scan
 
 __all__ = ["Numeric"]
 
@@ -47,14 +46,14 @@ class Numeric(Rule):
     def _differences(self, loss: Node, parameter: Node) -> Node:
         places = arange(prod(static(parameter.shape)))
 
-        def cell(carry: Node, place: Node) -> tuple[Node, Node]:
+        def slope(place: Node) -> Node:
             one = astype(equal(places, place), parameter.type.dtype) * self.step
             moved = reshape(one, parameter.shape)
             up, down = (
                 loss_at(loss, {parameter: parameter + sign * moved}) for sign in (1.0, -1.0)
             )
-            return carry, (up - down) / (2 * self.step)
+            return (up - down) / (2 * self.step)
 
-        _, found = scan(cell, loss, xs=places)
+        found = each_of(slope, places)
         assert isinstance(found, Node)
         return reshape(found, parameter.shape)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.compiler.backends.math.compiled_lanes import Library, host, optimized, whole
+from tests.random123 import KNOWN
 
 from chainc.backends.llvm.printing.lanes import LlvmLanes
 from chainc.backends.math import random_lanes
@@ -98,17 +99,7 @@ def order(lanes: int, index: Array, count: int, stream: int, seed: int, step: in
 
 
 @pytest.mark.parametrize("lanes", LANES)
-@pytest.mark.parametrize(
-    ("counter", "key", "expected"),
-    [
-        ("00000000 00000000 00000000 00000000", "00000000 00000000",
-         "6627e8d5 e169c58d bc57ac4c 9b00dbd8"),
-        ("ffffffff ffffffff ffffffff ffffffff", "ffffffff ffffffff",
-         "408f276d 41c83b0e a20bc7c6 6d5451fd"),
-        ("243f6a88 85a308d3 13198a2e 03707344", "a4093822 299f31d0",
-         "d16cfe09 94fdcceb 5001e420 24126ea1"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("counter", "key", "expected"), KNOWN)
 def test_known_answers_of_random123(counter: str, key: str, expected: str, lanes: int) -> None:
     block, *others = (int(word, 16) for word in f"{counter} {key}".split())
     found = words(lanes, np.full(lanes, block, np.uint32), *others)

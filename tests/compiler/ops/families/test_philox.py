@@ -5,22 +5,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.random123 import KNOWN
 
 from chainc.ops.families.philox import permutation, philox, random_bits
 
 
-# kat_vectors of Random123, the authors' own library
-@pytest.mark.parametrize(
-    ("counter", "key", "expected"),
-    [
-        ("00000000 00000000 00000000 00000000", "00000000 00000000",
-         "6627e8d5 e169c58d bc57ac4c 9b00dbd8"),
-        ("ffffffff ffffffff ffffffff ffffffff", "ffffffff ffffffff",
-         "408f276d 41c83b0e a20bc7c6 6d5451fd"),
-        ("243f6a88 85a308d3 13198a2e 03707344", "a4093822 299f31d0",
-         "d16cfe09 94fdcceb 5001e420 24126ea1"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("counter", "key", "expected"), KNOWN)
 def test_known_answers(counter: str, key: str, expected: str) -> None:
     c0, c1, c2, c3 = (np.array([int(word, 16)], np.uint64) for word in counter.split())
     low, high = (int(word, 16) for word in key.split())
