@@ -8,7 +8,7 @@ from chainrule.declare.functional import softmax
 
 
 def probabilities(
-    logits: Node, temperature: float, top_k: int | None = None, top_p: float | None = None
+    logits: Node, temperature: Operand, top_k: int | None = None, top_p: float | None = None
 ) -> Node:
     """How often each token is chosen, (..., vocabulary); the tokens that are kept add up to 1.
 
@@ -50,12 +50,12 @@ def draw(chances: Node, seed: Operand | None = None) -> Node:
 
 def choose(
     logits: Node,
-    temperature: float,
+    temperature: Operand,
     top_k: int | None = None,
     top_p: float | None = None,
     seed: Operand | None = None,
 ) -> Node:
     """A token of each row, (...) of int64; the most likely one where the temperature is 0."""
-    if temperature == 0:
+    if not isinstance(temperature, Node) and temperature == 0:
         return argmax(logits)
     return draw(probabilities(logits, temperature, top_k, top_p), seed)

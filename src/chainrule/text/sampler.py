@@ -31,7 +31,7 @@ def sampler(
     model: Module,
     length: int = 500,
     *,
-    temperature: float = 0.8,
+    temperature: float | Node = 0.8,
     top_k: int | None = None,
     top_p: float | None = None,
 ) -> Node:
@@ -49,7 +49,7 @@ def sampler(
         model: of layers that say how they go on from one token to the next.
         length: how many tokens are written.
         temperature: what logits are divided by; 0 always chooses the most likely token, and takes
-            no seed.
+            no seed. A scalar input of the logits' type is given anew at each call, above 0.
         top_k: choose among so many of the most likely tokens; by default among all.
         top_p: choose among the most likely ones that have this probability together.
 
@@ -63,7 +63,7 @@ def sampler(
     if not isinstance(given, Module):
         raise InputError(f"sampler: a {type(given).__name__} is no model", hint=hint)
     tokens = count("sampler", "length", length, hint=hint)
-    heat = number("sampler", "temperature", temperature, at_least=0, hint=hint)
+    heat = _temperature(temperature, hint)
     most = None if top_k is None else count("sampler", "top_k", top_k, hint=hint)
     share = None if top_p is None else number("sampler", "top_p", top_p, above=0, hint=hint)
     seed = input("seed", (), "int64")
@@ -145,6 +145,17 @@ class _Writing:
         assert self.longest is not None
         remembered, logits = self.model.read(expand_dims(tokens, 0), count, self.longest)
         return (count, take(logits, count - 1, axis=1), *remembered)
+
+
+def _temperature(given: float | Node, hint: str) -> float | Node:
+    if not isinstance(given, Node):
+        return number("sampler", "temperature", given, at_least=0, hint=hint)
+    if given.ndim or not given.dtype.is_float:
+        raise InputError(
+            f"sampler: the temperature {describe(given)} is no scalar",
+            hint='declare it with cr.input("temperature")',
+        )
+    return given
 
 
 def _tokens(token: Node) -> Node:

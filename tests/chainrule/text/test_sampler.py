@@ -47,6 +47,16 @@ def written(model: nn.Module, target: str, prompt: Tokens = PROMPT, **options: A
     return found
 
 
+def test_a_temperature_may_be_given_at_each_call() -> None:
+    model = recurrent(nn.GRU, 1)
+    declared = text.sampler(model, 40, temperature=cr.input("temperature"))
+    write = cr.compile(declared, target="numpy").bind(states(model))
+    for temperature in (0.5, 2.0):
+        found = write(prompt=PROMPT, seed=7, temperature=temperature)
+        fixed = written(model, "numpy", temperature=temperature, length=40)
+        np.testing.assert_array_equal(found, fixed)
+
+
 @pytest.mark.parametrize(("layer", "layers"), [(nn.LSTM, 1), (nn.GRU, 2), (nn.RNN, 1)])
 def test_the_likeliest_are_those_of_the_whole_sequence(
     layer: type[nn.LSTM | nn.GRU | nn.RNN], layers: int
@@ -187,6 +197,8 @@ nothing: Any = None
          r"the model gives f32\[8\] for a token, not a row of logits"),
         (lambda: text.sampler(ending_in(), 0), cr.InputError, "sampler: length"),
         (lambda: text.sampler(ending_in(), temperature=-1.0), cr.InputError, "temperature"),
+        (lambda: text.sampler(ending_in(), temperature=cr.input("t", (2,))), cr.InputError,
+         r"sampler: the temperature t f32\[2\] .* is no scalar"),
         (lambda: text.sampler(ending_in(), top_k=0), cr.InputError, "sampler: top_k"),
         (lambda: text.sampler(ending_in(), top_p=0.0), cr.InputError, "sampler: top_p"),
     ],
