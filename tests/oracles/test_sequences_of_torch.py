@@ -18,7 +18,7 @@ from chainc.ir.types import Array, static
 from chainrule import nn
 from chainrule.declare import leaves
 from chainrule.nn import linear, normalization
-from chainrule.nn.sequences import embedding, positions, recurrent
+from chainrule.nn.sequences import cell, embedding, positions, recurrent
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch")
 
@@ -30,7 +30,7 @@ Random = np.random.Generator
 def in_double_precision() -> Iterator[None]:
     """Layers declare their parameters as PyTorch's are here."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (linear, normalization, embedding, positions, recurrent):
+        for module in (linear, normalization, embedding, positions, cell):
             if hasattr(module, "parameter"):
                 patch.setattr(module, "parameter", partial(leaves.parameter, dtype="float64"))
         yield

@@ -207,6 +207,11 @@ class RunSlot(Slot):
         return self
 
 
+@dataclass(frozen=True, eq=False)
+class EpochSlot(Slot):
+    """A slot that outlives a step and not an epoch: behind each it has its first value again."""
+
+
 @functools.cache
 def step_counter() -> Node:
     """The number of steps done before this one, the int64 scalar state "step": one a process."""
@@ -241,11 +246,16 @@ def initial_graph(slots: Sequence[Node]) -> Graph:
         GraphError: a slot has no initialiser, or one that gives another type.
     """
     seed = apply(Input("seed", TensorType((), int64)))
-    values = tuple(_first_value(slot, seed) for slot in slots)
+    values = tuple(first_value(slot, seed) for slot in slots)
     return Graph(values, names=tuple(slot.op.label for slot in slots))
 
 
-def _first_value(slot: Node, seed: Node) -> Node:
+def first_value(slot: Node, seed: Node) -> Node:
+    """The first value of a state slot in a run of this seed.
+
+    Raises:
+        GraphError: the slot has no initialiser, or one that gives another type.
+    """
     assert isinstance(slot.op, Slot)
     if slot.op.initial is None:
         raise GraphError(

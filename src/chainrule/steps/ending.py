@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from chainc.dataclass import dataclass
 from chainc.ir import Node, apply
 from chainc.ir.errors import InputError
-from chainc.ir.leaves import Input
+from chainc.ir.leaves import Input, first_value, run_seed
 from chainc.ir.types import TensorType, bool_, float64
 from chainrule.steps.stopping import StoppingRule, Verdict, verdict_of
 
@@ -16,7 +17,7 @@ VALIDATION = "val_"  # begins the names of what is reported of the validation da
 
 @dataclass(frozen=True, eq=False)
 class Ending:
-    """The rules of a training after each epoch.
+    """The rules of a training after each epoch, and what begins the next one anew.
 
     Attributes:
         verdict: what they say together.
@@ -51,23 +52,27 @@ def rules_of(given: object) -> tuple[StoppingRule, ...]:
 
 
 def ending_of(
-    rules: Sequence[StoppingRule], outputs: Mapping[str, Node], states: Sequence[Node]
-) -> Ending | None:
-    """What the rules do after an epoch; None without any.
+    rules: Sequence[StoppingRule],
+    outputs: Mapping[str, Node],
+    states: Sequence[Node],
+    passing: Sequence[Node],
+) -> Ending:
+    """What is done after an epoch.
 
     Args:
         rules: of the training.
         outputs: what it reports, by name.
         states: what predictions read.
+        passing: slots that have their first values again.
 
     Raises:
         InputError: a rule reads what is not reported, or is no scalar.
     """
-    if not rules:
-        return None
     reported = {rule.monitor: _reported(rule.monitor, outputs) for rule in rules}
     last = apply(Input("epoch/last", TensorType((), bool_)))
-    return Ending(verdict_of(rules, reported.__getitem__, last, states), reported, last)
+    verdict = verdict_of(rules, reported.__getitem__, last, states)
+    begun = {slot: first_value(slot, run_seed()) for slot in passing}
+    return Ending(replace(verdict, updates={**verdict.updates, **begun}), reported, last)
 
 
 def _reported(name: str, outputs: Mapping[str, Node]) -> Node:

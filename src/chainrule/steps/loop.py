@@ -11,7 +11,7 @@ from chainc import ir
 from chainc.dataclass import dataclass
 from chainc.ir import Node, describe
 from chainc.ir.errors import GraphError, InputError, user_frame
-from chainc.ir.leaves import run_seed
+from chainc.ir.leaves import EpochSlot, run_seed
 from chainc.ir.types import has_named_size
 from chainc.ops.movement import as_flag
 from chainrule.declare.arguments import count, part_name
@@ -126,7 +126,8 @@ def training(
     Raises:
         InputError: a number is out of range, a metric has a name that is taken, or `stop` reads
             what is not reported.
-        GraphError: a metric has a value for each row, or the step does not count steps.
+        GraphError: a metric has a value for each row, the step does not count steps, or a layer
+            goes on from batch to batch and the rows are shuffled.
     """
     caller = user_frame()
     whole = one_after_another(_named_steps(step, caller))
@@ -136,7 +137,8 @@ def training(
             hint="let updates hold cr.step_counter(): cr.step_counter() + 1, as minimize does",
         )
     passes = count("training", "epochs", epochs, hint="run at least one epoch: epochs=10")
-    reads_rows = batch_size is not None or _read_rows([*whole.outputs, *whole.updates.values()])
+    computed = ir.Graph((*whole.outputs, *whole.updates.values()))
+    reads_rows = batch_size is not None or _read_rows(computed)
     hint = "take at least one row: batch_size=32"
     rows = count("training", "batch_size", batch_size, hint=hint) if reads_rows else 1
     count("training", "seed", seed, at_least=0, hint="give a seed such as 0")
@@ -146,19 +148,39 @@ def training(
         _check_metric(name, node, whole.names)
     rules = rules_of(stop)
     declared = Training(whole, passes, rows, mixed, seed, chosen, watched, reads_rows=reads_rows)
-    return replace(declared, ending=_ending(declared, rules)) if rules else declared
+    passing = _passing(computed, mixed=mixed)
+    if not rules and not passing:
+        return declared
+    return replace(declared, ending=_ending(declared, rules, passing))
 
 
-def _read_rows(nodes: Sequence[Node]) -> bool:
+def _read_rows(computed: ir.Graph) -> bool:
     """Does an input have a size that is not known yet?"""
-    return any(has_named_size(node.shape) for node in ir.Graph(tuple(nodes)).leaves("input"))
+    return any(has_named_size(node.shape) for node in computed.leaves("input"))
 
 
-def _ending(declared: Training, rules: Sequence[StoppingRule]) -> Ending | None:
+def _passing(computed: ir.Graph, *, mixed: bool) -> Sequence[Node]:
+    """The slots that begin each epoch anew.
+
+    Raises:
+        GraphError: what they hold for a row of the next batch would go to another one.
+    """
+    found = [slot for slot in computed.leaves("state") if isinstance(slot.op, EpochSlot)]
+    if found and mixed:
+        raise GraphError(
+            f"training: {describe(found[0])} goes on from batch to batch, and rows in a new order "
+            "each epoch do not follow each other",
+            hint="visit them as they are, cr.training(step, ..., shuffle=False), with the rows of "
+            "text.streams",
+        )
+    return found
+
+
+def _ending(declared: Training, rules: Sequence[StoppingRule], passing: Sequence[Node]) -> Ending:
     outputs = dict(zip(declared.names, declared.outputs, strict=True))
     counters = {step_counter(), run_seed()}
     read = [slot for slot in declared.evaluation.leaves("state") if slot not in counters]
-    return ending_of(rules, outputs, read)
+    return ending_of(rules, outputs, read, passing)
 
 
 def _named_steps(given: object, frame: FrameType | None) -> dict[str, Step]:

@@ -1,18 +1,20 @@
 """What a recurrent layer remembers from batch to batch, while it is trained.
 
-A row of a batch goes on where the same row of the batch before has ended.
+A row of a batch goes on where the same row of the batch before has ended; an epoch begins anew.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from chainc.ir import Node
+from chainc.ir import Node, apply
 from chainc.ir.errors import InputError
-from chainc.ir.leaves import size
+from chainc.ir.leaves import EpochSlot, Label, size
+from chainc.ir.types import TensorType, float32
 from chainc.ops import arange, broadcast_to, by_mode, expand_dims, scatter_add, take, where
 from chainrule.declare.arguments import count
-from chainrule.declare.leaves import constant, parameter
+from chainrule.declare.init import zeros
+from chainrule.declare.leaves import constant
 
 
 def carried_states(
@@ -33,17 +35,18 @@ def carried_states(
             "known before",
             hint="leave one of them out",
         )
+    type = TensorType((number, hidden), float32)
     names = [f"carry{place}" for place in range(carries)]
-    return tuple(parameter(name, (number, hidden), "zeros", trainable=False) for name in names)
+    return tuple(apply(EpochSlot(Label(name), type, zeros())) for name in names)
 
 
 def first_carries(states: Sequence[Node], x: Node) -> Sequence[Node]:
     """Before the first step: in training what is kept, elsewhere zeros."""
     rows = arange(x.shape[0])
-    zeros = [broadcast_to(constant(0.0, x.dtype), (x.shape[0], each.shape[1])) for each in states]
+    none = [broadcast_to(constant(0.0, x.dtype), (x.shape[0], each.shape[1])) for each in states]
     return [
         by_mode(train=take(state, rows), infer=zero)
-        for state, zero in zip(states, zeros, strict=True)
+        for state, zero in zip(states, none, strict=True)
     ]
 
 
@@ -53,7 +56,7 @@ def kept_carries(states: Sequence[Node], last: Sequence[Node]) -> Mapping[Node, 
 
 
 def _with_rows(state: Node, carry: Node) -> Node:
-    zeros = broadcast_to(constant(0.0, state.dtype), state.shape)
-    spread = scatter_add(zeros, arange(carry.shape[0]), carry)
+    none = broadcast_to(constant(0.0, state.dtype), state.shape)
+    spread = scatter_add(none, arange(carry.shape[0]), carry)
     given = arange(state.shape[0]) < size(carry.shape[0])
     return where(expand_dims(given, 1), spread, state)

@@ -19,47 +19,19 @@ from chainc.ops import (
     where,
 )
 from chainc.ops.movement import as_flag
-from chainrule.declare import init as initializers
 from chainrule.declare.arguments import count, is_one_of
-from chainrule.declare.leaves import constant, parameter
+from chainrule.declare.leaves import constant
 from chainrule.nn.dropout import Dropout
 from chainrule.nn.fitting import require_float
 from chainrule.nn.module import Module, Remembered
 from chainrule.nn.sequences.carried import carried_states, first_carries, kept_carries
+from chainrule.nn.sequences.cell import Cell
 from chainrule.sequences.lengths import counted
 from chainrule.sequences.scan import scan
 
 __all__ = ["GRU", "LSTM", "RNN"]
 
 NONLINEARITIES: Mapping[str, Callable[[Node], Node]] = {"tanh": tanh, "relu": relu}
-
-
-@dataclass(frozen=True, eq=False, init=False)
-class Cell(Module):
-    """The weights of one layer in one direction; the gates lie side by side.
-
-    Attributes:
-        input_weight: (features, gates · hidden).
-        hidden_weight: (hidden, gates · hidden).
-        input_bias: (gates · hidden).
-        hidden_bias: the same: two of them, as in PyTorch.
-    """
-
-    input_weight: Node
-    hidden_weight: Node
-    input_bias: Node
-    hidden_bias: Node
-
-    def __init__(self, features: int, hidden: int, gates: int) -> None:
-        start = initializers.uniform(-(hidden**-0.5), hidden**-0.5)
-        self._set(
-            name=None,
-            input_weight=parameter("input_weight", (features, gates * hidden), start),
-            hidden_weight=parameter("hidden_weight", (hidden, gates * hidden), start),
-            input_bias=parameter("input_bias", (gates * hidden,), start),
-            hidden_bias=parameter("hidden_bias", (gates * hidden,), start),
-        )
-        self.__post_init__()
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -100,7 +72,8 @@ class Recurrent(Module):
             carry_state: the rows of a batch, where each goes on with the sequence in its place of
                 the batch before, as those of `text.Characters.streams`: a training step begins
                 with the carries that the one before has left, through which no gradient goes
-                (truncated backpropagation through time). All else begins with zeros.
+                (truncated backpropagation through time). The first step of an epoch begins with
+                zeros, and so does all else. Train without `shuffle`.
             name: the layer's own part of its parameters' names.
 
         Raises:

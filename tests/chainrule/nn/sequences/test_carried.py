@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -41,18 +43,19 @@ def backward(w: Weights, x: Floats, y: Floats, hs: list[Floats]) -> Weights:
     return gradient
 
 
-def by_hand(w: Weights, x: Floats, y: Floats, epochs: int) -> tuple[Weights, Floats, list[float]]:
-    h, losses = np.zeros((ROWS, HIDDEN)), []
+def by_hand(w: Weights, x: Floats, y: Floats, epochs: int) -> tuple[Weights, list[Floats]]:
+    """The weights after some epochs, and what is carried on behind each step of the last one."""
     for _ in range(epochs):
+        h, carried = np.zeros((ROWS, HIDDEN)), []
         for start in range(0, len(x), ROWS):
             batch = slice(start, min(start + ROWS, len(x)))
             count = batch.stop - start
             hs = forward(w, x[batch], h[:count])
-            losses.append(float(((np.stack(hs[1:], axis=1) - y[batch]) ** 2).mean()))
             gradient = backward(w, x[batch], y[batch], hs)
             w = {name: value - RATE * gradient[name] for name, value in w.items()}
             h = np.concatenate([hs[-1], h[count:]])
-    return w, h, losses
+            carried.append(h)
+    return w, carried
 
 
 def declared(layer: nn.Module) -> cr.Training:
@@ -72,26 +75,38 @@ def series(rows: int) -> dict[str, NDArray[np.float32]]:
 
 @TARGETS
 @pytest.mark.parametrize("rows", [3 * ROWS, 2 * ROWS + 1])
-def test_a_batch_goes_on_where_the_one_before_ended(target: str, rows: int) -> None:
+def test_a_batch_goes_on_where_the_one_before_ended(target: str, rows: int, tmp_path: Path) -> None:
+    """And an epoch begins anew; from each step on, a run goes on to the bit."""
     layer, data = nn.RNN(FEATURES, HIDDEN, carry_state=ROWS), series(rows)
     program = cr.compile(declared(layer), target=target)
     state = program.initial_state(seed=1)
     first = {name: np.asarray(state[getattr(layer.cells[0], name)], float) for name in NAMES}
     x, y = (data[name].astype(float) for name in ("x", "y"))
-    weights, h, _ = by_hand(first, x, y, epochs=2)
-    result = program.run(data, state=state)
+    weights, carried = by_hand(first, x, y, epochs=2)
+    saved = cr.Checkpoint(tmp_path / "{step}.safetensors", every_steps=1)
+    result = program.run(data, validation=data, state=state, callbacks=[saved])
     for name, expected in weights.items():
         found = np.asarray(result.state[getattr(layer.cells[0], name)], float)
         np.testing.assert_allclose(found, expected, atol=2e-6)
-    np.testing.assert_allclose(np.asarray(result.state[layer.carried[0]], float), h, atol=2e-6)
+    files = [tmp_path / f"{step}.safetensors" for step in range(1, 7)]
+    behind = [np.asarray(cr.State.load(each)[layer.carried[0]], float) for each in files]
+    carried[-1] = np.zeros((ROWS, HIDDEN))
+    np.testing.assert_allclose(behind[3:], carried, atol=2e-6)
+    for path in files[:-1]:
+        assert program.run(data, validation=data, resume=path).state == result.state
+    assert program.run(data, state=program.run(data, state=state, epochs=1), epochs=1).state == (
+        result.state
+    )
 
 
-def test_only_a_training_step_goes_on() -> None:
+def test_only_a_training_step_goes_on(tmp_path: Path) -> None:
     layer, data = nn.LSTM(FEATURES, HIDDEN, 2, carry_state=ROWS), series(5)
     plain = nn.LSTM(FEATURES, HIDDEN, 2)
     x = cr.input("x", ("batch", STEPS, FEATURES))
     carrying, starting = (cr.compile(each(x), target="numpy") for each in (layer, plain))
-    state = cr.compile(declared(layer), target="numpy").run(data).state
+    saved = cr.Checkpoint(tmp_path / "{step}.safetensors", every_steps=1)
+    cr.compile(declared(layer), target="numpy").run(data, callbacks=[saved])
+    state = cr.State.load(tmp_path / "3.safetensors")
     assert len(layer.carried) == 4
     assert all(np.any(state[each]) for each in layer.carried)
     weights = zip(plain.parameters(), layer.parameters(), strict=True)
@@ -99,6 +114,18 @@ def test_only_a_training_step_goes_on() -> None:
     np.testing.assert_array_equal(
         carrying.bind(state)(x=data["x"]), starting.bind(given)(x=data["x"])
     )
+
+
+def test_rows_in_another_order_cannot_go_on() -> None:
+    layer = nn.GRU(FEATURES, HIDDEN, carry_state=ROWS)
+    x = cr.input("x", ("batch", STEPS, FEATURES))
+    step = optim.SGD(lr=RATE).minimize(cr.mean(layer(x)))
+    message = (
+        r"training: .*carry0.* goes on from batch to batch, and rows in a new order .*\n"
+        r"  where: .*test_carried\.py:\d+.*\n  try: .*shuffle=False"
+    )
+    with pytest.raises(cr.GraphError, match=message):
+        cr.training(step, epochs=1, batch_size=ROWS)
 
 
 def test_more_rows_than_are_kept_are_refused() -> None:
