@@ -93,6 +93,8 @@ PLOTS: dict[str, Arguments] = {
                       "stride": 2, "padding": 1, "dilation": 1},
     "plots.volumes": {"model": Made("seeing"), "shape": (4, 8, 8)},
     "plots.gradient_norms": {"loss": loss, "data": data, "states": STATES, "unit": "epoch"},
+    "plots.clipped_norms": {"loss": loss, "data": data, "states": STATES,
+                            "clip": cr.optim.clip.by_global_norm(0.5), "unit": "step"},
     "plots.over_time": {"values": {"h": np.ones((2, 3))}, "marks": "ab", "title": "t"},
     "plots.attention_maps": {"weights": np.ones((1, 2, 3)), "queries": "ab", "keys": "abc",
                              "title": "t"},

@@ -25,6 +25,7 @@ from chainrule.plots.images.sliding import sliding as sliding
 from chainrule.plots.images.volumes import volumes as volumes
 from chainrule.plots.images.weights import weight_images as weight_images
 from chainrule.plots.landscape.surfaces import loss_surface as loss_surface
+from chainrule.plots.norms import clipped_norms as clipped_norms
 from chainrule.plots.norms import gradient_norms as gradient_norms
 from chainrule.plots.paper.plot import Plot as Plot
 from chainrule.plots.plane.boundaries import decision_boundary as decision_boundary

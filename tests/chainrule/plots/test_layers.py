@@ -10,7 +10,7 @@ from tests.chainrule.plots.legible import assert_legible, curve, texts
 from tests.chainrule.plots.problems import DATA, ROWS, forward, gradient_norms_of, trained
 
 import chainrule as cr
-from chainrule import nn
+from chainrule import nn, optim
 
 ROWS_OF_X = {"x": DATA.train.x}
 
@@ -52,6 +52,32 @@ def test_norms_that_are_zero_or_not_finite_are_told() -> None:
     values = curve(plot, 0, 1).y
     np.testing.assert_allclose(values, [np.nan, 2, np.nan])
     assert_legible(plot)
+
+
+def test_norms_around_clipping_are_those_of_the_whole_gradient() -> None:
+    classifier, recording = trained()
+    limit = 0.1
+    plot = cr.plots.clipped_norms(
+        classifier.loss, ROWS, recording.states, optim.clip.by_global_norm(limit), unit="epoch"
+    )
+    norms = np.array([np.hypot(*gradient_norms_of(state)) for state in recording.states])
+    before, behind = curve(plot, 0, 0), curve(plot, 0, 1)
+    np.testing.assert_allclose(before.y, norms, rtol=1e-4)
+    np.testing.assert_allclose(behind.y, np.minimum(norms, limit), rtol=1e-4)
+    shorter = int((norms > limit).sum())
+    assert 0 < shorter < len(norms)
+    assert f"behind it (shorter at {shorter} of {len(norms)})" in texts(plot)
+    assert list(before.x) == list(range(13))
+    assert_legible(plot)
+
+
+def test_what_is_no_clipping_is_refused() -> None:
+    classifier, recording = trained()
+    attempts: list[Any] = [5.0, lambda signals: list(signals.values()), dict.fromkeys]
+    message = r"clipped_norms: the clipping .* gives no gradient for .*\n  where: .*\n  try: give"
+    for clip in attempts:
+        with pytest.raises(cr.GraphError, match=message):
+            cr.plots.clipped_norms(classifier.loss, ROWS, recording.states, clip)
 
 
 def test_each_column_of_shades_is_a_histogram() -> None:
