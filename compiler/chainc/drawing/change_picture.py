@@ -13,6 +13,7 @@ from dataclasses import replace
 from chainc.dataclass import dataclass
 from chainc.drawing.detail import keys_with
 from chainc.drawing.diagram import Diagram, Vertex, assemble, diagram
+from chainc.drawing.loops import with_results_together
 from chainc.drawing.node_roles import Box, NodeRoles, Path, differentiations
 from chainc.drawing.stretches import (
     Key,
@@ -88,9 +89,10 @@ def _changed(marks: Marks) -> set[Node]:
 
 def _side(name: str, graph: Graph, marks: Marks, near: set[Node]) -> Diagram:
     roles = NodeRoles(graph)
-    keys = keys_with(roles, set())
     if len(graph.nodes) > SMALL:
         keys = _folded(roles, near, marks)
+    else:
+        keys = with_results_together(roles, keys_with(roles, set()), set(graph.nodes))
     picture = assemble(roles, keys, "")
     return _inside(picture, Box(Scope(name), 0))
 
@@ -99,7 +101,8 @@ def _folded(roles: NodeRoles, near: set[Node], marks: Marks) -> Keys:
     """Far from changes, layers closed and the rest in stretches; then what repeats; then all."""
     open_ = {roles.paths[node][:n] for node in near for n in range(len(roles.paths[node]) + 1)}
     closed = {path[:n] for path in roles.paths.values() for n in range(1, len(path) + 1)} - open_
-    keys = _with_stretches(roles, keys_with(roles, closed), near)
+    keys = with_results_together(roles, keys_with(roles, closed), near)
+    keys = _with_stretches(roles, keys, near)
     keys = fold_repeats(roles, keys, LARGEST, marks)
     return keys if len(set(keys.values())) <= CUT else fold_stretches(roles, keys)
 

@@ -27,7 +27,7 @@ from chainc.drawing.node_roles import (
     is_seed,
     parts_of,
 )
-from chainc.drawing.stretches import Key, Keys, Stretch, is_same
+from chainc.drawing.stretches import Key, Keys, LoopResults, Stretch, is_same
 from chainc.formulas import notation
 from chainc.ir import Graph, Node
 from chainc.ir.leaves import Input, Leaf, Slot
@@ -180,8 +180,10 @@ class _Assembly:
         ops = [node for node in members if not isinstance(node.op, Leaf)] or members
         kind = Kind.GRADIENT if differentiations(ops[0]) else self.roles.kind(ops[0])
         if isinstance(key, Stretch):
-            lines = tuple(filter(None, (key.title, key.where, contents)))
-            return Vertex(kind, Form.STRETCH, lines, " · ".join(lines), key.path)
+            loop = isinstance(key, LoopResults)
+            lines = tuple(filter(None, (key.title, key.where, "" if loop else contents)))
+            form = Form.OP if loop else Form.STRETCH
+            return Vertex(kind, form, lines, " · ".join(lines), key.path)
         tooltip = " / ".join(box.label for box in key)
         scope = key[-1].scope
         told = scope.contents if isinstance(scope, LoopScope) else (contents,)

@@ -13,14 +13,17 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import field, replace
 
 from chainc.dataclass import dataclass
-from chainc.drawing.node_roles import Box, Drawn, LoopScope, Path, differentiations
+from chainc.drawing.node_roles import Box, Drawn, LoopScope, NodeRoles, Path, differentiations
+from chainc.drawing.stretches import Key, Keys, LoopResults, path_around
 from chainc.formulas import notation
 from chainc.ir import Graph, Node, Origin, with_inputs
 from chainc.ir.leaves import Constant
 from chainc.ops.arithmetic import Add
 from chainc.ops.movement import BroadcastTo, Reshape
 from chainc.ops.parts.slicing import Concat
-from chainc.ops.runs.scan import Scan
+from chainc.ops.runs.scan import Scan, step_input
+
+NAMES_SHOWN = 2  # of the results of a closed loop
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ def opened(graph: Graph, *, loops: bool, in_short: bool) -> Opened:
     for node, new in mapping.items():
         shown.setdefault(new, []).append(node)
     replaced = graph.replace(mapping)
-    roots = set(Graph((*replaced.roots, *opening.returns.values())).nodes)
+    roots = set(Graph((*replaced.roots, *opening.returns.values())).nodes) | opening.asked
     returns = {carry: value for carry, value in opening.returns.items() if carry in roots}
     whole = Graph(replaced.outputs, {**replaced.updates, **returns}, graph.names)
     return Opened(whole, returns, opening.inside, shown)
@@ -61,6 +64,7 @@ class _Opening:
     def __init__(self, *, loops: bool, in_short: bool) -> None:
         self.loops, self.in_short = loops, in_short
         self.returns: dict[Node, Node] = {}
+        self.asked: set[Node] = set()  # carries that say whether there is another step
         self.inside: dict[Node, Path] = {}
 
     def copied(self, graph: Graph, known: Mapping[Node, Node], around: Path) -> Mapping[Node, Node]:
@@ -100,6 +104,34 @@ def _wanted(graph: Graph) -> Mapping[object, Mapping[int, Node]]:
     return wanted
 
 
+def with_results_together(roles: NodeRoles, keys: Keys, near: Set[Node]) -> Keys:
+    """The results of a loop as one vertex, where loops stay closed and one of them is near."""
+    together: dict[Key, LoopResults] = {}
+    for results in _wanted(roles.graph).values():
+        drawn = [node for _, node in sorted(results.items()) if keys.get(node) is node]
+        loops = [node.op for node in drawn if isinstance(node.op, Scan)]
+        if len(loops) > 1 and not near.isdisjoint(drawn):
+            told = _shortened([_told(loop, loop.result) for loop in loops])
+            made = LoopResults(_title(loops[0]), told, path_around(roles, drawn))
+            together |= dict.fromkeys(drawn, made)
+    return {node: together.get(key, key) for node, key in keys.items()}
+
+
+def _shortened(told: Sequence[str]) -> str:
+    shown = list(dict.fromkeys(told))
+    more = f", … {len(shown) - NAMES_SHOWN} more" if len(shown) > NAMES_SHOWN else ""
+    return ", ".join(shown[:NAMES_SHOWN]) + more
+
+
+def _title(loop: Scan) -> str:
+    way = "while, at most" if loop.conditional else f"scan{' back' if loop.reverse else ''},"
+    return f"{way} {loop.length} steps"
+
+
+def _told(loop: Scan, place: int) -> str:
+    return f"{'last' if place < loop.carries else 'every'} {loop.kept_name(place)}"
+
+
 class _Loop:
     """One loop: the parts of its box, and what is computed in it."""
 
@@ -125,6 +157,15 @@ class _Loop:
             leaf = loop.leaves.get(place)
             if leaf is not None:
                 opening.returns[self.body[leaf]] = self.body[loop.body.outputs[place]]
+        if loop.conditional:
+            self._ask(loop.carries - 1)
+
+    def _ask(self, place: int) -> None:
+        """The condition: a carry that no step reads, for it says whether there is one."""
+        value = self.loop.body.outputs[place]
+        more = self._given(place, step_input(place, value.type))
+        self.opening.returns[more] = self.body[value]
+        self.opening.asked.add(more)
 
     def result(self, node: Node) -> Node:
         """What stands for a result: outside it has another type than in a step."""
@@ -148,26 +189,24 @@ class _Loop:
 
     def _scope(self) -> LoopScope:
         loop, leaves = self.loop, self.loop.leaves
-        way = " back" if loop.reverse else ""
         told = {
             "carries": [loop.called(place) for place in sorted(self.carries)],
             "over": [loop.called(place) for place in sorted(leaves) if self._is_sequence(place)],
             "gives": list(dict.fromkeys(self._result_text(place) for place in sorted(self.wanted))),
         }
         contents = (f"{word} {', '.join(names)}" for word, names in told.items() if names)
-        title = "while, at most" if loop.conditional else f"scan{way},"
-        return LoopScope("scan", f"{title} {loop.length} steps", tuple(contents))
+        return LoopScope("scan", _title(loop), tuple(contents))
 
     def _result_text(self, place: int) -> str:
         if place in self.sums:
             return f"Σ {self.loop.called(place)}"
         if place < self.loop.carries:
-            return f"last {self.loop.kept_name(place)}"
+            return _told(self.loop, place)
         derivative = self.wanted[place].origin.derivative
         before = derivative.forward.op if derivative and self.order else None
         if isinstance(before, Scan) and derivative and derivative.operand is not None:
             return f"every ∂ {before.called(derivative.operand)}"  # of its slices
-        return f"every {self.loop.kept_name(place)}"
+        return _told(self.loop, place)
 
     def _is_sequence(self, position: int) -> bool:
         return self.loop.carries <= position < self.loop.carries + self.loop.sequences

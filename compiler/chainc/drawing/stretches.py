@@ -42,6 +42,11 @@ class Stretch:
     path: Path
 
 
+@dataclass(frozen=True, eq=False)
+class LoopResults(Stretch):
+    """All results of one loop that a graph has: its title is `scan, 5 steps`, and where is each."""
+
+
 Key = Node | Path | Stretch  # what a vertex stands for: a node, a closed box, or a stretch
 Keys = Mapping[Node, Key]
 

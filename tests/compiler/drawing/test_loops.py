@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainc.drawing.diagram import Course, Diagram, Form, diagram
+from chainc.drawing.change_picture import change_picture
+from chainc.drawing.diagram import Course, Diagram, Form, Vertex, diagram
 from chainc.drawing.node_roles import Kind
 from chainc.ir import Graph, Node
+from chainc.ops.runs.scan import Scan
 from chainc.ops.runs.unroll import unroll
+from chainc.rewriting.change import change
 
 STEPS = 3
 
@@ -82,6 +85,44 @@ def test_a_layer_closes_with_its_loop_and_names_what_it_remembers() -> None:
     assert [v.lines[0] for v in closed.vertices if v.form is Form.LAYER] == ["lstm"]
     opened = labels(diagram(Graph((y,))), "scan, time steps")
     assert {"h starts at 0", "c starts at 0", "every h"} <= set(opened)
+
+
+def test_the_condition_of_a_while_is_in_the_box_as_its_step_is() -> None:
+    small, _ = cr.while_loop(lambda x: cr.exp(x) > 1.5, lambda x: x / 2.0, cr.input("y"), limit=9)
+    assert isinstance(small, Node)
+    box = "while, at most 9 steps"
+    picture = diagram(Graph((small,)))
+    inside = ["1.5 < x", "another step", "exp", "last x", "x", "x / 2"]
+    assert labels(picture, box) == inside
+    back = [edge for edge in picture.edges if edge.course is Course.RETURN]
+    ends = {(edge.source.lines, edge.target.lines) for edge in back}
+    assert ends == {(("x / 2",), ("x",)), (("1.5 < x",), ("another step",))}
+    closed = diagram(Graph((small,)), "layers").vertices
+    assert [v.lines for v in closed if v.form is Form.LAYER] == [
+        (box, "carries x, another step", "gives last x")
+    ]
+
+
+def test_in_the_picture_of_a_pass_all_results_of_a_loop_are_one_vertex() -> None:
+    lstm = cr.nn.LSTM(3, 4)
+    loss = cr.mean(cr.square(lstm(cr.input("x", ("batch", 5, 3)))))
+    program = cr.compile(cr.Graph([loss, *cr.grad(loss, lstm.parameters())]))
+    for name in ("lift", "cse"):
+        stage = program.stage(name)
+        assert stage.before is not None
+        picture = change_picture(change(stage.before, stage.graph, stage.fired))
+        before, after = (
+            [v for v in picture.diagram.vertices if v.path[0].label == side and is_loop(v)]
+            for side in ("before", "after")
+        )
+        assert len(before) == len(after) == 2
+        results = sum(isinstance(node.op, Scan) for node in stage.graph.nodes)
+        assert sum(len(vertex.nodes) for vertex in after) == results > 4
+        assert picture.marks.keys() >= {*before, *after}
+
+
+def is_loop(vertex: Vertex) -> bool:
+    return any(isinstance(node.op, Scan) for node in vertex.nodes)
 
 
 def test_loops_in_loops_are_boxes_in_boxes_also_twice_differentiated() -> None:
