@@ -110,7 +110,7 @@ if TYPE_CHECKING:
     from chainrule.fitting.trainer import Trainer as Trainer
     from chainrule.optim import regularize as regularize
     from chainrule.optim import schedules as schedules
-    from chainrule.playgrounds.lesson import lesson as lesson
+    from chainrule.playgrounds.lessons.lesson import lesson as lesson
     from chainrule.playgrounds.playground import playground as playground
     from chainrule.sequences.attention import attention as attention
     from chainrule.sequences.chains import viterbi as viterbi
@@ -178,7 +178,7 @@ else:
         "nn": "chainrule.nn",
         "optim": "chainrule.optim",
         "parse": "chainrule.drawing.graph",
-        "lesson": "chainrule.playgrounds.lesson",
+        "lesson": "chainrule.playgrounds.lessons.lesson",
         "playground": "chainrule.playgrounds.playground",
         "plots": "chainrule.plots",
         "regularize": "chainrule.regularize",

@@ -16,7 +16,8 @@ from chainrule.declare.leaves import input as declare_input
 from chainrule.optim import Adam
 from chainrule.playgrounds import choices
 from chainrule.playgrounds.data_sets import POINTS
-from chainrule.playgrounds.lesson import Model, write_lesson
+from chainrule.playgrounds.lessons.classes import Model
+from chainrule.playgrounds.lessons.lesson import write_lesson
 from chainrule.playgrounds.modules import GRID, modules
 from chainrule.steps.loop import training
 from chainrule.teaching.pages.page import Page, asset

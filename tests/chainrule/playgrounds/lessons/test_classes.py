@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from docs import pages
 from tests.accessibility import faint_text, named_controls
 from tests.browser import OpenPage, Watch
+from tests.chainrule.playgrounds.lessons.page import settle, shown
 
 import chainrule as cr
 from chainc.ir.errors import ExportError, InputError
@@ -62,16 +62,6 @@ def page(
     yield made
     watch.close()
     assert watch.problems == []
-
-
-def settle(page: Page) -> None:
-    """Until what was asked for last is drawn."""
-    page.wait_for_selector("body[data-shown]")
-    page.wait_for_selector(f'body[data-shown="{page.evaluate("asked")}"]')
-
-
-def shown(page: Page, name: str) -> float:
-    return float((page.text_content(name) or "").rstrip(" %"))
 
 
 def test_it_begins_with_what_a_run_left_and_trains_as_this_process(
@@ -152,22 +142,6 @@ def test_a_model_for_the_plane_is_a_playground(open_page: OpenPage, tmp_path: Pa
     assert faint_text(page) == []
     assert not page.locator("#drawn").is_visible()
     assert page.inner_text("h1") == "moons"
-
-
-def test_pictures_with_channels_are_convolved(open_page: OpenPage, tmp_path: Path) -> None:
-    """With dropout, which is for training alone: what is predicted twice is the same."""
-    page = open_page(pages.digits(tmp_path / "digits.html"))
-    settle(page)
-    for _ in range(3):
-        page.click("#step")
-        settle(page)
-    assert shown(page, "#accuracy") > 60
-    found = []
-    for _ in range(2):
-        page.evaluate("look()")
-        settle(page)
-        found.append(page.inner_text("#confusion"))
-    assert found[0] == found[1]
 
 
 def test_what_does_not_fit_is_refused(declared: Declared, tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Pages of models that are given: of classifiers, of models that write, of adversarial networks."""

@@ -1,0 +1,56 @@
+// The page of a classifier: answers to what is drawn, or over the plane, and all its errors.
+// The class with the largest share in a row; of one share, whether it is more than a half.
+function classOf(shares, row) {
+    const { width } = TOLD.lesson;
+    if (width === 1) return shares[row] > 0.5 ? 1 : 0;
+    const part = shares.subarray(width * row, width * (row + 1));
+    return part.indexOf(Math.max(...part));
+}
+
+function showConfusion({ tested }) {
+    const truth = TOLD.lesson.truth, counts = classes.map(() => classes.map(() => 0));
+    truth.forEach((label, row) => { counts[label][classOf(tested, row)] += 1; });
+    const right = counts.reduce((sum, row, i) => sum + row[i], 0);
+    field("accuracy").textContent = truth.length ? `${(100 * right / truth.length).toFixed(1)} %` : "–";
+    const head = element("tr", {}, element("td"), ...classes.map((name) => element("th", { textContent: name, scope: "col" })));
+    const rows = counts.map((row, i) => element("tr", {}, element("th", { textContent: classes[i], scope: "row" }),
+        ...row.map((count, j) => element("td", { textContent: count || "·", className: i === j ? "right" : count ? "wrong" : "" }))));
+    field("confusion").replaceChildren(element("table", {}, head, ...rows));
+}
+
+function showAnswer(found) {
+    const shares = TOLD.lesson.width === 1 ? [1 - found[0], found[0]] : [...found];
+    field("answer").textContent = isEmpty() ? "Nothing is drawn yet." : `It is taken for ${classes[classOf(found, 0)]}.`;
+    showShares(classes, isEmpty() ? null : shares);
+}
+
+function showPicture({ results }) {
+    const [taken] = results.picture ?? [];
+    if (taken && pixels) {
+        take(taken.x.values);
+        return say(`Scaled to ${wide} × ${tall} pixels: that is all of it that the network sees.`);
+    }
+    showAnswer(results.predict[0]);
+    showLooks(results.looks[0]);
+}
+
+if (TOLD.lesson.size) {
+    prepareDrawing();
+    prepareLooks();
+    parts.push({
+        calls: () => [
+            { name: "predict", inputs: { [TOLD.program.told.x]: drawn } }, { name: "looks", inputs: { [TOLD.program.told.x]: drawn } },
+            ...(pixels ? [{ name: "picture", inputs: { pixels } }] : []),
+        ],
+        show: showPicture,
+    });
+}
+if (TOLD.lesson.grid) {
+    field("plane-part").hidden = false;
+    nameColours();
+    parts.push({ show: ({ surface }) => showPlane(surface, TOLD.lesson.points) });
+}
+field("try-part").hidden = !TOLD.lesson.size && !TOLD.lesson.grid;
+field("confusion-part").hidden = false;
+addFact("accuracy", "Test accuracy");
+parts.push({ show: showConfusion });

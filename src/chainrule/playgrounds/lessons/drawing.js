@@ -1,0 +1,111 @@
+// A picture that the reader draws, takes from the test data, or drops as a file.
+const [depth, tall, wide] = TOLD.lesson.size ?? [0, 0, 0], [low, high] = TOLD.lesson.levels;
+const MOST_FILE = 10_000_000, MOST_SIDE = 8192;  // bytes, and pixels of a side
+let drawn = new Float32Array(depth * tall * wide).fill(low), cursor = 0, pixels = null;
+
+function showDrawn() {
+    const context = field("drawn").getContext("2d"), image = context.createImageData(wide, tall);
+    const area = tall * wide, dark = isDark();
+    for (let i = 0; i < area; i++) {
+        for (let k = 0; k < 3; k++) {
+            const ink = (drawn[(depth === 3 ? k : 0) * area + i] - low) / (high - low);
+            if (depth === 3) image.data[4 * i + k] = 255 * ink;
+            else image.data[4 * i + k] = dark ? 30 + 225 * ink : 255 - 235 * ink;
+        }
+        image.data[4 * i + 3] = 255;
+    }
+    context.putImageData(image, 0, 0);
+    if (document.activeElement !== field("drawn")) return;
+    context.fillStyle = "rgba(220, 60, 30, 0.6)";
+    context.fillRect(cursor % wide, Math.floor(cursor / wide), 1, 1);
+}
+
+function isEmpty() {
+    return drawn.every((ink) => ink === low);
+}
+
+// Ink on a cell and a little on those beside it.
+function ink(x, y, share) {
+    for (const [dx, dy, part] of [[0, 0, 1], [1, 0, 0.3], [-1, 0, 0.3], [0, 1, 0.3], [0, -1, 0.3]]) {
+        const [u, v] = [x + dx, y + dy];
+        if (u < 0 || v < 0 || u >= wide || v >= tall) continue;
+        for (let at = wide * v + u; at < drawn.length; at += tall * wide) {
+            drawn[at] = Math.min(high, drawn[at] + part * share * (high - low));
+        }
+    }
+    showDrawn();
+    look();
+}
+
+function take(picture) {
+    drawn = picture;
+    pixels = null;
+    say("");
+    showDrawn();
+    look();
+}
+
+// The middle of a picture in a file, scaled by the browser to the size that the model takes.
+async function readFile(file) {
+    if (file.size > MOST_FILE) return say("The file is too large: 10 MB are the most.");
+    const bitmap = await createImageBitmap(file).catch(() => null);
+    if (!bitmap) return say("The browser knows no picture in this file.");
+    const { width, height } = bitmap;
+    if (Math.max(width, height) > MOST_SIDE) return say(`A side of ${MOST_SIDE} pixels is the most.`);
+    const scale = Math.min(width / wide, height / tall), [w, h] = [scale * wide, scale * tall];
+    const context = new OffscreenCanvas(wide, tall).getContext("2d");
+    context.imageSmoothingQuality = "high";
+    context.drawImage(bitmap, (width - w) / 2, (height - h) / 2, w, h, 0, 0, wide, tall);
+    bitmap.close();
+    pixels = new Uint8Array(context.getImageData(0, 0, wide, tall).data);
+    say("");
+    look();
+}
+
+function readFirst(files) {
+    if (files.length > 0) readFile(files[0]);
+}
+
+function prepareDrop(place) {
+    const drop = (name, does) => place.addEventListener(name, (event) => {
+        event.preventDefault();
+        field("drawn").classList.toggle("over", name === "dragover");
+        does?.(event);
+    });
+    drop("dragover");
+    drop("dragleave");
+    drop("drop", (event) => readFirst(event.dataTransfer.files));
+    field("file").addEventListener("change", () => readFirst(field("file").files));
+}
+
+function prepareDrawing() {
+    const canvas = field("drawn");
+    field("draw-part").hidden = false;
+    canvas.width = wide;
+    canvas.height = tall;
+    let last = -1;
+    const draw = (event) => {
+        const box = canvas.getBoundingClientRect();
+        const x = Math.floor((event.clientX - box.left) / box.width * wide), y = Math.floor((event.clientY - box.top) / box.height * tall);
+        if (wide * y + x !== last) ink(x, y, 0.8);
+        last = wide * y + x;
+    };
+    canvas.addEventListener("pointerdown", (event) => { last = -1; draw(event); });
+    canvas.addEventListener("pointermove", (event) => { if (event.buttons) draw(event); });
+    const moves = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -wide, ArrowDown: wide };
+    canvas.addEventListener("keydown", (event) => {
+        if (event.key === " ") ink(cursor % wide, Math.floor(cursor / wide), 0.8);
+        else if (moves[event.key]) cursor = Math.max(0, Math.min(tall * wide - 1, cursor + moves[event.key]));
+        else return;
+        event.preventDefault();
+        showDrawn();
+    });
+    for (const name of ["focus", "blur"]) canvas.addEventListener(name, showDrawn);
+    let row = 0;
+    const { examples } = TOLD.lesson;
+    field("clear").addEventListener("click", () => take(new Float32Array(drawn.length).fill(low)));
+    field("another").addEventListener("click", () => take(Float32Array.from(examples[row++ % examples.length])));
+    field("another").hidden = examples.length === 0;
+    prepareDrop(field("try-part"));
+    showDrawn();
+}

@@ -1,0 +1,68 @@
+// Looks into the network: pictures of numbers from -1 to 1, which a function of the worker gives.
+const CELL = 14;  // of a letter's place, in pixels
+
+function mixed(from, to, share) {
+    return from.map((each, k) => each + (to[k] - from[k]) * share);
+}
+
+function channels(name) {
+    return colour(name).match(/\w\w/g).map((digits) => parseInt(digits, 16));
+}
+
+// Pictures of one look, each with what it is called; letters name the places of both axes.
+function drawLook(place, { title, letters }, { values, shape }, text) {
+    const [count, height, width] = shape;
+    const ends = [channels("--minus"), channels("--page"), channels("--plus")];
+    while (place.children.length < count) {
+        const ariaLabel = count > 1 ? `${title}, number ${place.children.length + 1}` : title;
+        place.append(element("canvas", { role: "img", ariaLabel, className: letters ? "letters" : "" }));
+    }
+    for (let i = 0; i < count; i++) {
+        const shown = letters ? Math.max(1, text.length) : null;
+        const picture = new ImageData(shown ?? width, shown ?? height);
+        for (let y = 0, at = 0; y < picture.height; y++) for (let x = 0; x < picture.width; x++, at += 4) {
+            const value = values[(i * height + y) * width + x];
+            picture.data.set([...mixed(ends[1], value < 0 ? ends[0] : ends[2], Math.abs(value)), 255], at);
+        }
+        if (letters) drawLetters(place.children[i], picture, text);
+        else drawSmall(place.children[i], picture);
+    }
+}
+
+function drawSmall(canvas, picture) {
+    canvas.width = picture.width;
+    canvas.height = picture.height;
+    canvas.getContext("2d").putImageData(picture, 0, 0);
+}
+
+function drawLetters(canvas, picture, text) {
+    const side = CELL * (picture.width + 1), context = canvas.getContext("2d");
+    canvas.width = canvas.height = side;
+    const small = new OffscreenCanvas(picture.width, picture.height);
+    small.getContext("2d").putImageData(picture, 0, 0);
+    context.imageSmoothingEnabled = false;
+    context.drawImage(small, CELL, CELL, side - CELL, side - CELL);
+    context.fillStyle = colour("--ink");
+    context.font = `${CELL - 2}px ui-monospace, monospace`;
+    context.textAlign = "center";
+    text.forEach((letter, i) => {
+        const shown = letter === "\n" ? "⏎" : letter;
+        context.fillText(shown, CELL / 2, CELL * (i + 2) - 3);
+        context.fillText(shown, CELL * (i + 1.5), CELL - 3);
+    });
+}
+
+function prepareLooks() {
+    field("looks-part").hidden = TOLD.lesson.looks.length === 0;
+    field("looks").append(...TOLD.lesson.looks.map((look, i) => element(
+        "div", {}, element("h3", { textContent: look.title }), element("div", { className: "tiles", id: `look-${i}` }),
+        element("p", { className: "quiet", textContent: look.told }), element("p", { className: "quiet", id: `most-${i}` }),
+    )));
+}
+
+function showLooks(results, text = []) {
+    TOLD.lesson.looks.forEach((look, i) => {
+        drawLook(field(`look-${i}`), look, results[`look${i}`], text);
+        field(`most-${i}`).textContent = `The strongest: ${results[`most${i}`].values[0].toPrecision(2)}`;
+    });
+}
