@@ -19,7 +19,12 @@ from chainc.backends.standalone.artifacts import (
 )
 from chainc.backends.standalone.function_library import WantedFunction
 from chainc.backends.standalone.library import Wanted
-from chainc.backends.standalone.web.files import web_artifacts, web_function_artifacts
+from chainc.backends.standalone.web.files import (
+    web_artifacts,
+    web_function_artifacts,
+    web_function_parts,
+    web_parts,
+)
 from chainc.backends.target import Target
 from chainc.ir import Node, describe
 from chainc.ir.binding import bind_graph
@@ -76,6 +81,8 @@ def files_for(target: Target, processor: str | None) -> Files:
     """
     if _is_fat(target, processor):
         return fat_artifacts
+    if isinstance(target, WasmTarget) and processor == PORTABLE:
+        return web_parts
     chosen = _processor(target, processor)
     return web_artifacts if chosen is None else lambda wanted: artifacts(wanted, chosen)
 
@@ -84,6 +91,8 @@ def files_for_function(target: Target, processor: str | None) -> FunctionFiles:
     """The same of a function."""
     if _is_fat(target, processor):
         return fat_function_artifacts
+    if isinstance(target, WasmTarget) and processor == PORTABLE:
+        return web_function_parts
     chosen = _processor(target, processor)
     if chosen is None:
         return web_function_artifacts

@@ -311,7 +311,8 @@ class TrainingProgram(Compiled):
         `NAME.o` and a library hold machine code that takes no memory and calls no other library;
         `NAME.h` says what they offer, and `main.c` trains with them on a data file. With
         processor="native" a run leaves the same bits as one of target "llvm". A program of target
-        "wasm" becomes modules for browsers, `NAME.js`, which calls them, and a page that trains.
+        "wasm" becomes modules for browsers, `NAME.js`, which calls them, and a page that trains;
+        with processor="portable" the script and the one module for every browser alone.
 
         Args:
             folder: made if it does not exist; files of these names are replaced.

@@ -116,6 +116,21 @@ def test_types_and_readme_tell_of_this_program(digits: OnTheWeb) -> None:
     assert f"| `digits.wasm` | {size:,} | for every browser |" in told
 
 
+def test_the_portable_files_are_the_script_and_one_module(digits: OnTheWeb, tmp_path: Path) -> None:
+    paths = digits.program.export(
+        tmp_path, name="digits", predict=digits.logits, processor="portable"
+    )
+    assert [path.name for path in paths] == ["digits.wasm", "digits.js", "digits.d.ts"]
+    for same in ("digits.wasm", "digits.d.ts"):
+        assert (tmp_path / same).read_bytes() == (digits.folder / same).read_bytes()
+    script = (tmp_path / "digits.js").read_text()
+    assert "digits.wasm" in script
+    assert "digits.fused.wasm" not in script
+    function = cr.compile(cr.exp(cr.input("x", (2,))), target="wasm")
+    paths = function.export(tmp_path, name="small", processor="portable")
+    assert [path.name for path in paths] == ["small.wasm", "small.js", "small.d.ts"]
+
+
 def test_exporting_again_writes_the_same_bytes(digits: OnTheWeb, tmp_path: Path) -> None:
     for path in digits.program.export(tmp_path, name="digits", predict=digits.logits):
         assert path.read_bytes() == (digits.folder / path.name).read_bytes()

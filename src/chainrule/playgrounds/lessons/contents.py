@@ -112,7 +112,7 @@ def _data(
 ) -> Mapping[str, object]:
     program = compile(training, target="wasm")
     with tempfile.TemporaryDirectory() as folder:
-        program.export(folder, name="lesson", predict=contents.predict)
+        program.export(folder, name="lesson", predict=contents.predict, processor="portable")
         script = (Path(folder) / "lesson.js").read_text("utf-8")
         module = (Path(folder) / "lesson.wasm").read_bytes()
     kept = {} if result is None else arrays_for(program.slots, result)

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Template
 
+from chainc.backends.llvm.processors.processor import Processor
 from chainc.backends.llvm.processors.wasm32 import WASM32, WASM32_RELAXED
 from chainc.backends.llvm.wasm.linker import Module, linked_module
 from chainc.backends.standalone.function_library import (
@@ -39,17 +40,35 @@ def web_artifacts(wanted: Wanted) -> Mapping[str, bytes]:
         GraphError: the program cannot be native code.
         LinkingError: LLVM's object file is not as it should be.
     """
-    made = [standalone(wanted, each) for each in (WASM32, WASM32_RELAXED)]
+    interface, modules, script = _training(wanted, (WASM32, WASM32_RELAXED))
+    return {
+        **_files(wanted.name, modules, script, training_types(interface)),
+        PAGE: _page(interface, script, modules).encode(),
+        README: training_readme(interface, modules).encode(),
+    }
+
+
+def web_parts(wanted: Wanted) -> Mapping[str, bytes]:
+    """What a page of one's own holds: the script, its types, and the module for every browser.
+
+    Raises:
+        GraphError: the program cannot be native code.
+        LinkingError: LLVM's object file is not as it should be.
+    """
+    interface, modules, script = _training(wanted, (WASM32,))
+    return _files(wanted.name, modules, script, training_types(interface))
+
+
+def _training(
+    wanted: Wanted, processors: Sequence[Processor]
+) -> tuple[Interface, Mapping[str, Module], str]:
+    """With a module for each processor, and the script."""
+    made = [standalone(wanted, each) for each in processors]
     interface = made[0].interface
     entries = [name for name in interface.functions if name not in FOR_THREADS]
     modules = _modules(wanted.name, made, entries, interface.arena_bytes)
     script = f"{of_training(interface, modules)}\n{_text('shared.js')}\n{_text('training.js')}"
-    return {
-        **{name: module.content for name, module in modules.items()},
-        **_described(wanted.name, script, training_types(interface)),
-        PAGE: _page(interface, script, modules).encode(),
-        README: training_readme(interface, modules).encode(),
-    }
+    return interface, modules, script
 
 
 def web_function_artifacts(wanted: WantedFunction) -> Mapping[str, bytes]:
@@ -59,15 +78,30 @@ def web_function_artifacts(wanted: WantedFunction) -> Mapping[str, bytes]:
         GraphError: the function cannot be native code.
         LinkingError: LLVM's object file is not as it should be.
     """
-    made = [standalone_function(wanted, each) for each in (WASM32, WASM32_RELAXED)]
-    interface: FunctionInterface = made[0].interface
+    interface, modules, files = _function(wanted, (WASM32, WASM32_RELAXED))
+    return {**files, README: function_readme(interface, modules).encode()}
+
+
+def web_function_parts(wanted: WantedFunction) -> Mapping[str, bytes]:
+    """What a page of one's own holds: the script, its types, and the module for every browser.
+
+    Raises:
+        GraphError: the function cannot be native code.
+        LinkingError: LLVM's object file is not as it should be.
+    """
+    return _function(wanted, (WASM32,))[-1]
+
+
+def _function(
+    wanted: WantedFunction, processors: Sequence[Processor]
+) -> tuple[FunctionInterface, Mapping[str, Module], Mapping[str, bytes]]:
+    """With a module for each processor, and all files but the README."""
+    made = [standalone_function(wanted, each) for each in processors]
+    interface = made[0].interface
     modules = _modules(wanted.name, made, ENTRIES, interface.arena_bytes)
     script = f"{of_function(interface, modules)}\n{_text('shared.js')}\n{_text('function.js')}"
-    return {
-        **{name: module.content for name, module in modules.items()},
-        **_described(wanted.name, script, function_types(interface)),
-        README: function_readme(interface, modules).encode(),
-    }
+    files = _files(wanted.name, modules, script, function_types(interface))
+    return interface, modules, files
 
 
 def _modules(
@@ -76,15 +110,21 @@ def _modules(
     entries: Sequence[str],
     room: int,
 ) -> Mapping[str, Module]:
-    """By their files: the one for every browser, and the one with fused arithmetic."""
+    """By their files: the one for every browser, and perhaps the one with fused arithmetic."""
     exports = {f"{name}_{entry}": entry for entry in entries}
     linked = [linked_module(each.object_file, exports, room) for each in made]
-    return dict(zip((f"{name}.wasm", f"{name}.fused.wasm"), linked, strict=True))
+    return dict(zip((f"{name}.wasm", f"{name}.fused.wasm"), linked, strict=False))
 
 
-def _described(name: str, script: str, types: str) -> Mapping[str, bytes]:
+def _files(
+    name: str, modules: Mapping[str, Module], script: str, types: str
+) -> Mapping[str, bytes]:
     told = f'// The program "{name}". Made by Chainrule: do not change.\n'
-    return {f"{name}.js": (told + script).encode(), f"{name}.d.ts": (told + types).encode()}
+    return {
+        **{file: module.content for file, module in modules.items()},
+        f"{name}.js": (told + script).encode(),
+        f"{name}.d.ts": (told + types).encode(),
+    }
 
 
 def _text(name: str) -> str:

@@ -14,7 +14,7 @@ const PROBE = [
 const LINE = 64, PAGE = 65536;
 
 export function fuses() {
-    return WebAssembly.validate(new Uint8Array(PROBE));
+    return PROGRAM.modules.length > 1 && WebAssembly.validate(new Uint8Array(PROBE));
 }
 
 async function compiled(fused, wasm) {
