@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import shutil
 import struct
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.emulated import COMPILERS, EMULATORS, linked, need, need_emulated, run
 from tests.other_targets import HereAs
 
 import chainrule as cr
@@ -22,14 +21,6 @@ from chainc.ir.types import Array
 from chainc.schedules.layout.machine import AVX512
 from chainrule import losses, metrics, nn, optim
 
-COMPILERS = {
-    "x86-64": "cc",
-    "x86-64-v3": "cc",
-    "aarch64": "aarch64-linux-gnu-gcc",
-    "riscv64": "riscv64-linux-gnu-gcc",
-    "cortex-m4": "arm-linux-gnueabihf-gcc",
-    FAT: "cc",
-}
 EPOCHS, BATCH, ROWS = 2, 4, 11
 
 
@@ -72,35 +63,20 @@ def trained_here(name: str, network: Network = dense) -> bytes:
     return b"".join(array.tobytes() for array in result.state.values())
 
 
-def run(command: list[str | Path], folder: Path) -> bytes:
-    done = subprocess.run(command, cwd=folder, capture_output=True, check=False)
-    assert (done.returncode, done.stderr.decode()) == (0, "")
-    return done.stdout
-
-
-def need(*programs: str | None) -> None:
-    for program in programs:
-        if program is None or shutil.which(program) is None:
-            pytest.skip(f"there is no {program}")
-
-
 @pytest.mark.nightly
 @pytest.mark.parametrize("network", NETWORKS)
-@pytest.mark.parametrize("name", ["x86-64", "x86-64-v3", "aarch64", "riscv64"])
+@pytest.mark.parametrize("name", [name for name in EMULATORS if name != "cortex-m4"])
 def test_an_emulated_processor_leaves_the_bits_of_this_one(
     name: str, network: Network, tmp_path: Path
 ) -> None:
-    processor, compiler = processor_named(name), COMPILERS[name]
-    need(processor.emulator, compiler)
-    if processor.fuses and not host().fuses:
-        pytest.skip("this processor rounds products and sums apart")
+    need_emulated(name)
     small_training(network).export(tmp_path, name="small", processor=name)
     told = (tmp_path / "README.md").read_text()
-    assert f"as machine code for {processor.meaning},\n" in told
-    assert f"{compiler} main.c small.o -o small" in told
-    run([compiler, "-static", "-std=c11", "main.c", "small.o", "-o", "small"], tmp_path)
+    assert f"as machine code for {processor_named(name).meaning},\n" in told
+    assert f"{COMPILERS[name]} main.c small.o -o small" in told
+    command = linked(name, tmp_path, "main.c", "small.o")
     expected = trained_here(name, network)
-    assert on_data(tmp_path, [str(processor.emulator), "small"])[: len(expected)] == expected
+    assert on_data(tmp_path, command)[: len(expected)] == expected
 
 
 def on_data(folder: Path, command: list[str | Path]) -> bytes:
@@ -160,17 +136,15 @@ def test_a_board_leaves_the_bits_of_a_processor_that_fuses_nothing(
     network: Network, tmp_path: Path
 ) -> None:
     """Its code is run by an emulator of a larger processor of the same instructions."""
-    compiler = COMPILERS["cortex-m4"]
-    need("qemu-arm", compiler, "arm-linux-gnueabihf-objcopy")
+    need_emulated("cortex-m4")
     small_training(network).export(tmp_path, name="small", processor="cortex-m4")
     names = re.findall(r"#define (SMALL_BYTES_\w+)", (tmp_path / "small.h").read_text())
     given = data()
     numbers = [", ".join(map(repr, given[name].ravel().tolist())) for name in ("x", "y")]
     (tmp_path / "main.c").write_text(ON_A_BOARD % (*numbers, ", ".join(names), ROWS))
-    run(["arm-linux-gnueabihf-objcopy", "-R", ".ARM.attributes", "small.o"], tmp_path)
-    run([compiler, "-static", "-std=c11", "main.c", "small.o", "-o", "small"], tmp_path)
+    command = linked("cortex-m4", tmp_path, "main.c", "small.o")
     expected = trained_here("cortex-m4", network)
-    assert run(["qemu-arm", "small"], tmp_path)[: len(expected)] == expected
+    assert run(command, tmp_path)[: len(expected)] == expected
 
 
 def network(units: int = 3000) -> cr.TrainingProgram:
@@ -238,7 +212,7 @@ int main(void) {
 """
 
 
-def computed_elsewhere(folder: Path, name: str, emulator: list[str | Path]) -> bytes:
+def computed_elsewhere(folder: Path, name: str, like: str) -> bytes:
     """What a function gives that is exported, and has the bits of this processor's code."""
     x = cr.input("x", ("batch", 4))
     weight = cr.constant(np.linspace(-1, 1, 12, dtype=np.float32).reshape(4, 3))
@@ -246,27 +220,23 @@ def computed_elsewhere(folder: Path, name: str, emulator: list[str | Path]) -> b
     cr.compile(graph).export(folder, name="net", processor=name)
     given = np.linspace(-2, 3, 8, dtype=np.float32).reshape(2, 4)
     (folder / "caller.c").write_text(CALLER % ", ".join(map(repr, given.ravel().tolist())))
-    compiler = COMPILERS[name]
-    run([compiler, "-static", "-std=c11", "caller.c", "libnet.a", "-o", "caller"], folder)
-    like = processor_named("x86-64" if name == FAT else name)
-    expected = cr.compile(graph, target=HereAs(name, like))(x=given).tobytes()
-    assert run([*emulator, "caller"], folder) == expected
+    command = linked(like, folder, "caller.c", "libnet.a")
+    expected = cr.compile(graph, target=HereAs(name, processor_named(like)))(x=given).tobytes()
+    assert run(command, folder) == expected
     return expected
 
 
 def test_an_emulated_processor_computes_a_function_with_the_bits_of_this_one(
     tmp_path: Path,
 ) -> None:
-    need("qemu-aarch64", COMPILERS["aarch64"])
-    if not host().fuses:
-        pytest.skip("this processor rounds products and sums apart")
-    assert computed_elsewhere(tmp_path, "aarch64", ["qemu-aarch64"])
+    need_emulated("aarch64")
+    assert computed_elsewhere(tmp_path, "aarch64", like="aarch64")
 
 
 @pytest.mark.nightly
 def test_a_fat_function_chooses_too(tmp_path: Path) -> None:
-    need("qemu-x86_64", "cc")
-    assert computed_elsewhere(tmp_path, FAT, ["qemu-x86_64", "-cpu", "qemu64"])
+    need_emulated("x86-64")
+    assert computed_elsewhere(tmp_path, FAT, like="x86-64")
 
 
 @pytest.mark.nightly

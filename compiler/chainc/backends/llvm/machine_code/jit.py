@@ -6,7 +6,7 @@ import ctypes
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from chainc.backends import compiled_cache
 from chainc.backends.llvm.processors.processor import Processor
@@ -181,6 +181,7 @@ def _initialized_for(processor: Processor) -> llvm:
     return llvm if same else _all_initialized()
 
 
+@runtime_checkable
 class Functions(Protocol):
     """Code that is there to be called."""
 

@@ -9,7 +9,7 @@ from chainc.backends.target import ExecutableTraining
 from chainc.ir import Graph
 
 if TYPE_CHECKING:
-    from chainc.backends.llvm.wasm.programs import WasmFunction
+    from chainc.backends.llvm.host.apart import FunctionApart
     from chainc.lowering.program import Program, TrainingLoop
 
 
@@ -20,18 +20,20 @@ class WasmTarget:
     language = "WebAssembly"
     can_watch = True
 
-    def compile_function(self, graph: Graph, program: Program) -> WasmFunction:
+    def compile_function(self, graph: Graph, program: Program) -> FunctionApart:
         """See `Target`; the code for given sizes is made when it is first called with them."""
+        from chainc.backends.llvm.host.apart import FunctionApart
         from chainc.backends.llvm.host.function_source import FunctionSource
-        from chainc.backends.llvm.wasm.programs import WasmFunction
+        from chainc.backends.llvm.wasm.running import Compiled
 
-        return WasmFunction(FunctionSource(lambda: (graph, program), WASM32), WASM32)
+        return FunctionApart(FunctionSource(lambda: (graph, program), WASM32), WASM32, Compiled)
 
     def compile_training(self, loop: TrainingLoop, threads: int | None) -> ExecutableTraining:
         """See `Target`; one thread runs it."""
-        from chainc.backends.llvm.wasm.programs import compiled_training
+        from chainc.backends.llvm.host.apart import compiled_training
+        from chainc.backends.llvm.wasm.running import Compiled
 
-        return compiled_training(loop, WASM32)
+        return compiled_training(loop, WASM32, Compiled)
 
     def bytes_of_function(self, program: Program) -> int:
         """See `PlanningTarget`: the arena."""

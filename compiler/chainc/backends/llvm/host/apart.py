@@ -1,8 +1,9 @@
-"""Functions and trainings in WebAssembly, as they run in this process."""
+"""Functions and trainings whose memory is not that of this process: each run has one of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -10,15 +11,16 @@ from chainc.backends.epochs import Arrays
 from chainc.backends.llvm.function_code import FunctionCode
 from chainc.backends.llvm.host.function import ENTRIES as OF_FUNCTION
 from chainc.backends.llvm.host.function import CompiledFunction, shape_of, sizes_by_name
-from chainc.backends.llvm.host.function_source import CallCode
+from chainc.backends.llvm.host.function_source import CallCode, FunctionSource
 from chainc.backends.llvm.host.memory import RunMemory
+from chainc.backends.llvm.host.space import Space
 from chainc.backends.llvm.host.storage import storage_of_training
 from chainc.backends.llvm.host.training import ENTRIES as OF_TRAINING
 from chainc.backends.llvm.host.training import ROWS, Entries, Function, LoopRunner
 from chainc.backends.llvm.machine_code.code import NativeCode
+from chainc.backends.llvm.machine_code.jit import Functions
 from chainc.backends.llvm.processors.processor import Processor
 from chainc.backends.llvm.training_code import TrainingCode, training_code
-from chainc.backends.llvm.wasm.running import Compiled, Instance
 from chainc.backends.target import ExecutableTraining, Run
 from chainc.ir.types import Array, has_named_size
 from chainc.lowering.program import TrainingLoop
@@ -26,19 +28,35 @@ from chainc.schedules.program.control_block import FAILURE
 from chainc.schedules.program.memory import MOST_IN_CODE
 
 
-def compiled_training(loop: TrainingLoop, processor: Processor) -> ExecutableTraining:
-    """A training loop; its module is made when it first runs."""
+class Instance(Space, Functions, Protocol):
+    """Memory, and the functions that address it."""
+
+
+class Module(Protocol):
+    """Code that instances are made of."""
+
+    def instance(self) -> Instance:
+        """With memory of its own."""
+
+
+Loading = Callable[[str, tuple[str, ...], Processor], Module]  # LLVM text with its entries
+
+
+def compiled_training(
+    loop: TrainingLoop, processor: Processor, load: Loading
+) -> ExecutableTraining:
+    """A training loop on one thread; its module is made when it first runs."""
     code = training_code(loop, processor, 1, most_in_code=MOST_IN_CODE)
     shown = NativeCode(lambda: code, lambda: storage_of_training(code), processor)
-    return ExecutableTraining(WasmTraining(code, processor), shown)
+    return ExecutableTraining(TrainingApart(code, load(code.text, OF_TRAINING, processor)), shown)
 
 
-class WasmTraining(LoopRunner):
+class TrainingApart(LoopRunner):
     """A loop each run of which has an instance of its own."""
 
-    def __init__(self, code: TrainingCode, processor: Processor) -> None:
+    def __init__(self, code: TrainingCode, module: Module) -> None:
         super().__init__(code, threads=1)
-        self._module = Compiled(code.text, OF_TRAINING, processor)
+        self._module = module
         self._outside = code.outside
 
     def memory(
@@ -46,27 +64,31 @@ class WasmTraining(LoopRunner):
     ) -> RunMemory:
         """See `LoopRunner`."""
         instance = self._module.instance()
-        outside = self._outside
         return RunMemory(
-            self._code, data, validation, state, epochs, outside=outside, space=instance
+            self._code, data, validation, state, epochs, outside=self._outside, space=instance
         )
 
     def entries(self, memory: RunMemory) -> Entries:
         """See `LoopRunner`."""
-        assert isinstance(memory.space, Instance), "its memory is of an instance"
-        return Entries(memory.space)
+        instance = memory.space
+        assert isinstance(instance, Functions), "its memory is of an instance"
+        return Entries(instance)
 
 
-class WasmFunction(CompiledFunction[Compiled]):
+class FunctionApart(CompiledFunction[Module]):
     """A function each binding of which has an instance of its own."""
+
+    def __init__(self, source: FunctionSource, processor: Processor, load: Loading) -> None:
+        super().__init__(source, processor)
+        self._load = load
 
     def bind(self, state: Mapping[str, Array], *sizes: int) -> Run:
         """See `ExecutableFunction`."""
         code, module = self.code(*sizes)
         return _Binding(code, module.instance(), state, sizes).run
 
-    def _loaded(self, code: FunctionCode, _sizes: tuple[int, ...], _by_rows: bool) -> Compiled:
-        return Compiled(code.text, OF_FUNCTION, self.processor)
+    def _loaded(self, code: FunctionCode, _sizes: tuple[int, ...], _by_rows: bool) -> Module:
+        return self._load(code.text, OF_FUNCTION, self.processor)
 
 
 class _Binding:
