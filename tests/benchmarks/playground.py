@@ -25,7 +25,7 @@ ROUNDS, EPOCHS = 60, 40
 
 def page() -> str:
     """Both networks, and what the compiler made."""
-    parts = ("worker_kernels.js", "worker_network.js")
+    parts = [f"worker_{part}.js" for part in ("kernels", "data", "network", "training")]
     scripts = [asset("chainrule.playgrounds", name) for name in parts]
     scripts.append((Path(__file__).parent / "playground_peer.js").read_text("utf-8"))
     text = "\n".join([*scripts, f"const TOLD = {json.dumps(program())};"])

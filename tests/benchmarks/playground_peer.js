@@ -103,16 +103,19 @@ function raced(told, rounds, epochs) {
         layers: [{ size: 8, activation: "tanh" }, { size: 8, activation: "tanh" }],
         initialisation: "uniform", optimizer: "sgd", rate: 0.03, loss: "squared", l1: 0, l2: 0,
     };
-    const ours = new Network(told.modules, told.tables, told.points, told.grid);
+    const kernels = new Kernels(told.modules, 12_000_000);
+    const data = new Data(kernels, told.tables, told.points, told.grid);
+    const ours = new Network(kernels, data, told.tables);
+    data.choose(state);
     ours.choose(state, true);
-    const first = ours.slots.parameters.slice();
+    const first = ours.parameters.slice();
     const peer = new ObjectNetwork([2, 8, 8, 1], (layer, from, to) => first[72 * layer + 8 * to + from]);
-    const rows = Array.from({ length: ours.training }, (_, i) => Array.from(ours.data.points.slice(2 * i, 2 * i + 2)));
-    const targets = Array.from(ours.data.target.slice(0, ours.training));
+    const rows = Array.from({ length: data.training }, (_, i) => Array.from(data.points.slice(2 * i, 2 * i + 2)));
+    const targets = Array.from(data.target.slice(0, data.training));
     const runs = { ours: () => ours.train(), peer: () => peer.epoch(rows, targets, 10, 0.03) };
     for (const run of Object.values(runs)) run();
     const link = peer.layers[3][0].into;
-    const apart = Math.max(...link.map((each, i) => Math.abs(each.weight - ours.slots.parameters[144 + i])));
+    const apart = Math.max(...link.map((each, i) => Math.abs(each.weight - ours.parameters[144 + i])));
     const least = { ours: Infinity, peer: Infinity };
     for (let round = 0; round < rounds; round++) {
         for (const [name, run] of Object.entries(runs)) {

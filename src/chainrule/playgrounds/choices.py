@@ -1,14 +1,13 @@
-"""What can be chosen on the page: names, numbers, and a sentence about each."""
+"""What can be chosen on the page: what of the library it is, and a sentence about it."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from chainc.dataclass import dataclass
-
-ACTIVATION_PARTS = 9
-OPTIMIZER_PARTS = 9
+from chainc.ir import Node
+from chainrule import nn
+from chainrule.optim import SGD, AdaDelta, AdaGrad, Adam, AdamW, Lion, Optimizer, RMSProp
 
 
 @dataclass(frozen=True)
@@ -18,105 +17,118 @@ class Choice:
     Attributes:
         title: what it is called.
         told: a sentence.
-        parts: the coefficients of its formula, if it is one of a family.
         code: how a program of the library writes it.
     """
 
     title: str
     told: str
-    parts: tuple[float, ...] = ()
     code: str = ""
 
 
-# (a t + b z t) / (1 - c t) + d z + e relu(z) + f with t = tanh(k z + p relu(z) + q z³), in the
-# order k p q a b c d e f
-_GELU = math.sqrt(2 / math.pi)
-ACTIVATIONS: Mapping[str, Choice] = {
-    "tanh": Choice(
-        "tanh", "Between -1 and 1; its slope is at most 1.", (1, 0, 0, 1, 0, 0, 0, 0, 0), "Tanh()"
-    ),
-    "sigmoid": Choice(
+@dataclass(frozen=True)
+class Activation(Choice):
+    """One with a function."""
+
+    made: Callable[[Node], Node] = lambda z: z
+
+
+@dataclass(frozen=True)
+class Updating(Choice):
+    """One with an optimizer; the page gives its rate."""
+
+    made: Optimizer = SGD(lr=1.0)
+
+
+ACTIVATIONS: Mapping[str, Activation] = {
+    "tanh": Activation("tanh", "Between -1 and 1; its slope is at most 1.", "Tanh()", nn.Tanh()),
+    "sigmoid": Activation(
         "sigmoid",
         "Between 0 and 1; its slope is at most 1/4, so gradients shrink from layer to layer.",
-        (0.5, 0, 0, 0.5, 0, 0, 0, 0, 0.5),
         "Sigmoid()",
+        nn.Sigmoid(),
     ),
-    "relu": Choice(
+    "relu": Activation(
         "ReLU",
         "What is positive, and else 0; a neuron that is 0 everywhere learns no more.",
-        (0, 0, 0, 0, 0, 0, 0, 1, 0),
         "ReLU()",
+        nn.ReLU(),
     ),
-    "leaky": Choice(
+    "leaky": Activation(
         "leaky ReLU",
         "As ReLU, with a slope of 0.01 below 0: no neuron dies.",
-        (0, 0, 0, 0, 0, 0, 0.01, 0.99, 0),
         "LeakyReLU()",
+        nn.LeakyReLU(),
     ),
-    "elu": Choice(
-        "ELU",
-        "The identity above 0, exp(z) - 1 below.",
-        (0.5, -0.5, 0, 2, 0, 1, 0, 1, 0),
-        "ELU()",
+    "elu": Activation("ELU", "The identity above 0, exp(z) - 1 below.", "ELU()", nn.ELU()),
+    "softplus": Activation(
+        "softplus",
+        "A smooth ReLU, the logarithm of 1 + exp(z): its slope is the sigmoid.",
+        "Softplus()",
+        nn.Softplus(),
     ),
-    "silu": Choice(
-        "SiLU",
-        "z times its sigmoid, also called swish.",
-        (0.5, 0, 0, 0, 0.5, 0, 0.5, 0, 0),
-        "SiLU()",
-    ),
-    "gelu": Choice(
+    "silu": Activation("SiLU", "z times its sigmoid, also called swish.", "SiLU()", nn.SiLU()),
+    "gelu": Activation(
         "GELU",
         "z times how likely a normal number is below it; in the form with tanh.",
-        (_GELU, 0, _GELU * 0.044715, 0, 0.5, 0, 0.5, 0, 0),
         'GELU("tanh")',
+        nn.GELU("tanh"),
     ),
-    "linear": Choice(
-        "linear",
-        "The number itself: layers of these are together one linear layer.",
-        (0, 0, 0, 0, 0, 0, 1, 0, 0),
+    "linear": Activation(
+        "linear", "The number itself: layers of these are together one linear layer."
     ),
 }
 
-# first ← h first + k g; second ← m second + n g²; the change is
-# rate (p first + q g) / (r √second + s); where t is 1, both are divided by the sums of their
-# weights: in the order h k m n p q r s t
-OPTIMIZERS: Mapping[str, Choice] = {
-    "sgd": Choice(
-        "SGD",
-        "A step against the gradient of the batch.",
-        (0, 1, 0, 0, 1, 0, 0, 1, 0),
-        "SGD(lr={rate})",
+OPTIMIZERS: Mapping[str, Updating] = {
+    "sgd": Updating(
+        "SGD", "A step against the gradient of the batch.", "SGD(lr={rate})", SGD(lr=1.0)
     ),
-    "momentum": Choice(
+    "momentum": Updating(
         "SGD with momentum",
         "Steps add up: 0.9 of the last one goes on.",
-        (0.9, 1, 0, 0, 1, 0, 0, 1, 0),
         "SGD(lr={rate}, momentum=0.9)",
+        SGD(lr=1.0, momentum=0.9),
     ),
-    "nesterov": Choice(
+    "nesterov": Updating(
         "Nesterov",
         "Momentum that looks ahead to where it is going.",
-        (0.9, 1, 0, 0, 0.9, 1, 0, 1, 0),
         "SGD(lr={rate}, momentum=0.9, nesterov=True)",
+        SGD(lr=1.0, momentum=0.9, nesterov=True),
     ),
-    "adagrad": Choice(
+    "adagrad": Updating(
         "AdaGrad",
         "Each weight has a rate of its own, which falls with all its gradients so far.",
-        (0, 1, 1, 1, 0, 1, 1, 1e-10, 0),
         "AdaGrad(lr={rate})",
+        AdaGrad(lr=1.0),
     ),
-    "rmsprop": Choice(
+    "adadelta": Updating(
+        "AdaDelta",
+        "Steps as long as the last ones, in the units of the weights: a rate of 1 is usual.",
+        "AdaDelta(lr={rate})",
+        AdaDelta(lr=1.0),
+    ),
+    "rmsprop": Updating(
         "RMSProp",
         "Each gradient is divided by its recent size.",
-        (0, 1, 0.9, 0.1, 0, 1, 1, 1e-8, 0),
         "RMSProp(lr={rate}, alpha=0.9)",
+        RMSProp(lr=1.0, alpha=0.9),
     ),
-    "adam": Choice(
+    "adam": Updating(
         "Adam",
         "Momentum and division by the recent size, both corrected for a start from 0.",
-        (0.9, 0.1, 0.999, 0.001, 1, 0, 1, 1e-8, 1),
         "Adam(lr={rate})",
+        Adam(lr=1.0),
+    ),
+    "adamw": Updating(
+        "AdamW",
+        "Adam, with weights that shrink a little in each step whatever their gradient is.",
+        "AdamW(lr={rate})",
+        AdamW(lr=1.0),
+    ),
+    "lion": Updating(
+        "Lion",
+        "Every weight moves by the same amount: only the sign of the momentum counts.",
+        "Lion(lr={rate})",
+        Lion(lr=1.0),
     ),
 }
 

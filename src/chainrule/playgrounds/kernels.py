@@ -2,130 +2,112 @@
 
 A network of the page has up to 6 hidden layers of up to 8 neurons. Its parameters are one array
 of blocks, one for each layer: 8 x 8 weights, the weights of a neuron beside each other, and 8
-biases. A neuron that is not there has a mask of 0; the output is neuron 0 of the last block.
-Activations and optimizers are coefficients of one formula each: to choose another needs no other
-program.
+biases. What is not there is 0, and stays so; the output is neuron 0 of the last block. The page
+puts a network together out of layers: each is a function on the way forward, and one on the way
+back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from chainc import ops
-from chainc.ir import Node
-from chainc.ir.types import float32, static
+from chainc.ir import Graph, Node, substitute
+from chainc.ir.types import float32
 from chainrule.declare.derivatives import grad
 from chainrule.declare.leaves import constant, input
-from chainrule.playgrounds.choices import ACTIVATION_PARTS, INITIALISATIONS, OPTIMIZER_PARTS
+from chainrule.playgrounds.choices import INITIALISATIONS
 
 WIDTH = 8  # of every layer, and the features
 DEEPEST = 6  # hidden layers
 BLOCK = WIDTH * WIDTH + WIDTH
 Kernel = Mapping[str, Node]  # what a function computes, by name
+Activation = Callable[[Node], Node]
 
 
-def step(depth: int) -> Kernel:
-    """One update of a network with that many hidden layers, on the rows of a batch."""
-    x, target = input("x", ("rows", WIDTH)), input("target", ("rows",))
-    parameters = input("parameters", ((depth + 1) * BLOCK,))
-    coefficients = input("coefficients", (depth + 1, ACTIVATION_PARTS))
-    masks = input("masks", (depth + 1, WIDTH))
-    values, parts = x, []
-    for layer in range(depth):
-        weights, biases = _parts(parameters, layer)
-        parts += [weights, biases]
-        z = values @ weights.T + biases
-        values = activation(z, coefficients[layer]) * masks[layer]
-    weights, biases = (part[0] for part in _parts(parameters, depth))
-    output = activation(values @ weights + biases, coefficients[depth])
-    loss = ops.mean(losses(output, target, input("logistic")))
-    gradients = grad(loss, [*parts, weights, biases])
-    return _updated(parameters, _in_blocks(gradients))
+def _of_rows(name: str) -> Node:
+    return input(name, ("rows", WIDTH))
 
 
-def _in_blocks(gradients: Sequence[Node]) -> Node:
-    """As the parameters lie: the last block has only neuron 0."""
-    *others, weights, bias = gradients
-    flat = [ops.reshape(each, (-1,)) for each in others]
-    unused = [np.zeros(count, np.float32) for count in (WIDTH * WIDTH - WIDTH, WIDTH - 1)]
-    last = [weights, constant(unused[0]), ops.reshape(bias, (1,)), constant(unused[1])]
-    return ops.concat([*flat, *last])
+def _weights() -> Node:
+    return input("weights", (WIDTH, WIDTH))
 
 
-def _parts(parameters: Node, layer: int) -> tuple[Node, Node]:
-    start = layer * BLOCK
-    weights = parameters[start : start + WIDTH * WIDTH]
-    return ops.reshape(weights, (WIDTH, WIDTH)), parameters[start + WIDTH * WIDTH : start + BLOCK]
+def forward(activation: Activation) -> Kernel:
+    """The values of a layer, and its sums where the way back reads them."""
+    z = _of_rows("x") @ _weights().T + input("biases", (WIDTH,))
+    values = {"values": activation(z)}
+    return {"z": z, **values} if "z" in _read(_slope(activation)) else values
 
 
-def activation(z: Node, part: Node) -> Node:
-    """(a t + b z t) / (1 - c t) + d z + e relu(z) + f; see `choices.ACTIVATIONS`."""
-    positive = ops.relu(z)
-    t = ops.tanh(part[0] * z + part[1] * positive + part[2] * z * z * z)
-    bent = (part[3] * t + part[4] * z * t) / (1 - part[5] * t)
-    return bent + part[6] * z + part[7] * positive + part[8]
+def backward(activation: Activation) -> Kernel:
+    """From the gradient of a layer's values those of all that it has."""
+    of_z = _slope(activation)
+    return {**_of_layer(of_z), "x": of_z @ _weights()}
 
 
-def losses(output: Node, target: Node, logistic: Node) -> Node:
+def backward_first(activation: Activation) -> Kernel:
+    """The same for the first layer: nobody reads the gradient of the data."""
+    return _of_layer(_slope(activation))
+
+
+def _of_layer(of_z: Node) -> Kernel:
+    return {"weights": of_z.T @ _of_rows("x"), "biases": ops.sum(of_z, axis=0)}
+
+
+def _slope(activation: Activation) -> Node:
+    """The gradient of the sums. What the way forward has computed is read, not computed anew."""
+    z = _of_rows("z")
+    values = activation(z)
+    gradient = grad(ops.sum(values * _of_rows("above")), z)
+    return substitute(Graph((gradient,)), {values: _of_rows("values")}).outputs[0]
+
+
+def _read(node: Node) -> set[str]:
+    return {leaf.op.label for leaf in Graph((node,)).leaves("input")}
+
+
+def head(squashed: bool, logistic: bool) -> Kernel:
+    """The output, and from the loss the gradients of all that it has.
+
+    On the way back it reads `back` where the chain rule has the weights.
+    """
+    x, weights, bias = _of_rows("x"), input("weights", (WIDTH,)), input("bias")
+    z = x @ weights + bias
+    output = ops.tanh(z) if squashed else z
+    loss = ops.mean(losses(output, input("target", ("rows",)), logistic))
+    error, of_weights, of_bias = grad(loss, [z, weights, bias])
+    return {"weights": of_weights, "bias": of_bias, "error": error, **_sent(error)}
+
+
+def direct() -> Kernel:
+    """The error of the output, sent to a hidden layer past those between."""
+    return _sent(input("error", ("rows",)))
+
+
+def _sent(error: Node) -> Kernel:
+    return {"x": error[:, None] * input("back", (WIDTH,))}
+
+
+def losses(output: Node, target: Node, logistic: bool) -> Node:
     """Of each row: half the squared error, or the logistic loss of a target of -1 or 1."""
     error = output - target
-    return ops.where(logistic > 0.5, ops.softplus(-target * output), 0.5 * error * error)
+    return ops.softplus(-target * output) if logistic else 0.5 * error * error
 
 
-def _updated(parameters: Node, gradient: Node) -> Kernel:
-    (size,) = static(parameters.shape)
-    first, second = input("first", (size,)), input("second", (size,))
-    sums, rate = input("sums", (2,)), input("rate")
-    part = input("optimizer", (OPTIMIZER_PARTS,))
-    is_weight = np.tile(np.repeat([1.0, 0.0], [WIDTH * WIDTH, WIDTH]), size // BLOCK)
-    shrunk = input("l2") * parameters + input("l1") * ops.sign(parameters)
-    slope = gradient + constant(is_weight.astype(np.float32)) * shrunk
-    new_first = part[0] * first + part[1] * slope
-    new_second = part[2] * second + part[3] * slope * slope
-    # what the moments would be if all gradients so far had been 1: Adam divides by it
-    new_sums = sums * part[0:4:2] + part[1:4:2]
-    first_sum, second_sum = (part[8] * new_sums[i] + (1 - part[8]) for i in range(2))
-    direction = part[4] * new_first / first_sum + part[5] * slope
-    change = rate * direction / (part[6] * ops.sqrt(new_second / second_sum) + part[7])
-    return {
-        "parameters": parameters - change,
-        "first": new_first,
-        "second": new_second,
-        "sums": new_sums,
-    }
-
-
-def layer() -> Kernel:
-    """A layer's sums and its values."""
-    z, values = _layer(input("x", ("rows", WIDTH)), input("block", (BLOCK,)))
-    return {"z": z, "values": values}
-
-
-def layer_backward() -> Kernel:
-    """From the gradient of a layer's values those of all that it has."""
-    x, block = input("x", ("rows", WIDTH)), input("block", (BLOCK,))
-    z, values = _layer(x, block)
-    from_above = ops.sum(values * input("above", ("rows", WIDTH)))
-    of_z, of_x, of_block = grad(from_above, [z, x, block])
-    return {"z": of_z, "x": of_x, "block": of_block, "norm": ops.sqrt(ops.sum(of_block * of_block))}
-
-
-def _layer(x: Node, block: Node) -> tuple[Node, Node]:
-    weights, biases = _parts(block, 0)
-    z = x @ weights.T + biases
-    coefficients, mask = input("coefficients", (ACTIVATION_PARTS,)), input("mask", (WIDTH,))
-    return z, activation(z, coefficients) * mask
-
-
-def measure() -> Kernel:
-    """Loss, accuracy and the loss's gradient for the values of the last layer."""
-    values, target = input("values", ("rows", WIDTH)), input("target", ("rows",))
-    output = values[:, 0]
-    loss = ops.mean(losses(output, target, input("logistic")))
+def measure(logistic: bool) -> Kernel:
+    """Loss and accuracy of the values of the last layer."""
+    output, target = _of_rows("values")[:, 0], input("target", ("rows",))
     right = ops.astype(output * target > 0, float32)
-    return {"loss": loss, "accuracy": ops.mean(right), "above": grad(loss, values)}
+    return {"loss": ops.mean(losses(output, target, logistic)), "accuracy": ops.mean(right)}
+
+
+def norm() -> Kernel:
+    """Of the gradient of a layer."""
+    block = input("block", (BLOCK,))
+    return {"norm": ops.sqrt(ops.sum(block * block))}
 
 
 def features() -> Kernel:

@@ -13,7 +13,9 @@ from chainc.lowering.lower import lower
 from chainc.passes import pipeline
 from chainrule.declare.graphs import graph_of
 from chainrule.playgrounds import kernels
+from chainrule.playgrounds.choices import ACTIVATIONS, LOSSES, OPTIMIZERS
 from chainrule.playgrounds.data_sets import POINTS, data_sets
+from chainrule.playgrounds.updates import penalised, update
 
 GRID = 64  # rows and columns of every surface
 ROWS = max(POINTS, GRID * GRID)  # at once
@@ -33,15 +35,22 @@ def _kernels() -> Iterator[tuple[str, kernels.Kernel]]:
     yield "data_sets", data_sets()
     yield "first_parameters", kernels.first_parameters()
     yield "features", kernels.features()
-    yield "layer", kernels.layer()
-    yield "layer_backward", kernels.layer_backward()
-    yield "measure", kernels.measure()
-    for depth in range(kernels.DEEPEST + 1):
-        yield f"step_{depth}", kernels.step(depth)
+    yield "norm", kernels.norm()
+    for name, activation in ACTIVATIONS.items():
+        yield f"forward_{name}", kernels.forward(activation.made)
+        yield f"backward_{name}", kernels.backward(activation.made)
+        yield f"first_{name}", kernels.backward_first(activation.made)
+    yield "head_tanh", kernels.head(squashed=True, logistic=False)
+    for name in LOSSES:
+        yield f"head_{name}", kernels.head(squashed=False, logistic=name == "logistic")
+        yield f"measure_{name}", kernels.measure(logistic=name == "logistic")
+    yield "penalised", penalised()
+    for name, optimizer in OPTIMIZERS.items():
+        yield f"update_{name}", update(optimizer.made)
 
 
 def _wanted(name: str, kernel: kernels.Kernel) -> WantedFunction:
     graph = graph_of(ir.Graph(tuple(kernel.values()), names=tuple(kernel)), "infer")
     program = lower(driver.optimize(graph, pipeline())[-1].graph)
-    rows = ROWS if name in ("features", "layer") else POINTS
+    rows = ROWS if name.startswith(("features", "forward")) else POINTS
     return WantedFunction(name, program, {}, rows)

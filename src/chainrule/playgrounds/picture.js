@@ -136,7 +136,7 @@ class Picture {
     show(frame, chosen) {
         const { surfaces } = frame;
         if (surfaces.layers.some((layer, i) => layer.length !== this.state.layers[i]?.size)) return;
-        surfaces.features.forEach((bytes, i) => this.inputs[i] && drawSurface(this.inputs[i].firstChild, bytes));
+        surfaces.features?.forEach((bytes, i) => this.inputs[i] && drawSurface(this.inputs[i].firstChild, bytes));
         [...surfaces.layers, [surfaces.output]].forEach((layer, i) => layer.forEach((bytes, k) => {
             const button = this.neurons[i][k];
             drawSurface(button.firstChild, bytes);

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 
 from chainc.ir import Node
@@ -39,7 +38,13 @@ _SCRIPTS = (
     "page.js",
     "actions.js",
 )
-_WORKER = ("worker_kernels.js", "worker_network.js", "worker.js")
+_WORKER = (
+    "worker_kernels.js",
+    "worker_data.js",
+    "worker_network.js",
+    "worker_training.js",
+    "worker.js",
+)
 
 
 def playground(
@@ -146,4 +151,5 @@ def program() -> Mapping[str, object]:
 
 
 def _table(table: Mapping[str, choices.Choice]) -> Mapping[str, object]:
-    return {name: asdict(choice) for name, choice in table.items()}
+    parts = ("title", "told", "code")
+    return {name: {part: getattr(each, part) for part in parts} for name, each in table.items()}

@@ -1,28 +1,33 @@
 // Answers the page: trains, and tells what there is to draw.
-let network = null, grid = 0;
+let network = null, data = null, grid = 0;
+const COARSE = 2;  // points of the plane to one of a neuron's picture, along each side
 
 function byteOf(value) {
     return Math.max(0, Math.min(255, Math.round(127.5 * value + 127.5)));
 }
 
-function surface(values, neuron, scale) {
-    const found = new Uint8Array(grid * grid);
-    for (let i = 0; i < found.length; i++) found[i] = byteOf(values[WIDTH * i + neuron] / scale);
+function surface(values, neuron, scale, every = COARSE) {
+    const side = grid / every, found = new Uint8Array(side * side);
+    for (let i = 0, row = 0; row < grid; row += every) {
+        for (let column = 0; column < grid; column += every) {
+            found[i++] = byteOf(values[WIDTH * (grid * row + column) + neuron] / scale);
+        }
+    }
     return found;
 }
 
-// A picture of each feature, each neuron, and the output.
-function surfaces() {
-    const { plane, layers, state } = network;
+// A picture of each neuron and the output, and of each feature if they may have changed.
+function surfaces(withFeatures) {
+    const { layers, state, depth } = network, { plane } = data;
     network.forward(plane.inputs, plane.count);
     return {
-        features: state.features.map((name) => (
+        features: withFeatures ? state.features.map((name) => (
             surface(plane.inputs, network.tables.features.indexOf(name), 4)
-        )),
+        )) : null,
         layers: state.layers.map((layer, i) => (
             Array.from({ length: layer.size }, (_, neuron) => surface(layers[i].values, neuron, 1))
         )),
-        output: surface(layers[network.depth].values, 0, state.loss === "logistic" ? 4 : 1),
+        output: surface(layers[depth].values, 0, state.loss === "logistic" ? 4 : 1, 1),
     };
 }
 
@@ -39,7 +44,7 @@ function histogram(values, rows, size) {
 }
 
 function statistics() {
-    const { training, count, state } = network;
+    const { training, count } = data, { state } = network;
     const test = count > training ? network.measure(training, count - training) : null;
     if (training === 0) return { train: null, test: null, norms: [], histograms: [] };
     const train = network.measure(0, training);
@@ -47,40 +52,39 @@ function statistics() {
         histogram(network.layers[i].values, training, layer.size)
     ));
     network.differentiate(0, training);
-    const norms = network.backward.slice(0, network.depth + 1).map((each) => each.norm[0]);
+    const norms = Array.from({ length: network.depth + 1 }, (_, layer) => network.norm(layer));
     return { train, test, norms, histograms };
 }
 
 // All values and gradients for one row of the data.
 function example(row) {
-    if (row === null || row >= network.count) return null;
+    if (row === null || row >= data.count) return null;
     const { loss } = network.measure(row, 1);
     network.differentiate(row, 1);
-    const found = [];
-    for (let layer = 0; layer <= network.depth; layer++) {
-        const { z, values } = network.layers[layer], back = network.backward[layer];
-        found.push({
-            z: z.slice(0, WIDTH), values: values.slice(0, WIDTH), ofZ: back.z.slice(0, WIDTH),
-            ofX: back.x.slice(0, WIDTH), ofBlock: back.block.slice(),
-        });
-    }
+    const layers = Array.from({ length: network.depth + 1 }, (_, layer) => {
+        const { values, above } = network.layers[layer], ofBlock = network.block(layer, network.gradient).slice();
+        return {
+            z: network.sums(layer, network.rows(row)), values: values.slice(0, WIDTH),
+            ofZ: ofBlock.slice(WIDTH * WIDTH), ofX: above.slice(0, WIDTH), ofBlock,
+        };
+    });
     return {
-        row, loss, target: network.data.target[row], layers: found,
-        point: Array.from(network.data.points.subarray(2 * row, 2 * row + 2)),
-        inputs: network.inputs.slice(WIDTH * row, WIDTH * (row + 1)),
+        row, loss, layers, target: data.target[row],
+        point: Array.from(data.points.subarray(2 * row, 2 * row + 2)),
+        inputs: data.inputs.slice(WIDTH * row, WIDTH * (row + 1)),
     };
 }
 
 function answer(request) {
     const told = {
         kind: "frame", number: request.number, epoch: network.epoch, ...statistics(),
-        surfaces: surfaces(), example: example(request.example),
-        parameters: network.slots.parameters.slice(0, BLOCK * (network.depth + 1)),
-        training: network.training,
+        surfaces: surfaces(request.points), example: example(request.example),
+        parameters: network.parameters.slice(0, BLOCK * (network.depth + 1)),
+        training: data.training,
     };
     if (request.points) {
-        told.points = network.data.points.slice(0, 2 * network.count);
-        told.targets = network.data.target.slice(0, network.count);
+        told.points = data.points.slice(0, 2 * data.count);
+        told.targets = data.target.slice(0, data.count);
     }
     postMessage(told);
 }
@@ -88,17 +92,20 @@ function answer(request) {
 const ACTIONS = {
     start({ modules, tables, points, grid: side }) {
         grid = side;
-        network = new Network(modules, tables, points, grid);
+        const kernels = new Kernels(modules, 12_000_000);
+        data = new Data(kernels, tables, points, grid);
+        network = new Network(kernels, data, tables);
         postMessage({ kind: "ready" });
     },
     choose(request) {
+        data.choose(request.state);
         network.choose(request.state, request.fresh);
         answer({ ...request, points: true });
     },
     // as many epochs as are asked for, in no more than the time that there is
     advance(request) {
         const end = performance.now() + request.milliseconds;
-        for (let i = 0; i < request.epochs && network.training; i++) {
+        for (let i = 0; i < request.epochs && data.training; i++) {
             network.train();
             if (performance.now() > end) break;
         }
@@ -108,11 +115,10 @@ const ACTIONS = {
         answer(request);
     },
     parameters(request) {
-        network.slots.parameters.set(request.values);
-        network.forget();
+        network.take(request.values);
         if (request.epoch !== undefined) network.epoch = request.epoch;
         answer(request);
     },
 };
 
-onmessage = ({ data }) => ACTIONS[data.kind](data);
+onmessage = ({ data: request }) => ACTIONS[request.kind](request);

@@ -8,10 +8,17 @@ class Kernels {
         this.end = modules[modules.length - 1].end;
         const pages = Math.ceil((this.end + room) / PAGE);
         this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-        this.byName = new Map(modules.map((each) => [each.name, this.#ready(each)]));
+        this.described = new Map(modules.map((each) => [each.name, each]));
+        this.ready = new Map();
     }
 
-    #ready(described) {
+    // A function, made ready when it is asked for the first time.
+    get(name) {
+        if (!this.ready.has(name)) this.ready.set(name, this.#made(this.described.get(name)));
+        return this.ready.get(name);
+    }
+
+    #made(described) {
         const bytes = Uint8Array.from(atob(described.wasm), (each) => each.charCodeAt(0));
         const instance = new WebAssembly.Instance(
             new WebAssembly.Module(bytes), { env: { memory: this.memory } },
@@ -28,25 +35,32 @@ class Kernels {
     }
 
     // An array for each output of a function.
-    outputs(name, rows = 1) {
-        return Object.fromEntries(this.byName.get(name).outputs.map((each) => {
+    outputs(name) {
+        return Object.fromEntries(this.described.get(name).outputs.map((each) => {
             const size = each.shape.reduce((product, extent) => product * extent, 1);
-            return [each.name, this.array(size * (each.rows ? rows : 1))];
+            return [each.name, this.array(size)];
         }));
     }
 
-    // What a function is called with, in its order.
-    given(name, inputs, outputs, rows = 1) {
-        const kernel = this.byName.get(name);
-        const place = (arrays) => (each) => arrays[each.name].byteOffset;
-        return [
-            kernel.arena, ...kernel.inputs.map(place(inputs)),
-            ...(kernel.countsRows ? [BigInt(rows)] : []), ...kernel.outputs.map(place(outputs)),
-        ];
+    // A function with its arrays. `walked` are those whose rows are walked through, with the bytes
+    // of a row.
+    bound(name, inputs, outputs, rows = 1, walked = new Map()) {
+        const kernel = this.get(name);
+        const given = kernel.inputs.map((each) => inputs[each.name]);
+        const count = kernel.countsRows ? [BigInt(rows)] : [];
+        const places = (arrays) => arrays.map((each) => each.byteOffset);
+        const results = places(kernel.outputs.map((each) => outputs[each.name]));
+        return {
+            call: kernel.call, values: [kernel.arena, ...places(given), ...count, ...results],
+            rowsAt: count.length ? 1 + given.length : null,
+            moved: given.flatMap((array, i) => (
+                walked.has(array) ? [[1 + i, array.byteOffset, walked.get(array)]] : []
+            )),
+        };
     }
 
     call(name, inputs, outputs, rows = 1) {
-        const result = this.byName.get(name).call(...this.given(name, inputs, outputs, rows));
+        const bound = this.bound(name, inputs, outputs, rows), result = bound.call(...bound.values);
         if (result) throw new Error(`${name}: ${result}`);
     }
 }

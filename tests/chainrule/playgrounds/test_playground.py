@@ -297,7 +297,8 @@ def test_a_strange_file_is_refused(shared: Opened, tmp_path: Path) -> None:
     (tmp_path / "good.json").write_text(json.dumps(good))
     here.page.set_input_files("#open", tmp_path / "good.json")
     here.wait_for("#epoch", "^3$")
-    assert here.saved()["parameters"] == good["parameters"]
+    there = {0, 1, 64, 72, 136}  # two weights and a bias, a weight and a bias
+    assert here.saved()["parameters"] == [0.5 if i in there else 0 for i in range(144)]
 
 
 def test_all_controls_are_named_reached_and_legible(shared: Opened) -> None:
