@@ -17,8 +17,15 @@ function isDark() {
     return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
+// Of the style in use; asked for once, until another one is chosen.
+const colours = new Map();
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => colours.clear());
+
 function colour(name) {
-    return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+    if (!colours.has(name)) {
+        colours.set(name, getComputedStyle(document.documentElement).getPropertyValue(name).trim());
+    }
+    return colours.get(name);
 }
 
 // Losses of all epochs so far, in at most 400 places.

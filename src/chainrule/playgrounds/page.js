@@ -1,7 +1,7 @@
 // One picture after the other: what is asked of the worker, and what it answers.
 let { state, refused } = stateOf(location.hash.slice(1));
 let playing = false, waiting = false, redraw = false, frame = null, data = { points: [], targets: [] };
-let position = 0, due = 0, asked = 0;
+let position = 0, due = 0, asked = 0, told = 0;
 const changes = [], curve = new Curve();
 const worker = new Worker(URL.createObjectURL(new Blob([TOLD.worker], { type: "text/javascript" })));
 const panel = new Panel(setParameter);
@@ -74,6 +74,7 @@ function undo() {
 
 function play(wanted) {
     playing = wanted;
+    redraw = frame !== null;
     field("play").querySelector(".name").textContent = playing ? "Pause" : "Play";
     field("play").firstChild.textContent = playing ? "❚❚" : "▶";
 }
@@ -82,25 +83,34 @@ function tell(losses) {
     return losses ? losses.loss.toPrecision(4) : "–";
 }
 
+// While it trains, what eyes read slowly is drawn less often.
+const SLOWLY = 60;  // milliseconds
+
 function show() {
-    field("epoch").textContent = frame.epoch.toLocaleString("en");
-    field("train-loss").textContent = tell(frame.train);
-    field("test-loss").textContent = tell(frame.test);
-    const tested = frame.test ?? frame.train;
-    field("accuracy").textContent = tested ? `${(100 * tested.accuracy).toFixed(1)} %` : "–";
-    curve.add(frame.epoch, frame.train?.loss, frame.test?.loss);
-    curve.draw();
     drawOutput(frame, data, field("show-test").checked, wantedExample());
     picture.show(frame, panel.chosen);
-    panel.show(frame);
-    drawNorms(frame.norms);
-    drawHistograms(frame.histograms);
-    showExample();
+    curve.add(frame.epoch, frame.train?.loss, frame.test?.loss);
+    if (!playing || performance.now() - told > SLOWLY) showNumbers();
     document.body.dataset.shown = frame.number;
     if (frame.train && !Number.isFinite(frame.train.loss)) {
         play(false);
         say("The loss is no number any more: the steps were too long. Choose a smaller learning rate, and reset.");
     }
+}
+
+function showNumbers() {
+    told = performance.now();
+    field("epoch").textContent = frame.epoch.toLocaleString("en");
+    field("train-loss").textContent = tell(frame.train);
+    field("test-loss").textContent = tell(frame.test);
+    const tested = frame.test ?? frame.train;
+    field("accuracy").textContent = tested ? `${(100 * tested.accuracy).toFixed(1)} %` : "–";
+    curve.draw();
+    picture.showWeights(frame.parameters);
+    panel.show(frame);
+    drawNorms(frame.norms);
+    drawHistograms(frame.histograms);
+    showExample();
 }
 
 function showExample() {
@@ -122,13 +132,12 @@ function moveExample(by) {
     look();
 }
 
-// At most one request is under way; a frame is drawn when the browser draws.
+// At most one request is under way; while the worker answers it, the last frame is drawn.
 function tick(now) {
-    if (redraw) {
-        redraw = false;
-        show();
-    }
+    const shown = redraw;
+    redraw = false;
     if (playing && !waiting) advance(now);
+    if (shown) show();
     requestAnimationFrame(tick);
 }
 
@@ -146,11 +155,11 @@ const ANSWERS = {
         take(state, true);
         if (refused) say(`${refused} of the address cannot be used; what is usual stands instead.`);
     },
-    frame(told) {
-        if (told.number !== asked) return;  // a later request is under way
+    frame(answer) {
+        if (answer.number !== asked) return;  // a later request is under way
         waiting = false;
-        frame = told;
-        if (told.points) data = { points: told.points, targets: told.targets };
+        frame = answer;
+        if (answer.points) data = { points: answer.points, targets: answer.targets };
         redraw = true;
     },
 };

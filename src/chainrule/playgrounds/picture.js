@@ -117,7 +117,7 @@ class Picture {
                 touch.setAttribute("class", "touch");
                 touch.addEventListener("click", () => this.choose([layer, to], from));
                 parts.push(line, touch);
-                this.lines.push([line, weightAt(layer, from, to)]);
+                this.lines.push({ line, at: weightAt(layer, from, to), shown: "" });
             });
         }));
         this.links.replaceChildren(...parts);
@@ -126,10 +126,13 @@ class Picture {
 
     showWeights(parameters) {
         this.parameters = parameters;
-        for (const [line, at] of this.lines) {
-            const weight = parameters[at] ?? 0;
-            line.setAttribute("class", weight < 0 ? "link minus" : "link plus");
-            line.setAttribute("stroke-width", Math.min(7, 0.5 + 2 * Math.abs(weight)).toFixed(2));
+        for (const each of this.lines) {
+            const weight = parameters[each.at] ?? 0, width = Math.min(7, 0.5 + 2 * Math.abs(weight)).toFixed(1);
+            const shown = `link ${weight < 0 ? "minus" : "plus"} ${width}`;
+            if (shown === each.shown) continue;
+            each.shown = shown;
+            each.line.setAttribute("class", weight < 0 ? "link minus" : "link plus");
+            each.line.setAttribute("stroke-width", width);
         }
     }
 
@@ -140,9 +143,9 @@ class Picture {
         [...surfaces.layers, [surfaces.output]].forEach((layer, i) => layer.forEach((bytes, k) => {
             const button = this.neurons[i][k];
             drawSurface(button.firstChild, bytes);
-            button.setAttribute("aria-pressed", String(Boolean(chosen) && chosen[0] === i && chosen[1] === k));
+            const pressed = String(Boolean(chosen) && chosen[0] === i && chosen[1] === k);
+            if (button.getAttribute("aria-pressed") !== pressed) button.setAttribute("aria-pressed", pressed);
         }));
-        this.showWeights(frame.parameters);
     }
 
     // Values above the neurons and gradients below, as far as an example has come.

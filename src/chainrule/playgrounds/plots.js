@@ -4,6 +4,7 @@ let ramp = null;
 
 // For each byte its colour: orange below 0, blue above.
 function makeRamp() {
+    colours.clear();
     const [minus, zero, plus] = RAMPS[isDark() ? "dark" : "light"];
     ramp = new Uint32Array(256);
     for (let i = 0; i < 256; i++) {
@@ -20,13 +21,21 @@ function makeRamp() {
 function drawSurface(canvas, bytes) {
     const side = Math.sqrt(bytes.length);
     if (canvas.width !== side) canvas.width = canvas.height = side;
-    const context = canvas.getContext("2d"), image = context.createImageData(side, side);
-    const pixels = new Uint32Array(image.data.buffer);
+    const image = imageOf(side), pixels = new Uint32Array(image.data.buffer);
     for (let i = 0; i < pixels.length; i++) pixels[i] = ramp[bytes[i]];
-    context.putImageData(image, 0, 0);
+    canvas.getContext("2d").putImageData(image, 0, 0);
+}
+
+// One for each size: it is full again before anybody reads it.
+const images = new Map();
+
+function imageOf(side) {
+    if (!images.has(side)) images.set(side, new ImageData(side, side));
+    return images.get(side);
 }
 
 const small = document.createElement("canvas");
+const drawn = { canvas: document.createElement("canvas"), key: [] };
 
 function place(canvas, x, y) {
     return [(x + EDGE) / (2 * EDGE) * canvas.width, (EDGE - y) / (2 * EDGE) * canvas.height];
@@ -36,28 +45,47 @@ function drawOutput(frame, data, showTest, example) {
     const canvas = field("output"), context = canvas.getContext("2d");
     drawSurface(small, frame.surfaces.output);
     context.imageSmoothingEnabled = true;
-    const ink = isDark() ? "#14171b" : "#ffffff";
-    context.fillStyle = ink;
+    context.fillStyle = ink();
     context.fillRect(0, 0, canvas.width, canvas.height);
     context.globalAlpha = 0.6;  // so that points stand out
     context.drawImage(small, 0, 0, canvas.width, canvas.height);
     context.globalAlpha = 1;
+    context.drawImage(pointsOf(canvas, data, frame.training, showTest), 0, 0);
+    if (example !== null && 2 * example < data.points.length) drawRing(context, data.points, example);
+}
+
+function ink() {
+    return isDark() ? "#14171b" : "#ffffff";
+}
+
+// The points, which stay where they are while the network learns.
+function pointsOf(canvas, data, training, showTest) {
+    const key = [data, training, showTest, ramp];
+    if (key.every((each, i) => each === drawn.key[i])) return drawn.canvas;
+    drawn.key = key;
+    Object.assign(drawn.canvas, { width: canvas.width, height: canvas.height });
+    const context = drawn.canvas.getContext("2d");
     for (let row = 0; row < data.targets.length; row++) {
-        const test = row >= frame.training;
-        if (test && !showTest) continue;
-        const [x, y] = place(canvas, data.points[2 * row], data.points[2 * row + 1]);
-        const byte = Math.max(0, Math.min(255, Math.round(127.5 + 127.5 * data.targets[row])));
-        const shade = `#${[0, 8, 16].map((at) => ((ramp[byte] >> at) & 255).toString(16).padStart(2, "0")).join("")}`;
-        context.beginPath();
-        context.arc(x, y, 3.2, 0, 7);
-        context.lineWidth = test ? 1.6 : 1;
-        context.fillStyle = test ? ink : shade;
-        context.strokeStyle = test ? shade : ink;
-        context.fill();
-        context.stroke();
+        if (row < training || showTest) drawPoint(context, data, row, row >= training);
     }
-    if (example === null || 2 * example >= data.points.length) return;
-    const [x, y] = place(canvas, data.points[2 * example], data.points[2 * example + 1]);
+    return drawn.canvas;
+}
+
+function drawPoint(context, data, row, isTest) {
+    const [x, y] = place(context.canvas, data.points[2 * row], data.points[2 * row + 1]);
+    const byte = Math.max(0, Math.min(255, Math.round(127.5 + 127.5 * data.targets[row])));
+    const shade = `#${[0, 8, 16].map((at) => ((ramp[byte] >> at) & 255).toString(16).padStart(2, "0")).join("")}`;
+    context.beginPath();
+    context.arc(x, y, 3.2, 0, 7);
+    context.lineWidth = isTest ? 1.6 : 1;
+    context.fillStyle = isTest ? ink() : shade;
+    context.strokeStyle = isTest ? shade : ink();
+    context.fill();
+    context.stroke();
+}
+
+function drawRing(context, points, row) {
+    const [x, y] = place(context.canvas, points[2 * row], points[2 * row + 1]);
     context.beginPath();
     context.arc(x, y, 8, 0, 7);
     context.lineWidth = 2.5;

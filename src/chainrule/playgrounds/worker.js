@@ -75,14 +75,15 @@ function example(row) {
     };
 }
 
-function answer(request) {
+// All of it, or what training changes.
+function answer(request, all = true) {
     const told = {
         kind: "frame", number: request.number, epoch: network.epoch, ...statistics(),
-        surfaces: surfaces(request.points), example: example(request.example),
+        surfaces: surfaces(all), example: example(request.example),
         parameters: network.parameters.slice(0, BLOCK * (network.depth + 1)),
         training: data.training,
     };
-    if (request.points) {
+    if (all) {
         told.points = data.points.slice(0, 2 * data.count);
         told.targets = data.target.slice(0, data.count);
     }
@@ -100,7 +101,7 @@ const ACTIONS = {
     choose(request) {
         data.choose(request.state);
         network.choose(request.state, request.fresh);
-        answer({ ...request, points: true });
+        answer(request);
     },
     // as many epochs as are asked for, in no more than the time that there is
     advance(request) {
@@ -109,7 +110,7 @@ const ACTIONS = {
             network.train();
             if (performance.now() > end) break;
         }
-        answer(request);
+        answer(request, false);
     },
     look(request) {
         answer(request);
