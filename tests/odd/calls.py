@@ -15,6 +15,7 @@ from chainrule import losses, nn, optim
 from chainrule.datasets.dataset import Dataset, Split
 
 Arguments = dict[str, Any]
+LAYER: Arguments = {"name": "l", "dtype": "float32"}
 
 x = cr.input("x", ("batch", 4))
 y = cr.input("y", ("batch",), dtype="int32")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from tests.odd.calls import Arguments, images, sequences, volumes
+from tests.odd.calls import LAYER, Arguments, images, sequences, volumes
 
 OF = {1: sequences, 2: images, 3: volumes}
 SLIDING: Arguments = {"stride": 1, "padding": 1, "dilation": 1, "groups": 1}
@@ -30,19 +30,19 @@ FUNCTIONS: dict[str, Arguments] = {
 }  # fmt: skip
 LAYERS: dict[str, Arguments] = {
     **{f"nn.Conv{rank}d": {"in_channels": 4, "out_channels": 2, "size": 3, **SLIDING,
-                           "bias": True, "init": "zeros", "name": "l"} for rank in OF},
+                           "bias": True, "init": "zeros", **LAYER} for rank in OF},
     **{f"nn.ConvTranspose{rank}d": {"in_channels": 4, "out_channels": 2, "size": 3, **SLIDING,
                                     "output_padding": 0, "bias": True, "init": "zeros",
-                                    "name": "l"} for rank in OF},
+                                    **LAYER} for rank in OF},
     "nn.AdaptiveAvgPool2d": {"size": 3, "name": "l"},
-    "nn.GlobalAvgPool2d": {"name": "l"},
+    "nn.GlobalAvgPool2d": {**LAYER},
     "nn.Upsample": {"scale": 2, "mode": "bilinear", "align_corners": True, "name": "l"},
-    "nn.GroupNorm": {"groups": 2, "channels": 4, "eps": 1e-5, "affine": True, "name": "l"},
-    "nn.Dropout2d": {"rate": 0.5, "name": "l"},
+    "nn.GroupNorm": {"groups": 2, "channels": 4, "eps": 1e-5, "affine": True, **LAYER},
+    "nn.Dropout2d": {"rate": 0.5, **LAYER},
     **{f"nn.MaxPool{rank}d": {**POOL, "dilation": 1, "name": "l"} for rank in OF},
     **{f"nn.AvgPool{rank}d": {**POOL, "count_include_pad": True, "name": "l"} for rank in OF},
     **{f"nn.BatchNorm{rank}d": {"features": 4, "eps": 1e-5, "momentum": 0.1, "affine": True,
-                                "name": "l"} for rank in (2, 3)},
+                                **LAYER} for rank in (2, 3)},
 }  # fmt: skip
 
 ZOO: dict[str, Arguments] = {

@@ -5,7 +5,7 @@ Everything is in double precision and agrees within 1e-10, on both targets, in d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
 from typing import Any
@@ -16,24 +16,12 @@ import pytest
 import chainrule as cr
 from chainc.ir.types import Array, static
 from chainrule import nn
-from chainrule.declare import leaves
-from chainrule.nn import linear, normalization
-from chainrule.nn.sequences import cell, embedding, positions, recurrent
+from chainrule.nn.sequences import recurrent
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch")
 
 DOUBLE = torch.float64
 Random = np.random.Generator
-
-
-@pytest.fixture(autouse=True, scope="module")
-def in_double_precision() -> Iterator[None]:
-    """Layers declare their parameters as PyTorch's are here."""
-    with pytest.MonkeyPatch.context() as patch:
-        for module in (linear, normalization, embedding, positions, cell):
-            if hasattr(module, "parameter"):
-                patch.setattr(module, "parameter", partial(leaves.parameter, dtype="float64"))
-        yield
 
 
 @dataclass
@@ -101,7 +89,7 @@ def recurrent_pair(kind: str, random: Random) -> Pair:
     both, cut = chance(random), chance(random)
     declare, declare_theirs = RECURRENT[kind]
     own = {"nonlinearity": "relu"} if kind == "RNN" and chance(random) else {}
-    ours = declare(features, hidden, layers, bidirectional=both, **own)
+    ours = declare(features, hidden, layers, bidirectional=both, dtype="float64", **own)
     other = declare_theirs(
         features, hidden, layers, bidirectional=both, batch_first=True, dtype=DOUBLE, **own
     )
@@ -177,7 +165,7 @@ def attention_pair(random: Random) -> Pair:
     cross, bias = chance(random), chance(random)
     causal = not cross and chance(random)
     width, keys = heads * size, keys if cross else time
-    ours = nn.MultiHeadAttention(width, heads, causal=causal, bias=bias)
+    ours = nn.MultiHeadAttention(width, heads, causal=causal, bias=bias, dtype="float64")
     other = torch.nn.MultiheadAttention(width, heads, bias=bias, batch_first=True, dtype=DOUBLE)
     x, value = floats("x", (batch, time, width), random)
     context, there = floats("context", (batch, keys, width), random)
@@ -204,7 +192,7 @@ def block_pair(random: Random, *, cross: bool = False) -> Pair:
     activation, other_activation = [(nn.ReLU, "relu"), (nn.GELU, "gelu")][random.integers(2)]
     ours = nn.TransformerBlock(
         width, heads, hidden=hidden, causal=causal, cross=cross, norm_first=first, bias=bias,
-        activation=activation,
+        activation=activation, dtype="float64",
     )  # fmt: skip
     kind = torch.nn.TransformerDecoderLayer if cross else torch.nn.TransformerEncoderLayer
     other = kind(
@@ -253,7 +241,8 @@ def norm_pair(random: Random, *, rms: bool) -> Pair:
     shape = tuple(int(each) for each in random.integers(1, 6, random.integers(2, 5)))
     own, eps = shape[int(random.integers(1, len(shape))) :], 10.0 ** -int(random.integers(2, 7))
     affine = chance(random)
-    ours = nn.RMSNorm(own, eps, affine) if rms else nn.LayerNorm(own, eps, affine)
+    declare = nn.RMSNorm if rms else nn.LayerNorm
+    ours = declare(own, eps, affine, dtype="float64")
     kind = torch.nn.RMSNorm if rms else torch.nn.LayerNorm
     other = kind(own, eps, affine, dtype=DOUBLE)
     for parameter in other.parameters():
@@ -269,7 +258,8 @@ def own_parts(layer: nn.Module) -> Sequence[tuple[str, cr.Node]]:
 
 def embedding_pair(random: Random) -> Pair:
     rows, features, batch, time = (int(each) for each in random.integers(1, (9, 6, 5, 7)))
-    ours, other = nn.Embedding(rows, features), torch.nn.Embedding(rows, features, dtype=DOUBLE)
+    ours = nn.Embedding(rows, features, dtype="float64")
+    other = torch.nn.Embedding(rows, features, dtype=DOUBLE)
     tokens = cr.input("tokens", (batch, time), dtype="int64")
     drawn = random.integers(0, rows, (batch, time))
     tied = chance(random)

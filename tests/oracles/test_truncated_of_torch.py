@@ -24,6 +24,7 @@ def ours(kind: str) -> tuple[nn.Module, cr.Training]:
         nn.Embedding(CORPUS.size, HIDDEN),
         PAIRS[kind](HIDDEN, HIDDEN, 2, carry_state=ROWS),
         nn.Linear(HIDDEN, CORPUS.size),
+        dtype="float64",
     )
     clipped = optim.SGD(lr=RATE, signal=[optim.clip.by_global_norm(MOST)])
     step = clipped.minimize(losses.cross_entropy(model(x), y))
@@ -36,7 +37,7 @@ def theirs(kind: str) -> Any:
         "recurrent": getattr(torch.nn, kind)(HIDDEN, HIDDEN, 2, batch_first=True),
         "linear": torch.nn.Linear(HIDDEN, CORPUS.size),
     }
-    return torch.nn.ModuleDict(parts)
+    return torch.nn.ModuleDict(parts).double()
 
 
 def train(network: Any, data: Pieces) -> None:
@@ -73,7 +74,7 @@ def test_weights_are_theirs_after_some_epochs(kind: str, target: str) -> None:
     moved = 0.0
     for (node, before), after in zip(named.items(), weights(network), strict=True):
         moved = max(moved, float(np.abs(after - before).max()))
-        np.testing.assert_allclose(np.asarray(found[node], np.float64), after, atol=1e-6)
+        np.testing.assert_allclose(np.asarray(found[node], np.float64), after, atol=1e-12)
     assert moved > 0.1
 
 

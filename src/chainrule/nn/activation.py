@@ -11,7 +11,7 @@ from chainrule.declare.init import InitializerLike
 from chainrule.declare.leaves import parameter
 from chainrule.nn.fitting import misfit
 from chainrule.nn.linear import Linear
-from chainrule.nn.module import Module
+from chainrule.nn.module import DTypeLike, Module
 
 __all__ = [
     "ELU",
@@ -135,7 +135,11 @@ class PReLU(Module):
     weight: Node
 
     def __init__(
-        self, features: int = 1, init: InitializerLike = 0.25, name: str | None = None
+        self,
+        features: int = 1,
+        init: InitializerLike = 0.25,
+        name: str | None = None,
+        dtype: DTypeLike = None,
     ) -> None:
         """Declare the slopes.
 
@@ -145,7 +149,7 @@ class PReLU(Module):
         hint = "give 1, or the size of axis 1 of the input"
         width = count("PReLU", "features", features, hint=hint)
         weight = parameter("weight", (width,), init)
-        self._set(name=name, features=width, weight=weight)
+        self._set(name=name, dtype=dtype, features=width, weight=weight)
         self.__post_init__()
 
     def forward(self, x: Node) -> Node:
@@ -183,6 +187,7 @@ class Maxout(Module):
         pieces: int = 2,
         init: InitializerLike = "he_normal",
         name: str | None = None,
+        dtype: DTypeLike = None,
     ) -> None:
         """Declare the linear functions.
 
@@ -193,7 +198,7 @@ class Maxout(Module):
         columns = count("Maxout", "out_features", out_features, hint=hint)
         each = count("Maxout", "pieces", pieces, hint=hint)
         linear = Linear(in_features, columns * each, init=init, name="linear")
-        self._set(name=name, out_features=columns, pieces=each, linear=linear)
+        self._set(name=name, dtype=dtype, out_features=columns, pieces=each, linear=linear)
         self.__post_init__()
 
     def forward(self, x: Node) -> Node:

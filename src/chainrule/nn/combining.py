@@ -12,7 +12,7 @@ from chainc.ops.movement import whole
 from chainrule.declare.arguments import count
 from chainrule.declare.calls import answering
 from chainrule.nn.fitting import misfit
-from chainrule.nn.module import Module
+from chainrule.nn.module import DTypeLike, Module
 from chainrule.nn.sequential import Sequential, check_layers
 
 __all__ = ["Concat", "Flatten", "Lambda", "Reshape", "Residual"]
@@ -80,7 +80,11 @@ class Residual(Module):
     shortcut: Module | None
 
     def __init__(
-        self, *inner: Module, shortcut: Module | None = None, name: str | None = None
+        self,
+        *inner: Module,
+        shortcut: Module | None = None,
+        name: str | None = None,
+        dtype: DTypeLike = None,
     ) -> None:
         """Adopt the layers.
 
@@ -91,7 +95,7 @@ class Residual(Module):
         if not inner:
             raise InputError("Residual: there is no layer", hint="give what x is added to")
         whole = inner[0] if len(inner) == 1 else Sequential(*inner, name="inner")
-        self._set(name=name, inner=whole, shortcut=shortcut)
+        self._set(name=name, dtype=dtype, inner=whole, shortcut=shortcut)
         self.__post_init__()
 
     def forward(self, x: Node) -> Node:
@@ -116,7 +120,9 @@ class Concat(Module):
     branches: tuple[Module, ...]
     axis: int
 
-    def __init__(self, *branches: Module, axis: int = -1, name: str | None = None) -> None:
+    def __init__(
+        self, *branches: Module, axis: int = -1, name: str | None = None, dtype: DTypeLike = None
+    ) -> None:
         """Adopt the branches.
 
         Raises:
@@ -125,7 +131,7 @@ class Concat(Module):
         check_layers("Concat", branches)
         if not branches:
             raise InputError("Concat: there is no branch", hint="give layers of one input")
-        self._set(name=name, branches=branches, axis=axis)
+        self._set(name=name, dtype=dtype, branches=branches, axis=axis)
         self.__post_init__()
 
     def forward(self, x: Node) -> Node:

@@ -11,7 +11,7 @@ from chainc.ops.movement import as_flag
 from chainrule.declare.arguments import count
 from chainrule.declare.init import InitializerLike
 from chainrule.declare.leaves import parameter
-from chainrule.nn.module import Module
+from chainrule.nn.module import DTypeLike, Module
 
 __all__ = ["Linear"]
 
@@ -39,6 +39,7 @@ class Linear(Module):
         bias: bool = True,
         init: InitializerLike = "he_normal",
         name: str | None = None,
+        dtype: DTypeLike = None,
     ) -> None:
         """Declare the layer's parameters.
 
@@ -48,6 +49,7 @@ class Linear(Module):
             bias: whether to add b.
             init: the initialiser of the weight, its name, a number, or an array of values.
             name: the layer's own part of its parameters' names.
+            dtype: of them, "float32" or "float64"; by default float32.
 
         Raises:
             InputError: a size is no positive whole number, or the initialiser cannot be used.
@@ -58,6 +60,7 @@ class Linear(Module):
         shifted = as_flag("Linear", "bias", bias)
         self._set(
             name=name,
+            dtype=dtype,
             in_features=rows,
             out_features=columns,
             weight=parameter("weight", (rows, columns), init),

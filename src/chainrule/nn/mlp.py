@@ -12,7 +12,7 @@ from chainrule.declare.init import InitializerLike
 from chainrule.nn.activation import ReLU
 from chainrule.nn.dropout import Dropout
 from chainrule.nn.linear import Linear
-from chainrule.nn.module import Module
+from chainrule.nn.module import DTypeLike, Module
 from chainrule.nn.normalization import BatchNorm1d
 from chainrule.nn.sequential import Sequential, made_by
 
@@ -35,6 +35,7 @@ class MLP(Sequential):
         batch_norm: bool = False,
         init: InitializerLike = "he_normal",
         name: str | None = None,
+        dtype: DTypeLike = None,
     ) -> None:
         """Build the layers.
 
@@ -45,6 +46,7 @@ class MLP(Sequential):
             batch_norm: whether to normalise before each activation.
             init: the initialiser of the weights.
             name: the model's name.
+            dtype: of the parameters, "float32" or "float64"; by default float32.
 
         Raises:
             InputError: there are fewer than two sizes, or one of them or an option cannot be used.
@@ -62,4 +64,4 @@ class MLP(Sequential):
             layers += [BatchNorm1d(columns)] if normalised else []
             layers.append(made_by("MLP", "activation", activation))
             layers += [Dropout(dropout)] if dropping else []
-        super().__init__(*layers, Linear(sizes[-2], sizes[-1], init=init), name=name)
+        super().__init__(*layers, Linear(sizes[-2], sizes[-1], init=init), name=name, dtype=dtype)

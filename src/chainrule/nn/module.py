@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import field, fields
+from dataclasses import field, fields, replace
 from types import FrameType
 from typing import TYPE_CHECKING, ClassVar, TypeGuard
 
 from chainc.dataclass import dataclass
 from chainc.ir import Node, scope
-from chainc.ir.errors import GraphError, InputError, Location
+from chainc.ir.errors import DTypeError, GraphError, InputError, Location
 from chainc.ir.leaves import Label, Slot
+from chainc.ir.types import BY_NAME, DType
 from chainc.ops.movement import DimLike
 from chainrule.declare.arguments import part_name
 from chainrule.declare.calls import answering
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Module"]
 
+DTypeLike = DType | str | None
 Remembered = tuple[Node, ...]  # of the elements of sequences that a layer has read
 
 
@@ -58,14 +60,18 @@ class Module(Adopting):
 
     Attributes:
         name: its own part of the full name, where it was given.
+        dtype: the floating-point type of its parameters, and of those of the layers in it, where it
+            was given: float32 or float64. Without, they stay as they were declared, float32.
         label: its full name, final once what contains it exists.
 
     Raises:
         InputError: the name is no name.
+        DTypeError: the element type is not floating-point.
         GraphError: two parts have the same name.
     """
 
     name: str | None = field(default=None, kw_only=True, repr=False)
+    dtype: DTypeLike = field(default=None, kw_only=True, repr=False)
     label: Label = field(init=False, repr=False)
 
     # (*nodes) -> node: what the layer computes.
@@ -75,6 +81,8 @@ class Module(Adopting):
         kind = type(self).__name__
         if self.name is not None:
             part_name(kind, self.name)
+        if self.dtype is not None:
+            self._retype(_floats(kind, self.dtype), {})
         text = self.name or self._assigned_name() or kind.lower()
         self._set(label=Label(text, given=self.name is not None))
         self._adopt_parts()
@@ -219,6 +227,11 @@ class Module(Adopting):
         shown = ", ".join(f"{text}={part!r}" for text, part in self.parts())
         return f"{type(self).__name__}({shown})"
 
+    def _retype(self, dtype: DType, known: dict[Node, Node]) -> None:
+        """Parameters of another type in the place of those that it and its parts have."""
+        held = {key: _retyped(value, dtype, known) for key, value in self.__dict__.items()}
+        self._set(**{**held, "dtype": dtype})
+
     def _check_declared(self) -> None:
         if "label" not in self.__dict__:
             raise _not_begun(self)
@@ -280,6 +293,32 @@ def _parts_of(name: str, value: object) -> Iterator[tuple[str, Module | Node]]:
 
 def _is_part(value: object) -> TypeGuard[Module | Node]:
     return isinstance(value, Module) or (isinstance(value, Node) and isinstance(value.op, Slot))
+
+
+def _retyped(value: object, dtype: DType, known: dict[Node, Node]) -> object:
+    """What a field holds, with parameters of another type; `known` are those made so far."""
+    if isinstance(value, Module):
+        value._retype(dtype, known)
+    elif isinstance(value, Node) and isinstance(value.op, Slot) and value.dtype.is_float:
+        if value not in known:
+            op = replace(value.op, type=value.type.with_dtype(dtype))
+            known[value] = Node(op, (), op.type, value.origin)
+        return known[value]
+    elif isinstance(value, list | tuple) and any(_parts_of("", value)):
+        return type(value)(_retyped(each, dtype, known) for each in value)
+    elif isinstance(value, dict):
+        return {key: _retyped(each, dtype, known) for key, each in value.items()}
+    return value
+
+
+def _floats(kind: str, given: object) -> DType:
+    found = given if isinstance(given, DType) else BY_NAME.get(str(given))
+    if found is None or not found.is_float:
+        raise DTypeError(
+            f"{kind}: parameters cannot be of dtype {getattr(given, 'name', given)!r}",
+            hint='give dtype="float64", or leave it out for float32',
+        )
+    return found
 
 
 def _label_of(part: Module | Node) -> Label:

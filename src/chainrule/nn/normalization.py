@@ -14,7 +14,7 @@ from chainc.ops.movement import as_flag
 from chainrule.declare.arguments import count, number
 from chainrule.declare.leaves import parameter
 from chainrule.nn.fitting import misfit, require_float
-from chainrule.nn.module import Module
+from chainrule.nn.module import DTypeLike, Module
 
 __all__ = ["BatchNorm1d", "LayerNorm", "RMSNorm"]
 
@@ -40,6 +40,7 @@ class BatchNorm(Module):
         momentum: float = 0.1,
         affine: bool = True,
         name: str | None = None,
+        dtype: DTypeLike = None,
     ) -> None:
         """Declare the layer's parameters and states.
 
@@ -55,6 +56,7 @@ class BatchNorm(Module):
         number(kind, "momentum", momentum, above=0, below=1, hint=hint)
         self._set(
             name=name,
+            dtype=dtype,
             features=width[0],
             eps=eps,
             momentum=momentum,
@@ -139,6 +141,7 @@ class RowNorm(Module):
         affine: bool,
         bias: bool,
         name: str | None,
+        dtype: DTypeLike,
     ) -> None:
         kind = type(self).__name__
         hint = f"give the size of the last axis, such as nn.{kind}(64)"
@@ -149,6 +152,7 @@ class RowNorm(Module):
         shifted = as_flag(kind, "bias", bias) and scaled
         self._set(
             name=name,
+            dtype=dtype,
             shape=sizes,
             eps=eps,
             weight=parameter("weight", sizes, "ones") if scaled else None,
@@ -194,6 +198,7 @@ class LayerNorm(RowNorm):
         affine: bool = True,
         bias: bool = True,
         name: str | None = None,
+        dtype: DTypeLike = None,
     ) -> None:
         """Declare the layer's parameters.
 
@@ -203,11 +208,12 @@ class LayerNorm(RowNorm):
             affine: whether to scale and shift.
             bias: whether to shift.
             name: the layer's own part of its parameters' names.
+            dtype: of them, "float32" or "float64"; by default float32.
 
         Raises:
             InputError: a size is no positive whole number, or `eps` not positive.
         """
-        self._declare(shape, eps, affine=affine, bias=bias, name=name)
+        self._declare(shape, eps, affine=affine, bias=bias, name=name, dtype=dtype)
 
     def _normal(self, x: Node, axes: tuple[int, ...]) -> Node:
         centred = x - mean(x, axes, keepdims=True)
@@ -232,6 +238,7 @@ class RMSNorm(RowNorm):
         eps: float = 1e-6,
         affine: bool = True,
         name: str | None = None,
+        dtype: DTypeLike = None,
     ) -> None:
         """Declare the layer's parameter.
 
@@ -240,11 +247,12 @@ class RMSNorm(RowNorm):
             eps: added to the mean of squares.
             affine: whether to scale.
             name: the layer's own part of its parameter's name.
+            dtype: of it, "float32" or "float64"; by default float32.
 
         Raises:
             InputError: a size is no positive whole number, or `eps` not positive.
         """
-        self._declare(shape, eps, affine=affine, bias=False, name=name)
+        self._declare(shape, eps, affine=affine, bias=False, name=name, dtype=dtype)
 
     def _normal(self, x: Node, axes: tuple[int, ...]) -> Node:
         return x / sqrt(mean(square(x), axes, keepdims=True) + self.eps)

@@ -11,7 +11,7 @@ from chainc.ir import Node
 from chainc.ir.errors import InputError
 from chainc.ops.movement import DimLike
 from chainrule.declare.calls import answering
-from chainrule.nn.module import Module, Remembered
+from chainrule.nn.module import DTypeLike, Module, Remembered
 
 __all__ = ["Sequential"]
 
@@ -28,14 +28,14 @@ class Sequential(Module):
 
     layers: tuple[Module, ...]
 
-    def __init__(self, *layers: Module, name: str | None = None) -> None:
+    def __init__(self, *layers: Module, name: str | None = None, dtype: DTypeLike = None) -> None:
         """Adopt the layers in order.
 
         Raises:
             InputError: something is no layer.
         """
         check_layers("Sequential", layers)
-        self._set(name=name, layers=layers)
+        self._set(name=name, dtype=dtype, layers=layers)
         self.__post_init__()
 
     def forward(self, x: Node) -> Node:

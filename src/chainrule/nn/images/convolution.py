@@ -14,6 +14,7 @@ from chainrule.declare.leaves import parameter
 from chainrule.declare.windows.convolution import convolution, left_over, transposed
 from chainrule.declare.windows.geometry import Geometry, Numbers, Padding, geometry
 from chainrule.nn.images.layer import ImageLayer
+from chainrule.nn.module import DTypeLike
 
 __all__ = [
     "Conv1d",
@@ -85,6 +86,7 @@ class Convolution(Kernels):
         bias: bool = True,
         init: InitializerLike = "he_normal",
         name: str | None = None,
+        dtype: DTypeLike = None,
     ) -> None:
         """Declare the layer's parameters.
 
@@ -100,6 +102,7 @@ class Convolution(Kernels):
             bias: whether to add a number for each output channel.
             init: the initialiser of the weight, its name, a number, or an array of values.
             name: the layer's own part of its parameters' names.
+            dtype: of them, "float32" or "float64"; by default float32.
 
         Raises:
             InputError: a number is none or too small, the groups do not divide the channels,
@@ -110,6 +113,7 @@ class Convolution(Kernels):
         slides = geometry(type(self).__name__, self.rank, size, stride, padding, dilation)
         self._set(
             name=name,
+            dtype=dtype,
             in_channels=inputs,
             out_channels=outputs,
             slides=slides,
@@ -173,6 +177,7 @@ class TransposedConvolution(Kernels):
         dilation: Numbers = 1,
         init: InitializerLike = "he_normal",
         name: str | None = None,
+        dtype: DTypeLike = None,
     ) -> None:
         """Declare the layer's parameters.
 
@@ -188,6 +193,7 @@ class TransposedConvolution(Kernels):
             dilation: pixels from one tap of a kernel to the next.
             init: the initialiser of the weight, its name, a number, or an array of values.
             name: the layer's own part of its parameters' names.
+            dtype: of them, "float32" or "float64"; by default float32.
 
         Raises:
             InputError: a number is none or too small, the groups do not divide the channels, or
@@ -198,6 +204,7 @@ class TransposedConvolution(Kernels):
         slides = geometry(type(self).__name__, self.rank, size, stride, padding, dilation)
         self._set(
             name=name,
+            dtype=dtype,
             in_channels=inputs,
             out_channels=outputs,
             slides=slides,

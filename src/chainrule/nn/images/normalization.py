@@ -11,7 +11,7 @@ from chainc.ops.movement import as_flag
 from chainrule.declare.arguments import count, number
 from chainrule.declare.leaves import parameter
 from chainrule.nn.fitting import misfit, require_float
-from chainrule.nn.module import Module
+from chainrule.nn.module import DTypeLike, Module
 from chainrule.nn.normalization import BatchNorm, affine_along
 
 __all__ = ["BatchNorm2d", "BatchNorm3d", "GroupNorm"]
@@ -58,6 +58,7 @@ class GroupNorm(Module):
         eps: float = 1e-5,
         affine: bool = True,
         name: str | None = None,
+        dtype: DTypeLike = None,
     ) -> None:
         """Declare the layer's parameters.
 
@@ -76,6 +77,7 @@ class GroupNorm(Module):
         scaled = as_flag("GroupNorm", "affine", affine)
         self._set(
             name=name,
+            dtype=dtype,
             groups=parts,
             channels=width,
             eps=eps,

@@ -28,7 +28,7 @@ from chainrule.declare.leaves import constant
 from chainrule.nn.dropout import Dropout
 from chainrule.nn.fitting import misfit, require_float
 from chainrule.nn.linear import Linear
-from chainrule.nn.module import Module, Remembered
+from chainrule.nn.module import DTypeLike, Module, Remembered
 from chainrule.nn.sequences.positions import RotaryPositions
 from chainrule.sequences.attention import attention, in_order, is_long, weights_of
 from chainrule.sequences.lengths import counted
@@ -82,6 +82,7 @@ class MultiHeadAttention(Module):
         init: InitializerLike = "xavier_uniform",
         output_init: InitializerLike | None = None,
         name: str | None = None,
+        dtype: DTypeLike = None,
     ) -> None:
         """Declare the weights.
 
@@ -95,6 +96,7 @@ class MultiHeadAttention(Module):
             init: the initialiser of the weights.
             output_init: that of the output's; by default the same.
             name: the layer's own part of its parameters' names.
+            dtype: of them, "float32" or "float64"; by default float32.
 
         Raises:
             InputError: a size is no positive whole number, the heads do not divide the width, or
@@ -112,6 +114,7 @@ class MultiHeadAttention(Module):
         last = init if output_init is None else output_init
         self._set(
             name=name,
+            dtype=dtype,
             width=size,
             heads=parts,
             causal=as_flag("MultiHeadAttention", "causal", causal),

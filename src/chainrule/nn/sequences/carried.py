@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from chainc.ir import Node, apply
 from chainc.ir.errors import InputError
 from chainc.ir.leaves import EpochSlot, Label, size
-from chainc.ir.types import TensorType, float32
+from chainc.ir.types import Dim, TensorType, float32, promote
 from chainc.ops import arange, broadcast_to, by_mode, expand_dims, scatter_add, take, where
 from chainrule.declare.arguments import count
 from chainrule.declare.init import zeros
@@ -40,10 +40,16 @@ def carried_states(
     return tuple(apply(EpochSlot(Label(name), type, zeros())) for name in names)
 
 
+def no_memory(x: Node, weight: Node, hidden: Dim) -> Node:
+    """What is remembered of x before the first step: zeros, in the type that a step makes of it."""
+    dtype = promote(x.dtype, weight.dtype) or weight.dtype
+    return broadcast_to(constant(0.0, dtype), (x.shape[0], hidden))
+
+
 def first_carries(states: Sequence[Node], x: Node) -> Sequence[Node]:
     """Before the first step: in training what is kept, elsewhere zeros."""
     rows = arange(x.shape[0])
-    none = [broadcast_to(constant(0.0, x.dtype), (x.shape[0], each.shape[1])) for each in states]
+    none = [no_memory(x, each, each.shape[1]) for each in states]
     return [
         by_mode(train=take(state, rows), infer=zero)
         for state, zero in zip(states, none, strict=True)

@@ -10,7 +10,7 @@ from chainrule.declare import init as initializers
 from chainrule.declare.arguments import count
 from chainrule.declare.init import InitializerLike
 from chainrule.declare.leaves import parameter
-from chainrule.nn.module import Module
+from chainrule.nn.module import DTypeLike, Module
 
 __all__ = ["Embedding"]
 
@@ -38,6 +38,7 @@ class Embedding(Module):
         features: int,
         init: InitializerLike | None = None,
         name: str | None = None,
+        dtype: DTypeLike = None,
     ) -> None:
         """Declare the table.
 
@@ -48,6 +49,7 @@ class Embedding(Module):
         start = initializers.normal(std=1.0) if init is None else init
         self._set(
             name=name,
+            dtype=dtype,
             count=rows,
             features=columns,
             weight=parameter("weight", (rows, columns), start),

@@ -17,7 +17,7 @@ from chainrule.declare.arguments import count, number
 from chainrule.declare.init import InitializerLike
 from chainrule.declare.leaves import constant, parameter
 from chainrule.nn.fitting import misfit, require_float
-from chainrule.nn.module import Module, Remembered
+from chainrule.nn.module import DTypeLike, Module, Remembered
 
 __all__ = ["LearnedPositions", "RotaryPositions", "SinusoidalPositions"]
 
@@ -125,6 +125,7 @@ class LearnedPositions(Placed):
         width: int,
         init: InitializerLike | None = None,
         name: str | None = None,
+        dtype: DTypeLike = None,
     ) -> None:
         """Declare the table.
 
@@ -137,6 +138,7 @@ class LearnedPositions(Placed):
         start = initializers.normal(std=0.02) if init is None else init
         self._set(
             name=name,
+            dtype=dtype,
             context=rows,
             width=columns,
             weight=parameter("weight", (rows, columns), start),

@@ -23,8 +23,13 @@ from chainrule.declare.arguments import count, is_one_of
 from chainrule.declare.leaves import constant
 from chainrule.nn.dropout import Dropout
 from chainrule.nn.fitting import require_float
-from chainrule.nn.module import Module, Remembered
-from chainrule.nn.sequences.carried import carried_states, first_carries, kept_carries
+from chainrule.nn.module import DTypeLike, Module, Remembered
+from chainrule.nn.sequences.carried import (
+    carried_states,
+    first_carries,
+    kept_carries,
+    no_memory,
+)
 from chainrule.nn.sequences.cell import Cell
 from chainrule.sequences.lengths import counted
 from chainrule.sequences.scan import scan
@@ -60,6 +65,7 @@ class Recurrent(Module):
         dropout: float = 0.0,
         carry_state: int | None = None,
         name: str | None = None,
+        dtype: DTypeLike = None,
     ) -> None:
         """Declare the weights, uniform within 1/√hidden as in PyTorch.
 
@@ -75,6 +81,7 @@ class Recurrent(Module):
                 (truncated backpropagation through time). The first step of an epoch begins with
                 zeros, and so does all else. Train without `shuffle`.
             name: the layer's own part of its parameters' names.
+            dtype: of them, "float32" or "float64"; by default float32.
 
         Raises:
             InputError: a size is no positive whole number, the share is not from 0 to below 1, or
@@ -91,6 +98,7 @@ class Recurrent(Module):
         cells = [Cell(width, size, self.gates) for width in widths for _ in range(directions)]
         self._set(
             name=name,
+            dtype=dtype,
             features=inputs,
             hidden=size,
             layers=height,
@@ -165,11 +173,13 @@ class Recurrent(Module):
 
     def _first(self, x: Node) -> Sequence[Sequence[Node]]:
         """The carries of every cell before the first step."""
-        zeros = broadcast_to(constant(0.0, x.dtype), (x.shape[0], self.hidden))
         if not self.carried:
-            return [[zeros] * self.carries for _ in self.cells]
+            return [[self._zeros(x)] * self.carries for _ in self.cells]
         kept = first_carries(self.carried, x)
         return [kept[i : i + self.carries] for i in range(0, len(kept), self.carries)]
+
+    def _zeros(self, x: Node) -> Node:
+        return no_memory(x, self.cells[0].hidden_weight, self.hidden)
 
     def steps(self, x: Node) -> Mapping[str, Node]:
         """What the first layer holds in each step, forwards: its gates, and what it remembers.
@@ -189,8 +199,8 @@ class Recurrent(Module):
             names[:] = held
             return after, list(held.values())
 
-        zeros = broadcast_to(constant(0.0, x.dtype), (x.shape[0], self.hidden))
-        _, every = scan(step, [zeros] * self.carries, x, axis=1, names=[*self.names, "x"])
+        first = [self._zeros(x)] * self.carries
+        _, every = scan(step, first, x, axis=1, names=[*self.names, "x"])
         assert isinstance(every, tuple)
         return dict(zip(names, every, strict=True))
 
@@ -266,6 +276,7 @@ class RNN(Recurrent):
         dropout: float = 0.0,
         carry_state: int | None = None,
         name: str | None = None,
+        dtype: DTypeLike = None,
     ) -> None:
         """Declare the weights; arguments are those of `LSTM`, and the nonlinearity.
 
@@ -280,7 +291,7 @@ class RNN(Recurrent):
         self._set(nonlinearity=nonlinearity)
         super().__init__(
             features, hidden, layers, bidirectional=bidirectional, dropout=dropout,
-            carry_state=carry_state, name=name,
+            carry_state=carry_state, name=name, dtype=dtype,
         )  # fmt: skip
 
     def _step(self, cell: Cell, x: Node, *carry: Node) -> Sequence[Node]:
@@ -341,6 +352,7 @@ class GRU(Recurrent):
         dropout: float = 0.0,
         carry_state: int | None = None,
         name: str | None = None,
+        dtype: DTypeLike = None,
     ) -> None:
         """Declare the weights; arguments are those of `LSTM`, and when to reset.
 
@@ -350,7 +362,7 @@ class GRU(Recurrent):
         self._set(reset_after=as_flag("GRU", "reset_after", reset_after))
         super().__init__(
             features, hidden, layers, bidirectional=bidirectional, dropout=dropout,
-            carry_state=carry_state, name=name,
+            carry_state=carry_state, name=name, dtype=dtype,
         )  # fmt: skip
 
     def _step(self, cell: Cell, x: Node, *carry: Node) -> Sequence[Node]:

@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 from chainc.dataclass import dataclass
 from chainc.ir import Node, describe
 from chainc.ir.errors import InputError, ShapeError
-from chainc.ops import broadcast_to, tanh
+from chainc.ops import tanh
 from chainrule.declare.arguments import count, number
-from chainrule.declare.leaves import constant, parameter
+from chainrule.declare.leaves import parameter
 from chainrule.nn.fitting import require_float
-from chainrule.nn.module import Module
+from chainrule.nn.module import DTypeLike, Module
+from chainrule.nn.sequences.carried import no_memory
 from chainrule.sequences.scan import scan
 
 __all__ = ["Reservoir"]
@@ -51,6 +52,7 @@ class Reservoir(Module):
         input_scale: float = 1.0,
         seed: int = 0,
         name: str | None = None,
+        dtype: DTypeLike = None,
     ) -> None:
         """Draw the weights, the same for each state that a program begins with.
 
@@ -62,6 +64,7 @@ class Reservoir(Module):
             input_scale: the largest weight of an input.
             seed: names the draw.
             name: the layer's own part of its parameters' names.
+            dtype: of them, "float32" or "float64"; by default float32.
 
         Raises:
             InputError: a number is out of range.
@@ -83,6 +86,7 @@ class Reservoir(Module):
         u = _of_radius(drawn.normal(size=(size, size)), radius)
         self._set(
             name=name,
+            dtype=dtype,
             features=inputs,
             hidden=size,
             leak=share,
@@ -105,7 +109,7 @@ class Reservoir(Module):
             h = (1 - self.leak) * h + self.leak * new
             return h, h
 
-        start = broadcast_to(constant(0.0, x.dtype), (x.shape[0], self.hidden))
+        start = no_memory(x, self.hidden_weight, self.hidden)
         _, every = scan(step, start, x, axis=1, names=["h", "x"])
         assert isinstance(every, Node)
         return every
@@ -121,4 +125,4 @@ def _of_radius(weights: NDArray[np.float64], radius: float) -> NDArray[np.float6
 
 
 def _fixed(name: str, values: NDArray[np.float64]) -> Node:
-    return parameter(name, values.shape, values.astype(np.float32), trainable=False)
+    return parameter(name, values.shape, values, trainable=False)

@@ -15,7 +15,7 @@ from chainrule.declare.init import InitializerLike
 from chainrule.nn.activation import GELU
 from chainrule.nn.dropout import Dropout
 from chainrule.nn.linear import Linear
-from chainrule.nn.module import Module, Remembered
+from chainrule.nn.module import DTypeLike, Module, Remembered
 from chainrule.nn.normalization import LayerNorm
 from chainrule.nn.sequences.attention import MultiHeadAttention
 from chainrule.nn.sequences.embedding import Embedding
@@ -72,6 +72,7 @@ class TransformerBlock(Module):
         init: InitializerLike = "xavier_uniform",
         output_init: InitializerLike | None = None,
         name: str | None = None,
+        dtype: DTypeLike = None,
     ) -> None:
         """Declare the weights.
 
@@ -92,6 +93,7 @@ class TransformerBlock(Module):
             init: the initialiser of the weights.
             output_init: that of the last product of each part; by default the same.
             name: the layer's own part of its parameters' names.
+            dtype: of them, "float32" or "float64"; by default float32.
 
         Raises:
             InputError: a size is no positive whole number, the heads do not divide the width, or
@@ -111,6 +113,7 @@ class TransformerBlock(Module):
 
         self._set(
             name=name,
+            dtype=dtype,
             attention=attention(causal=causal, rotary=rotary),
             cross_attention=attention(causal=False, rotary=False) if crossed else None,
             feed_forward=Sequential(
@@ -234,6 +237,7 @@ class Transformer(Module):
         activation: Callable[[], Module] = GELU,
         norm: Callable[[int], Module] | None = None,
         name: str | None = None,
+        dtype: DTypeLike = None,
     ) -> None:
         """Declare the weights: normal numbers of deviation 0.02, as in GPT-2.
 
@@ -258,6 +262,7 @@ class Transformer(Module):
             norm: a class of layers made for a width, such as nn.RMSNorm; by default nn.LayerNorm,
                 with a bias where products have one.
             name: the model's name.
+            dtype: of the parameters, "float32" or "float64"; by default float32.
 
         Raises:
             InputError: a size is no positive whole number, the heads do not divide the width, or
@@ -281,6 +286,7 @@ class Transformer(Module):
         shared = as_flag("Transformer", "tied", tied)
         self._set(
             name=name,
+            dtype=dtype,
             context=longest,
             embedding=Embedding(tokens, width, init=small),
             positions=placed,
