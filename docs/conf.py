@@ -17,7 +17,7 @@ project_copyright = author
 release = metadata.version("chainrule")
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-extensions += ["docs.mathml", "docs.reference", "docs.wide_pictures"]
+extensions += ["docs.mathml", "docs.page_links", "docs.reference", "docs.wide_pictures"]
 suppress_warnings = ["toc.not_included"]  # derivations are linked from where they are made
 nitpicky = True
 nitpick_ignore_regex = [  # types of other libraries, and those that users do not name

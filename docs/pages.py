@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import chainrule as cr
@@ -12,11 +13,13 @@ LETTERS = 32  # that the model of characters reads at once
 
 def write(folder: Path) -> None:
     """Beside the pages of the site."""
-    cr.playground(path=folder / "playground_page.html")
-    digits(folder / "digits_lesson.html")
-    digits_by_layers(folder / "mlp_lesson.html")
-    characters(folder / "characters_lesson.html", epochs=2)
-    ring(folder / "ring_lesson.html")
+    for name, page in PAGES.items():
+        page(folder / name)
+
+
+def playground(path: Path) -> Path:
+    """Networks in the plane."""
+    return cr.playground(path=path)
 
 
 def digits(path: Path) -> Path:
@@ -44,13 +47,13 @@ def digits_by_layers(path: Path) -> Path:
     return cr.lesson("Digits, by two layers", model, training, data=datasets.digits(), path=path)
 
 
-def characters(path: Path, epochs: int) -> Path:
+def characters(path: Path) -> Path:
     """A Transformer that has begun to read Shakespeare, and goes on in the page."""
     corpus = text.Characters()
     x, y = (cr.input(name, ("batch", LETTERS), dtype="int32") for name in ("x", "y"))
-    model = nn.Transformer(corpus.size, width=48, heads=2, layers=1, context=LETTERS)
-    step = optim.Adam(lr=0.005).minimize(losses.cross_entropy(model(x), y))
-    training = cr.training(step, epochs=epochs, batch_size=16)
+    model = nn.Transformer(corpus.size, width=32, heads=2, layers=1, context=LETTERS)
+    step = optim.Adam(lr=0.008).minimize(losses.cross_entropy(model(x), y))
+    training = cr.training(step, epochs=2, batch_size=16)
     train, _ = corpus.split(0.9)
     result = cr.compile(training).run(train.windows(LETTERS), progress=False)
     title = "Characters of Shakespeare"
@@ -75,3 +78,12 @@ def ring(path: Path) -> Path:
     data = datasets.gaussians_on_ring(2560)
     networks = (generator, discriminator)
     return cr.lesson("Two networks and a ring", networks, training, data=data, path=path)
+
+
+PAGES: Mapping[str, Callable[[Path], Path]] = {
+    "playground_page.html": playground,
+    "mlp_lesson.html": digits_by_layers,
+    "digits_lesson.html": digits,
+    "characters_lesson.html": characters,
+    "ring_lesson.html": ring,
+}
