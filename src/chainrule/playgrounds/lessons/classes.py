@@ -45,7 +45,7 @@ def classes(function: str, model: Model, training: Training, data: Dataset) -> C
     loss = training.step.names[0]
     return Contents(
         kind="classes",
-        scripts=("plane", "looks", "drawing"),
+        scripts=("plane", "looks", "drawing", "picture_file"),
         train=inputs.arrays(data.train),
         test=inputs.arrays(data.test),
         lines=(

@@ -1,6 +1,5 @@
 // A picture that the reader draws, takes from the test data, or drops as a file.
 const [depth, tall, wide] = TOLD.lesson.size ?? [0, 0, 0], [low, high] = TOLD.lesson.levels;
-const MOST_FILE = 10_000_000, MOST_SIDE = 8192;  // bytes, and pixels of a side
 let drawn = new Float32Array(depth * tall * wide).fill(low), cursor = 0, pixels = null;
 
 function showDrawn() {
@@ -43,39 +42,6 @@ function take(picture) {
     say("");
     showDrawn();
     look();
-}
-
-// The middle of a picture in a file, scaled by the browser to the size that the model takes.
-async function readFile(file) {
-    if (file.size > MOST_FILE) return say("The file is too large: 10 MB are the most.");
-    const bitmap = await createImageBitmap(file).catch(() => null);
-    if (!bitmap) return say("The browser knows no picture in this file.");
-    const { width, height } = bitmap;
-    if (Math.max(width, height) > MOST_SIDE) return say(`A side of ${MOST_SIDE} pixels is the most.`);
-    const scale = Math.min(width / wide, height / tall), [w, h] = [scale * wide, scale * tall];
-    const context = new OffscreenCanvas(wide, tall).getContext("2d");
-    context.imageSmoothingQuality = "high";
-    context.drawImage(bitmap, (width - w) / 2, (height - h) / 2, w, h, 0, 0, wide, tall);
-    bitmap.close();
-    pixels = new Uint8Array(context.getImageData(0, 0, wide, tall).data);
-    say("");
-    look();
-}
-
-function readFirst(files) {
-    if (files.length > 0) readFile(files[0]);
-}
-
-function prepareDrop(place) {
-    const drop = (name, does) => place.addEventListener(name, (event) => {
-        event.preventDefault();
-        field("drawn").classList.toggle("over", name === "dragover");
-        does?.(event);
-    });
-    drop("dragover");
-    drop("dragleave");
-    drop("drop", (event) => readFirst(event.dataTransfer.files));
-    field("file").addEventListener("change", () => readFirst(field("file").files));
 }
 
 function prepareDrawing() {

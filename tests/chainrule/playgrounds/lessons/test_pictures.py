@@ -122,20 +122,71 @@ def test_a_picture_on_white_paper_is_read_as_a_digit(page: Page) -> None:
     assert page.inner_text("#answer").startswith("It is taken for")
 
 
+def sized(width: int, height: int) -> bytes:
+    """A file that says how large it is, and has nothing more."""
+    return png(np.zeros((1, 1), np.uint8)).replace(
+        struct.pack(">II", 1, 1), struct.pack(">II", width, height)
+    )
+
+
+JPEG = bytes.fromhex("ffd8 ffe0 0010 4a46494600010100000100010000 ffc0 0011 08 9000 9000 03")
+NOTHING_TO_READ = "This is no picture: PNG, JPEG and GIF are known."
+TOO_LARGE = "The picture is too large: 50 million pixels are the most."
+UNREADABLE = "The browser cannot read this picture."
+FILES = {
+    NOTHING_TO_READ: [
+        b"", b"\x89PNG", b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'>" + b" " * 99,
+        b"<p>" * 9, JPEG[:20] + bytes(99), b"\xff\xd8" + b"\xff\xe0\xff\xff" * 8,
+    ],
+    TOO_LARGE: [sized(60_000, 60_000), sized(2**32 - 1, 1), JPEG, b"GIF89a" + b"\xff" * 99],
+    UNREADABLE: [
+        sized(0, 0), sized(9, 9), png(np.zeros((4, 4), np.uint8))[:40],
+        JPEG.replace(b"\x90\0", b"\0\x09"),
+    ],
+}  # fmt: skip
+
+
 def test_files_that_are_no_pictures_are_refused(page: Page) -> None:
     page.click("#another")
     settle(page)
     before = page.evaluate("[...drawn]")
-    script = b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'><script>alert(1)</script>"
-    broken = png(np.zeros((4, 4), np.uint8))[:40]
-    for name, content in (("a.png", b""), ("a.svg", script), ("b.png", broken), ("c.html", b"<p>")):
-        give(page, name, content)
-        page.get_by_text("The browser knows no picture in this file.").wait_for()
-    give(page, "wide.png", png(np.zeros((2, 9000), np.uint8)))
-    page.get_by_text("A side of 8192 pixels is the most.").wait_for()
+    for told, files in FILES.items():
+        for content in files:
+            give(page, "a.png", content)
+            page.get_by_text(told).wait_for()
     page.evaluate("readFile({ size: 1e8 })")
     page.get_by_text("The file is too large: 10 MB are the most.").wait_for()
     assert page.evaluate("[...drawn]") == before
+
+
+def test_bytes_of_any_kind_have_a_size_or_none(page: Page) -> None:
+    photograph = """async () => {
+        const canvas = new OffscreenCanvas(30, 20);
+        canvas.getContext("2d").fillRect(3, 4, 5, 6);
+        const file = await canvas.convertToBlob({ type: "image/jpeg" });
+        return sizeIn(await file.arrayBuffer());
+    }"""
+    assert page.evaluate(photograph) == [30, 20]
+    random = np.random.default_rng(0)
+    cases = []
+    for _ in range(200):
+        content = bytearray(JPEG + bytes(random.integers(0, 256, 40, np.uint8)))
+        for at in random.integers(2, len(content), 6):
+            content[at] = random.choice([0, 1, 0x10, 0xC0, 0xC4, 0xFF])
+        cases.append(list(content[: random.integers(0, len(content))]))
+    found = page.evaluate("(all) => all.map((each) => sizeIn(new Uint8Array(each).buffer))", cases)
+    sizes = [each for each in found if each is not None]
+    assert 0 < len(sizes) < len(cases)
+    assert all(len(each) == 2 and 0 <= min(each) <= max(each) < 2**16 for each in sizes)
+
+
+def test_rates_out_of_range_are_not_used(page: Page) -> None:
+    for given in ("-1", "0", "1e9", ""):
+        page.fill("#rate", given)
+        assert page.evaluate("rate()") is None
+    page.fill("#rate", "0.5")
+    assert page.evaluate("rate()") == 0.5
+    page.evaluate("location.hash = '#drawn=NaN&layers=<img src=x onerror=alert(1)>'")
 
 
 def test_what_is_dropped_is_read(page: Page) -> None:
