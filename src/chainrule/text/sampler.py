@@ -45,6 +45,10 @@ def sampler(
     a number of positions begins anew where these end, from the last half of them, and reads of a
     longer prompt so many tokens; that half is all that it remembers.
 
+    Nothing is kept between calls. To go on, give all that there is as the prompt, and another seed:
+    reading takes no longer than writing, a recurrent network then remembers what it did, and a model
+    that knows a number of positions would begin from the last half of them in any case.
+
     Args:
         model: of layers that say how they go on from one token to the next.
         length: how many tokens are written.

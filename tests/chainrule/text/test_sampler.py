@@ -119,6 +119,15 @@ def test_attention_keeps_keys_and_values(made: Callable[[], nn.Module], count: i
         assert found.tolist() == wanted
 
 
+@pytest.mark.parametrize("made", [lambda: recurrent(nn.GRU), transformer])
+def test_a_prompt_of_all_that_is_written_goes_on(made: Callable[[], nn.Module]) -> None:
+    model, rest = made(), 5
+    whole = written(model, "numpy", temperature=0, length=HALF + rest)
+    begun = np.concatenate([PROMPT, whole[:HALF]])
+    found = written(model, "numpy", begun, temperature=0, length=rest)
+    np.testing.assert_array_equal(found, whole[HALF:])
+
+
 def test_keys_are_written_in_place() -> None:
     """No step copies what is kept of the steps before."""
     source = cr.compile(text.sampler(transformer(), 6), target="numpy").source
