@@ -30,7 +30,8 @@ def while_loop(
         small, steps = cr.while_loop(lambda x: x > 1.0, halve, carry=x, limit=100)
 
     Both functions are called when the loop is declared. What else they read is the same in all
-    steps; what the body draws at random is new in each. There is no derivative: `cr.scan` has one.
+    steps; what the body draws at random is new in each. A derivative goes through all steps up to
+    the limit, of which those behind the end change nothing, and takes the time and memory of all.
 
     Args:
         condition: of a carry, one Boolean: is there another step?

@@ -46,8 +46,8 @@ def sampler(
     longer prompt so many tokens; that half is all that it remembers.
 
     Nothing is kept between calls. To go on, give all that there is as the prompt, and another seed:
-    reading takes no longer than writing, a recurrent network then remembers what it did, and a model
-    that knows a number of positions would begin from the last half of them in any case.
+    reading takes no longer than writing, a recurrent network then remembers what it did, and a
+    model that knows a number of positions would begin from the last half of them in any case.
 
     Args:
         model: of layers that say how they go on from one token to the next.

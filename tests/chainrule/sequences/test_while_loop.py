@@ -95,13 +95,39 @@ def test_loops_in_loops(target: str) -> None:
     assert len(set(found[2].tolist())) == 4
 
 
-def test_there_is_no_derivative() -> None:
-    v, *_ = powers()
-    pattern = r"while_loop: how many steps[\s\S]*\n  where: [\s\S]*\n  try: use cr.scan"
-    with pytest.raises(cr.GradientError, match=pattern):
-        cr.grad(cr.sum(v), x)
-    stopped = cr.sum(cr.stop_gradient(v) * x)
-    assert cr.grad(stopped, x).type == x.type
+@TARGETS
+@pytest.mark.parametrize(("scale", "limit"), [(100.0, 20), (0.01, 3), (1e3, 4)])
+def test_derivatives_are_those_of_the_steps_that_were_made(
+    target: str, scale: float, limit: int
+) -> None:
+    """Of the matrix too, forwards, and the second: against a loop of so many steps."""
+    start = np.array([1.0, 2.0, -3.0]) * scale
+    (v, *_), steps = powers(limit), by_hand(start, limit)[2]
+    last: Node = x
+    for _ in range(steps):
+        last = last @ w
+    found = []
+    for end in (v, last):
+        loss = cr.sum(cr.square(end)) + 0.0 * cr.sum(w) * cr.sum(x)
+        slopes = cr.grad(loss, [x, w])
+        pushed = cr.jvp(loss, [x, w], [np.ones(3), np.ones((3, 3))])
+        second = cr.grad(cr.sum(slopes[0]) + cr.sum(cr.square(slopes[1])), [x, w])
+        found.append(cr.compile([loss, *slopes, pushed, *second], target=target)(x=start, w=WEIGHT))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-300)
+
+
+@TARGETS
+def test_what_steps_behind_the_end_would_compute_counts_for_nothing(target: str) -> None:
+    """The root of a negative number, and one that is not taken at all."""
+    y = cr.input("y", dtype="float64")
+    small, _ = cr.while_loop(lambda c: c > 1.0, lambda c: cr.sqrt(c - 1.0), y, limit=9)
+    assert isinstance(small, Node)
+    function = cr.compile([small, cr.grad(small, y)], target=target)
+    inner = np.sqrt(np.sqrt(6.0) - 1)
+    slope = 1 / (2 * np.sqrt(6.0)) / (2 * inner) / (2 * np.sqrt(inner - 1))
+    np.testing.assert_allclose(function(y=7.0), [np.sqrt(inner - 1), slope], rtol=1e-12)
+    np.testing.assert_array_equal(function(y=0.5), [0.5, 1.0])
 
 
 nothing: Any = None

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from chainc.dataclass import dataclass
 from chainc.ir import Graph, Node, Op, Sample, apply, rebuild, substitute, topological, with_inputs
-from chainc.ir.errors import GradientError, MisfitError, ShapeError
+from chainc.ir.errors import MisfitError, ShapeError
 from chainc.ir.kernels import Kernels
 from chainc.ir.leaves import Input, constant
 from chainc.ir.types import Dim, TensorType, bool_, float32
@@ -22,7 +22,7 @@ from chainc.ops.arithmetic import add, multiply
 from chainc.ops.contract import Contract
 from chainc.ops.elementwise import Unary
 from chainc.ops.functions import tanh
-from chainc.ops.logic import less
+from chainc.ops.logic import less, where
 from chainc.ops.movement import broadcast_to
 from chainc.ops.reduce import Reduce
 
@@ -163,18 +163,9 @@ class Scan(Op):
         return k.scan(result, self, operands)
 
     def vjp_through(self, pull: Pull, g: Node, *operands: Node) -> Sequence[Node | None]:
-        """The derivative, by a loop in the other direction; `pull` is that of what a step does.
-
-        Raises:
-            GradientError: the loop ends by a condition.
-        """
-        if self.conditional:
-            raise GradientError(
-                "while_loop: how many steps there are is known when it runs, so no derivative "
-                "goes back through them",
-                hint="use cr.scan with a number of steps, or cr.stop_gradient of the result",
-            )
-        return _Backward(self, pull, operands, g).cotangents()
+        """The derivative, by a loop in the other direction; `pull` is that of what a step does."""
+        loop, back = _to_the_end(self, pull) if self.conditional else (self, pull)
+        return _Backward(loop, back, operands, g).cotangents()
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
@@ -264,6 +255,27 @@ def steps_of(
             if isinstance(node.op, Contract | Reduce | Unary) and node.dtype.is_float:
                 slow.append(node)
     return Graph((*nexts, *kept, *(node for node in slow if node not in set(kept)), *carries))
+
+
+def _to_the_end(loop: Scan, pull: Pull) -> tuple[Scan, Pull]:
+    """A loop with a condition as one of all steps, the last of which change nothing; and its pull.
+
+    What these compute need not be finite, so they hand on their cotangents as they are.
+    """
+    nexts = loop.body.outputs
+    carries = [loop.leaves.get(i, step_input(i, each.type)) for i, each in enumerate(nexts)]
+    more = carries[-1]
+    stay = [where(more, *pair) for pair in zip(nexts, carries, strict=True)]
+    known = dict(zip(stay, zip(nexts, carries, strict=True), strict=True))
+
+    def back(outputs: Sequence[Node], nodes: Sequence[Node], gs: Sequence[Node]) -> Sequence[Node]:
+        found = pull([known[each][0] for each in outputs], nodes, gs)
+        own = {known[each][1]: g for each, g in zip(outputs, gs, strict=True)}
+        pairs = zip(found, nodes, strict=True)
+        return [where(more, new, own.get(node, _zeros(node.type))) for new, node in pairs]
+
+    body = steps_of(carries, stay, (), recompute=loop.recompute)
+    return replace(loop, body=body, conditional=False), back
 
 
 class _Backward:
