@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from chainc.dataclass import dataclass
 from chainc.ir import Node, scope
@@ -25,6 +26,43 @@ from chainrule.nn.sequential import Sequential, made_by
 __all__ = ["Transformer", "TransformerBlock"]
 
 POSITIONS = ("learned", "sinusoidal", "rotary")
+
+
+@dataclass(frozen=True)
+class _Start:
+    """How the parts of a block begin: their weights, those of its last products, and biases."""
+
+    weights: InitializerLike
+    last: InitializerLike
+    bias: bool
+
+    def attention(
+        self,
+        width: int,
+        heads: int,
+        dropout: float,
+        *,
+        causal: bool = False,
+        rotary: bool = False,
+    ) -> MultiHeadAttention:
+        return MultiHeadAttention(
+            width, heads, causal=causal, dropout=dropout, bias=self.bias, rotary=rotary,
+            init=self.weights, output_init=self.last,
+        )  # fmt: skip
+
+    def feed_forward(self, width: int, hidden: int, activation: Module) -> Module:
+        """Two linear layers, with an activation between them."""
+        return Sequential(
+            Linear(width, hidden, bias=self.bias, init=self.weights),
+            activation,
+            Linear(hidden, width, bias=self.bias, init=self.last),
+        )
+
+    def norm(self, owner: str, given: Callable[[int], Module] | None, width: int) -> Module:
+        """As given for a width; by default that of layers."""
+        if given is None:
+            return LayerNorm(width, bias=self.bias)
+        return made_by(owner, "norm", given, width)
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -103,27 +141,18 @@ class TransformerBlock(Module):
         size = count(kind, "width", width, hint="give a size, such as width=128")
         between = 4 * size if hidden is None else count(kind, "hidden", hidden, hint=hint)
         crossed = as_flag(kind, "cross", cross)
-        last = init if output_init is None else output_init
-
-        def attention(*, causal: bool, rotary: bool) -> MultiHeadAttention:
-            return MultiHeadAttention(
-                size, heads, causal=causal, dropout=dropout, bias=bias, rotary=rotary,
-                init=init, output_init=last,
-            )  # fmt: skip
-
+        start = _Start(init, init if output_init is None else output_init, bias)
+        attending = partial(start.attention, size, heads, dropout)
+        normalising = partial(start.norm, kind, norm, size)
         self._set(
             name=name,
             dtype=dtype,
-            attention=attention(causal=causal, rotary=rotary),
-            cross_attention=attention(causal=False, rotary=False) if crossed else None,
-            feed_forward=Sequential(
-                Linear(size, between, bias=bias, init=init),
-                made_by(kind, "activation", activation),
-                Linear(between, size, bias=bias, init=last),
-            ),
-            attention_norm=_norm(kind, norm, size, bias=bias),
-            cross_norm=_norm(kind, norm, size, bias=bias) if crossed else None,
-            feed_forward_norm=_norm(kind, norm, size, bias=bias),
+            attention=attending(causal=causal, rotary=rotary),
+            cross_attention=attending() if crossed else None,
+            feed_forward=start.feed_forward(size, between, made_by(kind, "activation", activation)),
+            attention_norm=normalising(),
+            cross_norm=normalising() if crossed else None,
+            feed_forward_norm=normalising(),
             norm_first=as_flag(kind, "norm_first", norm_first),
             dropout=Dropout(dropout),
         )
@@ -268,32 +297,29 @@ class Transformer(Module):
             InputError: a size is no positive whole number, the heads do not divide the width, or
                 there is no such form of positions.
         """
+        kind = "Transformer"
         hint = "give vocabulary=65, width=128, heads=4, layers=4, context=64, or other sizes"
-        height = count("Transformer", "layers", layers, hint=hint)
-        tokens = count("Transformer", "vocabulary", vocabulary, hint=hint)
-        longest = count("Transformer", "context", context, hint=hint)
-        small = initializers.normal(std=0.02)
-        smaller = initializers.normal(std=0.02 / (2 * height) ** 0.5)
-        placed = _positions(positions, longest, width, init=small)
-        blocks = [
-            TransformerBlock(
-                width, heads, hidden=hidden, causal=causal, norm_first=norm_first,
-                dropout=dropout, bias=bias, rotary=positions == "rotary", activation=activation,
-                norm=norm, init=small, output_init=smaller, name=f"block{number}",
-            )
-            for number in range(1, height + 1)
-        ]  # fmt: skip
-        shared = as_flag("Transformer", "tied", tied)
+        height = count(kind, "layers", layers, hint=hint)
+        tokens = count(kind, "vocabulary", vocabulary, hint=hint)
+        longest = count(kind, "context", context, hint=hint)
+        start = _Start(_normal(), _normal(1 / (2 * height) ** 0.5), bias)
+        placed = _positions(positions, longest, width, init=start.weights)
+        block = partial(
+            TransformerBlock, width, heads, hidden=hidden, causal=causal, norm_first=norm_first,
+            dropout=dropout, bias=bias, rotary=positions == "rotary", activation=activation,
+            norm=norm, init=start.weights, output_init=start.last,
+        )  # fmt: skip
+        shared = as_flag(kind, "tied", tied)
         self._set(
             name=name,
             dtype=dtype,
             context=longest,
-            embedding=Embedding(tokens, width, init=small),
+            embedding=Embedding(tokens, width, init=start.weights),
             positions=placed,
             dropout=Dropout(dropout),
-            blocks=tuple(blocks),
-            norm=_norm("Transformer", norm, width, bias=bias) if norm_first else None,
-            head=None if shared else Linear(width, tokens, bias=False, init=small),
+            blocks=tuple(block(name=f"block{number}") for number in range(1, height + 1)),
+            norm=start.norm(kind, norm, width) if norm_first else None,
+            head=None if shared else Linear(width, tokens, bias=False, init=start.weights),
         )
         self.__post_init__()
 
@@ -352,6 +378,10 @@ class Transformer(Module):
         )
 
 
+def _normal(share: float = 1.0) -> InitializerLike:
+    return initializers.normal(std=0.02 * share)
+
+
 def _positions(form: str, context: int, width: int, *, init: InitializerLike) -> Module | None:
     """What adds positions to embeddings; None where attention turns by them."""
     if not is_one_of(form, POSITIONS):
@@ -362,9 +392,3 @@ def _positions(form: str, context: int, width: int, *, init: InitializerLike) ->
     if form == "learned":
         return LearnedPositions(context, width, init=init)
     return SinusoidalPositions(width) if form == "sinusoidal" else None
-
-
-def _norm(owner: str, given: Callable[[int], Module] | None, width: int, *, bias: bool) -> Module:
-    if given is None:
-        return LayerNorm(width, bias=bias)
-    return made_by(owner, "norm", given, width)
