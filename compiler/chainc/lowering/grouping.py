@@ -97,13 +97,17 @@ def outside(members: Sequence[Kernel]) -> tuple[Operand, ...]:
 class Unit:
     """Kernels that are done together, by their positions in the program.
 
-    `horizon` is the last position in it and in all that it waits for, directly or not.
+    `kernels` has the maps last: none of the others waits for one of them. `horizon` is the last
+    position in it and in all that it waits for, directly or not. A unit that has `joined` another
+    stands for it.
     """
 
     members: list[int] = field(default_factory=list)
+    kernels: list[Kernel] = field(default_factory=list)
     after: set[Unit] = field(default_factory=set)  # units that must come first
     before: set[Unit] = field(default_factory=set)  # the reverse
     horizon: int = -1
+    joined: Unit | None = None
 
     def wait_for(self, other: Unit) -> None:
         self.after.add(other)
@@ -165,8 +169,7 @@ class _Grouping:
         if unit is None:
             unit = Unit()
             self.units.append(unit)
-        unit.members.append(position)
-        unit.extend_horizon(position)
+        self._hold(unit, [position])
         written = [view.buffer for view in kernel.reads]
         # what is written in parts: the parts keep their order
         written += [out for out in kernel.outs if out not in self.once]
@@ -177,10 +180,16 @@ class _Grouping:
                 unit.wait_for(source)
         self.unit_of.update(dict.fromkeys(kernel.outs, unit))
 
-    def _members(self, unit: Unit) -> list[Kernel]:
-        """Maps last: none of the others waits for one of them."""
-        members = [self.program.body[position] for position in unit.members]
-        return sorted(members, key=lambda member: isinstance(member, Map))
+    def _hold(self, unit: Unit, positions: Sequence[int]) -> None:
+        unit.members = sorted((*unit.members, *positions))
+        kernels = [self.program.body[position] for position in unit.members]
+        unit.kernels = sorted(kernels, key=lambda kernel: isinstance(kernel, Map))
+        unit.extend_horizon(unit.members[-1])
+
+    def _readers_of(self, buffer: Buffer) -> Sequence[Unit]:
+        readers = self.readers.get(buffer, [])
+        readers[:] = dict.fromkeys(map(_standing_for, readers))
+        return readers
 
     def _leader(self, kernel: Kernel) -> Unit | None:
         """The unit that a kernel can join: for a map, the last one that gives it an element."""
@@ -198,10 +207,10 @@ class _Grouping:
 
     def _join_maps(self, kernel: Map, unit: Unit, sources: set[Unit]) -> None:
         """Other maps that give it elements are done in the same loops, but not behind products."""
-        if isinstance(self._members(unit)[0], Contraction):
+        if isinstance(unit.kernels[0], Contraction):
             return
         for other in sorted(sources - {unit}, key=lambda other: other.members[-1]):
-            maps = isinstance(self._members(other)[0], Map) and self._have_room(unit, other)
+            maps = isinstance(other.kernels[0], Map) and self._have_room(unit, other)
             if maps and self._can_follow(kernel, other, sources) and not _depend(unit, other):
                 self._merge(unit, other)
 
@@ -212,7 +221,7 @@ class _Grouping:
         ]
         read = [view.buffer for view in kernel.reads if view.type.shape == kernel.folded.shape]
         chosen: Unit | None = None
-        for unit in dict.fromkeys(unit for each in read for unit in self.readers.get(each, ())):
+        for unit in dict.fromkeys(unit for each in read for unit in self._readers_of(each)):
             if not self._fold_alike(kernel, unit) or any(x.reaches(unit) for x in sources):
                 continue
             if chosen is None:
@@ -223,26 +232,22 @@ class _Grouping:
 
     def _fold_alike(self, kernel: Reduction, unit: Unit) -> bool:
         """Does the unit fold along the same axes of the same shape, and has it room for more?"""
-        first = self._members(unit)[0]
+        first = unit.kernels[0]
         alike = isinstance(first, Reduction) and _folding(first) == _folding(kernel)
         return alike and self._have_room(unit)
 
     def _have_room(self, *units: Unit) -> bool:
         """Is one group for all of them, and one more reduction, of a fair size?"""
-        members = [member for unit in units for member in self._members(unit)]
+        members = [member for unit in units for member in unit.kernels]
         reductions = sum(isinstance(member, Reduction) for member in members)
         return len(members) < MOST_MEMBERS and reductions < MOST_REDUCTIONS
 
     def _merge(self, unit: Unit, other: Unit) -> None:
         """Two units that do not wait for each other become the first."""
         self.units.remove(other)
-        for member in self._members(other):
-            self.unit_of[member.out] = unit
-            for view in member.reads:
-                found = self.readers[view.buffer]
-                found[:] = [unit if each is other else each for each in found]
-        unit.members = sorted((*unit.members, *other.members))
-        unit.extend_horizon(unit.members[-1])
+        other.joined = unit
+        self.unit_of.update((kernel.out, unit) for kernel in other.kernels)
+        self._hold(unit, other.members)
         for before in other.after:
             before.before.remove(other)
             unit.wait_for(before)
@@ -253,7 +258,7 @@ class _Grouping:
     def _can_follow(self, kernel: Map, unit: Unit, sources: set[Unit]) -> bool:
         if len(unit.members) == MOST_MEMBERS:
             return False
-        members = self._members(unit)
+        members = unit.kernels
         results = {member.out for member in members}
         if not members[0].leads or not results <= self.once:
             return False
@@ -275,7 +280,7 @@ class _Grouping:
         writer = self.unit_of.get(value)
         if writer is None:
             return
-        for reader in self.readers.get(slot, ()):
+        for reader in self._readers_of(slot):
             if reader is not writer and not reader.reaches(writer):
                 writer.wait_for(reader)
 
@@ -286,7 +291,7 @@ class _Grouping:
             yield from _with_predecessors(unit, done)
 
     def kernel(self, unit: Unit) -> Kernel:
-        members = self._members(unit)
+        members = unit.kernels
         if len(members) == 1:
             return members[0]
         own = {member.out: replace(member.out) for member in members}
@@ -301,8 +306,13 @@ class _Grouping:
         """Is the buffer read outside the unit whose members are at these positions?"""
         if buffer.role == "output" or buffer in self.results:
             return True
-        readers = self.readers.get(buffer, ())
-        return any(not inside >= set(reader.members) for reader in readers)
+        return any(not inside >= set(reader.members) for reader in self._readers_of(buffer))
+
+
+def _standing_for(unit: Unit) -> Unit:
+    while unit.joined is not None:
+        unit = unit.joined
+    return unit
 
 
 def _has_elementary(kernel: Map) -> bool:

@@ -44,7 +44,7 @@ class Kernel:
     def reads(self) -> tuple[View, ...]:
         return tuple(operand for operand in self.operands if isinstance(operand, View))
 
-    @property
+    @cached_property
     def outs(self) -> tuple[Buffer, ...]:
         """Every buffer that is written."""
         return tuple(target for _, target in self.stored)

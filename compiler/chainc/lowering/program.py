@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import field, replace
+from functools import cached_property
 
 from chainc.dataclass import dataclass
 from chainc.ir import Origin
@@ -47,7 +48,7 @@ class Program:
     in_place: Mapping[Buffer, tuple[Buffer, ...]] = field(default_factory=dict)
     seldom: bool = False
 
-    @property
+    @cached_property
     def size_names(self) -> tuple[str, ...]:
         """Every named size: in order of appearance in the inputs, then those that none has."""
         dims = [dim for buffer in self.inputs for dim in buffer.type.shape]

@@ -20,9 +20,8 @@ def rewrite(
 ) -> Graph:
     """Replace left sides by right sides, operands first, until no rule applies.
 
-    A node keeps its type: where an equation would change it, because operands broadcast or are
-    promoted differently, it does not apply. Every new node's origin names the rule and the node
-    it stands in for. An unchanged graph is returned as it is.
+    An equation that would change a node's type, because operands broadcast or are promoted
+    differently, does not apply. New nodes' origins name the rule and the node they stand in for.
 
     Args:
         graph: any graph.
@@ -33,10 +32,12 @@ def rewrite(
     Raises:
         VerifyError: rules go on firing beyond the budget.
     """
+    candidates = candidates_of(tuple(rules))
+    if not any(map(candidates.at, graph.nodes)):
+        return graph
     allowed = budget if budget is not None else 1000 + 20 * len(graph.nodes)
     readers = Counter(operand for node in graph.nodes for operand in node.inputs)
     readers.update(graph.roots)
-    candidates = candidates_of(tuple(rules))
     rewriting = _Rewriting(candidates, fast_math, allowed, set(graph.nodes), readers)
     for node in graph.nodes:
         rewriting.settle(node)

@@ -5,7 +5,8 @@ void @name(ptr, ptr, …, i64 rows, i64 thread, i64 threads [, ptr failure, i64 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from chainc.backends.llvm.printing.lines_of_parts import (
     PartOfLines,
@@ -15,7 +16,7 @@ from chainc.backends.llvm.printing.lines_of_parts import (
 )
 from chainc.backends.llvm.printing.primitives import is_call
 from chainc.backends.llvm.printing.spelling import spelled
-from chainc.backends.llvm.printing.statements import StatementPrinter
+from chainc.backends.llvm.printing.statements import Place, StatementPrinter, place_of
 from chainc.dataclass import dataclass
 from chainc.ir.types import DType
 from chainc.loops.language import (
@@ -274,6 +275,16 @@ class LoopPrinter(StatementPrinter):
         return self.to.let(f"icmp sle i64 {then}, {stop}")
 
 
+def _places_of_innermost_loops(nest: Nest) -> Iterator[Place]:
+    """Once for each access."""
+    for loop in statements(nest.body):
+        if not isinstance(loop, Loop) or any(isinstance(each, Loop) for each in loop.body):
+            continue
+        for each in statements(loop.body):
+            if isinstance(each, Load | Store | Prefetch):
+                yield place_of(each.address)
+
+
 class _NestPrinter(LoopPrinter):
     """A whole nest."""
 
@@ -281,6 +292,7 @@ class _NestPrinter(LoopPrinter):
         super().__init__(nest.parameters)
         self.nest = nest
         self.to.inlines = inlines
+        self.uses = Counter(_places_of_innermost_loops(nest))
 
     def function(self) -> Function:
         arguments = [f"ptr noalias captures(none) {name}" for name in self.arguments.values()]

@@ -7,6 +7,7 @@ change it, and constants stay in the last step, where they become displacements.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from chainc.backends.llvm.printing.primitives import Emitter, emit
@@ -40,6 +41,14 @@ from chainc.loops.language import (
 from chainc.loops.values import Address, Affine, Bound, Kind, Parameter, Register, Rows, Variable
 
 CACHE_LINE = 64
+OFTEN = 4  # times that a place is used, from which it is frozen
+
+Place = tuple[Parameter, frozenset[tuple[Variable, int]]]
+
+
+def place_of(address: Address) -> Place:
+    """Where it is but for constants."""
+    return address.parameter, frozenset(address.position.terms)
 
 
 class StatementPrinter:
@@ -54,6 +63,7 @@ class StatementPrinter:
         self.block = "entry"
         self.labels = 0
         self.pointers: dict[tuple[Parameter, tuple[tuple[Variable, int], ...]], str] = {}
+        self.uses: Counter[Place] = Counter()
         self.arguments = {
             parameter: f"%p{position}" for position, parameter in enumerate(parameters)
         }
@@ -101,14 +111,22 @@ class StatementPrinter:
             else:
                 fixed += int(self.names[variable]) * factor
         terms.sort(key=lambda term: self.depths.get(term[0], 0))
-        base = self._moved(address.parameter, tuple(terms))
+        base = self._moved(
+            address.parameter, tuple(terms), often=self.uses[place_of(address)] >= OFTEN
+        )
         if fixed == 0:
             return base
         kind = in_memory(Kind(address.parameter.dtype))
         return self.to.let(f"getelementptr inbounds {kind}, ptr {base}, i64 {fixed}")
 
-    def _moved(self, parameter: Parameter, terms: tuple[tuple[Variable, int], ...]) -> str:
-        """The parameter's pointer moved by variable terms, computed as far out as possible."""
+    def _moved(
+        self, parameter: Parameter, terms: tuple[tuple[Variable, int], ...], *, often: bool = False
+    ) -> str:
+        """The parameter's pointer moved by variable terms, computed as far out as possible.
+
+        Strength reduction weighs every displacement of a pointer against every other one, which
+        takes a quarter of LLVM's time; frozen, a pointer that is used `often` is one thing to it.
+        """
         if not terms:
             return self.arguments[parameter]
         key = (parameter, terms)
@@ -116,19 +134,16 @@ class StatementPrinter:
             before = self._moved(parameter, terms[:-1])
             variable, factor = terms[-1]
             depth = max(self.depths.get(variable, 0), self.depths.get(parameter, 0))
-            self.pointers[key] = self._at_depth(depth, before, variable, factor, parameter.dtype)
+            lines, self.to.lines = self.to.lines, [*self.outer, self.to.lines][depth]
+            moved = self._after(before, variable, factor, parameter.dtype)
+            self.pointers[key] = self.to.let(f"freeze ptr {moved}") if often else moved
+            self.to.lines = lines
         return self.pointers[key]
 
-    def _at_depth(
-        self, depth: int, before: str, variable: Variable, factor: int, dtype: DType
-    ) -> str:
-        lines = self.to.lines
-        self.to.lines = [*self.outer, lines][depth]
+    def _after(self, before: str, variable: Variable, factor: int, dtype: DType) -> str:
         offset = self._times(self.names[variable], factor)
         kind = in_memory(Kind(dtype))
-        moved = self.to.let(f"getelementptr inbounds {kind}, ptr {before}, i64 {offset}")
-        self.to.lines = lines
-        return moved
+        return self.to.let(f"getelementptr inbounds {kind}, ptr {before}, i64 {offset}")
 
     def _alignment(self, address: Address) -> int:
         """Bytes that the address is surely a multiple of."""
