@@ -117,8 +117,8 @@ static void train_loop(unsigned char *arena, void **table, int64_t *job, int64_t
             int64_t difference1 = count - start;
             int64_t rows = minimum_i64(difference1, 8);
             int64_t difference2 = start - known;
-            step_gather(arena, table, (int64_t *)((unsigned char *)order + 8*difference2), rows,
-                    bytes, thread);
+            int64_t *chosen = (int64_t *)((unsigned char *)order + 8*difference2);
+            step_gather(arena, table, chosen, rows, bytes, thread);
             barrier(arena, thread, threads);
             int64_t *go_2 = (int64_t *)(arena + 24);
             int64_t go1 = go_2[0];
@@ -168,8 +168,8 @@ static void train_loop(unsigned char *arena, void **table, int64_t *job, int64_t
         int64_t go_value = go_3[0];
         bool stopped = go_value == 0;
         if (first) {
-            int64_t chosen = stopped ? 0 : seen;
-            job[8] = chosen;
+            int64_t chosen_value = stopped ? 0 : seen;
+            job[8] = chosen_value;
         }
         bool less = 0 < seen;
         bool logical_not = !failed;

@@ -34,7 +34,8 @@ def classifier(logits: cr.Node) -> cr.Training:
 
 def dense() -> cr.Training:
     x = cr.input("x", ("batch", 6))
-    return classifier(nn.Sequential(nn.Linear(6, 9), nn.Tanh(), nn.Linear(9, 4))(x))
+    layers = (nn.Linear(6, 9), nn.BatchNorm1d(9), nn.Tanh(), nn.Linear(9, 4))  # slots alike
+    return classifier(nn.Sequential(*layers)(x))
 
 
 def convolutional() -> cr.Training:

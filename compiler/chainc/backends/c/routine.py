@@ -73,6 +73,7 @@ class RoutinePrinter(LoopPrinter):
             if isinstance(parameter, Parameter):
                 self.variables.buffer(parameter)
         self.touched = {buffer for each in everything if (buffer := _touched(each)) is not None}
+        self.touched |= {place.out for place in self.places.values() if _moves(place)}
 
     def printed(self) -> Function:
         """All of it."""
@@ -126,7 +127,7 @@ class RoutinePrinter(LoopPrinter):
     # buffers
 
     def _locate(self, statement: Within | Entry) -> None:
-        """A buffer that nothing but calls needs is found where it is given."""
+        """A buffer that nothing but calls needs is found where it is given, if it can be."""
         out = statement.out
         if out in self.touched:
             name = self.variables.buffer(out)
@@ -245,6 +246,12 @@ def buffer_type(parameter: Parameter) -> str:
     if parameter.name == TABLE:
         return "void **"
     return "unsigned char *" if parameter.name == ARENA else f"{element(parameter.dtype)} *"
+
+
+def _moves(statement: Within | Entry) -> bool:
+    """Is it found by a number that may have another value where the buffer is given?"""
+    position = statement.offset if isinstance(statement, Within) else statement.position
+    return any(isinstance(variable, Register) for variable, _ in position.terms)
 
 
 def _touched(statement: Statement) -> Parameter | None:
