@@ -7,7 +7,7 @@ function showDrawn() {
     const area = tall * wide, dark = isDark();
     for (let i = 0; i < area; i++) {
         for (let k = 0; k < 3; k++) {
-            const ink = (drawn[(depth === 3 ? k : 0) * area + i] - low) / (high - low);
+            const ink = (drawn[(depth === 3 ? k : 0) * area + i] - low) / (high - low || 1);
             if (depth === 3) image.data[4 * i + k] = 255 * ink;
             else image.data[4 * i + k] = dark ? 30 + 225 * ink : 255 - 235 * ink;
         }

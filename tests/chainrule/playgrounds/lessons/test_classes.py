@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from tests.accessibility import faint_text, named_controls
 from tests.browser import OpenPage, Watch
-from tests.chainrule.playgrounds.lessons.page import settle, shown
+from tests.chainrule.playgrounds.lessons.page import numbers, settle, shown
 
 import chainrule as cr
 from chainc.ir.errors import ExportError, InputError
@@ -123,6 +123,16 @@ def test_a_digit_is_drawn_with_a_pointer_and_with_keys(page: Page) -> None:
     settle(page)
     assert page.evaluate("drawn[9]") == pytest.approx(0.8)
     assert page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+def test_weights_of_each_unit_are_shown_as_pictures(page: Page, declared: Declared) -> None:
+    page.click("#trained")
+    settle(page)
+    assert page.locator("#looks h3").all_inner_texts() == ["Weights of model", "Saliency"]
+    weight = np.asarray(declared.result.state[declared.model.parameters()[0]])
+    found = numbers(page, "frame.results.looks[0].look0.values")
+    np.testing.assert_allclose(found, (weight.T / np.abs(weight).max()).ravel(), atol=1e-5)
+    assert page.locator("#look-0 canvas").count() == 10
 
 
 def test_a_model_for_the_plane_is_a_playground(open_page: OpenPage, tmp_path: Path) -> None:
