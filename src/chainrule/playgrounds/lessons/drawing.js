@@ -49,6 +49,7 @@ function prepareDrawing() {
     field("draw-part").hidden = false;
     canvas.width = wide;
     canvas.height = tall;
+    canvas.style.aspectRatio = `${wide} / ${tall}`;
     let last = -1;
     const draw = (event) => {
         const box = canvas.getBoundingClientRect();

@@ -1,5 +1,5 @@
 // Looks into the network: pictures of numbers from -1 to 1, which a function of the worker gives.
-const CELL = 14;  // of a letter's place, in pixels
+const CELL = 22;  // of a letter's place, in pixels
 
 function mixed(from, to, share) {
     return from.map((each, k) => each + (to[k] - from[k]) * share);
