@@ -20,7 +20,7 @@ from tests.browser import ARGUMENTS, executable
 from chainrule.playgrounds.playground import program
 from chainrule.teaching.pages.page import asset
 
-ROUNDS, EPOCHS = 60, 40
+ROUNDS, EPOCHS = 60, 100
 
 
 def page() -> str:

@@ -22,12 +22,12 @@ from chainc.schedules.contraction.factor import Factor
 from chainc.schedules.contraction.levels import MOST_STRAIGHT, Level, levels_of, split
 from chainc.schedules.contraction.margins import Margin, clipped, rows_met, taps_first
 from chainc.schedules.contraction.roles import Roles
+from chainc.schedules.contraction.tiles import steps_of_pass
 from chainc.schedules.layout.access import PanelPosition, bound_of
+from chainc.schedules.layout.machine import Machine
 
 FIRST = Affine()  # lane of a vector
 ENOUGH_SUMS = 8  # to keep a processor busy, of which each takes so many steps at a time
-UNROLLED = 4  # steps of the innermost loop in one pass
-UNROLLED_PAIRS = 8  # the same in tiles of two vectors: measured, they gain by it
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,7 @@ class Products:
     builder: NestBuilder
     factors: tuple[Factor, Factor]
     roles: Roles
+    machine: Machine
     margins: Sequence[Margin] = ()
     most_sums: int = 1  # that fit into registers
     piece: Stretch | None = None  # of an axis that is summed over; None: all of it
@@ -151,8 +152,20 @@ class Products:
             bounds = self.piece.low, self.piece.high
         elif not level.inside:
             bounds = clipped(self.builder, self.margins, level.axis, tile.at)
-        sizes = (1,) if further else _level_steps(bounds, tile, inside.steps)
+        sizes = (1,) if further else self._level_steps(bounds, tile, inside.steps)
         return chain(self.builder, name, bounds, sizes, sums, body)
+
+    def _level_steps(
+        self, bounds: tuple[Bound, Bound], tile: Tile, straight: int
+    ) -> tuple[int, ...]:
+        low, high = bounds
+        most = self._unrolled(tile, straight)
+        if isinstance(low, int) and isinstance(high, int):
+            return _steps(high - low, most)
+        return (most, 1) if most > 1 else (1,)
+
+    def _unrolled(self, tile: Tile, straight: int = 1) -> int:
+        return max(steps_of_pass(self.machine, len(tile.columns)) // straight, 1)
 
     def _by_tap(
         self,
@@ -205,7 +218,7 @@ class Products:
                     sums = self._step(tile.moved(axis, self._vector(axis, index + vector)), sums)
                 return sums
 
-            steps = _steps(whole, tile)
+            steps = _steps(whole, self._unrolled(tile))
             return chain(self.builder, axis.letter, (0, whole), steps, sums, body)
 
         def rest(tile: Tile, sums: Values, _: int) -> Values:
@@ -317,20 +330,7 @@ def _places(axes: Sequence[Axis]) -> Sequence[Positions]:
     return places
 
 
-def _level_steps(bounds: tuple[Bound, Bound], tile: Tile, straight: int) -> tuple[int, ...]:
-    low, high = bounds
-    if isinstance(low, int) and isinstance(high, int):
-        return _steps(high - low, tile, straight)
-    most = _unrolled(tile, straight)
-    return (most, 1) if most > 1 else (1,)
-
-
-def _steps(extent: int, tile: Tile, straight: int = 1) -> tuple[int, ...]:
+def _steps(extent: int, most: int) -> tuple[int, ...]:
     """How many positions a pass takes, and how many the last one."""
-    unrolled = max(min(_unrolled(tile, straight), extent), 1)
+    unrolled = max(min(most, extent), 1)
     return (unrolled, extent % unrolled) if extent % unrolled else (unrolled,)
-
-
-def _unrolled(tile: Tile, straight: int) -> int:
-    steps = UNROLLED_PAIRS if len(tile.columns) == 2 else UNROLLED
-    return max(steps // straight, 1)

@@ -58,7 +58,7 @@ def schedule_contract(root: Contraction, frame: Frame) -> None:
     margins = () if parts.joined else cut.usable(found)
     width = -(-parts.lanes * parts.dtype.itemsize // frame.machine.vector_bytes)
     room = most_sums(frame.machine) // width
-    products = Products(frame.builder, factors, parts, margins, room)
+    products = Products(frame.builder, factors, parts, frame.machine, margins, room)
     for piece in pieces(frame.builder, parts, root.piece):
         _Loops(frame, root, parts, cut, replace(products, piece=piece)).outer(parts.outer, start)
 

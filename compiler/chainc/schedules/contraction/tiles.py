@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 from chainc.dataclass import dataclass
-from chainc.schedules.layout.machine import AVX2, AVX512, NEON, SSE, Machine
+from chainc.schedules.layout.machine import AVX2, AVX512, NEON, SIMD128, SSE, Machine
 
 FMA_PER_CYCLE = 2
 LOADS_PER_CYCLE = 2
@@ -33,6 +33,7 @@ class Limits:
         near: bytes up to which vectors stay near that are read again for each tile.
         far: bytes a cycle that come from the second-level cache without being waited for.
         steady: the same where they lie in the order in which several axes are summed over.
+        steps: of the innermost loop in one pass; and in tiles of two vectors, which gain by more.
     """
 
     sums: int
@@ -41,6 +42,7 @@ class Limits:
     near: int = 16 << 10
     far: float = 20.0
     steady: float = 20.0
+    steps: tuple[int, int] = (4, 8)
 
 
 _LIMITS: Mapping[tuple[int, int], Limits] = {
@@ -48,6 +50,8 @@ _LIMITS: Mapping[tuple[int, int], Limits] = {
     AVX2.register_file: Limits(sums=12, rows=8, vectors=3, near=24 << 10, far=12.0),
     NEON.register_file: Limits(sums=20, rows=16, vectors=4),
     SSE.register_file: Limits(sums=8, rows=8, vectors=2),  # a product takes a register first
+    # engines load all that a pass reads before they compute: two steps are too many for registers
+    SIMD128.register_file: Limits(sums=8, rows=8, vectors=2, steps=(1, 1)),
 }
 
 Cost = Callable[[int], float]
@@ -60,6 +64,12 @@ def _limits(machine: Machine) -> Limits:
 def most_sums(machine: Machine) -> int:
     """Of a tile, in registers."""
     return _limits(machine).sums
+
+
+def steps_of_pass(machine: Machine, vectors: int) -> int:
+    """Of the innermost loop, in tiles that many vectors wide."""
+    usual, paired = _limits(machine).steps
+    return paired if vectors == 2 else usual
 
 
 def fits(machine: Machine, rows: int, vectors: int, width: int = 1) -> bool:

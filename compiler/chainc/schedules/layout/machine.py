@@ -38,6 +38,6 @@ AVX512 = Machine(64, 32)
 AVX2 = Machine(32, 16)
 NEON = Machine(16, 32)
 SSE = Machine(16, 16, rounds=False)
-SIMD128 = Machine(16, 16)  # engines on x86-64 have sixteen for what is local in WebAssembly
+SIMD128 = Machine(16, 15)  # engines on x86-64 have sixteen, of which they keep one for themselves
 SCALARS = Machine(16, 8)  # vectors of four are taken apart: 32 registers hold eight of them
 FEW_SCALARS = Machine(16, 6, rounds=False)  # the same with room for addresses and counters
