@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from chainc.dataclass import dataclass
 from chainc.ir import Node
-from chainrule import nn
+from chainrule import nn, schedules
 from chainrule.optim import SGD, AdaDelta, AdaGrad, Adam, AdamW, Lion, Optimizer, RMSProp
 
 
@@ -37,6 +37,13 @@ class Updating(Choice):
     """One with an optimizer; the page gives its rate."""
 
     made: Optimizer = SGD(lr=1.0)
+
+
+@dataclass(frozen=True)
+class Scheduling(Choice):
+    """One with a schedule, which begins at a rate of 1 or rises to it."""
+
+    made: Callable[[Node], Node] | None = None
 
 
 ACTIVATIONS: Mapping[str, Activation] = {
@@ -129,6 +136,43 @@ OPTIMIZERS: Mapping[str, Updating] = {
         "Every weight moves by the same amount: only the sign of the momentum counts.",
         "Lion(lr={rate})",
         Lion(lr=1.0),
+    ),
+}
+
+SPAN = 1000  # steps of a schedule as it is declared; the page stretches it
+SCHEDULES: Mapping[str, Scheduling] = {
+    "constant": Scheduling("constant", "The rate stays.", "{rate}"),
+    "steps": Scheduling(
+        "halved four times",
+        "After each quarter of the epochs it is half of what it was.",
+        "schedules.step_decay({rate}, factor=0.5, every={quarter})",
+        schedules.step_decay(1.0, factor=0.5, every=SPAN // 4),
+    ),
+    "exponential": Scheduling(
+        "exponential",
+        "It falls to a tenth, a little in each step, and goes on so.",
+        "schedules.exponential({rate}, factor=0.1, steps={steps})",
+        schedules.exponential(1.0, factor=0.1, steps=SPAN),
+    ),
+    "cosine": Scheduling(
+        "cosine",
+        "It falls to 0 along half a wave: slowly, fast, slowly.",
+        "schedules.cosine({rate}, steps={steps})",
+        schedules.cosine(1.0, steps=SPAN),
+    ),
+    "cycle": Scheduling(
+        "one cycle",
+        "It rises for a while from a small one, then falls to almost 0.",
+        "schedules.one_cycle({rate}, steps={steps})",
+        schedules.one_cycle(1.0, steps=SPAN),
+    ),
+}
+
+NORMS: Mapping[str, Choice] = {
+    "none": Choice("none", "Values stay as they are."),
+    "batch": Choice(
+        "batch norm",
+        "Behind each hidden layer, values of a batch get the mean 0 and the variance 1.",
     ),
 }
 

@@ -13,10 +13,14 @@ const CONTROLS = [
     ["data", "seed", "Seed", "number", "Names the points and the first weights: the same seed draws the same ones."],
     ["training", "optimizer", "Optimizer", titled(TOLD.optimizers), "How a gradient becomes a step."],
     ["training", "rate", "Learning rate", numbers(RATES), "How long the steps are: too long, and the loss jumps or grows."],
+    ["training", "schedule", "Schedule", titled(TOLD.schedules), "What the rate does while it trains."],
+    ["training", "span", "over epochs", numbers(SPANS), "How long the schedule takes."],
     ["training", "loss", "Loss", titled(TOLD.losses), "What training makes small."],
     ["training", "initialisation", "First weights", titled(TOLD.initialisations), "What weights are before the first step."],
     ["training", "l1", "L1 rate", numbers(DECAYS), "Pulls each weight by the same amount towards 0: many become 0."],
     ["training", "l2", "L2 rate", numbers(DECAYS), "Pulls each weight towards 0 by a share of it: weights stay small."],
+    ["training", "dropout", "Dropout", numbers(DROPS), "The share of the hidden values that is 0 in a step of training, drawn anew each time: no neuron can rely on another one."],
+    ["training", "norm", "Between layers", titled(TOLD.norms), "What is done with the values of hidden layers."],
 ];
 const BOUNDS = { noise: [0, 50, 5], split: [10, 90, 10], batch: [1, 512, 1], seed: [0, 999999999, 1] };
 const FRESH = new Set(["data", "seed", "initialisation", "features", "depth"]);
@@ -25,7 +29,7 @@ const FRESH = new Set(["data", "seed", "initialisation", "features", "depth"]);
 function sentence(name, told, value) {
     const tables = {
         data: TOLD.dataSets, optimizer: TOLD.optimizers, loss: TOLD.losses,
-        initialisation: TOLD.initialisations,
+        initialisation: TOLD.initialisations, schedule: TOLD.schedules, norm: TOLD.norms,
     };
     const chosen = tables[name]?.[value];
     return chosen ? `${told} ${chosen.title}: ${chosen.told}` : told;
@@ -76,6 +80,7 @@ function showControls(state) {
     field("depth").textContent = `${depth} hidden ${depth === 1 ? "layer" : "layers"}`;
     field("fewer-layers").disabled = depth === 0;
     field("more-layers").disabled = depth === MOST_LAYERS;
+    field("span").disabled = state.schedule === "constant";
     field("accuracy-part").hidden = TOLD.regressions.includes(state.data);
     field("output").classList.toggle("draws", state.data === "own");
 }

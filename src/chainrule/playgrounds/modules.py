@@ -10,12 +10,13 @@ from chainc import driver, ir
 from chainc.backends.standalone.function_library import WantedFunction
 from chainc.backends.standalone.web.together import placed_functions
 from chainc.lowering.lower import lower
+from chainc.ops.runs.modes import MODES
 from chainc.passes import pipeline
 from chainrule.declare.graphs import graph_of
-from chainrule.playgrounds import kernels
-from chainrule.playgrounds.choices import ACTIVATIONS, LOSSES, OPTIMIZERS
+from chainrule.playgrounds import between, kernels
+from chainrule.playgrounds.choices import ACTIVATIONS, LOSSES, OPTIMIZERS, SCHEDULES
 from chainrule.playgrounds.data_sets import POINTS, data_sets
-from chainrule.playgrounds.updates import penalised, update
+from chainrule.playgrounds.updates import penalised, scheduled, update
 
 GRID = 64  # rows and columns of every surface
 ROWS = max(POINTS, GRID * GRID)  # at once
@@ -44,7 +45,16 @@ def _kernels() -> Iterator[tuple[str, kernels.Kernel]]:
     for name in LOSSES:
         yield f"head_{name}", kernels.head(squashed=False, logistic=name == "logistic")
         yield f"measure_{name}", kernels.measure(logistic=name == "logistic")
+    for mode in MODES:
+        suffix = "" if mode == "train" else "_after"
+        yield f"normalised{suffix}", between.normalised(mode)
+        yield f"normalised{suffix}_backward", between.normalised_backward(mode)
+    yield "dropped", between.dropped()
+    yield "dropped_backward", between.dropped_backward()
     yield "penalised", penalised()
+    for name, schedule in SCHEDULES.items():
+        if schedule.made:
+            yield f"scheduled_{name}", scheduled(schedule.made)
     for name, optimizer in OPTIMIZERS.items():
         yield f"update_{name}", update(optimizer.made)
 
@@ -52,5 +62,5 @@ def _kernels() -> Iterator[tuple[str, kernels.Kernel]]:
 def _wanted(name: str, kernel: kernels.Kernel) -> WantedFunction:
     graph = graph_of(ir.Graph(tuple(kernel.values()), names=tuple(kernel)), "infer")
     program = lower(driver.optimize(graph, pipeline())[-1].graph)
-    rows = ROWS if name.startswith(("features", "forward")) else POINTS
+    rows = ROWS if name.startswith(("features", "forward", "normalised_after")) else POINTS
     return WantedFunction(name, program, {}, rows)

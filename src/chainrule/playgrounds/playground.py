@@ -133,6 +133,8 @@ def _data() -> Mapping[str, object]:
         "dataSets": _table(choices.DATA_SETS),
         "features": _table(choices.FEATURES),
         "losses": _table(choices.LOSSES),
+        "schedules": _table(choices.SCHEDULES),
+        "norms": _table(choices.NORMS),
         "worker": "\n".join(asset(_PACKAGE, name) for name in _WORKER),
         "program": told,
     }

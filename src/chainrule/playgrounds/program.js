@@ -15,21 +15,28 @@ function programOf(state, data) {
     const layers = sizes.slice(1).flatMap((size, i) => {
         const linear = `nn.Linear(${sizes[i]}, ${size}, init=${INIT_CODE[state.initialisation]}),`;
         const activation = state.layers[i]?.activation ?? (isClasses && !isLogistic ? "tanh" : "linear");
-        return activation === "linear" ? [linear] : [linear, `nn.${TOLD.activations[activation].code},`];
+        const bent = activation === "linear" ? [] : [`nn.${TOLD.activations[activation].code},`];
+        const behind = state.layers[i] ? [
+            ...(state.norm === "batch" ? [`nn.BatchNorm1d(${size}, affine=False),`] : []),
+            ...(state.dropout ? [`nn.Dropout(${state.dropout}),`] : []),
+        ] : [];
+        return [linear, ...bent, ...behind];
     });
     const error = isLogistic ? "cr.mean(cr.softplus(-target * output))" : "0.5 * cr.mean((output - target) ** 2)";
     const rows = Array.from(data.targets, (target, i) => (
         `    (${[data.points[2 * i], data.points[2 * i + 1], target].map((each) => Number(each.toFixed(4))).join(", ")}),`
     ));
     const training = Math.max(1, Math.ceil(rows.length * state.split / 100));
+    const batch = Math.min(Math.max(state.batch, state.norm === "batch" ? 2 : 1), training);
+    const rate = rateCode(state, state.span * Math.ceil(training / batch));
     return [
-        "import numpy as np", "", "import chainrule as cr", "from chainrule import init, nn, optim, regularize", "",
+        "import numpy as np", "", "import chainrule as cr", "from chainrule import init, nn, optim, regularize, schedules", "",
         'x, target = cr.input("x", ("batch", 2)), cr.input("target", ("batch",))',
         `features = cr.stack([${inputs.join(", ")}], axis=1)`, "network = nn.Sequential(",
         ...layers.map((layer) => `    ${layer}`), ")", "output = network(features)[:, 0]", `loss = ${error}`,
         ...penalties(state),
-        `step = optim.${TOLD.optimizers[state.optimizer].code.replace("{rate}", state.rate)}.minimize(loss)`,
-        `program = cr.compile(cr.training(step, epochs=200, batch_size=${Math.min(state.batch, training)}, seed=${state.seed}))`, "",
+        `step = optim.${TOLD.optimizers[state.optimizer].code.replace("{rate}", rate)}.minimize(loss)`,
+        `program = cr.compile(cr.training(step, epochs=200, batch_size=${batch}, seed=${state.seed}))`, "",
         "rows = np.array([", ...rows, "], dtype=np.float32)",
         `count = ${training}  # the others test`,
         'data = {"x": rows[:count, :2], "target": rows[:count, 2]}',
@@ -42,4 +49,9 @@ function penalties(state) {
     const found = ["l1", "l2"].filter((name) => state[name]).map((name) => `regularize.${name}(${state[name]}, weights)`);
     if (!found.length) return [];
     return ["weights = [each for each in network.parameters() if each.ndim > 1]", `loss = ${["loss", ...found].join(" + ")}`];
+}
+
+function rateCode(state, steps) {
+    const code = TOLD.schedules[state.schedule].code, quarter = Math.max(1, Math.round(steps / 4));
+    return code.replace("{rate}", state.rate).replace("{steps}", steps).replace("{quarter}", quarter);
 }

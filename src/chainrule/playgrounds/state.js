@@ -1,6 +1,7 @@
 // What is chosen, and the same as the fragment of an address: nothing of that is believed.
 const MOST_TEXT = 6000, MOST_LAYERS = 6, MOST_NEURONS = 8, MOST_OWN = 512;
 const RATES = [1e-5, 1e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10];
+const SPANS = [30, 100, 300, 1000, 3000], DROPS = [0, 0.05, 0.1, 0.2, 0.3, 0.5];
 const DECAYS = [0, 0.0001, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1];
 
 function oneOf(values) {
@@ -59,6 +60,10 @@ const FIELDS = {
     initialisation: oneOf(Object.keys(TOLD.initialisations)),
     optimizer: oneOf(Object.keys(TOLD.optimizers)),
     rate: oneOf(RATES),
+    schedule: oneOf(Object.keys(TOLD.schedules)),
+    span: oneOf(SPANS),
+    norm: oneOf(Object.keys(TOLD.norms)),
+    dropout: oneOf(DROPS),
     loss: oneOf(Object.keys(TOLD.losses)),
     batch: whole(1, 512),
     l1: oneOf(DECAYS),
@@ -71,7 +76,7 @@ function firstState() {
         data: "circle", noise: 0, split: 50, seed: 1, features: ["x1", "x2"],
         layers: [{ size: 4, activation: "tanh" }, { size: 2, activation: "tanh" }],
         initialisation: "uniform", optimizer: "sgd", rate: 0.03, loss: "squared", batch: 10,
-        l1: 0, l2: 0, own: [],
+        schedule: "constant", span: 300, norm: "none", dropout: 0, l1: 0, l2: 0, own: [],
     };
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from chainc import ops
@@ -10,6 +12,7 @@ from chainc.ir.leaves import Input, Label, Slot
 from chainc.ir.types import TensorType, float32, named
 from chainrule.declare.leaves import constant, input, step_counter
 from chainrule.optim import Optimizer
+from chainrule.playgrounds.choices import SPAN
 from chainrule.playgrounds.kernels import BLOCK, WIDTH, Kernel
 
 RATE = "lr"  # as optimizers call it
@@ -55,3 +58,12 @@ def penalised() -> Kernel:
     is_weight = np.repeat([1, 0], [WIDTH * WIDTH, WIDTH]).astype(np.float32)
     pulled = input("l2") * parameters + input("l1") * ops.sign(parameters)
     return {"gradient": _of_blocks("gradient") + constant(is_weight) * pulled}
+
+
+def scheduled(schedule: Callable[[Node], Node]) -> Kernel:
+    """The rate of an update, and the number of those done.
+
+    The schedule is declared for `SPAN` steps; the page says how many there are.
+    """
+    rate, span, done = input(RATE), input("span"), input("done")
+    return {"rate": rate * schedule(done * (SPAN / span)), "done": done + 1}

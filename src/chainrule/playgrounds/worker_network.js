@@ -9,15 +9,23 @@ class Network {
         this.way = array(Object.keys(tables.initialisations).length);
         this.drawn = kernels.outputs("first_parameters").results;
         this.mask = array(all);
-        this.numbers = { lr: array(1), l1: array(1), l2: array(1) };
+        this.numbers = Object.fromEntries(
+            ["lr", "l1", "l2", "dropout", "span"].map((name) => [name, array(1)]),
+        );
+        this.rate = array(1);
         this.slots = Array.from({ length: 2 }, () => ({
             parameters: array(all), state1: array(all), state2: array(all), step: array(1, "int64"),
+            mean: array(DEEPEST * WIDTH), variance: array(DEEPEST * WIDTH),
+            draws: array(DEEPEST, "int64"), done: array(1),
         }));
         this.now = 0;  // which of the slots hold what is true
         this.layers = Array.from({ length: DEEPEST + 1 }, () => {
-            const z = array(most * WIDTH), values = array(most * WIDTH);
-            return { z, values, results: values, above: array(data.most * WIDTH) };
+            const looked = () => array(most * WIDTH), trained = () => array(data.most * WIDTH);
+            return {
+                z: looked(), values: looked(), normal: looked(), dropped: trained(), kept: trained(), above: trained(),
+            };
         });
+        this.sent = { dropped: array(data.most * WIDTH), normal: array(data.most * WIDTH) };
         this.error = array(data.most);
         this.gradient = array(all);
         this.spare = { signal: array(all), pulled: array(all) };
@@ -36,8 +44,10 @@ class Network {
         this.loss = state.loss === "logistic" && isClasses ? "logistic" : "squared";
         this.output = this.loss === "squared" && isClasses ? "tanh" : "linear";
         this.head = this.output === "tanh" ? "head_tanh" : `head_${this.loss}`;
-        this.numbers.lr[0] = state.rate;
-        for (const name of ["l1", "l2"]) this.numbers[name][0] = state[name];
+        const { training } = this.data, batches = Math.ceil(training / Math.max(1, Math.min(state.batch, training)));
+        const numbers = { lr: state.rate, l1: state.l1, l2: state.l2, dropout: state.dropout, span: state.span * batches };
+        for (const [name, number] of Object.entries(numbers)) this.numbers[name][0] = number;
+        this.rate[0] = state.rate;
         this.#draw();
         if (fresh) this.restart();
         this.#keepWhatIsThere();
@@ -59,6 +69,12 @@ class Network {
         this.mask.fill(0);
         this.forget();
         this.epoch = 0;
+        for (const { mean, variance, draws, done } of this.slots) {
+            mean.fill(0);
+            variance.fill(1);
+            draws.forEach((_, layer) => { draws[layer] = BigInt(this.state.seed) + (BigInt(layer + 1) << 40n); });
+            done[0] = 0;
+        }
     }
 
     // What the optimizer remembers.
@@ -97,8 +113,9 @@ class Network {
     }
 
     train() {
-        const { training } = this.data, batch = Math.min(this.state.batch, training);
-        for (let row = 0; row < training; row += batch) {
+        const { training } = this.data, least = this.state.norm === "batch" ? 2 : 1;
+        const batch = Math.min(Math.max(this.state.batch, least), training);
+        for (let row = 0; row + least <= training; row += batch) {
             run(this.calls[this.now], row, Math.min(batch, training - row));
             this.now = 1 - this.now;
         }
@@ -118,21 +135,26 @@ class Network {
         };
     }
 
-    activation(layer) {
-        return layer === this.depth ? this.output : this.state.layers[layer].activation;
+    // What batch normalisation remembers of a layer.
+    statistics(layer, slots) {
+        const [start, end] = [WIDTH * layer, WIDTH * (layer + 1)];
+        return { mean: slots.mean.subarray(start, end), variance: slots.variance.subarray(start, end) };
     }
 
     // What a layer reads, for rows of features.
-    entry(layer, x) {
-        return layer ? this.layers[layer - 1].values : x;
+    entry(layer, x, training = false) {
+        if (layer === 0) return x;
+        const { dropped, normal, values } = this.layers[layer - 1];
+        if (training && this.state.dropout) return dropped;
+        return this.state.norm === "batch" ? normal : values;
     }
 
     // The values of all layers.
     forward(x, rows) {
-        for (let layer = 0; layer <= this.depth; layer++) {
-            const inputs = { x: this.entry(layer, x), ...this.parts(layer) };
-            const name = `forward_${this.activation(layer)}`;
-            this.kernels.call(name, inputs, this.layers[layer], rows);
+        const last = { x: this.entry(this.depth, x), ...this.parts(this.depth) };
+        const output = [`forward_${this.output}`, last, { results: this.layers[this.depth].values }];
+        for (const [name, inputs, outputs] of [...wayForward(this, x, this.slots[this.now]), output]) {
+            this.kernels.call(name, inputs, outputs, rows);
         }
     }
 
@@ -160,7 +182,7 @@ class Network {
     // After `measure`: the gradients of its loss, layer by layer.
     differentiate(first, rows) {
         const given = { x: this.rows(first), target: this.data.target.subarray(first) };
-        for (const [name, inputs, outputs] of wayBack(this, this.gradient, given)) {
+        for (const [name, inputs, outputs] of wayBack(this, this.gradient, given, this.slots[this.now])) {
             this.kernels.call(name, inputs, outputs, rows);
         }
     }

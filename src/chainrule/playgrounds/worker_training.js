@@ -1,40 +1,76 @@
 // A step on the rows of a batch, as calls of functions: forward, backward, and the update.
-function wayForward(network, x, slots) {
-    return network.state.layers.map(({ activation }, layer) => [
-        `forward_${activation}`,
-        { x: network.entry(layer, x), ...network.parts(layer, slots.parameters) },
-        network.layers[layer],
-    ]);
+
+// The calls that give the values of all hidden layers; in training those `to` get what is counted.
+function wayForward(network, x, slots, to = null) {
+    const { state, layers } = network, calls = [];
+    state.layers.forEach(({ activation }, layer) => {
+        const made = layers[layer];
+        const inputs = { x: network.entry(layer, x, to !== null), ...network.parts(layer, slots.parameters) };
+        calls.push([`forward_${activation}`, inputs, { ...made, results: made.values }]);
+        if (state.norm === "batch") {
+            const given = { values: made.values, ...network.statistics(layer, slots) };
+            calls.push(to
+                ? ["normalised", given, { normal: made.normal, ...network.statistics(layer, to) }]
+                : ["normalised_after", given, { results: made.normal }]);
+        }
+        if (to && state.dropout) {
+            const values = state.norm === "batch" ? made.normal : made.values;
+            const at = (from) => ({ draw: from.draws.subarray(layer, layer + 1) });
+            calls.push(["dropped", { values, rate: network.numbers.dropout, ...at(slots) }, { ...made, ...at(to) }]);
+        }
+    });
+    return calls;
 }
 
-function wayBack(network, gradient, { x, target }, slots = network.slots[network.now]) {
+// Those that give all gradients; what is read of a row are its features and its target.
+function wayBack(network, gradient, { x, target }, slots, training = false) {
     const { depth, layers, error } = network, calls = [];
     const at = (layer) => network.parts(layer, slots.parameters);
     const results = (layer) => ({ ...network.parts(layer, gradient), x: layers[layer].above, error });
-    calls.push([network.head, { x: network.entry(depth, x), target, ...at(depth) }, results(depth)]);
+    const entry = (layer) => network.entry(layer, x, training);
+    calls.push([network.head, { x: entry(depth), target, ...at(depth) }, results(depth)]);
     for (let layer = depth - 1; layer >= 0; layer--) {
         const way = layer ? "backward" : "first", { z, values } = layers[layer];
-        const inputs = { x: network.entry(layer, x), z, values, above: layers[layer + 1].above, ...at(layer) };
+        const above = between(network, layer, slots, training, calls);
+        const inputs = { x: entry(layer), z, values, above, ...at(layer) };
         calls.push([`${way}_${network.state.layers[layer].activation}`, inputs, results(layer)]);
     }
     return calls;
 }
 
+// Back through what stands behind a layer: where its gradient is then.
+function between(network, layer, slots, training, calls) {
+    const { state, layers, sent } = network, { kept, values } = layers[layer];
+    let { above } = layers[layer + 1];
+    if (training && state.dropout) {
+        calls.push(["dropped_backward", { above, kept }, { results: sent.dropped }]);
+        above = sent.dropped;
+    }
+    if (state.norm !== "batch") return above;
+    const name = training ? "normalised_backward" : "normalised_after_backward";
+    calls.push([name, { values, above, ...network.statistics(layer, slots) }, { results: sent.normal }]);
+    return sent.normal;
+}
+
 // The calls of a step that reads one set of slots and writes the other.
 function batchOf(network, from, to) {
-    const { data, state, kernels, depth } = network, { signal, pulled } = network.spare;
+    const { data, state, kernels, depth, numbers, mask } = network, { signal, pulled } = network.spare;
     const rows = { x: data.inputs, target: data.target };
     const walked = new Map([[data.inputs, 4 * WIDTH], [data.target, 4]]);
-    const walks = [...wayForward(network, data.inputs, from), ...wayBack(network, signal, rows, from)]
+    const walks = [...wayForward(network, data.inputs, from, to), ...wayBack(network, signal, rows, from, true)]
         .map(([name, inputs, outputs]) => kernels.bound(name, inputs, outputs, 1, walked));
-    const isPulled = state.l1 > 0 || state.l2 > 0, blocks = depth + 1;
-    const given = { ...network.numbers, ...from, mask: network.mask };
-    const pull = kernels.bound("penalised", { ...given, gradient: signal }, { results: pulled }, blocks);
-    const update = kernels.bound(
-        `update_${state.optimizer}`, { ...given, gradient: isPulled ? pulled : signal },
-        { ...to, results: to.parameters }, blocks,
-    );
-    return { walks, calls: [...walks, ...(isPulled ? [pull] : []), update], rows: 0 };
+    const blocks = depth + 1, given = { ...numbers, ...from, mask, gradient: signal }, calls = [...walks];
+    const add = (name, outputs) => calls.push(kernels.bound(name, given, outputs, blocks));
+    if (state.l1 > 0 || state.l2 > 0) {
+        add("penalised", { results: pulled });
+        given.gradient = pulled;
+    }
+    if (state.schedule !== "constant") {
+        add(`scheduled_${state.schedule}`, { rate: network.rate, done: to.done });
+        given.lr = network.rate;
+    }
+    add(`update_${state.optimizer}`, { ...to, results: to.parameters });
+    return { walks, calls, rows: 0 };
 }
 
 function run(batch, row, rows) {

@@ -155,7 +155,7 @@ def test_spirals_are_learnt_and_the_address_brings_it_back(open_page: OpenPage, 
 
 
 def test_zeros_stay_alike_and_a_changed_weight_breaks_it(shared: Opened) -> None:
-    here = shared.choose("initialisation=zeros&layers=3sigmoid")
+    here = shared.choose("initialisation=zeros&layers=3sigmoid&batch=9")
     page = here.page
     here.step()
     here.step()
@@ -198,7 +198,8 @@ def test_an_example_is_followed_forward_and_backward(shared: Opened) -> None:
 
 def test_the_python_program_runs(shared: Opened, tmp_path: Path) -> None:
     fragment = "data=own&own=100_100_100,-100_100_-100,50_0_100,-50_0_-100&layers=3gelu&l1=0.001"
-    here = shared.choose(f"{fragment}&features=x1,sin2&loss=logistic&optimizer=nesterov")
+    more = "features=x1,sin2&loss=logistic&optimizer=nesterov&norm=batch&dropout=0.1&schedule=cycle"
+    here = shared.choose(f"{fragment}&{more}")
     here.page.click("#program-part summary")
     here.wait_for("#program", "run")
     source = here.text("#program").replace("epochs=200", "epochs=2")
