@@ -1,7 +1,13 @@
-"""Can a page be used without seeing it, and read by who sees little?"""
+"""Can a page be used without seeing it, and read by who sees little?
+
+`axe_findings` needs axe-core: `npm pack axe-core`, and the path of its `axe.min.js` in
+$CHAINRULE_AXE.
+"""
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -44,4 +50,20 @@ def named_controls(page: Page) -> list[tuple[str, str]]:
 def faint_text(page: Page) -> list[tuple[str, float]]:
     """What is written with a contrast of less than 4.5, and with which."""
     found: list[tuple[str, float]] = page.evaluate(_FAINT)
+    return found
+
+
+def axe_script() -> str | None:
+    """axe-core, if there is one on this machine."""
+    path = os.environ.get("CHAINRULE_AXE")
+    return Path(path).read_text("utf-8") if path else None
+
+
+def axe_findings(page: Page, script: str) -> list[str]:
+    """What axe-core finds wrong: the rule, and the elements."""
+    page.evaluate(script)
+    found: list[str] = page.evaluate(
+        "async () => (await axe.run(document, { resultTypes: ['violations'] })).violations"
+        ".map((each) => `${each.id}: ${each.nodes.map((node) => node.html.slice(0, 80))}`)"
+    )
     return found

@@ -61,8 +61,8 @@ class Picture {
 
     #neuron(layer, neuron) {
         const name = neuronName(this.state, layer, neuron);
-        const made = element("button", { type: "button", className: "neuron", id: `neuron-${layer}-${neuron}` }, element("canvas"));
-        made.setAttribute("aria-label", name);
+        const made = element("button", { type: "button", className: "neuron", id: `neuron-${layer}-${neuron}` },
+            element("canvas"), element("span", { className: "heard", textContent: `${name} ` }));
         made.setAttribute("aria-pressed", "false");
         made.dataset.told = "What this neuron answers over the plane. Press it for its weights.";
         made.addEventListener("click", () => this.choose([layer, neuron]));
@@ -153,7 +153,7 @@ class Picture {
         for (const old of this.net.querySelectorAll(".numbers")) old.remove();
         if (!example) return;
         const depth = this.state.layers.length, put = (box, kind, number) => {
-            box.append(element("span", { className: `numbers ${kind}`, textContent: short(number) }));
+            box.append(element("span", { className: `numbers ${kind}`, textContent: `${short(number)} ` }));
         };
         const sources = sourcesOf(this.state, 0);
         this.inputs.forEach((box, i) => put(box, "value", example.inputs[sources[i][0]]));

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from tests.accessibility import faint_text, named_controls
+from tests.accessibility import axe_findings, axe_script, faint_text, named_controls
 from tests.browser import OpenPage, Watch
 
 import chainrule as cr
@@ -328,6 +328,20 @@ def test_all_controls_are_named_reached_and_legible(shared: Opened) -> None:
     page.focus("#neuron-0-1")
     page.keyboard.press("Enter")
     assert here.text("#neuron-title") == "Layer 1, neuron 2"
+
+
+@pytest.mark.skipif(axe_script() is None, reason="needs axe-core in $CHAINRULE_AXE")
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (1280, True), (360, False)])
+def test_axe_finds_nothing(open_page: OpenPage, file: Path, width: int, dark: bool) -> None:
+    here = opened(open_page, file, "layers=2tanh", width=width, dark=dark)
+    script = axe_script()
+    assert script
+    here.page.click("#neuron-0-0")
+    here.page.check("#show-example")
+    for part in ("#data-part", "#program-part"):
+        here.page.click(f"{part} summary")
+    here.settle()
+    assert axe_findings(here.page, script) == []
 
 
 def test_the_file_is_small_and_inert(file: Path) -> None:
