@@ -7,15 +7,26 @@ function classOf(shares, row) {
     return part.indexOf(Math.max(...part));
 }
 
+// The cells of the table of what is taken for what, row by row.
+function makeConfusion() {
+    const cells = classes.map(() => classes.map(() => element("td")));
+    const head = element("tr", {}, element("td"), ...classes.map((name) => element("th", { textContent: name, scope: "col" })));
+    const rows = cells.map((row, i) => element("tr", {}, element("th", { textContent: classes[i], scope: "row" }), ...row));
+    field("confusion").append(element("table", {}, head, ...rows));
+    return cells;
+}
+
 function showConfusion({ tested }) {
     const truth = TOLD.lesson.truth, counts = classes.map(() => classes.map(() => 0));
     truth.forEach((label, row) => { counts[label][classOf(tested, row)] += 1; });
     const right = counts.reduce((sum, row, i) => sum + row[i], 0);
     field("accuracy").textContent = truth.length ? `${(100 * right / truth.length).toFixed(1)} %` : "–";
-    const head = element("tr", {}, element("td"), ...classes.map((name) => element("th", { textContent: name, scope: "col" })));
-    const rows = counts.map((row, i) => element("tr", {}, element("th", { textContent: classes[i], scope: "row" }),
-        ...row.map((count, j) => element("td", { textContent: count || "·", className: i === j ? "right" : count ? "wrong" : "" }))));
-    field("confusion").replaceChildren(element("table", {}, head, ...rows));
+    counts.forEach((row, i) => row.forEach((count, j) => {
+        const cell = confusion[i][j], text = String(count || "·");
+        if (cell.textContent === text) return;
+        cell.textContent = text;
+        cell.className = i === j ? "right" : count ? "wrong" : "";
+    }));
 }
 
 function showAnswer(found) {
@@ -53,4 +64,5 @@ if (TOLD.lesson.grid) {
 field("try-part").hidden = !TOLD.lesson.size && !TOLD.lesson.grid;
 field("confusion-part").hidden = false;
 addFact("accuracy", "Test accuracy");
+const confusion = makeConfusion();
 parts.push({ show: showConfusion });

@@ -12,9 +12,9 @@ function showPlane(surface, points) {
     const canvas = field("plane"), context = canvas.getContext("2d"), { width, grid, reach } = TOLD.lesson;
     const image = new ImageData(grid, grid), page = isDark() ? 30 : 255;
     for (let i = 0; i < grid * grid; i++) {
-        const shares = width === 1 ? [1 - surface[i], surface[i]] : surface.subarray(width * i, width * (i + 1));
         for (let k = 0; k < 3; k++) {
-            const mixed = shares.reduce((sum, share, label) => sum + share * shade(label)[k], 0);
+            let mixed = width === 1 ? (1 - surface[i]) * COLOURS[0][k] + surface[i] * COLOURS[1][k] : 0;
+            for (let label = 0; label < width && width > 1; label++) mixed += surface[width * i + label] * shade(label)[k];
             image.data[4 * i + k] = 0.6 * mixed + 0.4 * page;
         }
         image.data[4 * i + 3] = 255;
@@ -22,13 +22,19 @@ function showPlane(surface, points) {
     const small = new OffscreenCanvas(grid, grid);
     small.getContext("2d").putImageData(image, 0, 0);
     context.drawImage(small, 0, 0, canvas.width, canvas.height);
-    for (const [x, y, label] of points) {
+    const placed = ([x, y]) => [(x - reach[0]) / (reach[1] - reach[0]) * canvas.width, (reach[3] - y) / (reach[3] - reach[2]) * canvas.height];
+    context.strokeStyle = isDark() ? "#14171b" : "#ffffff";
+    for (const label of [...classes.keys()].reverse()) {
         context.beginPath();
-        context.arc((x - reach[0]) / (reach[1] - reach[0]) * canvas.width, (reach[3] - y) / (reach[3] - reach[2]) * canvas.height, 3.2, 0, 7);
+        for (const point of points) {
+            if (point[2] !== label) continue;
+            const [u, v] = placed(point);
+            context.moveTo(u + 3.2, v);
+            context.arc(u, v, 3.2, 0, 7);
+        }
         context.fillStyle = `rgb(${shade(label).join(",")})`;
-        context.strokeStyle = isDark() ? "#14171b" : "#ffffff";
-        context.fill();
         context.stroke();
+        context.fill();
     }
 }
 
