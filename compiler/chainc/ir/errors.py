@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import warnings
 from dataclasses import field
@@ -77,9 +78,15 @@ def user_frame() -> FrameType | None:
 
 def _is_ours(frame: FrameType) -> bool:
     """Our own code, or what `dataclass` generated."""
-    package = frame.f_globals.get("__name__", "").split(".")[0]
-    generated = frame.f_code.co_filename == "<string>" and frame.f_code.co_name == "__init__"
-    return package in PACKAGES or generated
+    if _is_our_module(frame.f_globals.get("__name__", "")):
+        return True
+    return frame.f_code.co_filename == "<string>" and frame.f_code.co_name == "__init__"
+
+
+@functools.cache
+def _is_our_module(name: str) -> bool:
+    """Asked for every frame between a node and the line of the user that makes it."""
+    return name.partition(".")[0] in PACKAGES
 
 
 def user_location() -> Location | None:

@@ -80,7 +80,7 @@ def graph_of(
     _check_baked(declared, bake_in)
     number_equal_names(declared.leaves("state"))
     graph = resolve(with_own_streams(declared), mode)
-    if mode == "train" and isinstance(what, TakesTurns):
+    if mode == "train" and isinstance(what, TakesTurns) and what.turns:
         graph = _in_turn(graph, what.turns)
     _refuse_shared(graph)
     if mode == "infer":

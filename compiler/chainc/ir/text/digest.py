@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Sequence
 from dataclasses import field
 
 from chainc.dataclass import dataclass
@@ -33,10 +34,14 @@ class Digest:
 
     Attributes:
         constants: their arrays, by the digest of their bytes.
+        known: what was written of ops and of the bodies of loops, which nodes share, by identity.
+        shown: the names of what is written of an op, by its class.
     """
 
     lines: list[str] = field(default_factory=list)
     constants: dict[str, Array] = field(default_factory=dict)
+    known: dict[int, str] = field(default_factory=dict)
+    shown: dict[type[Op], Sequence[str]] = field(default_factory=dict)
 
     def add(self, graph: Graph) -> None:
         """Write down one more graph.
@@ -59,11 +64,18 @@ class Digest:
         return "\n".join(self.lines)
 
     def _op(self, op: Op) -> str:
+        found = self.known.get(id(op))
+        if found is None:
+            found = self.known[id(op)] = self._written(op)
+        return found
+
+    def _written(self, op: Op) -> str:
         kind = type(op)
         if not kind.__module__.startswith(OURS):
             raise UnknownMeaningError(kind.__name__)
-        fields = [f for f in dataclasses.fields(op) if f.repr]
-        values = ",".join(self._value(getattr(op, each.name)) for each in fields)
+        if kind not in self.shown:
+            self.shown[kind] = [each.name for each in dataclasses.fields(op) if each.repr]
+        values = ",".join(self._value(getattr(op, name)) for name in self.shown[kind])
         return f"{kind.__name__}({values})"
 
     def _value(self, value: object) -> str:
@@ -81,11 +93,12 @@ class Digest:
             case Op():
                 return self._op(value)
             case Graph():
-                start = len(self.lines)
-                self.add(value)
-                inner = self.lines[start:]
-                del self.lines[start:]
-                return f"{{{';'.join(inner)}}}"
+                if id(value) not in self.known:
+                    start = len(self.lines)
+                    self.add(value)
+                    self.known[id(value)] = f"{{{';'.join(self.lines[start:])}}}"
+                    del self.lines[start:]
+                return self.known[id(value)]
         raise UnknownMeaningError(type(value).__name__)
 
     def _constant(self, array: Array) -> str:

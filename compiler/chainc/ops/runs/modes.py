@@ -204,6 +204,8 @@ def resolve(graph: Graph, mode: Mode, *, marked: bool = False) -> Graph:
     """
     form = MODES.index(mode)
     graph = with_bodies(graph, lambda body: resolve(body, mode, marked=marked))
+    if not any(isinstance(node.op, ByMode | Updating) for node in graph.nodes):
+        return graph
 
     def choose(node: Node, inputs: tuple[Node, ...]) -> Node:
         if not isinstance(node.op, ByMode):
