@@ -63,7 +63,8 @@ def characters(path: Path) -> Path:
 def ring(path: Path) -> Path:
     """Two networks against each other, about eight heaps of points on a circle."""
     real = cr.input("real", ("batch", 2))
-    generator, discriminator = nn.MLP(2, 32, 32, 2), nn.MLP(2, 32, 32, 1)
+    generator = nn.MLP(2, 32, 32, 2, name="generator")
+    discriminator = nn.MLP(2, 32, 32, 1, name="discriminator")
     fake = generator(cr.normal(("batch", 2)))
     of_real = discriminator(real)
     told = losses.gan.discriminator(of_real, discriminator(cr.stop_gradient(fake)))
