@@ -113,6 +113,7 @@ class Picture {
                 const middle = (x + u) / 2, path = `M${x} ${y}C${middle} ${y} ${middle} ${v} ${u} ${v}`;
                 const line = document.createElementNS(SVG, "path"), touch = document.createElementNS(SVG, "path");
                 line.setAttribute("d", path);
+                line.setAttribute("class", "link");
                 touch.setAttribute("d", path);
                 touch.setAttribute("class", "touch");
                 touch.addEventListener("click", () => this.choose([layer, to], from));
