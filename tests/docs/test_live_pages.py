@@ -24,7 +24,6 @@ def tried(path: Path) -> str:
 def test_lectures_and_pages_lead_to_each_other(page: str) -> None:
     named = set(LECTURE.findall(TEXTS[DOCS / f"{page}.md"]))
     leading = {path.stem for path in TEXTS if f"](../{page}.md" in tried(path)}
-    named -= {"imbalance"}  # there the table of errors is explained, and nothing is trained
     assert len(named) > 4
     assert named - leading == ({"hidden_layers"} if page == "lessons" else set())
     assert leading - named <= {"seeing"}

@@ -124,6 +124,25 @@ def test_any_text_is_taken_and_no_more_of_it_than_there_is_room_for(page: Page) 
     assert [each for each in named_controls(page) if not each[1].strip()] == []
 
 
+def test_no_text_does_harm(page: Page) -> None:
+    """Halves of characters, letters of any script, none at all: as codes, for a browser's text."""
+    random = np.random.default_rng(0)
+    plain = np.frombuffer("the cat\n\0<&\"'".encode("utf-16-le"), np.uint16)
+    strange = np.array([0xD800, 0xDC00, 0xFEFF, 0x202E, 0x2028, 0xFFFF, 0x5D0, 0xE9], np.uint16)
+    texts = [random.choice(np.concatenate([plain, strange]), size).tolist() for size in range(30)]
+    page.evaluate(
+        """(texts) => texts.forEach((codes) => {
+            field("prompt").value = String.fromCharCode(...codes);
+            look();
+        })""",
+        texts,
+    )
+    page.fill("#prompt", "the ")
+    settle(page)
+    assert page.text_content("#given") == "the "
+    assert page.inner_text("#message") == ""
+
+
 def test_what_does_not_fit_is_refused(
     model: nn.Module, training: cr.Training, tmp_path: Path
 ) -> None:
