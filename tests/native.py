@@ -121,7 +121,7 @@ def positions(
     axis, lanes, gap = buffer.panels.axis, buffer.panels.lanes, buffer.panels.gap
     others = [n for position, n in enumerate(full) if position != axis]
     flat = np.zeros(shape, np.int64)
-    for position in range(len(shape)):
+    for position in buffer.panels.order or range(len(shape)):
         if position != axis:
             flat = flat * full[position] + index[position]
     panel_rows = int(np.prod(others)) + gap

@@ -16,7 +16,8 @@ class Panels:
     """One axis in panels of `lanes` elements.
 
     A panel holds, for all other axes in row-major order, its lanes side by side. `gap` unused
-    rows between panels keep them out of each other's cache sets.
+    rows between panels keep them out of each other's cache sets. `order` has the other axes as
+    they lie, outermost first, where that is not their own order.
 
     [K, N] along axis 1, lanes 16:  element (k, n) at (n // 16)·16·(K + gap) + 16·k + n mod 16
     """
@@ -24,6 +25,7 @@ class Panels:
     axis: int
     lanes: int
     gap: int = 0
+    order: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -133,7 +133,10 @@ def partition(
         depth = -(-depth // roles.lanes)
     width = -(-roles.lanes * roles.dtype.itemsize // frame.machine.vector_bytes)
     steady = len(roles.inner) > 1
-    work = TiledArea(rows, _vectors(roles, stretches), depth, width, steady)
+    times = math.prod(axis.most for axis in roles.outer)
+    dealt_out = all(axis.most < ENOUGH_PARTS for axis in roles.outer)
+    vectors = _vectors(roles, stretches)
+    work = TiledArea(rows, vectors, depth, width, steady, times, dealt_out)
     tiles = tiling(frame.machine, work)
     block = _block(frame.machine, factors, roles, tiles, stretches)
     return Partition(roles, tiles, stretches, block)

@@ -19,6 +19,7 @@ LOAD_WEIGHT = 0.1  # of a load that hides behind arithmetic: fewer of them are b
 TILE_OVERHEAD = 40.0  # cycles around a tile's reduction
 SUM_COST = 150.0  # cycles worth spending to have one sum less in the tiles to compile
 IMBALANCE_WEIGHT = 0.15  # how much two threads count against one
+MOST_TIMES = 4  # that count: where tiles run often, code is worth less, and yet something
 MOST_VECTORS = 8
 
 
@@ -147,6 +148,8 @@ class TiledArea:
         depth: steps of the reduction.
         width: registers that make one vector.
         steady: several axes are summed over, in the order in which vectors lie.
+        times: how often all of it is gone through.
+        dealt_out: are groups of columns what two threads share?
     """
 
     rows: Sequence[tuple[int, int]]
@@ -154,6 +157,8 @@ class TiledArea:
     depth: int
     width: int = 1
     steady: bool = False
+    times: int = 1
+    dealt_out: bool = True
 
 
 def tiling(machine: Machine, work: TiledArea) -> Tiling:
@@ -171,7 +176,8 @@ def tiling(machine: Machine, work: TiledArea) -> Tiling:
     for first in range(1, min(work.vectors, max(heights)) + 1):
         rest = work.vectors % first
         widths = (first, *cover(rest, first, cost, code))
-        total = covered(work.vectors, widths, cost) * _imbalance(work.vectors, first)
+        total = covered(work.vectors, widths, cost)
+        total *= _imbalance(work.vectors, first) if work.dealt_out else 1
         candidates.append((total + sum(map(code, widths)), widths))
     return Tiling(min(candidates)[1], heights)
 
@@ -209,7 +215,8 @@ def _tile_cost(machine: Machine, work: TiledArea, wide: int) -> Cost:
     def cost(size: int) -> float:
         step = cycles(machine, size, wide, work.depth, work.width, steady=work.steady)
         reduction = work.depth * step
-        return reduction + TILE_OVERHEAD + size * wide * work.width
+        once = reduction + TILE_OVERHEAD + size * wide * work.width
+        return min(work.times, MOST_TIMES) * once
 
     return cost
 

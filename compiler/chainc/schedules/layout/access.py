@@ -26,7 +26,7 @@ from chainc.ir.movements import (
 )
 from chainc.ir.types import Dim, Shape, Size, bind, coefficient_of, names_of, product, static
 from chainc.loops.values import Address, Affine, Bound, Parameter, Rows
-from chainc.lowering.views import Buffer, View
+from chainc.lowering.views import Buffer, Panels, View
 
 
 class UnboundError(Exception):
@@ -169,17 +169,22 @@ def whole(buffer: Buffer, parameter: Parameter, capacity: Capacity) -> Access:
     panels = buffer.panels
     if panels is None:
         return Access(parameter, buffer.type.shape, row_major(shape))
-    others = [n if axis != panels.axis else 1 for axis, n in enumerate(shape)]
-    strides = [stride * panels.lanes for stride in row_major(others)]
-    strides[panels.axis] = 1
     return Access(
         parameter,
         buffer.type.shape,
-        tuple(strides),
+        _within_panel(panels, shape),
         panels=panels.axis,
         lanes=panels.lanes,
         panel_stride=_panel_size(buffer, shape),
     )
+
+
+def _within_panel(panels: Panels, shape: Sequence[int]) -> tuple[int, ...]:
+    """Strides in a panel, in which the axes lie in an order of their own."""
+    order = panels.order or [axis for axis in range(len(shape)) if axis != panels.axis]
+    steps = row_major([*(shape[axis] for axis in order), panels.lanes])
+    strides = dict(zip((*order, panels.axis), steps, strict=True))
+    return tuple(strides[axis] for axis in range(len(shape)))
 
 
 def row_major(shape: Sequence[int]) -> tuple[int, ...]:

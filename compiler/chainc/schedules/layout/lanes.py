@@ -29,7 +29,7 @@ Place = tuple[Buffer, int]  # an axis of a buffer
 
 def lane_axes(program: Program, machine: Machine) -> Mapping[Buffer, int]:
     """For each buffer that contractions read or write, or that is computed from such, an axis."""
-    choice = _Choice(machine, _neighbours(program))
+    choice = _Choice(machine, neighbours(program))
     roots = [kernel.root for kernel in program.body]
     contractions = [root for root in roots if isinstance(root, Contraction)]
     sliding = [root for root in contractions if _slides(root)]
@@ -140,10 +140,12 @@ def _slides(root: Contraction) -> bool:
 
 
 def _letter_beside_windows(root: Contraction, machine: Machine) -> str:
-    """Best one that no window has and that fills vectors, if any lies whole in what is read."""
+    """Best one that no image has and that fills vectors, if any lies whole in what is read."""
     factors = list(zip(root.letters[:2], root.reads[:2], strict=True))
-    apart = {letter for letters, view in factors if not _slid(view) for letter in letters}
-    within = {letter for letters, view in factors if _slid(view) for letter in letters}
+    slid = [letters for letters, view in factors if _slid(view)]
+    together = [letters for letters, _ in factors if _stay_together(letters[-2:], root.letters)]
+    within = set().union(*(slid or together))
+    apart = {letter for letters, _ in factors for letter in letters} - within
     lanes = machine.lanes(root.factor_type)
 
     def lies_whole(letter: str) -> bool:
@@ -156,13 +158,13 @@ def _letter_beside_windows(root: Contraction, machine: Machine) -> str:
         extent = root.extents[letter]
         assert isinstance(extent, int)
         filled = extent / (-(-extent // lanes) * lanes)
-        return filled * WORTH_PANELS > 1, letter in apart - within, filled
+        return filled * WORTH_PANELS > 1, letter in apart, filled
 
     fitting = [letter for letter in root.letters[2] if lies_whole(letter)]
     return max(fitting, key=worth, default="")
 
 
-def _neighbours(program: Program) -> Mapping[Place, Sequence[Place]]:
+def neighbours(program: Program) -> Mapping[Place, Sequence[Place]]:
     """Axes of buffers along which kernels go in one loop."""
     found: dict[Place, list[Place]] = {}
     for kernel in program.body:

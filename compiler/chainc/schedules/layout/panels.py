@@ -22,6 +22,7 @@ from chainc.lowering.views import Buffer, Panels, View
 from chainc.schedules.layout.access import Capacity
 from chainc.schedules.layout.lanes import WORTH_PANELS, lane_axes, vector_letter
 from chainc.schedules.layout.machine import Machine
+from chainc.schedules.layout.orders import tap_orders
 
 CACHE_SETS_BYTES = 4096  # addresses so far apart share a set of the first-level cache
 
@@ -57,11 +58,12 @@ def _chosen(
 ) -> Mapping[Buffer, Panels]:
     """Panels along the axes that hold lanes, wherever all uses of a buffer can do with them."""
     axes = lane_axes(program, machine)
+    orders = tap_orders(program, axes)
     refused = {*_refused(program, axes), *_private(program)}
     found: dict[Buffer, Panels] = {}
     for buffer, axis in axes.items():
         if buffer not in refused and _worth_panels(buffer, axis, machine):
-            found[buffer] = panels(buffer, axis, machine, capacity)
+            found[buffer] = panels(buffer, axis, machine, capacity, orders.get(buffer, ()))
     for buffer in (*program.states, *program.inputs):
         if buffer.key in given:
             found.pop(buffer, None)
@@ -144,14 +146,16 @@ def _copies_whole(copy: Copy, axis: int | None) -> bool:
     return copy.out.type.shape[axis] == copy.operands[0].type.shape[axis]
 
 
-def panels(buffer: Buffer, axis: int, machine: Machine, capacity: Capacity) -> Panels:
+def panels(
+    buffer: Buffer, axis: int, machine: Machine, capacity: Capacity, order: tuple[int, ...] = ()
+) -> Panels:
     """Panels along an axis, kept apart where they would meet in the same cache sets."""
     lanes = machine.lanes(buffer.type.dtype)
     rows = 1
     for position, extent in enumerate(capacity.shape(buffer.type.shape)):
         rows *= extent if position != axis else 1
     conflict = rows * lanes * buffer.type.dtype.itemsize % CACHE_SETS_BYTES == 0
-    return Panels(axis, lanes, gap=1 if conflict else 0)
+    return Panels(axis, lanes, 1 if conflict else 0, order)
 
 
 def _of(kernel: Kernel, wanted: Callable[[DType], bool]) -> Sequence[Buffer]:
@@ -171,7 +175,8 @@ def _converted(body: Sequence[Kernel], machine: Machine, capacity: Capacity) -> 
             if (buffer, axis) not in copies:
                 name = f"{buffer.name}_by_axis_{axis}"
                 copy = Buffer(name, buffer.type, cotangent=buffer.cotangent)
-                copy = replace(copy, panels=panels(copy, axis, machine, capacity))
+                order = _turned(buffer, axis)
+                copy = replace(copy, panels=panels(copy, axis, machine, capacity, order))
                 copies[buffer, axis] = copy
                 original = View(buffer, buffer.type)
                 yield Copy(copy, (original,), origin=kernel.origin, node=kernel.root.node)
@@ -179,6 +184,13 @@ def _converted(body: Sequence[Kernel], machine: Machine, capacity: Capacity) -> 
         yield kernel
         for out in kernel.outs:
             copies = {key: copy for key, copy in copies.items() if key[0] is not out}
+
+
+def _turned(buffer: Buffer, axis: int) -> tuple[int, ...]:
+    """The order of axes where those in panels take each other's place."""
+    if buffer.panels is None:
+        return ()
+    return tuple(buffer.panels.axis if other == axis else other for other in buffer.panels.order)
 
 
 def _misfits(kernel: Kernel, machine: Machine) -> Iterator[tuple[View, int]]:

@@ -67,8 +67,8 @@ def stored(of: Buffer, rows: int = 1) -> Integers:
 
 LAYOUTS = pytest.mark.parametrize(
     "panels",
-    [None, *(Panels(axis, 4, gap) for axis in range(3) for gap in (0, 1))],
-    ids=lambda panels: "plain" if panels is None else f"axis{panels.axis}-gap{panels.gap}",
+    [None, *(Panels(axis, 4, gap) for axis in range(3) for gap in (0, 1)), Panels(0, 4, 1, (2, 1))],
+    ids=str,
 )
 
 

@@ -10,7 +10,7 @@ from chainc.ir import Graph, Node
 from chainc.ir.leaves import Slot
 from chainc.ir.types import coefficient_of
 from chainc.lowering.grouping import group
-from chainc.lowering.kernels import Copy
+from chainc.lowering.kernels import Contraction, Copy
 from chainc.lowering.lower import lower
 from chainc.lowering.program import Program
 from chainc.lowering.views import Buffer
@@ -121,6 +121,16 @@ def test_a_kernel_of_one_tap_does_as_its_neighbours() -> None:
     program = laid_out(cr.sum(cr.square(y)))
     found = {buffer.key: buffer.panels for buffer in program.states}
     assert [panels is not None and panels.axis for panels in found.values()] == [OUT, OUT]
+
+
+@pytest.mark.parametrize("channels", [20, 24])
+def test_images_of_a_known_number_hold_lanes_along_their_channels_too(channels: int) -> None:
+    """However well the axes that a kernel of one tap has in common would fill vectors."""
+    y = convolved(cr.parameter("x", (8, 16, 16, 16), 0.1), "w", channels, taps=1)
+    roots = [kernel.root for kernel in laid_out(cr.sum(cr.exp(y), axis=0)).body]
+    (result,) = (root.out for root in roots if isinstance(root, Contraction))
+    assert result.panels is not None
+    assert result.panels.axis == CHANNELS
 
 
 def test_few_channels_stay_row_major() -> None:

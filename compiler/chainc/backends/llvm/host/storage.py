@@ -108,7 +108,10 @@ class _Planner:
 
 def _layout(buffer: Buffer) -> str:
     panels = buffer.panels
-    return "row-major" if panels is None else f"panels of {panels.lanes}, axis {panels.axis}"
+    if panels is None:
+        return "row-major"
+    inside = f", [{', '.join(map(str, panels.order))}] inside" if panels.order else ""
+    return f"panels of {panels.lanes}, axis {panels.axis}{inside}"
 
 
 def _others(buffer: Buffer, program: Program) -> tuple[str, ...]:

@@ -268,7 +268,9 @@ def _layout(buffer: Buffer, stored_bytes: int) -> str:
     axis, lanes = buffer.panels.axis, buffer.panels.lanes
     panels = -(-shape[axis] // lanes)
     each = stored_bytes // (panels * buffer.type.dtype.itemsize)
-    return f"{size}, panels of {lanes} along axis {axis}, {each} elements each"
+    order = buffer.panels.order
+    inside = f", in which lie the axes {', '.join(map(str, order))}" if order else ""
+    return f"{size}, panels of {lanes} along axis {axis}, {each} elements each{inside}"
 
 
 def _enumerated(interface: Interface, kind: str, names: Sequence[str], count: str) -> Iterator[str]:
