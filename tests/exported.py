@@ -6,6 +6,7 @@ import ctypes
 import re
 import shutil
 import struct
+import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 import chainrule as cr
+from chainc.backends.c.file import FLAGS
 from chainc.ir.types import Array
 from chainrule import losses, metrics, nn, optim
 
@@ -50,17 +52,29 @@ class Exported:
         return b"".join(state[name].tobytes() for name in names) + struct.pack("<2f", lr, 0.9)
 
 
-def exported_digits(folder: Path) -> Exported:
-    """64-32-10 with momentum, a metric, and a prediction."""
+def exported_digits(folder: Path, target: str = "llvm") -> Exported:
+    """64-32-10 with momentum, a metric, and a prediction; of C source the library is built here."""
     x, y = cr.input("x", ("batch", 64)), cr.input("y", ("batch",), dtype="int32")
     model = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
     logits = model(x)
     step = optim.SGD(lr=0.1, momentum=0.9).minimize(losses.cross_entropy(logits, y))
     measured = {"accuracy": metrics.accuracy(logits, y)}
     declared = cr.training(step, epochs=EPOCHS, batch_size=BATCH, seed=SEED, metrics=measured)
-    program = cr.compile(declared, target="llvm")
-    program.export(folder, name="digits", predict=logits, processor="native")
+    program = cr.compile(declared)
+    processor = "native" if target == "llvm" else None
+    made = cr.compile(declared, target=target)
+    made.export(folder, name="digits", predict=logits, processor=processor)
+    if target == "c":
+        build(folder, "digits.c", "-shared", "-fPIC", "-o", "libdigits.so")
     return Exported(program, logits, folder)
+
+
+def build(folder: Path, *words: str) -> None:
+    """By the C compiler that is there, which has nothing to complain of."""
+    flags = ["-O0" if flag == "-O2" else flag for flag in FLAGS]  # it is compiled, not timed
+    strict = ("-Wall", "-Wextra", "-Werror", "-Wno-psabi")
+    assert CC is not None
+    subprocess.run([CC, *flags, *strict, *words, "-lm"], cwd=folder, check=True)
 
 
 def data(rows: int = ROWS, seed: int = 0) -> dict[str, Array]:

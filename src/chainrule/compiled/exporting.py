@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from chainc import driver, ir
+from chainc.backends.llvm.c_programs.target import CTarget
 from chainc.backends.llvm.processors.by_name import FAT, PORTABLE, processor_named
 from chainc.backends.llvm.processors.processor import Processor
 from chainc.backends.llvm.wasm.target import WasmTarget
@@ -16,6 +17,8 @@ from chainc.backends.standalone.artifacts import (
     fat_artifacts,
     fat_function_artifacts,
     function_artifacts,
+    function_source_artifacts,
+    source_artifacts,
 )
 from chainc.backends.standalone.function_library import WantedFunction
 from chainc.backends.standalone.library import Wanted
@@ -30,7 +33,7 @@ from chainc.ir import Node, describe
 from chainc.ir.binding import bind_graph
 from chainc.ir.errors import ExportError, GraphError, InputError
 from chainc.ir.leaves import Input, initial_graph
-from chainc.ir.types import Array, Size, named
+from chainc.ir.types import Array, Size, TensorType, int64, named
 from chainc.lowering.lower import lower
 from chainc.lowering.program import Program, TrainingLoop
 from chainc.passes import pipeline
@@ -39,6 +42,7 @@ from chainrule.declare.graphs import graph_of
 from chainrule.steps.loop import Training
 from chainrule.writing.atomic import write_atomically
 
+SEED = Input("seed", TensorType((), int64))
 Files = Callable[[Wanted], Mapping[str, bytes]]
 FunctionFiles = Callable[[WantedFunction], Mapping[str, bytes]]
 
@@ -79,6 +83,9 @@ def files_for(target: Target, processor: str | None) -> Files:
     Raises:
         InputError: there is no such processor, or a browser is asked for.
     """
+    if isinstance(target, CTarget):
+        _refuse_processor(processor)
+        return source_artifacts
     if _is_fat(target, processor):
         return fat_artifacts
     if isinstance(target, WasmTarget) and processor == PORTABLE:
@@ -89,6 +96,9 @@ def files_for(target: Target, processor: str | None) -> Files:
 
 def files_for_function(target: Target, processor: str | None) -> FunctionFiles:
     """The same of a function."""
+    if isinstance(target, CTarget):
+        _refuse_processor(processor)
+        return function_source_artifacts
     if _is_fat(target, processor):
         return fat_function_artifacts
     if isinstance(target, WasmTarget) and processor == PORTABLE:
@@ -97,6 +107,20 @@ def files_for_function(target: Target, processor: str | None) -> FunctionFiles:
     if chosen is None:
         return web_function_artifacts
     return lambda wanted: function_artifacts(wanted, chosen)
+
+
+def _refuse_processor(name: object) -> None:
+    """Of C source, which is for whatever it is built for.
+
+    Raises:
+        InputError: a processor is named.
+    """
+    if name is not None:
+        raise InputError(
+            f'export: a program of target "c" is source, which is not for the processor {name!r}',
+            hint="leave processor out, and tell the C compiler what to build it for, such as "
+            '-march=native; or compile for target "llvm"',
+        )
 
 
 def _is_fat(target: Target, processor: object) -> bool:
@@ -131,9 +155,9 @@ def export_function(
 
 
 def _initial(slots: Sequence[Node]) -> Program:
-    """Every slot's first value as its update."""
-    values = initial_graph(slots).outputs
-    return lower(ir.Graph((), dict(zip(slots, values, strict=True))))
+    """Every slot's first value as its update; the seed, which they follow from, is there."""
+    first = zip(slots, initial_graph(slots).outputs, strict=True)
+    return lower(ir.Graph((), {slot: value for slot, value in first if value.op != SEED}))
 
 
 def _defaults(graph: ir.Graph) -> Mapping[str, float | int]:

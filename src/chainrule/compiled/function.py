@@ -166,7 +166,7 @@ class Function(Compiled, Generic[R]):
         `NAME.o` and a library hold machine code that takes no memory and calls no other library;
         `NAME.h` says what they offer: `NAME_init` once, then `NAME_call` with the inputs, the
         number of rows, and where the results go. A function of target "wasm" becomes modules for
-        browsers, and `NAME.js`, which calls them.
+        browsers, and `NAME.js`, which calls them; one of target "c" becomes `NAME.c`.
 
         Args:
             folder: made if it does not exist; files of these names are replaced.

@@ -312,7 +312,8 @@ class TrainingProgram(Compiled):
         `NAME.h` says what they offer, and `main.c` trains with them on a data file. With
         processor="native" a run leaves the same bits as one of target "llvm". A program of target
         "wasm" becomes modules for browsers, `NAME.js`, which calls them, and a page that trains;
-        with processor="portable" the script and the one module for every browser alone.
+        with processor="portable" the script and the one module for every browser alone. One of
+        target "c" becomes `NAME.c`, for a C compiler of one's own, with the same header.
 
         Args:
             folder: made if it does not exist; files of these names are replaced.
@@ -320,7 +321,8 @@ class TrainingProgram(Compiled):
             predict: a node with a result for each row, such as the logits, to be computed from
                 the parameters.
             processor: "portable", or None, for any x86-64 with AVX2 and FMA under Linux, "native"
-                for this one, or another by its name, such as "aarch64" or "cortex-m4".
+                for this one, or another by its name, such as "aarch64" or "cortex-m4". Source in C
+                is for none.
 
         Returns:
             The files' paths.

@@ -119,7 +119,9 @@ def test_a_function_has_the_bits_of_machine_code() -> None:
 @pytest.mark.usefixtures("quickly")
 def test_an_index_out_of_range_is_refused() -> None:
     table, index = cr.input("table", (3, 2)), cr.input("i", ("batch",), dtype="int32")
+    table = table + cr.parameter("arena", (3, 2), 0.0)  # names of what routines are given
     function = cr.compile(cr.take(table, index), target="c")
+    function = function.bind(function.initial_state())
     values = np.ones((3, 2), np.float32)
     assert np.array_equal(
         np.asarray(function(table=values, i=np.array([2, 0], np.int32))).shape, (2, 2)

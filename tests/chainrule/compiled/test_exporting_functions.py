@@ -6,12 +6,12 @@ import ctypes
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.exported import BAD_ARENA, BAD_ARGUMENT, BAD_INDEX, CC, OK
+from tests.exported import BAD_ARENA, BAD_ARGUMENT, BAD_INDEX, CC, OK, build
 
 import chainrule as cr
 from chainc.ir.errors import GraphError, InputError, StateError
@@ -57,11 +57,28 @@ def _passed(value: Numbers | int | None) -> object:
     return value if value is None else ctypes.c_int64(value)
 
 
-def exported(
-    function: cr.Function[Numbers] | cr.Function[tuple[Numbers, ...]], folder: Path, rows: int = 256
-) -> Library:
-    function.export(folder, name="net", rows=rows, processor=NATIVE)
-    return Library(folder, "net")
+Exports = Callable[..., Library]
+
+
+@pytest.fixture(params=["llvm", pytest.param("c", marks=pytest.mark.nightly)])
+def exported(request: pytest.FixtureRequest) -> Exports:
+    """Exports a function as machine code, or as C source that is built here, and loads it."""
+
+    def export(
+        function: cr.Function[Numbers] | cr.Function[tuple[Numbers, ...]],
+        folder: Path,
+        rows: int = 256,
+    ) -> Library:
+        if request.param == "llvm":
+            function.export(folder, name="net", rows=rows, processor=NATIVE)
+            return Library(folder, "net")
+        made = cr.compile(function._declared, target="c")
+        made = made.bind(function.state) if made.slots else made
+        made.export(folder, name="net", rows=rows)
+        build(folder, "net.c", "-shared", "-fPIC", "-o", "libnet.so")
+        return Library(folder, "net")
+
+    return export
 
 
 def network() -> cr.Function[Numbers]:
@@ -72,7 +89,9 @@ def network() -> cr.Function[Numbers]:
 
 
 @pytest.mark.parametrize("rows", [1, 7, 256, 700])
-def test_a_call_in_c_computes_what_a_call_here_computes(rows: int, tmp_path: Path) -> None:
+def test_a_call_in_c_computes_what_a_call_here_computes(
+    rows: int, tmp_path: Path, exported: Exports
+) -> None:
     predict = network()
     library = exported(predict, tmp_path / "new" / "folder")
     assert library.init() == OK
@@ -126,7 +145,9 @@ def test_the_library_needs_nothing_and_shows_three_functions(tmp_path: Path) -> 
     assert shown == ["net_call", "net_init", "net_version"]
 
 
-def test_what_depends_on_all_rows_is_prepared_for_those_of_each_call(tmp_path: Path) -> None:
+def test_what_depends_on_all_rows_is_prepared_for_those_of_each_call(
+    tmp_path: Path, exported: Exports
+) -> None:
     x = cr.input("x", ("batch", 4))
     scale = cr.parameter("scale", (4,), cr.init.ones())
     centred = x * scale - cr.mean(x * scale, axis=0)
@@ -142,7 +163,9 @@ def test_what_depends_on_all_rows_is_prepared_for_those_of_each_call(tmp_path: P
     assert library.call(drawn(65, 4), 65, drawn(65, 4), drawn(4)) == BAD_ARGUMENT
 
 
-def test_inputs_without_rows_are_the_same_for_all_of_them(tmp_path: Path) -> None:
+def test_inputs_without_rows_are_the_same_for_all_of_them(
+    tmp_path: Path, exported: Exports
+) -> None:
     x, shift = cr.input("x", ("batch", 4)), cr.input("shift", (4,))
     function = cr.compile(cr.exp(x) + shift)
     library = exported(function, tmp_path)
@@ -153,7 +176,7 @@ def test_inputs_without_rows_are_the_same_for_all_of_them(tmp_path: Path) -> Non
     np.testing.assert_array_equal(found, function(x=given, shift=by))
 
 
-def test_a_function_without_rows_takes_no_number_of_them(tmp_path: Path) -> None:
+def test_a_function_without_rows_takes_no_number_of_them(tmp_path: Path, exported: Exports) -> None:
     x = cr.input("x", (6,))
     total_and_twice = cr.Graph([cr.sum(x), x * 2.0], names=["total", "x"])
     function = cr.compile(total_and_twice)
@@ -168,7 +191,7 @@ def test_a_function_without_rows_takes_no_number_of_them(tmp_path: Path) -> None
     np.testing.assert_allclose(total, [given.sum()], rtol=1e-5)
 
 
-def test_what_is_given_is_checked(tmp_path: Path) -> None:
+def test_what_is_given_is_checked(tmp_path: Path, exported: Exports) -> None:
     index = cr.input("index", ("batch",), dtype="int32")
     table = cr.parameter("table", (10, 3), cr.init.ones())
     function = cr.compile(cr.take(table, index, axis=0))

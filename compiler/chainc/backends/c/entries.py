@@ -12,8 +12,10 @@ _TYPES: Mapping[str, str] = {
     "arena": "unsigned char *",
     "table": "void **",
     "job": "int64_t *",
+    "order": "int64_t *",
 }
 CALL = ("arena", "table", "rows", "thread", "threads")
+BATCH = ("arena", "table", "order", "count", "rows", "bytes", "threads")
 RUN = ("arena", "table", "job", "thread", "threads")
 
 ENVIRONMENT = """\
@@ -52,7 +54,7 @@ static void barrier(unsigned char *arena, int64_t thread, int64_t threads) {{
 
 @dataclass(frozen=True)
 class Entry:
-    """A function that others see, which calls routines in order.
+    """A function that others see, or what follows in its file, which calls routines in order.
 
     It has the parameters `given`; what else a routine takes is 0.
     """
@@ -60,6 +62,7 @@ class Entry:
     name: str
     given: tuple[str, ...]
     routines: tuple[Routine, ...]
+    shown: bool = True
 
     def text(self, calls: Sequence[tuple[str, Sequence[str]]]) -> str:
         """With calls of functions with arguments by name."""
@@ -71,7 +74,7 @@ class Entry:
             for name, arguments in calls
         ]
         return "\n".join([
-            f"void {self.name}({head}) {{",
+            f"{'' if self.shown else 'static '}void {self.name}({head}) {{",
             *unused,
             "    fenv_t before = environment_enter();",
             *lines,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from chainc.backends.c.constants import WIDTH, array
-from chainc.backends.c.entries import BARRIER, CALL, ENVIRONMENT, RUN, Entry
+from chainc.backends.c.entries import BARRIER, BATCH, CALL, ENVIRONMENT, RUN, Entry
 from chainc.backends.c.lanes import CLanes
 from chainc.backends.c.nest import Function, print_function
 from chainc.backends.c.prelude import Prelude
@@ -18,7 +18,7 @@ from chainc.ir.types import DType
 from chainc.loops.language import Barrier, Data, Nest, Routine, statements
 from chainc.loops.repetition import Rendered
 
-__all__ = ["CALL", "FLAGS", "RUN", "CFile", "Entry"]
+__all__ = ["BATCH", "CALL", "FLAGS", "RUN", "CFile", "Entry"]
 
 FLAGS = ("-std=c11", "-O2", "-march=native", "-ffp-contract=off", "-fno-math-errno", "-fwrapv")
 
@@ -48,13 +48,21 @@ Named = tuple[str, Rendered]  # a line, and the function it is in
 
 
 class CFile:
-    """Entries, and all that they call; `about` says what they are given."""
+    """Entries, and all that they call; `about` says what they are given.
 
-    def __init__(self, entries: Sequence[Entry], about: Sequence[str] = ()) -> None:
+    No function gets a name that is reserved for what comes after it.
+    """
+
+    def __init__(
+        self,
+        entries: Sequence[Entry],
+        about: Sequence[str] = (),
+        reserved: Iterable[str] = (),
+    ) -> None:
         self._entries = entries
         self._about = about
         self._prelude = Prelude()
-        self._names = {entry.name for entry in entries}
+        self._names = {*reserved, *(entry.name for entry in entries)}
         self._nests: dict[Nest, Callee] = {}
         self._routines: dict[str, Callee] = {}
         self._printed: dict[tuple[str, ...], str] = {}

@@ -62,6 +62,8 @@ class RoutinePrinter(LoopPrinter):
         everything = list(statements(routine.body))
         calls = [each.function for each in everything if isinstance(each, Call)]
         self.functions = {each: functions(each) for each in calls}
+        known = [routine, *(each for each in calls if isinstance(each, Routine))]
+        self.given = {parameter for each in known for parameter in each.parameters}
         data = {each.out: constants(each) for each in everything if isinstance(each, Data)}
         taken = [*(each.name for each in self.functions.values()), *data.values()]
         variables = Variables(routine.body, numbers, taken, prelude)
@@ -94,7 +96,7 @@ class RoutinePrinter(LoopPrinter):
 
     def _parameter(self, parameter: Parameter | Register) -> Argument:
         if isinstance(parameter, Parameter):
-            return Argument(buffer_type(parameter), self.variables.buffer(parameter))
+            return Argument(self._type(parameter), self.variables.buffer(parameter))
         name, _ = self.variables.define(parameter, type_of(parameter.kind))
         return Argument(f"{type_of(parameter.kind)} ", name)
 
@@ -131,20 +133,30 @@ class RoutinePrinter(LoopPrinter):
         out = statement.out
         if out in self.touched:
             name = self.variables.buffer(out)
-            self.write(f"{buffer_type(out)}{name} = {self._place(statement, out)};")
+            self.write(f"{self._type(out)}{name} = {self._place(statement, out)};")
 
     def _place(self, statement: Within | Entry, like: Parameter) -> str:
         """Where a buffer is, as one like another."""
         match statement:
             case Within(base=base, offset=offset):
                 start = self._argument(base)
-                if base.name != ARENA:
+                if not self._is_given(base, ARENA):
                     start = f"(unsigned char *){start}"
                 moved = self.affine(offset)
                 text = f"({start} + {moved})" if moved != "0" else start
-                return f"({buffer_type(like)}){text}"
+                return f"({self._type(like)}){text}"
             case Entry(table=table, position=position):
                 return f"{self._argument(table)}[{self.affine(position)}]"
+
+    def _is_given(self, parameter: Parameter, name: str) -> bool:
+        """Is it a routine's own of that name, and not a buffer that a user calls so?"""
+        return parameter in self.given and parameter.name == name
+
+    def _type(self, parameter: Parameter) -> str:
+        if self._is_given(parameter, TABLE):
+            return "void **"
+        is_arena = self._is_given(parameter, ARENA)
+        return "unsigned char *" if is_arena else f"{element(parameter.dtype)} *"
 
     # calls
 
@@ -178,7 +190,7 @@ class RoutinePrinter(LoopPrinter):
         if argument in self.places and argument not in self.touched:
             return self._place(self.places[argument], like)
         name = self.variables.buffer(argument)
-        return name if like.dtype == argument.dtype else f"({buffer_type(like)}){name}"
+        return name if like.dtype == argument.dtype else f"({self._type(like)}){name}"
 
     # blocks
 
@@ -240,12 +252,6 @@ def _is_unused(line: str, words: Counter[str]) -> bool:
     """Does it find a buffer that has no other line?"""
     found = _BUFFER.match(line)
     return found is not None and words[found["name"]] == 1
-
-
-def buffer_type(parameter: Parameter) -> str:
-    if parameter.name == TABLE:
-        return "void **"
-    return "unsigned char *" if parameter.name == ARENA else f"{element(parameter.dtype)} *"
 
 
 def _moves(statement: Within | Entry) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from chainc.backends.llvm.machine_code.jit import compile_object
 from chainc.backends.llvm.processors.native import host
@@ -14,17 +15,31 @@ from chainc.backends.llvm.processors.x86_64 import X86_64
 from chainc.backends.llvm.processors.x86_64_v3 import X86_64_V3
 from chainc.backends.llvm.processors.x86_64_v4 import X86_64_V4
 from chainc.backends.standalone.c_text.function_header import print_function_header
+from chainc.backends.standalone.c_text.function_source import function_source
 from chainc.backends.standalone.c_text.header import print_header
 from chainc.backends.standalone.c_text.main_program import print_main
-from chainc.backends.standalone.c_text.reading import function_readme, training_readme
+from chainc.backends.standalone.c_text.reading import (
+    function_readme,
+    source_readme,
+    training_readme,
+)
+from chainc.backends.standalone.c_text.training_source import training_source
 from chainc.backends.standalone.function_library import (
     ENTRIES,
+    StandaloneFunction,
     WantedFunction,
+    planned_function,
     standalone_function,
 )
-from chainc.backends.standalone.library import VERSION_DIGITS, Wanted, standalone
+from chainc.backends.standalone.library import (
+    VERSION_DIGITS,
+    Standalone,
+    Wanted,
+    planned,
+    standalone,
+)
 from chainc.backends.standalone.objects.archive import ObjectFile, archived
-from chainc.backends.standalone.objects.choosing import Signature, choosing, level_of
+from chainc.backends.standalone.objects.choosing import choosing, level_of
 from chainc.backends.standalone.objects.linking import linked
 from chainc.ir.errors import InputError
 
@@ -32,6 +47,7 @@ MAIN, README = "main.c", "README.md"
 LEVELS: Mapping[int, Processor] = {1: X86_64, 3: X86_64_V3, 4: X86_64_V4}
 FAT = replace(X86_64, meaning="every level of x86-64 under Linux, chosen when it is called")
 LONGEST_NAME = 64
+W = TypeVar("W", Wanted, WantedFunction)
 
 
 def check_name(name: object) -> str:
@@ -69,6 +85,21 @@ def artifacts(wanted: Wanted, processor: Processor) -> Mapping[str, bytes]:
     }
 
 
+def source_artifacts(wanted: Wanted) -> Mapping[str, bytes]:
+    """The files of a training as C source, with the vectors of this processor.
+
+    Raises:
+        GraphError: the program cannot be native code.
+    """
+    made = training_source(planned(wanted, host()))
+    return {
+        f"{wanted.name}.c": made.text.encode(),
+        f"{wanted.name}.h": print_header(made.interface, made.version).encode(),
+        MAIN: print_main(made.interface, source=True).encode(),
+        README: source_readme(made.interface, host()).encode(),
+    }
+
+
 def function_artifacts(wanted: WantedFunction, processor: Processor) -> Mapping[str, bytes]:
     """The content of each file of a function, by name.
 
@@ -86,6 +117,20 @@ def function_artifacts(wanted: WantedFunction, processor: Processor) -> Mapping[
     }
 
 
+def function_source_artifacts(wanted: WantedFunction) -> Mapping[str, bytes]:
+    """The same of a function.
+
+    Raises:
+        GraphError: the function cannot be native code.
+    """
+    made = function_source(planned_function(wanted, host()))
+    return {
+        f"{wanted.name}.c": made.text.encode(),
+        f"{wanted.name}.h": print_function_header(made.interface).encode(),
+        README: source_readme(made.interface, host()).encode(),
+    }
+
+
 def fat_artifacts(wanted: Wanted) -> Mapping[str, bytes]:
     """The files of a training for every level of x86-64: the library chooses when it is called.
 
@@ -93,61 +138,58 @@ def fat_artifacts(wanted: Wanted) -> Mapping[str, bytes]:
         GraphError: the program cannot be native code.
         LinkingError: there is no linker, or it fails.
     """
-    made = [
-        standalone(replace(wanted, name=level_of(wanted.name, number), hidden=True), level)
-        for number, level in LEVELS.items()
-    ]
-    version = _together(each.version for each in made)
-    nbytes = max(each.interface.arena_bytes for each in made)
-    first = made[0].interface
-    interface = replace(first, name=wanted.name, arena_bytes=nbytes, has_levels=True)
-    object_files = [each.object_file for each in made]
-    libraries = _fat(wanted.name, version, object_files, made[0].signatures)
+    made = [standalone(*each) for each in _levels(wanted)]
+    fat = _Fat(wanted.name, made)
+    told = replace(
+        made[0].interface, name=wanted.name, arena_bytes=fat.arena_bytes, has_levels=True
+    )
     return {
-        **libraries,
-        f"{wanted.name}.h": print_header(interface, version).encode(),
-        MAIN: print_main(interface).encode(),
-        README: training_readme(interface, object_files, [*libraries], FAT).encode(),
+        **fat.libraries,
+        f"{wanted.name}.h": print_header(told, fat.version).encode(),
+        MAIN: print_main(told).encode(),
+        README: training_readme(told, fat.object_files, [*fat.libraries], FAT).encode(),
     }
 
 
 def fat_function_artifacts(wanted: WantedFunction) -> Mapping[str, bytes]:
     """The same of a function."""
-    made = [
-        standalone_function(replace(wanted, name=level_of(wanted.name, number), hidden=True), level)
-        for number, level in LEVELS.items()
-    ]
-    version = _together(each.interface.version for each in made)
-    nbytes = max(each.interface.arena_bytes for each in made)
-    first = made[0].interface
-    interface = replace(first, name=wanted.name, arena_bytes=nbytes, version=version)
-    object_files = [each.object_file for each in made]
-    libraries = _fat(wanted.name, version, object_files, made[0].signatures)
+    made = [standalone_function(*each) for each in _levels(wanted)]
+    fat = _Fat(wanted.name, made)
+    told = replace(
+        made[0].interface, name=wanted.name, arena_bytes=fat.arena_bytes, version=fat.version
+    )
     return {
-        **libraries,
-        f"{wanted.name}.h": print_function_header(interface).encode(),
-        README: function_readme(interface, object_files, [*libraries], FAT).encode(),
+        **fat.libraries,
+        f"{wanted.name}.h": print_function_header(told).encode(),
+        README: function_readme(told, fat.object_files, [*fat.libraries], FAT).encode(),
     }
 
 
-def _together(versions: Iterable[str]) -> str:
-    return hashlib.sha256("".join(versions).encode()).hexdigest()[:VERSION_DIGITS]
+def _levels(wanted: W) -> Iterator[tuple[W, Processor]]:
+    """What is to be made for each level, under names of their own."""
+    for number, level in LEVELS.items():
+        yield replace(wanted, name=level_of(wanted.name, number), hidden=True), level
 
 
-def _fat(
-    name: str, version: str, levels: Sequence[bytes], signatures: Mapping[str, Signature]
-) -> Mapping[str, bytes]:
-    """A shared and a static library: what is made for each level, and what chooses."""
-    chooser = compile_object(choosing(name, version, signatures), X86_64)
-    shown = ObjectFile(chooser, [f"{name}_{function}" for function in signatures])
-    inside = [
-        ObjectFile(level, [f"{level_of(name, number)}_{function}" for function in signatures])
-        for number, level in zip(LEVELS, levels, strict=True)
-    ]
-    return {
-        f"lib{name}.so": linked(chooser, *levels),
-        f"lib{name}.a": archived([shown, *inside]),
-    }
+class _Fat:
+    """A shared and a static library of what is made for each level, and what chooses."""
+
+    def __init__(self, name: str, made: Sequence[Standalone | StandaloneFunction]) -> None:
+        self.object_files = [each.object_file for each in made]
+        self.arena_bytes = max(each.interface.arena_bytes for each in made)
+        versions = "".join(each.version for each in made)
+        self.version = hashlib.sha256(versions.encode()).hexdigest()[:VERSION_DIGITS]
+        functions = made[0].signatures
+        chooser = compile_object(choosing(name, self.version, functions), X86_64)
+        shown = ObjectFile(chooser, [f"{name}_{function}" for function in functions])
+        inside = [
+            ObjectFile(level, [f"{level_of(name, number)}_{function}" for function in functions])
+            for number, level in zip(LEVELS, self.object_files, strict=True)
+        ]
+        self.libraries: Mapping[str, bytes] = {
+            f"lib{name}.so": linked(chooser, *self.object_files),
+            f"lib{name}.a": archived([shown, *inside]),
+        }
 
 
 def _libraries(

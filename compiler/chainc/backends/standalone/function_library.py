@@ -85,6 +85,11 @@ class FunctionInterface:
         """Of constants."""
         return self.name.upper()
 
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """Their names after that of the function."""
+        return ENTRIES
+
 
 @dataclass(frozen=True)
 class StandaloneFunction:
@@ -94,9 +99,42 @@ class StandaloneFunction:
     interface: FunctionInterface
     signatures: Mapping[str, Signature]
 
+    @property
+    def version(self) -> str:
+        """That of the interface."""
+        return self.interface.version
 
-def standalone_function(wanted: WantedFunction, processor: Processor) -> StandaloneFunction:
-    """Compiles a function, with its values inside.
+
+@dataclass(frozen=True)
+class PlannedFunction:
+    """The kernels, and the offset in the arena of the mark that it is prepared."""
+
+    wanted: WantedFunction
+    processor: Processor
+    code: FunctionCode
+    mark: int
+
+    def interface(self, text: str) -> FunctionInterface:
+        """With the version of a text that holds all of it."""
+        parts = (text, repr(self.processor), self.wanted.name)
+        version = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:VERSION_DIGITS]
+        return _interface(self.wanted, self.code, version, self.processor)
+
+    @property
+    def once(self) -> bool:
+        """Is all prepared that does not depend on the inputs?
+
+        Where rows are not independent, what depends on their number is prepared at each call.
+        """
+        return self.code.block is not None or not self.wanted.program.size_names
+
+    def weights(self) -> Sequence[Array]:
+        """In the order of the slots."""
+        return [self.wanted.values[buffer.key] for buffer in self.code.states]
+
+
+def planned_function(wanted: WantedFunction, processor: Processor) -> PlannedFunction:
+    """What is to be compiled, or printed.
 
     Raises:
         GraphError: it changes its state, has two named sizes, or cannot be native code.
@@ -111,7 +149,7 @@ def standalone_function(wanted: WantedFunction, processor: Processor) -> Standal
             f"export needs the number of rows when compiling: {error}",
             hint="compile with that number, such as cr.compile(logits, batch=32)",
         ) from None
-    return _with_entries(wanted, code, processor)
+    return PlannedFunction(wanted, processor, code, code.memory.take(MARK_BYTES))
 
 
 def _check(program: Program) -> None:
@@ -138,17 +176,18 @@ def _check(program: Program) -> None:
             )
 
 
-def _with_entries(
-    wanted: WantedFunction, code: FunctionCode, processor: Processor
-) -> StandaloneFunction:
-    weights = [wanted.values[buffer.key].tobytes() for buffer in code.states]
-    constants = [_constant(i, content) for i, content in enumerate(weights)]
-    mark = code.memory.take(MARK_BYTES)
-    parts = (code.text, *constants, repr(processor), wanted.name)
-    version = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:VERSION_DIGITS]
-    interface = _interface(wanted, code, version, processor)
+def standalone_function(wanted: WantedFunction, processor: Processor) -> StandaloneFunction:
+    """Compiles a function, with its values inside.
+
+    Raises:
+        GraphError: it changes its state, has two named sizes, or cannot be native code.
+    """
+    plan = planned_function(wanted, processor)
+    code = plan.code
+    constants = [_constant(i, values.tobytes()) for i, values in enumerate(plan.weights())]
+    interface = plan.interface("\0".join((code.text, *constants)))
     check_memory(storage_of_function(code.program, code.memory), processor)
-    writer = _Entries(interface, code, mark)
+    writer = _Entries(interface, plan)
     memory = static_memory(wanted.name, interface.arena_bytes, processor)
     text = "\n".join([code.text, *constants, memory, *writer.functions()])
     entries = [f"{wanted.name}_{function}" for function in ENTRIES]
@@ -209,10 +248,11 @@ def _argument(
 class _Entries:
     """The functions that C calls: `version`, `init` and `call`."""
 
-    def __init__(self, interface: FunctionInterface, code: FunctionCode, mark: int) -> None:
+    def __init__(self, interface: FunctionInterface, plan: PlannedFunction) -> None:
         self.interface = interface
-        self.code = code
-        self.mark = mark
+        self.code = code = plan.code
+        self.mark = plan.mark
+        self.once = plan.once
         self.arguments = (*interface.inputs, *interface.outputs)
         self.values = [f"@value.{i}" for i in range(len(code.states))]
         self.places = len(self.arguments) + len(self.values)
@@ -222,9 +262,7 @@ class _Entries:
         version = self.interface.version
         marked = int.from_bytes(bytes.fromhex(version[:16]), "little", signed=True)
         checked = {each.array.dtype for each in self.arguments if each.array.bound is not None}
-        # where rows are not independent, what depends on their number is prepared at each call
-        once = self.code.block is not None or not self.interface.counts_rows
-        steps = ["step"] if once else ["state.set", "step.prologue", "step"]
+        steps = ["step"] if self.once else ["state.set", "step.prologue", "step"]
         return [
             templates.CLEAR,
             *(

@@ -88,8 +88,17 @@ def standalone(wanted: Wanted, processor: Processor) -> Standalone:
     Raises:
         GraphError: the loop or the prediction cannot be native code, or not without Python.
     """
+    return _compiled(planned(wanted, processor))
+
+
+def planned(wanted: Wanted, processor: Processor) -> Planned:
+    """What is to be compiled, or printed.
+
+    Raises:
+        GraphError: the loop or the prediction cannot be native code, or not without Python.
+    """
     try:
-        return _Writer(wanted, processor).compiled()
+        return Planned(wanted, processor)
     except UnboundError as error:
         raise GraphError(
             f"export needs the number of rows when compiling: {error}",
@@ -97,71 +106,94 @@ def standalone(wanted: Wanted, processor: Processor) -> Standalone:
         ) from None
 
 
-class _Writer:
+def _compiled(plan: Planned) -> Standalone:
+    interface, processor, module = plan.interface, plan.processor, plan.code.module
+    for routine in plan.routines:
+        module.routine(routine)
+    check_memory(storage_of_training(plan.code), processor)
+    module.add(static_memory(interface.name, interface.arena_bytes, processor))
+    version = plan.version(plan.code.text)
+    names = [routine.name for routine in plan.prepare]
+    places = EntryContext(plan.code, plan.own, plan.seed_at, names, version)
+    functions = [
+        *checks(interface, places),
+        *state_functions(interface, places),
+        *run_functions(interface, places),
+    ]
+    for text in functions:
+        module.add(text)
+    entries = [f"{interface.name}_{function}" for function in interface.functions]
+    text, name = plan.code.text, interface.name
+    shown = hidden(text, name) if plan.wanted.hidden else text
+    object_file = compile_object(shown, processor, entries)
+    check_code(object_file, processor)
+    return Standalone(object_file, interface, version, signatures(text, name))
+
+
+class Planned:
+    """Where everything of a program lies, and the routines that it has beside those of the loop.
+
+    Attributes:
+        own: offset in the arena of what the functions for C keep there.
+        seed_at: that of the seed.
+        prepare: to be called once, when the arena is prepared.
+        exchange: of each tensor, from the table's only array into the arena, and back.
+        predict: of a prediction.
+    """
+
     def __init__(self, wanted: Wanted, processor: Processor) -> None:
         self.wanted = wanted
         self.processor = processor
         entries = [f"{wanted.name}_{function}" for function in FUNCTIONS]
         self.code = training_code(wanted.loop, processor, processor.threads, (*RESERVED, *entries))
         self.memory = self.code.memory
-        self.module = self.code.module
         self.writer = self.code.written.writer
         self.own = self.memory.take(OWN_BYTES)
         self.seed = Buffer("seed", TensorType((), int64), "state", "seed")
         # where the step reads the seed, that place is the only one
         self.seed_at = self.memory.shared.get(("state", self.seed.key), self.own + SEED)
         self.memory.offsets[self.seed] = self.seed_at
-        self.prepare = [*self.code.prologues]
+        self.prepare = [*self.code.written.prologues]
         predicted = () if wanted.predict is None else (wanted.predict,)
         steps = (wanted.loop.step, wanted.loop.evaluate, wanted.initial, *predicted)
         check_numbers(steps, processor)
-
-    def compiled(self) -> Standalone:
-        self._initial(self.wanted.initial)
-        prediction = None if self.wanted.predict is None else self._predict(self.wanted.predict)
-        interface = self._interface(prediction)
-        for i, tensor in enumerate(interface.tensors):
-            self._add(self.writer.exchange(f"tensor.{i}", [tensor.buffer], {tensor.key: 0}))
-        check_memory(storage_of_training(self.code), self.processor)
-        self.module.add(static_memory(interface.name, interface.arena_bytes, self.processor))
-        version = self._version(interface)
-        places = EntryContext(self.code, self.own, self.seed_at, self.prepare, version)
-        functions = [
-            *checks(interface, places),
-            *state_functions(interface, places),
-            *run_functions(interface, places),
+        self.routines: list[Routine] = []
+        self.prepare.append(self._initial(wanted.initial))
+        self.predict: Routine | None = None
+        prediction = None if wanted.predict is None else self._predict(wanted.predict)
+        self.interface = self._interface(prediction)
+        self.exchange = [
+            self._added(self.writer.exchange(f"tensor.{i}", [tensor.buffer], {tensor.key: 0}))
+            for i, tensor in enumerate(self.interface.tensors)
         ]
-        for text in functions:
-            self.module.add(text)
-        entries = [f"{interface.name}_{function}" for function in interface.functions]
-        text, name = self.code.text, interface.name
-        shown = hidden(text, name) if self.wanted.hidden else text
-        object_file = compile_object(shown, self.processor, entries)
-        check_code(object_file, self.processor)
-        return Standalone(object_file, interface, version, signatures(text, name))
 
-    def _add(self, routines: Sequence[Routine]) -> None:
-        for routine in routines:
-            self.module.routine(routine)
+    def version(self, text: str) -> str:
+        """The same only where a header and a program fit each other."""
+        shown = replace(self.interface, end=None)
+        parts = (text, repr(self.processor), repr(shown))
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:VERSION_DIGITS]
 
-    def _initial(self, program: Program) -> None:
-        """`@initial` puts the first value of every slot into its place."""
+    def _added(self, routines: Sequence[Routine]) -> Sequence[Routine]:
+        self.routines += routines
+        return routines
+
+    def _initial(self, program: Program) -> Routine:
+        """Puts the first value of every slot into its place."""
         once = replace(program, prologue=(), body=(*program.prologue, *program.body))
         placed = self._placed(once)
         for buffer in placed.inputs:
             self.memory.offsets[buffer] = self.seed_at
-        self._print("initial", placed)
-        self.prepare.append("initial")
+        return self._written("initial", placed)
 
     def _predict(self, program: Program) -> Prediction:
-        """`@predict`, from arrays of the caller's to one of the caller's."""
+        """From arrays of the caller's to one of the caller's."""
         roles = {b.key: "scalar" for b in program.inputs if not _has_rows(b)}
         direct, (result,) = with_outputs(with_roles(program, roles))
         placed = self._placed(direct)
         given = [buffer for buffer in placed.inputs if buffer.role == "input"]
         self.memory.keep(buffer for buffer in placed.inputs if buffer.role == "scalar")
         self.memory.table |= {buffer: place for place, buffer in enumerate((*given, result))}
-        self._print("predict", placed)
+        self.predict = self._written("predict", placed)
         named = self._words(given)
         return Prediction(
             tuple(_rows(buffer, named[buffer.key], program.index_bounds) for buffer in given),
@@ -174,12 +206,13 @@ class _Writer:
         slots = {s.key: s.panels for s in (*self.wanted.initial.states, *self.code.states)}
         return prepare(program, self.processor.machine, self.memory.capacity, slots)
 
-    def _print(self, name: str, program: Program) -> None:
+    def _written(self, name: str, program: Program) -> Routine:
         self.memory.keep(program.states)
         self.memory.keep_results(program.prologue)
         self.memory.work([program])
-        self._add(self.writer.program(name, program))
-        self.prepare.append(f"{name}.prologue")
+        prologue, routine = self._added(self.writer.program(name, program))
+        self.prepare.append(prologue)
+        return routine
 
     def _interface(self, prediction: Prediction | None) -> Interface:
         loop = self.wanted.loop
@@ -226,12 +259,6 @@ class _Writer:
             if buffer.role == role and (role, buffer.key) != ("state", self.seed.key):
                 found.setdefault(buffer.key, buffer)
         return list(found.values())
-
-    def _version(self, interface: Interface) -> str:
-        """The same only where a header and an object fit each other."""
-        shown = replace(interface, end=None)
-        parts = (self.code.text, repr(self.processor), repr(shown))
-        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:VERSION_DIGITS]
 
 
 def _has_rows(buffer: Buffer) -> bool:

@@ -33,11 +33,11 @@ from chainc.ir.types import Array
 Doubles = npt.NDArray[np.float64]
 
 
-@pytest.fixture(scope="module")
-def digits(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+@pytest.fixture(scope="module", params=["llvm", pytest.param("c", marks=pytest.mark.nightly)])
+def digits(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Exported:
     if CC is None:
         pytest.skip("there is no C compiler")
-    return exported_digits(tmp_path_factory.mktemp("exported"))
+    return exported_digits(tmp_path_factory.mktemp("exported"), request.param)
 
 
 def test_the_version_is_that_of_the_header(digits: Exported) -> None:

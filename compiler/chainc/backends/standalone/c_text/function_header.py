@@ -87,11 +87,12 @@ def print_function_header(interface: FunctionInterface) -> str:
         bad_arena=BAD_ARENA,
         inputs="\n".join(map(_told, interface.inputs)) or " *     nothing",
         outputs="\n".join(map(_told, interface.outputs)),
-        arguments=", ".join(_parameters(interface)),
+        arguments=", ".join(parameters(interface)),
     )
 
 
-def _parameters(interface: FunctionInterface) -> list[str]:
+def parameters(interface: FunctionInterface) -> list[str]:
+    """Of a call, as C declares them."""
     given = [f"const {_type(each)} *{each.array.word}_data" for each in interface.inputs]
     rows = ["int64_t rows"] if interface.counts_rows else []
     results = [f"{_type(each)} *{each.array.word}_data" for each in interface.outputs]

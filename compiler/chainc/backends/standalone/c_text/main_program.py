@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from string import Template
 
+from chainc.backends.c.file import FLAGS
 from chainc.backends.standalone.c_text.header import inert
 from chainc.backends.standalone.interface import C_TYPES, Interface, RowArray, words
 
@@ -13,12 +14,10 @@ MAGIC = "CHAINDAT"
 MAIN = Template("""\
 /* Trains "$name" on a data file, prints the history, and can write the state. Made by Chainrule.
  *
- *     cc -std=c11 -O2 -Wall -Wextra main.c $name.o -o $name
+$build
  *     ./$name DATA [STATE]
  *
- * Or with the shared library: cc main.c -L. -l$name -Wl,-rpath,. -o $name
- *
- * DATA is a binary file without gaps, the low byte of each number first:
+$shared * DATA is a binary file without gaps, the low byte of each number first:
  *
  *     the letters $magic
  *     rows, rows of the validation data, and bytes as in struct ${name}_data: int64_t each
@@ -143,6 +142,13 @@ $frees
 }
 """)
 
+BUILD = " *     cc -std=c11 -O2 -Wall -Wextra main.c {name}.o -o {name}"
+BUILD_SOURCE = " *     cc {flags}\n *         main.c {name}.c -o {name} -lm"
+SHARED = """\
+ * Or with the shared library: cc main.c -L. -l{name} -Wl,-rpath,. -o {name}
+ *
+"""
+
 READ = Template("""\
     data->${word}_data = read_rows(file, data->rows, ${NAME}_ROW_$WORD, $size);""")
 
@@ -163,10 +169,13 @@ FREE = Template("""\
     free((void *)job.validation.${word}_data);""")
 
 
-def print_main(interface: Interface) -> str:
-    """The text of main.c."""
+def print_main(interface: Interface, *, source: bool = False) -> str:
+    """The text of main.c, to be built with an object file or with the source."""
     inputs = interface.inputs
+    build = BUILD_SOURCE if source else BUILD
     return MAIN.substitute(
+        build=build.format(name=interface.name, flags=" ".join(FLAGS)),
+        shared="" if source else SHARED.format(name=interface.name),
         name=interface.name,
         NAME=interface.prefix,
         continues="" if interface.end is None else CONTINUES.substitute(NAME=interface.prefix),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from string import Template
 
+from chainc.backends.c.file import FLAGS
 from chainc.backends.llvm.processors.processor import Processor
 from chainc.backends.standalone.function_library import FunctionInterface
 from chainc.backends.standalone.interface import Interface
@@ -60,6 +61,50 @@ arm-none-eabi-gcc -mcpu=cortex-m4 -mthumb -mfloat-abi=hard -mfpu=fpv4-sp-d16 fir
 ```
 
 """)
+SOURCE = Template("""\
+# $name
+
+A $what as C11 source, made by Chainrule. `$name.h` says what it offers; `$name.c` has a comment at
+each kernel that names the line it was declared in.
+
+It takes no other memory than one arena, the caller's, of $arena bytes, and calls no library but for
+instructions that have a name in C, such as `fmaf`. Its functions:
+
+$functions
+
+## Build and run
+
+gcc from 12 on and clang build it, for any processor.
+
+$build
+`-ffp-contract=off` keeps products and sums apart that the program does not join, and `-fwrapv` lets
+integers wrap around, as random numbers need.
+
+## Bits
+
+Two runs of the same values are equal to the last bit$always.
+A product and its sum are rounded together where the source says `fma`, if the processor can; where
+it cannot, each is rounded. Vectors have $vector bytes in the source; the compiler splits them where
+registers are shorter, which changes no bit. Built for the processor that it was exported on, it has
+the bits of machine code.
+""")
+BUILD = Template("""\
+`main.c` trains on a data file, which a comment in it describes, and writes the state.
+
+```sh
+cc $flags main.c $name.c -o $name -lm
+./$name $name.data $name.state
+```
+
+""")
+CALL_SOURCE = Template("""\
+```sh
+cc $flags caller.c $name.c -o caller -lm
+```
+
+`${name}_init` prepares the arena once; `${name}_call` computes.
+
+""")
 LEVELS = """\
 Vectors have 16, 32 or 64 bytes, and products and sums are rounded together from AVX2 on, as the
 processor has it"""
@@ -88,9 +133,24 @@ def function_readme(
 ) -> str:
     """Of a function."""
     template = CALL if processor.board is None else ON_A_BOARD
-    functions = _called(interface.name, ("version", "init", "call"))
+    functions = _called(interface.name, interface.functions)
     return _printed(interface, object_files, files, processor, template,
                     what="function", functions=functions, always="")  # fmt: skip
+
+
+def source_readme(interface: Interface | FunctionInterface, processor: Processor) -> str:
+    """Of either as C source, printed for this processor."""
+    trains = isinstance(interface, Interface)
+    build = BUILD if trains else CALL_SOURCE
+    return SOURCE.substitute(
+        name=interface.name,
+        what="training" if trains else "function",
+        arena=f"{interface.arena_bytes:,}",
+        functions=_called(interface.name, interface.functions),
+        build=build.substitute(name=interface.name, flags=" ".join(FLAGS)),
+        always=ALWAYS if trains else "",
+        vector=processor.machine.vector_bytes,
+    )
 
 
 def _printed(
