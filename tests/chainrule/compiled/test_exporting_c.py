@@ -45,7 +45,7 @@ def test_a_process_of_c_leaves_the_bits_of_a_run_in_this_one(tmp_path: Path) -> 
     content = b"CHAINDAT" + struct.pack("<3q", ROWS, HELD_OUT, 0)
     parts = (each[key].tobytes() for each in (data, held_out) for key in ("x", "y"))
     (tmp_path / "data").write_bytes(content + b"".join(parts))
-    command = [tmp_path / "small", "data", "state"]
+    command: list[str | Path] = [tmp_path / "small", "data", "state"]
     said = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
     expected = cr.compile(declared()).run(data, validation=held_out, progress=False)
     epochs = len(expected.history["loss"])
