@@ -43,6 +43,8 @@ function showPicture({ results }) {
     }
     showAnswer(results.predict[0]);
     showLooks(results.looks[0]);
+    saliency = results.looks[0][`look${TOLD.lesson.looks.length - 1}`].values;  // the last of them
+    if (field("show-saliency").checked) showDrawn();
 }
 
 if (TOLD.lesson.size) {

@@ -1,15 +1,16 @@
 // A picture that the reader draws, takes from the test data, or drops as a file.
+const RED = [220, 40, 40];
 const [depth, tall, wide] = TOLD.lesson.size ?? [0, 0, 0], [low, high] = TOLD.lesson.levels;
-let drawn = new Float32Array(depth * tall * wide).fill(low), cursor = 0, pixels = null;
+let drawn = new Float32Array(depth * tall * wide).fill(low), cursor = 0, pixels = null, saliency = null;
 
 function showDrawn() {
     const context = field("drawn").getContext("2d"), image = context.createImageData(wide, tall);
-    const area = tall * wide, dark = isDark();
+    const area = tall * wide, dark = isDark(), covers = saliency && field("show-saliency").checked;
     for (let i = 0; i < area; i++) {
         for (let k = 0; k < 3; k++) {
             const ink = (drawn[(depth === 3 ? k : 0) * area + i] - low) / (high - low || 1);
-            if (depth === 3) image.data[4 * i + k] = 255 * ink;
-            else image.data[4 * i + k] = dark ? 30 + 225 * ink : 255 - 235 * ink;
+            const level = depth === 3 ? 255 * ink : dark ? 30 + 225 * ink : 255 - 235 * ink;
+            image.data[4 * i + k] = covers ? level + (RED[k] - level) * saliency[i] : level;
         }
         image.data[4 * i + 3] = 255;
     }
@@ -68,6 +69,7 @@ function prepareDrawing() {
         showDrawn();
     });
     for (const name of ["focus", "blur"]) canvas.addEventListener(name, showDrawn);
+    field("show-saliency").addEventListener("change", showDrawn);
     let row = 0;
     const { examples } = TOLD.lesson;
     field("clear").addEventListener("click", () => take(new Float32Array(drawn.length).fill(low)));

@@ -89,6 +89,24 @@ def test_what_is_inside_is_what_this_process_finds(
     assert [each for each in named_controls(page) if not each[1].strip()] == []
 
 
+def test_the_saliency_lies_over_the_picture(page: Page) -> None:
+    page.click("#another")
+    settle(page)
+    drawn = """(() => {
+        const copy = new OffscreenCanvas(8, 8).getContext("2d", { willReadFrequently: true });
+        copy.drawImage(field("drawn"), 0, 0);
+        return copy.getImageData(0, 0, 8, 8).data;
+    })()"""
+    before = numbers(page, drawn).reshape(64, 4)
+    page.check("#show-saliency")
+    share = numbers(page, "frame.results.looks[0].look3.values")[:, np.newaxis]
+    wanted = before[:, :3] + (np.array([220, 40, 40]) - before[:, :3]) * share
+    np.testing.assert_allclose(numbers(page, drawn).reshape(64, 4)[:, :3], wanted, atol=1)
+    assert share.max() == pytest.approx(1)
+    page.uncheck("#show-saliency")
+    np.testing.assert_array_equal(numbers(page, drawn).reshape(64, 4), before)
+
+
 def png(pixels: Bytes) -> bytes:
     """A file of grey pixels."""
     height, width = pixels.shape
