@@ -101,7 +101,7 @@ function raced(told, rounds, epochs) {
     const state = {
         data: "spiral", noise: 0, split: 50, seed: 1, features: ["x1", "x2"], own: [], batch: 10,
         layers: [{ size: 8, activation: "tanh" }, { size: 8, activation: "tanh" }],
-        initialisation: "uniform", optimizer: "sgd", rate: 0.03, loss: "squared", l1: 0, l2: 0, norm: "none", dropout: 0, schedule: "constant", span: 300,
+        initialisation: "uniform", optimizer: "sgd", rate: 0.03, loss: "squared", l1: 0, l2: 0, rule: "backprop", beside: "none", norm: "none", dropout: 0, schedule: "constant", span: 300,
     };
     const kernels = new Kernels(told.modules, 12_000_000);
     const data = new Data(kernels, told.tables, told.points, told.grid);

@@ -1,3 +1,5 @@
+const MOST_ROWS_TEXT = 200_000;
+
 // The buttons, own points, files and links.
 function on(id, event, action) {
     field(id).addEventListener(event, action);
@@ -56,14 +58,47 @@ function nearest(x, y) {
     look();
 }
 
+// Rows of numbers, and which of them first is none.
+function rowsOf(text) {
+    const lines = text.slice(0, MOST_ROWS_TEXT).split("\n").map((line) => line.trim()).filter(Boolean);
+    const rows = lines.map((line) => line.split(/[\s,;]+/).map(Number));
+    return { rows, bad: rows.findIndex((row) => row.length < 3 || !row.every(Number.isFinite)) };
+}
+
 on("use-rows", "click", () => {
-    const lines = field("rows").value.slice(0, 40_000).split("\n").map((line) => line.trim()).filter(Boolean);
-    const points = lines.map((line) => line.split(/[\s,;]+/).map(Number));
-    const bad = points.findIndex((point) => (
-        point.length !== 3 || !point.every(Number.isFinite) || Math.max(Math.abs(point[0]), Math.abs(point[1])) > EDGE || Math.abs(point[2]) > 1
+    const { rows } = rowsOf(field("rows").value);
+    const bad = rows.findIndex((row) => (
+        row.length !== 3 || !row.every(Number.isFinite) || Math.max(Math.abs(row[0]), Math.abs(row[1])) > EDGE || Math.abs(row[2]) > 1
     ));
     if (bad >= 0) say(`Line ${bad + 1} is not two numbers from −6 to 6 and a target from −1 to 1.`);
-    else if (points.length) addPoints(points);
+    else if (rows.length) addPoints(rows);
+});
+
+// A table with or without a head, whose last three columns count.
+async function takeFile(file) {
+    if (!file) return;
+    const text = (await file.text()).replace(/^\uFEFF/, ""), [head] = text.split("\n", 1);
+    const isHead = head.split(/[\s,;]+/).some((each) => each && !Number.isFinite(Number(each)));
+    const { rows, bad } = rowsOf(isHead ? text.slice(head.length) : text);
+    if (file.size > MOST_ROWS_TEXT || bad >= 0 || !rows.length) {
+        const line = bad + (isHead ? 2 : 1);
+        say(bad >= 0 ? `Line ${line} of ${file.name} is not three or more numbers.` : `${file.name} is empty, or too large.`);
+        return;
+    }
+    const kept = rows.slice(0, MOST_OWN).map((row) => row.slice(-3));
+    if (state.own.length) change("own", (next) => { next.own = []; });
+    worker.postMessage({ kind: "fit", points: kept.flatMap(([x, y]) => [x, y]), target: kept.map((row) => row[2]) });
+    say(`${kept.length} rows of ${file.name}, stretched to fit${rows.length > kept.length ? `: the first of ${rows.length}` : ""}.`);
+}
+
+on("rows-file", "change", async () => {
+    await takeFile(field("rows-file").files[0]);
+    field("rows-file").value = "";
+});
+addEventListener("dragover", (event) => event.preventDefault());
+addEventListener("drop", (event) => {
+    event.preventDefault();
+    takeFile(event.dataTransfer.files[0]);
 });
 on("no-points", "click", () => change("data", (next) => { next.own = []; }));
 

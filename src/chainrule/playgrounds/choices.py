@@ -168,6 +168,20 @@ SCHEDULES: Mapping[str, Scheduling] = {
     ),
 }
 
+RULES: Mapping[str, Choice] = {
+    "backprop": Choice("backpropagation", "The chain rule: every layer gets the gradient."),
+    "feedback": Choice(
+        "feedback alignment",
+        "Fixed random matrices stand where the chain rule has the weights: these come to agree.",
+        "FeedbackAlignment()",
+    ),
+    "direct": Choice(
+        "direct feedback",
+        "Each layer gets the error of the output along a random direction of its own.",
+        "DirectFeedbackAlignment()",
+    ),
+}
+
 NORMS: Mapping[str, Choice] = {
     "none": Choice("none", "Values stay as they are."),
     "batch": Choice(

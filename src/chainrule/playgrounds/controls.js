@@ -11,6 +11,8 @@ const CONTROLS = [
     ["data", "split", "Share to train on", "range", "The others test what was learnt, in percent."],
     ["data", "batch", "Batch size", "number", "Rows whose mean gradient makes one step."],
     ["data", "seed", "Seed", "number", "Names the points and the first weights: the same seed draws the same ones."],
+    ["training", "rule", "Learning rule", titled(TOLD.rules), "How each layer learns what to change."],
+    ["training", "beside", "Beside it", [["none", "no other rule"], ...titled(TOLD.rules)], "A second network from the same weights learns by another rule; its output stands below."],
     ["training", "optimizer", "Optimizer", titled(TOLD.optimizers), "How a gradient becomes a step."],
     ["training", "rate", "Learning rate", numbers(RATES), "How long the steps are: too long, and the loss jumps or grows."],
     ["training", "schedule", "Schedule", titled(TOLD.schedules), "What the rate does while it trains."],
@@ -23,13 +25,13 @@ const CONTROLS = [
     ["training", "norm", "Between layers", titled(TOLD.norms), "What is done with the values of hidden layers."],
 ];
 const BOUNDS = { noise: [0, 50, 5], split: [10, 90, 10], batch: [1, 512, 1], seed: [0, 999999999, 1] };
-const FRESH = new Set(["data", "seed", "initialisation", "features", "depth"]);
+const FRESH = new Set(["rule", "beside", "data", "seed", "initialisation", "features", "depth"]);
 
 // What the choice made says of itself, after what the control does.
 function sentence(name, told, value) {
     const tables = {
         data: TOLD.dataSets, optimizer: TOLD.optimizers, loss: TOLD.losses,
-        initialisation: TOLD.initialisations, schedule: TOLD.schedules, norm: TOLD.norms,
+        initialisation: TOLD.initialisations, rule: TOLD.rules, beside: TOLD.rules, schedule: TOLD.schedules, norm: TOLD.norms,
     };
     const chosen = tables[name]?.[value];
     return chosen ? `${told} ${chosen.title}: ${chosen.told}` : told;
@@ -80,6 +82,8 @@ function showControls(state) {
     field("depth").textContent = `${depth} hidden ${depth === 1 ? "layer" : "layers"}`;
     field("fewer-layers").disabled = depth === 0;
     field("more-layers").disabled = depth === MOST_LAYERS;
+    for (const part of ["beside-part", "beside-key"]) field(part).hidden = state.beside === "none";
+    field("beside-title").textContent = TOLD.rules[state.beside]?.title ?? "";
     field("span").disabled = state.schedule === "constant";
     field("accuracy-part").hidden = TOLD.regressions.includes(state.data);
     field("output").classList.toggle("draws", state.data === "own");

@@ -39,11 +39,11 @@ class Curve {
         this.every = 1;
     }
 
-    add(epoch, train, test) {
+    add(epoch, train, test, beside) {
         const last = this.points[this.points.length - 1];
         if (last && epoch < last[0]) this.clear();
         if (last && epoch - last[0] < this.every) return;
-        this.points.push([epoch, train, test]);
+        this.points.push([epoch, train, test, beside]);
         if (this.points.length <= 400) return;
         this.points = this.points.filter((_, i) => i % 2 === 0);
         this.every *= 2;
@@ -55,7 +55,7 @@ class Curve {
         context.clearRect(0, 0, width, height);
         const finite = this.points.flatMap(([, ...losses]) => losses).filter(Number.isFinite);
         const most = Math.max(1e-9, ...finite), last = Math.max(1, this.points.at(-1)?.[0] ?? 1);
-        for (const [k, name] of [[2, "--test"], [1, "--train"]]) {
+        for (const [k, name] of [[3, "--quiet"], [2, "--test"], [1, "--train"]]) {
             context.beginPath();
             for (const point of this.points) {
                 if (!Number.isFinite(point[k])) continue;

@@ -78,12 +78,12 @@ def head(squashed: bool, logistic: bool) -> Kernel:
     z = x @ weights + bias
     output = ops.tanh(z) if squashed else z
     loss = ops.mean(losses(output, input("target", ("rows",)), logistic))
-    error, of_weights, of_bias = grad(loss, [z, weights, bias])
-    return {"weights": of_weights, "bias": of_bias, "error": error, **_sent(error)}
+    error, of_z, of_weights, of_bias = grad(loss, [output, z, weights, bias])
+    return {"weights": of_weights, "bias": of_bias, "error": error, **_sent(of_z)}
 
 
 def direct() -> Kernel:
-    """The error of the output, sent to a hidden layer past those between."""
+    """The derivative for the output, sent to a hidden layer past those between."""
     return _sent(input("error", ("rows",)))
 
 
@@ -108,6 +108,34 @@ def norm() -> Kernel:
     """Of the gradient of a layer."""
     block = input("block", (BLOCK,))
     return {"norm": ops.sqrt(ops.sum(block * block))}
+
+
+def feedback() -> Kernel:
+    """What goes back in the place of weights: a matrix for each layer, and a direction."""
+    seed, sizes = input("seed", (), dtype="int64"), input("sizes", (DEEPEST + 2,))
+    normal = ops.normal((DEEPEST + 1, WIDTH * WIDTH), seed, stream="feedback")
+    biases = constant(np.zeros((DEEPEST + 1, WIDTH), np.float32))
+    blocks = ops.concat([normal * ops.sqrt(2.0 / sizes[:-1, None]), biases], axis=1)
+    drawn = ops.normal((DEEPEST + 1, WIDTH), seed, stream="directions")
+    there = constant(np.arange(WIDTH, dtype=np.float32)) < sizes[1:, None]
+    direction = ops.where(there, drawn, 0.0)
+    length = ops.sqrt(ops.sum(direction * direction, axis=1, keepdims=True))
+    return {
+        "matrices": ops.reshape(blocks, ((DEEPEST + 1) * BLOCK,)),
+        "directions": ops.reshape(direction / length, ((DEEPEST + 1) * WIDTH,)),
+    }
+
+
+def fitted() -> Kernel:
+    """Rows of anything in the square that is shown, and their targets between -1 and 1."""
+    points, target = input("points", ("rows", 2)), input("target", ("rows",))
+    return {"points": 5.0 * _stretched(points), "target": _stretched(target)}
+
+
+def _stretched(values: Node) -> Node:
+    low, high = ops.min(values, axis=0), ops.max(values, axis=0)
+    half = ops.where(low < high, 0.5 * (high - low), 1.0)
+    return (values - 0.5 * (low + high)) / half
 
 
 def features() -> Kernel:

@@ -37,6 +37,9 @@ def _kernels() -> Iterator[tuple[str, kernels.Kernel]]:
     yield "first_parameters", kernels.first_parameters()
     yield "features", kernels.features()
     yield "norm", kernels.norm()
+    yield "fitted", kernels.fitted()
+    yield "feedback", kernels.feedback()
+    yield "direct", kernels.direct()
     for name, activation in ACTIVATIONS.items():
         yield f"forward_{name}", kernels.forward(activation.made)
         yield f"backward_{name}", kernels.backward(activation.made)

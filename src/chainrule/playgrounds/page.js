@@ -87,9 +87,11 @@ function tell(losses) {
 const SLOWLY = 60;  // milliseconds
 
 function show() {
-    drawOutput(frame, data, field("show-test").checked, wantedExample());
+    const showTest = field("show-test").checked, { beside } = frame;
+    drawOutput("output", frame.surfaces.output, frame, data, showTest, wantedExample());
+    if (beside) drawOutput("beside-output", beside.output, frame, data, showTest, null);
     picture.show(frame, panel.chosen);
-    curve.add(frame.epoch, frame.train?.loss, frame.test?.loss);
+    curve.add(frame.epoch, frame.train?.loss, frame.test?.loss, beside?.train.loss);
     if (!playing || performance.now() - told > SLOWLY) showNumbers();
     document.body.dataset.shown = frame.number;
     if (frame.train && !Number.isFinite(frame.train.loss)) {
@@ -105,6 +107,8 @@ function showNumbers() {
     field("test-loss").textContent = tell(frame.test);
     const tested = frame.test ?? frame.train;
     field("accuracy").textContent = tested ? `${(100 * tested.accuracy).toFixed(1)} %` : "–";
+    field("beside-train").textContent = tell(frame.beside?.train);
+    field("beside-test").textContent = tell(frame.beside?.test);
     curve.draw();
     picture.showWeights(frame.parameters);
     panel.show(frame);
@@ -150,6 +154,9 @@ function advance(now) {
 }
 
 const ANSWERS = {
+    fitted({ points }) {
+        addPoints(points);
+    },
     ready() {
         field("picture").dataset.ready = "";
         take(state, true);

@@ -135,6 +135,7 @@ def _data() -> Mapping[str, object]:
         "losses": _table(choices.LOSSES),
         "schedules": _table(choices.SCHEDULES),
         "norms": _table(choices.NORMS),
+        "rules": _table(choices.RULES),
         "worker": "\n".join(asset(_PACKAGE, name) for name in _WORKER),
         "program": told,
     }

@@ -41,9 +41,9 @@ function place(canvas, x, y) {
     return [(x + EDGE) / (2 * EDGE) * canvas.width, (EDGE - y) / (2 * EDGE) * canvas.height];
 }
 
-function drawOutput(frame, data, showTest, example) {
-    const canvas = field("output"), context = canvas.getContext("2d");
-    drawSurface(small, frame.surfaces.output);
+function drawOutput(id, bytes, frame, data, showTest, example) {
+    const canvas = field(id), context = canvas.getContext("2d");
+    drawSurface(small, bytes);
     context.imageSmoothingEnabled = true;
     context.fillStyle = ink();
     context.fillRect(0, 0, canvas.width, canvas.height);

@@ -28,14 +28,15 @@ function programOf(state, data) {
     ));
     const training = Math.max(1, Math.ceil(rows.length * state.split / 100));
     const batch = Math.min(Math.max(state.batch, state.norm === "batch" ? 2 : 1), training);
+    const { code } = TOLD.rules[state.rule], rule = code ? `, rule=learning.${code}, model=network` : "";
     const rate = rateCode(state, state.span * Math.ceil(training / batch));
     return [
-        "import numpy as np", "", "import chainrule as cr", "from chainrule import init, nn, optim, regularize, schedules", "",
+        "import numpy as np", "", "import chainrule as cr", "from chainrule import init, learning, nn, optim, regularize, schedules", "",
         'x, target = cr.input("x", ("batch", 2)), cr.input("target", ("batch",))',
         `features = cr.stack([${inputs.join(", ")}], axis=1)`, "network = nn.Sequential(",
         ...layers.map((layer) => `    ${layer}`), ")", "output = network(features)[:, 0]", `loss = ${error}`,
         ...penalties(state),
-        `step = optim.${TOLD.optimizers[state.optimizer].code.replace("{rate}", rate)}.minimize(loss)`,
+        `step = optim.${TOLD.optimizers[state.optimizer].code.replace("{rate}", rate)}.minimize(loss${rule})`,
         `program = cr.compile(cr.training(step, epochs=200, batch_size=${batch}, seed=${state.seed}))`, "",
         "rows = np.array([", ...rows, "], dtype=np.float32)",
         `count = ${training}  # the others test`,

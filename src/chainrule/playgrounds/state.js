@@ -60,6 +60,8 @@ const FIELDS = {
     initialisation: oneOf(Object.keys(TOLD.initialisations)),
     optimizer: oneOf(Object.keys(TOLD.optimizers)),
     rate: oneOf(RATES),
+    rule: oneOf(Object.keys(TOLD.rules)),
+    beside: oneOf(["none", ...Object.keys(TOLD.rules)]),
     schedule: oneOf(Object.keys(TOLD.schedules)),
     span: oneOf(SPANS),
     norm: oneOf(Object.keys(TOLD.norms)),
@@ -76,7 +78,7 @@ function firstState() {
         data: "circle", noise: 0, split: 50, seed: 1, features: ["x1", "x2"],
         layers: [{ size: 4, activation: "tanh" }, { size: 2, activation: "tanh" }],
         initialisation: "uniform", optimizer: "sgd", rate: 0.03, loss: "squared", batch: 10,
-        schedule: "constant", span: 300, norm: "none", dropout: 0, l1: 0, l2: 0, own: [],
+        rule: "backprop", beside: "none", schedule: "constant", span: 300, norm: "none", dropout: 0, l1: 0, l2: 0, own: [],
     };
 }
 

@@ -1,5 +1,5 @@
 // Answers the page: trains, and tells what there is to draw.
-let network = null, data = null, grid = 0;
+let network = null, beside = null, data = null, grid = 0;
 const COARSE = 2;  // points of the plane to one of a neuron's picture, along each side
 
 function byteOf(value) {
@@ -18,7 +18,7 @@ function surface(values, neuron, scale, every = COARSE) {
 
 // A picture of each neuron and the output, and of each feature if they may have changed.
 function surfaces(withFeatures) {
-    const { layers, state, depth } = network, { plane } = data;
+    const { layers, state } = network, { plane } = data;
     network.forward(plane.inputs, plane.count);
     return {
         features: withFeatures ? state.features.map((name) => (
@@ -27,7 +27,7 @@ function surfaces(withFeatures) {
         layers: state.layers.map((layer, i) => (
             Array.from({ length: layer.size }, (_, neuron) => surface(layers[i].values, neuron, 1))
         )),
-        output: surface(layers[depth].values, 0, state.loss === "logistic" ? 4 : 1, 1),
+        output: outputOf(network),
     };
 }
 
@@ -56,6 +56,21 @@ function statistics() {
     return { train, test, norms, histograms };
 }
 
+// What the network that learns by another rule has come to.
+function others() {
+    const { training, count } = data;
+    if (beside.rule === "none" || training === 0) return null;
+    beside.forward(data.plane.inputs, data.plane.count);
+    return {
+        output: outputOf(beside), train: beside.measure(0, training),
+        test: count > training ? beside.measure(training, count - training) : null,
+    };
+}
+
+function outputOf({ layers, depth, state }) {
+    return surface(layers[depth].values, 0, state.loss === "logistic" ? 4 : 1, 1);
+}
+
 // All values and gradients for one row of the data.
 function example(row) {
     if (row === null || row >= data.count) return null;
@@ -79,7 +94,7 @@ function example(row) {
 function answer(request, all = true) {
     const told = {
         kind: "frame", number: request.number, epoch: network.epoch, ...statistics(),
-        surfaces: surfaces(all), example: example(request.example),
+        surfaces: surfaces(all), beside: others(), example: example(request.example),
         parameters: network.parameters.slice(0, BLOCK * (network.depth + 1)),
         training: data.training,
     };
@@ -93,14 +108,17 @@ function answer(request, all = true) {
 const ACTIONS = {
     start({ modules, tables, points, grid: side }) {
         grid = side;
-        const kernels = new Kernels(modules, 12_000_000);
+        const kernels = new Kernels(modules, 20_000_000);
         data = new Data(kernels, tables, points, grid);
         network = new Network(kernels, data, tables);
+        beside = new Network(kernels, data, tables);
         postMessage({ kind: "ready" });
     },
     choose(request) {
         data.choose(request.state);
-        network.choose(request.state, request.fresh);
+        const { state, fresh } = request;
+        network.choose(state, fresh, state.rule);
+        beside.choose(state, fresh, state.beside);
         answer(request);
     },
     // as many epochs as are asked for, in no more than the time that there is
@@ -108,9 +126,19 @@ const ACTIONS = {
         const end = performance.now() + request.milliseconds;
         for (let i = 0; i < request.epochs && data.training; i++) {
             network.train();
+            if (beside.rule !== "none") beside.train();
             if (performance.now() > end) break;
         }
         answer(request, false);
+    },
+    // rows of a file, brought into the square
+    fit({ points, target }) {
+        const rows = target.length, { given, found } = data.fitted;
+        given.points.set(points);
+        given.target.set(target);
+        data.kernels.call("fitted", given, found, rows);
+        const at = (i) => [found.points[2 * i], found.points[2 * i + 1], found.target[i]];
+        postMessage({ kind: "fitted", points: Array.from({ length: rows }, (_, i) => at(i)) });
     },
     look(request) {
         answer(request);

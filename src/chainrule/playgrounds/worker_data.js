@@ -10,6 +10,8 @@ class Data {
         this.sets = kernels.outputs("data_sets");
         this.points = array(2 * points);
         this.target = array(points);
+        const rows = () => ({ points: array(2 * points), target: array(points) });
+        this.fitted = { given: rows(), found: rows() };
         this.wanted = array(WIDTH);
         this.inputs = array(points * WIDTH);
         this.plane = { points: this.#gridPoints(grid), count: grid * grid };

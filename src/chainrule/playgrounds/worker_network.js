@@ -8,6 +8,8 @@ class Network {
         this.sizes = array(DEEPEST + 2);
         this.way = array(Object.keys(tables.initialisations).length);
         this.drawn = kernels.outputs("first_parameters").results;
+        this.back = kernels.outputs("feedback");
+        this.feedback = array(all);
         this.mask = array(all);
         this.numbers = Object.fromEntries(
             ["lr", "l1", "l2", "dropout", "span"].map((name) => [name, array(1)]),
@@ -37,7 +39,9 @@ class Network {
     }
 
     // What the page has chosen; returns to the start of training if that is asked for.
-    choose(state, fresh) {
+    choose(state, fresh, rule = "backprop") {
+        if (this.state && this.state.optimizer !== state.optimizer) this.forget();
+        this.rule = rule;
         const isClasses = !this.tables.regressions.includes(state.data);
         this.state = state;
         this.depth = state.layers.length;
@@ -63,6 +67,7 @@ class Network {
         this.way[Object.keys(this.tables.initialisations).indexOf(state.initialisation)] = 1;
         const inputs = { seed: this.seed, sizes: this.sizes, way: this.way };
         this.kernels.call("first_parameters", inputs, { results: this.drawn });
+        this.kernels.call("feedback", inputs, this.back);
     }
 
     restart() {
@@ -100,6 +105,7 @@ class Network {
             inputs = Array.from({ length: size }, (_, i) => i);
         });
         this.mask.forEach((there, i) => {
+            this.feedback[i] = there ? this.back.matrices[i] : 0;
             if (there && before[i]) return;
             parameters[i] = there ? this.drawn[i] : 0;
             state1[i] = state2[i] = 0;
@@ -131,8 +137,13 @@ class Network {
         const block = this.block(layer, array);
         return {
             weights: block, biases: block.subarray(WIDTH * WIDTH),
-            bias: block.subarray(WIDTH * WIDTH), back: block,
+            bias: block.subarray(WIDTH * WIDTH),
         };
+    }
+
+    // In which the error reaches a layer directly.
+    direction(layer) {
+        return this.back.directions.subarray(WIDTH * layer, WIDTH * (layer + 1));
     }
 
     // What batch normalisation remembers of a layer.

@@ -23,16 +23,19 @@ function wayForward(network, x, slots, to = null) {
 }
 
 // Those that give all gradients; what is read of a row are its features and its target.
-function wayBack(network, gradient, { x, target }, slots, training = false) {
-    const { depth, layers, error } = network, calls = [];
+function wayBack(network, gradient, { x, target }, slots, rule = null) {
+    const { depth, layers, error } = network, calls = [], training = rule !== null;
     const at = (layer) => network.parts(layer, slots.parameters);
+    const back = (layer) => network.block(layer, rule === "feedback" ? network.feedback : slots.parameters);
     const results = (layer) => ({ ...network.parts(layer, gradient), x: layers[layer].above, error });
     const entry = (layer) => network.entry(layer, x, training);
-    calls.push([network.head, { x: entry(depth), target, ...at(depth) }, results(depth)]);
+    calls.push([network.head, { x: entry(depth), target, ...at(depth), back: back(depth) }, results(depth)]);
     for (let layer = depth - 1; layer >= 0; layer--) {
-        const way = layer ? "backward" : "first", { z, values } = layers[layer];
+        const direct = rule === "direct", { z, values } = layers[layer];
+        if (direct) calls.push(["direct", { error, back: network.direction(layer) }, { results: layers[layer + 1].above }]);
         const above = between(network, layer, slots, training, calls);
-        const inputs = { x: entry(layer), z, values, above, ...at(layer) };
+        const inputs = { x: entry(layer), z, values, above, weights: back(layer) };
+        const way = layer && !direct ? "backward" : "first";
         calls.push([`${way}_${network.state.layers[layer].activation}`, inputs, results(layer)]);
     }
     return calls;
@@ -57,7 +60,7 @@ function batchOf(network, from, to) {
     const { data, state, kernels, depth, numbers, mask } = network, { signal, pulled } = network.spare;
     const rows = { x: data.inputs, target: data.target };
     const walked = new Map([[data.inputs, 4 * WIDTH], [data.target, 4]]);
-    const walks = [...wayForward(network, data.inputs, from, to), ...wayBack(network, signal, rows, from, true)]
+    const walks = [...wayForward(network, data.inputs, from, to), ...wayBack(network, signal, rows, from, network.rule)]
         .map(([name, inputs, outputs]) => kernels.bound(name, inputs, outputs, 1, walked));
     const blocks = depth + 1, given = { ...numbers, ...from, mask, gradient: signal }, calls = [...walks];
     const add = (name, outputs) => calls.push(kernels.bound(name, given, outputs, blocks));

@@ -7,7 +7,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.compiled.function import Numbers
-from chainrule.playgrounds import between, updates
+from chainrule.playgrounds import between, kernels, updates
 from chainrule.playgrounds.choices import SCHEDULES
 from chainrule.playgrounds.kernels import Kernel
 
@@ -63,6 +63,39 @@ def test_dropout_keeps_the_mean_and_sends_back_what_it_kept() -> None:
     assert not np.array_equal(found["kept"], again["kept"])
     back = run(between.dropped_backward(), above=3 * ones, kept=found["kept"])
     np.testing.assert_array_equal(back["above"], 3 * found["dropped"])
+
+
+def test_a_rule_has_other_numbers_where_the_chain_rule_has_weights() -> None:
+    weights, back = ABOVE[0], ABOVE[1]
+    target = np.sign(ABOVE[:, 0])
+    given = {"x": VALUES, "weights": weights, "bias": np.float32(0.5), "target": target}
+    found = run(kernels.head(squashed=True, logistic=False), **given, back=back)
+    output = np.tanh(VALUES.astype(float) @ weights + 0.5)
+    error = (output - target) / ROWS
+    np.testing.assert_allclose(found["error"], error, atol=1e-5)
+    of_z = error * (1 - output**2)
+    np.testing.assert_allclose(found["weights"], of_z @ VALUES, atol=1e-5)
+    np.testing.assert_allclose(found["x"], np.outer(of_z, back), atol=1e-5)
+    sent = run(kernels.direct(), error=found["error"], back=back)
+    np.testing.assert_allclose(sent["x"], np.outer(error, back), atol=1e-5)
+
+
+def test_directions_have_the_length_1_and_end_with_a_layer() -> None:
+    sizes = np.array([2, 3, 8, 1, 1, 1, 1, 1], np.float32)
+    found = run(kernels.feedback(), seed=3, sizes=sizes)
+    directions = found["directions"].reshape(7, 8)
+    np.testing.assert_allclose(np.linalg.norm(directions, axis=1), 1, rtol=1e-5)
+    assert np.count_nonzero(directions, axis=1).tolist() == [3, 8, 1, 1, 1, 1, 1]
+    matrices = found["matrices"].reshape(7, 72)[:, :64]
+    assert matrices[0].std() == pytest.approx(1, rel=0.4)  # √(2 / 2)
+    assert matrices[2].std() == pytest.approx(0.5, rel=0.4)  # √(2 / 8)
+
+
+def test_rows_of_anything_are_stretched_into_the_square() -> None:
+    points = np.array([[100, 3], [300, 3], [200, 3]], np.float32)
+    found = run(kernels.fitted(), points=points, target=np.array([0, 1, 0], np.float32))
+    np.testing.assert_allclose(found["points"], [[-5, 0], [5, 0], [0, 0]])
+    np.testing.assert_allclose(found["target"], [-1, 1, -1])
 
 
 @pytest.mark.parametrize("name", [name for name in SCHEDULES if SCHEDULES[name].made])

@@ -6,95 +6,21 @@ import json
 import random
 import re
 import runpy
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
 from tests.accessibility import axe_findings, axe_script, faint_text, named_controls
-from tests.browser import OpenPage, Watch
+from tests.browser import OpenPage
+from tests.chainrule.playgrounds.opening import Opened, opened
 
 import chainrule as cr
 from chainc.ir.errors import ExportError, InputError
-from chainrule.compiled.function import Numbers
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
 
 SPIRALS = "data=spiral&layers=8tanh,8tanh&optimizer=adam&rate=0.01&noise=0&features=x1,x2,sin1,sin2"
 HOSTILE = "data=<img src=x onerror=alert(1)>&layers=__proto__,9tanh&seed=1e9&own=1_2&rate=NaN&x=1"
-
-
-@pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return cr.playground(path=tmp_path_factory.mktemp("playground") / "playground.html")
-
-
-class Opened:
-    """A page that is ready, and what it says."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        page.wait_for_selector("#picture[data-ready]")
-        self.settle()
-
-    def settle(self) -> None:
-        """Until what was asked for last is drawn."""
-        asked = self.page.evaluate("asked")
-        self.page.wait_for_selector(f'body[data-shown="{asked}"]')
-
-    def choose(self, fragment: str) -> Opened:
-        """From the start, with what an address says."""
-        self.page.evaluate("(fragment) => take(stateOf(fragment).state, true)", fragment)
-        self.settle()
-        return self
-
-    def text(self, selector: str) -> str:
-        return self.page.locator(selector).text_content() or ""
-
-    def wait_for(self, selector: str, pattern: str) -> None:
-        self.page.locator(selector, has_text=re.compile(pattern)).wait_for()
-
-    def number(self, selector: str) -> float:
-        return float(self.text(selector).replace(",", "").rstrip(" %"))
-
-    def step(self) -> None:
-        self.page.click("#step")
-        self.settle()
-
-    def saved(self) -> dict[str, Any]:
-        with self.page.expect_download() as download:
-            self.page.click("#save")
-        found: dict[str, Any] = json.loads(download.value.path().read_text())
-        return found
-
-    def parameters(self) -> Numbers:
-        return np.array(self.page.evaluate("() => Array.from(frame.parameters)"))
-
-    def points(self) -> Numbers:
-        """Rows of x, y and target, as the page has them."""
-        return np.array(self.page.evaluate(
-            "() => Array.from(data.targets, (t, i) => [...data.points.slice(2 * i, 2 * i + 2), t])"
-        ))  # fmt: skip
-
-
-def opened(open_page: OpenPage, file: Path, fragment: str, **how: Any) -> Opened:
-    """A page of its own, at an address."""
-    page = open_page(file, **how)
-    Opened(page)
-    page.evaluate("(fragment) => { history.replaceState(null, '', `#${fragment}`); }", fragment)
-    page.reload()
-    return Opened(page)
-
-
-@pytest.fixture(scope="module")
-def shared(chromium: Browser, file: Path) -> Iterator[Opened]:
-    """One page for tests that each choose all of it."""
-    watch = Watch(chromium)
-    yield Opened(watch.open(file))
-    watch.close()
-    assert watch.problems == []
 
 
 def test_an_epoch_is_that_of_numpy(shared: Opened) -> None:
@@ -198,8 +124,9 @@ def test_an_example_is_followed_forward_and_backward(shared: Opened) -> None:
 
 def test_the_python_program_runs(shared: Opened, tmp_path: Path) -> None:
     fragment = "data=own&own=100_100_100,-100_100_-100,50_0_100,-50_0_-100&layers=3gelu&l1=0.001"
-    more = "features=x1,sin2&loss=logistic&optimizer=nesterov&norm=batch&dropout=0.1&schedule=cycle"
-    here = shared.choose(f"{fragment}&{more}")
+    more = "features=x1,sin2&loss=logistic&optimizer=nesterov&rule=direct"
+    between = "norm=batch&dropout=0.1&schedule=cycle"
+    here = shared.choose(f"{fragment}&{more}&{between}")
     here.page.click("#program-part summary")
     here.wait_for("#program", "run")
     source = here.text("#program").replace("epochs=200", "epochs=2")
@@ -230,6 +157,40 @@ def test_own_points_are_drawn_and_given_as_rows(open_page: OpenPage, file: Path)
     assert here.text("#train-loss") == "–"
     here.step()
     assert page.evaluate("stateOf(location.hash.slice(1)).refused") == 0
+
+
+def test_a_table_is_taken_and_stretched(shared: Opened, tmp_path: Path) -> None:
+    here = shared.choose("layers=1tanh")
+    page, table = here.page, tmp_path / "table.csv"
+    table.write_text("name,x,y,class\n1,0,10,0\n2,50,30,1\n3,100,20,1\n")
+    page.click("#data-part summary")
+    page.set_input_files("#rows-file", table)
+    here.wait_for("#message", "3 rows of table.csv")
+    page.wait_for_function("state.own.length === 3")
+    here.settle()
+    np.testing.assert_allclose(here.points(), [[-5, -5, -1], [0, 5, 1], [5, 0, 1]])
+    table.write_text("1,2,3\n1,2,<b>\n")
+    page.set_input_files("#rows-file", table)
+    here.wait_for("#message", "Line 2 of table.csv is not three or more numbers")
+    page.click("#data-part summary")
+
+
+def test_two_rules_learn_beside_each_other(shared: Opened) -> None:
+    here = shared.choose("layers=4tanh&rate=0.1&beside=feedback")
+    losses = [here.text("#train-loss"), here.text("#beside-train")]
+    assert losses[0] == losses[1]
+    for _ in range(3):
+        here.step()
+    both = here.number("#train-loss"), here.number("#beside-train")
+    assert both[0] != both[1]
+    assert max(both) < float(losses[0])
+    assert here.page.is_visible("#beside-output")
+    here.page.select_option("#beside", "direct")
+    here.settle()
+    assert here.text("#beside-title") == "direct feedback"
+    here.page.select_option("#beside", "none")
+    here.settle()
+    assert here.page.is_hidden("#beside-output")
 
 
 def mutated(seed: int, count: int) -> Sequence[str]:
