@@ -67,6 +67,6 @@ class Curve {
         }
         context.fillStyle = colour("--quiet");
         context.font = "13px sans-serif";
-        context.fillText(most.toPrecision(3), 4, 14);
+        if (finite.length) context.fillText(most.toPrecision(3), 4, 14);
     }
 }
