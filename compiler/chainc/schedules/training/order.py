@@ -29,8 +29,9 @@ from chainc.schedules.training.layout import LANES, ROUNDS, WORDS_AT
 
 GIVEN_LANES = 8
 MOST_WALKING = 32
-EPOCHS = 4  # whose words are made together, four lanes each
-PHILOX = Kind(int64, 4 * EPOCHS)
+BLOCK = 4  # lanes of an epoch: its three blocks, and an idle one
+EPOCHS = 2  # whose words are made together: those of more do not fit into registers
+PHILOX = Kind(int64, BLOCK * EPOCHS)
 
 
 def walking(machine: Machine) -> int:
@@ -69,10 +70,10 @@ def order_keys(stream: int) -> Routine:
     orders = to.quotient(LANES, slot, "orders")
     with to.loop("group", 0, _parts(to, orders, EPOCHS)) as loop:
         first = to.plus(epoch, to.positions(affine(loop.index) * EPOCHS, 1))
-        numbers = to.constants([lane // 4 for lane in range(PHILOX.lanes)], int64)
+        numbers = to.constants([lane // BLOCK for lane in range(PHILOX.lanes)], int64)
         epochs = to.compute("add", first, numbers, name="epochs")
         for word, found in enumerate(_philox(to, stream, seed, epochs)):
-            place = affine(loop.index) * (4 * PHILOX.lanes) + PHILOX.lanes * word
+            place = affine(loop.index) * (philox.WORDS * PHILOX.lanes) + PHILOX.lanes * word
             to.store(to.cast(found, int32), Address(words, place))
     _spread(to, keys, words, slot)
     return to.routine("order.keys", "keys of the orders of some epochs")
@@ -109,8 +110,8 @@ def _spread(to: RoutineBuilder, keys: Parameter, words: Parameter, slot: Registe
     with to.loop("four", 0, LANES // 4) as loop:
         lane = affine(loop.index) * 4
         order = to.quotient(to.positions(lane, 1), slot, "order")
-        group, within = _bits(to, "bit_and", order, -EPOCHS), _bits(to, "bit_and", order, 3)
-        first = affine(group) * PHILOX.lanes + affine(within) * 4
+        group, within = (_bits(to, "bit_and", order, mask) for mask in (-EPOCHS, EPOCHS - 1))
+        first = affine(group) * (philox.WORDS * BLOCK) + affine(within) * BLOCK
         for number in range(ROUNDS + 1):
             block, word = divmod(number, 4)
             key = to.load(Address(words, first + PHILOX.lanes * word + block), name="key")
