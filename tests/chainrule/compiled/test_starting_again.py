@@ -14,6 +14,8 @@ import pytest
 import chainrule as cr
 from chainc import driver, ir
 from chainc.backends import compiled_cache
+from chainc.backends.c.file import FLAGS
+from chainc.backends.llvm.c_programs import compiler
 from chainc.ir.types import Array
 from chainrule import losses, nn, optim
 from chainrule.compiled.training import TrainingProgram
@@ -114,6 +116,31 @@ def test_a_function_starts_again(
     refuse(monkeypatch)
     for one, other in zip(first, computed(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
+def test_a_program_in_c_starts_again_without_a_pass_and_a_compiler(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    x = cr.input("x", ("batch", 6))
+    w = cr.parameter("w", (6, 1), "he_normal")
+    step = optim.SGD(lr=0.1).minimize(cr.mean(cr.square(x @ w)))
+    monkeypatch.setattr(compiler, "FLAGS", [flag for flag in FLAGS if flag != "-O2"])
+
+    def computed() -> tuple[cr.State, Array]:
+        program = cr.compile(cr.training(step, epochs=2, batch_size=8), target="c")
+        state = program.run({"x": DATA["x"]}, progress=False).state
+        return state, np.asarray(cr.compile(x @ w, target="c").bind(state)(x=DATA["x"]))
+
+    def built(*_: object) -> None:
+        raise AssertionError("the compiler ran")
+
+    state, values = computed()
+    refuse(monkeypatch)
+    monkeypatch.setattr(compiler, "_made", built)
+    again, same = computed()
+    assert again == state
+    np.testing.assert_array_equal(same, values)
 
 
 def test_a_second_process_imports_nothing_that_lowers() -> None:

@@ -30,13 +30,28 @@ def shared_object(text: str) -> bytes:
     Raises:
         GraphError: there is no C compiler, or it refuses the file.
     """
-    command = compiler()
-    processor = host()
-    key = compiled_cache.key(
-        text, *command, version(command), processor.name, processor.features, *FLAGS
-    )
-    (made,) = kept_objects(f"{key}-c", lambda: [_made(text, command)])
+    return named_object(compiled_cache.key(text, *identity()), lambda: text)
+
+
+def named_object(key: str, text: Callable[[], str]) -> bytes:
+    """The same of a text that a key with the `identity` stands for."""
+    (made,) = kept_objects(cached(key), lambda: [_made(text(), compiler())])
     return made
+
+
+def cached(key: str) -> str:
+    """What the cache calls it."""
+    return f"{key}-c"
+
+
+def identity() -> Sequence[str]:
+    """What a library depends on beside the text.
+
+    Raises:
+        GraphError: there is no C compiler.
+    """
+    command, processor = compiler(), host()
+    return *command, version(command), processor.name, processor.features, *FLAGS
 
 
 def compiler() -> tuple[str, ...]:
@@ -45,8 +60,7 @@ def compiler() -> tuple[str, ...]:
     Raises:
         GraphError: there is none.
     """
-    wanted = shlex.split(os.environ.get(VARIABLE, "")) or [USUAL]
-    found = shutil.which(wanted[0])
+    wanted, found = _wanted()
     if found is None:
         raise GraphError(
             f"the target 'c' needs a C compiler to run, and this system has no {wanted[0]!r}",
@@ -54,6 +68,17 @@ def compiler() -> tuple[str, ...]:
             "build .source elsewhere",
         )
     return (found, *wanted[1:])
+
+
+def is_there() -> bool:
+    """Is there one?"""
+    return _wanted()[1] is not None
+
+
+def _wanted() -> tuple[Sequence[str], str | None]:
+    """The command, and where it is."""
+    wanted = shlex.split(os.environ.get(VARIABLE, "")) or [USUAL]
+    return wanted, shutil.which(wanted[0])
 
 
 @cache

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from chainc.backends.llvm.c_programs.compiler import SharedObject, shared_object
-from chainc.backends.llvm.function_code import FunctionCode
-from chainc.backends.llvm.host.function import Binding, CompiledFunction
+from chainc.backends import compiled_cache
+from chainc.backends.llvm.c_programs import compiler
+from chainc.backends.llvm.c_programs.compiler import SharedObject
+from chainc.backends.llvm.host.function import Binding, KeepingFunction
+from chainc.backends.llvm.host.function_source import CallCode
+from chainc.backends.llvm.host.memory import LoopCode
 from chainc.backends.llvm.host.storage import storage_of_function, storage_of_training
 from chainc.backends.llvm.host.training import NativeTraining
-from chainc.backends.llvm.host.training_start import written
+from chainc.backends.llvm.host.training_start import started_as, written
 from chainc.backends.llvm.machine_code.code import NativeCode
 from chainc.backends.llvm.processors.native import host
-from chainc.backends.target import ExecutableTraining, Figures, Run
+from chainc.backends.signature import Signature
+from chainc.backends.target import ExecutableTraining, Figures, Known, Run
 from chainc.ir.types import Array
-from chainc.lowering.program import TrainingLoop
+
+if TYPE_CHECKING:
+    from chainc.backends.llvm.function_code import FunctionCode
+    from chainc.backends.llvm.training_code import TrainingCode
+    from chainc.backends.storage import Storage
+    from chainc.lowering.program import TrainingLoop
 
 
 class CCode(NativeCode):
@@ -39,8 +49,13 @@ class CCode(NativeCode):
         )
 
 
-class CFunction(CompiledFunction[SharedObject]):
+class CFunction(KeepingFunction[SharedObject]):
     """A function that the C compiler of this system makes when it is first called."""
+
+    @property
+    def identity(self) -> Sequence[str]:
+        """See `KeepingFunction`."""
+        return *super().identity, *compiler.identity()
 
     def bind(self, state: Mapping[str, Array], *sizes: int) -> Run:
         """See `CompiledFunction`."""
@@ -49,12 +64,26 @@ class CFunction(CompiledFunction[SharedObject]):
 
     def generated(self, *sizes: int) -> CCode:
         """See `CompiledFunction`."""
-        whole = self.code(*sizes)[0].whole
-        storage = storage_of_function(whole.program, whole.memory)
-        return CCode(lambda: whole, lambda: storage, self.processor)
+        code, _ = self.code(*sizes)
+        return CCode(lambda: code.whole, lambda: _storage(code), self.processor)
 
-    def _loaded(self, code: FunctionCode, _sizes: tuple[int, ...], _by_rows: bool) -> SharedObject:
-        return SharedObject(lambda: shared_object(code.c.text()))
+    def _loaded(self, code: FunctionCode, sizes: tuple[int, ...], by_rows: bool) -> SharedObject:
+        def text() -> str:
+            return code.c.text()
+
+        if self._known is None:
+            return SharedObject(lambda: compiler.shared_object(text()))
+        key = self._name("c", sizes, by_rows)
+        self._keep_call(sizes, by_rows, code, compiler.cached(key))
+        return SharedObject(lambda: compiler.named_object(key, text))
+
+    def _of_objects(self, made: Sequence[bytes]) -> SharedObject:
+        (library,) = made
+        return SharedObject(lambda: library)
+
+
+def _storage(code: CallCode) -> Storage:
+    return storage_of_function(code.whole.program, code.whole.memory)
 
 
 def training(loop: TrainingLoop, threads: int | None) -> ExecutableTraining:
@@ -64,8 +93,24 @@ def training(loop: TrainingLoop, threads: int | None) -> ExecutableTraining:
         GraphError: a view depends on the number of rows as C cannot have it.
     """
     code = written(loop, threads)
-    library = SharedObject(lambda: shared_object(code.c.text()))
-    runner = NativeTraining(code, library, code.threads)
-    return ExecutableTraining(
-        runner, CCode(lambda: code, lambda: storage_of_training(code), host())
-    )
+    return _executable(code, code.fingerprint, code.threads, lambda: code)
+
+
+def started(
+    known: Known, make: Callable[[], TrainingLoop], threads: int | None
+) -> tuple[Signature, ExecutableTraining]:
+    """The same; it is kept for other processes."""
+    return started_as(_executable, compiler.identity(), known, make, threads)
+
+
+def _executable(
+    code: LoopCode, key: str, threads: int, whole: Callable[[], TrainingCode]
+) -> ExecutableTraining:
+    def text() -> str:
+        return whole().c.text()
+
+    def library() -> bytes:
+        return compiler.named_object(compiled_cache.key(key, *compiler.identity()), text)
+
+    runner = NativeTraining(code, SharedObject(library), threads)
+    return ExecutableTraining(runner, CCode(whole, lambda: storage_of_training(whole()), host()))

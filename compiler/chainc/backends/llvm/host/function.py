@@ -118,8 +118,8 @@ class CompiledFunction(ABC, Generic[L]):
         return facts
 
 
-class NativeFunction(CompiledFunction[Library]):
-    """A function in this process; it takes what an earlier one has kept of it."""
+class KeepingFunction(CompiledFunction[L]):
+    """One that takes what an earlier process has kept of it, if it is known."""
 
     def __init__(
         self, source: FunctionSource, processor: Processor, known: Known | None = None
@@ -127,6 +127,52 @@ class NativeFunction(CompiledFunction[Library]):
         self.processor = processor
         self._known = known
         super().__init__(source, processor, self._kept_facts())
+
+    @property
+    def identity(self) -> Sequence[str]:
+        """What its code depends on beside the program."""
+        return identity(self.processor)
+
+    @abstractmethod
+    def _of_objects(self, made: Sequence[bytes]) -> L:
+        """What is called, from object files."""
+
+    def _keep_call(
+        self, sizes: tuple[int, ...], by_rows: bool, code: FunctionCode, name: str
+    ) -> None:
+        """The cache has the object files by that name, or will have."""
+        if self._known is not None and findable(code.places.outside, self._known.constants):
+            records.keep(self._name("call", sizes, by_rows), KeptCall(code.places, name))
+
+    def _kept(self, sizes: tuple[int, ...], by_rows: bool) -> tuple[CallCode, L] | None:
+        if self._known is None:
+            return None
+        kept = records.kept(KeptCall, self._name("call", sizes, by_rows))
+        made = None if kept is None else objects_of(kept.code)
+        if kept is None or made is None:
+            return None
+        outside = arrays_found(kept.places.outside, self._known.constants)
+        if outside is None:
+            return None
+        make = partial(self._source.code, sizes, by_rows=by_rows)
+        return KeptCode(kept.places, outside, make), self._of_objects(made)
+
+    def _kept_facts(self) -> KeptFunction | None:
+        return None if self._known is None else records.kept(KeptFunction, self._name("function"))
+
+    def _keep(self, facts: KeptFunction) -> KeptFunction:
+        if self._known is not None:
+            records.keep(self._name("function"), facts)
+        return super()._keep(facts)
+
+    def _name(self, kind: str, *what: object) -> str:
+        assert self._known is not None, "it has a name"
+        key = compiled_cache.key(self._known.key, *self.identity, repr(what))
+        return f"{kind}-{key}"
+
+
+class NativeFunction(KeepingFunction[Library]):
+    """A function in this process."""
 
     def bind(self, state: Mapping[str, Array], *sizes: int) -> Run:
         """See `CompiledFunction`."""
@@ -145,47 +191,17 @@ class NativeFunction(CompiledFunction[Library]):
     def _loaded(self, code: FunctionCode, sizes: tuple[int, ...], by_rows: bool) -> Library:
         name = object_key(code.text, self.processor, ["seldom"] if code.program.seldom else ())
         made = kept_objects(name, lambda: self._object_files(code))
-        if self._known is not None and findable(code.places.outside, self._known.constants):
-            records.keep(self._name("call", sizes, by_rows), KeptCall(code.places, name))
-        return _library(made)
+        self._keep_call(sizes, by_rows, code, name)
+        return self._of_objects(made)
 
     def _object_files(self, code: FunctionCode) -> Sequence[bytes]:
         if code.program.seldom:
             return [machine_code(code.text, self.processor, seldom=True)]
         return object_files(code.module, self.processor)
 
-    # what earlier processes have kept
-
-    def _kept(self, sizes: tuple[int, ...], by_rows: bool) -> tuple[CallCode, Library] | None:
-        if self._known is None:
-            return None
-        kept = records.kept(KeptCall, self._name("call", sizes, by_rows))
-        made = None if kept is None else objects_of(kept.code)
-        if kept is None or made is None:
-            return None
-        outside = arrays_found(kept.places.outside, self._known.constants)
-        if outside is None:
-            return None
-        make = partial(self._source.code, sizes, by_rows=by_rows)
-        return KeptCode(kept.places, outside, make), _library(made)
-
-    def _kept_facts(self) -> KeptFunction | None:
-        return None if self._known is None else records.kept(KeptFunction, self._name("function"))
-
-    def _keep(self, facts: KeptFunction) -> KeptFunction:
-        if self._known is not None:
-            records.keep(self._name("function"), facts)
-        return super()._keep(facts)
-
-    def _name(self, kind: str, *what: object) -> str:
-        assert self._known is not None, "it has a name"
-        key = compiled_cache.key(self._known.key, *identity(self.processor), repr(what))
-        return f"{kind}-{key}"
-
-
-def _library(object_files: Sequence[bytes]) -> Library:
-    first, *others = object_files
-    return Library(first, ENTRIES, further=others)
+    def _of_objects(self, made: Sequence[bytes]) -> Library:
+        first, *others = made
+        return Library(first, ENTRIES, further=others)
 
 
 def _storage(code: CallCode) -> Storage:

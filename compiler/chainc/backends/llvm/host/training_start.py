@@ -81,24 +81,40 @@ class Objects:
         return Library(first, ENTRIES, further=[*others, *self.evaluation])
 
 
+Executable = Callable[
+    [LoopCode, str, int, Callable[[], "TrainingCode"]], ExecutableTraining
+]  # of a loop by its fingerprint, for some threads, and its text where that is needed
+
+
 def started(
     known: Known, make: Callable[[], TrainingLoop], threads: int | None
 ) -> tuple[Signature, ExecutableTraining]:
     """A training of this process; it is kept for others."""
+    return started_as(_executable, (), known, make, threads)
+
+
+def started_as(
+    executable: Executable,
+    further: Sequence[str],
+    known: Known,
+    make: Callable[[], TrainingLoop],
+    threads: int | None,
+) -> tuple[Signature, ExecutableTraining]:
+    """The same where the code is not all that LLVM makes: `further` is what it depends on, too."""
     choice = f"{threads_for(threads)} {threads is None}"
-    name = f"training-{compiled_cache.key(known.key, *identity(host()), choice)}"
+    name = f"training-{compiled_cache.key(known.key, *identity(host()), choice, *further)}"
     kept = records.kept(KeptTraining, name)
     outside = None if kept is None else arrays_found(kept.places.outside, known.constants)
     if kept is not None and outside is not None:
         again = KeptLoop(kept.places, outside, lambda: _code(make(), kept.threads))
-        return kept.signature, _executable(again, kept.code, kept.threads, lambda: again.whole)
+        return kept.signature, executable(again, kept.code, kept.threads, lambda: again.whole)
     loop = make()
     code = written(loop, threads)
     signature, places = Signature.of_training(loop), code.places
-    executable = made(code)
+    made = executable(code, code.fingerprint, code.threads, lambda: code)
     if findable(places.outside, known.constants):
         records.keep(name, KeptTraining(signature, places, code.threads, code.fingerprint))
-    return signature, executable
+    return signature, made
 
 
 def written(loop: TrainingLoop, threads: int | None) -> TrainingCode:
