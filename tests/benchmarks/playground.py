@@ -20,7 +20,7 @@ from tests.browser import ARGUMENTS, executable
 from chainrule.playgrounds.playground import program
 from chainrule.teaching.pages.page import asset
 
-ROUNDS, EPOCHS = 60, 100
+ROUNDS, EPOCHS = 300, 200
 
 
 def page() -> str:
