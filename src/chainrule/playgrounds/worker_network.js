@@ -38,10 +38,12 @@ class Network {
         return this.slots[this.now].parameters;
     }
 
-    // What the page has chosen; returns to the start of training if that is asked for.
+    // What the page has chosen, and the rule by which it learns; returns to the start of training
+    // if that is asked for.
     choose(state, fresh, rule = "backprop") {
         if (this.state && this.state.optimizer !== state.optimizer) this.forget();
         this.rule = rule;
+        if (rule === "none") return;
         const isClasses = !this.tables.regressions.includes(state.data);
         this.state = state;
         this.depth = state.layers.length;
@@ -67,7 +69,7 @@ class Network {
         this.way[Object.keys(this.tables.initialisations).indexOf(state.initialisation)] = 1;
         const inputs = { seed: this.seed, sizes: this.sizes, way: this.way };
         this.kernels.call("first_parameters", inputs, { results: this.drawn });
-        this.kernels.call("feedback", inputs, this.back);
+        if (this.rule !== "backprop") this.kernels.call("feedback", inputs, this.back);
     }
 
     restart() {
