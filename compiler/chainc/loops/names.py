@@ -13,7 +13,7 @@ A splat has the name of its scalar.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import field
 from typing import TypeVar
 
@@ -89,6 +89,15 @@ def _follow(a: tuple[int, int], b: tuple[int, int]) -> bool:
     """Is one needed for the last time no later than the other is written?"""
     first, second = sorted((a, b))
     return first[0] < second[0] and first[1] <= second[0]
+
+
+def first_free(wanted: str, taken: Container[str], separator: str) -> str:
+    """A name that is not taken: the wanted one, or with the first number that makes it another."""
+    name, count = wanted, 1
+    while name in taken:
+        count += 1
+        name = f"{wanted}{separator}{count}"
+    return name
 
 
 def names(body: Sequence[Statement], given: Sequence[Register] = ()) -> Mapping[Variable, Name]:

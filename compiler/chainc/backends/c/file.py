@@ -16,6 +16,7 @@ from chainc.backends.math import functions as elementary
 from chainc.backends.math import random_lanes
 from chainc.ir.types import DType
 from chainc.loops.language import Barrier, Data, Nest, Routine, statements
+from chainc.loops.names import first_free
 from chainc.loops.repetition import Rendered
 
 __all__ = ["BATCH", "CALL", "FLAGS", "RUN", "CFile", "Entry"]
@@ -150,11 +151,7 @@ class CFile:
         self._lines += [(name, short) for line in lines for short in broken(line)]
 
     def _unique(self, wanted: str) -> str:
-        base = identifier(wanted, function=True)
-        name, count = base, 1
-        while name in self._names:
-            count += 1
-            name = f"{base}_{count}"
+        name = first_free(identifier(wanted, function=True), self._names, "_")
         self._names.add(name)
         return name
 

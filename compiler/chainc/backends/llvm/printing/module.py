@@ -14,6 +14,7 @@ from chainc.backends.math import functions as vector_math
 from chainc.backends.math import random_lanes
 from chainc.dataclass import dataclass
 from chainc.loops.language import Data, Nest, Routine
+from chainc.loops.names import first_free
 from chainc.lowering.parts import Part
 from chainc.schedules.layout.machine import Machine
 
@@ -132,10 +133,7 @@ class Module:
 
     def unique(self, wanted: str) -> str:
         base = re.sub(r"\W+", "_", wanted, flags=re.ASCII) or "kernel"
-        name, count = base, 1
-        while name in self.names:
-            count += 1
-            name = f"{base}.{count}"
+        name = first_free(base, self.names, ".")
         self.names.add(name)
         return name
 
