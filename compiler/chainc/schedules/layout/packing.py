@@ -5,12 +5,15 @@
     p[b,h,t,s] · v[b,s,h,d] → [b,t,h,d]      rows of v for one h lie h·d elements apart and would
                                              meet in the same cache sets: v becomes [b,h,s,d]
 
+    h[b,k] · w[k,n] → [b,n]              so do rows of w, a few columns at a time; one copy is for
+                                         all steps of a loop, if w is the same in these
+
 The copy is one pass over the operand; its elements are read again for every row of the result.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import replace
 
 from chainc.dataclass import dataclass
@@ -28,14 +31,20 @@ FIRST_LEVEL = 1 << 15  # bytes of the nearest cache
 SETS_APART = 256  # bytes: rows at multiples of it use few of the cache's sets
 
 
-def packed(body: Sequence[Kernel], machine: Machine, capacity: Capacity) -> Iterator[Kernel]:
-    """The kernels, each after copies of the operands that lie unfavourably."""
+def packed(
+    body: Sequence[Kernel], machine: Machine, capacity: Capacity, steady: Set[Buffer]
+) -> Iterator[Kernel]:
+    """The kernels, each after copies of the operands that lie unfavourably.
+
+    What is `steady` is the same in all steps of a loop, before which it is copied once.
+    """
     for found in body:
         kernel, root = found, found.root
         if isinstance(root, Contraction):
             for letters, view in zip(root.letters[:2], root.reads[:2], strict=True):
                 vector = vector_letter(found, root, machine)
-                factor = _Factor(root, vector, letters, view, machine, capacity)
+                once = view.buffer in steady
+                factor = _Factor(root, vector, letters, view, machine, capacity, once)
                 if factor.lies_apart:
                     copy, instead = factor.copied()
                     yield replace(copy, origin=kernel.origin, node=root.node)
@@ -56,6 +65,7 @@ class _Factor:
     view: View
     machine: Machine
     capacity: Capacity
+    once: bool  # is one copy for all steps of a loop?
 
     @property
     def lies_apart(self) -> bool:
@@ -88,7 +98,7 @@ class _Factor:
         summed = [x for x in self.letters if x not in self.root.letters[2]]
         for letter in summed:
             step = self._stride(found, letter) * size
-            apart = self._stride(found, letter) >= 2 * self._most(self.vector)
+            apart = self.once or self._stride(found, letter) >= 2 * self._most(self.vector)
             far = step * self._most(letter) > FIRST_LEVEL
             if apart and far and step % SETS_APART == 0:
                 return True

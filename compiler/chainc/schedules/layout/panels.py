@@ -96,7 +96,7 @@ def _refused(program: Program, axes: Mapping[Buffer, int]) -> Iterator[Buffer]:
         yield from _refused_by(kernel, axes)
     for kernel in program.prologue:
         yield kernel.out
-    yield from _outside(program)
+    yield from outside(program)
     for result in program.outputs:
         if isinstance(result, View) and not result.whole:
             yield result.buffer
@@ -105,8 +105,8 @@ def _refused(program: Program, axes: Mapping[Buffer, int]) -> Iterator[Buffer]:
             yield value.buffer
 
 
-def _outside(program: Program) -> Iterator[Buffer]:
-    """What a step of a loop reads lies as the program around it has laid it."""
+def outside(program: Program) -> Iterator[Buffer]:
+    """What a step of a loop reads, which lies as the program around it has laid it."""
     kernels = (*program.prologue, *program.body)
     own = {out for kernel in kernels for out in (*kernel.outs, *(m.out for m in kernel.single))}
     own.update(program.inputs, program.states)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import replace
 from itertools import chain
 
@@ -17,7 +17,7 @@ from chainc.lowering.views import Buffer
 from chainc.schedules.layout.access import Capacity
 from chainc.schedules.layout.machine import Machine
 from chainc.schedules.layout.packing import packed
-from chainc.schedules.layout.panels import Layouts, lay_out
+from chainc.schedules.layout.panels import Layouts, lay_out, outside
 from chainc.schedules.program.inlining import inlined
 from chainc.schedules.program.pieces import in_pieces
 from chainc.schedules.random import with_stream
@@ -49,13 +49,14 @@ def _formed(
     given: Layouts | None,
     *,
     watch: bool,
+    slices: Set[Buffer] = frozenset(),
 ) -> Program:
-    """Each value in a place of its own."""
+    """Each value in a place of its own; a step of a loop has slices, other ones in each."""
     counted = counted_at_each_call(program)
     cut = split_large(in_pieces(_with_streams(counted), capacity), MOST_INSTRUCTIONS)
     grouped = group(cut if watch else inlined(cut))
     laid_out = lay_out(grouped, machine, capacity, given)
-    body = packed(laid_out.body, machine, capacity)
+    body = packed(laid_out.body, machine, capacity, {*outside(laid_out)} - slices)
     formed = (_with_step(kernel, machine, capacity, watch=watch) for kernel in body)
     return replace(laid_out, body=tuple(chain.from_iterable(formed)))
 
@@ -68,9 +69,10 @@ def _with_step(
         yield kernel
         return
     row_major = {carry.key: None for carry in kernel.program.states}
-    step = _formed(kernel.program, machine, capacity, row_major, watch=watch)
+    slices = {part for part, _ in kernel.slices}
+    step = _formed(kernel.program, machine, capacity, row_major, watch=watch, slices=slices)
     written = Counter(out for each in step.body for out in each.outs)
-    moving: set[Buffer] = {*step.states, *(part for part, _ in kernel.slices)}
+    moving: set[Buffer] = {*step.states, *slices}
     moving.update(out for out, times in written.items() if times > 1)
     body: list[Kernel] = []
     for each in step.body:

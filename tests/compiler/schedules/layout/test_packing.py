@@ -9,6 +9,7 @@ import chainrule as cr
 from chainc.ir import Graph, Node
 from chainc.lowering.kernels import Contraction, Copy, Kernel
 from chainc.lowering.lower import lower
+from chainc.lowering.program import Loop
 from chainc.schedules.layout.access import Capacity
 from chainc.schedules.layout.machine import AVX2
 from chainc.schedules.program.preparation import prepare
@@ -51,6 +52,45 @@ def test_keys_are_turned_so_that_vectors_run_along_their_positions() -> None:
 def test_values_whose_rows_share_cache_sets_are_brought_together() -> None:
     (copy,) = copies(mixed(256, 32))
     assert copy.out.type.shape == (BATCH, HEADS, 256, 32)
+
+
+def recurrent(rows: int, width: int = 128) -> tuple[Node, Node]:
+    """What a loop of five steps makes of rows, and its weights."""
+    x, w = cr.input("x", (5, rows, width)), cr.parameter("w", (width, width), 0.01)
+    start = cr.broadcast_to(cr.constant(0.0), (rows, width))
+    last, _ = cr.scan(lambda h, x_t: (cr.tanh(x_t + h @ w), None), carry=start, xs=x)
+    assert isinstance(last, Node)
+    return last, w
+
+
+def weights_in_panels(rows: int, width: int = 128) -> list[Kernel]:
+    """The copies of a loop's weights before it; there are none in it."""
+    last, w = recurrent(rows, width)
+    found = kernels(last)
+    (loop,) = (kernel for kernel in found if isinstance(kernel, Loop))
+    inside = [each for each in loop.program.body if isinstance(each.root, Copy)]
+    assert not [each for each in inside if each.out.panels]
+    before = [each for each in found if isinstance(each.root, Copy) and each.out.panels]
+    (product,) = (k for k in loop.program.body if isinstance(k.root, Contraction))
+    read = {view.buffer for view in product.reads}
+    assert all(copy.out in read and copy.out.type == w.type for copy in before)
+    return before
+
+
+def test_weights_of_a_loop_are_brought_together_once_before_it() -> None:
+    (copy,) = weights_in_panels(32)
+    assert copy.out.panels is not None
+    assert (copy.out.panels.axis, copy.out.panels.lanes) == (1, 8)
+    assert not weights_in_panels(8)
+    assert not weights_in_panels(32, width=40)  # rows that share no sets
+
+
+def test_a_loop_has_the_numbers_of_numpy_with_them() -> None:
+    last, _ = recurrent(20)
+    x = np.random.default_rng(1).normal(size=(5, 20, 128)).astype(np.float32)
+    native, plain = cr.compile(last), cr.compile(last, target="numpy")
+    state = native.initial_state(0)
+    np.testing.assert_allclose(native.bind(state)(x=x), plain.bind(state)(x=x), atol=1e-6)
 
 
 def test_few_rows_and_operands_that_lie_well_are_not_copied() -> None:
