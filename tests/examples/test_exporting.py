@@ -41,7 +41,7 @@ def check(name: str, folder: Path, kinds: Sequence[str], monkeypatch: pytest.Mon
         assert "refused" not in expected or kind in MAY_REFUSE
 
 
-@pytest.mark.parametrize(("name", "kind"), [("ring", "portable"), ("xor", "web")])
+@pytest.mark.parametrize(("name", "kind"), [("ring", "c"), ("xor", "web")])
 def test_what_is_exported_twice_is_the_same(
     name: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
