@@ -74,7 +74,7 @@ $functions
 
 ## Build and run
 
-gcc from 12 on and clang build it, for any processor.
+gcc from 12 on and clang build it, for any processor with addresses of 64 bits.
 
 $build
 `-ffp-contract=off` keeps products and sums apart that the program does not join, and `-fwrapv` lets
