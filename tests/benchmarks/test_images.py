@@ -14,6 +14,7 @@ def test_the_work_of_a_convolution_is_counted_by_its_windows() -> None:
 
 def test_each_part_of_a_kernel_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(images, "SECONDS", 0.0001)
+    monkeypatch.setattr(images, "STEPS", 2)
     runs = images.kernel_runs(Kernel(1, 2, 3, 6, 3))
     assert {"forward", "image's gradient", "weight's gradient"} <= set(runs)
     found = images.interleaved(runs)
