@@ -7,7 +7,7 @@ from dataclasses import field, replace
 
 from chainc.dataclass import dataclass
 from chainc.ir import Origin
-from chainc.ir.movements import Movement
+from chainc.ir.movements import Movement, Window
 from chainc.ir.types import Dim, Shape, TensorType
 
 
@@ -70,6 +70,12 @@ class View:
     def contiguous(self) -> bool:
         """In row-major order without gaps, so that any reshape is again a view."""
         return all(movement.keeps_order for movement in self.movements)
+
+    @property
+    def taps(self) -> int:
+        """How many axes of taps of windows it ends in."""
+        last = self.movements[-1] if self.movements else None
+        return len(last.axes) if isinstance(last, Window) else 0
 
     @property
     def keeps_rows_apart(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import field, replace
 
 from chainc.dataclass import dataclass
@@ -73,7 +74,7 @@ class Products:
     machine: Machine
     margins: Sequence[Margin] = ()
     most_sums: int = 1  # that fit into registers
-    piece: Stretch | None = None  # of an axis that is summed over; None: all of it
+    piece: Sequence[Stretch] = ()  # of axes that are summed over, the others are whole
 
     def summed(self, tile: Tile, sums: Values = ()) -> Values:
         """The sums of a tile's cells, added to what there is."""
@@ -148,8 +149,9 @@ class Products:
 
         name = f"{level.axis.letter}_lane" if level.inside else level.axis.letter
         bounds: tuple[Bound, Bound] = (0, level.inside)
-        if self.piece is not None and level.axis == self.piece.axis:
-            bounds = self.piece.low, self.piece.high
+        pieces = [piece for piece in self.piece if piece.axis == level.axis]
+        if pieces:
+            bounds = pieces[0].low, pieces[0].high
         elif not level.inside:
             bounds = clipped(self.builder, self.margins, level.axis, tile.at)
         sizes = (1,) if further else self._level_steps(bounds, tile, inside.steps)
@@ -258,22 +260,27 @@ class Products:
         return self.builder.compute("add", total, self.builder.compute("multiply", x, y))
 
 
-def pieces(builder: NestBuilder, parts: Roles, products: int) -> Iterator[Stretch | None]:
-    """Loops over the outermost summed axis, so many products of each sum at a time.
+def pieces(builder: NestBuilder, parts: Roles, products: int) -> Iterator[Sequence[Stretch]]:
+    """Loops over the outermost summed axes, about so many products of each sum at a time.
 
-    All at once where it lies in panels: these are gone through in an order of their own.
+    All at once where they lie in panels: these are gone through in an order of their own.
     """
-    first = parts.levels[0].axis if products and parts.levels and not parts.across else None
-    if first is None or first.lanes:
-        yield None
-        return
-    others = math.prod(axis.most for axis in parts.inner if axis != first)
-    positions = max(products // others, 1)
-    if positions >= first.most:
-        yield None
-        return
-    with block_of(builder, Stretch(first, 0, bound_of(first.extent)), positions) as piece:
-        yield piece
+    cut: list[tuple[Axis, int]] = []
+    inside = math.prod(axis.most for axis in parts.inner)
+    for level in parts.levels if products and not parts.across else ():
+        inside //= level.axis.most
+        positions = max(products // inside, 1)
+        if level.axis.lanes or positions >= level.axis.most:
+            break
+        cut.append((level.axis, positions))
+        if positions > 1:
+            break
+    with ExitStack() as stack:
+        blocks = [
+            block_of(builder, Stretch(axis, 0, bound_of(axis.extent)), positions)
+            for axis, positions in cut
+        ]
+        yield [stack.enter_context(block) for block in blocks]
 
 
 @dataclass(eq=False)

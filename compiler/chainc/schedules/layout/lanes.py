@@ -92,13 +92,11 @@ class _Choice:
     def read_by_windows(self, root: Contraction) -> None:
         """What is read element by element: neighbours along a channel are read one by one too."""
         for letters, view in zip(root.letters[:2], root.reads[:2], strict=True):
-            for position, letter in enumerate(letters):
-                axis = view.source(position)
-                long = self.machine.lanes(view.type.dtype)
-                if _slid(view) and letter not in root.letters[2] and axis is not None:
-                    extent = view.type.shape[position]
-                    if isinstance(extent, int) and extent >= long:
-                        self.choose(view.buffer, axis)
+            lanes = self.machine.lanes(view.type.dtype)
+            for letter in _channels(root, letters, view):
+                axis, extent = view.source(letters.index(letter)), root.extents[letter]
+                if axis is not None and isinstance(extent, int) and extent >= lanes:
+                    self.choose(view.buffer, axis)
         self.spread()
 
     def leads_elsewhere(self, root: Contraction) -> bool:
@@ -127,6 +125,14 @@ def _buffers(root: Contraction) -> tuple[Buffer, Buffer, Buffer]:
 def _stay_together(pair: str, letters: Sequence[str]) -> bool:
     """Do two axes follow each other wherever one of them is?"""
     return len(pair) == 2 and all(pair in each or not set(pair) & set(each) for each in letters)
+
+
+def _channels(root: Contraction, letters: str, view: View) -> Sequence[str]:
+    """Those that are wherever the taps of a view are, summed over or not."""
+    if not view.taps:
+        return ()
+    tap = letters[-1]
+    return [x for x in letters if all((x in each) == (tap in each) for each in root.letters)]
 
 
 def _slid(view: View) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from chainc.ir.movements import Reshape, Window
+from chainc.ir.movements import Reshape
 from chainc.lowering.kernels import Contraction
 from chainc.lowering.program import Program
 from chainc.lowering.views import Buffer, View
@@ -49,16 +49,10 @@ def _read_with_windows(
         if isinstance(root, Contraction):
             pairs = list(zip(root.letters[:2], root.reads[:2], strict=True))
             for (letters, view), (windows, slid) in (pairs, pairs[::-1]):
-                order = _order(letters, view, windows[len(windows) - _taps(slid) :])
+                order = _order(letters, view, windows[len(windows) - slid.taps :])
                 axis = axes.get(view.buffer)
                 if axis is not None and order:
                     yield view.buffer, tuple(other for other in order if other != axis)
-
-
-def _taps(view: View) -> int:
-    """How many axes of taps a view ends in."""
-    last = view.movements[-1] if view.movements else None
-    return len(last.axes) if isinstance(last, Window) else 0
 
 
 def _order(letters: str, view: View, taps: str) -> Order:

@@ -19,6 +19,7 @@ CASES = {
     "two axes": ("tbc,btd->cd", (40, 15, 33), (15, 40, 24)),
     "an axis of its own": ("htc,htd->hcd", (2, 600, 25), (2, 600, 24)),
     "rows of both": ("ck,dk->cd", (26, 700), (50, 700)),
+    "two axes, of which both are cut": ("tbc,btd->cd", (40, 300, 33), (300, 40, 24)),
 }
 
 
@@ -44,6 +45,44 @@ def test_short_sums_and_few_of_them_are_done_at_once(rows: int, columns: int) ->
 def test_what_goes_on_with_a_sum_does_so_when_it_is_whole() -> None:
     graph = cr.compile(cr.relu(product(600, 30) + cr.input("b", (30,)))).stages[-1].graph
     assert kinds(graph.outputs[0]) == [Fill, Contraction, Map]
+
+
+def weights_gradient(stride: int, outputs: int = 8) -> Node:
+    x, w = cr.input("x", (4, 8, 30, 30)), cr.parameter("w", (outputs, 8, 3, 3), "ones")
+    y = cr.conv2d(x, w, stride=stride, padding=1)
+    loss = cr.sum(cr.square(y))
+    return cr.compile(cr.grad(loss, w)).stages[-1].graph.outputs[0]
+
+
+@pytest.mark.parametrize(("stride", "products"), [(1, 256), (2, 102)])
+def test_the_gradient_of_a_convolutions_weights_is_summed_in_pieces(
+    stride: int, products: int
+) -> None:
+    program = in_pieces(lower(Graph((weights_gradient(stride),))), Capacity({}))
+    found = [kernel.piece for kernel in program.body if isinstance(kernel, Contraction)]
+    assert found == [0, products], "the convolution itself keeps its sums in registers"
+
+
+def test_a_gradient_of_few_weights_is_summed_at_once() -> None:
+    program = in_pieces(lower(Graph((weights_gradient(1, outputs=5),))), Capacity({}))
+    assert not any(kernel.piece for kernel in program.body if isinstance(kernel, Contraction))
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_pieces_of_images_change_no_bit(stride: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither whole images at a time nor some of their rows."""
+    gradient, found = weights_gradient(stride), []
+    x = np.random.default_rng(0).normal(size=(4, 8, 30, 30)).astype(np.float32)
+    for products in (10**6, 200, 40):
+        monkeypatch.setattr(pieces, "PIECE", products)
+        function = cr.compile(gradient)
+        bound = function.bind(function.initial_state(seed=0))
+        found.append((function.loops, bound(x=x)))
+    assert len({loops for loops, _ in found}) == len(found)
+    assert all(np.array_equal(each, found[0][1]) for _, each in found)
+    on_numpy = cr.compile(gradient, target="numpy")
+    expected = on_numpy.bind(on_numpy.initial_state(seed=0))(x=x)
+    np.testing.assert_allclose(found[0][1], expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("case", CASES)
