@@ -35,6 +35,7 @@ class Partition:
     tiling: Tiling
     stretches: dict[Axis, tuple[Stretch, ...]]
     block: int | None
+    spare: int  # registers that the largest tile leaves
     shared: Axis | None = None  # whose loop is dealt out
 
     def column_steps(self, stretch: Stretch) -> tuple[int, ...]:
@@ -72,7 +73,12 @@ class Partition:
         return [margin for margin in apart if row.letter != margin.position]
 
     def _is_written_out(self, row: Axis, margins: Sequence[Margin]) -> bool:
-        """May tiles of rows be written one by one, each with the taps that it meets?"""
+        """May tiles of rows be written one by one, each with the taps that it meets?
+
+        Sums that go from one loop to the next need a register to change places.
+        """
+        if self.spare < 1:
+            return False
         taps = {margin.tap for margin in margins if margin.position == row.letter}
         times = [axis.most for axis in self.roles.inner if axis.letter in taps]
         if not times or row.dynamic or row.lanes or row == self.shared or self.block is not None:
@@ -139,7 +145,18 @@ def partition(
     work = TiledArea(rows, vectors, depth, width, steady, times, dealt_out)
     tiles = tiling(frame.machine, work)
     block = _block(frame.machine, factors, roles, tiles, stretches)
-    return Partition(roles, tiles, stretches, block)
+    return Partition(roles, tiles, stretches, block, _spare(frame.machine, tiles, width))
+
+
+def _spare(machine: Machine, tiles: Tiling, width: int) -> int:
+    """Registers beside sums, the vectors of a step, and the element that multiplies them."""
+    found = [
+        machine.registers - (high * wide + wide) * width - 1
+        for wide in tiles.widths
+        for heights in tiles.heights[wide].values()
+        for high in heights
+    ]
+    return min(found, default=0)
 
 
 def _block(

@@ -20,7 +20,13 @@ from chainc.schedules.contraction.axes import (
     chain,
 )
 from chainc.schedules.contraction.factor import Factor
-from chainc.schedules.contraction.levels import MOST_STRAIGHT, Level, levels_of, split
+from chainc.schedules.contraction.levels import (
+    MOST_STRAIGHT,
+    Level,
+    levels_of,
+    shares_elements,
+    split,
+)
 from chainc.schedules.contraction.margins import Margin, clipped, rows_met, taps_first
 from chainc.schedules.contraction.roles import Roles
 from chainc.schedules.contraction.tiles import steps_of_pass
@@ -154,7 +160,8 @@ class Products:
             bounds = pieces[0].low, pieces[0].high
         elif not level.inside:
             bounds = clipped(self.builder, self.margins, level.axis, tile.at)
-        sizes = (1,) if further else self._level_steps(bounds, tile, inside.steps)
+        kept = shares_elements(level, self.roles.row, self.factors)  # from step to step of a pass
+        sizes = (1,) if further or kept else self._level_steps(bounds, tile, inside.steps)
         return chain(self.builder, name, bounds, sizes, sums, body)
 
     def _level_steps(
