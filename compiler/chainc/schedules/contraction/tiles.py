@@ -177,7 +177,7 @@ def tiling(machine: Machine, work: TiledArea) -> Tiling:
         rest = work.vectors % first
         widths = (first, *cover(rest, first, cost, code))
         total = covered(work.vectors, widths, cost)
-        total *= _imbalance(work.vectors, first) if work.dealt_out else 1
+        total *= _imbalance(work.vectors, first) if work.dealt_out and machine.shares else 1
         candidates.append((total + sum(map(code, widths)), widths))
     return Tiling(min(candidates)[1], heights)
 

@@ -17,12 +17,14 @@ class Machine:
         registers: how many of them there are.
         second_level: bytes of a core's second-level cache.
         rounds: is there an instruction that rounds down?
+        shares: may several threads work on one product?
     """
 
     vector_bytes: int
     registers: int
     second_level: int = 1 << 19
     rounds: bool = True
+    shares: bool = True
 
     @property
     def register_file(self) -> tuple[int, int]:
@@ -38,6 +40,6 @@ AVX512 = Machine(64, 32)
 AVX2 = Machine(32, 16)
 NEON = Machine(16, 32)
 SSE = Machine(16, 16, rounds=False)
-SIMD128 = Machine(16, 15)  # engines on x86-64 have sixteen, of which they keep one for themselves
+SIMD128 = Machine(16, 15, shares=False)  # engines on x86-64 keep one of sixteen for themselves
 SCALARS = Machine(16, 8)  # vectors of four are taken apart: 32 registers hold eight of them
 FEW_SCALARS = Machine(16, 6, rounds=False)  # the same with room for addresses and counters
