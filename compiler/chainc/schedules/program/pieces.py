@@ -26,7 +26,7 @@ PIECE = 256  # products of each sum at a time: measured, as good from 128 to 384
 LONG = 512  # products of a sum from which on pieces gain
 FEWEST = 24  # rows and columns: with fewer, little is read again
 FEWEST_PRODUCTS = 32  # in a piece
-FEWEST_BESIDE_TAPS = 6  # the same where every tap reads all positions of an image
+FEWEST_BESIDE_TAPS = 8  # the same where every tap reads all positions of an image
 
 
 def in_pieces(program: Program, capacity: Capacity) -> Program:
