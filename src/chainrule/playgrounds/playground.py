@@ -28,23 +28,9 @@ Loss = Node | Callable[[Node, Node], Node]
 RATE, BATCH = 0.01, 10  # with which a model of one's own is trained
 _PACKAGE = __package__ or ""
 _SCRIPTS = (
-    "elements.js",
-    "state.js",
-    "controls.js",
-    "plots.js",
-    "picture.js",
-    "panel.js",
-    "program.js",
-    "page.js",
-    "actions.js",
-)
-_WORKER = (
-    "worker_kernels.js",
-    "worker_data.js",
-    "worker_network.js",
-    "worker_training.js",
-    "worker.js",
-)
+    "elements", "state", "controls", "plots", "picture", "panel", "program", "page", "actions",
+)  # fmt: skip
+_WORKER = ("kernels", "data", "network", "training", "worker")
 
 
 def playground(
@@ -82,9 +68,9 @@ def playground(
     check_target("playground", target)
     html = Page(
         "Neural network playground",
-        asset(_PACKAGE, "playground.html"),
-        styles=("playground.css",),
-        scripts=_SCRIPTS,
+        asset(_PACKAGE, "page/playground.html"),
+        styles=("page/playground.css",),
+        scripts=tuple(f"page/{name}.js" for name in _SCRIPTS),
         data=_data(),
         package=_PACKAGE,
         computes=True,
@@ -136,7 +122,7 @@ def _data() -> Mapping[str, object]:
         "schedules": _table(choices.SCHEDULES),
         "norms": _table(choices.NORMS),
         "rules": _table(choices.RULES),
-        "worker": "\n".join(asset(_PACKAGE, name) for name in _WORKER),
+        "worker": "\n".join(asset(_PACKAGE, f"worker/{name}.js") for name in _WORKER),
         "program": told,
     }
 

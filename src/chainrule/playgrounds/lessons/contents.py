@@ -89,8 +89,8 @@ def page_of(
         Template(asset(_PACKAGE, "lessons/lesson.html")).substitute(
             title=escape(title), kind=markup
         ),
-        styles=("playground.css", "lessons/lesson.css"),
-        scripts=("elements.js", *(f"lessons/{name}.js" for name in scripts)),
+        styles=("page/playground.css", "lessons/lesson.css"),
+        scripts=("page/elements.js", *(f"lessons/{name}.js" for name in scripts)),
         data=_data(function, training, result, contents),
         package=_PACKAGE,
         computes=True,
