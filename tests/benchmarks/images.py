@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 ROUNDS = 9
 SECONDS = 0.05  # of one turn
-STEPS = 32  # of a loop around a single convolution
+STEPS = 128  # of a loop around a single convolution
 RATE, MOMENTUM = 0.01, 0.9
 
 Run = Callable[[], None]
