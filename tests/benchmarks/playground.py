@@ -25,7 +25,7 @@ ROUNDS, EPOCHS = 300, 200
 
 def page() -> str:
     """Both networks, and what the compiler made."""
-    parts = [f"worker_{part}.js" for part in ("kernels", "data", "network", "training")]
+    parts = [f"worker/{part}.js" for part in ("kernels", "data", "network", "training")]
     scripts = [asset("chainrule.playgrounds", name) for name in parts]
     scripts.append((Path(__file__).parent / "playground_peer.js").read_text("utf-8"))
     text = "\n".join([*scripts, f"const TOLD = {json.dumps(program())};"])
