@@ -32,6 +32,12 @@ from chainc.schedules.layout.machine import AVX512
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("docs", "examples", "src", "compiler", "tests")
 RUN = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+# Their programs train for seven seconds and more: each night, not each day.
+LONG = ("deep_convolutional", "holding_back", "normalisation", "optimizers", "overfitting")
+SHOWN = [
+    pytest.param(path, id=path.name, marks=[pytest.mark.nightly] if path.stem in LONG else [])
+    for path in RUN
+]
 DOCUMENTS = [
     *sorted(ROOT.glob("*.md")),
     *sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.md")),
@@ -66,7 +72,7 @@ def _own_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 
 @pytest.mark.usefixtures("_own_surroundings")
-@pytest.mark.parametrize("path", RUN, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", SHOWN)
 def test_programs_print_what_the_document_says(path: Path, request: pytest.FixtureRequest) -> None:
     document = path.read_text(encoding="utf-8")
     printed = programs.outputs(document, path.name)
