@@ -46,6 +46,6 @@ def test_a_breach_of_the_policy_is_noticed(chromium: Browser, tmp_path: Path) ->
     file = tmp_path / "breach.html"
     file.write_text(Page("", "<p style='color: red'>red</p>").html(), encoding="utf-8")
     watch = Watch(chromium)
-    watch.open(file).wait_for_timeout(50)
+    watch.open(file).wait_for_timeout(500)
     watch.close()
     assert any("policy: style-src" in found for found in watch.problems)
