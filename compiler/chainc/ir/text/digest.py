@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import field
+from typing import TypeVar
 
 from chainc.dataclass import dataclass
 from chainc.ir import Graph, Op
@@ -17,6 +18,8 @@ from chainc.ir.leaves import ConstantArray, Label
 from chainc.ir.types import Array, DType, Size, TensorType
 
 OURS = "chainc."  # where an op's meaning is known by its name, and the compiler's version
+
+V = TypeVar("V")
 
 
 class UnknownMeaningError(Exception):
@@ -40,7 +43,7 @@ class Digest:
 
     lines: list[str] = field(default_factory=list)
     constants: dict[str, Array] = field(default_factory=dict)
-    known: dict[int, str] = field(default_factory=dict)
+    known: dict[int, tuple[object, str]] = field(default_factory=dict)
     shown: dict[type[Op], Sequence[str]] = field(default_factory=dict)
 
     def add(self, graph: Graph) -> None:
@@ -64,10 +67,13 @@ class Digest:
         return "\n".join(self.lines)
 
     def _op(self, op: Op) -> str:
-        found = self.known.get(id(op))
-        if found is None:
-            found = self.known[id(op)] = self._written(op)
-        return found
+        return self._once(op, self._written)
+
+    def _once(self, value: V, write: Callable[[V], str]) -> str:
+        """What is written of a value, which is held: so its identity stays its own."""
+        if id(value) not in self.known:
+            self.known[id(value)] = value, write(value)
+        return self.known[id(value)][1]
 
     def _written(self, op: Op) -> str:
         kind = type(op)
@@ -93,13 +99,15 @@ class Digest:
             case Op():
                 return self._op(value)
             case Graph():
-                if id(value) not in self.known:
-                    start = len(self.lines)
-                    self.add(value)
-                    self.known[id(value)] = f"{{{';'.join(self.lines[start:])}}}"
-                    del self.lines[start:]
-                return self.known[id(value)]
+                return self._once(value, self._body)
         raise UnknownMeaningError(type(value).__name__)
+
+    def _body(self, graph: Graph) -> str:
+        start = len(self.lines)
+        self.add(graph)
+        inner = self.lines[start:]
+        del self.lines[start:]
+        return f"{{{';'.join(inner)}}}"
 
     def _constant(self, array: Array) -> str:
         found = bytes_digest(array.data if array.ndim else array.tobytes())
