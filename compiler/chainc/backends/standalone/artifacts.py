@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -31,13 +30,8 @@ from chainc.backends.standalone.function_library import (
     planned_function,
     standalone_function,
 )
-from chainc.backends.standalone.library import (
-    VERSION_DIGITS,
-    Standalone,
-    Wanted,
-    planned,
-    standalone,
-)
+from chainc.backends.standalone.interface import version_of
+from chainc.backends.standalone.library import Standalone, Wanted, planned, standalone
 from chainc.backends.standalone.objects.archive import ObjectFile, archived
 from chainc.backends.standalone.objects.choosing import choosing, level_of
 from chainc.backends.standalone.objects.linking import linked
@@ -177,8 +171,7 @@ class _Fat:
     def __init__(self, name: str, made: Sequence[Standalone | StandaloneFunction]) -> None:
         self.object_files = [each.object_file for each in made]
         self.arena_bytes = max(each.interface.arena_bytes for each in made)
-        versions = "".join(each.version for each in made)
-        self.version = hashlib.sha256(versions.encode()).hexdigest()[:VERSION_DIGITS]
+        self.version = version_of("".join(each.version for each in made))
         functions = made[0].signatures
         chooser = compile_object(choosing(name, self.version, functions), X86_64)
         shown = ObjectFile(chooser, [f"{name}_{function}" for function in functions])

@@ -18,6 +18,7 @@ from chainc.backends.standalone.interface import (
     MOST_ROWS,
     Interface,
     Tensor,
+    mark_of,
 )
 from chainc.dataclass import dataclass
 from chainc.ir.types import bool_, uint8
@@ -44,8 +45,8 @@ class EntryContext:
 
     @property
     def mark(self) -> int:
-        """A number in the arena which says that this version prepared it."""
-        return int.from_bytes(bytes.fromhex(self.version[:16]), "little", signed=True)
+        """That of the version."""
+        return mark_of(self.version)
 
 
 def function(

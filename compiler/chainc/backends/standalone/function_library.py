@@ -6,7 +6,6 @@ same. The values are constants of the module; preparing an arena puts them where
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -30,6 +29,8 @@ from chainc.backends.standalone.interface import (
     BAD_INDEX,
     MOST_ROWS,
     RowArray,
+    mark_of,
+    version_of,
     words,
 )
 from chainc.backends.standalone.objects.choosing import Signature, hidden, signatures
@@ -41,7 +42,6 @@ from chainc.lowering.views import Buffer
 from chainc.schedules.layout.access import Capacity, UnboundError
 from chainc.schedules.program import control_block
 
-VERSION_DIGITS = 32
 RESULTS = "results"  # what one output is called, and others that have no name
 MARK_BYTES = 8
 ENTRIES = ("version", "init", "call")  # what C calls, after the name of the function
@@ -116,8 +116,7 @@ class PlannedFunction:
 
     def interface(self, text: str) -> FunctionInterface:
         """With the version of a text that holds all of it."""
-        parts = (text, repr(self.processor), self.wanted.name)
-        version = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:VERSION_DIGITS]
+        version = version_of(text, repr(self.processor), self.wanted.name)
         return _interface(self.wanted, self.code, version, self.processor)
 
     @property
@@ -260,7 +259,7 @@ class _Entries:
     def functions(self) -> Sequence[str]:
         """Those that C sees, and what they call."""
         version = self.interface.version
-        marked = int.from_bytes(bytes.fromhex(version[:16]), "little", signed=True)
+        marked = mark_of(version)
         checked = {each.array.dtype for each in self.arguments if each.array.bound is not None}
         steps = ["step"] if self.once else ["state.set", "step.prologue", "step"]
         return [
@@ -270,7 +269,10 @@ class _Entries:
                 for dtype in sorted(checked, key=str)
             ),
             templates.ARENA_CHECKS.substitute(
-                offset=self.mark, mark=marked, bad_argument=BAD_ARGUMENT, bad_arena=BAD_ARENA
+                offset=self.mark,
+                mark=marked,
+                bad_argument=BAD_ARGUMENT,
+                bad_arena=BAD_ARENA,
             ),
             exported("predict", steps),
             templates.VERSION.substitute(length=len(version) + 1, text=version),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from collections.abc import Iterable, Iterator
@@ -21,6 +22,7 @@ C_TYPES = {
 }
 MOST_ROWS = 2**32  # of a data set: what the order of the rows is made for
 MOST_EPOCHS = 2**31
+VERSION_DIGITS = 32
 
 # what the functions are called after the name of the program; `predict` only where it predicts,
 # `ended` only where a training may end before its last epoch
@@ -42,6 +44,16 @@ FUNCTIONS = (
 
 # what the functions return
 OK, BAD_ARGUMENT, BAD_INDEX, BAD_ARENA = range(4)
+
+
+def version_of(*parts: str) -> str:
+    """Hexadecimal; the same only for the same parts."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:VERSION_DIGITS]
+
+
+def mark_of(version: str) -> int:
+    """A number in the arena which says that this version prepared it."""
+    return int.from_bytes(bytes.fromhex(version[:16]), "little", signed=True)
 
 
 @dataclass(frozen=True)

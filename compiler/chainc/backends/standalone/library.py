@@ -8,7 +8,6 @@ compilation for this process longer.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -35,6 +34,7 @@ from chainc.backends.standalone.interface import (
     Prediction,
     RowArray,
     Tensor,
+    version_of,
     words,
 )
 from chainc.backends.standalone.objects.choosing import Signature, hidden, signatures
@@ -50,7 +50,6 @@ from chainc.lowering.views import Buffer
 from chainc.schedules.layout.access import UnboundError
 from chainc.schedules.program.preparation import prepare, with_roles
 
-VERSION_DIGITS = 32
 RESULTS = "results"  # what a prediction writes
 RESERVED = ("begin", "clear", "initial", "predict", "version", "work")  # and those that C sees
 
@@ -170,8 +169,7 @@ class Planned:
     def version(self, text: str) -> str:
         """The same only where a header and a program fit each other."""
         shown = replace(self.interface, end=None)
-        parts = (text, repr(self.processor), repr(shown))
-        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:VERSION_DIGITS]
+        return version_of(text, repr(self.processor), repr(shown))
 
     def _added(self, routines: Sequence[Routine]) -> Sequence[Routine]:
         self.routines += routines

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from chainc.backends import compiled_cache
 from chainc.backends.llvm.c_programs import compiler
 from chainc.backends.llvm.c_programs.compiler import SharedObject
-from chainc.backends.llvm.host.function import Binding, KeepingFunction
-from chainc.backends.llvm.host.function_source import CallCode
+from chainc.backends.llvm.host.function import KeepingFunction
 from chainc.backends.llvm.host.memory import LoopCode
-from chainc.backends.llvm.host.storage import storage_of_function, storage_of_training
+from chainc.backends.llvm.host.storage import storage_of_training
 from chainc.backends.llvm.host.training import NativeTraining
 from chainc.backends.llvm.host.training_start import started_as, written
 from chainc.backends.llvm.machine_code.code import NativeCode
 from chainc.backends.llvm.processors.native import host
 from chainc.backends.signature import Signature
-from chainc.backends.target import ExecutableTraining, Figures, Known, Run
-from chainc.ir.types import Array
+from chainc.backends.target import ExecutableTraining, Figures, Known
 
 if TYPE_CHECKING:
     from chainc.backends.llvm.function_code import FunctionCode
     from chainc.backends.llvm.training_code import TrainingCode
-    from chainc.backends.storage import Storage
     from chainc.lowering.program import TrainingLoop
 
 
@@ -52,20 +49,12 @@ class CCode(NativeCode):
 class CFunction(KeepingFunction[SharedObject]):
     """A function that the C compiler of this system makes when it is first called."""
 
+    shown = CCode
+
     @property
     def identity(self) -> Sequence[str]:
         """See `KeepingFunction`."""
         return *super().identity, *compiler.identity()
-
-    def bind(self, state: Mapping[str, Array], *sizes: int) -> Run:
-        """See `CompiledFunction`."""
-        code, library = self.code(*sizes)
-        return Binding(code, library, state, sizes).run
-
-    def generated(self, *sizes: int) -> CCode:
-        """See `CompiledFunction`."""
-        code, _ = self.code(*sizes)
-        return CCode(lambda: code.whole, lambda: _storage(code), self.processor)
 
     def _loaded(self, code: FunctionCode, sizes: tuple[int, ...], by_rows: bool) -> SharedObject:
         def text() -> str:
@@ -80,10 +69,6 @@ class CFunction(KeepingFunction[SharedObject]):
     def _of_objects(self, made: Sequence[bytes]) -> SharedObject:
         (library,) = made
         return SharedObject(lambda: library)
-
-
-def _storage(code: CallCode) -> Storage:
-    return storage_of_function(code.whole.program, code.whole.memory)
 
 
 def training(loop: TrainingLoop, threads: int | None) -> ExecutableTraining:

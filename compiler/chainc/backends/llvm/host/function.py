@@ -45,10 +45,13 @@ ENTRIES = ("bind", "run", "store")
 SIGNATURE = [ctypes.c_void_p, ctypes.c_void_p] + [ctypes.c_int64] * 3
 
 L = TypeVar("L")
+F = TypeVar("F", bound=Functions)
 
 
 class CompiledFunction(ABC, Generic[L]):
     """Makes code for the sizes it is bound to; `L` is what that becomes to be called."""
+
+    shown: type[NativeCode] = NativeCode  # what there is to see of it
 
     def __init__(
         self, source: FunctionSource, processor: Processor, facts: KeptFunction | None = None
@@ -71,7 +74,7 @@ class CompiledFunction(ABC, Generic[L]):
     def generated(self, *sizes: int) -> NativeCode:
         """What there is to see of the code for given sizes."""
         code, _ = self.code(*sizes)
-        return NativeCode(lambda: code.whole, lambda: _storage(code), self.processor)
+        return self.shown(lambda: code.whole, lambda: _storage(code), self.processor)
 
     def code(self, *sizes: int) -> tuple[CallCode, L]:
         """The code for given sizes: one for all numbers of rows up to the next power of two."""
@@ -118,8 +121,8 @@ class CompiledFunction(ABC, Generic[L]):
         return facts
 
 
-class KeepingFunction(CompiledFunction[L]):
-    """One that takes what an earlier process has kept of it, if it is known."""
+class KeepingFunction(CompiledFunction[F]):
+    """One in this process; it takes what an earlier one has kept of it, if it is known."""
 
     def __init__(
         self, source: FunctionSource, processor: Processor, known: Known | None = None
@@ -128,13 +131,18 @@ class KeepingFunction(CompiledFunction[L]):
         self._known = known
         super().__init__(source, processor, self._kept_facts())
 
+    def bind(self, state: Mapping[str, Array], *sizes: int) -> Run:
+        """See `CompiledFunction`."""
+        code, library = self.code(*sizes)
+        return Binding(code, library, state, sizes).run
+
     @property
     def identity(self) -> Sequence[str]:
         """What its code depends on beside the program."""
         return identity(self.processor)
 
     @abstractmethod
-    def _of_objects(self, made: Sequence[bytes]) -> L:
+    def _of_objects(self, made: Sequence[bytes]) -> F:
         """What is called, from object files."""
 
     def _keep_call(
@@ -144,7 +152,7 @@ class KeepingFunction(CompiledFunction[L]):
         if self._known is not None and findable(code.places.outside, self._known.constants):
             records.keep(self._name("call", sizes, by_rows), KeptCall(code.places, name))
 
-    def _kept(self, sizes: tuple[int, ...], by_rows: bool) -> tuple[CallCode, L] | None:
+    def _kept(self, sizes: tuple[int, ...], by_rows: bool) -> tuple[CallCode, F] | None:
         if self._known is None:
             return None
         kept = records.kept(KeptCall, self._name("call", sizes, by_rows))
@@ -172,12 +180,7 @@ class KeepingFunction(CompiledFunction[L]):
 
 
 class NativeFunction(KeepingFunction[Library]):
-    """A function in this process."""
-
-    def bind(self, state: Mapping[str, Array], *sizes: int) -> Run:
-        """See `CompiledFunction`."""
-        code, library = self.code(*sizes)
-        return Binding(code, library, state, sizes).run
+    """A function in machine code."""
 
     def timed_code(self, *sizes: int) -> FunctionCode:
         """The code for given sizes with a clock around every kernel."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from string import Template
 
-from chainc.backends.standalone.interface import C_TYPES, RowArray
+from chainc.backends.standalone.interface import C_TYPES, RowArray, mark_of
 from chainc.ir.types import DType
 from chainc.schedules.program import control_block
 
@@ -42,10 +42,9 @@ static bool within_$kind(const $kind *values, int64_t count, int64_t bound) {
 """)
 
 
-def mark_of(version: str) -> str:
-    """A number in the arena which says that this version prepared it, as C has it."""
-    mark = int.from_bytes(bytes.fromhex(version[:16]), "little", signed=True)
-    return f"(INT64_C({mark + 1}) - 1)"  # the least of all is no literal
+def mark_literal(version: str) -> str:
+    """The mark of a version as C has it."""
+    return f"(INT64_C({mark_of(version) + 1}) - 1)"  # the least of all is no literal
 
 
 def checks(prefix: str, version: str, mark_at: int, indices: Iterable[RowArray]) -> str:
@@ -54,7 +53,7 @@ def checks(prefix: str, version: str, mark_at: int, indices: Iterable[RowArray])
     return CHECKS.substitute(
         NAME=prefix,
         mark_at=mark_at,
-        mark=mark_of(version),
+        mark=mark_literal(version),
         failure=control_block.FAILURE,
         within="".join(map(_within, kinds)),
     ).rstrip()

@@ -12,7 +12,7 @@ from chainc.backends.standalone.c_text.checks import (
     checks,
     indices_within,
     is_null,
-    mark_of,
+    mark_literal,
 )
 from chainc.backends.standalone.c_text.function_header import parameters
 from chainc.backends.standalone.function_library import (
@@ -107,7 +107,7 @@ def _functions(plan: PlannedFunction, interface: FunctionInterface, kept: list[s
         NAME=prefix,
         checks=checks(prefix, interface.version, plan.mark, given),
         mark_at=plan.mark,
-        mark=mark_of(interface.version),
+        mark=mark_literal(interface.version),
         places=first + len(kept),
         values="".join(f"    table[{first + i}] = (void *){v};\n" for i, v in enumerate(kept)),
         parameters=", ".join(parameters(interface)),

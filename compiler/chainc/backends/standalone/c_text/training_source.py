@@ -15,7 +15,7 @@ from chainc.backends.standalone.c_text.checks import (
     checks,
     indices_within,
     is_null,
-    mark_of,
+    mark_literal,
 )
 from chainc.backends.standalone.entry_points import MARK, PLAN
 from chainc.backends.standalone.interface import C_TYPES, Interface, Prediction, RowArray
@@ -264,7 +264,7 @@ class _Functions:
             indices="".join(self._indices(interface.inputs, "data->", "data->rows")),
             totals="\n".join(map(_cleared, (layout.step, layout.evaluate))),
             mark_at=mark_at,
-            mark=mark_of(self.version),
+            mark=mark_literal(self.version),
             defaults="".join(self._defaults()),
             gets="\n".join(self._cases("get")),
             sets="\n".join(self._cases("set")),
