@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -134,10 +135,17 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+@contextmanager
+def watching(chromium: Browser) -> Iterator[Watch]:
+    """Nothing may go wrong in the pages that it opens, until they are closed."""
+    watch = Watch(chromium)
+    yield watch
+    watch.close()
+    assert watch.problems == []
+
+
 @pytest.fixture
 def open_page(chromium: Browser) -> Iterator[OpenPage]:
     """Opens a file in a page of its own."""
-    watch = Watch(chromium)
-    yield watch.open
-    watch.close()
-    assert watch.problems == []
+    with watching(chromium) as watch:
+        yield watch.open

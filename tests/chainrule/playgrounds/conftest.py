@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.browser import Watch
+from tests.browser import watching
 from tests.chainrule.playgrounds.opening import Opened
 
 import chainrule as cr
@@ -24,7 +24,5 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def shared(chromium: Browser, file: Path) -> Iterator[Opened]:
     """One page for tests that each choose all of it."""
-    watch = Watch(chromium)
-    yield Opened(watch.open(file))
-    watch.close()
-    assert watch.problems == []
+    with watching(chromium) as watch:
+        yield Opened(watch.open(file))

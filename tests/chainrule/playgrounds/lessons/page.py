@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from tests.browser import watching
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
+
+
+@contextmanager
+def opened(chromium: Browser, path: Path, **how: Any) -> Iterator[Page]:
+    """A lesson that is drawn."""
+    with watching(chromium) as watch:
+        page = watch.open(path, **how)
+        settle(page)
+        yield page
 
 
 def settle(page: Page) -> None:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from tests.accessibility import faint_text
-from tests.browser import Watch
-from tests.chainrule.playgrounds.lessons.page import numbers, settle, shown
+from tests.chainrule.playgrounds.lessons.page import numbers, opened, settle, shown
 
 import chainrule as cr
 from chainrule import datasets, losses, nn, optim
@@ -54,12 +53,8 @@ def page(
 ) -> Iterator[Page]:  # fmt: skip
     path = tmp_path_factory.mktemp("lesson") / "lesson.html"
     cr.lesson("Ring", networks, training, data=RING, result=result, path=path)
-    watch = Watch(chromium)
-    made = watch.open(path, width=360, height=740, dark=True)
-    settle(made)
-    yield made
-    watch.close()
-    assert watch.problems == []
+    with opened(chromium, path, width=360, height=740, dark=True) as made:
+        yield made
 
 
 def test_both_are_trained_as_in_this_process(page: Page, result: cr.Result) -> None:

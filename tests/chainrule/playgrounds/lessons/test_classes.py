@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from tests.accessibility import faint_text, named_controls
-from tests.browser import OpenPage, Watch
-from tests.chainrule.playgrounds.lessons.page import numbers, settle, shown
+from tests.browser import OpenPage
+from tests.chainrule.playgrounds.lessons.page import numbers, opened, settle, shown
 
 import chainrule as cr
 from chainc.ir.errors import ExportError, InputError
@@ -56,12 +56,8 @@ def page(
         HOSTILE, declared.model, declared.training, data=DIGITS, result=declared.result,
         path=tmp_path_factory.mktemp("lesson") / "lesson.html",
     )  # fmt: skip
-    watch = Watch(chromium)
-    made = watch.open(path, width=360, height=740)
-    settle(made)
-    yield made
-    watch.close()
-    assert watch.problems == []
+    with opened(chromium, path, width=360, height=740) as made:
+        yield made
 
 
 def test_it_begins_with_what_a_run_left_and_trains_as_this_process(

@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from tests.accessibility import faint_text, named_controls
-from tests.browser import Watch
-from tests.chainrule.playgrounds.lessons.page import numbers, settle
+from tests.chainrule.playgrounds.lessons.page import numbers, opened, settle
 
 import chainrule as cr
 from chainrule import datasets, losses, nn, optim
@@ -54,12 +53,8 @@ def page(
 ) -> Iterator[Page]:  # fmt: skip
     path = tmp_path_factory.mktemp("lesson") / "lesson.html"
     cr.lesson("Digits", model, training, data=DIGITS, result=result, path=path)
-    watch = Watch(chromium)
-    made = watch.open(path, dark=True)
-    settle(made)
-    yield made
-    watch.close()
-    assert watch.problems == []
+    with opened(chromium, path, dark=True) as made:
+        yield made
 
 
 def test_what_is_inside_is_what_this_process_finds(

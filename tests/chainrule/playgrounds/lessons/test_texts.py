@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from tests.accessibility import faint_text, named_controls
-from tests.browser import Watch
-from tests.chainrule.playgrounds.lessons.page import numbers, settle, shown
+from tests.chainrule.playgrounds.lessons.page import numbers, opened, settle, shown
 
 import chainrule as cr
 from chainrule import losses, nn, optim, text
@@ -50,12 +49,8 @@ def page(
 ) -> Iterator[Page]:  # fmt: skip
     path = tmp_path_factory.mktemp("lesson") / "lesson.html"
     cr.lesson("Letters", model, training, data=CORPUS, result=result, path=path)
-    watch = Watch(chromium)
-    made = watch.open(path, width=360, height=740, touch=True)
-    settle(made)
-    yield made
-    watch.close()
-    assert watch.problems == []
+    with opened(chromium, path, width=360, height=740, touch=True) as made:
+        yield made
 
 
 def test_it_goes_on_as_this_process_does(page: Page, model: nn.Module, result: cr.Result) -> None:
