@@ -12,7 +12,7 @@ class Parameter:
 
     name: str
     dtype: DType
-    padded: bool = True  # may be read, and written, up to one vector past its elements
+    padded: bool = True  # consists of whole cache lines, which may be read and written past its end
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,7 @@ class Sweep:
             with builder.loop("position", low, high) as loop:
                 panel(split(builder, affine(loop.index), lanes), 1)
             return
-        if extent % lanes == 0 or self._overruns(axis):
+        if extent % lanes == 0 or self._overruns(axis, lanes):
             low, high = self._shared(-(-extent // lanes))
             with builder.loop("panel", low, high) as loop:
                 panel(PanelPosition(affine(loop.index), Affine(), lanes), lanes)
@@ -136,11 +136,11 @@ class Sweep:
             count = extent // lanes
             panel(PanelPosition(Affine(count), affine(loop.index) + -count * lanes, lanes), 1)
 
-    def _overruns(self, axis: int) -> bool:
+    def _overruns(self, axis: int, lanes: int) -> bool:
         """May the last panel be done whole? Its lanes past the end are read, and written."""
         lone = all(dim == 1 for other, dim in enumerate(self.shape) if other != axis)
         written = self.accesses[-len(self.frame.kernel.stored) :]
-        if self.exact or not all(found.parameter.padded for found in self.accesses):
+        if self.exact or not all(found.roomy(lanes) for found in self.accesses):
             return False
         if not all(found.splits(axis) or found.strides[axis] in (0, 1) for found in self.accesses):
             return False
@@ -226,7 +226,7 @@ class Sweep:
         """Vectors along a run, then what is left element by element, if it must be."""
         axis, lanes = run.axis, self.lanes
         strides = {found.strides[axis] for found in self.accesses}
-        roomy = all(found.parameter.padded for found in self.accesses)
+        roomy = all(found.roomy(lanes) for found in self.accesses)
         whole = lanes == 1 or (outermost and roomy and strides <= {0, 1} and not self.exact)
         stop = bound_of(run.extent, lanes if whole else 1)
         low, high = self._shared(stop, lanes) if outermost else (0, stop)

@@ -31,7 +31,7 @@ class Transposition:
             return False
         if not all(isinstance(self.shape[axis], int) for axis in axes if axis is not None):
             return False
-        return self.source.parameter.padded or self._extent(self.across) % self.lanes == 0
+        return self.source.roomy(self.lanes) or self._extent(self.across) % self.lanes == 0
 
     @property
     def across(self) -> int | None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.native import call, nest_of, packed, unpacked
+from tests.native import aligned, call, nest_of, packed, unpacked
 
 from chainc.ir.movements import Permute
-from chainc.ir.types import TensorType, float32
+from chainc.ir.types import TensorType, float32, int64
 from chainc.loops.language import Load, Loop, statements
 from chainc.lowering.instructions import Argument, Instruction
 from chainc.lowering.kernels import Map
@@ -49,3 +49,15 @@ def test_strided_vectors_do_not_stand_out() -> None:
         )
     )
     assert panels.step == 16
+
+
+def test_wide_integers_end_with_their_cache_line() -> None:
+    """Sixteen of them are two cache lines, and the second one may be another buffer's."""
+    type = TensorType((4,), int64)
+    x, y = Buffer("x", type), Buffer("y", type)
+    doubled = Instruction("add", (Argument(0, type), Argument(0, type)), type)
+    nest, buffers = nest_of(Map(y, (View(x, type),), (doubled,)), schedule_map, AVX512)
+    arrays = {x: aligned(np.arange(16)), y: aligned(np.full(16, -1))}
+    call(nest, [arrays[each] for each in buffers], AVX512)
+    np.testing.assert_array_equal(arrays[y][8:], -1)
+    np.testing.assert_array_equal(arrays[y][:4], [0, 2, 4, 6])

@@ -157,6 +157,11 @@ class CLanes(LaneFunction):
             return self._let(element, bits, new)
         if old.lanes == 1:
             return self._let(element, f"({new}){given}", new)
+        if (old, new) == (Type("int32_t", 16), Type("double", 16)):
+            # gcc 12 ends with an internal error on it where it does not optimise (-O0)
+            wide = Type("int64_t", 16)
+            self.prelude.type(wide)
+            given = f"__builtin_convertvector({given}, {wide})"
         return self._let(element, f"__builtin_convertvector({given}, {new})", new)
 
     def _same_bits(self, given: str, old: Type) -> str:

@@ -207,15 +207,15 @@ def _has_room(
     read = [(each.found, each.letters.find(column.letter)) for each in factors]
     read += [(found, position) for found in others]
     return all(found.panels == position for found in written) and all(
-        _can_be_read_past(found, axis) for found, axis in read if axis >= 0
+        _can_be_read_past(found, axis, column.lanes) for found, axis in read if axis >= 0
     )
 
 
-def _can_be_read_past(found: Access, axis: int) -> bool:
+def _can_be_read_past(found: Access, axis: int, lanes: int) -> bool:
     """In panels there are lanes past the end; else the storage goes on by a vector."""
     if found.panels == axis or found.strides[axis] == 0:
         return True
-    return found.strides[axis] == 1 and found.parameter.padded
+    return found.strides[axis] == 1 and found.roomy(lanes)
 
 
 def _vectors(roles: Roles, stretches: dict[Axis, tuple[Stretch, ...]]) -> int:

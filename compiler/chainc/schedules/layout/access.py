@@ -27,6 +27,7 @@ from chainc.ir.movements import (
 from chainc.ir.types import Dim, Shape, Size, bind, coefficient_of, names_of, product, static
 from chainc.loops.values import Address, Affine, Bound, Parameter, Rows
 from chainc.lowering.views import Buffer, Panels, View
+from chainc.schedules.layout.machine import PADDING
 
 
 class UnboundError(Exception):
@@ -119,6 +120,10 @@ class Access:
 
     def splits(self, axis: int) -> bool:
         return self.panels == axis
+
+    def roomy(self, lanes: int) -> bool:
+        """May a vector stand out behind the last element? Own storage is whole cache lines."""
+        return self.parameter.padded and lanes * self.parameter.dtype.itemsize <= PADDING
 
     def address(self, point: Point, vector_axis: int | None = None) -> Address:
         """Of the element at a point; lanes go along `vector_axis`."""

@@ -109,7 +109,7 @@ class Folded:
     @property
     def reads_past_end(self) -> bool:
         """There are elements, of whatever value, behind the last one of a row."""
-        return all(each.panels is not None or each.parameter.padded for each in self.accesses)
+        return all(each.panels is not None or each.roomy(self.lanes) for each in self.accesses)
 
     def _in_result(self, old: Access) -> Access:
         """The first of the elements that are folded, for each element of the result."""
