@@ -278,9 +278,9 @@ def _torch_model(torch: Any, name: str) -> Any:
 
 
 def kernel_rows() -> Sequence[str]:
-    from tests.benchmarks.peak import Peak
+    from tests.benchmarks.peak import Peak, widest_bits
 
-    peak = Peak("float32", 256)
+    peak = Peak("float32", widest_bits())
     rows = ["| convolution | part | Chainrule, of peak | PyTorch, of peak |", "|---|---|---|---|"]
     for name, kernel in KERNELS.items():
         best = peak()

@@ -213,7 +213,8 @@ class Library:
             builder.export_symbol(name)
         for name in absent:
             builder.import_symbol(name, NOWHERE)
-        self._compiler = llvm.create_lljit_compiler()
+        # LLVM's older linker may lay code and its constants more than 2 GB apart, and aborts then
+        self._compiler = llvm.create_lljit_compiler(use_jit_link=True)
         self._tracker = builder.link(self._compiler, f"chainrule{next(_library_names)}")
 
     def function(
