@@ -51,7 +51,8 @@ EMULATORS = {
 OBJCOPY = "arm-linux-gnueabihf-objcopy"
 
 LINE = 64
-PLACE, SPACE = 1 << 29, 1 << 26  # where a program has its memory, and how much
+# where a program has its memory, behind the heap wherever Linux begins it, and how much
+PLACE, SPACE = 1 << 31, 1 << 26
 MAIN = """\
 #include <fcntl.h>
 #include <stdint.h>
