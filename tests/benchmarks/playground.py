@@ -17,6 +17,7 @@ from typing import Any
 
 from tests.browser import ARGUMENTS, executable
 
+from chainc.backends.standalone.web.sealed import worker_script
 from chainrule.playgrounds.playground import program
 from chainrule.teaching.pages.page import asset
 
@@ -28,7 +29,7 @@ def page() -> str:
     parts = [f"worker/{part}.js" for part in ("kernels", "data", "network", "training")]
     scripts = [asset("chainrule.playgrounds", name) for name in parts]
     scripts.append((Path(__file__).parent / "playground_peer.js").read_text("utf-8"))
-    text = "\n".join([*scripts, f"const TOLD = {json.dumps(program())};"])
+    text = worker_script(*scripts, f"const TOLD = {json.dumps(program())};")
     return f'<!DOCTYPE html><meta charset="utf-8"><script>{text}</script>'
 
 

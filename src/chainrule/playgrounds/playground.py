@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from chainc.backends.standalone.web.sealed import worker_script
 from chainc.ir import Node
 from chainc.ir.errors import InputError
 from chainrule.datasets.dataset import Dataset
@@ -122,7 +123,7 @@ def _data() -> Mapping[str, object]:
         "schedules": _table(choices.SCHEDULES),
         "norms": _table(choices.NORMS),
         "rules": _table(choices.RULES),
-        "worker": "\n".join(asset(_PACKAGE, f"worker/{name}.js") for name in _WORKER),
+        "worker": worker_script(*(asset(_PACKAGE, f"worker/{name}.js") for name in _WORKER)),
         "program": told,
     }
 

@@ -81,6 +81,29 @@ def test_the_page_leaves_the_bits_of_a_run_in_this_process(
     page.locator("#message", has_text="CHAINDAT").wait_for()
 
 
+def test_the_page_answers_while_it_trains(
+    digits: OnTheWeb, open_page: OpenPage, tmp_path: Path
+) -> None:
+    """An endless training is in the one worker; the page saves, refuses, and begins anew."""
+    declared = digits.program._training
+    endless = cr.training(declared.step, epochs=10**9, batch_size=BATCH, seed=SEED)
+    cr.compile(endless, target="wasm").export(tmp_path, name="digits")
+    given = data_file(tmp_path / "digits.data", data(), data(HELD_OUT, 1))
+    page = open_page(tmp_path / "index.html")
+    page.set_input_files("#file", given)
+    page.wait_for_selector("tbody tr:nth-child(1000)")
+    assert len(page.workers) == 1
+    assert page.evaluate("[typeof load, typeof PROGRAM]") == ["undefined", "undefined"]
+    with page.expect_download() as download:
+        page.click("#save")
+    assert download.value.path().stat().st_size > 0
+    page.set_input_files("#file", tmp_path / "README.md")
+    page.locator("#message", has_text="CHAINDAT").wait_for()
+    assert page.locator("tbody tr").count() == 0
+    page.set_input_files("#file", given)
+    page.wait_for_selector("tbody tr:nth-child(3)")
+
+
 def test_the_module_is_small_and_imports_nothing_but_its_memory(digits: OnTheWeb) -> None:
     content = (digits.folder / "digits.wasm").read_bytes()
     assert len(content) <= 60_000

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, field
@@ -12,6 +11,7 @@ from pathlib import Path
 from string import Template
 
 from chainc import ir
+from chainc.backends.standalone.web.sealed import worker_script
 from chainc.dataclass import dataclass
 from chainc.ir import Node
 from chainc.ir.errors import InputError
@@ -127,7 +127,7 @@ def _data(
     }
     picture = base64.b64encode(draw(contents.drawn).svg().encode()).decode()
     return {
-        "worker": f"{_classic(script)}\n{asset(_PACKAGE, 'lessons/worker.js')}",
+        "worker": worker_script(script, asset(_PACKAGE, "lessons/worker.js")),
         "program": {"told": told, "wasm": base64.b64encode(module).decode()},
         "graph": f"data:image/svg+xml;base64,{picture}",
         "lesson": {
@@ -136,12 +136,6 @@ def _data(
             "rate": _rate(training),
         },
     }
-
-
-def _classic(script: str) -> str:
-    """A module as a plain script: a page opened from disk may have no worker of modules."""
-    plain = re.sub(r"^export ", "", script, flags=re.MULTILINE)
-    return plain.replace("import.meta.url", "location.href")
 
 
 def _rate(training: Training) -> float | None:

@@ -4,7 +4,6 @@ const { classes = [], lines } = TOLD.lesson;
 const parts = [];  // { calls: () => [{ name, inputs }], show: (frame) => … }
 let playing = false, waiting = true, redraw = false, frame = null, asked = 0;
 const curve = new Curve();
-const worker = new Worker(URL.createObjectURL(new Blob([TOLD.worker], { type: "text/javascript" })));
 
 function ask(request) {
     waiting = true;

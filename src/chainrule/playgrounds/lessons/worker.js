@@ -1,10 +1,6 @@
 // Behind the exported program: trains it for the page, predicts, and calls what else there is.
 let training = null, beside = null, told = null, read = 0, pieces = 0, last = null;
 
-function bytesOfText(text) {
-    return Uint8Array.from(atob(text), (each) => each.charCodeAt(0));
-}
-
 function arraysOf(arrays) {
     return Object.fromEntries(Object.entries(arrays).map(([name, { kind, text }]) => {
         const wanted = PROGRAM.inputs.find((each) => each.name === name)?.dtype ?? kind;
@@ -111,5 +107,3 @@ const ACTIONS = {
         answer(request);
     },
 };
-
-onmessage = ({ data }) => ACTIONS[data.kind](data);

@@ -1,6 +1,5 @@
-"use strict";
-// What is told to the page, elements of HTML, colours, and the curve of losses.
-const TOLD = JSON.parse(document.getElementById("data").textContent), EDGE = 6;
+// Elements of HTML, colours, and the curve of losses.
+const EDGE = 6;
 
 function element(name, properties = {}, ...children) {
     const made = Object.assign(document.createElement(name), properties);

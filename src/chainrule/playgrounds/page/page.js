@@ -3,7 +3,6 @@ let { state, refused } = stateOf(location.hash.slice(1));
 let playing = false, waiting = false, redraw = false, frame = null, data = { points: [], targets: [] };
 let position = 0, due = 0, asked = 0, told = 0;
 const changes = [], curve = new Curve();
-const worker = new Worker(URL.createObjectURL(new Blob([TOLD.worker], { type: "text/javascript" })));
 const panel = new Panel(setParameter);
 const picture = new Picture(chooseNeuron, change);
 

@@ -1,4 +1,3 @@
-"use strict";
 // Functions that the compiler made, in one memory: each is called with the places of its arrays.
 const KINDS = { float32: Float32Array, int64: BigInt64Array };
 const LINE = 64, PAGE = 65536;
@@ -19,9 +18,8 @@ class Kernels {
     }
 
     #made(described) {
-        const bytes = Uint8Array.from(atob(described.wasm), (each) => each.charCodeAt(0));
         const instance = new WebAssembly.Instance(
-            new WebAssembly.Module(bytes), { env: { memory: this.memory } },
+            new WebAssembly.Module(bytesOfText(described.wasm)), { env: { memory: this.memory } },
         );
         if (instance.exports.init(described.arena)) throw new Error(`${described.name}: no memory`);
         return { ...described, call: instance.exports.call };

@@ -149,5 +149,3 @@ const ACTIONS = {
         answer(request);
     },
 };
-
-onmessage = ({ data: request }) => ACTIONS[request.kind](request);

@@ -6,8 +6,6 @@ Script and page are files beside this one; what is about the program is put befo
 from __future__ import annotations
 
 import base64
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Template
@@ -26,6 +24,7 @@ from chainc.backends.standalone.interface import Interface
 from chainc.backends.standalone.library import Standalone, Wanted, standalone
 from chainc.backends.standalone.web.describing import of_function, of_training
 from chainc.backends.standalone.web.reading import function_readme, training_readme
+from chainc.backends.standalone.web.sealed import sealed_page, worker_script
 from chainc.backends.standalone.web.types import function_types, training_types
 
 FOR_THREADS = ("begin", "train_thread")  # there are none
@@ -133,17 +132,12 @@ def _text(name: str) -> str:
 
 def _page(interface: Interface, script: str, modules: Mapping[str, Module]) -> str:
     """With all of it inside, so that it may be opened from a disk."""
-    contents = [base64.b64encode(module.content).decode() for module in modules.values()]
-    inside = f"\n{script}\nconst MODULES = {json.dumps(contents)};\n{_text('page.js')}"
-    style = _text("page.css")
-    return Template(_text("page.html")).substitute(
-        name=interface.name,
-        script=inside,
-        script_hash=_hash(inside),
-        style=style,
-        style_hash=_hash(style),
-    )
-
-
-def _hash(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    told = {
+        "name": interface.name,
+        "outputs": interface.outputs,
+        "modules": [base64.b64encode(module.content).decode() for module in modules.values()],
+        "worker": worker_script(script, _text("page_worker.js")),
+    }
+    body = Template(_text("page.html")).substitute(name=interface.name)
+    style, shown = _text("page.css"), _text("page.js")
+    return sealed_page(interface.name, body, style=style, script=shown, data=told, computes=True)

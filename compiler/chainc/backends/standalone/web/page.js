@@ -1,69 +1,66 @@
-const MAGIC = "CHAINDAT";
 const message = document.querySelector("#message"), table = document.querySelector("tbody");
 const fused = document.querySelector("#fused");
-const wasm = MODULES.map((text) => Uint8Array.from(atob(text), (each) => each.charCodeAt(0)));
-let training = null;
-
-// The data file of main.c: the letters, three numbers, and the arrays of both data sets.
-function parsed(buffer) {
-    const view = new DataView(buffer), letters = new Uint8Array(buffer, 0, 8);
-    if (String.fromCharCode(...letters) !== MAGIC) throw new Error(`it does not begin with ${MAGIC}`);
-    const [rows, held, flags] = [8, 16, 24].map((at) => Number(view.getBigInt64(at, true)));
-    let at = 32;
-    const set = (count) => Object.fromEntries(PROGRAM.inputs.map((each, i) => {
-        const kind = each.bytes && flags & (2 ** i) ? Uint8Array : KINDS[each.dtype];
-        const size = count * elements(each) * kind.BYTES_PER_ELEMENT;
-        const values = new kind(buffer.slice(at, at + size));
-        at += size;
-        return [each.name, values];
-    }));
-    const found = [set(rows), held ? set(held) : null];
-    if (at !== buffer.byteLength) throw new Error("it is too long");
-    return { rows, held, found };
-}
+const PIECE = 50;  // milliseconds of training between two answers
+const MOST_ROWS = 1000;  // that are shown, the newest
+let asked = 0, epoch = 0, start = 0;
 
 function row(cells) {
+    if (table.rows.length === MOST_ROWS) table.deleteRow(0);
     const line = table.insertRow();
     for (const cell of cells) line.insertCell().textContent = cell;
 }
 
-async function run(file) {
-    table.replaceChildren();
-    const { rows, held, found } = parsed(await file.arrayBuffer());
-    training = await load({ rows, validationRows: held, fused: fused.checked, wasm });
-    training.data(...found);
-    let epoch = 0;
-    const start = performance.now();
-    for (const each of training.train()) {
-        const numbers = [each.outputs, each.validation ? each.validation.outputs : {}];
-        const shown = PROGRAM.outputs.flatMap((name) => numbers.map((found) => found[name]));
-        row([++epoch, ...shown.map((number) => number === undefined ? "" : number.toPrecision(6))]);
-        message.textContent = `${epoch} epochs, ${Math.round(performance.now() - start)} ms`;
-        await new Promise((resolve) => setTimeout(resolve));
-    }
-}
-
-document.querySelector("#file").addEventListener("change", async (event) => {
-    message.textContent = "training";
-    await run(event.target.files[0]).catch((error) => {
-        message.textContent = `this data file cannot be used: ${error.message}`;
-    });
-});
-
-document.querySelector("#save").addEventListener("click", () => {
-    if (!training) return;
+function keep(bytes) {
     const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([training.state()]));
-    link.download = `${PROGRAM.name}.state`;
+    link.href = URL.createObjectURL(new Blob([bytes]));
+    link.download = `${TOLD.name}.state`;
     link.click();
     URL.revokeObjectURL(link.href);
+}
+
+const ANSWERS = {
+    ready({ fuses }) {
+        fused.checked = fuses;
+        fused.disabled = !fuses;
+    },
+    epochs({ number, found, over }) {
+        if (number !== asked) return;
+        for (const each of found) {
+            const numbers = [each.outputs, each.validation ? each.validation.outputs : {}];
+            const shown = TOLD.outputs.flatMap((name) => numbers.map((of) => of[name]));
+            row([++epoch, ...shown.map((number) => number === undefined ? "" : number.toPrecision(6))]);
+        }
+        if (epoch) message.textContent = `${epoch} epochs, ${Math.round(performance.now() - start)} ms`;
+        if (!over) worker.postMessage({ kind: "advance", number, milliseconds: PIECE });
+    },
+    refused({ number, told }) {
+        if (number === asked) message.textContent = `this data file cannot be used: ${told}`;
+    },
+    state({ bytes }) {
+        keep(bytes);
+    },
+};
+
+worker.onmessage = ({ data }) => ANSWERS[data.kind](data);
+
+document.querySelector("#file").addEventListener("change", async (event) => {
+    const [file] = event.target.files;
+    if (!file) return;
+    const number = ++asked;
+    message.textContent = "training";
+    table.replaceChildren();
+    const buffer = await file.arrayBuffer();
+    epoch = 0;
+    start = performance.now();
+    worker.postMessage({ kind: "train", number, buffer, fused: fused.checked }, [buffer]);
 });
 
-fused.checked = fuses();
-fused.disabled = !fused.checked;
-const head = PROGRAM.outputs.flatMap((name) => [name, `validation ${name}`]);
+document.querySelector("#save").addEventListener("click", () => worker.postMessage({ kind: "state" }));
+
+const head = TOLD.outputs.flatMap((name) => [name, `validation ${name}`]);
 for (const name of ["epoch", ...head]) {
     const cell = document.createElement("th");
     cell.textContent = name;
     document.querySelector("thead tr").append(cell);
 }
+worker.postMessage({ kind: "start", modules: TOLD.modules });
