@@ -36,9 +36,14 @@ static INLINE f32x8 splat_f32x8(float x) {
 // rounded once where the machine can
 static INLINE f32x8 fma_f32x8(f32x8 a, f32x8 b, f32x8 c) {
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA) || defined(__FP_FAST_FMAF)
+#ifdef __clang__
+#pragma STDC FP_CONTRACT ON
+    return a * b + c;
+#else
     for (int i = 0; i < 8; i++)
         c[i] = fmaf(a[i], b[i], c[i]);
     return c;
+#endif
 #else
     f32x8 product = a * b;
     return product + c;

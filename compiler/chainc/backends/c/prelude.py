@@ -130,6 +130,16 @@ def _call(name: str, parameters: str) -> Callable[[Prelude, str, Type], str]:
     return _lanewise(parameters, value)
 
 
+# clang makes one instruction of a vector's product and sum in an expression, but not of a loop
+JOINED = """\
+#ifdef __clang__
+#pragma STDC FP_CONTRACT ON
+    return a * b + c;
+#else
+{loop}
+#endif"""
+
+
 def _fma(_prelude: Prelude, full: str, type: Type) -> str:
     head = f"static INLINE {type} {full}({type} a, {type} b, {type} c) {{"
     fused = _library("fma", type)
@@ -137,7 +147,7 @@ def _fma(_prelude: Prelude, full: str, type: Type) -> str:
         one = f"    return {fused}(a, b, c);"
     else:
         loop = each_lane(type, "c", lambda at: f"{fused}(a{at}, b{at}, c{at})")
-        one = f"{loop}\n    return c;"
+        one = JOINED.format(loop=f"{loop}\n    return c;")
     product = f"{type} product = a * b;\n    return product + c;"
     lines = [f"#if {FUSES}", one, "#else", f"    {product}", "#endif"]
     return "\n".join(["// rounded once where the machine can", head, *lines, "}", ""])
