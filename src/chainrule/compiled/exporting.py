@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from chainc import driver, ir
 from chainc.backends.llvm.c_programs.target import CTarget
@@ -29,6 +30,7 @@ from chainc.backends.standalone.web.files import (
     web_parts,
 )
 from chainc.backends.target import Target
+from chainc.dataclass import dataclass
 from chainc.ir import Node, describe
 from chainc.ir.binding import bind_graph
 from chainc.ir.errors import ExportError, GraphError, InputError
@@ -43,8 +45,73 @@ from chainrule.steps.loop import Training
 from chainrule.writing.atomic import write_atomically
 
 SEED = Input("seed", TensorType((), int64))
-Files = Callable[[Wanted], Mapping[str, bytes]]
-FunctionFiles = Callable[[WantedFunction], Mapping[str, bytes]]
+W = TypeVar("W", Wanted, WantedFunction)
+Files = Callable[[W], Mapping[str, bytes]]  # by their names
+
+
+@dataclass(frozen=True)
+class Makers(Generic[W]):
+    """What makes the files of a program, by whom they are for."""
+
+    of_processor: Callable[[W, Processor], Mapping[str, bytes]]
+    of_every_level: Files[W]
+    of_source: Files[W]
+    of_browsers: Files[W]
+    of_a_page: Files[W]  # the parts that one of the user's own holds
+
+
+OF_TRAINING = Makers(
+    artifacts, fat_artifacts, source_artifacts, of_browsers=web_artifacts, of_a_page=web_parts
+)
+OF_FUNCTION = Makers(
+    function_artifacts,
+    fat_function_artifacts,
+    function_source_artifacts,
+    of_browsers=web_function_artifacts,
+    of_a_page=web_function_parts,
+)
+
+
+def files_for(makers: Makers[W], target: Target, processor: str | None) -> Files[W]:
+    """Which of them makes those of a program of this target.
+
+    Raises:
+        InputError: there is no such processor, or the target is for none.
+    """
+    if isinstance(target, CTarget):
+        _refuse_processor(processor)
+        return makers.of_source
+    if isinstance(target, WasmTarget):
+        return _of_webassembly(makers, processor)
+    if processor == FAT:
+        return makers.of_every_level
+    chosen = processor_named(PORTABLE if processor is None else processor)
+    return lambda wanted: makers.of_processor(wanted, chosen)
+
+
+def _refuse_processor(name: object) -> None:
+    """Of C source, which is for whatever it is built for.
+
+    Raises:
+        InputError: a processor is named.
+    """
+    if name is not None:
+        raise InputError(
+            f'export: a program of target "c" is source, which is not for the processor {name!r}',
+            hint="leave processor out, and tell the C compiler what to build it for, such as "
+            '-march=native; or compile for target "llvm"',
+        )
+
+
+def _of_webassembly(makers: Makers[W], processor: str | None) -> Files[W]:
+    if processor is None:
+        return makers.of_browsers
+    if processor == PORTABLE:
+        return makers.of_a_page
+    raise InputError(
+        f'export: a program of target "wasm" is not for the processor {processor!r}',
+        hint='leave processor out, or compile for target "llvm"',
+    )
 
 
 def export(
@@ -56,7 +123,7 @@ def export(
     loop: TrainingLoop,
     training: Training,
     predict: Node | None,
-    files: Files,
+    files: Files[Wanted],
 ) -> tuple[Path, ...]:
     """Compile a loop for C or a browser, and write the files; see `TrainingProgram.export`."""
     if not training.reads_rows:
@@ -77,68 +144,6 @@ def export(
     return _write(path_of("export", folder), files(wanted))
 
 
-def files_for(target: Target, processor: str | None) -> Files:
-    """What makes the files of a training, for a browser or for C.
-
-    Raises:
-        InputError: there is no such processor, or a browser is asked for.
-    """
-    if isinstance(target, CTarget):
-        _refuse_processor(processor)
-        return source_artifacts
-    if _is_fat(target, processor):
-        return fat_artifacts
-    if isinstance(target, WasmTarget) and processor == PORTABLE:
-        return web_parts
-    chosen = _processor(target, processor)
-    return web_artifacts if chosen is None else lambda wanted: artifacts(wanted, chosen)
-
-
-def files_for_function(target: Target, processor: str | None) -> FunctionFiles:
-    """The same of a function."""
-    if isinstance(target, CTarget):
-        _refuse_processor(processor)
-        return function_source_artifacts
-    if _is_fat(target, processor):
-        return fat_function_artifacts
-    if isinstance(target, WasmTarget) and processor == PORTABLE:
-        return web_function_parts
-    chosen = _processor(target, processor)
-    if chosen is None:
-        return web_function_artifacts
-    return lambda wanted: function_artifacts(wanted, chosen)
-
-
-def _refuse_processor(name: object) -> None:
-    """Of C source, which is for whatever it is built for.
-
-    Raises:
-        InputError: a processor is named.
-    """
-    if name is not None:
-        raise InputError(
-            f'export: a program of target "c" is source, which is not for the processor {name!r}',
-            hint="leave processor out, and tell the C compiler what to build it for, such as "
-            '-march=native; or compile for target "llvm"',
-        )
-
-
-def _is_fat(target: Target, processor: object) -> bool:
-    return isinstance(processor, str) and processor == FAT and not isinstance(target, WasmTarget)
-
-
-def _processor(target: Target, name: str | None) -> Processor | None:
-    """None stands for a browser."""
-    if not isinstance(target, WasmTarget):
-        return processor_named(PORTABLE if name is None else name)
-    if name is None:
-        return None
-    raise InputError(
-        f'export: a program of target "wasm" is not for the processor {name!r}',
-        hint='leave processor out, or compile for target "llvm"',
-    )
-
-
 def export_function(
     folder: str | os.PathLike[str],
     *,
@@ -146,7 +151,7 @@ def export_function(
     program: Program,
     values: Mapping[str, Array],
     rows: int,
-    files: FunctionFiles,
+    files: Files[WantedFunction],
 ) -> tuple[Path, ...]:
     """Compile a function and its values, and write the files; see `Function.export`."""
     most = count("export", "rows", rows, hint="give the most rows that are computed at once")

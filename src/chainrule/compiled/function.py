@@ -186,7 +186,7 @@ class Function(Compiled, Generic[R]):
             LinkingError: there is no linker; install a C compiler or the extra "aot".
             ExportError: a file cannot be written.
         """
-        from chainrule.compiled.exporting import export_function, files_for_function
+        from chainrule.compiled.exporting import OF_FUNCTION, export_function, files_for
 
         return export_function(
             folder,
@@ -194,7 +194,7 @@ class Function(Compiled, Generic[R]):
             program=self._compiled.program,
             values=self._require_state(),
             rows=rows,
-            files=files_for_function(self.target, processor),
+            files=files_for(OF_FUNCTION, self.target, processor),
         )
 
     def __call__(self, values: object = None, /, *others: object, **named: object) -> R:

@@ -334,7 +334,7 @@ class TrainingProgram(Compiled):
             LinkingError: there is no linker; install a C compiler or the extra "aot".
             ExportError: a file cannot be written.
         """
-        from chainrule.compiled.exporting import export, files_for
+        from chainrule.compiled.exporting import OF_TRAINING, export, files_for
 
         return export(
             folder,
@@ -344,7 +344,7 @@ class TrainingProgram(Compiled):
             loop=self._compiled.loop,
             training=self._training,
             predict=predict,
-            files=files_for(self.target, processor),
+            files=files_for(OF_TRAINING, self.target, processor),
         )
 
     def _check(self, data: Data, hyperparameters: Mapping[str, float]) -> dict[str, Array]:
