@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,10 +14,10 @@ import pytest
 import chainrule as cr
 from chainrule import losses, nn, optim
 
-pytestmark = [
-    pytest.mark.nightly,
-    pytest.mark.skipif(shutil.which("tsc") is None, reason="there is no TypeScript compiler"),
-]
+# beside this Python, where .ci/run has npm put it, or on the path
+PLACES = (str(Path(sys.prefix) / "node_modules" / ".bin"), os.environ.get("PATH", ""))
+TSC = shutil.which("tsc", path=os.pathsep.join(PLACES))
+pytestmark = pytest.mark.skipif(TSC is None, reason="there is no TypeScript compiler")
 
 OPTIONS = ("--strict", "--noEmit", "--target", "es2022", "--module", "nodenext", "--lib")
 LIBRARIES = "es2022,dom"
@@ -30,27 +33,44 @@ training.restore(state);
 const results: Float32Array = training.predict({ x: new Float32Array(24) });
 training.set("lr", [loss, results[0]]);
 """
-WRONG = {
-    "epochs[0].outputs.loss": "epochs[0].outputs.accuracy",
-    '"lr"': '"rate"',
-    "new Int32Array(8)": '"eight"',
-    "{ rows: 8, ": "{ ",
-}
+CALLS = """\
+import { load } from "./served.js";
+
+const computation = await load({ rows: 8 });
+const { results } = computation.call({ x: new Float32Array(24) });
+const first: number = results[0];
+"""
+WRONG = [
+    (TRAINS, "epochs[0].outputs.loss", "epochs[0].outputs.accuracy"),
+    (TRAINS, '"lr"', '"rate"'),
+    (TRAINS, "new Int32Array(8)", '"eight"'),
+    (TRAINS, "{ rows: 8, ", "{ "),
+    (CALLS, "{ results }", "{ logits }"),
+    (CALLS, "x: new Float32Array(24)", "x: new Float64Array(24)"),
+]
 
 
-def complaints(folder: Path, program: str) -> str:
-    (folder / "use.mts").write_text(program)
-    command = ["tsc", *OPTIONS, LIBRARIES, "use.mts"]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False).stdout
+def complained_of(folder: Path, programs: list[str]) -> list[int]:
+    """The numbers of the programs in which there are errors."""
+    names = [f"use{i}.mts" for i in range(len(programs))]
+    for name, program in zip(names, programs, strict=True):
+        (folder / name).write_text(program)
+    command = [str(TSC), *OPTIONS, LIBRARIES, *names]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    found = re.findall(r"^(?:use(\d+)\.mts)?.*error TS", done.stdout, re.MULTILINE)
+    assert "" not in found, done.stdout
+    return sorted(set(map(int, found)))
 
 
-def test_a_program_has_the_types_of_its_training(tmp_path: Path) -> None:
+def test_a_program_has_the_types_of_its_training_and_its_function(tmp_path: Path) -> None:
     x, y = cr.input("x", ("batch", 3)), cr.input("y", ("batch",), dtype="int32")
     logits = nn.Linear(3, 2)(x)
     step = optim.SGD(lr=0.1).minimize(losses.cross_entropy(logits, y))
     program = cr.compile(cr.training(step, epochs=1, batch_size=4), target="wasm")
     program.export(tmp_path, name="small", predict=logits)
+    served = cr.compile(logits, target="wasm").bind(program.initial_state())
+    served.export(tmp_path, name="served")
     (tmp_path / "package.json").write_text('{"type": "module"}')
-    assert complaints(tmp_path, TRAINS) == ""
-    for right, wrong in WRONG.items():
-        assert "error TS" in complaints(tmp_path, TRAINS.replace(right, wrong)), wrong
+    wrong = [right.replace(old, new) for right, old, new in WRONG]
+    assert all(program not in (TRAINS, CALLS) for program in wrong)
+    assert complained_of(tmp_path, [TRAINS, CALLS, *wrong]) == [2 + i for i in range(len(wrong))]
