@@ -10,6 +10,10 @@ waits for a kernel that does (a norm for clipping, say), stays outside. So does 
 as a GELU of a product that others read too: it is stored, and a loop of its own takes less time.
 
     s = Σ g;  t = Σ g * x        →   group(s, t), one pass over g and x
+
+Rows that maps compute and that are put side by side are written where they come to lie.
+
+    i = a * b;  f = c * d;  z[:, :n] = i;  z[:, n:] = f     →   group(z[:, :n] = a * b, …)
 """
 
 from __future__ import annotations
@@ -21,7 +25,7 @@ from dataclasses import field, replace
 from chainc.dataclass import dataclass
 from chainc.ir.types import Dim
 from chainc.lowering.instructions import ELEMENTARY
-from chainc.lowering.kernels import Contraction, Kernel, Map, Names, Reduction, renamed_all
+from chainc.lowering.kernels import Contraction, Copy, Kernel, Map, Names, Reduction, renamed_all
 from chainc.lowering.program import Program
 from chainc.lowering.views import Buffer, Operand, View
 
@@ -34,16 +38,21 @@ class Group(Kernel):
     """A kernel and the maps that go on with its elements, done together element by element.
 
     Results are handed on in registers: the members' own buffers have no storage. `kept` says
-    which of them are written where, after all operands at that element have been read.
-    `operands` are those that come from outside.
+    which of them are written where, after all operands at that element have been read, and
+    `places` from where on there. `operands` are those that come from outside.
     """
 
     members: tuple[Kernel, ...]
     kept: tuple[tuple[Buffer, Buffer], ...]
+    places: tuple[tuple[int, ...], ...] = ()  # all from the start, if none is given
 
     @property
     def stored(self) -> tuple[tuple[Buffer, Buffer], ...]:
         return self.kept
+
+    @property
+    def offsets(self) -> tuple[tuple[int, ...], ...]:
+        return self.places or super().offsets
 
     @property
     def single(self) -> tuple[Kernel, ...]:
@@ -97,13 +106,14 @@ def outside(members: Sequence[Kernel]) -> tuple[Operand, ...]:
 class Unit:
     """Kernels that are done together, by their positions in the program.
 
-    `kernels` has the maps last: none of the others waits for one of them. `horizon` is the last
-    position in it and in all that it waits for, directly or not. A unit that has `joined` another
-    stands for it.
+    `kernels` has the maps last: none of the others waits for one of them. `copies` put what they
+    compute beside something else. `horizon` is the last position in it and in all that it waits
+    for, directly or not. A unit that has `joined` another stands for it.
     """
 
     members: list[int] = field(default_factory=list)
     kernels: list[Kernel] = field(default_factory=list)
+    copies: list[Copy] = field(default_factory=list)
     after: set[Unit] = field(default_factory=set)  # units that must come first
     before: set[Unit] = field(default_factory=set)  # the reverse
     horizon: int = -1
@@ -183,7 +193,10 @@ class _Grouping:
     def _hold(self, unit: Unit, positions: Sequence[int]) -> None:
         unit.members = sorted((*unit.members, *positions))
         kernels = [self.program.body[position] for position in unit.members]
-        unit.kernels = sorted(kernels, key=lambda kernel: isinstance(kernel, Map))
+        first, *others = kernels
+        unit.copies = [kernel for kernel in others if isinstance(kernel, Copy)]
+        left = [first, *(kernel for kernel in others if kernel not in unit.copies)]
+        unit.kernels = sorted(left, key=lambda kernel: isinstance(kernel, Map))
         unit.extend_horizon(unit.members[-1])
 
     def _readers_of(self, buffer: Buffer) -> Sequence[Unit]:
@@ -195,6 +208,8 @@ class _Grouping:
         """The unit that a kernel can join: for a map, the last one that gives it an element."""
         if isinstance(kernel, Reduction):
             return self._companions(kernel)
+        if isinstance(kernel, Copy):
+            return self._computing(kernel)
         if not isinstance(kernel, Map) or kernel.out not in self.once:
             return None
         sources = {view.buffer: self.unit_of.get(view.buffer) for view in kernel.reads}
@@ -204,6 +219,16 @@ class _Grouping:
                 self._join_maps(kernel, unit, found)
                 return unit
         return None
+
+    def _computing(self, copy: Copy) -> Unit | None:
+        """The maps whose rows it puts beside others, if these do not wait for each other."""
+        (source,) = copy.operands
+        unit = self.unit_of.get(source.buffer) if isinstance(source, View) else None
+        if unit is None or not _puts_beside(copy, unit) or len(unit.members) == MOST_MEMBERS:
+            return None
+        before = self.unit_of.get(copy.out)
+        others = {before, *self._readers_of(copy.out)} - {None, unit}
+        return None if any(other.reaches(unit) for other in others if other) else unit
 
     def _join_maps(self, kernel: Map, unit: Unit, sources: set[Unit]) -> None:
         """Other maps that give it elements are done in the same loops, but not behind products."""
@@ -246,7 +271,7 @@ class _Grouping:
         """Two units that do not wait for each other become the first."""
         self.units.remove(other)
         other.joined = unit
-        self.unit_of.update((kernel.out, unit) for kernel in other.kernels)
+        self.unit_of.update((out, unit) for out, last in self.unit_of.items() if last is other)
         self._hold(unit, other.members)
         for before in other.after:
             before.before.remove(other)
@@ -292,15 +317,17 @@ class _Grouping:
 
     def kernel(self, unit: Unit) -> Kernel:
         members = unit.kernels
-        if len(members) == 1:
+        if len(unit.members) == 1:
             return members[0]
         own = {member.out: replace(member.out) for member in members}
         inside = set(unit.members)
         kept = tuple((own[m.out], m.out) for m in members if self._is_needed(m.out, inside))
+        places = [copy.starts for copy in unit.copies]
+        kept += tuple((own[copy.reads[0].buffer], copy.out) for copy in unit.copies)
         private = tuple(member.over(own) for member in members)
         target = kept[-1][1] if kept else members[-1].out
-        origin = members[0].origin
-        return Group(target, outside(members), private, kept, origin=origin)
+        starts = (*[()] * (len(kept) - len(places)), *places)
+        return Group(target, outside(members), private, kept, starts, origin=members[0].origin)
 
     def _is_needed(self, buffer: Buffer, inside: set[int]) -> bool:
         """Is the buffer read outside the unit whose members are at these positions?"""
@@ -313,6 +340,15 @@ def _standing_for(unit: Unit) -> Unit:
     while unit.joined is not None:
         unit = unit.joined
     return unit
+
+
+def _puts_beside(copy: Copy, unit: Unit) -> bool:
+    """Does it put what maps compute, as it is, next to other elements of the same rows?"""
+    part, joined = copy.reads[0], copy.out.type
+    maps = isinstance(unit.kernels[0], Map) and part.buffer in [each.out for each in unit.kernels]
+    if not maps or not part.whole or set(copy.steps) != {1}:
+        return False
+    return part.type.shape[:-1] == joined.shape[:-1] and part.type.dtype == joined.dtype
 
 
 def _has_elementary(kernel: Map) -> bool:

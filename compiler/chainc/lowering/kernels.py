@@ -55,6 +55,11 @@ class Kernel:
         return ((self.out, self.out),)
 
     @property
+    def offsets(self) -> tuple[tuple[int, ...], ...]:
+        """Where in the buffer each of `stored` begins; empty: it is the whole buffer."""
+        return ((),) * len(self.stored)
+
+    @property
     def single(self) -> tuple[Kernel, ...]:
         """The kernels that are done together: itself, or the members of a group."""
         return (self,)

@@ -155,15 +155,15 @@ def _checking(program: Program) -> Program:
 def with_outputs(program: Program) -> tuple[Program, tuple[Buffer, ...]]:
     """The program with its outputs written to buffers that are given to it."""
     updated = {view.buffer for _, view in program.updates}
-    once = [kernel.out for kernel in program.body]
+    own = {kernel.out for kernel in program.body}  # one that is joined of parts by several kernels
     names: dict[Buffer, Buffer] = {}
     copies: list[Kernel] = []
     targets: list[Buffer] = []
     for position, result in enumerate(program.outputs):
         target = Buffer(_output_name(program, position), result.type, "output")
         targets.append(target)
-        own = isinstance(result, View) and result.whole and once.count(result.buffer) == 1
-        if own and isinstance(result, View) and result.buffer not in {*updated, *names}:
+        moved = isinstance(result, View) and result.whole and result.buffer in own
+        if moved and isinstance(result, View) and result.buffer not in {*updated, *names}:
             names[result.buffer] = target
         else:
             copies.append(Copy(target, (result,)))

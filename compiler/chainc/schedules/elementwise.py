@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from itertools import pairwise
 
 from chainc.dataclass import dataclass
@@ -12,7 +11,14 @@ from chainc.loops.values import Affine, Bound, Index, Kind, affine
 from chainc.lowering.kernels import Copy, Fill, Map
 from chainc.lowering.views import View
 from chainc.schedules.frame import Frame, Place
-from chainc.schedules.layout.access import Access, PanelPosition, Point, bound_of, moved
+from chainc.schedules.layout.access import (
+    Access,
+    PanelPosition,
+    Point,
+    bound_of,
+    moved,
+    part_of,
+)
 from chainc.schedules.layout.positions import split
 from chainc.schedules.transposition import Transposition
 
@@ -25,7 +31,8 @@ Body = Callable[[Place], None]
 def schedule_map(root: Map, frame: Frame) -> None:
     """A map and the maps that follow it."""
     shape = root.out.type.shape
-    sweep = Sweep(frame, shape, frame.accesses(shape), _lanes(frame))
+    beside = any(frame.kernel.offsets)  # other elements, which are not to be overwritten
+    sweep = Sweep(frame, shape, frame.accesses(shape), _lanes(frame), exact=beside)
     sweep.run(lambda place: frame.finish(frame.map(root, place, {}), place))
 
 
@@ -41,7 +48,7 @@ def schedule_copy(root: Copy, frame: Frame) -> None:
     """A view written to its place in the result."""
     (operand,) = root.operands
     shape = operand.type.shape
-    target = _part(frame.whole(root.out), root, shape)
+    target = part_of(frame.whole(root.out), shape, root.starts, root.steps)
     source = frame.access(operand) if isinstance(operand, View) else None
     if source is not None:
         turned = Transposition(frame, shape, source, target)
@@ -57,15 +64,6 @@ def schedule_copy(root: Copy, frame: Frame) -> None:
     accesses = [source, target] if source else [target]
     exact = bool(root.starts) and target.panels is None  # behind panels, nothing is overwritten
     Sweep(frame, shape, accesses, _lanes(frame), exact=exact).run(body)
-
-
-def _part(whole: Access, copy: Copy, shape: Shape) -> Access:
-    """The elements of the result that a copy writes."""
-    if not copy.starts:
-        return whole
-    offset = whole.offset + sum(a * b for a, b in zip(copy.starts, whole.strides, strict=True))
-    strides = tuple(a * b for a, b in zip(copy.steps, whole.strides, strict=True))
-    return replace(whole, shape=shape, strides=strides, offset=offset)
 
 
 def _lanes(frame: Frame) -> int:

@@ -13,7 +13,7 @@ from chainc.lowering.instructions import Reference, Value
 from chainc.lowering.kernels import Contraction, Kernel
 from chainc.lowering.parts import parts_of
 from chainc.lowering.views import Buffer, Literal, Operand, SizeValue, View
-from chainc.schedules.layout.access import Access, Capacity, Point, access, whole
+from chainc.schedules.layout.access import Access, Capacity, Point, access, part_of, whole
 from chainc.schedules.layout.machine import Machine
 
 
@@ -78,8 +78,14 @@ class Frame:
         reads = (read for member in members for read in member.element_reads())
         views = [view for view, at_element in reads if at_element]
         outside = [self.access(view) for view in views if view.buffer not in inside]
-        written = [self.whole(target) for _, target in self.kernel.stored]
-        return [found.broadcast(shape) for found in (*outside, *written)]
+        written = [found for _, found in self._targets(shape)]
+        return [*(found.broadcast(shape) for found in outside), *written]
+
+    def _targets(self, shape: Shape) -> Iterator[tuple[Buffer, Access]]:
+        """The results that are written, and where."""
+        for (result, target), starts in zip(self.kernel.stored, self.kernel.offsets, strict=True):
+            found = self.whole(target)
+            yield result, part_of(found, shape, starts) if starts else found.broadcast(shape)
 
     def value(self, operand: Operand, place: Place) -> Register:
         """An operand at a place: a register of `place.lanes` lanes, or a scalar alike for all."""
@@ -95,11 +101,6 @@ class Frame:
         address = found.address(place.point, place.vector_axis)
         alike = place.lanes == 1 or address.stride == 0
         return self.builder.load(address, 1 if alike else place.lanes)
-
-    def store(self, value: Register, buffer: Buffer, place: Place) -> None:
-        found = self.whole(buffer).broadcast(place.shape)
-        address = found.address(place.point, place.vector_axis)
-        self.builder.store(self.builder.splat(value, place.lanes), address)
 
     def folded(self, kernel: Kernel, place: Place) -> Register:
         """What a reduction folds at a place, as a map's value or as it is read."""
@@ -166,9 +167,10 @@ class Frame:
         known = dict(values)
         for member in self.kernel.followers:
             known[member.out] = self.map(member, place, known)
-        for result, target in self.kernel.stored:
+        for result, target in self._targets(place.shape):
             with self.builder.writing(known[result].part):
-                self.store(known[result], target, place)
+                value = self.builder.splat(known[result], place.lanes)
+                self.builder.store(value, target.address(place.point, place.vector_axis))
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import chainrule as cr
 from chainc.ir import Graph, Node
 from chainc.ir.types import coefficient_of, float32
 from chainc.lowering.grouping import MOST_REDUCTIONS, Group, group
-from chainc.lowering.kernels import Contraction, Kernel, Map, Reduction
+from chainc.lowering.kernels import Contraction, Copy, Kernel, Map, Reduction
 from chainc.lowering.lower import lower
 from chainc.lowering.program import Program
 from chainc.lowering.views import Buffer, View
@@ -48,6 +48,7 @@ def members(kernel: Kernel) -> Sequence[Kernel]:
 
 
 WEIGHTS = ("first", "second")
+COLUMNS = np.arange(42, dtype=np.float32)
 
 
 @pytest.mark.parametrize(
@@ -196,6 +197,40 @@ def test_what_another_kernel_reads_is_stored() -> None:
     assert len(kernel.outs) == 2
 
 
+def beside(axis: int) -> Node:
+    x, y = cr.input("x", ("batch", 4, 21)), cr.input("y", ("batch", 4, 21))
+    joined = cr.concat([x * y + 1, cr.tanh(x), x - y], axis=axis)
+    return joined * 2 if axis == 1 else joined @ cr.constant(np.ones((63, 3), np.float32))
+
+
+def copies(program: Program) -> int:
+    return sum(isinstance(kernel, Copy) for kernel in program.body)
+
+
+def test_what_is_put_side_by_side_is_written_where_it_lies() -> None:
+    program = group(lowered(cr.Graph([beside(2)])))
+    assert copies(program) == 0
+    starts = [start for each in program.body for start in each.offsets if start]
+    assert starts == [(0, 0, 0), (0, 0, 21), (0, 0, 42)]
+
+
+def test_what_is_put_one_above_another_is_copied() -> None:
+    """Vectors run along rows, which would be cut."""
+    assert copies(group(lowered(cr.Graph([beside(1)])))) == 3
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_nothing_beside_is_overwritten(rows: int) -> None:
+    """Parts that are no multiple of a vector, and rows of which there is only one."""
+    random = np.random.default_rng(0)
+    given = {key: random.standard_normal((rows, 4, 21)).astype(np.float32) for key in "xy"}
+    x = cr.input("x", ("batch", 21))
+    single = cr.sum(cr.concat([cr.exp(x), x * x], axis=1) * cr.constant(COLUMNS), axis=1)
+    for graph, rowwise in ((beside(2), given), (single, {"x": given["x"][:, 0]})):
+        wanted = cr.compile(graph, target="numpy")(**rowwise)
+        np.testing.assert_allclose(cr.compile(graph)(**rowwise), wanted, rtol=1e-5, atol=1e-5)
+
+
 def heads(program: Program) -> list[list[str]]:
     """The reductions of every kernel that has some, by name."""
     found = ([m.out.name for m in members(k) if isinstance(m, Reduction)] for k in program.body)
@@ -318,7 +353,8 @@ def _is_group(kernel: Kernel) -> bool:
 
 
 def _flat(program: Program) -> int:
-    return sum(len(members(kernel)) for kernel in program.body)
+    """With copies that are done where their elements are computed."""
+    return sum(len(members(each)) + sum(map(bool, each.offsets)) for each in program.body)
 
 
 @pytest.mark.parametrize(

@@ -149,6 +149,18 @@ class Access:
         return Affine(panel * self.panel_stride + lane * stride)
 
 
+def part_of(
+    whole: Access, shape: Shape, starts: tuple[int, ...], steps: tuple[int, ...] = ()
+) -> Access:
+    """So many elements from somewhere on, some steps apart; all where no start is given."""
+    if not starts:
+        return whole
+    steps = steps or (1,) * len(starts)
+    offset = whole.offset + sum(a * b for a, b in zip(starts, whole.strides, strict=True))
+    strides = tuple(a * b for a, b in zip(steps, whole.strides, strict=True))
+    return replace(whole, shape=shape, strides=strides, offset=offset)
+
+
 def access(view: View, parameter: Parameter, capacity: Capacity) -> Access:
     """Of a view of a buffer.
 

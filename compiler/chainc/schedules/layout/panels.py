@@ -86,8 +86,7 @@ def _worth_panels(buffer: Buffer, axis: int, machine: Machine) -> bool:
 def _private(program: Program) -> Iterator[Buffer]:
     """Results that groups hand on in registers."""
     for kernel in program.body:
-        if len(kernel.single) > 1:
-            yield from (member.out for member in kernel.single)
+        yield from ({member.out for member in kernel.single} - {*kernel.outs})
 
 
 def _refused(program: Program, axes: Mapping[Buffer, int]) -> Iterator[Buffer]:
@@ -128,10 +127,17 @@ def _refused_by(kernel: Kernel, axes: Mapping[Buffer, int]) -> Iterator[Buffer]:
             yield from (view.buffer for view in member.reads)
         elif isinstance(member, Copy) and not _copies_whole(member, axes.get(member.out)):
             yield member.out
+    yield from _joined(kernel)
     for view in kernel.reads:
         axis = axes.get(view.buffer)
         if axis is not None and not view.whole and view.carried(axis) is None:
             yield view.buffer
+
+
+def _joined(kernel: Kernel) -> Iterator[Buffer]:
+    """What it writes beside other elements of the same rows."""
+    pairs = zip(kernel.stored, kernel.offsets, strict=True)
+    return (target for (_, target), starts in pairs if starts)
 
 
 def _lies_in_rows(view: View, axes: Mapping[Buffer, int]) -> bool:
