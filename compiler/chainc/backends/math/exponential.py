@@ -7,11 +7,12 @@ numbers, of which the first has so few bits that its products with n are exact (
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 
 from chainc.backends.math.floating import format_of, power_of_two, scaled
 from chainc.backends.math.lanes import LaneFunction, Value, polynomial
-from chainc.backends.math.polynomials import EXP_TAIL
+from chainc.backends.math.polynomials import EXP_TAIL, TANH_TAIL
 from chainc.dataclass import dataclass
 
 LOG2_E = 1.4426950408889634
@@ -54,12 +55,19 @@ def expm1(f: LaneFunction, x: Value) -> Value:
 
 
 def tanh(f: LaneFunction, x: Value) -> Value:
-    """For x ≥ 0 it is t / (t + 2) of t = e²ˣ - 1; tanh is odd."""
+    """For x ≥ 0 it is t / (t + 2) of t = e²ˣ - 1; tanh is odd.
+
+    The larger x is, the less an error of t counts. So ln 2 is one number, which keeps r exact
+    for n = 0, and a shorter polynomial does.
+    """
+    binary = format_of(x)
     size = x.absolute().at_most(LIMITS[x.element].one)
-    n, tail = reduced(f, size + size)
-    power = power_of_two(n, format_of(x))
-    t = f.fma(power, tail, power - 1.0)
-    return (t / (t + 2.0)).with_sign_of(x)
+    double = size + size
+    lifted = f.fma(double, LOG2_E, binary.rounder)
+    r = f.fma(lifted - binary.rounder, -math.log(2), double)
+    power = power_of_two(lifted.bits(), binary)  # of the rounder the shift leaves nothing
+    t = f.fma(power, exp_minus_one(f, r, TANH_TAIL[x.element]), power - 1.0)
+    return ((t / (t + 2.0)).bits() | (x.bits() & binary.sign)).as_float()
 
 
 def reduced(f: LaneFunction, x: Value) -> tuple[Value, Value]:
@@ -69,9 +77,10 @@ def reduced(f: LaneFunction, x: Value) -> tuple[Value, Value]:
     n = lifted - binary.rounder
     high, low = LN2[x.element]
     r = f.fma(n, -low, f.fma(n, -high, x))
-    return lifted.bits() - binary.rounder_bits, exp_minus_one(f, r)
+    tail = exp_minus_one(f, r, EXP_TAIL[x.element])
+    return lifted.bits() - binary.rounder_bits, tail
 
 
-def exp_minus_one(f: LaneFunction, r: Value) -> Value:
-    """For |r| ≤ ln 2 / 2."""
-    return f.fma(r * r, polynomial(f, r, EXP_TAIL[r.element]), r)
+def exp_minus_one(f: LaneFunction, r: Value, tail: Sequence[float]) -> Value:
+    """For |r| ≤ ln 2 / 2, by a polynomial for (eʳ - 1 - r) / r²."""
+    return f.fma(r * r, polynomial(f, r, tail), r)

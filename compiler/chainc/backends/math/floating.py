@@ -22,6 +22,11 @@ class Format:
         return self.precision - 1
 
     @property
+    def sign(self) -> int:
+        """The integer of which only the bit of the sign is set."""
+        return -((2 * self.bias + 2) << self.fraction)
+
+    @property
     def one(self) -> int:
         """The bits of 1."""
         return self.bias << self.fraction

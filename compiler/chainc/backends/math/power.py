@@ -24,7 +24,7 @@ from chainc.backends.math.floating import (
 )
 from chainc.backends.math.lanes import LaneFunction, Value, polynomial
 from chainc.backends.math.logarithm import SQRT_HALF_BITS
-from chainc.backends.math.polynomials import ARTANH_TAIL, EXP2_TAIL, LOG2
+from chainc.backends.math.polynomials import ARTANH_TAIL, EXP2_TAIL, EXP_TAIL, LOG2
 
 FINITE = 1e300  # an exponent so large gives what an infinite one gives
 LIMIT = 1100.0  # 2 to this or to its negative is beyond double
@@ -81,7 +81,7 @@ def _of_double(f: LaneFunction, size: Value, y: Value) -> Value:
     rest = (exponent - first) * high + exponent * low
     n = nearest((product + rest).at_least(-LIMIT).at_most(LIMIT))
     r = ((product - n) + rest).at_least(-1.0).at_most(1.0) * LN_2
-    return scaled(exp_minus_one(f, r) + 1.0, integer(n))
+    return scaled(exp_minus_one(f, r, EXP_TAIL[r.element]) + 1.0, integer(n))
 
 
 def _log2(f: LaneFunction, x: Value) -> tuple[Value, Value]:

@@ -140,6 +140,7 @@ def _cos(degree: int) -> Fit:
 # as polynomials.py names them, by LLVM's name of the type
 FITS: dict[str, dict[str, Fit]] = {
     "EXP_TAIL": {"float": _exp(5), "double": _exp(10)},
+    "TANH_TAIL": {"float": _exp(4), "double": _exp(9)},
     "LOG_TAIL": {"float": _log(2), "double": _log(6)},
     "ERF_NEAR": {"float": _erf_near(6), "double": _erf_near(11)},
     "ERFC_LOGARITHM": {"float": _erfc_logarithm("2.95", 6), "double": _erfc_logarithm("4.95", 17)},
