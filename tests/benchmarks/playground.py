@@ -26,7 +26,7 @@ ROUNDS, EPOCHS = 300, 200
 
 def page() -> str:
     """Both networks, and what the compiler made."""
-    parts = [f"worker/{part}.js" for part in ("kernels", "data", "network", "training")]
+    parts = [f"worker/{part}.js" for part in ("kernels", "data", "network", "step", "training")]
     scripts = [asset("chainrule.playgrounds", name) for name in parts]
     scripts.append((Path(__file__).parent / "playground_peer.js").read_text("utf-8"))
     text = worker_script(*scripts, f"const TOLD = {json.dumps(program())};")

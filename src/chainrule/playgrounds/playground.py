@@ -31,7 +31,7 @@ _PACKAGE = __package__ or ""
 _SCRIPTS = (
     "elements", "state", "controls", "plots", "picture", "panel", "program", "page", "actions",
 )  # fmt: skip
-_WORKER = ("kernels", "data", "network", "training", "worker")
+_WORKER = ("kernels", "data", "network", "step", "training", "worker")
 
 
 def playground(

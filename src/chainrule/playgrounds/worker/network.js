@@ -57,7 +57,7 @@ class Network {
         this.#draw();
         if (fresh) this.restart();
         this.#keepWhatIsThere();
-        this.calls = [0, 1].map((from) => batchOf(this, this.slots[from], this.slots[1 - from]));
+        this.steps = [0, 1].map((from) => stepOf(this, this.slots[from], this.slots[1 - from]));
     }
 
     #draw() {
@@ -124,7 +124,7 @@ class Network {
         const { training } = this.data, least = this.state.norm === "batch" ? 2 : 1;
         const batch = Math.min(Math.max(this.state.batch, least), training);
         for (let row = 0; row + least <= training; row += batch) {
-            run(this.calls[this.now], row, Math.min(batch, training - row));
+            if (this.steps[this.now](row, Math.min(batch, training - row))) throw new Error("a step has failed");
             this.now = 1 - this.now;
         }
         this.epoch += 1;

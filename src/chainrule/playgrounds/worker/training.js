@@ -55,14 +55,14 @@ function between(network, layer, slots, training, calls) {
     return sent.normal;
 }
 
-// The calls of a step that reads one set of slots and writes the other.
-function batchOf(network, from, to) {
+// A step that reads one set of slots and writes the other, as a function of its rows.
+function stepOf(network, from, to) {
     const { data, state, kernels, depth, numbers, mask } = network, { signal, pulled } = network.spare;
     const rows = { x: data.inputs, target: data.target };
     const walked = new Map([[data.inputs, 4 * WIDTH], [data.target, 4]]);
-    const walks = [...wayForward(network, data.inputs, from, to), ...wayBack(network, signal, rows, from, network.rule)]
-        .map(([name, inputs, outputs]) => kernels.bound(name, inputs, outputs, 1, walked));
-    const blocks = depth + 1, given = { ...numbers, ...from, mask, gradient: signal }, calls = [...walks];
+    const calls = [...wayForward(network, data.inputs, from, to), ...wayBack(network, signal, rows, from, network.rule)]
+        .map(([name, inputs, outputs]) => ({ ...kernels.bound(name, inputs, outputs, 1, walked), walks: true }));
+    const blocks = depth + 1, given = { ...numbers, ...from, mask, gradient: signal };
     const add = (name, outputs) => calls.push(kernels.bound(name, given, outputs, blocks));
     if (state.l1 > 0 || state.l2 > 0) {
         add("penalised", { results: pulled });
@@ -73,16 +73,5 @@ function batchOf(network, from, to) {
         given.lr = network.rate;
     }
     add(`update_${state.optimizer}`, { ...to, results: to.parameters });
-    return { walks, calls, rows: 0 };
-}
-
-function run(batch, row, rows) {
-    for (const { values, moved } of batch.walks) {
-        for (const [at, start, bytes] of moved) values[at] = start + bytes * row;
-    }
-    if (rows !== batch.rows) {
-        batch.rows = rows;
-        for (const { values, rowsAt } of batch.walks) values[rowsAt] = BigInt(rows);
-    }
-    for (const { call, values } of batch.calls) call(...values);
+    return joined(calls);
 }
