@@ -71,9 +71,10 @@ function prepareDrawing() {
     for (const name of ["focus", "blur"]) canvas.addEventListener(name, showDrawn);
     field("show-saliency").addEventListener("change", showDrawn);
     let row = 0;
-    const { examples } = TOLD.lesson;
+    const { examples } = TOLD.lesson, example = () => Float32Array.from(examples[row++ % examples.length]);
+    if (examples.length) drawn = example();  // so that the maps of the network show something
     field("clear").addEventListener("click", () => take(new Float32Array(drawn.length).fill(low)));
-    field("another").addEventListener("click", () => take(Float32Array.from(examples[row++ % examples.length])));
+    field("another").addEventListener("click", () => take(example()));
     field("another").hidden = examples.length === 0;
     prepareDrop(field("try-part"));
     showDrawn();

@@ -1,5 +1,5 @@
 // Looks into the network: pictures of numbers from -1 to 1, which a function of the worker gives.
-const CELL = 22;  // of a letter's place, in pixels
+const CELL = 22, LETTERS = 6;  // of a token's place, in pixels, and what is shown of it
 
 function mixed(from, to, share) {
     return from.map((each, k) => each + (to[k] - from[k]) * share);
@@ -35,20 +35,23 @@ function drawSmall(canvas, picture) {
     canvas.getContext("2d").putImageData(picture, 0, 0);
 }
 
+// Names over the columns and beside the rows, in places as wide as the longest of them.
 function drawLetters(canvas, picture, text) {
-    const side = CELL * (picture.width + 1), context = canvas.getContext("2d");
-    canvas.width = canvas.height = side;
+    const names = text.map((each) => ({ "new line": "⏎", space: "" })[each] ?? each.slice(0, LETTERS));
+    const longest = Math.max(1, ...names.map((each) => each.length)), wide = CELL + 11 * (longest - 1);
+    const context = canvas.getContext("2d");
+    canvas.width = wide * (picture.width + 1);
+    canvas.height = CELL * (picture.height + 1);
     const small = new OffscreenCanvas(picture.width, picture.height);
     small.getContext("2d").putImageData(picture, 0, 0);
     context.imageSmoothingEnabled = false;
-    context.drawImage(small, CELL, CELL, side - CELL, side - CELL);
+    context.drawImage(small, wide, CELL, canvas.width - wide, canvas.height - CELL);
     context.fillStyle = colour("--ink");
-    context.font = `${CELL - 2}px ui-monospace, monospace`;
+    context.font = `${longest > 1 ? 16 : CELL - 2}px ui-monospace, monospace`;
     context.textAlign = "center";
-    text.forEach((letter, i) => {
-        const shown = letter === "\n" ? "⏎" : letter;
-        context.fillText(shown, CELL / 2, CELL * (i + 2) - 3);
-        context.fillText(shown, CELL * (i + 1.5), CELL - 3);
+    names.forEach((name, i) => {
+        context.fillText(name, wide / 2, CELL * (i + 2) - 4);
+        context.fillText(name, wide * (i + 1.5), CELL - 4);
     });
 }
 

@@ -1,12 +1,18 @@
 // The page of a model that writes: what is typed is checked, and the worker goes on from it.
-const { vocabulary, length, most } = TOLD.lesson, LIKELIEST = 8, PATIENCE = 1500;
-const numbers = new Map(vocabulary.map((letter, i) => [letter, i]));
+const { vocabulary, pairs, length, most } = TOLD.lesson, LIKELIEST = 8, PATIENCE = 1500;
+const code = pairs ? new PairTokens(pairs) : new CharacterTokens(vocabulary);
 let seed = 1n, latest = -PATIENCE;
 
-// The letters of what is typed that the model knows, and those that it does not.
+// The tokens of what is typed, and the letters that the model does not know.
 function typed() {
-    const letters = Array.from(field("prompt").value.slice(0, most));
-    return { known: letters.filter((each) => numbers.has(each)), strange: letters.filter((each) => !numbers.has(each)) };
+    const { known, strange } = code.encode(Array.from(field("prompt").value).slice(0, most).join(""));
+    return { known: known.slice(0, most), strange };
+}
+
+// What a token is called where it stands alone.
+function nameOf(token) {
+    const text = code.decode([token]);
+    return { " ": "space", "\n": "new line" }[text] ?? text.replaceAll(" ", "␣").replaceAll("\n", "⏎");
 }
 
 function temperature() {
@@ -18,12 +24,11 @@ function askFollowing() {
     const { known } = typed();
     if (known.length === 0) return [];
     const read = known.slice(-length), x = new Int32Array(length), heat = Float32Array.of(temperature());
-    read.forEach((letter, i) => { x[i] = numbers.get(letter); });
+    x.set(read);
     const calls = [{ name: "following", inputs: { x, temperature: heat }, told: read }];
     if (playing && performance.now() - latest < PATIENCE) return calls;
     latest = performance.now();
-    const prompt = Int32Array.from(known, (letter) => numbers.get(letter));
-    return [...calls, { name: "write", inputs: { prompt, temperature: heat, seed: BigInt64Array.of(seed) }, told: known }];
+    return [...calls, { name: "write", inputs: { prompt: Int32Array.from(known), temperature: heat, seed: BigInt64Array.of(seed) }, told: known }];
 }
 
 function showFollowing({ results }) {
@@ -31,19 +36,19 @@ function showFollowing({ results }) {
     const few = [...new Set(strange)].slice(0, 10).join(" ");
     if (!playing) say(strange.length ? `The text that it reads has no ${few}: left out.` : "");
     for (const { text, told } of results.write ?? []) {
-        field("given").textContent = told.join("");
-        field("text").textContent = Array.from(text.values, (each) => vocabulary[each]).join("");
+        field("given").textContent = code.decode(told);
+        field("text").textContent = code.decode(text.values);
     }
     if (!results.following) {
-        field("given").textContent = "Type a letter that it knows.";
+        field("given").textContent = pairs ? "Type something." : "Type a letter that it knows.";
         field("text").textContent = "";
         return;
     }
     const [found] = results.following, { values } = found.shares;
-    const shares = values.subarray((found.told.length - 1) * vocabulary.length, found.told.length * vocabulary.length);
+    const shares = values.subarray((found.told.length - 1) * code.size, found.told.length * code.size);
     const order = [...shares.keys()].sort((a, b) => shares[b] - shares[a]).slice(0, LIKELIEST);
-    showShares(order.map((each) => ({ " ": "space", "\n": "new line" })[vocabulary[each]] ?? vocabulary[each]), order.map((each) => shares[each]));
-    showLooks(found, found.told);
+    showShares(order.map(nameOf), order.map((each) => shares[each]));
+    showLooks(found, found.told.map(nameOf));
 }
 
 function showTemperature() {

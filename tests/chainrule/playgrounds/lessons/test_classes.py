@@ -98,9 +98,11 @@ def test_all_is_named_and_legible(page: Page) -> None:
 
 
 def test_a_digit_is_drawn_with_a_pointer_and_with_keys(page: Page) -> None:
+    wanted = f"It is taken for {DIGITS.classes[DIGITS.test.y[0]]}."
+    assert page.inner_text("#answer") == wanted  # an example is there at once
     page.click("#another")
     settle(page)
-    assert page.inner_text("#answer") == f"It is taken for {DIGITS.classes[DIGITS.test.y[0]]}."
+    np.testing.assert_allclose(numbers(page, "drawn"), DIGITS.test.x[1])
     page.click("#clear")
     settle(page)
     assert page.inner_text("#answer") == "Nothing is drawn yet."

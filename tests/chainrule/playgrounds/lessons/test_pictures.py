@@ -60,9 +60,7 @@ def page(
 def test_what_is_inside_is_what_this_process_finds(
     page: Page, model: nn.Sequential, result: cr.Result
 ) -> None:
-    """Kernels as they are, maps of NumPy, and slopes of the score by differences."""
-    page.click("#another")
-    settle(page)
+    """Of the example that is there at once: kernels, maps of NumPy, slopes by differences."""
     titles = page.locator("#looks h3").all_inner_texts()
     assert titles == ["Filters of conv2d1", "Maps of conv2d1", "Maps of maxpool2d1", "Saliency"]
     x = cr.input("x", ("batch", 1, 8, 8))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -136,6 +137,48 @@ def test_no_text_does_harm(page: Page) -> None:
     settle(page)
     assert page.text_content("#given") == "the "
     assert page.inner_text("#message") == ""
+
+
+def joined(words: text.BytePairs, content: bytes) -> list[int]:
+    """Byte-pair encoding of one word: each pair in turn, in the order of training."""
+    tokens = list(content)
+    for made, pair in enumerate(words.pairs, start=256):
+        at = 0
+        while at + 1 < len(tokens):
+            if (tokens[at], tokens[at + 1]) == pair:
+                tokens[at : at + 2] = [made]
+            at += 1
+    return tokens
+
+
+def test_byte_pairs_are_made_and_read_in_the_page(chromium: Browser, tmp_path: Path) -> None:
+    e, t, h, space = b"eth "
+    words = text.BytePairs(((t, h), (256, e), (space, 257), (ord("a"), t)))
+    pieces = re.findall(r" ?\w+|\s+|[^\w\s]+", "the cat sat on the mat, the hat " * 20)
+    tokens = [token for piece in pieces for token in joined(words, piece.encode())]
+    x, y = (cr.input(name, ("batch", LENGTH), dtype="int32") for name in ("x", "y"))
+    model = nn.Sequential(nn.Embedding(words.size, 8), nn.Linear(8, words.size), name="m")
+    step = optim.Adam(lr=0.02).minimize(losses.cross_entropy(model(x), y))
+    declared = cr.training(step, epochs=1, batch_size=8)
+    path = cr.lesson("Pairs", model, declared, data=(words, tokens), path=tmp_path / "pairs.html")
+    with opened(chromium, path) as page:
+        assert page.evaluate("code.encode(' the cat').known") == [258, *b" c", 259]
+        for strange in ("é ∑ the\u2028 that's 12,5\t\n x", "\0 hat", ""):
+            found = page.evaluate("(text) => code.encode(text).known", strange)
+            assert words.decode(found) == strange
+            assert page.evaluate("(tokens) => code.decode(tokens)", found) == strange
+        assert page.evaluate("code.decode([0xc3, 257])") == words.decode([0xC3, 257])
+        page.fill("#prompt", " the caté")
+        settle(page)
+        assert page.text_content("#given") == " the caté"
+        assert page.evaluate("frame.results.write[0].text.values.length") == 160
+        page.click("#step")
+        settle(page)
+        assert shown(page, "#train-loss") > 0
+        assert page.locator(".share").count() == 8
+        assert faint_text(page) == []
+    with pytest.raises(cr.InputError, match=r"lesson: the token 260 at .*\n.*\n  try: "):
+        cr.lesson("t", model, declared, data=(words, [260]), path=tmp_path / "no.html")
 
 
 def test_what_does_not_fit_is_refused(
