@@ -152,6 +152,15 @@ def test_a_peer_prints_its_facts_in_a_process_of_its_own(tmp_path: Path) -> None
     assert facts["memory"] > 2**20
 
 
+def test_memory_is_that_of_the_process_and_not_of_what_started_it() -> None:
+    held = b"1" * (128 << 20)
+    code = "from tests.benchmarks.contender import peak_memory; print(peak_memory())"
+    command = [sys.executable, "-c", code]
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    if sys.platform == "linux":
+        assert 2**20 < int(answer.stdout) < len(held)
+
+
 def test_a_missing_package_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(peers.PEERS, "jax", ("by_jax", "JaxTrainer", "no_such_package"))
     workload = WORKLOADS["xor"]
