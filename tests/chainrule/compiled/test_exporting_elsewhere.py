@@ -147,6 +147,19 @@ def test_a_board_leaves_the_bits_of_a_processor_that_fuses_nothing(
     assert run(command, tmp_path)[: len(expected)] == expected
 
 
+@pytest.mark.parametrize("kind", ["training", "function"])
+def test_the_firmware_of_a_readme_fits_its_header(kind: str, tmp_path: Path) -> None:
+    compiler = COMPILERS["cortex-m4"]
+    need(compiler)
+    program = small_training() if kind == "training" else cr.compile(cr.exp(cr.input("x", (2,))))
+    program.export(tmp_path, name="small", processor="cortex-m4")
+    told = (tmp_path / "README.md").read_text()
+    (firmware,) = re.findall(r"^```c\n(.*?)^```$", told, re.MULTILINE | re.DOTALL)
+    (tmp_path / "firmware.c").write_text(firmware)
+    run([compiler, "-std=c11", "-Wall", "-Wextra", "-Werror", "-c", "firmware.c"], tmp_path)
+    assert "threads" not in told.partition("## Bits")[2]
+
+
 def network(units: int = 3000) -> cr.TrainingProgram:
     x, y = cr.input("x", ("batch", 64)), cr.input("y", ("batch",), dtype="int32")
     logits = nn.Sequential(nn.Linear(64, units), nn.Linear(units, 10))(x)

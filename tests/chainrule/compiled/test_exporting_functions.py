@@ -104,6 +104,22 @@ def test_a_call_in_c_computes_what_a_call_here_computes(
         np.testing.assert_array_equal(found[:rows], predict(x=x))
 
 
+@pytest.mark.parametrize("target", ["llvm", pytest.param("c", marks=pytest.mark.nightly)])
+def test_what_the_readme_says_can_be_done(target: str, tmp_path: Path) -> None:
+    """Its caller is built by its command, and computes the row of zeros that it has."""
+    x, shift = cr.input("x", ("batch", 5)), cr.input("shift", (3,))
+    weights = cr.constant(np.ones((5, 3), np.float32))
+    cr.compile(cr.exp(x @ weights + shift), target=target).export(tmp_path, name="net")
+    told = (tmp_path / "README.md").read_text()
+    (program,) = re.findall(r"^```c\n(.*?)^```$", told, re.MULTILINE | re.DOTALL)
+    (command,) = re.findall(r"^```sh\n(.*?)^```$", told, re.MULTILINE | re.DOTALL)
+    (tmp_path / "caller.c").write_text(program)
+    done = subprocess.run(
+        ["sh", "-ec", command], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert (done.stdout, done.stderr) == ("1\n1\n1\n", "")
+
+
 def test_a_program_in_c_is_compiled_against_the_header(tmp_path: Path) -> None:
     predict = network()
     paths = predict.export(tmp_path, name="net")

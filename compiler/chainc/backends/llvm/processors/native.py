@@ -21,7 +21,7 @@ def host() -> Processor:
         machine = AVX512 if features.get("avx512f") else AVX2 if features.get("avx2") else SSE
     else:
         machine = NEON
-    meaning, fuses = "the processor of this process", machine is not SSE
+    meaning, fuses = "processors like the one that made it", machine is not SSE
     name = llvm.get_host_cpu_name()
     return Processor(triple, name, features.flatten(), machine, meaning, fuses)
 

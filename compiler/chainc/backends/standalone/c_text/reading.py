@@ -7,6 +7,7 @@ from string import Template
 
 from chainc.backends.c.file import FLAGS
 from chainc.backends.llvm.processors.processor import Processor
+from chainc.backends.standalone.c_text.callers import caller, functions, training_on_a_board
 from chainc.backends.standalone.function_library import FunctionInterface
 from chainc.backends.standalone.interface import Interface
 from chainc.backends.standalone.objects.sizes import code_bytes
@@ -32,34 +33,44 @@ $build
 ## Bits
 
 Two runs of the same values are equal to the last bit$always.
-$rounding: code for a processor where these differ has other bits in the last places.
+$rounding:
+code for a processor where these differ has other bits in the last places.
 """)
 
 TRAIN = Template("""\
-`main.c` trains on a data file, which a comment in it describes, and writes the state.
+`main.c` trains on a data file, prints the history and writes the state. A comment in it describes
+the file, with the lines of Python that make one of NumPy arrays.
 
 ```sh
 $compiler main.c $library -o $name
 $run./$name $name.data $name.state
 ```
-
 """)
 CALL = Template("""\
+A `caller.c` that computes $once is
+
+```c
+$caller```
+
 ```sh
 $compiler caller.c $library -o caller
+$run./caller
 ```
-
-`${name}_init` prepares the arena once; `${name}_call` computes.
-
 """)
 ON_A_BOARD = Template("""\
 Give `${name}_memory` to every function: it is the arena. There is no file to read and nothing to
-print on, so there is no `main.c`; a firmware calls `${name}_init`, and then what it needs.
+print on; a `firmware.c` that $does is
+
+```c
+$caller```
 
 ```sh
-arm-none-eabi-gcc -mcpu=cortex-m4 -mthumb -mfloat-abi=hard -mfpu=fpv4-sp-d16 firmware.c $name.o
+arm-none-eabi-gcc -mcpu=cortex-m4 -mthumb -mfloat-abi=hard -mfpu=fpv4-sp-d16 \\
+    --specs=nosys.specs firmware.c $name.o -o $name.elf
 ```
 
+`nosys` stands in for a system that is not there. How the board starts, and where its memory lies,
+a linker script of your own says (`-T`).
 """)
 SOURCE = Template("""\
 # $name
@@ -89,27 +100,30 @@ registers are shorter, which changes no bit. Built for the processor that it was
 the bits of machine code.
 """)
 BUILD = Template("""\
-`main.c` trains on a data file, which a comment in it describes, and writes the state.
+`main.c` trains on a data file, prints the history and writes the state. A comment in it describes
+the file, with the lines of Python that make one of NumPy arrays.
 
 ```sh
 cc $flags main.c $name.c -o $name -lm
 ./$name $name.data $name.state
 ```
-
 """)
 CALL_SOURCE = Template("""\
+A `caller.c` that computes $once is
+
+```c
+$caller```
+
 ```sh
 cc $flags caller.c $name.c -o caller -lm
+./caller
 ```
-
-`${name}_init` prepares the arena once; `${name}_call` computes.
-
 """)
 LEVELS = """\
 Vectors have 16, 32 or 64 bytes, and products and sums are rounded together from AVX2 on, as the
 processor has it"""
 COMPILERS = {"aarch64": "aarch64-linux-gnu-gcc", "riscv64": "riscv64-linux-gnu-gcc"}
-ALWAYS = ", however\na training is cut into epochs and for any number of threads"
+CUT = ",\nhowever a training is cut into epochs"
 
 
 def training_readme(
@@ -119,10 +133,11 @@ def training_readme(
     processor: Processor,
 ) -> str:
     """Of a training."""
-    template = TRAIN if processor.board is None else ON_A_BOARD
-    return _printed(interface, object_files, files, processor, template,
-                    what="training", functions=_called(interface.name, interface.functions),
-                    always=ALWAYS)  # fmt: skip
+    if processor.board is None:
+        return _printed(interface, object_files, files, processor, TRAIN, what="training")
+    caller = training_on_a_board(interface)
+    return _printed(interface, object_files, files, processor, ON_A_BOARD,
+                    what="training", caller=caller, does="does a step")  # fmt: skip
 
 
 def function_readme(
@@ -133,22 +148,26 @@ def function_readme(
 ) -> str:
     """Of a function."""
     template = CALL if processor.board is None else ON_A_BOARD
-    functions = _called(interface.name, interface.functions)
-    return _printed(interface, object_files, files, processor, template,
-                    what="function", functions=functions, always="")  # fmt: skip
+    shown = caller(interface, board=processor.board is not None)
+    return _printed(interface, object_files, files, processor, template, what="function",
+                    caller=shown, once=_once(interface), does="computes")  # fmt: skip
 
 
 def source_readme(interface: Interface | FunctionInterface, processor: Processor) -> str:
     """Of either as C source, printed for this processor."""
-    trains = isinstance(interface, Interface)
-    build = BUILD if trains else CALL_SOURCE
+    flags = " ".join(FLAGS)
+    if isinstance(interface, Interface):
+        build = BUILD.substitute(name=interface.name, flags=flags)
+    else:
+        shown, once = caller(interface, board=False), _once(interface)
+        build = CALL_SOURCE.substitute(name=interface.name, flags=flags, caller=shown, once=once)
     return SOURCE.substitute(
         name=interface.name,
-        what="training" if trains else "function",
+        what="training" if isinstance(interface, Interface) else "function",
         arena=f"{interface.arena_bytes:,}",
-        functions=_called(interface.name, interface.functions),
-        build=build.substitute(name=interface.name, flags=" ".join(FLAGS)),
-        always=ALWAYS if trains else "",
+        functions=functions(interface),
+        build=build,
+        always=_always(interface),
         vector=processor.machine.vector_bytes,
     )
 
@@ -159,35 +178,46 @@ def _printed(
     files: Sequence[str],
     processor: Processor,
     build: Template,
+    what: str,
     **holes: str,
 ) -> str:
     board, emulator = processor.board, processor.emulator
     compiler = COMPILERS.get(processor.architecture, "cc")
     foreign = processor.architecture in COMPILERS
     told = build.substitute(
+        holes,
         name=interface.name,
         compiler=compiler,
         library=next(file for file in files if file.endswith((".o", ".a"))),
         run=f"{emulator} -L /usr/{compiler.removesuffix('-gcc')} " if foreign else "",
     )
     return README.substitute(
-        holes,
         name=interface.name,
+        what=what,
         meaning=processor.meaning,
         code=f"{sum(map(code_bytes, object_files)):,}",
         arena=f"{interface.arena_bytes:,}",
         given="the caller's" if board is None else f"`{interface.name}_memory`",
         libraries="no library" if board is None else "only the compiler's own, such as libgcc",
+        functions=functions(interface),
         build=told,
+        always=_always(interface),
         rounding=LEVELS if len(object_files) > 1 else _rounding(processor),
     )
+
+
+def _once(interface: FunctionInterface) -> str:
+    return "one row" if interface.counts_rows else "once"
+
+
+def _always(interface: Interface | FunctionInterface) -> str:
+    """How far equal bits go."""
+    if not isinstance(interface, Interface):
+        return ""
+    return f"{CUT} and for any number of threads" if interface.threads > 1 else CUT
 
 
 def _rounding(processor: Processor) -> str:
     rounded = "rounded together" if processor.fuses else "rounded one after the other"
     vector = processor.machine.vector_bytes
     return f"A product and its sum are {rounded}, and vectors have {vector} bytes"
-
-
-def _called(name: str, functions: Sequence[str]) -> str:
-    return "\n".join(f"- `{name}_{function}`" for function in functions)

@@ -13,8 +13,7 @@ from chainc.backends.standalone.interface import Interface, RowArray
 README = Template("""\
 # $name
 
-A $what that runs in a browser, made by Chainrule. It needs no server but for files, and nothing
-leaves the machine.
+A $what that runs in a browser, made by Chainrule. Nothing leaves the machine.
 
 | file | bytes | what it is |
 |---|---|---|
@@ -31,42 +30,53 @@ $page_bytes bytes, and never grows; the modules import it and nothing else.
 ## Use
 
 $use
-Serve the modules with the type `application/wasm`. Where a page has a content-security policy, its
-`script-src` needs `'wasm-unsafe-eval'`.
+`load` fetches a module from beside the script, so a page of your own needs a server of files: a
+browser fetches none for a page that is opened from a disk. `python -m http.server` is one. Or give
+the contents, which under Node.js is the way:
+
+```js
+import { readFile } from "node:fs/promises";
+
+const wasm = await Promise.all(["$name.wasm", "$name.fused.wasm"].map((each) => readFile(each)));
+$loaded
+```
+
+Where a page has a content-security policy, its `script-src` needs `'wasm-unsafe-eval'`.
 
 ## Bits
 
 `$name.wasm` rounds each product and each sum. It leaves the same bits in every browser, and in
 Python with `target="wasm"`: those of any x86-64 processor without fused multiply-add.$seeds
 
-`$name.fused.wasm` rounds a product with its sum once where the processor can, which is quicker. Its
-bits differ from the other module's in the last places, and may differ between machines. `load`
-takes it where the browser knows its instructions; with `fused: false` it never does.
+`$name.fused.wasm` rounds a product with its sum once where the processor can, which is mostly
+quicker. Its bits differ from the other module's in the last places, and may differ between
+machines. `load` takes it where the browser knows its instructions; with `fused: false` it never
+does.
 """)
 
 TRAIN = Template("""\
 ```js
 import { load } from "./$name.js";
 
-const training = await load({ rows: 1000 });
-training.data({ $data });
+const training = await load({ rows: 1000 }); // at most
+training.data({ $data }); // typed arrays of all rows, as `$name.d.ts` says
 for (const { outputs } of training.train($epochs)) console.log(outputs);
 const state = training.state(); // bytes to be kept; training.restore(state) goes on from there
 ```
 
 An epoch takes as long as it takes: on a page that is to stay awake, do this in a worker. `train`
 stops between two epochs when nobody asks for the next.
-
 """)
 CALL = Template("""\
 ```js
 import { load } from "./$name.js";
 
-const computation = await load({ rows: 1 });
-console.log(computation.call({ $data }));
+const computation = await load({ rows: 1 }); // at most
+console.log(computation.call({ $data })); // typed arrays, as `$name.d.ts` says
 ```
-
 """)
+LOADS_TRAINING = "const training = await load({ rows: 1000, wasm });"
+LOADS_FUNCTION = "const computation = await load({ rows: 1, wasm });"
 SEEDS = """ Two
 runs of the same seed and rows are equal to the last bit, however they are cut into epochs."""
 PAGE = "| `index.html` | | a page with all of it inside, which may be opened from a disk |\n"
@@ -79,7 +89,14 @@ def training_readme(interface: Interface, modules: Mapping[str, Module]) -> str:
     use = TRAIN.substitute(name=interface.name, data=data, epochs=interface.epochs)
     arena = interface.arena_bytes
     return _printed(
-        interface.name, modules, arena, what="training", page=PAGE, use=use, seeds=SEEDS
+        interface.name,
+        modules,
+        arena,
+        what="training",
+        page=PAGE,
+        use=use,
+        loaded=LOADS_TRAINING,
+        seeds=SEEDS,
     )
 
 
@@ -88,7 +105,10 @@ def function_readme(interface: FunctionInterface, modules: Mapping[str, Module])
     data = _given([each.array for each in interface.inputs])
     use = CALL.substitute(name=interface.name, data=data)
     arena = interface.arena_bytes
-    return _printed(interface.name, modules, arena, what="function", page="", use=use, seeds="")
+    return _printed(
+        interface.name, modules, arena, what="function", page="", use=use, loaded=LOADS_FUNCTION,
+        seeds="",
+    )  # fmt: skip
 
 
 def _given(arrays: Sequence[RowArray]) -> str:
