@@ -154,7 +154,6 @@ def _checking(program: Program) -> Program:
 
 def with_outputs(program: Program) -> tuple[Program, tuple[Buffer, ...]]:
     """The program with its outputs written to buffers that are given to it."""
-    updated = {view.buffer for _, view in program.updates}
     own = {kernel.out for kernel in program.body}  # one that is joined of parts by several kernels
     names: dict[Buffer, Buffer] = {}
     copies: list[Kernel] = []
@@ -163,7 +162,7 @@ def with_outputs(program: Program) -> tuple[Program, tuple[Buffer, ...]]:
         target = Buffer(_output_name(program, position), result.type, "output")
         targets.append(target)
         moved = isinstance(result, View) and result.whole and result.buffer in own
-        if moved and isinstance(result, View) and result.buffer not in {*updated, *names}:
+        if moved and isinstance(result, View) and result.buffer not in names:
             names[result.buffer] = target
         else:
             copies.append(Copy(target, (result,)))
