@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from chainc.dataclass import dataclass
 from chainc.ir import Graph, Node, Op
-from chainc.ir.kernels import Family, Meaning, interpret
+from chainc.ir.kernels import Axes, Family, Meaning, interpret
 from chainc.ir.movements import Movement
 from chainc.ir.scalar import UniformScalar
 from chainc.ir.types import Dim, DType, TensorType, bind, static
@@ -99,6 +99,11 @@ class KernelCounter:
         return self._work(result)
 
     def concat(self, result: TensorType, axis: int, parts: Sequence[Work]) -> Work:
+        return self._work(result)
+
+    def interleave(
+        self, result: TensorType, starts: Sequence[Axes], steps: Axes, parts: Sequence[Work]
+    ) -> Work:
         return self._work(result)
 
     def apply(self, family: Family, result: TensorType, *operands: Work) -> Work:

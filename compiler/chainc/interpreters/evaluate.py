@@ -13,7 +13,7 @@ from chainc.dataclass import dataclass
 from chainc.interpreters.integers import as_integers, integer_power
 from chainc.ir import Graph, Node, Op, describe
 from chainc.ir.errors import InputError
-from chainc.ir.kernels import Family, Meaning, interpret
+from chainc.ir.kernels import Axes, Family, Meaning, interpret
 from chainc.ir.leaves import Constant, Input
 from chainc.ir.movements import Movement
 from chainc.ir.scalar import Scalar, UniformScalar
@@ -123,6 +123,14 @@ class NumpyKernels:
 
     def concat(self, result: TensorType, axis: int, parts: Sequence[Array]) -> Array:
         return np.concatenate(parts, axis)
+
+    def interleave(
+        self, result: TensorType, starts: Sequence[Axes], steps: Axes, parts: Sequence[Array]
+    ) -> Array:
+        joined = np.empty(static(result.shape), parts[0].dtype)
+        for start, part in zip(starts, parts, strict=True):
+            joined[tuple(slice(a, None, b) for a, b in zip(start, steps, strict=True))] = part
+        return joined
 
     def apply(self, family: Family, result: TensorType, *operands: Array) -> Array:
         index = family.index(result.shape, [operand.shape for operand in operands])

@@ -20,6 +20,8 @@ from chainc.ir.types import Array, Dim, Shape, TensorType
 
 T = TypeVar("T")
 
+Axes = tuple[int, ...]  # a number for each
+
 
 @dataclass(frozen=True)
 class Table:
@@ -111,18 +113,16 @@ class Kernels(Protocol[T]):
         """A view of `x`."""
         ...
 
-    def pad(
-        self,
-        result: TensorType,
-        low: tuple[int, ...],
-        interior: tuple[int, ...],
-        value: float,
-        x: T,
-    ) -> T:
+    def pad(self, result: TensorType, low: Axes, interior: Axes, value: float, x: T) -> T:
         """`x` written into a tensor of `value`, from `low` on, `interior` elements apart."""
         ...
 
     def concat(self, result: TensorType, axis: int, parts: Sequence[T]) -> T: ...
+    def interleave(
+        self, result: TensorType, starts: Sequence[Axes], steps: Axes, parts: Sequence[T]
+    ) -> T:
+        """The elements of each part from its start on, `steps` apart."""
+        ...
 
     def apply(self, family: Family, result: TensorType, *operands: T) -> T:
         """What a family of kernels makes of the operands."""

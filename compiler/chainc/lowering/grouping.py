@@ -25,7 +25,16 @@ from dataclasses import field, replace
 from chainc.dataclass import dataclass
 from chainc.ir.types import Dim
 from chainc.lowering.instructions import ELEMENTARY
-from chainc.lowering.kernels import Contraction, Copy, Kernel, Map, Names, Reduction, renamed_all
+from chainc.lowering.kernels import (
+    Contraction,
+    Copy,
+    Kernel,
+    Map,
+    Names,
+    Part,
+    Reduction,
+    renamed_all,
+)
 from chainc.lowering.program import Program
 from chainc.lowering.views import Buffer, Operand, View
 
@@ -39,20 +48,20 @@ class Group(Kernel):
 
     Results are handed on in registers: the members' own buffers have no storage. `kept` says
     which of them are written where, after all operands at that element have been read, and
-    `places` from where on there. `operands` are those that come from outside.
+    `places` to which part of that. `operands` are those that come from outside.
     """
 
     members: tuple[Kernel, ...]
     kept: tuple[tuple[Buffer, Buffer], ...]
-    places: tuple[tuple[int, ...], ...] = ()  # all from the start, if none is given
+    places: tuple[Part, ...] = ()  # all are whole, if none is given
 
     @property
     def stored(self) -> tuple[tuple[Buffer, Buffer], ...]:
         return self.kept
 
     @property
-    def offsets(self) -> tuple[tuple[int, ...], ...]:
-        return self.places or super().offsets
+    def written(self) -> tuple[Part, ...]:
+        return self.places or super().written
 
     @property
     def single(self) -> tuple[Kernel, ...]:
@@ -322,12 +331,12 @@ class _Grouping:
         own = {member.out: replace(member.out) for member in members}
         inside = set(unit.members)
         kept = tuple((own[m.out], m.out) for m in members if self._is_needed(m.out, inside))
-        places = [copy.starts for copy in unit.copies]
+        places = [(copy.starts, copy.steps) for copy in unit.copies]
         kept += tuple((own[copy.reads[0].buffer], copy.out) for copy in unit.copies)
         private = tuple(member.over(own) for member in members)
         target = kept[-1][1] if kept else members[-1].out
-        starts = (*[()] * (len(kept) - len(places)), *places)
-        return Group(target, outside(members), private, kept, starts, origin=members[0].origin)
+        parts = (*[()] * (len(kept) - len(places)), *places)
+        return Group(target, outside(members), private, kept, parts, origin=members[0].origin)
 
     def _is_needed(self, buffer: Buffer, inside: set[int]) -> bool:
         """Is the buffer read outside the unit whose members are at these positions?"""

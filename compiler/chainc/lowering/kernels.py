@@ -19,6 +19,7 @@ from chainc.lowering.instructions import Argument, Instruction, Reference, Value
 from chainc.lowering.naming import named_buffer
 from chainc.lowering.views import Buffer, Operand, View
 
+Part = tuple[tuple[int, ...], ...]  # of a buffer, by its starts and steps; empty: all of it
 Names = Mapping[Buffer, Buffer]  # other buffers in the place of some
 
 
@@ -55,8 +56,8 @@ class Kernel:
         return ((self.out, self.out),)
 
     @property
-    def offsets(self) -> tuple[tuple[int, ...], ...]:
-        """Where in the buffer each of `stored` begins; empty: it is the whole buffer."""
+    def written(self) -> tuple[Part, ...]:
+        """Which part of its buffer each of `stored` is."""
         return ((),) * len(self.stored)
 
     @property
@@ -136,8 +137,7 @@ class Kernel:
 
     def reading(self, view: View, instead: View) -> Kernel:
         """The same kernel with another view in the place of one."""
-        operands = (instead if operand is view else operand for operand in self.operands)
-        return replace(self, operands=tuple(operands))
+        return replace(self, operands=tuple(instead if x is view else x for x in self.operands))
 
 
 def renamed_all(operands: tuple[Operand, ...], names: Names) -> tuple[Operand, ...]:
@@ -229,8 +229,7 @@ class Contraction(Kernel):
     @property
     def factor_type(self) -> DType:
         """The element type of a product."""
-        a, b = (view.type.dtype for view in self.reads[:2])
-        common = promote(a, b)
+        common = promote(*(view.type.dtype for view in self.reads[:2]))
         assert common is not None, "factors have a common type"
         return common
 
@@ -246,9 +245,7 @@ class Contraction(Kernel):
         return all(letter in self.letters[2] for letter in rows)
 
     def element_reads(self) -> Iterator[tuple[View, bool]]:
-        for position, operand in enumerate(self.operands):
-            if isinstance(operand, View):
-                yield operand, position > 1
+        return ((x, n > 1) for n, x in enumerate(self.operands) if isinstance(x, View))
 
     def apart(self) -> Iterator[Kernel]:
         if self.product is None:
@@ -317,9 +314,11 @@ class Copy(Kernel):
 
 @dataclass(frozen=True)
 class Fill(Kernel):
-    """One value everywhere."""
+    """One value everywhere, or around the part from `starts` on of shape `inside`."""
 
     value: float = 0.0
+    starts: tuple[int, ...] = ()
+    inside: Shape = ()
 
     @property
     def takes_panels(self) -> bool:

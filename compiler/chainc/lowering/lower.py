@@ -12,7 +12,7 @@ from dataclasses import field, replace
 
 from chainc.dataclass import dataclass
 from chainc.ir import Graph, Node, Op, Origin
-from chainc.ir.kernels import Family, Meaning, interpret
+from chainc.ir.kernels import Axes, Family, Meaning, interpret
 from chainc.ir.leaves import Constant, Input, Slot
 from chainc.ir.movements import Movement
 from chainc.ir.types import Dim, TensorType, promote, static
@@ -205,12 +205,7 @@ class Lowering:
         return (source if source.shows(movement) else self.copy(source)).moved(movement)
 
     def pad(
-        self,
-        result: TensorType,
-        low: tuple[int, ...],
-        interior: tuple[int, ...],
-        value: float,
-        x: Operand,
+        self, result: TensorType, low: Axes, interior: Axes, value: float, x: Operand
     ) -> Operand:
         out = self.work(result)
         self.emit(Fill(out, (), value, origin=self.origin))
@@ -226,6 +221,14 @@ class Lowering:
             starts = tuple(start if i == axis else 0 for i in range(result.ndim))
             self.emit(Copy(out, (part,), starts, ones, origin=self.origin))
             start += static(part.type.shape[axis : axis + 1])[0]
+        return View(out, result)
+
+    def interleave(
+        self, result: TensorType, starts: Sequence[Axes], steps: Axes, parts: Sequence[Operand]
+    ) -> Operand:
+        out = self.work(result)
+        for part, start in zip(parts, starts, strict=True):
+            self.emit(Copy(out, (part,), start, steps, origin=self.origin))
         return View(out, result)
 
     def apply(self, family: Family, result: TensorType, *operands: Operand) -> Operand:

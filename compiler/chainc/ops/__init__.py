@@ -10,6 +10,7 @@ from chainc.ops.functions import *
 from chainc.ops.index import *
 from chainc.ops.logic import *
 from chainc.ops.movement import *
+from chainc.ops.parts.interleave import *
 from chainc.ops.parts.rows import *
 from chainc.ops.parts.slicing import *
 from chainc.ops.parts.window import *

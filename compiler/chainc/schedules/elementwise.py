@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import field, replace
 from itertools import pairwise
 
 from chainc.dataclass import dataclass
-from chainc.ir.types import Dim, Shape, product
+from chainc.ir.types import Dim, Shape, coefficient_of, product
 from chainc.loops.values import Affine, Bound, Index, Kind, affine
 from chainc.lowering.kernels import Copy, Fill, Map
 from chainc.lowering.views import View
@@ -23,25 +24,53 @@ from chainc.schedules.layout.positions import split
 from chainc.schedules.transposition import Transposition
 
 WORTH_SHARING = 1 << 12  # elements from which on several threads gain more than they wait
+ENOUGH_PANELS = 8  # from which on these are dealt out to threads
 MOST_STRAIGHT = 4  # positions of an innermost axis that are written out one after another
 
+Axes = tuple[int, ...]
 Body = Callable[[Place], None]
 
 
 def schedule_map(root: Map, frame: Frame) -> None:
     """A map and the maps that follow it."""
     shape = root.out.type.shape
-    beside = any(frame.kernel.offsets)  # other elements, which are not to be overwritten
+    parts = zip(frame.kernel.stored, frame.kernel.written, strict=True)
+    # beside other elements, which are not to be overwritten
+    beside = any(part and target.panels is None for (_, target), part in parts)
     sweep = Sweep(frame, shape, frame.accesses(shape), _lanes(frame), exact=beside)
     sweep.run(lambda place: frame.finish(frame.map(root, place, {}), place))
 
 
 def schedule_fill(root: Fill, frame: Frame) -> None:
-    """One value everywhere."""
-    type = root.out.type
-    sweep = Sweep(frame, type.shape, [frame.whole(root.out)], _lanes(frame))
-    value = frame.builder.constant(root.value, Kind(type.dtype))
-    sweep.run(lambda place: frame.finish(value, place))
+    """One value everywhere, or around a part."""
+    whole, builder = frame.whole(root.out), frame.builder
+    value = builder.constant(root.value, Kind(root.out.type.dtype))
+    for starts, shape in _around(root):
+        target = part_of(whole, shape, starts)
+
+        def body(place: Place, target: Access = target) -> None:
+            address = target.address(place.point, place.vector_axis)
+            builder.store(builder.splat(value, place.lanes), address)
+
+        exact = bool(root.inside) and whole.panels is None
+        Sweep(frame, shape, [target], _lanes(frame), exact=exact).run(body)
+
+
+def _around(fill: Fill) -> Iterator[tuple[Axes, Shape]]:
+    """Boxes that do not overlap: where each starts, and its shape."""
+    rank, shape = len(fill.out.type.shape), fill.out.type.shape
+    if not fill.inside:
+        yield (0,) * rank, shape
+        return
+    starts, inside = list((0,) * rank), list(shape)
+    for axis, (first, part, dim) in enumerate(zip(fill.starts, fill.inside, shape, strict=True)):
+        if part == dim:
+            continue
+        stop, end = first + coefficient_of(part), coefficient_of(dim)
+        for low, high in ((0, first), (stop, end)):
+            if low < high:
+                yield (*starts[:axis], low, *starts[axis + 1 :]), _with(inside, axis, high - low)
+        starts[axis], inside[axis] = first, part
 
 
 def schedule_copy(root: Copy, frame: Frame) -> None:
@@ -64,6 +93,10 @@ def schedule_copy(root: Copy, frame: Frame) -> None:
     accesses = [source, target] if source else [target]
     exact = bool(root.starts) and target.panels is None  # behind panels, nothing is overwritten
     Sweep(frame, shape, accesses, _lanes(frame), exact=exact).run(body)
+
+
+def _with(values: Sequence[Dim], axis: int, value: Dim) -> tuple[Dim, ...]:
+    return (*values[:axis], value, *values[axis + 1 :])
 
 
 def _lanes(frame: Frame) -> int:
@@ -90,6 +123,7 @@ class Sweep:
     lanes: int
     exact: bool = False  # nothing past the elements may be read or written
     weight: int = 1  # elements of work for each; 0: a loop outside is shared
+    dealt: Mapping[int, tuple[Bound, Bound]] = field(default_factory=dict)  # a thread's positions
 
     def run(self, body: Body) -> None:
         if 0 in self.shape:
@@ -109,6 +143,11 @@ class Sweep:
         assert isinstance(extent, int)
         others = [other for other in range(len(self.shape)) if other != axis]
         builder = self.frame.builder
+        rows = self._rows_to_share(axis, -(-extent // lanes))
+        if rows is not None:
+            dealt = {rows: self._shared(bound_of(self.shape[rows]))}
+            replace(self, weight=0, dealt=dealt)._panels(axis, body)
+            return
 
         def panel(split: PanelPosition, width: int) -> None:
             self._nested(
@@ -133,6 +172,16 @@ class Sweep:
         with builder.loop("rest", loop.index, high) as loop:
             count = extent // lanes
             panel(PanelPosition(Affine(count), affine(loop.index) + -count * lanes, lanes), 1)
+
+    def _rows_to_share(self, axis: int, panels: int) -> int | None:
+        """The outermost axis beside panels, where more of it can be dealt out than of panels."""
+        if self.weight == 0 or panels >= ENOUGH_PANELS:
+            return None
+        extents = self.frame.capacity.shape(self.shape)
+        others = (i for i, n in enumerate(extents) if i != axis and n > MOST_STRAIGHT)
+        rows = next(others, axis)
+        split = any(found.panels == rows for found in self.accesses)
+        return None if split or extents[rows] <= panels else rows
 
     def _overruns(self, axis: int, lanes: int) -> bool:
         """May the last panel be done whole? Its lanes past the end are read, and written."""
@@ -163,7 +212,8 @@ class Sweep:
                 body(moved(point, axis, Affine(position)))
             return
         if not split:
-            with self.frame.builder.loop(f"i{axis}", 0, bound_of(self.shape[axis])) as loop:
+            low, high = self.dealt.get(axis, (0, bound_of(self.shape[axis])))
+            with self.frame.builder.loop(f"i{axis}", low, high) as loop:
                 self._nested(rest, moved(point, axis, affine(loop.index)), body)
             return
         lanes = split[0]

@@ -83,9 +83,9 @@ class Frame:
 
     def _targets(self, shape: Shape) -> Iterator[tuple[Buffer, Access]]:
         """The results that are written, and where."""
-        for (result, target), starts in zip(self.kernel.stored, self.kernel.offsets, strict=True):
+        for (result, target), part in zip(self.kernel.stored, self.kernel.written, strict=True):
             found = self.whole(target)
-            yield result, part_of(found, shape, starts) if starts else found.broadcast(shape)
+            yield result, part_of(found, shape, *part) if part else found.broadcast(shape)
 
     def value(self, operand: Operand, place: Place) -> Register:
         """An operand at a place: a register of `place.lanes` lanes, or a scalar alike for all."""

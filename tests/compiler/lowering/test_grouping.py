@@ -210,7 +210,7 @@ def copies(program: Program) -> int:
 def test_what_is_put_side_by_side_is_written_where_it_lies() -> None:
     program = group(lowered(cr.Graph([beside(2)])))
     assert copies(program) == 0
-    starts = [start for each in program.body for start in each.offsets if start]
+    starts = [part[0] for each in program.body for part in each.written if part]
     assert starts == [(0, 0, 0), (0, 0, 21), (0, 0, 42)]
 
 
@@ -354,7 +354,7 @@ def _is_group(kernel: Kernel) -> bool:
 
 def _flat(program: Program) -> int:
     """With copies that are done where their elements are computed."""
-    return sum(len(members(each)) + sum(map(bool, each.offsets)) for each in program.body)
+    return sum(len(members(each)) + sum(map(bool, each.written)) for each in program.body)
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from chainc.ir.movements import Permute
 from chainc.ir.types import TensorType, float32, int64
 from chainc.loops.language import Load, Loop, statements
 from chainc.lowering.instructions import Argument, Instruction
-from chainc.lowering.kernels import Map
+from chainc.lowering.kernels import Fill, Map
 from chainc.lowering.views import Buffer, Panels, View
-from chainc.schedules.elementwise import schedule_map
+from chainc.schedules.elementwise import schedule_fill, schedule_map
 from chainc.schedules.layout.machine import AVX512
 
 
@@ -61,3 +61,20 @@ def test_wide_integers_end_with_their_cache_line() -> None:
     call(nest, [arrays[each] for each in buffers], AVX512)
     np.testing.assert_array_equal(arrays[y][8:], -1)
     np.testing.assert_array_equal(arrays[y][:4], [0, 2, 4, 6])
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("channels", [6, 40])
+def test_a_border_is_filled_and_no_more(threads: int, channels: int) -> None:
+    """With few panels, threads share the images."""
+    type = TensorType((90, channels, 14, 12), float32)
+    image = Buffer("padded", type, panels=Panels(1, 16))
+    border = Fill(image, (), 3.0, (0, 0, 2, 1), (90, channels, 11, 11))
+    nest, buffers = nest_of(border, schedule_fill, AVX512)
+    assert nest.shared
+    values = np.random.default_rng(0).standard_normal((90, channels, 14, 12)).astype(np.float32)
+    array = packed(image, values)
+    call(nest, [array for _ in buffers], AVX512, threads=threads)
+    expected = np.full_like(values, 3.0)
+    expected[:, :, 2:13, 1:] = values[:, :, 2:13, 1:]
+    np.testing.assert_array_equal(unpacked(image, array, values.shape), expected)

@@ -13,14 +13,15 @@ of windows as they are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from chainc.dataclass import dataclass
 from chainc.ir import Graph, Node, apply
 from chainc.ir.types import TensorType, coefficient_of, float32, named
-from chainc.ops import flip, reshape, stack
+from chainc.ops import flip
 from chainc.ops.contract import Contract
+from chainc.ops.parts.interleave import Interleave
 from chainc.ops.parts.slicing import Pad, Slice
 from chainc.ops.parts.window import OverlapAdd, Sliding, Window
 from chainc.passes.canonicalize import canonical
@@ -108,56 +109,79 @@ class _Gradient:
 
         An element meets a window with every so many of its taps only, so no zeros are multiplied.
         """
-        for number, slide in enumerate(self.slides):
-            if 1 < slide.stride <= slide.taps and slide.dilation == 1:
-                parts = [
-                    self._narrowed(number, turn).of(g, self._every(w, number, turn))
-                    for turn in range(slide.stride)
-                ]
-                return _in_turn(parts, self.axes[number], self.lengths[number])
-        g = self._windows(g)
+        apart = {n: slide.stride for n, slide in enumerate(self.slides) if _leaves_out(slide)}
+        low, high, interior = (self._widths(g, part) for part in zip(*self._room(g), strict=True))
+        padded = apply(Pad(low, high, interior), g)
+        if not apart:
+            return self._contracted(self._windows(padded), w)
+        axes, lengths = ([each[n] for n in apart] for each in (self.axes, self.lengths))
+        whole = Interleave(tuple(axes), tuple(apart.values()), tuple(lengths))
+        parts = [
+            self._turn(dict(zip(apart, turn, strict=True)), g, padded, w) for turn in whole.turns()
+        ]
+        return apply(whole, *parts)
+
+    def _contracted(self, g: Node, w: Node) -> Node:
         w = flip(w, [self.kernel.index(tap) for tap in self.taps])
         result = self.f.result[: len(self.f.result) - len(self.axes)]
         if self.first:
             return apply(Contract(self.positions + self.taps, self.kernel, result), g, w)
         return apply(Contract(self.kernel, self.positions + self.taps, result), w, g)
 
-    def _narrowed(self, number: int, turn: int) -> _Gradient:
-        """That of the elements that come first, second, … of each stride along an axis."""
-        slide = self.slides[number]
+    def _turn(self, turn: Mapping[int, int], g: Node, padded: Node, w: Node) -> Node:
+        """The elements that come first, second, … of each stride along some axes."""
         slides, lengths = list(self.slides), list(self.lengths)
-        slides[number] = Sliding(-(-(slide.taps - turn) // slide.stride))
-        lengths[number] = -(-lengths[number] // slide.stride)
-        return replace(self, slides=tuple(slides), lengths=tuple(lengths))
-
-    def _every(self, w: Node, number: int, turn: int) -> Node:
-        """The taps that these meet."""
-        axis = self.kernel.index(self.taps[number])
         starts, steps = [0] * w.ndim, [1] * w.ndim
-        starts[axis], steps[axis] = turn, self.slides[number].stride
-        return apply(Slice(tuple(starts), w.shape, tuple(steps)), w)
+        for number, first in turn.items():
+            slide, axis = self.slides[number], self.kernel.index(self.taps[number])
+            starts[axis], steps[axis] = first, slide.stride
+            slides[number] = Sliding(len(range(first, slide.taps, slide.stride)))
+            lengths[number] = len(range(first, self.lengths[number], slide.stride))
+        met = apply(Slice(tuple(starts), w.shape, tuple(steps)), w)
+        one = replace(self, slides=tuple(slides), lengths=tuple(lengths))
+        return one._contracted(one._windows(self._near(one, g, padded)), met)
 
-    def _windows(self, g: Node) -> Node:
+    def _near(self, one: _Gradient, g: Node, padded: Node) -> Node:
+        """The part of the padded cotangent that one of several contractions reads."""
+        starts, stops = [0] * g.ndim, list(padded.shape)
+        rooms = zip(self._places, self._room(g), one._room(g), strict=True)
+        for axis, (low, high, _), (needed, further, _) in rooms:
+            starts[axis] = low - needed
+            stops[axis] = coefficient_of(padded.shape[axis]) - (high - further)
+        return apply(Slice(tuple(starts), tuple(stops), (1,) * g.ndim), padded)
+
+    @property
+    def _places(self) -> Sequence[int]:
+        """The axes of the cotangent along which windows have their positions."""
+        return [self.positions.index(self.f.result[axis]) for axis in self.axes]
+
+    def _room(self, g: Node) -> Sequence[tuple[int, int, int]]:
+        """The zeros before, after and between its elements along these axes."""
+        found = []
+        for axis, slide, length in zip(self._places, self.slides, self.lengths, strict=True):
+            count = coefficient_of(g.shape[axis])
+            if _leaves_out(slide):  # as much as any of the elements in turn needs
+                turns = [
+                    (len(range(turn, slide.taps, slide.stride)) - 1,
+                     len(range(turn, length, slide.stride)) - count, 0)
+                    for turn in range(slide.stride)
+                ]  # fmt: skip
+                found.append((max(a for a, _, _ in turns), max(b for _, b, _ in turns), 0))
+            else:
+                last = (count - 1) * slide.stride
+                found.append((slide.span - 1, length - 1 - last, slide.stride - 1))
+        return found
+
+    def _widths(self, g: Node, along: Sequence[int]) -> Axes:
+        by_axis = dict(zip(self._places, along, strict=True))
+        return tuple(by_axis.get(axis, 0) for axis in range(g.ndim))
+
+    def _windows(self, padded: Node) -> Node:
         """For each element of the result, the positions whose windows hold it: a window of them."""
-        axes = [self.positions.index(self.f.result[axis]) for axis in self.axes]
-        low, high, interior = [0] * g.ndim, [0] * g.ndim, [0] * g.ndim
-        for axis, slide, length in zip(axes, self.slides, self.lengths, strict=True):
-            low[axis], interior[axis] = slide.span - 1, slide.stride - 1
-            last = coefficient_of(g.shape[axis]) - 1
-            high[axis] = length - 1 - last * slide.stride
-        spread = apply(Pad(tuple(low), tuple(high), tuple(interior)), g)
         steps = tuple(replace(slide, stride=1) for slide in self.slides)
-        return apply(Window(tuple(axes), steps), spread)
+        return apply(Window(tuple(self._places), steps), padded)
 
 
-def _in_turn(parts: Sequence[Node], axis: int, length: int) -> Node:
-    """An element of each, again and again, up to a length."""
-    first = parts[0]
-    together = stack(parts, axis + 1)
-    shape = list(first.shape)
-    shape[axis] = coefficient_of(first.shape[axis]) * len(parts)
-    joined = reshape(together, tuple(shape))
-    if shape[axis] == length:
-        return joined
-    shape[axis] = length
-    return apply(Slice((0,) * len(shape), tuple(shape), (1,) * len(shape)), joined)
+def _leaves_out(slide: Sliding) -> bool:
+    """Does an element meet only every so many of a window's taps?"""
+    return 1 < slide.stride <= slide.taps and slide.dilation == 1

@@ -8,14 +8,18 @@ overlap_add(picked(g)) where  →   overlap_add(picked(g where largest))  exact:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from chainc.ir import Node, apply
 from chainc.ir.types import Dim, Shape, TensorType, coefficient_of, float32, named
 from chainc.ops import less, reshape, where
 from chainc.ops.contract import Contract
 from chainc.ops.index import ArgMax, OneHot, Pick
 from chainc.ops.movement import Reshape
+from chainc.ops.parts.interleave import Interleave
 from chainc.ops.parts.slicing import Pad, Slice
 from chainc.ops.parts.window import OverlapAdd, Sliding, Window
+from chainc.rewriting.patterns import Operands
 from chainc.rewriting.rules import Equation, RuleSet
 
 rule = RuleSet()
@@ -24,6 +28,7 @@ Axes = tuple[int, ...]
 Slides = tuple[Sliding, ...]
 
 BATCH = named("batch")
+IN_TURN = Interleave((1,), (2,), (5,))
 PAIR, LONE, EVERY_OTHER, PAIR_APART = Sliding(2), Sliding(1), Sliding(1, 2), Sliding(2, 2)
 
 
@@ -210,10 +215,11 @@ def slice_of_window(
 
 
 @rule.exact(
+    alone=True,
     at=[
         ((0, 1), (BATCH, 4), (1, 1), (0, 2), (0, 1), (0, 0), 1.0, _f32(BATCH, 3)),
         ((1,), (5,), (1,), (2,), (1,), (1,), 0.0, _f32(3)),
-    ]
+    ],
 )
 def slice_of_padding(
     starts: Axes,
@@ -258,6 +264,43 @@ def _left_of_padding(
         return None
     before = low + first * apart - start
     return first, last, before, count - before - (last - 1 - first) * apart - 1
+
+
+@rule.exact(
+    alone=True,
+    at=[
+        ((0, 1), (BATCH, 5), (1, 1), IN_TURN, (_f32(BATCH, 3), _f32(BATCH, 2))),
+        ((1, 0), (3, 2), (1, 1), Interleave((0, 1), (2, 1), (3, 2)), (_f32(2, 2), _f32(1, 2))),
+    ],
+)
+def slice_of_interleaved(
+    starts: Axes, stops: Shape, steps: Axes, f: Interleave, parts: Operands
+) -> Equation:
+    """Fewer elements in turn: of each part those that are among them."""
+    y = apply(Slice(starts, stops, steps), apply(f, *parts))
+
+    def fewer() -> Node | None:
+        if set(steps) != {1}:
+            return None
+        lengths = tuple(coefficient_of(y.shape[axis]) for axis in f.axes)
+        whole = Interleave(f.axes, f.apart, lengths)
+        by_turn = dict(zip(f.turns(), parts, strict=True))
+        return apply(whole, *(taken(by_turn, whole, turn) for turn in whole.turns()))
+
+    def taken(by_turn: Mapping[Axes, Node], whole: Interleave, turn: Axes) -> Node:
+        """Element k is element k + start of what is sliced, so it comes from another part."""
+        moved = {
+            axis: divmod(first + starts[axis], apart)
+            for axis, first, apart in zip(f.axes, turn, f.apart, strict=True)
+        }
+        part = by_turn[tuple(first for _, first in moved.values())]
+        low, high = list(starts), list(stops)
+        for number, (axis, (index, _)) in enumerate(moved.items()):
+            low[axis] = index
+            high[axis] = index + len(range(turn[number], whole.lengths[number], f.apart[number]))
+        return apply(Slice(tuple(low), tuple(high), steps), part)
+
+    return y, fewer
 
 
 @rule.exact(at=[(Contract("abi", "cbi", "ac"), _f32(BATCH, 3, 1), _f32(4, 3, 1))])

@@ -136,8 +136,8 @@ def _refused_by(kernel: Kernel, axes: Mapping[Buffer, int]) -> Iterator[Buffer]:
 
 def _joined(kernel: Kernel) -> Iterator[Buffer]:
     """What it writes beside other elements of the same rows."""
-    pairs = zip(kernel.stored, kernel.offsets, strict=True)
-    return (target for (_, target), starts in pairs if starts)
+    pairs = zip(kernel.stored, kernel.written, strict=True)
+    return (target for (_, target), part in pairs if part)
 
 
 def _lies_in_rows(view: View, axes: Mapping[Buffer, int]) -> bool:

@@ -18,6 +18,7 @@ from chainc.schedules.layout.access import Capacity
 from chainc.schedules.layout.machine import Machine
 from chainc.schedules.layout.packing import packed
 from chainc.schedules.layout.panels import Layouts, lay_out, outside
+from chainc.schedules.layout.placing import placed
 from chainc.schedules.program.inlining import inlined
 from chainc.schedules.program.pieces import in_pieces
 from chainc.schedules.random import with_stream
@@ -39,7 +40,7 @@ def prepare(
     `watch` what every op gives, no map is computed where it is read.
     """
     formed = _formed(program, machine, capacity, given, watch=watch)
-    return without_idle(reuse_in_place(formed))
+    return without_idle(reuse_in_place(formed if watch else placed(formed)))
 
 
 def _formed(
