@@ -18,7 +18,12 @@ from chainc.schedules.frame import Frame, Place
 from chainc.schedules.layout.access import Access, PanelPosition, Point, bound_of
 from chainc.schedules.layout.positions import element
 
+AT_ONCE = 2  # calls of Philox, as each waits for its own products
 COST = 8  # elements of other kernels that take as long as one here
+
+# Of a0 a1 a2 a3 b0 b1 b2 b3.
+_FIRST_TWO, _LAST_TWO = (0, 4, 1, 5), (2, 6, 3, 7)  # in turn
+_FIRST_HALF, _LAST_HALF = (0, 1, 4, 5), (2, 3, 6, 7)
 
 
 def schedule_random_bits(_family: RandomWords, frame: Frame) -> None:
@@ -122,20 +127,41 @@ class _Words:
         function, kinds = f"philox.v{blocks.kind.lanes}", [blocks.kind] * WORDS
         return self.frame.builder.call(function, (blocks, *self.counter), kinds)
 
-    def square(self, first: Affine, apart: int) -> Sequence[Register]:
-        """As many vectors as they have lanes.
+    def fours(self, firsts: Sequence[Affine], apart: int) -> Sequence[Register]:
+        """Four vectors for each of these first blocks."""
+        return [vector for first in firsts for vector in self.rows(first, apart)]
 
-        Vector i begins with block `first` + i · `apart` and goes on with those that follow it.
-        Of 8 lanes: the words of blocks 0, 2, 4, … and those of 1, 3, 5, …, transposed.
+    def rows(self, first: Affine, apart: int) -> Sequence[Register]:
+        """Four vectors: number i begins with block `first` + i · `apart` and goes on from there.
+
+        Of 8 lanes: the words of blocks 0, 2, 4, 6, 1, 3, 5, 7, and of each four lanes they are
+        transposed, which leaves them in order.
         """
-        builder, lanes = self.frame.builder, self.lanes
-        steps = builder.positions(Affine(), lanes, int32)
-        steps = builder.compute("multiply", steps, builder.constant(apart, Kind(int32)))
-        rows: list[Register] = []
-        for block in range(lanes // WORDS):
-            start = builder.cast(builder.positions(first + block, 1), int32)
-            rows.extend(self.of_blocks(builder.compute("add", start, steps)))
-        return builder.transpose(rows)
+        builder = self.frame.builder
+        lane = builder.positions(Affine(), self.lanes, int32)
+        four, distance = (builder.constant(each, lane.kind) for each in (WORDS, apart))
+        further = builder.compute("divide", lane, four)
+        number = builder.compute("subtract", lane, builder.compute("multiply", further, four))
+        blocks = builder.compute("add", further, builder.compute("multiply", number, distance))
+        start = builder.cast(builder.positions(first, 1), int32)
+        a, b, c, d = self.of_blocks(builder.compute("add", start, blocks))
+        low, low_behind = self._paired(a, b, _FIRST_TWO), self._paired(c, d, _FIRST_TWO)
+        high, high_behind = self._paired(a, b, _LAST_TWO), self._paired(c, d, _LAST_TWO)
+        return [
+            self._paired(front, behind, half)
+            for front, behind in ((low, low_behind), (high, high_behind))
+            for half in (_FIRST_HALF, _LAST_HALF)
+        ]
+
+    def _paired(self, a: Register, b: Register, picked: Sequence[int]) -> Register:
+        """Of each four lanes of `a` and of `b`, which count on from those."""
+        fours = range(0, self.lanes, WORDS)
+        chosen = [
+            four + place if place < WORDS else self.lanes + four + place - WORDS
+            for four in fours
+            for place in picked
+        ]
+        return self.frame.builder.shuffle([a, b], chosen)
 
     def of_elements(self, positions: Register) -> Register:
         """Of any elements, counted in row-major order: a whole block for each."""
@@ -170,7 +196,7 @@ def _words(frame: Frame) -> _Words:
 
 
 def _in_order(words: _Words, shape: Shape) -> None:
-    """One run through memory: squares, then vectors, then elements."""
+    """One run through memory: four vectors at a time, then vectors, then elements."""
     frame, builder, lanes = words.frame, words.frame.builder, words.lanes
     axis = max(axis for axis, dim in enumerate(shape) if dim != 1)
     total = product(shape)
@@ -180,23 +206,27 @@ def _in_order(words: _Words, shape: Shape) -> None:
         count = value.kind.lanes
         frame.finish(value, Place(shape, point, count, axis if count > 1 else None))
 
-    start, stop = words.shared(shape, bound_of(total), lanes * lanes)
-    with builder.loop("square", start, stop, lanes * lanes) as loop:
-        here = affine(loop.index)
-        four = builder.constant(WORDS, Kind(int64))
-        block = affine(builder.compute("divide", builder.positions(here, 1), four))
-        for number, value in enumerate(words.square(block, lanes // WORDS)):
-            finish(value, here + number * lanes)
+    four = builder.constant(WORDS, Kind(int64))
+    start, stop = words.shared(shape, bound_of(total), AT_ONCE * WORDS * lanes)
+    for calls in (AT_ONCE, 1):
+        with builder.loop("four", start, stop, calls * WORDS * lanes) as loop:
+            here = affine(loop.index)
+            block = affine(builder.compute("divide", builder.positions(here, 1), four))
+            firsts = [block + call * lanes for call in range(calls)]
+            for number, value in enumerate(words.fours(firsts, lanes // WORDS)):
+                finish(value, here + number * lanes)
+        start = loop.index
     for name, count in (("vector", lanes), ("element", 1)):
-        if isinstance(total, int) and total % (lanes * lanes if count == lanes else lanes) == 0:
+        if isinstance(total, int) and total % (WORDS * lanes if count == lanes else lanes) == 0:
             return
-        with builder.loop(name, loop.index, stop, count) as loop:
+        with builder.loop(name, start, stop, count) as loop:
             here = affine(loop.index)
             finish(words.of_elements(builder.positions(here, count)), here)
+        start = loop.index
 
 
 def _by_panels(words: _Words, shape: Shape) -> None:
-    """Panel by panel: squares of rows, then row by row."""
+    """Panel by panel: four rows at a time, then row by row."""
     lanes, width = words.lanes, shape[-1]
     assert isinstance(width, int)
     bounds = words.shared(shape, -(-width // lanes))
@@ -216,15 +246,19 @@ def _rows_of_panel(words: _Words, shape: Shape, panel: Affine, outer: tuple[Affi
         frame.finish(value, Place(shape, point, lanes, axis + 1))
 
     rows, blocks = bound_of(shape[axis]), _blocks_of_rows(shape)
-    with builder.loop("square", 0, rows, lanes) as loop:
+    start: Bound = 0
+    for calls in (AT_ONCE, 1):
+        with builder.loop("four", start, rows, calls * WORDS) as loop:
+            row = affine(loop.index)
+            first = _block(shape, (*outer, row)) + panel * (lanes // WORDS)
+            firsts = [first + call * WORDS * blocks for call in range(calls)]
+            for number, value in enumerate(words.fours(firsts, blocks)):
+                finish(value, row + number)
+        start = loop.index
+    with builder.loop("row", start, rows) as loop:
         row = affine(loop.index)
-        first = _block(shape, (*outer, row)) + panel * (lanes // WORDS)
-        for number, value in enumerate(words.square(first, blocks)):
-            finish(value, row + number)
-    with builder.loop("row", loop.index, rows) as loop:
-        row = affine(loop.index)
-        start = _block(shape, (*outer, row)) * WORDS + panel * lanes
-        finish(words.of_elements(builder.positions(start, lanes)), row)
+        element_of_row = _block(shape, (*outer, row)) * WORDS + panel * lanes
+        finish(words.of_elements(builder.positions(element_of_row, lanes)), row)
 
 
 def _blocks_of_rows(shape: Shape) -> int:
