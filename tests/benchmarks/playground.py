@@ -13,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.browser import ARGUMENTS, executable
 
@@ -21,35 +21,40 @@ from chainc.backends.standalone.web.sealed import worker_script
 from chainrule.playgrounds.playground import program
 from chainrule.teaching.pages.page import asset
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
 ROUNDS, EPOCHS = 300, 200
 
 
 def page() -> str:
     """Both networks, and what the compiler made."""
-    parts = [f"worker/{part}.js" for part in ("kernels", "data", "network", "step", "training")]
-    scripts = [asset("chainrule.playgrounds", name) for name in parts]
+    parts = ("layout", "kernels", "data", "network", "step", "training")
+    scripts = [asset("chainrule.playgrounds", f"worker/{part}.js") for part in parts]
     scripts.append((Path(__file__).parent / "playground_peer.js").read_text("utf-8"))
     text = worker_script(*scripts, f"const TOLD = {json.dumps(program())};")
     return f'<!DOCTYPE html><meta charset="utf-8"><script>{text}</script>'
 
 
-def measured(rounds: int, epochs: int) -> Mapping[str, Any]:
+def measured(browser: Browser, rounds: int, epochs: int) -> Mapping[str, Any]:
     """Milliseconds of an epoch: `ours` and `peer`; and how far `apart` they are after one."""
-    from playwright.sync_api import sync_playwright
-
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
+    with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "race.html"
         path.write_text(page(), encoding="utf-8")
-        browser = driver.chromium.launch(executable_path=executable(), args=list(ARGUMENTS))
         opened = browser.new_page()
         opened.goto(path.as_uri())
         found: Mapping[str, Any] = opened.evaluate(f"raced(TOLD, {rounds}, {epochs})")
-        browser.close()
+        opened.close()
     return found
 
 
 def main() -> None:
-    found = measured(ROUNDS, EPOCHS)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=executable(), args=list(ARGUMENTS))
+        found = measured(browser, ROUNDS, EPOCHS)
+        browser.close()
     per_second = {name: round(1000 / found[name]) for name in ("ours", "peer")}
     print("| | epochs a second |\n|---|---:|")
     print(f"| the playground | {per_second['ours']:,} |")

@@ -105,7 +105,7 @@ function raced(told, rounds, epochs) {
         initialisation: "uniform", optimizer: "sgd", rate: 0.03, loss: "squared", l1: 0, l2: 0, rule: "backprop", beside: "none", norm: "none", dropout: 0, schedule: "constant", span: 300,
     };
     const kernels = new Kernels(told.modules, 12_000_000);
-    const data = new Data(kernels, told.tables, told.points, told.grid);
+    const data = new Data(kernels, told.tables, told.points, told.grid, told.digits);
     const ours = new Network(kernels, data, told.tables);
     data.choose(state);
     ours.choose(state, true);

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import TYPE_CHECKING
+
 from tests.benchmarks import playground
-from tests.browser import executable
 
-pytest.importorskip("playwright.sync_api", reason="needs the extra [test]")
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
-@pytest.mark.skipif(executable() is None, reason="needs Chromium")
-def test_both_networks_are_the_same_after_an_epoch() -> None:
-    found = playground.measured(rounds=1, epochs=1)
+def test_both_networks_are_the_same_after_an_epoch(chromium: Browser) -> None:
+    found = playground.measured(chromium, rounds=1, epochs=1)
     assert found["apart"] < 1e-5

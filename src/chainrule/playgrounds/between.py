@@ -9,7 +9,8 @@ from chainc.ops.runs.modes import Mode, resolve
 from chainrule import nn
 from chainrule.declare.derivatives import grad
 from chainrule.declare.leaves import input
-from chainrule.playgrounds.kernels import WIDTH, Kernel
+from chainrule.playgrounds.choices import WIDTH
+from chainrule.playgrounds.kernels import Kernel
 
 
 def normalised(mode: Mode) -> Kernel:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from chainc.dataclass import dataclass
-from chainc.ir import Node
+from chainc.ir import Graph, Node, substitute
 from chainrule import nn, schedules
+from chainrule.declare.leaves import input
 from chainrule.optim import SGD, AdaDelta, AdaGrad, Adam, AdamW, Lion, Optimizer, RMSProp
+
+WIDTH = 8  # of every layer, and the features
 
 
 @dataclass(frozen=True)
@@ -27,9 +30,10 @@ class Choice:
 
 @dataclass(frozen=True)
 class Activation(Choice):
-    """One with a function."""
+    """One with a function of the sums; of several sums a neuron takes the largest."""
 
     made: Callable[[Node], Node] = lambda z: z
+    sums: int = 1
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,13 @@ class Scheduling(Choice):
     """One with a schedule, which begins at a rate of 1 or rises to it."""
 
     made: Callable[[Node], Node] | None = None
+
+
+def _prelu(z: Node) -> Node:
+    """The layer of the library, whose slopes are given."""
+    layer = nn.PReLU(WIDTH)
+    given = {layer.weight: input("slopes", layer.weight.shape)}
+    return substitute(Graph((layer(z),)), given).outputs[0]
 
 
 ACTIVATIONS: Mapping[str, Activation] = {
@@ -65,6 +76,18 @@ ACTIVATIONS: Mapping[str, Activation] = {
         "As ReLU, with a slope of 0.01 below 0: no neuron dies.",
         "LeakyReLU()",
         nn.LeakyReLU(),
+    ),
+    "prelu": Activation(
+        "PReLU",
+        "As leaky ReLU, with a slope below 0 for each neuron that is learnt, at first 0.25.",
+        "PReLU({size})",
+        _prelu,
+    ),
+    "maxout": Activation(
+        "maxout",
+        "The larger of two sums, each with weights of its own; lines are those of the first.",
+        "Maxout({inputs}, {size}, init={init})",
+        sums=2,
     ),
     "elu": Activation("ELU", "The identity above 0, exp(z) - 1 below.", "ELU()", nn.ELU()),
     "softplus": Activation(
@@ -197,6 +220,9 @@ DATA_SETS: Mapping[str, Choice] = {
     "spiral": Choice("spirals", "Two arms that wind around each other: the hardest of these."),
     "moons": Choice("moons", "Two half circles that reach into each other."),
     "ring": Choice("clouds on a ring", "Eight clouds on a circle, whose classes take turns."),
+    "digits": Choice(
+        "digits", "A thousand handwritten digits of 8 × 8 pixels: ten classes, and 64 features."
+    ),
     "plane": Choice("regression: plane", "A target that grows with x₁ + x₂."),
     "wave": Choice("regression: sine", "A target that depends on x₁ alone: its sine."),
     "bumps": Choice("regression: hills", "Two hills and two hollows."),

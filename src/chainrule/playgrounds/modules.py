@@ -13,13 +13,20 @@ from chainc.lowering.lower import lower
 from chainc.ops.runs.modes import MODES
 from chainc.passes import pipeline
 from chainrule.declare.graphs import graph_of
-from chainrule.playgrounds import between, kernels
-from chainrule.playgrounds.choices import ACTIVATIONS, LOSSES, OPTIMIZERS, SCHEDULES
+from chainrule.playgrounds import between, digits, kernels, seen
+from chainrule.playgrounds.choices import (
+    ACTIVATIONS,
+    LOSSES,
+    OPTIMIZERS,
+    SCHEDULES,
+    Activation,
+)
 from chainrule.playgrounds.data_sets import POINTS, data_sets
 from chainrule.playgrounds.updates import penalised, scheduled, update
 
 GRID = 64  # rows and columns of every surface
-ROWS = max(POINTS, GRID * GRID)  # at once
+MOST_ROWS = max(POINTS, digits.COUNT)  # of a data set
+ROWS = max(MOST_ROWS, GRID * GRID)  # at once
 
 
 @cache
@@ -37,13 +44,14 @@ def _kernels() -> Iterator[tuple[str, kernels.Kernel]]:
     yield "first_parameters", kernels.first_parameters()
     yield "features", kernels.features()
     yield "norm", kernels.norm()
+    yield "pictures", seen.pictures(GRID)
+    yield "output", seen.output(GRID)
+    yield "histogram", seen.histogram()
     yield "fitted", kernels.fitted()
     yield "feedback", kernels.feedback()
     yield "direct", kernels.direct()
     for name, activation in ACTIVATIONS.items():
-        yield f"forward_{name}", kernels.forward(activation.made)
-        yield f"backward_{name}", kernels.backward(activation.made)
-        yield f"first_{name}", kernels.backward_first(activation.made)
+        yield from _layer(name, activation)
     yield "head_tanh", kernels.head(squashed=True, logistic=False)
     for name in LOSSES:
         yield f"head_{name}", kernels.head(squashed=False, logistic=name == "logistic")
@@ -58,12 +66,25 @@ def _kernels() -> Iterator[tuple[str, kernels.Kernel]]:
     for name, schedule in SCHEDULES.items():
         if schedule.made:
             yield f"scheduled_{name}", scheduled(schedule.made)
+    yield from digits.kernels()
     for name, optimizer in OPTIMIZERS.items():
         yield f"update_{name}", update(optimizer.made)
+
+
+def _layer(name: str, activation: Activation) -> Iterator[tuple[str, kernels.Kernel]]:
+    """Forward, backward, and backward at the first layer."""
+    if activation.sums == 2:
+        yield f"forward_{name}", kernels.forward_of_two()
+        yield f"backward_{name}", kernels.backward_of_two()
+        yield f"first_{name}", kernels.backward_first_of_two()
+        return
+    yield f"forward_{name}", kernels.forward(activation.made)
+    yield f"backward_{name}", kernels.backward(activation.made)
+    yield f"first_{name}", kernels.backward_first(activation.made)
 
 
 def _wanted(name: str, kernel: kernels.Kernel) -> WantedFunction:
     graph = graph_of(ir.Graph(tuple(kernel.values()), names=tuple(kernel)), "infer")
     program = lower(driver.optimize(graph, pipeline())[-1].graph)
-    rows = ROWS if name.startswith(("features", "forward", "normalised_after")) else POINTS
+    rows = ROWS if name.startswith(("features", "forward", "normalised_after")) else MOST_ROWS
     return WantedFunction(name, program, {}, rows)

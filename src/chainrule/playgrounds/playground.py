@@ -14,11 +14,10 @@ from chainrule.declare.arguments import path_of
 from chainrule.declare.calls import answering
 from chainrule.declare.leaves import input as declare_input
 from chainrule.optim import Adam
-from chainrule.playgrounds import choices
-from chainrule.playgrounds.data_sets import POINTS
+from chainrule.playgrounds import choices, digits
 from chainrule.playgrounds.lessons.classes import Model
 from chainrule.playgrounds.lessons.lesson import write_lesson
-from chainrule.playgrounds.modules import GRID, modules
+from chainrule.playgrounds.modules import GRID, MOST_ROWS, modules
 from chainrule.steps.loop import training
 from chainrule.teaching.pages.page import Page, asset
 from chainrule.teaching.pages.writing import check_target, write_page
@@ -29,9 +28,10 @@ Loss = Node | Callable[[Node, Node], Node]
 RATE, BATCH = 0.01, 10  # with which a model of one's own is trained
 _PACKAGE = __package__ or ""
 _SCRIPTS = (
-    "elements", "state", "controls", "plots", "picture", "panel", "program", "page", "actions",
+    "elements", "classes", "state", "controls", "plots", "picture", "panel", "program", "page",
+    "actions",
 )  # fmt: skip
-_WORKER = ("kernels", "data", "network", "step", "training", "worker")
+_WORKER = ("layout", "kernels", "data", "network", "step", "training", "worker")
 
 
 def playground(
@@ -43,11 +43,11 @@ def playground(
 ) -> Path:
     """Write a page on which a network is trained, and changed while it is.
 
-    Alone it is of networks in the plane: data, features, layers, activations, optimizer and rates
-    are chosen on the page, every neuron shows what it answers, and one example can be followed
-    forward and backward. With a model of one's own it is that model with Adam, as `cr.lesson`
-    shows it. What computes is made by the compiler, as WebAssembly. The file needs nothing but a
-    browser: it opens from disk, and no request leaves it.
+    Alone it is of networks in the plane, or on digits of 8 x 8 pixels: data, features, layers,
+    activations, optimizer and rates are chosen on the page, every neuron shows what it answers,
+    and one example can be followed forward and backward. With a model of one's own it is that
+    model with Adam, as `cr.lesson` shows it. What computes is made by the compiler, as
+    WebAssembly. The file needs nothing but a browser: it opens from disk, and no request leaves it.
 
     Args:
         model: from features to a score for each class, or to one for two classes.
@@ -71,7 +71,7 @@ def playground(
         "Neural network playground",
         asset(_PACKAGE, "page/playground.html"),
         styles=("page/playground.css",),
-        scripts=tuple(f"page/{name}.js" for name in _SCRIPTS),
+        scripts=("worker/layout.js", *(f"page/{name}.js" for name in _SCRIPTS)),
         data=_data(),
         package=_PACKAGE,
         computes=True,
@@ -137,7 +137,8 @@ def program() -> Mapping[str, object]:
         "regressions": choices.REGRESSIONS,
         "features": list(choices.FEATURES),
     }
-    return {"modules": modules(), "tables": tables, "points": POINTS, "grid": GRID}
+    sizes = {"points": MOST_ROWS, "grid": GRID}
+    return {"modules": modules(), "tables": tables, **sizes, "digits": digits.told()}
 
 
 def _table(table: Mapping[str, choices.Choice]) -> Mapping[str, object]:

@@ -13,7 +13,7 @@ from chainc.ir.types import TensorType, float32, named
 from chainrule.declare.leaves import constant, input, step_counter
 from chainrule.optim import Optimizer
 from chainrule.playgrounds.choices import SPAN
-from chainrule.playgrounds.kernels import BLOCK, WIDTH, Kernel
+from chainrule.playgrounds.kernels import BLOCK, Kernel, of_blocks
 
 RATE = "lr"  # as optimizers call it
 
@@ -25,7 +25,7 @@ def update(optimizer: Optimizer) -> Kernel:
     """
     kind = TensorType((named("blocks"), BLOCK), float32)
     parameters = apply(Slot(Label("parameters"), kind))
-    gradient = _of_blocks("gradient") * _of_blocks("mask")
+    gradient = of_blocks("gradient") * of_blocks("mask")
     changes = optimizer.changes({parameters: gradient}).updates
     read = set(Graph((changes[parameters],)).leaves("state"))
     names = {slot: _name(slot, parameters, i) for i, slot in enumerate(changes) if slot in read}
@@ -33,10 +33,6 @@ def update(optimizer: Optimizer) -> Kernel:
     known = {slot: apply(Input(name, slot.type)) for slot, name in names.items()}
     known.update((leaf, _fixed(leaf)) for leaf in graph.leaves("input"))
     return dict(zip(names.values(), substitute(graph, known).outputs, strict=True))
-
-
-def _of_blocks(name: str) -> Node:
-    return input(name, ("blocks", BLOCK))
 
 
 def _name(slot: Node, parameters: Node, number: int) -> str:
@@ -53,11 +49,10 @@ def _fixed(leaf: Node) -> Node:
 
 
 def penalised() -> Kernel:
-    """The gradient with those of L1 and L2 penalties on all weights."""
-    parameters = _of_blocks("parameters")
-    is_weight = np.repeat([1, 0], [WIDTH * WIDTH, WIDTH]).astype(np.float32)
+    """The gradient with those of L1 and L2 penalties on what is a weight: there `pulls` is 1."""
+    parameters = of_blocks("parameters")
     pulled = input("l2") * parameters + input("l1") * ops.sign(parameters)
-    return {"gradient": _of_blocks("gradient") + constant(is_weight) * pulled}
+    return {"gradient": of_blocks("gradient") + of_blocks("pulls") * pulled}
 
 
 def scheduled(schedule: Callable[[Node], Node]) -> Kernel:

@@ -14,7 +14,7 @@ import chainrule as cr
 from chainc.ir import Graph
 from chainrule import nn, optim
 from chainrule.compiled.function import Numbers
-from chainrule.playgrounds import kernels, updates
+from chainrule.playgrounds import kernels, seen, updates
 from chainrule.playgrounds.choices import ACTIVATIONS, OPTIMIZERS
 from chainrule.playgrounds.data_sets import CLASSES, EDGE, POINTS, data_sets
 
@@ -26,11 +26,13 @@ def sigmoid(z: Numbers) -> Numbers:
     return 1 / (1 + np.exp(-z))
 
 
+SLOPES = np.linspace(0.1, 0.8, 8, dtype=np.float32)
 FORMULAS: Mapping[str, Callable[[Numbers], Numbers]] = {
     "tanh": np.tanh,
     "sigmoid": sigmoid,
     "relu": lambda z: np.maximum(z, 0),
     "leaky": lambda z: np.where(z > 0, z, 0.01 * z),
+    "prelu": lambda z: np.where(z > 0, z, SLOPES * z),
     "elu": lambda z: np.where(z > 0, z, np.expm1(z)),
     "softplus": lambda z: np.logaddexp(0, z),
     "silu": lambda z: z * sigmoid(z),
@@ -60,13 +62,13 @@ def compiled(make: Callable[..., kernels.Kernel], *choice: object) -> Program:
     return run
 
 
-@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("name", FORMULAS)
 def test_a_layer_goes_forward_and_back(name: str) -> None:
     """Against formulas and their central differences, in float64."""
     made, formula, rows = ACTIVATIONS[name].made, FORMULAS[name], 7
     given = {
         "x": drawn(8 * rows, 1).reshape(rows, 8), "weights": drawn(64, 2).reshape(8, 8),
-        "biases": drawn(8, 3), "above": drawn(8 * rows, 4).reshape(rows, 8),
+        "biases": drawn(8, 3), "above": drawn(8 * rows, 4).reshape(rows, 8), "slopes": SLOPES,
     }  # fmt: skip
     x, w = given["x"].astype(float), given["weights"].astype(float)
     z = x @ w.T + given["biases"]
@@ -78,14 +80,52 @@ def test_a_layer_goes_forward_and_back(name: str) -> None:
     np.testing.assert_allclose(back["weights"], of_z.T @ x, atol=1e-5)
     np.testing.assert_allclose(back["biases"], of_z.sum(axis=0), atol=1e-5)
     np.testing.assert_allclose(back["x"], of_z @ w, atol=1e-5)
+    if name == "prelu":
+        of_slopes = (given["above"] * np.minimum(z, 0)).sum(axis=0)
+        np.testing.assert_allclose(back["slopes"], of_slopes, atol=1e-5)
     first = compiled(kernels.backward_first, made)(ahead)
     np.testing.assert_array_equal(first["weights"], back["weights"])
     assert "x" not in first
 
 
-@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_of_two_sums_the_larger_one_counts() -> None:
+    rows = 7
+    given = {
+        "x": drawn(8 * rows, 1).reshape(rows, 8), "above": drawn(8 * rows, 4).reshape(rows, 8),
+        "weights": drawn(64, 2).reshape(8, 8), "weights2": drawn(64, 5).reshape(8, 8),
+        "biases": drawn(8, 3), "biases2": drawn(8, 6),
+    }  # fmt: skip
+    sums = [given["x"] @ given[f"weights{n}"].T + given[f"biases{n}"] for n in ("", "2")]
+    ahead = compiled(kernels.forward_of_two)(given)
+    np.testing.assert_allclose(ahead["values"], np.maximum(*sums), atol=1e-6)
+    back = compiled(kernels.backward_of_two)({**given, **ahead})
+    first = sums[0] > sums[1]
+    assert 0.2 < first.mean() < 0.8
+    before = 0
+    for number, chosen in (("", first), ("2", ~first)):
+        of_z = given["above"] * chosen
+        np.testing.assert_allclose(back[f"weights{number}"], of_z.T @ given["x"], atol=1e-5)
+        np.testing.assert_allclose(back[f"biases{number}"], of_z.sum(axis=0), atol=1e-5)
+        before = before + of_z @ given[f"weights{number}"]
+    np.testing.assert_allclose(back["x"], before, atol=1e-5)
+
+
+def test_what_is_seen_are_bytes_and_counts() -> None:
+    values = np.linspace(-2, 2, 4 * 4 * 8, dtype=np.float32).reshape(16, 8)
+    given = {"values": values, "scale": number(2), "there": np.arange(8, dtype=np.float32) < 3}
+    given["there"] = given["there"].astype(np.float32)
+    wanted = np.floor(127.5 * values / 2 + 128).clip(0, 255)
+    np.testing.assert_array_equal(compiled(seen.output, 4)(given)["bytes"], wanted[:, 0])
+    small = wanted.reshape(4, 4, 8)[::2, ::2].transpose(2, 0, 1)
+    np.testing.assert_array_equal(compiled(seen.pictures, 4)(given)["bytes"], small)
+    parts = np.floor((values[:, :3] + 1.5) / 0.15).clip(0, 19).astype(int)
+    counts = np.bincount(parts.ravel(), minlength=20)
+    np.testing.assert_array_equal(compiled(seen.histogram)(given)["counts"], counts)
+
+
+@pytest.mark.parametrize("name", FORMULAS)
 def test_a_program_has_the_same_activation(name: str) -> None:
-    if name != "linear":
+    if name not in ("linear", "prelu"):
         assert repr(ACTIVATIONS[name].made) == repr(written(nn, ACTIVATIONS[name].code))
 
 
@@ -113,6 +153,9 @@ def placed(blocks: Numbers, layer: int, parts: Arrays) -> None:
     block[64 : 64 + np.size(bias)] = bias
 
 
+PULLS = np.tile(np.repeat(np.array([1, 0], np.float32), [64, 8]), (2, 1))
+
+
 def stepped(name: str, slots: Arrays, mask: Numbers, rows: Arrays) -> Arrays:
     """A step of a network with one hidden layer, as the page makes it."""
     tanh = ACTIVATIONS["tanh"].made
@@ -125,7 +168,7 @@ def stepped(name: str, slots: Arrays, mask: Numbers, rows: Arrays) -> Arrays:
     gradient = np.zeros((2, 72), np.float32)
     placed(gradient, 0, back)
     placed(gradient, 1, output)
-    penalties = {"l1": number(0.01), "l2": number(0.02)}
+    penalties = {"l1": number(0.01), "l2": number(0.02), "pulls": PULLS}
     pulled = compiled(updates.penalised)({"gradient": gradient, **slots, **penalties})
     update = compiled(updates.update, OPTIMIZERS[name].made)
     return {

@@ -60,7 +60,7 @@ def test_spirals_are_learnt_and_the_address_brings_it_back(open_page: OpenPage, 
     page = here.page
     page.select_option("#speed", "max")
     page.click("#play")
-    here.wait_for("#train-loss", r"^0\.00")
+    here.wait_for("#train-loss", r"^0\.00|e-")
     page.click("#play")
     assert here.number("#accuracy") > 95
     page.click("#reset")

@@ -7,26 +7,12 @@ function classOf(shares, row) {
     return part.indexOf(Math.max(...part));
 }
 
-// The cells of the table of what is taken for what, row by row.
-function makeConfusion() {
-    const cells = classes.map(() => classes.map(() => element("td")));
-    const head = element("tr", {}, element("td"), ...classes.map((name) => element("th", { textContent: name, scope: "col" })));
-    const rows = cells.map((row, i) => element("tr", {}, element("th", { textContent: classes[i], scope: "row" }), ...row));
-    field("confusion").append(element("table", {}, head, ...rows));
-    return cells;
-}
-
 function showConfusion({ tested }) {
     const truth = TOLD.lesson.truth, counts = classes.map(() => classes.map(() => 0));
     truth.forEach((label, row) => { counts[label][classOf(tested, row)] += 1; });
     const right = counts.reduce((sum, row, i) => sum + row[i], 0);
     field("accuracy").textContent = truth.length ? `${(100 * right / truth.length).toFixed(1)} %` : "–";
-    counts.forEach((row, i) => row.forEach((count, j) => {
-        const cell = confusion[i][j], text = String(count || "·");
-        if (cell.textContent === text) return;
-        cell.textContent = text;
-        cell.className = i === j ? "right" : count ? "wrong" : "";
-    }));
+    showCounts(confusion, counts.flat());
 }
 
 function showAnswer(found) {
@@ -66,5 +52,5 @@ if (TOLD.lesson.grid) {
 field("try-part").hidden = !TOLD.lesson.size && !TOLD.lesson.grid;
 field("confusion-part").hidden = false;
 addFact("accuracy", "Test accuracy");
-const confusion = makeConfusion();
+const confusion = makeConfusion(classes);
 parts.push({ show: showConfusion });

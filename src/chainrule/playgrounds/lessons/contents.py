@@ -90,7 +90,11 @@ def page_of(
             title=escape(title), kind=markup
         ),
         styles=("page/playground.css", "lessons/lesson.css"),
-        scripts=("page/elements.js", *(f"lessons/{name}.js" for name in scripts)),
+        scripts=(
+            "page/elements.js",
+            "page/classes.js",
+            *(f"lessons/{name}.js" for name in scripts),
+        ),
         data=_data(function, training, result, contents),
         package=_PACKAGE,
         computes=True,

@@ -44,20 +44,6 @@ function show() {
     }
 }
 
-// The share of each name, as a bar; the shares are those of all, or null.
-function showShares(names, shares) {
-    const place = field("shares");
-    while (place.children.length < names.length) {
-        place.append(element("div", { className: "share" }, element("span"), element("meter", { min: 0, max: 1 }), element("span")));
-    }
-    [...place.children].forEach((line, i) => {
-        line.children[0].textContent = names[i];
-        line.children[1].value = shares ? shares[i] : 0;
-        line.children[1].ariaLabel = `share of ${names[i]}`;
-        line.children[2].textContent = shares ? `${(100 * shares[i]).toFixed(1)} %` : "";
-    });
-}
-
 lines.forEach((line, i) => {
     addFact(line.id, line.label);
     field(["first-line", "second-line"][i]).textContent = line.label.toLowerCase();

@@ -24,6 +24,11 @@ on("more-layers", "click", () => change("depth", (next) => {
 on("show-test", "change", look);
 on("show-example", "change", look);
 on("example", "change", look);
+on("next-digit", "click", () => {
+    const before = field("example").valueAsNumber || 0, count = data.targets.length;
+    field("example").value = String(Math.max(frame.training, (before + 1) % count) % count);
+    look();
+});
 on("example-back", "click", () => moveExample(-1));
 on("example-on", "click", () => moveExample(1));
 
@@ -144,7 +149,7 @@ function opened(text) {
     if (typeof told?.state !== "string" || !Array.isArray(told.parameters)) return null;
     const { state: found, refused: bad } = stateOf(told.state);
     const isNumber = (each) => typeof each === "number" && Number.isFinite(each) && Math.abs(each) < 1e6;
-    const fits = told.parameters.length === BLOCK * (found.layers.length + 1) && told.parameters.every(isNumber);
+    const fits = told.parameters.length === layoutOf(found).end && told.parameters.every(isNumber);
     const isCount = Number.isSafeInteger(told.epoch) && told.epoch >= 0;
     return !bad && fits && isCount ? { state: found, parameters: Float32Array.from(told.parameters), epoch: told.epoch } : null;
 }

@@ -11,13 +11,13 @@ const CONTROLS = [
     ["data", "split", "Share to train on", "range", "The others test what was learnt, in percent."],
     ["data", "batch", "Batch size", "number", "Rows whose mean gradient makes one step."],
     ["data", "seed", "Seed", "number", "Names the points and the first weights: the same seed draws the same ones."],
-    ["training", "rule", "Learning rule", titled(TOLD.rules), "How each layer learns what to change."],
+    ["training", "rule", "Learning rule", titled(TOLD.rules), "How each layer learns what to change; for digits it is backpropagation."],
     ["training", "beside", "Beside it", [["none", "no other rule"], ...titled(TOLD.rules)], "A second network from the same weights learns by another rule; its output stands below."],
     ["training", "optimizer", "Optimizer", titled(TOLD.optimizers), "How a gradient becomes a step."],
     ["training", "rate", "Learning rate", numbers(RATES), "How long the steps are: too long, and the loss jumps or grows."],
     ["training", "schedule", "Schedule", titled(TOLD.schedules), "What the rate does while it trains."],
     ["training", "span", "over epochs", numbers(SPANS), "How long the schedule takes."],
-    ["training", "loss", "Loss", titled(TOLD.losses), "What training makes small."],
+    ["training", "loss", "Loss", titled(TOLD.losses), "What training makes small; for digits it is the cross-entropy."],
     ["training", "initialisation", "First weights", titled(TOLD.initialisations), "What weights are before the first step."],
     ["training", "l1", "L1 rate", numbers(DECAYS), "Pulls each weight by the same amount towards 0: many become 0."],
     ["training", "l2", "L2 rate", numbers(DECAYS), "Pulls each weight towards 0 by a share of it: weights stay small."],
@@ -82,11 +82,20 @@ function showControls(state) {
     field("depth").textContent = `${depth} hidden ${depth === 1 ? "layer" : "layers"}`;
     field("fewer-layers").disabled = depth === 0;
     field("more-layers").disabled = depth === MOST_LAYERS;
-    for (const part of ["beside-part", "beside-key"]) field(part).hidden = state.beside === "none";
+    const isAlone = state.beside === "none" || state.data === "digits";
+    for (const part of ["beside-part", "beside-key"]) field(part).hidden = isAlone;
     field("beside-title").textContent = TOLD.rules[state.beside]?.title ?? "";
     field("span").disabled = state.schedule === "constant";
     field("accuracy-part").hidden = TOLD.regressions.includes(state.data);
     field("output").classList.toggle("draws", state.data === "own");
+    showForDigits(state.data === "digits");
+}
+
+// Digits have no plane and no features, and one loss and rule.
+function showForDigits(isDigits) {
+    for (const part of ["output", "show-test-part", "features"]) field(part).hidden = isDigits;
+    field("digits-part").hidden = !isDigits;
+    for (const name of ["loss", "rule", "beside"]) field(name).disabled = isDigits;
 }
 
 // The sentence of what is pointed at or has the focus; a screen reader hears it with the control.

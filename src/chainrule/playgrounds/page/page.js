@@ -17,7 +17,7 @@ function wantedExample() {
 function ask(request) {
     waiting = true;
     asked += 1;
-    worker.postMessage({ number: asked, example: wantedExample(), ...request });
+    worker.postMessage({ number: asked, example: wantedExample(), row: field("example").valueAsNumber || 0, ...request });
 }
 
 function remember() {
@@ -60,7 +60,7 @@ function chooseNeuron(chosen, from) {
     panel.chosen = chosen;
     panel.build(state);
     if (frame) show();
-    if (from !== undefined) field(`parameter-${weightAt(chosen[0], from, chosen[1])}`).focus();
+    if (from !== undefined) field(`parameter-${weightAt(state, chosen[0], from, chosen[1])}`).focus();
 }
 
 function undo() {
@@ -87,7 +87,8 @@ const SLOWLY = 60;  // milliseconds
 
 function show() {
     const showTest = field("show-test").checked, { beside } = frame;
-    drawOutput("output", frame.surfaces.output, frame, data, showTest, wantedExample());
+    if (frame.surfaces.output) drawOutput("output", frame.surfaces.output, frame, data, showTest, wantedExample());
+    else showDigit(frame.surfaces);
     if (beside) drawOutput("beside-output", beside.output, frame, data, showTest, null);
     picture.show(frame, panel.chosen);
     curve.add(frame.epoch, frame.train?.loss, frame.test?.loss, beside?.train.loss);
@@ -99,8 +100,16 @@ function show() {
     }
 }
 
+// The digit of the example, and what it is taken for.
+function showDigit({ features, shares, taken, is }) {
+    drawSurface(field("digit"), features[0]);
+    field("digit-told").textContent = `It is taken for ${taken}${taken === is ? ", and that is right." : `, and is ${is}.`}`;
+    showShares(digits, shares);
+}
+
 function showNumbers() {
     told = performance.now();
+    if (frame.confusion) showCounts(confusion, frame.confusion);
     field("epoch").textContent = frame.epoch.toLocaleString("en");
     field("train-loss").textContent = tell(frame.train);
     field("test-loss").textContent = tell(frame.test);
@@ -172,6 +181,7 @@ const ANSWERS = {
 
 worker.onerror = () => say("It cannot run here: the browser knows no WebAssembly with vectors, or has met an error.");
 worker.onmessage = (event) => ANSWERS[event.data.kind](event.data);
+const digits = [..."0123456789"], confusion = makeConfusion(digits);
 makeControls(() => state, change);
 explainControls();
 makeRamp();

@@ -17,11 +17,10 @@ class Panel {
         }
         const name = neuronName(state, ...this.chosen);
         field("neuron-title").textContent = name[0].toUpperCase() + name.slice(1);
-        const parts = sourcesOf(state, this.chosen[0]).map(([from, title]) => [weightAt(this.chosen[0], from, this.chosen[1]), `weight of ${title}`]);
-        parts.push([biasAt(...this.chosen), "bias"]);
-        this.rows = parts.map(([at, title]) => this.#row(at, title));
+        this.rows = partsOf(state, ...this.chosen).map(([at, title]) => this.#row(at, title));
         const head = ["of", "number", "gradient"].map((text) => element("th", { textContent: text, scope: "col" }));
-        field("neuron").replaceChildren(element("table", {}, element("thead", {}, element("tr", {}, ...head)),
+        const note = isOfPixels(state, this.chosen[0]) ? [element("p", { className: "quiet", textContent: "Its picture shows the weights of the 64 pixels." })] : [];
+        field("neuron").replaceChildren(...note, element("table", {}, element("thead", {}, element("tr", {}, ...head)),
             element("tbody", {}, ...this.rows.map((row) => row.line))));
     }
 
@@ -40,34 +39,68 @@ class Panel {
     show(frame) {
         for (const { at, input, gradient } of this.rows) {
             if (document.activeElement !== input) input.value = frame.parameters[at].toFixed(4);
-            const found = frame.example?.layers[Math.floor(at / BLOCK)];
-            gradient.textContent = found ? short(found.ofBlock[at % BLOCK]) : "";
+            gradient.textContent = frame.example ? short(frame.example.gradient[at]) : "";
         }
     }
 }
 
+function isOfPixels(state, layer) {
+    return state.data === "digits" && layer === 0;
+}
+
+// Where the numbers of a neuron stand, and what they are called.
+function partsOf(state, layer, neuron) {
+    const activation = state.layers[layer]?.activation, sources = isOfPixels(state, layer) ? [] : sourcesOf(state, layer);
+    const ofSum = (part, told) => [
+        ...sources.map(([from, title]) => [weightAt(state, layer, from, neuron, part), `${told}weight of ${title}`]),
+        [biasAt(state, layer, neuron, part), `${told}bias`],
+    ];
+    const found = ofSum("first", "");
+    if (activation === "maxout") found.push(...ofSum("second", "other "));
+    if (activation === "prelu") found.push([biasAt(state, layer, neuron, "second"), "slope below 0"]);
+    return found;
+}
+
+const MOST_TERMS = 10;
+
 function terms(pairs) {
-    return pairs.map(([a, b]) => `${short(a)}·${short(b)}`).join(" + ").replaceAll("+ −", "− ");
+    const shown = pairs.length > MOST_TERMS ? pairs.filter(([, b]) => b).slice(0, 3) : pairs;
+    const text = shown.map(([a, b]) => `${short(a)}·${short(b)}`).join(" + ").replaceAll("+ −", "− ");
+    return shown === pairs ? text : `${text} + … (${pairs.length} terms)`;
+}
+
+// How a sum comes about, as far as it fits into a sentence.
+function sumOf(frame, state, layer, neuron, before, part = "first") {
+    const { parameters } = frame, sources = sourcesOf(state, layer);
+    const pairs = sources.map(([from]) => [parameters[weightAt(state, layer, from, neuron, part)], before[from]]);
+    return `${terms(pairs)} + ${short(parameters[biasAt(state, layer, neuron, part)])}`.replaceAll("+ −", "− ");
 }
 
 // A sentence for the place that an example has come to.
 function tellExample(state, frame, position, chosen) {
-    const { example, parameters } = frame, depth = state.layers.length;
-    if (position === depth + 1) {
-        return `The output is ${short(example.layers[depth].values[0])}, the target ${short(example.target)}: the loss is ${short(example.loss)}.`;
-    }
+    const { example } = frame, depth = state.layers.length;
+    if (position === depth + 1) return tellLoss(state, frame);
     const layer = position <= depth ? position : 2 * depth + 2 - position;
     const neuron = chosen && chosen[0] === layer ? chosen[1] : 0, numbers = example.layers[layer];
     const name = neuronName(state, layer, neuron), before = layer ? example.layers[layer - 1].values : example.inputs;
-    const sources = sourcesOf(state, layer).map(([from]) => from);
-    const pairs = sources.map((from) => [parameters[weightAt(layer, from, neuron)], before[from]]);
-    const bias = parameters[biasAt(layer, neuron)];
     if (position <= depth) {
-        const sum = `${terms(pairs)} + ${short(bias)}`.replaceAll("+ −", "− ");
-        return `Forward, ${name}: z = ${sum} = ${short(numbers.z[neuron])}, and its value is ${short(numbers.values[neuron])}.`;
+        const other = numbers.z2 ? `, the other sum ${sumOf(frame, state, layer, neuron, before, "second")} = ${short(numbers.z2[neuron])}` : "";
+        const sum = `z = ${sumOf(frame, state, layer, neuron, before)} = ${short(numbers.z[neuron])}${other}`;
+        return `Forward, ${name}: ${sum}, and its value is ${short(numbers.values[neuron])}.`;
     }
-    const slope = numbers.ofZ[neuron], above = layer === depth ? null : example.layers[layer + 1].ofX[neuron];
+    const slope = slopeOf(state, example, layer, neuron), above = layer === depth ? null : example.layers[layer + 1].ofX[neuron];
     const from = above === null ? "from the loss" : `${short(above)} from the layer above, times the slope of the activation`;
-    const weights = sources.slice(0, 3).map((each) => `${short(slope)}·${short(before[each])} = ${short(numbers.ofBlock[WIDTH * neuron + each])}`);
+    const part = numbers.z2 && example.gradient[biasAt(state, layer, neuron)] === 0 ? "second" : "first";
+    const sources = sourcesOf(state, layer).map(([each]) => each);
+    const weights = sources.filter((each) => sources.length <= MOST_TERMS || before[each]).slice(0, 3).map((each) => (
+        `${short(slope)}·${short(before[each])} = ${short(example.gradient[weightAt(state, layer, each, neuron, part)])}`
+    ));
     return `Backward, ${name}: ∂L/∂z = ${short(slope)}, ${from}. Of its weights: ${weights.join(", ")}${sources.length > 3 ? ", …" : ""}.`;
+}
+
+function tellLoss(state, { example, surfaces }) {
+    const told = state.data === "digits"
+        ? `The share of ${example.target}, which it is, is ${short(surfaces.shares[example.target])}`
+        : `The output is ${short(example.layers[state.layers.length].values[0])}, the target ${short(example.target)}`;
+    return `${told}: the loss is ${short(example.loss)}.`;
 }

@@ -1,27 +1,30 @@
 // The network: a column of neurons for each layer, and a line for each weight.
-const WIDTH = 8, BLOCK = 72, SVG = "http://www.w3.org/2000/svg";
+const SVG = "http://www.w3.org/2000/svg";
 
-function weightAt(layer, from, to) {
-    return BLOCK * layer + WIDTH * to + from;
+function weightAt(state, layer, from, to, part = "first") {
+    const { at, inputs } = layoutOf(state).layers[layer][part];
+    return at + inputs * to + from;
 }
 
-function biasAt(layer, to) {
-    return BLOCK * layer + WIDTH * WIDTH + to;
+function biasAt(state, layer, to, part = "first") {
+    return layoutOf(state).layers[layer][part].biases + to;
 }
 
 // Where the inputs of a layer stand in its block, and what they are called.
 function sourcesOf(state, layer) {
     if (layer > 0) return Array.from({ length: state.layers[layer - 1].size }, (_, i) => [i, `layer ${layer}, neuron ${i + 1}`]);
+    if (state.data === "digits") return Array.from({ length: PIXELS }, (_, i) => [i, `pixel ${i % 8 + 1} of row ${Math.floor(i / 8) + 1}`]);
     const all = Object.keys(TOLD.features);
     return state.features.map((name) => [all.indexOf(name), TOLD.features[name].title]);
 }
 
 function sizeOf(state, layer) {
-    return layer === state.layers.length ? 1 : state.layers[layer].size;
+    return sizesOf(state)[layer + 1];
 }
 
 function neuronName(state, layer, neuron) {
-    return layer === state.layers.length ? "output" : `layer ${layer + 1}, neuron ${neuron + 1}`;
+    if (layer < state.layers.length) return `layer ${layer + 1}, neuron ${neuron + 1}`;
+    return state.data === "digits" ? `output for ${neuron}` : "output";
 }
 
 class Picture {
@@ -49,6 +52,7 @@ class Picture {
     }
 
     #features() {
+        if (this.state.data === "digits") return this.#pixels();
         this.inputs = this.state.features.map((name) => {
             const box = element("span", { className: "neuron" }, element("canvas"));
             return [box, element("span", { className: "input" }, element("span", {}, TOLD.features[name].title), box)];
@@ -59,14 +63,29 @@ class Picture {
         return column;
     }
 
+    // All pixels are one picture: that of the example.
+    #pixels() {
+        const box = element("span", { className: "neuron" }, element("canvas"));
+        this.inputs = [box];
+        this.neurons = [];
+        return this.#column([element("span", {}, "64 pixels")], [box]);
+    }
+
     #neuron(layer, neuron) {
         const name = neuronName(this.state, layer, neuron);
         const made = element("button", { type: "button", className: "neuron", id: `neuron-${layer}-${neuron}` },
             element("canvas"), element("span", { className: "heard", textContent: `${name} ` }));
         made.setAttribute("aria-pressed", "false");
-        made.dataset.told = "What this neuron answers over the plane. Press it for its weights.";
+        made.dataset.told = this.#told(layer);
         made.addEventListener("click", () => this.choose([layer, neuron]));
         return made;
+    }
+
+    #told(layer) {
+        if (this.state.data !== "digits") return "What this neuron answers over the plane. Press it for its weights.";
+        return layer === 0 && this.state.layers.length
+            ? "What this neuron looks for: its weights, each at its pixel. Press it for its numbers."
+            : "What this neuron answers to the example. Press it for its numbers.";
     }
 
     #layer(layer) {
@@ -97,8 +116,12 @@ class Picture {
 
     #output() {
         const layer = this.state.layers.length;
-        this.neurons.push([this.#neuron(layer, 0)]);
-        return this.#column([element("span", {}, "output")], this.neurons[layer]);
+        const count = sizeOf(this.state, layer);
+        this.neurons.push(Array.from({ length: count }, (_, i) => this.#neuron(layer, i)));
+        const named = count === 1 ? this.neurons[layer] : this.neurons[layer].map((each, i) => (
+            element("span", { className: "input class" }, each, element("span", {}, String(i)))
+        ));
+        return this.#column([element("span", {}, "output")], named);
     }
 
     // A line and a wider one that can be hit, for each weight.
@@ -106,8 +129,9 @@ class Picture {
         const frame = this.net.getBoundingClientRect(), parts = [];
         this.lines = [];
         this.neurons.forEach((column, layer) => column.forEach((end, to) => {
-            const sources = sourcesOf(this.state, layer), before = layer ? this.neurons[layer - 1] : this.inputs;
-            sources.forEach(([from], i) => {
+            const before = layer ? this.neurons[layer - 1] : this.inputs, sources = sourcesOf(this.state, layer);
+            before.forEach((_, i) => {
+                const from = before.length === sources.length ? sources[i][0] : null;  // or of all pixels
                 const a = before[i].getBoundingClientRect(), b = end.getBoundingClientRect();
                 const [x, y, u, v] = [a.right - frame.left, a.top + a.height / 2 - frame.top, b.left - frame.left, b.top + b.height / 2 - frame.top];
                 const middle = (x + u) / 2, path = `M${x} ${y}C${middle} ${y} ${middle} ${v} ${u} ${v}`;
@@ -116,9 +140,10 @@ class Picture {
                 line.setAttribute("class", "link");
                 touch.setAttribute("d", path);
                 touch.setAttribute("class", "touch");
-                touch.addEventListener("click", () => this.choose([layer, to], from));
+                touch.addEventListener("click", () => this.choose([layer, to], from ?? undefined));
                 parts.push(line, touch);
-                this.lines.push({ line, at: weightAt(layer, from, to), shown: "" });
+                if (from === null) line.setAttribute("class", "link many");
+                else this.lines.push({ line, at: weightAt(this.state, layer, from, to), shown: "" });
             });
         }));
         this.links.replaceChildren(...parts);
@@ -141,8 +166,9 @@ class Picture {
         const { surfaces } = frame;
         if (surfaces.layers.some((layer, i) => layer.length !== this.state.layers[i]?.size)) return;
         surfaces.features?.forEach((bytes, i) => this.inputs[i] && drawSurface(this.inputs[i].firstChild, bytes));
-        [...surfaces.layers, [surfaces.output]].forEach((layer, i) => layer.forEach((bytes, k) => {
-            const button = this.neurons[i][k];
+        [...surfaces.layers, surfaces.outputs ?? [surfaces.output]].forEach((layer, i) => layer.forEach((bytes, k) => {
+            const button = this.neurons[i]?.[k];
+            if (!button) return;  // an answer to what was chosen before
             drawSurface(button.firstChild, bytes);
             const pressed = String(Boolean(chosen) && chosen[0] === i && chosen[1] === k);
             if (button.getAttribute("aria-pressed") !== pressed) button.setAttribute("aria-pressed", pressed);
@@ -157,12 +183,19 @@ class Picture {
             box.append(element("span", { className: `numbers ${kind}`, textContent: `${short(number)} ` }));
         };
         const sources = sourcesOf(this.state, 0);
-        this.inputs.forEach((box, i) => put(box, "value", example.inputs[sources[i][0]]));
+        if (this.inputs.length === sources.length) this.inputs.forEach((box, i) => put(box, "value", example.inputs[sources[i][0]]));
         this.neurons.forEach((column, layer) => column.forEach((box, neuron) => {
             if (position >= layer) put(box, "value", example.layers[layer].values[neuron]);
-            if (position >= 2 * depth + 2 - layer) put(box, "gradient", example.layers[layer].ofZ[neuron]);
+            if (position >= 2 * depth + 2 - layer) put(box, "gradient", slopeOf(this.state, example, layer, neuron));
         }));
     }
+}
+
+// The gradient of a neuron's sum for one row: that of its bias, or of the bias of its other sum.
+function slopeOf(state, { gradient }, layer, neuron) {
+    const first = gradient[biasAt(state, layer, neuron)];
+    const isMaxout = state.layers[layer]?.activation === "maxout";
+    return first === 0 && isMaxout ? gradient[biasAt(state, layer, neuron, "second")] : first;
 }
 
 function short(number) {

@@ -1,8 +1,7 @@
 // The rows that networks learn from and are tested on, and the plane that is shown.
-const WIDTH = 8, BLOCK = 72, DEEPEST = 6;
 
 class Data {
-    constructor(kernels, tables, points, grid) {
+    constructor(kernels, tables, points, grid, digits) {
         Object.assign(this, { kernels, tables, most: points });
         const array = (count, dtype) => kernels.array(count, dtype);
         this.seed = array(1, "int64");
@@ -13,7 +12,14 @@ class Data {
         const rows = () => ({ points: array(2 * points), target: array(points) });
         this.fitted = { given: rows(), found: rows() };
         this.wanted = array(WIDTH);
-        this.inputs = array(points * WIDTH);
+        this.features = array(points * WIDTH);
+        this.digits = kernels.outputs("digits");
+        this.drawing = { seed: this.seed, noise: this.noise };
+        for (const [name, text] of Object.entries(digits)) {
+            const bytes = bytesOfText(text);
+            this.drawing[name] = array(bytes.length, "uint8");
+            this.drawing[name].set(bytes);
+        }
         this.plane = { points: this.#gridPoints(grid), count: grid * grid };
         this.plane.inputs = array(this.plane.count * WIDTH);
     }
@@ -28,12 +34,17 @@ class Data {
     }
 
     choose(state) {
-        if (state.data === "own") this.#takeOwn(state.own);
+        this.isDigits = state.data === "digits";
+        this.width = this.isDigits ? PIXELS : WIDTH;
+        this.inputs = this.isDigits ? this.digits.pixels : this.features;
+        if (this.isDigits) this.#drawDigits(state);
+        else if (state.data === "own") this.#takeOwn(state.own);
         else this.#draw(state);
         this.training = Math.min(this.count, Math.ceil(this.count * state.split / 100));
+        if (this.isDigits) return;
         this.wanted.fill(0);
         for (const name of state.features) this.wanted[this.tables.features.indexOf(name)] = 1;
-        this.#features(this.points, this.inputs, this.count);
+        this.#features(this.points, this.features, this.count);
         this.#features(this.plane.points, this.plane.inputs, this.plane.count);
     }
 
@@ -45,10 +56,21 @@ class Data {
         });
     }
 
-    #draw(state) {
-        this.count = this.most;
+    #drawn(state) {
         this.seed[0] = BigInt(state.seed);
         this.noise[0] = state.noise / 100;
+    }
+
+    #drawDigits(state) {
+        this.#drawn(state);
+        this.kernels.call("digits", this.drawing, this.digits);
+        this.count = this.digits.target.length;
+        this.target.set(this.digits.target);
+    }
+
+    #draw(state) {
+        this.#drawn(state);
+        this.count = this.sets[state.data].length / 2;
         this.kernels.call("data_sets", { seed: this.seed, noise: this.noise }, this.sets);
         this.points.set(this.sets[state.data]);
         this.target.set(this.sets[`${state.data}_target`]);

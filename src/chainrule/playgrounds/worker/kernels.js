@@ -1,5 +1,5 @@
 // Functions that the compiler made, in one memory: each is called with the places of its arrays.
-const KINDS = { float32: Float32Array, int64: BigInt64Array };
+const KINDS = { float32: Float32Array, int64: BigInt64Array, uint8: Uint8Array };
 const LINE = 64, PAGE = 65536;
 
 class Kernels {
@@ -36,7 +36,7 @@ class Kernels {
     outputs(name) {
         return Object.fromEntries(this.described.get(name).outputs.map((each) => {
             const size = each.shape.reduce((product, extent) => product * extent, 1);
-            return [each.name, this.array(size)];
+            return [each.name, this.array(size, each.dtype)];
         }));
     }
 

@@ -2,15 +2,19 @@
 class Network {
     constructor(kernels, data, tables) {
         Object.assign(this, { kernels, data, tables });
-        const all = (DEEPEST + 1) * BLOCK, most = Math.max(data.most, data.plane.count);
+        const all = MOST_BLOCKS * BLOCK, most = Math.max(data.most, data.plane.count);
         const array = (count, dtype) => kernels.array(count, dtype);
         this.seed = array(1, "int64");
         this.sizes = array(DEEPEST + 2);
         this.way = array(Object.keys(tables.initialisations).length);
-        this.drawn = kernels.outputs("first_parameters").results;
+        this.spread = kernels.outputs("first_parameters").results;
+        this.drawn = array(all);
+        this.fan = array(2);
         this.back = kernels.outputs("feedback");
         this.feedback = array(all);
         this.mask = array(all);
+        this.none = array(all);
+        this.pulls = array(all);  // 1 for a weight
         this.numbers = Object.fromEntries(
             ["lr", "l1", "l2", "dropout", "span"].map((name) => [name, array(1)]),
         );
@@ -24,14 +28,14 @@ class Network {
         this.layers = Array.from({ length: DEEPEST + 1 }, () => {
             const looked = () => array(most * WIDTH), trained = () => array(data.most * WIDTH);
             return {
-                z: looked(), values: looked(), normal: looked(), dropped: trained(), kept: trained(), above: trained(),
+                z: looked(), z2: looked(), values: looked(), normal: looked(), dropped: trained(), kept: trained(), above: trained(),
             };
         });
         this.sent = { dropped: array(data.most * WIDTH), normal: array(data.most * WIDTH) };
         this.error = array(data.most);
         this.gradient = array(all);
         this.spare = { signal: array(all), pulled: array(all) };
-        this.measured = { loss: array(1), accuracy: array(1), norm: array(1) };
+        this.measured = { loss: array(1), accuracy: array(1), confusion: array(CLASSES * CLASSES), norm: array(1) };
     }
 
     get parameters() {
@@ -44,12 +48,10 @@ class Network {
         if (this.state && this.state.optimizer !== state.optimizer) this.forget();
         this.rule = rule;
         if (rule === "none") return;
-        const isClasses = !this.tables.regressions.includes(state.data);
         this.state = state;
+        this.layout = layoutOf(state);
         this.depth = state.layers.length;
-        this.loss = state.loss === "logistic" && isClasses ? "logistic" : "squared";
-        this.output = this.loss === "squared" && isClasses ? "tanh" : "linear";
-        this.head = this.output === "tanh" ? "head_tanh" : `head_${this.loss}`;
+        this.#chooseLoss(!this.tables.regressions.includes(state.data));
         const { training } = this.data, batches = Math.ceil(training / Math.max(1, Math.min(state.batch, training)));
         const numbers = { lr: state.rate, l1: state.l1, l2: state.l2, dropout: state.dropout, span: state.span * batches };
         for (const [name, number] of Object.entries(numbers)) this.numbers[name][0] = number;
@@ -60,16 +62,56 @@ class Network {
         this.steps = [0, 1].map((from) => stepOf(this, this.slots[from], this.slots[1 - from]));
     }
 
+    #chooseLoss(isClasses) {
+        this.loss = this.state.loss === "logistic" && isClasses ? "logistic" : "squared";
+        this.output = this.loss === "squared" && isClasses ? "tanh" : "linear";
+        this.head = this.output === "tanh" ? "head_tanh" : `head_${this.loss}`;
+        if (!this.data.isDigits) return;
+        this.loss = this.output = "digits";
+        this.head = `head_digits${this.from(this.depth)}`;
+    }
+
+    // What the name of a function has behind it at a layer that reads pixels.
+    from(layer) {
+        return this.data.isDigits && layer === 0 ? "_of_pixels" : "";
+    }
+
     #draw() {
-        const { state } = this;
-        this.seed[0] = BigInt(state.seed);
+        const { state, layout } = this;
         this.sizes.fill(1);
-        this.sizes.set([state.features.length, ...state.layers.map((layer) => layer.size)]);
+        this.sizes.set(sizesOf(state));
         this.way.fill(0);
         this.way[Object.keys(this.tables.initialisations).indexOf(state.initialisation)] = 1;
-        const inputs = { seed: this.seed, sizes: this.sizes, way: this.way };
-        this.kernels.call("first_parameters", inputs, { results: this.drawn });
-        if (this.rule !== "backprop") this.kernels.call("feedback", inputs, this.back);
+        this.drawn.fill(0);
+        this.seed[0] = BigInt(state.seed) + (1n << 40n);
+        this.#drawParts(layout.layers.map((each) => each.second));
+        state.layers.forEach(({ activation }, layer) => {
+            if (activation !== "prelu") return;
+            const { at, biases, count, outputs } = layout.layers[layer].second;
+            this.drawn.fill(0, at, at + count);
+            this.drawn.fill(SLOPE, biases, biases + outputs);
+        });
+        this.seed[0] = BigInt(state.seed);
+        this.#drawParts(layout.layers.map((each) => each.first));
+    }
+
+    #drawParts(places) {
+        const { kernels, seed, sizes, way, fan } = this, inputs = { seed, sizes, way };
+        if (!places.some(Boolean)) return;
+        kernels.call("first_parameters", inputs, { results: this.spread });
+        if (this.rule !== "backprop") kernels.call("feedback", inputs, this.back);
+        places.forEach((place, layer) => {
+            if (!place) return;
+            if (place.count === BLOCK) {
+                const own = (array) => array.subarray(BLOCK * layer, BLOCK * (layer + 1));
+                this.drawn.set(own(this.spread), place.at);
+                this.feedback.set(own(this.back.matrices), place.at);
+                return;
+            }
+            fan.set(sizes.subarray(layer, layer + 2));
+            const results = this.drawn.subarray(place.at);
+            kernels.call(`weights_${place.inputs}x${place.outputs}`, { seed, fan, way }, { results });
+        });
     }
 
     restart() {
@@ -96,22 +138,31 @@ class Network {
     // What is new begins as it was drawn, and what is no longer there is 0.
     #keepWhatIsThere() {
         const { parameters, state1, state2 } = this.slots[this.now], before = this.mask.slice();
-        this.mask.fill(0);
-        let inputs = this.state.features.map((name) => this.tables.features.indexOf(name));
-        [...this.state.layers.map((layer) => layer.size), 1].forEach((size, layer) => {
-            const block = this.block(layer, this.mask);
-            for (let neuron = 0; neuron < size; neuron++) {
-                for (const from of inputs) block[WIDTH * neuron + from] = 1;
-                block[WIDTH * WIDTH + neuron] = 1;
-            }
-            inputs = Array.from({ length: size }, (_, i) => i);
+        for (const each of [this.mask, this.pulls]) each.fill(0);
+        const { state, layout } = this, sizes = sizesOf(state), names = this.tables.features;
+        const learnt = state.layers.map(({ activation }) => (isWide(activation) ? activation : null));
+        let inputs = this.data.isDigits ? [...Array(PIXELS).keys()] : state.features.map((name) => names.indexOf(name));
+        layout.layers.forEach(({ first, second }, layer) => {
+            const activation = state.layers[layer]?.activation, size = sizes[layer + 1];
+            this.#mark(first, inputs, size);
+            if (isWide(activation)) this.#mark(second, activation === "prelu" ? [] : inputs, size);
+            if (second && learnt[layer] !== this.learnt?.[layer]) before.fill(0, second.at, second.at + second.count);
+            inputs = [...Array(size).keys()];
         });
+        this.learnt = learnt;
         this.mask.forEach((there, i) => {
-            this.feedback[i] = there ? this.back.matrices[i] : 0;
+            this.feedback[i] *= there;
             if (there && before[i]) return;
             parameters[i] = there ? this.drawn[i] : 0;
             state1[i] = state2[i] = 0;
         });
+    }
+
+    #mark({ at, biases, inputs }, from, size) {
+        for (let neuron = 0; neuron < size; neuron++) {
+            for (const each of from) this.mask[at + inputs * neuron + each] = this.pulls[at + inputs * neuron + each] = 1;
+            this.mask[biases + neuron] = 1;
+        }
     }
 
     // Weights that were given, where there is a place for them.
@@ -130,17 +181,13 @@ class Network {
         this.epoch += 1;
     }
 
-    block(layer, array = this.parameters) {
-        return array.subarray(BLOCK * layer, BLOCK * (layer + 1));
-    }
-
     // Where the numbers of a layer stand in an array of all of them.
     parts(layer, array = this.parameters) {
-        const block = this.block(layer, array);
-        return {
-            weights: block, biases: block.subarray(WIDTH * WIDTH),
-            bias: block.subarray(WIDTH * WIDTH),
-        };
+        const { first, second } = this.layout.layers[layer];
+        const biases = array.subarray(first.biases), found = { weights: array.subarray(first.at), biases, bias: biases };
+        if (!second) return found;
+        const others = array.subarray(second.biases);
+        return { ...found, weights2: array.subarray(second.at), biases2: others, slopes: others };
     }
 
     // In which the error reaches a layer directly.
@@ -165,7 +212,7 @@ class Network {
     // The values of all layers.
     forward(x, rows) {
         const last = { x: this.entry(this.depth, x), ...this.parts(this.depth) };
-        const output = [`forward_${this.output}`, last, { results: this.layers[this.depth].values }];
+        const output = [`forward_${this.output}${this.from(this.depth)}`, last, { results: this.layers[this.depth].values }];
         for (const [name, inputs, outputs] of [...wayForward(this, x, this.slots[this.now]), output]) {
             this.kernels.call(name, inputs, outputs, rows);
         }
@@ -173,13 +220,14 @@ class Network {
 
     // The sums of a layer for the first row.
     sums(layer, x) {
-        const inputs = { x: this.entry(layer, x), ...this.parts(layer) };
-        this.kernels.call("forward_linear", inputs, { results: this.layers[layer].z });
-        return this.layers[layer].z.slice(0, WIDTH);
+        const inputs = { x: this.entry(layer, x), ...this.parts(layer) }, { z } = this.layers[layer];
+        const name = this.data.isDigits && layer === this.depth ? "forward_digits" : "forward_linear";
+        this.kernels.call(name + this.from(layer), inputs, { results: z });
+        return z.slice(0, CLASSES);
     }
 
     rows(first) {
-        return this.data.inputs.subarray(WIDTH * first);
+        return this.data.inputs.subarray(this.data.width * first);
     }
 
     // Loss and accuracy of rows of the data, whose values are then in the layers.
@@ -200,8 +248,12 @@ class Network {
         }
     }
 
+    // Of the gradient of all that a layer has.
     norm(layer) {
-        this.kernels.call("norm", { block: this.block(layer, this.gradient) }, { results: this.measured.norm });
+        const { first, second = first } = this.layout.layers[layer], blocks = first.count / BLOCK;
+        const of = (array, { at }) => array.subarray(at), other = second === first ? this.none : of(this.mask, second);
+        const inputs = { gradient: of(this.gradient, first), mask: of(this.mask, first), gradient2: of(this.gradient, second), mask2: other };
+        this.kernels.call("norm", inputs, { results: this.measured.norm }, blocks);
         return this.measured.norm[0];
     }
 }

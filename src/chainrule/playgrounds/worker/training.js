@@ -6,7 +6,7 @@ function wayForward(network, x, slots, to = null) {
     state.layers.forEach(({ activation }, layer) => {
         const made = layers[layer];
         const inputs = { x: network.entry(layer, x, to !== null), ...network.parts(layer, slots.parameters) };
-        calls.push([`forward_${activation}`, inputs, { ...made, results: made.values }]);
+        calls.push([`forward_${activation}${network.from(layer)}`, inputs, { ...made, results: made.values }]);
         if (state.norm === "batch") {
             const given = { values: made.values, ...network.statistics(layer, slots) };
             calls.push(to
@@ -26,17 +26,17 @@ function wayForward(network, x, slots, to = null) {
 function wayBack(network, gradient, { x, target }, slots, rule = null) {
     const { depth, layers, error } = network, calls = [], training = rule !== null;
     const at = (layer) => network.parts(layer, slots.parameters);
-    const back = (layer) => network.block(layer, rule === "feedback" ? network.feedback : slots.parameters);
+    const back = (layer) => network.parts(layer, rule === "feedback" ? network.feedback : slots.parameters);
     const results = (layer) => ({ ...network.parts(layer, gradient), x: layers[layer].above, error });
     const entry = (layer) => network.entry(layer, x, training);
-    calls.push([network.head, { x: entry(depth), target, ...at(depth), back: back(depth) }, results(depth)]);
+    calls.push([network.head, { x: entry(depth), target, ...at(depth), back: back(depth).weights }, results(depth)]);
     for (let layer = depth - 1; layer >= 0; layer--) {
-        const direct = rule === "direct", { z, values } = layers[layer];
+        const direct = rule === "direct", { z, z2, values } = layers[layer], { weights, weights2 } = back(layer);
         if (direct) calls.push(["direct", { error, back: network.direction(layer) }, { results: layers[layer + 1].above }]);
         const above = between(network, layer, slots, training, calls);
-        const inputs = { x: entry(layer), z, values, above, weights: back(layer) };
+        const inputs = { x: entry(layer), z, z2, values, above, weights, weights2, slopes: at(layer).slopes };
         const way = layer && !direct ? "backward" : "first";
-        calls.push([`${way}_${network.state.layers[layer].activation}`, inputs, results(layer)]);
+        calls.push([`${way}_${network.state.layers[layer].activation}${network.from(layer)}`, inputs, results(layer)]);
     }
     return calls;
 }
@@ -57,13 +57,13 @@ function between(network, layer, slots, training, calls) {
 
 // A step that reads one set of slots and writes the other, as a function of its rows.
 function stepOf(network, from, to) {
-    const { data, state, kernels, depth, numbers, mask } = network, { signal, pulled } = network.spare;
+    const { data, state, kernels, layout, numbers, mask, pulls } = network, { signal, pulled } = network.spare;
     const rows = { x: data.inputs, target: data.target };
-    const walked = new Map([[data.inputs, 4 * WIDTH], [data.target, 4]]);
+    const walked = new Map([[data.inputs, 4 * data.width], [data.target, 4]]);
     const calls = [...wayForward(network, data.inputs, from, to), ...wayBack(network, signal, rows, from, network.rule)]
         .map(([name, inputs, outputs]) => ({ ...kernels.bound(name, inputs, outputs, 1, walked), walks: true }));
-    const blocks = depth + 1, given = { ...numbers, ...from, mask, gradient: signal };
-    const add = (name, outputs) => calls.push(kernels.bound(name, given, outputs, blocks));
+    const given = { ...numbers, ...from, mask, pulls, gradient: signal };
+    const add = (name, outputs) => calls.push(kernels.bound(name, given, outputs, layout.blocks));
     if (state.l1 > 0 || state.l2 > 0) {
         add("penalised", { results: pulled });
         given.gradient = pulled;

@@ -1,59 +1,64 @@
 // Answers the page: trains, and tells what there is to draw.
-let network = null, beside = null, data = null, grid = 0;
-const COARSE = 2;  // points of the plane to one of a neuron's picture, along each side
+let network = null, beside = null, data = null;
+let seen = null;  // arrays for what is shown
 
-function byteOf(value) {
-    return Math.max(0, Math.min(255, Math.round(127.5 * value + 127.5)));
-}
-
-function surface(values, neuron, scale, every = COARSE) {
-    const side = grid / every, found = new Uint8Array(side * side);
-    for (let i = 0, row = 0; row < grid; row += every) {
-        for (let column = 0; column < grid; column += every) {
-            found[i++] = byteOf(values[WIDTH * (grid * row + column) + neuron] / scale);
-        }
-    }
-    return found;
+// A picture of each of eight numbers over the plane.
+function picturesOf(values) {
+    data.kernels.call("pictures", { values, scale: seen.scale }, { results: seen.pictures });
+    const size = seen.pictures.length / WIDTH;
+    return Array.from({ length: WIDTH }, (_, i) => seen.pictures.slice(size * i, size * (i + 1)));
 }
 
 // A picture of each neuron and the output, and of each feature if they may have changed.
 function surfaces(withFeatures) {
-    const { layers, state } = network, { plane } = data;
+    const { layers, state } = network, { plane } = data, names = network.tables.features;
     network.forward(plane.inputs, plane.count);
+    seen.scale[0] = 1;
+    const features = withFeatures ? picturesOf(plane.inputs) : null;
     return {
-        features: withFeatures ? state.features.map((name) => (
-            surface(plane.inputs, network.tables.features.indexOf(name), 4)
-        )) : null,
-        layers: state.layers.map((layer, i) => (
-            Array.from({ length: layer.size }, (_, neuron) => surface(layers[i].values, neuron, 1))
-        )),
+        features: features && state.features.map((name) => features[names.indexOf(name)]),
+        layers: state.layers.map((layer, i) => picturesOf(layers[i].values).slice(0, layer.size)),
         output: outputOf(network),
     };
 }
 
-// How many values of a layer fall into each of twenty parts of -1.5 to 1.5.
 function histogram(values, rows, size) {
-    const counts = new Array(20).fill(0);
-    for (let row = 0; row < rows; row++) {
-        for (let neuron = 0; neuron < size; neuron++) {
-            const part = Math.floor((values[WIDTH * row + neuron] + 1.5) / 0.15);
-            counts[Math.max(0, Math.min(19, part))] += 1;
-        }
-    }
-    return counts;
+    seen.there.fill(0);
+    seen.there.fill(1, 0, size);
+    data.kernels.call("histogram", { values, there: seen.there }, { results: seen.counts }, rows);
+    return Array.from(seen.counts);
 }
 
 function statistics() {
     const { training, count } = data, { state } = network;
     const test = count > training ? network.measure(training, count - training) : null;
     if (training === 0) return { train: null, test: null, norms: [], histograms: [] };
+    const confusion = data.isDigits ? network.measured.confusion.slice() : null;
     const train = network.measure(0, training);
     const histograms = state.layers.map((layer, i) => (
         histogram(network.layers[i].values, training, layer.size)
     ));
     network.differentiate(0, training);
     const norms = Array.from({ length: network.depth + 1 }, (_, layer) => network.norm(layer));
-    return { train, test, norms, histograms };
+    return { train, test, norms, histograms, confusion };
+}
+
+// Of digits: what the first neurons look for, and what the others answer to one of them.
+function digitsSeen(row) {
+    const { layers, depth, state } = network, { kernels } = data, at = Math.min(row, data.count - 1);
+    network.forward(network.rows(at), 1);
+    kernels.call("digits_seen", { scores: layers[depth].values, pixels: network.rows(at) }, seen.digits);
+    const pictures = state.layers.map((layer, i) => {
+        if (i === 0) kernels.call("weights_seen", network.parts(0), { results: seen.weights });
+        else kernels.call("values_seen", layers[i], { results: seen.values });
+        const [all, each] = i === 0 ? [seen.weights, PIXELS] : [seen.values, 1];
+        return Array.from({ length: layer.size }, (_, neuron) => all.slice(each * neuron, each * (neuron + 1)));
+    });
+    const { picture, bytes, shares, taken } = seen.digits;
+    return {
+        features: [picture.slice()], layers: pictures, output: null, shares: shares.slice(),
+        outputs: Array.from(bytes, (each) => Uint8Array.of(each)), row: at, taken: taken[0], is: data.target[at],
+    };
 }
 
 // What the network that learns by another rule has come to.
@@ -68,7 +73,9 @@ function others() {
 }
 
 function outputOf({ layers, depth, state }) {
-    return surface(layers[depth].values, 0, state.loss === "logistic" ? 4 : 1, 1);
+    seen.scale[0] = state.loss === "logistic" ? 4 : 1;
+    data.kernels.call("output", { values: layers[depth].values, scale: seen.scale }, { results: seen.output });
+    return seen.output.slice();
 }
 
 // All values and gradients for one row of the data.
@@ -77,16 +84,16 @@ function example(row) {
     const { loss } = network.measure(row, 1);
     network.differentiate(row, 1);
     const layers = Array.from({ length: network.depth + 1 }, (_, layer) => {
-        const { values, above } = network.layers[layer], ofBlock = network.block(layer, network.gradient).slice();
+        const { values, above, z, z2 } = network.layers[layer], of = (array) => array.slice(0, CLASSES);
+        const isMaxout = network.state.layers[layer]?.activation === "maxout";
         return {
-            z: network.sums(layer, network.rows(row)), values: values.slice(0, WIDTH),
-            ofZ: ofBlock.slice(WIDTH * WIDTH), ofX: above.slice(0, WIDTH), ofBlock,
+            ...(isMaxout ? { z: of(z), z2: of(z2) } : { z: network.sums(layer, network.rows(row)) }),
+            values: of(values), ofX: of(above),
         };
     });
     return {
-        row, loss, layers, target: data.target[row],
-        point: Array.from(data.points.subarray(2 * row, 2 * row + 2)),
-        inputs: data.inputs.slice(WIDTH * row, WIDTH * (row + 1)),
+        row, loss, layers, target: data.target[row], gradient: network.gradient.slice(0, network.layout.end),
+        inputs: data.inputs.slice(data.width * row, data.width * (row + 1)),
     };
 }
 
@@ -94,22 +101,26 @@ function example(row) {
 function answer(request, all = true) {
     const told = {
         kind: "frame", number: request.number, epoch: network.epoch, ...statistics(),
-        surfaces: surfaces(all), beside: others(), example: example(request.example),
-        parameters: network.parameters.slice(0, BLOCK * (network.depth + 1)),
+        surfaces: data.isDigits ? digitsSeen(request.row) : surfaces(all), beside: others(), example: example(request.example),
+        parameters: network.parameters.slice(0, network.layout.end),
         training: data.training,
     };
     if (all) {
-        told.points = data.points.slice(0, 2 * data.count);
+        told.points = data.isDigits ? new Float32Array() : data.points.slice(0, 2 * data.count);
         told.targets = data.target.slice(0, data.count);
     }
     postMessage(told);
 }
 
 const ACTIONS = {
-    start({ modules, tables, points, grid: side }) {
-        grid = side;
+    start({ modules, tables, points, grid, digits }) {
         const kernels = new Kernels(modules, 20_000_000);
-        data = new Data(kernels, tables, points, grid);
+        data = new Data(kernels, tables, points, grid, digits);
+        seen = {
+            scale: kernels.array(1), pictures: kernels.outputs("pictures").results, output: kernels.outputs("output").results,
+            there: kernels.array(WIDTH), counts: kernels.outputs("histogram").results, digits: kernels.outputs("digits_seen"),
+            weights: kernels.outputs("weights_seen").results, values: kernels.outputs("values_seen").results,
+        };
         network = new Network(kernels, data, tables);
         beside = new Network(kernels, data, tables);
         postMessage({ kind: "ready" });
@@ -117,8 +128,8 @@ const ACTIONS = {
     choose(request) {
         data.choose(request.state);
         const { state, fresh } = request;
-        network.choose(state, fresh, state.rule);
-        beside.choose(state, fresh, state.beside);
+        network.choose(state, fresh, data.isDigits ? "backprop" : state.rule);
+        beside.choose(state, fresh, data.isDigits ? "none" : state.beside);
         answer(request);
     },
     // as many epochs as are asked for, in no more than the time that there is
