@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
 
 from chainc.dataclass import dataclass
 from chainc.loops.builder import NestBuilder
@@ -11,6 +13,7 @@ from chainc.lowering.kernels import Contraction
 from chainc.schedules.contraction.axes import Axis, Stretch
 from chainc.schedules.contraction.factor import Factor
 from chainc.schedules.contraction.margins import MOST_BODIES, WORTH_LEAVING_OUT, Margin
+from chainc.schedules.contraction.products import ENOUGH_SUMS
 from chainc.schedules.contraction.roles import Roles
 from chainc.schedules.contraction.tiles import TiledArea, Tiling, tiling
 from chainc.schedules.frame import Frame
@@ -18,9 +21,26 @@ from chainc.schedules.layout.access import Access
 from chainc.schedules.layout.machine import Machine
 
 WORTH_SHARING = 1 << 14  # products from which on several threads gain more than they wait
-ENOUGH_PARTS = 4  # of a loop, to be dealt out evenly
+ENOUGH_PARTS = 4  # of other axes; with fewer, groups of columns are dealt out too
+TEAMS = ((2, 0.75), (4, 0.25))  # of threads that share a product, and how much each counts
+INSIDE = 0.02  # of a thread's work: what a loop must gain to be dealt out in place of an outer one
+TAKEN_APART = 0.03  # the same for groups of columns that are dealt out in single vectors
+WRITTEN_OUT = 0.25  # the same for rows that meet padding, which are no longer written one by one
+WORTH_TAKING_APART = 1 << 18  # products from which on it is worth the code
 KEPT_NEAR = 0.5  # of the second-level cache is for rows that are read again for other columns
 FEWEST_TILES = 3  # of a block of rows; with fewer, the columns come from afar for each tile
+
+
+@dataclass(frozen=True)
+class Deal:
+    """A loop that may be dealt out to threads, and what is lost by it, in shares of the work.
+
+    Groups of columns stay together, or are taken `apart`.
+    """
+
+    axis: Axis
+    price: float
+    apart: bool = False
 
 
 @dataclass(eq=False)
@@ -37,6 +57,7 @@ class Partition:
     block: int | None
     spare: int  # registers that the largest tile leaves
     shared: Axis | None = None  # whose loop is dealt out
+    apart: bool = False  # in single vectors, where tiles are several wide
 
     def column_steps(self, stretch: Stretch) -> tuple[int, ...]:
         """What the loops over columns go on by: positions, or panels where lanes are columns."""
@@ -44,7 +65,9 @@ class Partition:
         if axis != self.roles.vector:
             return _down_to_one(widths)
         if axis.lanes:
-            return widths if stretch.inside == axis.lanes else (1,)
+            if stretch.inside != axis.lanes:
+                return (1,)
+            return _down_to_one(widths) if self.apart else widths
         steps = tuple(width * lanes for width in widths if width * lanes <= axis.most)
         if axis.dynamic:
             return _down_to_one(tuple(dict.fromkeys((*steps, lanes))))
@@ -56,8 +79,9 @@ class Partition:
         heights = known[min(columns, max(known))][stretch.extent]
         dealt_out = known[self.tiling.widths[0]][stretch.extent]
         cut = stretch.axis == self.shared or self.block is not None
-        uneven = cut and heights != dealt_out
-        return _down_to_one(heights) if uneven or stretch.axis.dynamic else heights
+        if cut and heights != dealt_out:
+            return _halves(heights[0])  # what is left of a part or block may be any number
+        return _down_to_one(heights) if stretch.axis.dynamic else heights
 
     def usable(self, margins: Sequence[Margin]) -> Sequence[Margin]:
         """Those that save much, and whose positions are known where products are added up."""
@@ -86,30 +110,58 @@ class Partition:
         heights = self.tiling.heights[self.tiling.widths[0]][row.most]
         return len(list(tile_starts(row.most, heights))) * times[0] <= MOST_BODIES
 
-    def share(self, builder: NestBuilder) -> None:
-        """Deals out the outermost loop that has enough parts, else the one with the most."""
+    def share(self, builder: NestBuilder, *, padded: bool) -> None:
+        """Deals out the loop of which the busiest thread gets the least.
+
+        Are the operands `padded`? Then rows are better left together.
+        """
         roles = self.roles
         axes = [axis for axis in (*roles.outer, roles.column, roles.row) if axis is not None]
-        if not axes or math.prod(axis.most for axis in (*axes, *roles.inner)) < WORTH_SHARING:
+        products = math.prod(axis.most for axis in (*axes, *roles.inner))
+        if not axes or products < WORTH_SHARING:
             return
-        chosen = max(axes, key=lambda axis: min(self._parts(axis), ENOUGH_PARTS))
-        self.shared = chosen
-        self.stretches[chosen] = tuple(
-            stretch.between(*builder.share(stretch.high, self._grain(stretch)))
-            for stretch in self.stretches[chosen]
+        deals = [Deal(axis, INSIDE * place) for place, axis in enumerate(axes)]
+        if padded and axes[-1] == roles.row:
+            deals[-1] = Deal(roles.row, deals[-1].price + WRITTEN_OUT)
+        if products >= WORTH_TAKING_APART and self._comes_apart():
+            place = len(roles.outer)
+            deals.append(replace(deals[place], price=deals[place].price + TAKEN_APART, apart=True))
+        chosen = min(deals, key=lambda deal: self._busiest(deal) + deal.price)
+        self.shared, self.apart = chosen.axis, chosen.apart
+        self.stretches[chosen.axis] = tuple(
+            stretch.between(*builder.share(stretch.high, self._grain(stretch, chosen)))
+            for stretch in self.stretches[chosen.axis]
         )
 
-    def _parts(self, axis: Axis) -> int:
-        first = self.stretches[axis][0]
-        extent = first.high if isinstance(first.high, int) else axis.most
-        return -(-extent // self._grain(first))
+    def _comes_apart(self) -> bool:
+        """Are columns in panels, and so many sums that none is split to have enough of them?"""
+        row, column = self.roles.row, self.roles.column
+        enough = row is not None and row.most >= ENOUGH_SUMS
+        panels = column is not None and column.lanes > 0 and column == self.roles.vector
+        return enough and panels and self.tiling.widths[0] > 1
 
-    def _grain(self, stretch: Stretch) -> int:
-        """Positions, or panels, that one pass of the loop takes."""
+    def _busiest(self, deal: Deal) -> float:
+        """What the thread with the most to do has of an even share, for teams of some sizes."""
+        return sum(weight * self._uneven(deal, threads) for threads, weight in TEAMS)
+
+    def _uneven(self, deal: Deal, threads: int) -> float:
+        work = [0] * threads
+        for stretch in self.stretches[deal.axis]:
+            grain = self._grain(stretch, deal)
+            extent = stretch.high if isinstance(stretch.high, int) else deal.axis.most
+            parts = -(-extent // grain)
+            ends = [min(parts * n // threads * grain, extent) for n in range(threads + 1)]
+            inside = stretch.inside if deal.axis != self.roles.vector else 0
+            for thread, (low, high) in enumerate(pairwise(ends)):
+                work[thread] += (high - low) * (inside or 1)
+        return max(work) * threads / sum(work)
+
+    def _grain(self, stretch: Stretch, deal: Deal) -> int:
+        """Positions, or panels, that are dealt out together: those of a pass of the loop."""
         axis = stretch.axis
         if axis == self.roles.column:
             single = axis != self.roles.vector and axis.lanes
-            return 1 if single else self.column_steps(stretch)[0]
+            return 1 if single or deal.apart else self.column_steps(stretch)[0]
         if axis == self.roles.row and not axis.lanes:
             return self.heights(stretch, self.tiling.widths[0])[0]
         return 1
@@ -230,6 +282,11 @@ def _vectors(roles: Roles, stretches: dict[Axis, tuple[Stretch, ...]]) -> int:
         assert isinstance(first.high, int)
         return first.high
     return max(column.most // roles.lanes, 1)
+
+
+def _halves(size: int) -> tuple[int, ...]:
+    """Of a height, down to one: 24, 12, 6, 3, 1."""
+    return tuple(size >> n for n in range(size.bit_length()))
 
 
 def _down_to_one(sizes: tuple[int, ...]) -> tuple[int, ...]:

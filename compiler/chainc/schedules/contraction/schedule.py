@@ -51,10 +51,11 @@ def schedule_contract(root: Contraction, frame: Frame) -> None:
     factors = Factor(frame.access(a), root.letters[0]), Factor(frame.access(b), root.letters[1])
     parts = roles(frame, root, factors)
     cut = partition(frame, root, factors, parts)
-    cut.share(frame.builder)
-    start = {letter: Affine() for letter in parts.joined}
     views = zip(root.letters, (a, b), strict=False)
     found = [margin for letters, view in views for margin in margins_of(letters, view)]
+    if frame.machine.shares:
+        cut.share(frame.builder, padded=bool(found))
+    start = {letter: Affine() for letter in parts.joined}
     margins = () if parts.joined else cut.usable(found)
     width = -(-parts.lanes * parts.dtype.itemsize // frame.machine.vector_bytes)
     room = most_sums(frame.machine) // width

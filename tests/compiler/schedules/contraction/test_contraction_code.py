@@ -116,6 +116,9 @@ def _touches(case: Case, rows: int, threads: int) -> Iterator[Touch]:
         (FORWARD, 64, 128, 10, 0.5),
         (FORWARD, 50, 617, 300, 0.6),
         (WEIGHTS, 50, 617, 300, 0.6),
+        (FORWARD, 90, 200, 160, 0.5),  # ten panels: two by two would be six and four
+        (WEIGHTS, 90, 144, 160, 0.5),
+        (FORWARD, 47, 384, 106, 0.52),  # seven: rows are dealt out
     ],
 )
 def test_two_threads_do_about_the_same(
@@ -125,6 +128,21 @@ def test_two_threads_do_about_the_same(
     nest, _ = case.scheduled
     work = [_stores(nest, Call(batch, thread, 2)) for thread in range(2)]
     assert max(work) <= most * sum(work)
+
+
+def test_rows_that_a_block_leaves_over_are_smaller_tiles() -> None:
+    """Where columns are left over too, which have taller tiles than the others."""
+    case = Case(FORWARD, {"n": 235, "k": 1063, "c": 102}, "kcc")
+    nest, _ = case.scheduled
+    loops = [each for each in loops_of(nest.body) if each.lstrip().startswith("for n in")]
+    heights = re.findall(r"by (\d+)$", "\n".join(loops), re.MULTILINE)
+    assert heights[-4:] == ["24", "12", "6", "3"]
+
+
+def test_columns_that_are_taken_apart_have_the_same_sums() -> None:
+    case = Case(FORWARD, {"n": BATCH, "k": 256, "c": 160}, "kcc", capacity=90)
+    assert "for c_panel in c_panel..high\n" in "\n".join(loops_of(case.scheduled[0].body))
+    case.check(90, 31)
 
 
 def _stores(nest: Nest, call: Call) -> int:
