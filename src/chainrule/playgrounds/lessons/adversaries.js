@@ -8,10 +8,10 @@ field("again").addEventListener("click", () => {
     look();
 });
 parts.push({
-    calls: () => [{ name: "made", inputs: { seed: BigInt64Array.of(seed) } }, { name: "judged", inputs: { places } }],
+    calls: () => [{ name: "made", inputs: { seed: BigInt64Array.of(seed) } }, { name: "judged", inputs: { places, ...paints() } }],
     show({ results }) {
         const { values } = results.made[0].points, made = [];
         for (let i = 0; i < values.length; i += 2) made.push([values[i], values[i + 1], 0]);
-        showPlane(results.judged[0].shares.values, [...TOLD.lesson.points, ...made]);
+        showPlane(results.judged[0].painted.values, [...TOLD.lesson.points, ...made]);
     },
 });

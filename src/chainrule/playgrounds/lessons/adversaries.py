@@ -14,7 +14,7 @@ from chainrule.datasets.dataset import Dataset
 from chainrule.declare.leaves import input
 from chainrule.nn.module import Module
 from chainrule.playgrounds.lessons.contents import Contents, Line
-from chainrule.playgrounds.lessons.plane import grid_of, reach_of
+from chainrule.playgrounds.lessons.plane import grid_of, painted, reach_of
 from chainrule.playgrounds.modules import GRID
 from chainrule.steps.loop import Training
 
@@ -45,6 +45,7 @@ def adversaries(
             f"discriminator {judged.type}",
             hint=HINT,
         )
+    shares = ops.reshape(ops.sigmoid(judged), (GRID * GRID,))
     names = training.step.names
     reach = reach_of(data.train.x)
     labels = [name.removesuffix("_loss") for name in names]
@@ -68,7 +69,7 @@ def adversaries(
         },
         beside={
             "made": {"points": made},
-            "judged": {"shares": ops.reshape(ops.sigmoid(judged), (GRID * GRID,))},
+            "judged": {"shares": shares, "painted": painted(shares, 2)},
         },
     )
 

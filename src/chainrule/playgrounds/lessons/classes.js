@@ -47,7 +47,10 @@ if (TOLD.lesson.size) {
 if (TOLD.lesson.grid) {
     field("plane-part").hidden = false;
     nameColours();
-    parts.push({ show: ({ surface }) => showPlane(surface, TOLD.lesson.points) });
+    parts.push({
+        calls: () => [{ name: "paint", inputs: paints() }],
+        show: ({ results }) => showPlane(results.paint[0].painted.values, TOLD.lesson.points),
+    });
 }
 field("try-part").hidden = !TOLD.lesson.size && !TOLD.lesson.grid;
 field("confusion-part").hidden = false;

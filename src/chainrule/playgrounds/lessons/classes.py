@@ -20,7 +20,7 @@ from chainrule.playgrounds.lessons.contents import Contents, Line
 from chainrule.playgrounds.lessons.functions import Outputs
 from chainrule.playgrounds.lessons.looks import Look, Size, looks_at_picture
 from chainrule.playgrounds.lessons.pictures import from_pixels, picture_size
-from chainrule.playgrounds.lessons.plane import grid_of, reach_of
+from chainrule.playgrounds.lessons.plane import grid_of, painted_of_shares, reach_of
 from chainrule.playgrounds.modules import GRID
 from chainrule.steps.loop import Training
 
@@ -40,6 +40,9 @@ def classes(function: str, model: Model, training: Training, data: Dataset) -> C
     size = picture_size(inputs.x)
     beside, looks = ({}, []) if size is None else _for_pictures(model, inputs.x, size, data)
     is_plane = data.train.x.shape[1] == 2
+    width = math.prod(static(shares.shape[1:]))
+    if is_plane:
+        beside = {**beside, "paint": {"painted": painted_of_shares(width, len(data.classes))}}
     reach = reach_of(data.train.x) if is_plane else []
     loss = training.step.names[0]
     return Contents(
@@ -55,7 +58,7 @@ def classes(function: str, model: Model, training: Training, data: Dataset) -> C
         told={
             "classes": data.classes,
             "truth": data.test.y.tolist(),
-            "width": math.prod(static(shares.shape[1:])),
+            "width": width,
             "size": size,
             "levels": [float(data.train.x.min()), float(data.train.x.max())],
             "examples": data.test.x[:EXAMPLES].tolist() if size else [],

@@ -35,24 +35,26 @@ function drawSmall(canvas, picture) {
     canvas.getContext("2d").putImageData(picture, 0, 0);
 }
 
-// Names over the columns and beside the rows, in places as wide as the longest of them.
+// Names beside the rows and over the columns, there from below where they are longer than a letter.
 function drawLetters(canvas, picture, text) {
     const names = text.map((each) => ({ "new line": "⏎", space: "" })[each] ?? each.slice(0, LETTERS));
-    const longest = Math.max(1, ...names.map((each) => each.length)), wide = CELL + 11 * (longest - 1);
-    const context = canvas.getContext("2d");
-    canvas.width = wide * (picture.width + 1);
-    canvas.height = CELL * (picture.height + 1);
+    const longest = Math.max(1, ...names.map((each) => each.length)), isLong = longest > 1;
+    const margin = isLong ? 10 * longest + 8 : CELL, context = canvas.getContext("2d");
+    canvas.width = canvas.height = margin + CELL * picture.width;
     const small = new OffscreenCanvas(picture.width, picture.height);
     small.getContext("2d").putImageData(picture, 0, 0);
     context.imageSmoothingEnabled = false;
-    context.drawImage(small, wide, CELL, canvas.width - wide, canvas.height - CELL);
+    context.drawImage(small, margin, margin, canvas.width - margin, canvas.height - margin);
     context.fillStyle = colour("--ink");
-    context.font = `${longest > 1 ? 16 : CELL - 2}px ui-monospace, monospace`;
-    context.textAlign = "center";
-    names.forEach((name, i) => {
-        context.fillText(name, wide / 2, CELL * (i + 2) - 4);
-        context.fillText(name, wide * (i + 1.5), CELL - 4);
-    });
+    context.font = `${isLong ? 16 : CELL - 2}px ui-monospace, monospace`;
+    context.textAlign = isLong ? "right" : "center";
+    const end = isLong ? margin - 4 : CELL / 2;
+    names.forEach((name, i) => context.fillText(name, end, margin + CELL * (i + 1) - 4));
+    if (!isLong) names.forEach((name, i) => context.fillText(name, margin + CELL * (i + 0.5), CELL - 4));
+    if (!isLong) return;
+    context.rotate(Math.PI / 2);
+    names.forEach((name, i) => context.fillText(name, end, -margin - CELL * i - 6));
+    context.resetTransform();
 }
 
 function prepareLooks() {

@@ -94,7 +94,7 @@ def looks_at_text(model: Module, logits: Node) -> list[Look]:
         for weights in [_shares(inside)]
         if weights is not None
     ]
-    told = "Rows: the letter that asks. Columns: those that it looks at; the bluer, the more."
+    told = "Rows: the token that asks. Columns: those that it looks at; the bluer, the more."
     return [
         Look(f"Attention of {path}", told, weights[0, :MOST_PICTURES], letters=True)
         for path, weights in attending[:MOST_LAYERS]

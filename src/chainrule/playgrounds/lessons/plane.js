@@ -8,17 +8,15 @@ function shade(label) {
     return COLOURS[label % COLOURS.length];
 }
 
-function showPlane(surface, points) {
-    const canvas = field("plane"), context = canvas.getContext("2d"), { width, grid, reach } = TOLD.lesson;
-    const image = new ImageData(grid, grid), page = isDark() ? 30 : 255;
-    for (let i = 0; i < grid * grid; i++) {
-        for (let k = 0; k < 3; k++) {
-            let mixed = width === 1 ? (1 - surface[i]) * COLOURS[0][k] + surface[i] * COLOURS[1][k] : 0;
-            for (let label = 0; label < width && width > 1; label++) mixed += surface[width * i + label] * shade(label)[k];
-            image.data[4 * i + k] = 0.6 * mixed + 0.4 * page;
-        }
-        image.data[4 * i + 3] = 255;
-    }
+// The colours that a function of the compiler mixes.
+function paints() {
+    const palette = Float32Array.from(classes.flatMap((_, label) => shade(label)));
+    return { palette, page: Float32Array.of(isDark() ? 30 : 255) };
+}
+
+function showPlane(painted, points) {
+    const canvas = field("plane"), context = canvas.getContext("2d"), { grid, reach } = TOLD.lesson;
+    const image = new ImageData(new Uint8ClampedArray(painted), grid, grid);
     const small = new OffscreenCanvas(grid, grid);
     small.getContext("2d").putImageData(image, 0, 0);
     context.drawImage(small, 0, 0, canvas.width, canvas.height);

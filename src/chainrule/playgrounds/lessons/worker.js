@@ -67,7 +67,9 @@ function nextPiece() {
 
 function answer({ number, calls }) {
     const results = {};
-    for (const { name, inputs, told: kept } of calls) {
+    const surface = told.plane ? training.predict({ [told.x]: told.plane }) : null;
+    for (const { name, inputs: given, told: kept } of calls) {
+        const inputs = name === "paint" ? { ...given, shares: surface } : given;
         const found = name === "predict" ? training.predict(inputs) : { ...beside.call(name, inputs), told: kept };
         (results[name] ??= []).push(found);
     }
@@ -76,7 +78,7 @@ function answer({ number, calls }) {
         kind: "frame", number, epoch: read / told.rows, pieces, results,
         train: told.judges ? training.evaluate("training") : last, test: told.held ? training.evaluate("validation") : null,
         tested: judges ? training.predict({ [told.x]: told.test[told.x] }) : new Float32Array(),
-        surface: told.plane ? training.predict({ [told.x]: told.plane }) : null,
+        surface,
     });
 }
 

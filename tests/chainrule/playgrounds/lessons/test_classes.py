@@ -147,6 +147,12 @@ def test_a_model_for_the_plane_is_a_playground(open_page: OpenPage, tmp_path: Pa
         settle(page)
     assert shown(page, "#train-loss") < before
     assert page.locator("#plane").is_visible()
+    second = numbers(page, "frame.surface")[:, np.newaxis]
+    palette = np.array([[217, 95, 2], [8, 119, 189]])
+    mixed = np.concatenate([1 - second, second], axis=1) @ palette
+    found = numbers(page, "frame.results.paint[0].painted.values").reshape(-1, 4)
+    np.testing.assert_allclose(found[:, :3], 0.6 * mixed + 0.4 * 30, atol=0.51)
+    assert (found[:, 3] == 255).all()
     assert faint_text(page) == []
     assert not page.locator("#drawn").is_visible()
     assert page.inner_text("h1") == "moons"
