@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
+from functools import cache
 from types import NoneType, UnionType
 from typing import TypeVar, get_args, get_origin, get_type_hints
 
@@ -96,13 +97,17 @@ def _one_of(kinds: tuple[object, ...], plain: object) -> object:
 
 
 def _record(kind: type, plain: object) -> object:
+    declared, values = _declared(kind), _list(plain)
+    if len(values) != len(declared):
+        raise NoRecordError(f"{len(values)} values for {len(declared)} fields of {kind.__name__}")
+    return kind(*map(_made, declared, values))
+
+
+@cache
+def _declared(kind: type) -> tuple[object, ...]:
+    """The types of a record's fields, which take longer to find out than a record to make."""
     hints = get_type_hints(kind)
-    fields = [field.name for field in dataclasses.fields(kind)]
-    values = _list(plain)
-    if len(values) != len(fields):
-        raise NoRecordError(f"{len(values)} values for {len(fields)} fields of {kind.__name__}")
-    made = [_made(hints[name], value) for name, value in zip(fields, values, strict=True)]
-    return kind(*made)
+    return tuple(hints[field.name] for field in dataclasses.fields(kind))
 
 
 def _list(value: object) -> list[object]:
