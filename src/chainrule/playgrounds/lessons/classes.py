@@ -131,9 +131,5 @@ def _for_pictures(
     one = input("x", (1, *static(x.shape[1:])), x.dtype)
     scores = model(one)
     looks = looks_at_picture(model, one, ops.reshape(scores, (1, -1)), size)
-    seen = {
-        name: node
-        for i, look in enumerate(looks)
-        for name, node in zip((f"look{i}", f"most{i}"), look.scaled(), strict=True)
-    }
+    seen = {name: node for i, look in enumerate(looks) for name, node in look.outputs(i).items()}
     return {"looks": seen, "picture": {"x": from_pixels(size, data.train.x)}}, looks

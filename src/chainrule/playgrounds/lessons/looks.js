@@ -1,9 +1,5 @@
-// Looks into the network: pictures of numbers from -1 to 1, which a function of the worker gives.
+// Looks into the network: pictures as bytes, which a function of the worker gives.
 const CELL = 22, LETTERS = 6;  // of a token's place, in pixels, and what is shown of it
-
-function mixed(from, to, share) {
-    return from.map((each, k) => each + (to[k] - from[k]) * share);
-}
 
 function channels(name) {
     return colour(name).match(/\w\w/g).map((digits) => parseInt(digits, 16));
@@ -11,18 +7,16 @@ function channels(name) {
 
 // Pictures of one look, each with what it is called; letters name the places of both axes.
 function drawLook(place, { title, letters }, { values, shape }, text) {
-    const [count, height, width] = shape;
-    const ends = [channels("--minus"), channels("--page"), channels("--plus")];
+    const [count, height, width] = shape, ramp = rampOf(channels("--minus"), channels("--page"), channels("--plus"));
     while (place.children.length < count) {
         const ariaLabel = count > 1 ? `${title}, number ${place.children.length + 1}` : title;
         place.append(element("canvas", { role: "img", ariaLabel, className: letters ? "letters" : "" }));
     }
     for (let i = 0; i < count; i++) {
         const shown = letters ? Math.max(1, text.length) : null;
-        const picture = new ImageData(shown ?? width, shown ?? height);
-        for (let y = 0, at = 0; y < picture.height; y++) for (let x = 0; x < picture.width; x++, at += 4) {
-            const value = values[(i * height + y) * width + x];
-            picture.data.set([...mixed(ends[1], value < 0 ? ends[0] : ends[2], Math.abs(value)), 255], at);
+        const picture = new ImageData(shown ?? width, shown ?? height), pixels = new Uint32Array(picture.data.buffer);
+        for (let y = 0, at = 0; y < picture.height; y++) {
+            for (let x = 0; x < picture.width; x++) pixels[at++] = ramp[values[(i * height + y) * width + x]];
         }
         if (letters) drawLetters(place.children[i], picture, text);
         else drawSmall(place.children[i], picture);
@@ -67,7 +61,7 @@ function prepareLooks() {
 
 function showLooks(results, text = []) {
     TOLD.lesson.looks.forEach((look, i) => {
-        drawLook(field(`look-${i}`), look, results[`look${i}`], text);
+        drawLook(field(`look-${i}`), look, results[`bytes${i}`], text);
         field(`most-${i}`).textContent = `The strongest: ${results[`most${i}`].values[0].toPrecision(2)}`;
     });
 }

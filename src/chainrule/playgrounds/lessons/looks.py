@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from chainc import ops
 from chainc.dataclass import dataclass
@@ -14,6 +14,7 @@ from chainrule.nn.linear import Linear
 from chainrule.nn.module import Module
 from chainrule.nn.sequences.attention import MultiHeadAttention
 from chainrule.nn.summary import layers_applied
+from chainrule.playgrounds.seen import as_bytes
 from chainrule.plots.images.maps import sliding_layers
 
 MOST_LAYERS, MOST_PICTURES = 4, 16
@@ -37,10 +38,12 @@ class Look:
     pictures: Node
     letters: bool = False
 
-    def scaled(self) -> tuple[Node, Node]:
-        """From -1 to 1, and what is 1."""
+    def outputs(self, number: int) -> Mapping[str, Node]:
+        """Numbers from -1 to 1, the same as bytes for a scale of colours, and what is 1."""
         most = ops.max(ops.abs(self.pictures))
-        return self.pictures / ops.maximum(most, NOTHING), most
+        scaled = self.pictures / ops.maximum(most, NOTHING)
+        found = {"look": scaled, "bytes": as_bytes(scaled), "most": most}
+        return {f"{name}{number}": node for name, node in found.items()}
 
 
 Size = tuple[int, int, int]  # channels, height, width

@@ -94,7 +94,7 @@ def texts(function: str, model: object, training: Training, data: Characters | E
     looks = looks_at_text(model, logits)
     following = {"shares": softmax(logits[0] / temperature)}
     for i, look in enumerate(looks):
-        following[f"look{i}"], following[f"most{i}"] = look.scaled()
+        following |= look.outputs(i)
     written = sampler(model, WRITTEN, temperature=temperature)
     train, test = text.split()
     rows = max(1, LETTERS // length)

@@ -27,6 +27,15 @@ function colour(name) {
     return colours.get(name);
 }
 
+// For each byte its colour, from the red, green and blue of 0, of the middle and of 255.
+function rampOf(minus, zero, plus) {
+    return Uint32Array.from({ length: 256 }, (_, i) => {
+        const share = Math.abs(i - 127.5) / 127.5, end = i < 127.5 ? minus : plus;
+        const [r, g, b] = zero.map((from, k) => Math.round(from + (end[k] - from) * share));
+        return (255 << 24) | (b << 16) | (g << 8) | r;
+    });
+}
+
 // Losses of all epochs so far, in at most 400 places.
 class Curve {
     constructor() {

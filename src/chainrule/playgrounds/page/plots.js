@@ -2,16 +2,9 @@
 const RAMPS = { light: [[217, 95, 2], [247, 247, 247], [8, 119, 189]], dark: [[255, 154, 77], [38, 43, 50], [88, 180, 240]] };
 let ramp = null;
 
-// For each byte its colour: orange below 0, blue above.
 function makeRamp() {
     colours.clear();
-    const [minus, zero, plus] = RAMPS[isDark() ? "dark" : "light"];
-    ramp = new Uint32Array(256);
-    for (let i = 0; i < 256; i++) {
-        const share = Math.abs(i - 127.5) / 127.5, end = i < 127.5 ? minus : plus;
-        const [r, g, b] = zero.map((from, k) => Math.round(from + (end[k] - from) * share));
-        ramp[i] = (255 << 24) | (b << 16) | (g << 8) | r;
-    }
+    ramp = rampOf(...RAMPS[isDark() ? "dark" : "light"]);
     const context = field("scale").getContext("2d"), image = context.createImageData(160, 10);
     const pixels = new Uint32Array(image.data.buffer);
     for (let i = 0; i < pixels.length; i++) pixels[i] = ramp[Math.floor((i % 160) * 256 / 160)];

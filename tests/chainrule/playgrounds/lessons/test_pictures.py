@@ -77,6 +77,8 @@ def test_what_is_inside_is_what_this_process_finds(
         )
         found = numbers(page, f"frame.results.looks[0].look{i}.values")
         np.testing.assert_allclose(found, np.ravel(values / most), atol=3e-3)
+        shown = numbers(page, f"frame.results.looks[0].bytes{i}.values")
+        np.testing.assert_allclose(shown, np.minimum(127.5 * found + 127.5, 255), atol=0.51)
     assert page.locator("#look-1 canvas").count() == 3
     assert faint_text(page) == []
     assert [each for each in named_controls(page) if not each[1].strip()] == []
