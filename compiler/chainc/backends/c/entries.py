@@ -12,10 +12,12 @@ _TYPES: Mapping[str, str] = {
     "arena": "unsigned char *",
     "table": "void **",
     "job": "int64_t *",
-    "order": "int64_t *",
+    "outputs": "double *",
 }
 CALL = ("arena", "table", "rows", "thread", "threads")
-BATCH = ("arena", "table", "order", "count", "rows", "bytes", "threads")
+FIRST = ("arena", "table", "seed", "mark")
+PLAN = ("arena", "rows", "held_out", "epochs", "bytes", "held_out_bytes", "ends")
+SINGLE = ("arena", "table", "outputs", "rows", "bytes")
 RUN = ("arena", "table", "job", "thread", "threads")
 
 ENVIRONMENT = """\

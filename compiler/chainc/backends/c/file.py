@@ -6,7 +6,16 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from chainc.backends.c.constants import WIDTH, array
-from chainc.backends.c.entries import BARRIER, BATCH, CALL, ENVIRONMENT, RUN, Entry
+from chainc.backends.c.entries import (
+    BARRIER,
+    CALL,
+    ENVIRONMENT,
+    FIRST,
+    PLAN,
+    RUN,
+    SINGLE,
+    Entry,
+)
 from chainc.backends.c.lanes import CLanes
 from chainc.backends.c.nest import Function, print_function
 from chainc.backends.c.prelude import Prelude
@@ -19,7 +28,7 @@ from chainc.loops.language import Barrier, Data, Nest, Routine, statements
 from chainc.loops.names import first_free
 from chainc.loops.repetition import Rendered
 
-__all__ = ["BATCH", "CALL", "FLAGS", "RUN", "CFile", "Entry"]
+__all__ = ["CALL", "FIRST", "FLAGS", "PLAN", "RUN", "SINGLE", "CFile", "Entry"]
 
 FLAGS = ("-std=c11", "-O2", "-march=native", "-ffp-contract=off", "-fno-math-errno", "-fwrapv")
 

@@ -8,20 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chainc.backends.llvm.printing.spelling import element, number
+from chainc.backends.llvm.printing.spelling import element
 from chainc.backends.llvm.training_code import TrainingCode
 from chainc.backends.standalone import entry_templates as templates
-from chainc.backends.standalone.guards import Body, store
+from chainc.backends.standalone.guards import Body
 from chainc.backends.standalone.interface import (
     BAD_ARENA,
     BAD_ARGUMENT,
     MOST_ROWS,
     Interface,
-    Tensor,
     mark_of,
 )
 from chainc.dataclass import dataclass
-from chainc.ir.types import bool_, uint8
 from chainc.schedules.program import control_block
 from chainc.schedules.training.layout import JOB_WORDS
 
@@ -39,8 +37,7 @@ class EntryContext:
 
     code: TrainingCode
     own: int  # offset in the arena of OWN_BYTES bytes
-    seed: int  # that of the seed
-    prepare: Sequence[str]  # functions to be called once, when the arena is prepared
+    step: int  # that of the number of steps done
     version: str  # hexadecimal
 
     @property
@@ -122,27 +119,13 @@ def state_functions(interface: Interface, places: EntryContext) -> Sequence[str]
 def _init(interface: Interface, places: EntryContext) -> str:
     body = Body()
     body.passes("arena.aligned", "%arena")
-    stores = [
-        store("seed", places.seed, "%seed"),
-        store("mark", places.own + MARK, str(places.mark)),
-        *map(_default, interface.tensors),
-    ]
-    given = f"ptr %arena, ptr null, i64 {interface.batch_size}, i64 0, i64 1"
+    given = f"ptr %arena, ptr null, i64 %seed, i64 {places.mark}"
     return templates.INIT.substitute(
         guards=body.text,
         arena_bytes=interface.arena_bytes,
-        stores="\n".join(filter(None, stores)),
-        calls="\n".join(f'  call void @"{name}"({given})' for name in places.prepare),
+        stores="",
+        calls=f"  call void @first({given})",
     )
-
-
-def _default(tensor: Tensor) -> str:
-    if tensor.default is None:
-        return ""
-    dtype = tensor.buffer.type.dtype
-    stored = uint8 if dtype == bool_ else dtype
-    value = number(tensor.default, stored)
-    return store(f"default.{tensor.offset}", tensor.offset, value, element(stored))
 
 
 def _copies(interface: Interface, direction: str) -> str:

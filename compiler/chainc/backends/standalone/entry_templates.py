@@ -65,10 +65,6 @@ STORE = Template("""\
   %$name.at = getelementptr i8, ptr %arena, i64 $offset
   store $kind $value, ptr %$name.at, align 1""")
 
-CLEARED = Template("""\
-  %totals.$name = getelementptr i8, ptr %arena, i64 $offset
-  call void @clear(ptr %totals.$name, i64 $bytes)""")
-
 LOAD = Template("""\
   %$name.at = getelementptr i8, ptr %arena, i64 $offset
   %$name = load i64, ptr %$name.at, align 8""")
@@ -195,17 +191,6 @@ RECORDS = Template("""\
   %records = load atomic i64, ptr %records.at acquire, align 8
   ret i64 %records""")
 
-BEGIN = Template("""\
-$guards
-  %rows.more = add i64 %rows, $last_row
-  %steps = udiv i64 %rows.more, $batch
-  %epochs.before = udiv i64 %step, %steps
-  %epochs.after = add i64 %epochs.before, %epochs
-  %last = mul i64 %epochs.after, %steps
-  call void @clear(ptr %arena, i64 $header_bytes)
-$stores
-  ret i32 0""")
-
 WORK = Template("""\
   %table = alloca [$places x ptr], align 8
 $guards
@@ -229,54 +214,13 @@ FORWARD = Template("""\
   %result = call i32 @$function($arguments)
   ret i32 %result""")
 
-STEP = Template("""\
+SINGLE = Template("""\
   %table = alloca [$places x ptr], align 8
 $guards
-$stores
-  %order = getelementptr i8, ptr %arena, i64 $orders
   %before = call i32 @environment.enter()
-  call void @order.given(ptr %order, i64 0, i64 %rows)
-  call void @step.gather(ptr %arena, ptr %table, ptr %order, i64 %rows, i64 $bits, i64 0, i64 1)
-  call void @step(ptr %arena, ptr %table, i64 %rows, i64 0, i64 1)
-  call void @step.add(ptr %arena, i64 %rows)
-  call void @step.finish(ptr %arena, ptr %table, i64 %rows, i64 0, i64 1)
+  call void @$routine(ptr %arena, ptr %table, ptr %outputs, i64 %rows, i64 %bytes)
   call void @environment.leave(i32 %before)
-  %record = getelementptr i8, ptr %arena, i64 $record
-  %count = sitofp i64 %rows to double
-$results
 $failure""")
-
-RESULT = Template("""\
-  %sum.$i.at = getelementptr double, ptr %record, i64 $column
-  %sum.$i = load double, ptr %sum.$i.at, align 8
-  %value.$i = fdiv double %sum.$i, %count
-  %output.$i.at = getelementptr double, ptr %outputs, i64 $i
-  store double %value.$i, ptr %output.$i.at, align 8""")
-
-EVALUATE = Template("""\
-  %table = alloca [$places x ptr], align 8
-  %history = alloca [$columns x double], align 8
-$guards
-$stores
-  %plan = getelementptr i8, ptr %arena, i64 $plan
-  %before = call i32 @environment.enter()
-  %complete = call i1 @record(ptr %arena, ptr %table, ptr %plan, i64 0, i64 0, i64 0, i64 1)
-  call void @environment.leave(i32 %before)
-$none
-  br i1 %complete, label %means, label %failed
-failed:
-  ret i32 $bad_index
-means:
-  %count = sitofp i64 %rows to double
-$results
-  ret i32 0""")
-
-MEAN = Template("""\
-  %sum.$i.at = getelementptr double, ptr %history, i64 $column
-  %sum.$i = load double, ptr %sum.$i.at, align 8
-  %mean.$i = fdiv double %sum.$i, %count
-  %output.$i.at = getelementptr double, ptr %outputs, i64 $i
-  store double %mean.$i, ptr %output.$i.at, align 8""")
 
 PREDICT = Template("""\
   %table = alloca [$places x ptr], align 8
@@ -305,9 +249,3 @@ PLACE = Template("""\
 FROM_ROW = Template("""\
   %bytes.$place = mul i64 %start, $row_bytes
   %from.$place = getelementptr i8, ptr $pointer, i64 %bytes.$place""")
-
-MOVED_BIT = Template("""\
-  %$name.$i.low = lshr i64 $value, $source
-  %$name.$i.one = and i64 %$name.$i.low, 1
-  %$name.$i.bit = shl i64 %$name.$i.one, $target
-  %$name.$i = or i64 $before, %$name.$i.bit""")

@@ -68,6 +68,12 @@ class Tensor:
     default: float | int | None = None  # of a hyperparameter
 
     @property
+    def stored_dtype(self) -> DType:
+        """Of its elements in the arena."""
+        dtype = self.buffer.type.dtype
+        return uint8 if dtype == bool_ else dtype
+
+    @property
     def nbytes(self) -> int:
         """Of a row-major copy."""
         return math.prod(static(self.buffer.type.shape)) * self.buffer.type.dtype.itemsize

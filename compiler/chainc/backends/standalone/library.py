@@ -22,7 +22,9 @@ from chainc.backends.standalone.board import (
     static_memory,
 )
 from chainc.backends.standalone.entry_points import (
+    MARK,
     OWN_BYTES,
+    PLAN,
     SEED,
     EntryContext,
     checks,
@@ -49,9 +51,11 @@ from chainc.lowering.rows import rows_are_independent
 from chainc.lowering.views import Buffer
 from chainc.schedules.layout.access import UnboundError
 from chainc.schedules.program.preparation import prepare, with_roles
+from chainc.schedules.training.single import Places, SingleRoutines
 
 RESULTS = "results"  # what a prediction writes
-RESERVED = ("begin", "clear", "initial", "predict", "version", "work")  # and those that C sees
+# and those that C sees
+RESERVED = ("begin", "clear", "first", "initial", "plan", "predict", "version", "work")
 
 
 @dataclass(frozen=True)
@@ -112,8 +116,8 @@ def _compiled(plan: Planned) -> Standalone:
     check_memory(storage_of_training(plan.code), processor)
     module.add(static_memory(interface.name, interface.arena_bytes, processor))
     version = plan.version(plan.code.text)
-    names = [routine.name for routine in plan.prepare]
-    places = EntryContext(plan.code, plan.own, plan.seed_at, names, version)
+    step = plan.places.step
+    places = EntryContext(plan.code, plan.own, step, version)
     functions = [
         *checks(interface, places),
         *state_functions(interface, places),
@@ -138,6 +142,7 @@ class Planned:
         prepare: to be called once, when the arena is prepared.
         exchange: of each tensor, from the table's only array into the arena, and back.
         predict: of a prediction.
+        first, job, step, means: see `chainc.schedules.training.single`.
     """
 
     def __init__(self, wanted: Wanted, processor: Processor) -> None:
@@ -165,11 +170,37 @@ class Planned:
             self._added(self.writer.exchange(f"tensor.{i}", [tensor.buffer], {tensor.key: 0}))
             for i, tensor in enumerate(self.interface.tensors)
         ]
+        self.places = self._places()
+        single = SingleRoutines(self.code.written.loop, self.places)
+        self.first, self.job = single.first(self.prepare), single.plan()
+        self.step, self.means = single.step(), single.means()
+        self._added((self.first, self.job, self.step, self.means))
 
     def version(self, text: str) -> str:
         """The same only where a header and a program fit each other."""
         shown = replace(self.interface, end=None)
         return version_of(text, repr(self.processor), repr(shown))
+
+    def _places(self) -> Places:
+        """Of what the functions for C keep, and of the caller's arrays."""
+        table, interface = self.code.table, self.interface
+        arrays = {
+            kind: [table[f"{kind}/{each.key}"] for each in interface.inputs]
+            for kind in ("data", "validation")
+        }
+        return Places(
+            plan=self.own + PLAN,
+            seed=self.seed_at,
+            mark=self.own + MARK,
+            step=next(each.offset for each in interface.tensors if each.key == "step"),
+            data=arrays["data"],
+            validation=arrays["validation"],
+            defaults=[
+                (each.offset, each.stored_dtype, each.default)
+                for each in interface.tensors
+                if each.default is not None
+            ],
+        )
 
     def _added(self, routines: Sequence[Routine]) -> Sequence[Routine]:
         self.routines += routines

@@ -27,8 +27,6 @@ from chainc.backends.standalone.interface import (
     RowArray,
 )
 from chainc.schedules.program import control_block
-from chainc.schedules.training import layout as training
-from chainc.schedules.training.layout import Visit
 
 JOB = "ptr %arena, ptr %job"
 THREAD = f"{JOB}, i64 %thread, i64 %threads"
@@ -65,7 +63,7 @@ class _Run:
     def __init__(self, interface: Interface, places: EntryContext) -> None:
         self.interface = interface
         self.own = places.own
-        self.seed = places.seed
+        self.steps = places.step
         self.code = places.code
         self.layout = places.code.layout
         self.words = len(interface.inputs) + 2  # of the struct of a data set
@@ -83,7 +81,7 @@ class _Run:
         body.within("%epochs", 1, MOST_EPOCHS)
         body.word("history", "%job", 2 * words + 1, "ptr")
         body.not_null("%history")
-        body.lines += [_loaded("step", self._offset("step")), _loaded("seed", self.seed)]
+        body.lines.append(_loaded("step", self.steps))
         body.within("%step", 0, MOST_STEPS)
         body.word("rows", "%job", 0)
         body.last_batch("%rows", self.interface.batch_size, self.interface.least_rows)
@@ -92,26 +90,11 @@ class _Run:
         if end is not None and end.needs_validation:
             body.within("%held_out", 1, MOST_ROWS)
         ends = "1" if end is None else self._ends(body)
-        bits = self._bits(body, "bits", "%job", self.layout.step)
-        held_out_bits = self._bits(body, "held", "%validation", self.layout.evaluate)
-        plan = {
-            training.COUNT: "%rows",
-            training.FIRST: "%step",
-            training.LAST: "%last",
-            training.SEED: "%seed",
-            training.HELD_OUT: "%held_out",
-            training.BYTES: bits,
-            training.HELD_OUT_BYTES: held_out_bits,
-            training.ENDS: ends,
-            training.SEEN: "0",
-        }
-        return templates.BEGIN.substitute(
-            guards=body.text,
-            last_row=self.interface.batch_size - 1,
-            batch=self.interface.batch_size,
-            header_bytes=control_block.CONTROL_BYTES,
-            stores="\n".join([*self._planned(plan), *self._no_totals()]),
-        )
+        body.word("bytes", "%job", words - 1)
+        body.word("held_out.bytes", "%validation", words - 1)
+        values = ("%rows", "%held_out", "%epochs", "%bytes", "%held_out.bytes", ends)
+        given = ", ".join(f"i64 {value}" for value in values)
+        return f"{body.text}\n  call void @plan(ptr %arena, {given})\n  ret i32 0"
 
     def work(self) -> str:
         """What one thread does of the job."""
@@ -134,39 +117,20 @@ class _Run:
         body = self._data_body()
         body.within("%rows", self.interface.least_rows, self.interface.batch_size)
         self._arrays(body, "%data", "data")
-        bits = self._bits(body, "bits", "%data", self.layout.step)
-        outputs = range(self.layout.reported)
-        return templates.STEP.substitute(
-            places=len(self.code.table),
-            guards=body.text,
-            stores="\n".join([_no_failure(), *self._no_totals()]),
-            orders=self.layout.orders,
-            bits=bits,
-            record=self.layout.record,
-            results="\n".join(templates.RESULT.substitute(i=i, column=1 + i) for i in outputs),
-            failure=FAILURE,
-        )
+        return self._single(body, "single.step")
 
     def evaluate(self) -> str:
         """The mean of each output over the rows given."""
-        outputs = self.layout.reported
         body = self._data_body()
         self._arrays(body, "%data", "validation")
-        bits = self._bits(body, "bits", "%data", self.layout.evaluate)
+        body.lines.append(f"  %history = alloca [{self.layout.columns} x double], align 8")
         body.lines.append(_placed(self.code.table["history"], "%history"))
-        plan = self._planned({training.HELD_OUT: "%rows", training.HELD_OUT_BYTES: bits})
-        none = store("epochs", control_block.EPOCHS, "0")
-        return templates.EVALUATE.substitute(
-            places=len(self.code.table),
-            columns=self.layout.columns,
-            guards=body.text,
-            stores="\n".join([_no_failure(), none, *plan, *self._no_totals()]),
-            plan=self.own + PLAN,
-            none=store("epochs.after", control_block.EPOCHS, "0"),
-            bad_index=BAD_INDEX,
-            results="\n".join(
-                templates.MEAN.substitute(i=i, column=2 + outputs + i) for i in range(outputs)
-            ),
+        return self._single(body, "single.means")
+
+    def _single(self, body: Body, routine: str) -> str:
+        body.word("bytes", "%data", self.words - 1)
+        return templates.SINGLE.substitute(
+            places=len(self.code.table), guards=body.text, routine=routine, failure=FAILURE
         )
 
     def _ends(self, body: Body) -> str:
@@ -184,47 +148,12 @@ class _Run:
         body.word("rows", "%data", 0)
         return body
 
-    def _offset(self, key: str) -> int:
-        return next(each.offset for each in self.interface.tensors if each.key == key)
-
     def _arrays(self, body: Body, pointer: str, source: str) -> None:
         """The pointers of a data set, put into the table."""
         for i, each in enumerate(self.interface.inputs):
             name = f"{source}.{i}"
             body.word(name, pointer, 1 + i, "ptr")
             body.lines.append(_placed(self.code.table[f"{source}/{each.key}"], f"%{name}"))
-
-    def _bits(self, body: Body, name: str, pointer: str, visit: Visit) -> str:
-        """Which arrays hold uint8, in the order of the visit; see `training.BYTES`."""
-        body.word(f"{name}.given", pointer, self.words - 1)
-        keys = {place: key.split("/", 1)[-1] for key, place in self.code.table.items()}
-        given = [each.key for each in self.interface.inputs]
-        result = "0"
-        for i, each in enumerate(visit.inputs):
-            body.lines.append(
-                templates.MOVED_BIT.substitute(
-                    name=name,
-                    i=i,
-                    value=f"%{name}.given",
-                    source=given.index(keys[each.array]),
-                    target=i,
-                    before=result,
-                )
-            )
-            result = f"%{name}.{i}"
-        return result
-
-    def _planned(self, plan: dict[int, str]) -> Sequence[str]:
-        start = self.own + PLAN
-        return [store(f"plan.{word}", start + 8 * word, value) for word, value in plan.items()]
-
-    def _no_totals(self) -> Sequence[str]:
-        return [
-            templates.CLEARED.substitute(
-                name=visit.name, offset=visit.totals, bytes=-(-8 * visit.added // 64) * 64
-            )
-            for visit in (self.layout.step, self.layout.evaluate)
-        ]
 
 
 def _predict(interface: Interface, prediction: Prediction) -> str:

@@ -1,6 +1,7 @@
 """A training as C source: its kernels and routines, and behind them what the header declares.
 
-What the functions do is what `entry_points` and `run_entries` say in LLVM text.
+What the functions check is what `entry_points` and `run_entries` check in LLVM text; what they do
+then are the same routines.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from string import Template
 
-from chainc.backends.c.file import BATCH, CALL, RUN, CFile, Entry
+from chainc.backends.c.file import CALL, FIRST, PLAN, RUN, SINGLE, CFile, Entry
 from chainc.backends.epochs import MOST_STEPS
 from chainc.backends.standalone.c_text.checks import (
     HELPERS,
@@ -17,13 +18,10 @@ from chainc.backends.standalone.c_text.checks import (
     is_null,
     mark_literal,
 )
-from chainc.backends.standalone.entry_points import MARK, PLAN
 from chainc.backends.standalone.interface import C_TYPES, Interface, Prediction, RowArray
 from chainc.backends.standalone.library import Planned
 from chainc.dataclass import dataclass
 from chainc.schedules.program import control_block
-from chainc.schedules.training import layout as training
-from chainc.schedules.training.layout import Visit
 
 SOURCE = Template("""\
 // What $name.h declares
@@ -40,10 +38,6 @@ static int check_data(const ${name}_data *data) {
 $indices    return ${NAME}_OK;
 }
 
-static void clear_totals(void *arena) {
-$totals
-}
-
 const char *${name}_version(void) {
     return ${NAME}_VERSION;
 }
@@ -51,9 +45,7 @@ const char *${name}_version(void) {
 int ${name}_init(void *arena, int64_t seed) {
     if (!is_aligned(arena)) return ${NAME}_BAD_ARGUMENT;
     memset(arena, 0, ${NAME}_ARENA_BYTES);
-    *word(arena, $seed) = seed;
-    *word(arena, $mark_at) = $mark;
-$defaults    prepare(arena, NULL, ${NAME}_BATCH, 0, 1);
+    first_values(arena, NULL, seed, $mark);
     return ${NAME}_OK;
 }
 
@@ -90,19 +82,8 @@ int ${name}_begin(void *arena, const ${name}_job *job) {
     if (job->history == NULL$asked) return ${NAME}_BAD_ARGUMENT;
     int64_t rows = job->training.rows, first = *word(arena, $step);
     if (first < 0 || first > INT64_C($most_steps)) return ${NAME}_BAD_ARGUMENT;
-$least    int64_t steps = (rows + ${NAME}_BATCH - 1) / ${NAME}_BATCH; // of an epoch
-    memset(arena, 0, $control_bytes);
-    int64_t *plan = word(arena, $plan);
-    plan[$COUNT] = rows;
-    plan[$FIRST] = first;
-    plan[$LAST] = (first / steps + job->epochs) * steps;
-    plan[$SEED] = *word(arena, $seed);
-    plan[$HELD_OUT] = job->validation.rows;
-    plan[$BYTES] = $step_bits;
-    plan[$HELD_OUT_BYTES] = $held_out_bits;
-    plan[$ENDS] = $ends;
-    plan[$SEEN] = 0;
-    clear_totals(arena);
+$least    plan_run(arena, rows, job->validation.rows, job->epochs, job->training.bytes,
+        job->validation.bytes, $ends);
     return ${NAME}_OK;
 }
 
@@ -138,12 +119,7 @@ int ${name}_step(void *arena, const ${name}_data *batch, double *outputs) {
         return ${NAME}_BAD_ARGUMENT;
     void *table[$places] = {0};
 $of_batch
-    *word(arena, $FAILURE) = 0;
-    clear_totals(arena);
-    int64_t rows = batch->rows;
-    one_step(arena, table, word(arena, $orders), rows, rows, $batch_bits, 1);
-    const double *record = (const double *)word(arena, $record);
-    for (int i = 0; i < ${NAME}_OUTPUTS; i++) outputs[i] = record[1 + i] / (double)rows;
+    one_step(arena, table, outputs, batch->rows, batch->bytes);
     return failure(arena);
 }
 
@@ -156,25 +132,14 @@ int ${name}_evaluate(void *arena, const ${name}_data *data, double *outputs) {
     void *table[$places] = {0};
 $of_data
     table[$history] = history;
-    *word(arena, $FAILURE) = 0;
-    *word(arena, $EPOCHS) = 0;
-    int64_t *plan = word(arena, $plan);
-    plan[$HELD_OUT] = data->rows;
-    plan[$HELD_OUT_BYTES] = $data_bits;
-    clear_totals(arena);
-    end_epoch(arena, table, plan, 0, 1);
-    *word(arena, $EPOCHS) = 0;
-    if (failure(arena)) return failure(arena);
-    for (int i = 0; i < ${NAME}_OUTPUTS; i++)
-        outputs[i] = history[2 + ${NAME}_OUTPUTS + i] / (double)data->rows;
-    return ${NAME}_OK;
+    means(arena, table, outputs, data->rows, data->bytes);
+    return failure(arena);
 }
 $predict""")
 
 CASE = Template(
     "    case ${NAME}_TENSOR_$word: ${what}_$i(arena, table, 1, 0, 1); return ${NAME}_OK;"
 )
-DEFAULT = Template("    *($kind *)word(arena, $offset) = $value;\n")
 LEAST = Template("""\
     int64_t rest = rows % ${NAME}_BATCH;
     if (rest && rest < ${NAME}_LEAST_ROWS) return ${NAME}_BAD_ARGUMENT;
@@ -217,7 +182,6 @@ def training_source(plan: Planned) -> Source:
     taken = [
         *HELPERS,
         "check_data",
-        "clear_totals",
         *(f"{interface.name}_{each}" for each in shown),
     ]
     kernels = CFile(list(_entries(plan)), reserved=taken).text()
@@ -228,14 +192,14 @@ def training_source(plan: Planned) -> Source:
 def _entries(plan: Planned) -> Iterator[Entry]:
     """What the functions call."""
     loop = plan.code.written.loop
-    step = (loop.given_order, loop.step.gather, loop.step.run, loop.step.add, loop.step.finish)
-    yield Entry("prepare", CALL, tuple(plan.prepare), shown=False)
+    yield Entry("first_values", FIRST, (plan.first,), shown=False)
     for i, (given, taken) in enumerate(plan.exchange):
         yield Entry(f"set_{i}", CALL, (given,), shown=False)
         yield Entry(f"get_{i}", CALL, (taken,), shown=False)
     yield Entry("run_epochs", RUN, (loop.train,), shown=False)
-    yield Entry("one_step", BATCH, step, shown=False)
-    yield Entry("end_epoch", RUN, (loop.record,), shown=False)
+    yield Entry("plan_run", PLAN, (plan.job,), shown=False)
+    yield Entry("one_step", SINGLE, (plan.step,), shown=False)
+    yield Entry("means", SINGLE, (plan.means,), shown=False)
     if plan.predict is not None:
         yield Entry("predict", CALL, (plan.predict,), shown=False)
 
@@ -246,35 +210,26 @@ class _Functions:
     def __init__(self, plan: Planned, version: str) -> None:
         self.plan, self.version = plan, version
         self.interface = interface = plan.interface
-        self.layout, self.table = plan.code.layout, plan.code.table
+        self.table = plan.code.table
         self.names = {"name": interface.name, "NAME": interface.prefix}
-        self.plan_at = plan.own + PLAN
 
     def text(self) -> str:
-        interface, layout = self.interface, self.layout
+        interface = self.interface
         prediction = interface.prediction
         asked = (*interface.inputs, *(prediction.inputs if prediction else ()))
-        mark_at = self.plan.own + MARK
         return SOURCE.substitute(
             self.names,
             **self._numbers(),
-            checks=checks(interface.prefix, self.version, mark_at, asked),
+            checks=checks(interface.prefix, self.version, self.plan.places.mark, asked),
             no_array=is_null([f"data->{each.word}_data" for each in interface.inputs]),
             flags=sum(1 << i for i, each in enumerate(interface.inputs) if each.may_be_bytes),
             indices="".join(self._indices(interface.inputs, "data->", "data->rows")),
-            totals="\n".join(map(_cleared, (layout.step, layout.evaluate))),
-            mark_at=mark_at,
             mark=mark_literal(self.version),
-            defaults="".join(self._defaults()),
             gets="\n".join(self._cases("get")),
             sets="\n".join(self._cases("set")),
             asked=self._asked(),
             least=LEAST.substitute(self.names) if interface.least_rows > 1 else "",
             ends="1" if interface.end is None else "!job->continues",
-            step_bits=self._bits(layout.step, "job->training.bytes"),
-            held_out_bits=self._bits(layout.evaluate, "job->validation.bytes"),
-            batch_bits=self._bits(layout.step, "batch->bytes"),
-            data_bits=self._bits(layout.evaluate, "data->bytes"),
             of_job="\n".join(self._of_job()),
             of_batch="\n".join(self._arrays("data", "batch->")),
             of_data="\n".join(self._arrays("validation", "data->")),
@@ -283,40 +238,22 @@ class _Functions:
         )
 
     def _numbers(self) -> Mapping[str, int]:
-        """Offsets in the arena, words of a plan, places of the table."""
-        words = ("COUNT", "FIRST", "LAST", "SEED", "HELD_OUT", "BYTES", "HELD_OUT_BYTES", "ENDS",
-                 "SEEN")  # fmt: skip
-        told = {word: getattr(training, word) for word in words}
-        step = next(each.offset for each in self.interface.tensors if each.key == "step")
+        """Offsets in the arena, and places of the table."""
         return {
-            **told,
             "STOP": control_block.STOP,
             "EPOCHS": control_block.EPOCHS,
-            "FAILURE": control_block.FAILURE,
-            "control_bytes": control_block.CONTROL_BYTES,
             "most_steps": MOST_STEPS,
             "least_rows": self.interface.least_rows,
-            "seed": self.plan.seed_at,
-            "step": step,
-            "plan": self.plan_at,
+            "step": self.plan.places.step,
+            "plan": self.plan.places.plan,
             "places": len(self.table),
             "history": self.table["history"],
-            "orders": self.layout.orders,
-            "record": self.layout.record,
         }
 
     def _indices(self, arrays: Sequence[RowArray], owner: str, rows: str) -> Iterator[str]:
         for each in arrays:
             array = f"{owner}{each.word}_data"
             yield from indices_within(self.interface.prefix, each, array, rows)
-
-    def _defaults(self) -> Iterator[str]:
-        for tensor in self.interface.tensors:
-            if tensor.default is not None:
-                kind = C_TYPES[tensor.buffer.type.dtype]
-                yield DEFAULT.substitute(
-                    kind=kind, offset=tensor.offset, value=repr(tensor.default)
-                )
 
     def _cases(self, what: str) -> Iterator[str]:
         for i, tensor in enumerate(self.interface.tensors):
@@ -329,16 +266,6 @@ class _Functions:
             return ""
         more = " || job->validation.rows < 1" if end.needs_validation else ""
         return f" || (job->continues & ~INT64_C(1)){more}"
-
-    def _bits(self, visit: Visit, given: str) -> str:
-        """Which arrays hold uint8, in the order of the visit."""
-        keys = {place: key.split("/", 1)[-1] for key, place in self.table.items()}
-        order = [each.key for each in self.interface.inputs]
-        sources = [order.index(keys[each.array]) for each in visit.inputs]
-        if sources == list(range(len(order))):
-            return given
-        parts = (f"({given} >> {source} & 1) << {i}" for i, source in enumerate(sources))
-        return " | ".join(f"({part})" for part in parts) or "0"
 
     def _of_job(self) -> Iterator[str]:
         yield from self._arrays("data", "job->training.")
@@ -371,7 +298,3 @@ class _Functions:
             FAILURE=control_block.FAILURE,
             table=", ".join(table),
         )
-
-
-def _cleared(visit: Visit) -> str:
-    return f"    memset(word(arena, {visit.totals}), 0, {8 * visit.added});"
