@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
 from chainc.dataclass import dataclass
-from chainc.ir.types import Shape, TensorType, int32, int64, product
+from chainc.ir.types import Dim, Shape, TensorType, int32, int64, product
 from chainc.loops.values import Affine, Bound, Kind, Register, affine
 from chainc.lowering.kernels import Applied, Kernel
 from chainc.lowering.views import Buffer, View
@@ -18,7 +18,6 @@ from chainc.schedules.frame import Frame, Place
 from chainc.schedules.layout.access import Access, PanelPosition, Point, bound_of
 from chainc.schedules.layout.positions import element
 
-AT_ONCE = 2  # calls of Philox, as each waits for its own products
 COST = 8  # elements of other kernels that take as long as one here
 
 # Of a0 a1 a2 a3 b0 b1 b2 b3.
@@ -127,6 +126,11 @@ class _Words:
         function, kinds = f"philox.v{blocks.kind.lanes}", [blocks.kind] * WORDS
         return self.frame.builder.call(function, (blocks, *self.counter), kinds)
 
+    @property
+    def at_once(self) -> int:
+        """Calls of Philox: each waits for its own products. Short vectors leave no room for two."""
+        return 2 if self.lanes > WORDS else 1
+
     def fours(self, firsts: Sequence[Affine], apart: int) -> Sequence[Register]:
         """Four vectors for each of these first blocks."""
         return [vector for first in firsts for vector in self.rows(first, apart)]
@@ -207,8 +211,8 @@ def _in_order(words: _Words, shape: Shape) -> None:
         frame.finish(value, Place(shape, point, count, axis if count > 1 else None))
 
     four = builder.constant(WORDS, Kind(int64))
-    start, stop = words.shared(shape, bound_of(total), AT_ONCE * WORDS * lanes)
-    for calls in (AT_ONCE, 1):
+    start, stop = words.shared(shape, bound_of(total), words.at_once * WORDS * lanes)
+    for calls in _calls(total, WORDS * lanes, words.at_once):
         with builder.loop("four", start, stop, calls * WORDS * lanes) as loop:
             here = affine(loop.index)
             block = affine(builder.compute("divide", builder.positions(here, 1), four))
@@ -216,9 +220,9 @@ def _in_order(words: _Words, shape: Shape) -> None:
             for number, value in enumerate(words.fours(firsts, lanes // WORDS)):
                 finish(value, here + number * lanes)
         start = loop.index
-    for name, count in (("vector", lanes), ("element", 1)):
-        if isinstance(total, int) and total % (WORDS * lanes if count == lanes else lanes) == 0:
-            return
+    for name, count, before in (("vector", lanes, WORDS * lanes), ("element", 1, lanes)):
+        if isinstance(total, int) and total % before < count:
+            continue
         with builder.loop(name, start, stop, count) as loop:
             here = affine(loop.index)
             finish(words.of_elements(builder.positions(here, count)), here)
@@ -247,7 +251,7 @@ def _rows_of_panel(words: _Words, shape: Shape, panel: Affine, outer: tuple[Affi
 
     rows, blocks = bound_of(shape[axis]), _blocks_of_rows(shape)
     start: Bound = 0
-    for calls in (AT_ONCE, 1):
+    for calls in _calls(shape[axis], WORDS, words.at_once):
         with builder.loop("four", start, rows, calls * WORDS) as loop:
             row = affine(loop.index)
             first = _block(shape, (*outer, row)) + panel * (lanes // WORDS)
@@ -255,10 +259,24 @@ def _rows_of_panel(words: _Words, shape: Shape, panel: Affine, outer: tuple[Affi
             for number, value in enumerate(words.fours(firsts, blocks)):
                 finish(value, row + number)
         start = loop.index
+    count = shape[axis]
+    if isinstance(count, int) and count % WORDS == 0:
+        return
     with builder.loop("row", start, rows) as loop:
         row = affine(loop.index)
         element_of_row = _block(shape, (*outer, row)) * WORDS + panel * lanes
         finish(words.of_elements(builder.positions(element_of_row, lanes)), row)
+
+
+def _calls(total: Dim, each: int, at_once: int) -> Iterator[int]:
+    """How many calls the passes of each loop have; of a known number those that are needed."""
+    for calls in sorted({at_once, 1}, reverse=True):
+        if not isinstance(total, int):
+            yield calls
+            continue
+        left = total if calls == at_once else total % (at_once * each)
+        if left >= calls * each:
+            yield calls
 
 
 def _blocks_of_rows(shape: Shape) -> int:
