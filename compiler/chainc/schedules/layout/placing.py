@@ -17,6 +17,8 @@ from chainc.lowering.kernels import Contraction, Copy, Fill, Kernel, Map
 from chainc.lowering.program import Program
 from chainc.lowering.views import Buffer, View
 
+SOON = 3  # kernels later at most, what is written twice is copied: both forms take memory
+
 
 def placed(program: Program) -> Program:
     """The program with copies to parts of buffers done by the kernels that compute the elements."""
@@ -49,6 +51,8 @@ class _Placing:
             return
         writers = self.writers.get(source.buffer, ())
         if len(writers) != 1 or not _can_place(self.body[writers[0]], source.buffer):
+            return
+        if self.times_read[source.buffer] > 1 and position - writers[0] > SOON:
             return
         fills = self._fills_between(copy.out, writers[0], position)
         if fills is None:

@@ -8,6 +8,11 @@
 
 All g of a tile's columns are read again for each tile of rows: from near if they are few. Sums
 are laid down between pieces and go on as they were, so that no bit depends on where one ends.
+
+Sums of whole images by channel are those of each image first, as few channels are one vector, and
+threads could not share it:
+
+    s[c] = Σ over b, h, w of g[b, c, h, w]    →   r[b, c] = Σ over h, w of g;  s[c] = Σ over b of r
 """
 
 from __future__ import annotations
@@ -17,15 +22,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from chainc.ir.movements import Window
-from chainc.lowering.kernels import Contraction, Fill, Kernel, Map
+from chainc.lowering.kernels import Contraction, Fill, Kernel, Map, Reduction
 from chainc.lowering.program import Program
-from chainc.lowering.views import View
+from chainc.lowering.views import Buffer, View
 from chainc.schedules.layout.access import Capacity
 
 PIECE = 256  # products of each sum at a time: measured, as good from 128 to 384
 LONG = 512  # products of a sum from which on pieces gain
 FEWEST = 24  # rows and columns: with fewer, little is read again
 FEWEST_PRODUCTS = 32  # in a piece
+MOST_CHANNELS = 32  # of images that are summed one by one
+WORTH_SUMMING_APART = 1 << 15  # elements of them
 FEWEST_BESIDE_TAPS = 8  # the same where every tap reads all positions of an image
 
 
@@ -33,6 +40,9 @@ def in_pieces(program: Program, capacity: Capacity) -> Program:
     """The program with long sums in pieces; what goes on with them is done by maps, after them."""
 
     def kernels(kernel: Kernel) -> Iterator[Kernel]:
+        if isinstance(kernel, Reduction) and _is_of_images(kernel, capacity):
+            yield from _image_by_image(kernel)
+            return
         if not isinstance(kernel, Contraction) or not _gains(kernel, capacity):
             yield kernel
             return
@@ -69,3 +79,23 @@ def _gains(kernel: Contraction, capacity: Capacity) -> bool:
     depth = math.prod(most[letter] for letter in most if letter not in result)
     fewest = FEWEST_BESIDE_TAPS if any(taps) else FEWEST
     return depth >= LONG and min(rows, columns) >= fewest
+
+
+def _is_of_images(kernel: Reduction, capacity: Capacity) -> bool:
+    """Does it add up many elements of many rows, for few channels?"""
+    dtype, extents = kernel.out.type.dtype, capacity.shape(kernel.folded.shape)
+    within = [extents[axis] for axis in kernel.axes if axis != 0]
+    kept = math.prod(n for axis, n in enumerate(extents) if axis not in kernel.axes)
+    if kernel.primitive != "add" or kernel.accumulator != dtype or not dtype.is_float:
+        return False
+    many = 0 in kernel.axes and len(within) >= 2 and extents[0] > 1
+    return many and 1 < kept <= MOST_CHANNELS and math.prod(extents) >= WORTH_SUMMING_APART
+
+
+def _image_by_image(kernel: Reduction) -> Iterator[Kernel]:
+    out, rows = kernel.out, kernel.folded.shape[0]
+    type = out.type.with_shape((rows, *out.type.shape[kernel.keepdims :]))
+    sums = Buffer(f"{out.name}_by_row", type, cotangent=out.cotangent)
+    yield replace(kernel, out=sums, axes=tuple(axis for axis in kernel.axes if axis != 0))
+    view = View(sums, sums.type)
+    yield replace(kernel, operands=(view,), axes=(0,), terms=())

@@ -10,6 +10,7 @@ import chainrule as cr
 from chainc.ir import Node
 from chainc.lowering.kernels import Copy, Fill, Kernel
 from chainc.lowering.lower import lower
+from chainc.schedules.layout import placing
 from chainc.schedules.layout.access import Capacity
 from chainc.schedules.layout.machine import AVX2, AVX512, Machine
 from chainc.schedules.program.preparation import prepare
@@ -48,6 +49,13 @@ def test_only_the_border_is_filled(machine: Machine) -> None:
     around = [fill for fill in fills if fill.inside]
     assert len(around) >= 2  # of the image between the convolutions, and of a cotangent
     assert {fill.inside for fill in around} == {(2, 16, 9, 9)}
+
+
+def test_a_border_that_is_needed_much_later_is_made_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until then, a value that others read would lie in memory twice: that of a cotangent here."""
+    monkeypatch.setattr(placing, "SOON", 2)
+    late = placed_copies(prepared(stacked(), AVX512))
+    assert [copy.operands[0].type.shape for copy in late] == [(2, 16, 9, 9)] * 2
 
 
 @pytest.mark.parametrize("stride", [1, 2, 3])

@@ -8,7 +8,7 @@ import pytest
 import chainrule as cr
 from chainc.ir import Graph, Node
 from chainc.ir.types import Array
-from chainc.lowering.kernels import Contraction, Fill, Map
+from chainc.lowering.kernels import Contraction, Fill, Map, Reduction
 from chainc.lowering.lower import lower
 from chainc.schedules.layout.access import Capacity
 from chainc.schedules.program import pieces
@@ -102,3 +102,32 @@ def test_pieces_change_no_bit(case: str, monkeypatch: pytest.MonkeyPatch) -> Non
     assert np.array_equal(found, expected)
     exact = np.tanh(np.einsum(equation, x.astype(np.float64), g) / 50)
     assert np.abs(found - exact).max() < 1e-5
+
+
+def channel_sums(rows: int | str, channels: int, *, keepdims: bool = False) -> Node:
+    x = cr.input("x", (rows, channels, 16, 16))
+    return cr.sum(x, axis=(0, 2, 3), keepdims=keepdims)
+
+
+@pytest.mark.parametrize(("rows", "channels"), [(8, 16), ("batch", 6), (40, 32)])
+def test_images_are_summed_one_by_one_for_threads_to_share(rows: int | str, channels: int) -> None:
+    program = in_pieces(lower(Graph((channel_sums(rows, channels),))), Capacity({"batch": 600}))
+    first, second = program.body
+    assert isinstance(first, Reduction)
+    assert isinstance(second, Reduction)
+    assert (first.axes, first.out.type.shape[1:]) == ((2, 3), (channels,))
+    assert (second.axes, second.out.type.shape) == ((0,), (channels,))
+
+
+@pytest.mark.parametrize(("rows", "channels"), [(8, 40), (1, 16), (7, 16)])
+def test_many_channels_and_few_elements_are_summed_at_once(rows: int, channels: int) -> None:
+    assert kinds(channel_sums(rows, channels)) == [Reduction]
+
+
+@pytest.mark.parametrize("keepdims", [False, True])
+def test_sums_of_images_are_those_of_numpy(keepdims: bool) -> None:
+    x = np.random.default_rng(0).standard_normal((9, 16, 16, 16)).astype(np.float32)
+    found = cr.compile(channel_sums(9, 16, keepdims=keepdims))(x=x)
+    exact = x.sum(axis=(0, 2, 3), keepdims=keepdims, dtype=np.float64)
+    np.testing.assert_allclose(found, exact, rtol=1e-4, atol=1e-4)
+    assert found.shape == exact.shape
