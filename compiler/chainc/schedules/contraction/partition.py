@@ -23,7 +23,8 @@ from chainc.schedules.layout.machine import Machine
 WORTH_SHARING = 1 << 14  # products from which on several threads gain more than they wait
 ENOUGH_PARTS = 4  # of other axes; with fewer, groups of columns are dealt out too
 TEAMS = ((2, 0.75), (4, 0.25))  # of threads that share a product, and how much each counts
-INSIDE = 0.02  # of a thread's work: what a loop must gain to be dealt out in place of an outer one
+INSIDE = 0.1  # of a thread's work: what a loop must gain to be dealt out in place of an outer one,
+# as the same columns of weights are then no longer one core's from kernel to kernel
 TAKEN_APART = 0.03  # the same for groups of columns that are dealt out in single vectors
 WRITTEN_OUT = 0.25  # the same for rows that meet padding, which are no longer written one by one
 WORTH_TAKING_APART = 1 << 18  # products from which on it is worth the code
