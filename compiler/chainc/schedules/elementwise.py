@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from itertools import pairwise
@@ -25,6 +26,7 @@ from chainc.schedules.transposition import Transposition
 
 WORTH_SHARING = 1 << 12  # elements from which on several threads gain more than they wait
 ENOUGH_PANELS = 8  # from which on these are dealt out to threads
+MOST_ABREAST = 8  # panels that rows are brought into at once: far apart, each has its own pages
 MOST_STRAIGHT = 4  # positions of an innermost axis that are written out one after another
 
 Axes = tuple[int, ...]
@@ -92,7 +94,8 @@ def schedule_copy(root: Copy, frame: Frame) -> None:
 
     accesses = [source, target] if source else [target]
     exact = bool(root.starts) and target.panels is None  # behind panels, nothing is overwritten
-    Sweep(frame, shape, accesses, _lanes(frame), exact=exact).run(body)
+    abreast = MOST_ABREAST if source and source.panels is None else 1
+    Sweep(frame, shape, accesses, _lanes(frame), exact=exact, abreast=abreast).run(body)
 
 
 def _with(values: Sequence[Dim], axis: int, value: Dim) -> tuple[Dim, ...]:
@@ -124,6 +127,7 @@ class Sweep:
     exact: bool = False  # nothing past the elements may be read or written
     weight: int = 1  # elements of work for each; 0: a loop outside is shared
     dealt: Mapping[int, tuple[Bound, Bound]] = field(default_factory=dict)  # a thread's positions
+    abreast: int = 1  # panels at a time, at most
 
     def run(self, body: Body) -> None:
         if 0 in self.shape:
@@ -149,12 +153,13 @@ class Sweep:
             replace(self, weight=0, dealt=dealt)._panels(axis, body)
             return
 
-        def panel(split: PanelPosition, width: int) -> None:
-            self._nested(
-                others,
-                (Affine(),) * len(self.shape),
-                lambda point: body(self._place(point, axis, split, width)),
-            )
+        def panel(split: PanelPosition, width: int, count: int = 1) -> None:
+            def at(point: Point) -> None:
+                for further in range(count):
+                    there = replace(split, panel=split.panel + further)
+                    body(self._place(point, axis, there, width))
+
+            self._nested(others, (Affine(),) * len(self.shape), at)
 
         if self.lanes == 1:
             low, high = self._shared(extent)
@@ -162,9 +167,10 @@ class Sweep:
                 panel(split(builder, affine(loop.index), lanes), 1)
             return
         if extent % lanes == 0 or self._overruns(axis, lanes):
-            low, high = self._shared(-(-extent // lanes))
-            with builder.loop("panel", low, high) as loop:
-                panel(PanelPosition(affine(loop.index), Affine(), lanes), lanes)
+            abreast = math.gcd(-(-extent // lanes), self.abreast)
+            low, high = self._shared(-(-extent // lanes), abreast)
+            with builder.loop("panel", low, high, abreast) as loop:
+                panel(PanelPosition(affine(loop.index), Affine(), lanes), lanes, abreast)
             return
         low, high = self._shared(extent, lanes)
         with builder.loop("first", low, high, lanes) as loop:
