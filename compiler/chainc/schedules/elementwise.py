@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from itertools import pairwise
@@ -27,6 +26,7 @@ from chainc.schedules.transposition import Transposition
 WORTH_SHARING = 1 << 12  # elements from which on several threads gain more than they wait
 ENOUGH_PANELS = 8  # from which on these are dealt out to threads
 MOST_ABREAST = 8  # panels that rows are brought into at once: far apart, each has its own pages
+FEWEST_GROUPS = 4  # of these
 MOST_STRAIGHT = 4  # positions of an innermost axis that are written out one after another
 
 Axes = tuple[int, ...]
@@ -167,7 +167,7 @@ class Sweep:
                 panel(split(builder, affine(loop.index), lanes), 1)
             return
         if extent % lanes == 0 or self._overruns(axis, lanes):
-            abreast = math.gcd(-(-extent // lanes), self.abreast)
+            abreast = self._abreast(-(-extent // lanes))
             low, high = self._shared(-(-extent // lanes), abreast)
             with builder.loop("panel", low, high, abreast) as loop:
                 panel(PanelPosition(affine(loop.index), Affine(), lanes), lanes, abreast)
@@ -178,6 +178,11 @@ class Sweep:
         with builder.loop("rest", loop.index, high) as loop:
             count = extent // lanes
             panel(PanelPosition(Affine(count), affine(loop.index) + -count * lanes, lanes), 1)
+
+    def _abreast(self, panels: int) -> int:
+        """So many panels at a time that enough groups of them are left for threads."""
+        most = min(self.abreast, panels // FEWEST_GROUPS)
+        return next((count for count in range(most, 1, -1) if panels % count == 0), 1)
 
     def _rows_to_share(self, axis: int, panels: int) -> int | None:
         """The outermost axis beside panels, where more of it can be dealt out than of panels."""

@@ -37,7 +37,7 @@ class Frame:
         self._readers = dict(self._first_readers())
         self.builder.part = self.first_part
         self._place: Place | None = None  # of the last element that anything was read for
-        self._read_there: dict[Operand, Register] = {}  # nothing is written before all is read
+        self._read_there: dict[Operand, Register] = {}  # which nothing is written over before
 
     def _first_readers(self) -> Iterator[tuple[tuple[Buffer, int], int]]:
         """The number of the part that is the first to read an argument of a member."""
@@ -78,14 +78,15 @@ class Frame:
         reads = (read for member in members for read in member.element_reads())
         views = [view for view, at_element in reads if at_element]
         outside = [self.access(view) for view in views if view.buffer not in inside]
-        written = [found for _, found in self._targets(shape)]
+        written = [target.found for target in self._targets(shape)]
         return [*(found.broadcast(shape) for found in outside), *written]
 
-    def _targets(self, shape: Shape) -> Iterator[tuple[Buffer, Access]]:
+    def _targets(self, shape: Shape) -> Iterator[_Target]:
         """The results that are written, and where."""
-        for (result, target), part in zip(self.kernel.stored, self.kernel.written, strict=True):
-            found = self.whole(target)
-            yield result, part_of(found, shape, *part) if part else found.broadcast(shape)
+        for (result, buffer), part in zip(self.kernel.stored, self.kernel.written, strict=True):
+            found = self.whole(buffer)
+            there = part_of(found, shape, *part) if part else found.broadcast(shape)
+            yield _Target(result, buffer, there)
 
     def value(self, operand: Operand, place: Place) -> Register:
         """An operand at a place: a register of `place.lanes` lanes, or a scalar alike for all."""
@@ -163,14 +164,33 @@ class Frame:
         self.finish_all({self.root.out: value}, place)
 
     def finish_all(self, values: Mapping[Buffer, Register], place: Place) -> None:
-        """The same with the values of several that are computed together."""
-        known = dict(values)
-        for member in self.kernel.followers:
-            known[member.out] = self.map(member, place, known)
-        for result, target in self._targets(place.shape):
-            with self.builder.writing(known[result].part):
-                value = self.builder.splat(known[result], place.lanes)
-                self.builder.store(value, target.address(place.point, place.vector_axis))
+        """The same with the values of several that are computed together.
+
+        Each is written once what it is written over has been read: it gives its register back.
+        """
+        known, left = dict(values), list(self._targets(place.shape))
+        followers = self.kernel.followers
+        for position, member in enumerate((None, *followers)):
+            if member is not None:
+                known[member.out] = self.map(member, place, known)
+            later = {view.buffer for each in followers[position:] for view in each.reads}
+            for target in [x for x in left if x.result in known and x.buffer not in later]:
+                self._store(known[target.result], target.found, place)
+                left.remove(target)
+
+    def _store(self, value: Register, found: Access, place: Place) -> None:
+        with self.builder.writing(value.part):
+            address = found.address(place.point, place.vector_axis)
+            self.builder.store(self.builder.splat(value, place.lanes), address)
+
+
+@dataclass(frozen=True)
+class _Target:
+    """Where a result is written: in which buffer, and at which of its elements."""
+
+    result: Buffer
+    buffer: Buffer
+    found: Access
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -25,6 +26,7 @@ NAMES = pytest.mark.parametrize("processor", list(PROCESSORS))
 
 # Rows of logits are turned in registers there, more than a small register file holds.
 TURNING = ("argmax",)
+LAID_ASIDE = 8  # values of gates, of some hundred that a step of such a loop computes
 
 
 @cache
@@ -115,6 +117,31 @@ def test_sums_over_windows_stay_in_registers(processor: str) -> None:
     sums = [x for x in found if x.function.startswith("batchnorm")]
     assert [x for x in found if x not in sums and x.depth and x.bytes >= 16] == []
     assert [x for x in sums if x.innermost] == []
+
+
+@NAMES
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_steps_of_recurrent_layers_stay_in_registers(processor: str, kind: str) -> None:
+    """Their products, and with thirty-two registers the gates too, which are written one by one.
+
+    With sixteen, LLVM computes several functions of a gate side by side, and lays a few of their
+    values aside for that.
+    """
+    x, y = (cr.input(key, ("batch", 16), dtype="int32") for key in "xy")
+    layers = [nn.Embedding(65, 65), getattr(nn, kind)(65, 128), nn.Linear(128, 65)]
+    step = optim.SGD(lr=0.1, momentum=0.9).minimize(
+        losses.cross_entropy(nn.Sequential(*layers)(x), y)
+    )
+    compiled = cr.compile(cr.training(step, epochs=1, batch_size=32), target="numpy")._compiled
+    made = training_code(compiled.loop, PROCESSORS[processor])
+    names = {nest.name for nest in made.module.nests}
+    found = [x for x in spills(assembly(made.text, PROCESSORS[processor])) if x.function in names]
+    inside = [x for x in found if x.innermost]
+    assert [x for x in inside if x.depth > 2] == []  # loops over rows, columns and what is summed
+    if processor == "avx512":
+        assert [x for x in found if x.depth and x.bytes >= 16] == []
+    aside = Counter(x.function for x in inside if x.bytes >= 16)
+    assert max(aside.values(), default=0) <= LAID_ASIDE
 
 
 def test_spills_are_seen() -> None:
