@@ -3,9 +3,10 @@
     python -m tests.benchmarks.images                  kernels, then networks, as tables
     python -m tests.benchmarks.images --only networks  one of the two
 
-All in one process on one thread: each figure is the median of rounds, in which Chainrule and
-PyTorch, where it is installed, take turns. Chainrule's kernels run in a loop, as they do in a
-training: images lie as it lays them, padding is counted in, and arrays go in and out once a run.
+All in one process on one thread, unless a column says so: each figure is the median of rounds, in
+which Chainrule and PyTorch, where it is installed, take turns. Chainrule's kernels run in a loop,
+as they do in a training: images lie as it lays them, padding is counted in, and arrays go in and
+out once a run. Two threads gain only where no other program takes one of two cores.
 """
 
 from __future__ import annotations
@@ -196,7 +197,7 @@ def data_of(network: Network, batches: int) -> tuple[Any, Any]:
     return images, random.integers(0, 10, rows).astype(np.int32)
 
 
-def own_network(name: str, batches: int) -> tuple[Run, float]:
+def own_network(name: str, batches: int, threads: int = 1) -> tuple[Run, float]:
     """An epoch of so many steps, and the seconds from the declaration to its first end."""
     import chainrule as cr
     from chainrule import losses, optim
@@ -209,7 +210,7 @@ def own_network(name: str, batches: int) -> tuple[Run, float]:
     loss = losses.cross_entropy(declared(name)(x), y)
     step = optim.SGD(lr=RATE, momentum=MOMENTUM).minimize(loss)
     training = cr.training(step, epochs=1, batch_size=network.batch, shuffle=False)
-    program = cr.compile(training, threads=1)
+    program = cr.compile(training, threads=threads)
     state = program.initial_state(seed=0)
 
     def run() -> None:
@@ -304,12 +305,13 @@ def _percent(share: float | None) -> str:
 
 
 def network_rows(batches: int = 16) -> Sequence[str]:
-    rows = ["| network | Chainrule, ms a step | PyTorch | ratio, its quartiles | first epoch |",
-            "|---|---|---|---|---|"]  # fmt: skip
+    rows = ["| network | Chainrule, ms a step | PyTorch | ratio, its quartiles | first epoch | "
+            "two threads |", "|---|---|---|---|---|---|"]  # fmt: skip
     for name in NETWORKS:
         own, first = own_network(name, batches)
         theirs = torch_network(name, batches)
-        runs = {"own": own} if theirs is None else {"own": own, "torch": theirs}
+        runs = {"own": own, "both": own_network(name, batches, threads=2)[0]}
+        runs |= {} if theirs is None else {"torch": theirs}
         found = interleaved(runs)
         ours = statistics.median(found["own"]) / batches
         told = "not installed | "
@@ -320,7 +322,9 @@ def network_rows(batches: int = 16) -> Sequence[str]:
             told = f"{torch_time * 1e3:.2f} | {middle:.2f} ({low:.2f}, {high:.2f})"
         useful = NETWORKS[name].flops
         speed = f" ({useful / ours / 1e9:.0f} GFLOP/s useful)" if useful else ""
-        rows.append(f"| {name} | {ours * 1e3:.2f}{speed} | {told} | {first:.2f} s |")
+        gain = statistics.median(a / b for a, b in zip(found["own"], found["both"], strict=True))
+        took = f"{first:.2f} s | {gain:.2f} × as fast"
+        rows.append(f"| {name} | {ours * 1e3:.2f}{speed} | {told} | {took} |")
     return rows
 
 
