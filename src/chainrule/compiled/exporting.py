@@ -83,7 +83,7 @@ def files_for(makers: Makers[W], target: Target, processor: str | None) -> Files
         return makers.of_source
     if isinstance(target, WasmTarget):
         return _of_webassembly(makers, processor)
-    if processor == FAT:
+    if isinstance(processor, str) and processor == FAT:  # an array would compare elements
         return makers.of_every_level
     chosen = processor_named(PORTABLE if processor is None else processor)
     return lambda wanted: makers.of_processor(wanted, chosen)
@@ -106,7 +106,7 @@ def _refuse_processor(name: object) -> None:
 def _of_webassembly(makers: Makers[W], processor: str | None) -> Files[W]:
     if processor is None:
         return makers.of_browsers
-    if processor == PORTABLE:
+    if isinstance(processor, str) and processor == PORTABLE:
         return makers.of_a_page
     raise InputError(
         f'export: a program of target "wasm" is not for the processor {processor!r}',
