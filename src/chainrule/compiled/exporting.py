@@ -103,7 +103,7 @@ def _refuse_processor(name: object) -> None:
         )
 
 
-def _of_webassembly(makers: Makers[W], processor: str | None) -> Files[W]:
+def _of_webassembly(makers: Makers[W], processor: object) -> Files[W]:
     if processor is None:
         return makers.of_browsers
     if isinstance(processor, str) and processor == PORTABLE:
