@@ -83,10 +83,14 @@ def test_a_digit_is_followed_and_a_network_without_layers_learns(shared: Opened)
     assert page.locator("#neuron input").count() == 1  # the bias
     page.uncheck("#show-example")
     here.settle()
+    shown = [page.locator(f"#{name} option:checked") for name in ("rule", "beside", "loss")]
+    of_digits = ["backpropagation", "no other rule", "cross-entropy"]
+    assert [each.text_content() for each in shown] == of_digits
     page.select_option("#data", "circle")
     here.settle()
     assert page.is_visible("#output")
     assert page.is_hidden("#digits-part")
+    assert shown[-1].text_content() == "squared error"
     page.click("#undo")
     here.settle()
     assert page.input_value("#data") == "digits"

@@ -27,6 +27,9 @@ const CONTROLS = [
 const BOUNDS = { noise: [0, 50, 5], split: [10, 90, 10], batch: [1, 512, 1], seed: [0, 999999999, 1] };
 const FRESH = new Set(["rule", "beside", "data", "seed", "initialisation", "features", "depth"]);
 
+// Digits have one rule and one loss, whatever is chosen for points.
+const OF_DIGITS = { rule: Object.keys(TOLD.rules)[0], beside: "none", loss: "digits" };
+
 // What the choice made says of itself, after what the control does.
 function sentence(name, told, value) {
     const tables = {
@@ -57,6 +60,7 @@ function control([, name, title, kind, told], state, change) {
 
 function makeControls(state, change) {
     for (const each of CONTROLS) field(`${each[0]}-controls`).append(control(each, state, change));
+    field("loss").append(element("option", { value: OF_DIGITS.loss, textContent: "cross-entropy", hidden: true }));
     for (const [name, feature] of Object.entries(TOLD.features)) {
         const box = element("input", { type: "checkbox", id: `feature-${name}` });
         box.dataset.told = feature.told;
@@ -70,9 +74,10 @@ function makeControls(state, change) {
 }
 
 function showControls(state) {
+    const shown = state.data === "digits" ? { ...state, ...OF_DIGITS } : state;
     for (const [, name, , kind, told] of CONTROLS) {
-        field(name).value = String(state[name]);
-        field(name).dataset.told = sentence(name, told, state[name]);
+        field(name).value = String(shown[name]);
+        field(name).dataset.told = sentence(name, told, shown[name]);
         if (kind === "range") field(`${name}-shown`).textContent = `${state[name]} %`;
     }
     for (const name of Object.keys(TOLD.features)) {
@@ -91,11 +96,11 @@ function showControls(state) {
     showForDigits(state.data === "digits");
 }
 
-// Digits have no plane and no features, and one loss and rule.
+// Digits have no plane and no features.
 function showForDigits(isDigits) {
     for (const part of ["output", "show-test-part", "features"]) field(part).hidden = isDigits;
     field("digits-part").hidden = !isDigits;
-    for (const name of ["loss", "rule", "beside"]) field(name).disabled = isDigits;
+    for (const name of Object.keys(OF_DIGITS)) field(name).disabled = isDigits;
 }
 
 // The sentence of what is pointed at or has the focus; a screen reader hears it with the control.
