@@ -93,7 +93,7 @@ MEANINGS = {
     "mnist": "784-256-128-10, ReLU, batch 64, SGD",
     "mnist-adam": "the same with Adam",
     "mnist-float64": "the same in float64, with SGD",
-    "mnist-dropout": "mnist with batch normalisation and dropout of 0.2 in both hidden layers, SGD",
+    "mnist-dropout": "mnist, batch norm, dropout of 0.2, SGD",
     "odd": "617-300-100-10, tanh, batch 50, SGD",
 }
 

@@ -77,6 +77,9 @@ def sum_in_blocks(
 
     NumPy adds in pairs where the elements lie side by side, and one after the other elsewhere.
     """
+    if x.size <= LONG:
+        np.add.reduce(x, axis=axis, out=out, keepdims=keepdims, dtype=dtype)
+        return
     axes = range(x.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
     in_pairs = x.flags.c_contiguous and tuple(axes) in {tuple(range(x.ndim)), (x.ndim - 1,)}
     if math.prod(x.shape[each] for each in axes) > LONG and not in_pairs:
