@@ -7,6 +7,7 @@ from dataclasses import field, replace
 from itertools import pairwise
 
 from chainc.dataclass import dataclass
+from chainc.ir.kernels import Axes
 from chainc.ir.types import Dim, Shape, coefficient_of, product
 from chainc.loops.values import Affine, Bound, Index, Kind, affine
 from chainc.lowering.kernels import Copy, Fill, Map
@@ -29,7 +30,6 @@ MOST_ABREAST = 8  # panels that rows are brought into at once: far apart, each h
 FEWEST_GROUPS = 4  # of these
 MOST_STRAIGHT = 4  # positions of an innermost axis that are written out one after another
 
-Axes = tuple[int, ...]
 Body = Callable[[Place], None]
 
 
@@ -64,15 +64,15 @@ def _around(fill: Fill) -> Iterator[tuple[Axes, Shape]]:
     if not fill.inside:
         yield (0,) * rank, shape
         return
-    starts, inside = list((0,) * rank), list(shape)
+    starts, inside = (0,) * rank, shape
     for axis, (first, part, dim) in enumerate(zip(fill.starts, fill.inside, shape, strict=True)):
         if part == dim:
             continue
         stop, end = first + coefficient_of(part), coefficient_of(dim)
         for low, high in ((0, first), (stop, end)):
             if low < high:
-                yield (*starts[:axis], low, *starts[axis + 1 :]), _with(inside, axis, high - low)
-        starts[axis], inside[axis] = first, part
+                yield moved(starts, axis, low), moved(inside, axis, high - low)
+        starts, inside = moved(starts, axis, first), moved(inside, axis, part)
 
 
 def schedule_copy(root: Copy, frame: Frame) -> None:
@@ -96,10 +96,6 @@ def schedule_copy(root: Copy, frame: Frame) -> None:
     exact = bool(root.starts) and target.panels is None  # behind panels, nothing is overwritten
     abreast = MOST_ABREAST if source and source.panels is None else 1
     Sweep(frame, shape, accesses, _lanes(frame), exact=exact, abreast=abreast).run(body)
-
-
-def _with(values: Sequence[Dim], axis: int, value: Dim) -> tuple[Dim, ...]:
-    return (*values[:axis], value, *values[axis + 1 :])
 
 
 def _lanes(frame: Frame) -> int:

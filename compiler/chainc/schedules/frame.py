@@ -38,6 +38,8 @@ class Frame:
         self.builder.part = self.first_part
         self._place: Place | None = None  # of the last element that anything was read for
         self._read_there: dict[Operand, Register] = {}  # which nothing is written over before
+        followers = enumerate(self.kernel.followers, 1)
+        self._last_reads = {x.buffer: done for done, each in followers for x in each.reads}
 
     def _first_readers(self) -> Iterator[tuple[tuple[Buffer, int], int]]:
         """The number of the part that is the first to read an argument of a member."""
@@ -169,14 +171,13 @@ class Frame:
         Each is written once what it is written over has been read: it gives its register back.
         """
         known, left = dict(values), list(self._targets(place.shape))
-        followers = self.kernel.followers
-        for position, member in enumerate((None, *followers)):
+        for done, member in enumerate((None, *self.kernel.followers)):
             if member is not None:
                 known[member.out] = self.map(member, place, known)
-            later = {view.buffer for each in followers[position:] for view in each.reads}
-            for target in [x for x in left if x.result in known and x.buffer not in later]:
-                self._store(known[target.result], target.found, place)
-                left.remove(target)
+            for target in list(left):
+                if target.result in known and self._last_reads.get(target.buffer, 0) <= done:
+                    self._store(known[target.result], target.found, place)
+                    left.remove(target)
 
     def _store(self, value: Register, found: Access, place: Place) -> None:
         with self.builder.writing(value.part):

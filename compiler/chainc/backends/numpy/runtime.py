@@ -77,15 +77,17 @@ def sum_in_blocks(
 
     NumPy adds in pairs where the elements lie side by side, and one after the other elsewhere.
     """
-    if x.size <= LONG:
-        np.add.reduce(x, axis=axis, out=out, keepdims=keepdims, dtype=dtype)
-        return
-    axes = range(x.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
-    in_pairs = x.flags.c_contiguous and tuple(axes) in {tuple(range(x.ndim)), (x.ndim - 1,)}
-    if math.prod(x.shape[each] for each in axes) > LONG and not in_pairs:
-        for each in axes:
+    if x.size > LONG:
+        for each in _added_in_turn(x, axis):
             x = _blocks_summed(x, each, dtype)
     np.add.reduce(x, axis=axis, out=out, keepdims=keepdims, dtype=dtype)
+
+
+def _added_in_turn(x: Array, axis: int | tuple[int, ...] | None) -> Sequence[int]:
+    """The axes of a long sum that NumPy does not add in pairs."""
+    axes = range(x.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
+    in_pairs = x.flags.c_contiguous and tuple(axes) in {tuple(range(x.ndim)), (x.ndim - 1,)}
+    return axes if math.prod(x.shape[each] for each in axes) > LONG and not in_pairs else ()
 
 
 def _blocks_summed(x: Array, axis: int, dtype: npt.DTypeLike | None) -> Array:

@@ -14,7 +14,7 @@ from typing import TypeVar
 from chainc.dataclass import dataclass
 from chainc.ir import Node, Op, Sample, apply
 from chainc.ir.errors import MisfitError, ShapeError
-from chainc.ir.kernels import Kernels
+from chainc.ir.kernels import Axes, Kernels
 from chainc.ir.types import Dim, TensorType, float32, format_shape
 from chainc.ops.movement import require_axes
 from chainc.ops.parts.slicing import Slice
@@ -22,8 +22,6 @@ from chainc.ops.parts.slicing import Slice
 __all__: list[str] = []
 
 T = TypeVar("T")
-
-Axes = tuple[int, ...]
 
 
 @dataclass(frozen=True)

@@ -160,13 +160,9 @@ class _Gradient:
         found = []
         for axis, slide, length in zip(self._places, self.slides, self.lengths, strict=True):
             count = coefficient_of(g.shape[axis])
-            if _leaves_out(slide):  # as much as any of the elements in turn needs
-                turns = [
-                    (len(range(turn, slide.taps, slide.stride)) - 1,
-                     len(range(turn, length, slide.stride)) - count, 0)
-                    for turn in range(slide.stride)
-                ]  # fmt: skip
-                found.append((max(a for a, _, _ in turns), max(b for _, b, _ in turns), 0))
+            if _leaves_out(slide):  # as much as the first elements in turn need, which are most
+                taps, elements = (-(-each // slide.stride) for each in (slide.taps, length))
+                found.append((taps - 1, elements - count, 0))
             else:
                 last = (count - 1) * slide.stride
                 found.append((slide.span - 1, length - 1 - last, slide.stride - 1))

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import singledispatch
 from itertools import pairwise
+from typing import TypeVar
 
 from chainc.dataclass import dataclass
 from chainc.ir.movements import (
@@ -28,6 +29,8 @@ from chainc.ir.types import Dim, Shape, Size, bind, coefficient_of, names_of, pr
 from chainc.loops.values import Address, Affine, Bound, Parameter, Rows
 from chainc.lowering.views import Buffer, Panels, View
 from chainc.schedules.layout.machine import PADDING
+
+T = TypeVar("T")
 
 
 class UnboundError(Exception):
@@ -85,8 +88,8 @@ Point = tuple[
 ]  # a position along each axis; of vectors, of their first lane
 
 
-def moved(point: Point, axis: int, to: Affine | PanelPosition) -> Point:
-    """The point with another position along one axis."""
+def moved(point: tuple[T, ...], axis: int, to: T) -> tuple[T, ...]:
+    """The point, or the shape, with another entry along one axis."""
     return (*point[:axis], to, *point[axis + 1 :])
 
 
