@@ -13,8 +13,10 @@ from chainc.ir.types import float32, int32
 from chainrule.datasets.handwritten import digits
 from chainrule.declare.derivatives import grad
 from chainrule.declare.functional import softmax
-from chainrule.declare.leaves import constant, input
+from chainrule.declare.leaves import input
 from chainrule.declare.losses.entropy import cross_entropy
+from chainrule.declare.metrics.classes import confusion_matrix
+from chainrule.declare.metrics.hits import accuracy
 from chainrule.playgrounds.choices import ACTIVATIONS, WIDTH
 from chainrule.playgrounds.kernels import (
     Kernel,
@@ -24,7 +26,7 @@ from chainrule.playgrounds.kernels import (
     forward,
     forward_of_two,
 )
-from chainrule.playgrounds.seen import as_bytes
+from chainrule.playgrounds.seen import as_bytes, on_one_scale
 
 PIXELS, CLASSES = 64, 10
 LEVELS = 16  # of grey, above 0
@@ -88,13 +90,10 @@ def head(inputs: int) -> Kernel:
 def measure() -> Kernel:
     """Loss and accuracy, and how many of each digit (rows) are taken for each (columns)."""
     scores, target = input("values", ("rows", CLASSES)), ops.astype(_target(), int32)
-    taken = ops.argmax(scores, axis=1)
-    right = ops.astype(ops.equal(ops.astype(taken, int32), target), float32)
-    is_digit, for_digit = (_one_hot(each) for each in (target, ops.astype(taken, int32)))
     return {
         "loss": cross_entropy(scores, target),
-        "accuracy": ops.mean(right),
-        "confusion": is_digit.T @ for_digit,
+        "accuracy": accuracy(scores, target),
+        "confusion": ops.astype(confusion_matrix(scores, target), float32),
     }
 
 
@@ -113,15 +112,9 @@ def seen() -> Kernel:
 
 def weights_seen() -> Kernel:
     """What each neuron of the first layer looks for, on one scale."""
-    weights = input("weights", (WIDTH, PIXELS))
-    most = ops.max(ops.abs(weights))
-    return {"bytes": as_bytes(weights / ops.maximum(most, 1e-20))}
+    scaled, _ = on_one_scale(input("weights", (WIDTH, PIXELS)))
+    return {"bytes": as_bytes(scaled)}
 
 
 def _target() -> Node:
     return input("target", ("rows",))
-
-
-def _one_hot(classes: Node) -> Node:
-    numbers = constant(np.arange(CLASSES, dtype=np.int32))
-    return ops.astype(ops.equal(classes[:, None], numbers), float32)

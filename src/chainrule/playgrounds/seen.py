@@ -12,6 +12,7 @@ from chainrule.playgrounds.choices import WIDTH
 from chainrule.playgrounds.kernels import Kernel
 
 COARSE = 2  # points of the plane to one of a neuron's picture, along each side
+NOTHING = 1e-20  # where no value is above it, all are left as they are
 PARTS, REACH = 20, 1.5  # of a histogram, from -1.5 to 1.5
 
 
@@ -27,6 +28,12 @@ def pictures(grid: int) -> Kernel:
         input("values", (grid * grid, WIDTH)), (side, COARSE, side, COARSE, WIDTH)
     )[:, 0, :, 0]
     return {"bytes": as_bytes(ops.permute_dims(values, (2, 0, 1)) / input("scale"))}
+
+
+def on_one_scale(values: Node) -> tuple[Node, Node]:
+    """Numbers from -1 to 1, and what is 1."""
+    most = ops.max(ops.abs(values))
+    return values / ops.maximum(most, NOTHING), most
 
 
 def as_bytes(values: Node) -> Node:

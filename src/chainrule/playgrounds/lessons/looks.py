@@ -14,11 +14,10 @@ from chainrule.nn.linear import Linear
 from chainrule.nn.module import Module
 from chainrule.nn.sequences.attention import MultiHeadAttention
 from chainrule.nn.summary import layers_applied
-from chainrule.playgrounds.seen import as_bytes
+from chainrule.playgrounds.seen import as_bytes, on_one_scale
 from chainrule.plots.images.maps import sliding_layers
 
 MOST_LAYERS, MOST_PICTURES = 4, 16
-NOTHING = 1e-20  # below it a picture is left as it is
 SEEN = "Orange is below 0, blue above."
 
 
@@ -40,8 +39,7 @@ class Look:
 
     def outputs(self, number: int) -> Mapping[str, Node]:
         """Numbers from -1 to 1, the same as bytes for a scale of colours, and what is 1."""
-        most = ops.max(ops.abs(self.pictures))
-        scaled = self.pictures / ops.maximum(most, NOTHING)
+        scaled, most = on_one_scale(self.pictures)
         found = {"look": scaled, "bytes": as_bytes(scaled), "most": most}
         return {f"{name}{number}": node for name, node in found.items()}
 
