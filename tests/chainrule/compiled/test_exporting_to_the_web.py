@@ -81,6 +81,12 @@ def test_the_page_leaves_the_bits_of_a_run_in_this_process(
     page.locator("#message", has_text="CHAINDAT").wait_for()
 
 
+def test_the_choice_of_arithmetic_waits_for_what_the_browser_can(digits: OnTheWeb) -> None:
+    """The worker's first answer sets the box: it would undo a choice that was made before."""
+    page = (digits.folder / "index.html").read_text()
+    assert '<input type="checkbox" id="fused" checked disabled>' in page
+
+
 def test_the_page_answers_while_it_trains(
     digits: OnTheWeb, open_page: OpenPage, tmp_path: Path
 ) -> None:

@@ -52,7 +52,8 @@ document.querySelector("#file").addEventListener("change", async (event) => {
     const buffer = await file.arrayBuffer();
     epoch = 0;
     start = performance.now();
-    worker.postMessage({ kind: "train", number, buffer, fused: fused.checked }, [buffer]);
+    const chosen = fused.disabled ? undefined : fused.checked;  // before an answer: as the browser can
+    worker.postMessage({ kind: "train", number, buffer, fused: chosen }, [buffer]);
 });
 
 document.querySelector("#save").addEventListener("click", () => worker.postMessage({ kind: "state" }));
