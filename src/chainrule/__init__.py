@@ -75,10 +75,10 @@ if TYPE_CHECKING:
     from chainrule import plots as plots
     from chainrule import text as text
     from chainrule import zoo as zoo
-    from chainrule.compiled.callbacks import Checkpoint as Checkpoint
-    from chainrule.compiled.callbacks import CSVLog as CSVLog
-    from chainrule.compiled.callbacks import TensorBoardLog as TensorBoardLog
-    from chainrule.compiled.callbacks import TimeLimit as TimeLimit
+    from chainrule.compiled.callbacks.checkpoint import Checkpoint as Checkpoint
+    from chainrule.compiled.callbacks.logs import CSVLog as CSVLog
+    from chainrule.compiled.callbacks.logs import TensorBoardLog as TensorBoardLog
+    from chainrule.compiled.callbacks.time_limit import TimeLimit as TimeLimit
     from chainrule.compiled.compilation import compile as compile
     from chainrule.compiled.function import Function as Function
     from chainrule.compiled.history import Result as Result
@@ -131,8 +131,8 @@ else:
     # Who declares does not wait for what compiles, draws or teaches: each is imported when it is
     # first asked for.
     _LATER = {
-        "CSVLog": "chainrule.compiled.callbacks",
-        "Checkpoint": "chainrule.compiled.callbacks",
+        "CSVLog": "chainrule.compiled.callbacks.logs",
+        "Checkpoint": "chainrule.compiled.callbacks.checkpoint",
         "Derivation": "chainrule.teaching.derivations.derivation",
         "Drawing": "chainrule.drawing.drawing",
         "EarlyStopping": "chainrule.steps.stopping",
@@ -143,8 +143,8 @@ else:
         "Result": "chainrule.compiled.history",
         "State": "chainrule.compiled.state",
         "TargetValue": "chainrule.steps.stopping",
-        "TensorBoardLog": "chainrule.compiled.callbacks",
-        "TimeLimit": "chainrule.compiled.callbacks",
+        "TensorBoardLog": "chainrule.compiled.callbacks.logs",
+        "TimeLimit": "chainrule.compiled.callbacks.time_limit",
         "Trainer": "chainrule.fitting.trainer",
         "Training": "chainrule.steps.loop",
         "TrainingProgram": "chainrule.compiled.training",

@@ -100,7 +100,7 @@ class TrainingRunner(Protocol):
         epochs: int,
         stop: Callable[[], bool],
         *,
-        every: int | None = None,
+        every: Callable[[], int] | None = None,
         steps: int | None = None,
     ) -> Iterator[Epochs]:
         """Run epochs over the data, from where the state's `EpochPlace` is.
@@ -112,8 +112,8 @@ class TrainingRunner(Protocol):
                 that is in the middle of an epoch, `EPOCH_START` and `EPOCH_SUMS` are added.
             epochs: how many; one that has been begun counts.
             stop: asked again and again; once it is true, no further step is begun.
-            every: after so many epochs the state's arrays are written, before they are given and
-                the next begins; without it the state is there in the end.
+            every: asked after how many epochs more the state's arrays are written, before these
+                are given and the next begins; without it the state is there in the end.
             steps: no more than so many, even if that is in the middle of an epoch, of which
                 nothing is given then: it goes on in another run, from the state.
         """

@@ -15,15 +15,8 @@ from chainc.ir import Node, describe
 from chainc.ir.errors import InputError, NonFiniteWarning, warn
 from chainc.ir.types import Array
 from chainc.ops.families.philox import permutation
-from chainrule.compiled.callbacks import (
-    Callback,
-    FinishedEpoch,
-    between_epochs,
-    between_steps,
-    end_all,
-    epochs_between,
-    steps_between,
-)
+from chainrule.compiled.callbacks.calling import Callback, FinishedEpoch, end_all
+from chainrule.compiled.callbacks.turns import Turns
 from chainrule.compiled.history import History
 from chainrule.declare.calls import answering
 from chainrule.evaluation.values import with_nan
@@ -82,6 +75,12 @@ class Run:
     before: int = 0
     done: int = 0
     stopped: bool = False
+    _after_epochs: Turns = field(init=False)
+    _after_steps: Turns = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._after_epochs = Turns.after_epochs(self.callbacks)
+        self._after_steps = Turns.after_steps(self.callbacks, self._step)
 
     def finished(self, stop: Callable[[], bool]) -> Iterator[int]:
         """How many epochs have been recorded, again and again, until there are no more."""
@@ -93,19 +92,22 @@ class Run:
     def _finished(self, stop: Callable[[], bool]) -> Iterator[int]:
         goes_on = True
         while goes_on:
-            steps = steps_between(self.callbacks, int(self.values["step"]))
+            steps = self._after_steps.left(self._step)
             for piece in self._until_called(steps, lambda: stop() or self.stopped):
                 self.record.add(self._corrected(piece))
                 self.done += len(piece.means)
                 self.stopped = piece.ended
                 yield len(piece.means)
                 if not stop():
-                    self._call(between_epochs(self.callbacks, self.done, over=self._is_over))
+                    self._call(self._after_epochs.taken(self.done, over=self._is_over))
             if steps is None or stop():
                 return
-            step = int(self.values["step"])
-            self._call(between_steps(self.callbacks, step, over=self._is_over))
+            self._call(self._after_steps.taken(self._step, over=self._is_over))
             goes_on = not self._is_over
+
+    @property
+    def _step(self) -> int:
+        return int(self.values["step"])
 
     @property
     def _is_over(self) -> bool:
@@ -114,11 +116,16 @@ class Run:
     def _until_called(self, steps: int | None, stop: Callable[[], bool]) -> Iterator[Epochs]:
         """Epochs until the end, or until so many steps after which a callback is to be called."""
         left = self.epochs - self.done
-        every = epochs_between(self.callbacks)
-        if self._needs_all_rows or (every and steps):
-            every = 1
         given = (self.rows, self.held_out, self.values, left, stop)
-        return self.runner.run(*given, every=every, steps=steps)
+        return self.runner.run(*given, every=self._every(), steps=steps)
+
+    def _every(self) -> Callable[[], int] | None:
+        """Until a callback's turn, asked again after each."""
+        if self._needs_all_rows:
+            return lambda: 1
+        if self._after_epochs.left(self.done) is None:
+            return None
+        return lambda: self._after_epochs.left(self.done) or 1
 
     @property
     def _needs_all_rows(self) -> bool:

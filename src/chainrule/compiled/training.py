@@ -16,7 +16,8 @@ from chainc.ir import Node
 from chainc.ir.errors import InputError, StateError
 from chainc.ir.types import Array
 from chainc.ops.movement import as_flag
-from chainrule.compiled.callbacks import Callback, checked_callbacks, resumed
+from chainrule.compiled.callbacks.calling import Callback, checked_callbacks
+from chainrule.compiled.callbacks.checkpoint import resumed
 from chainrule.compiled.compiled import Compiled, not_compiled
 from chainrule.compiled.history import Result
 from chainrule.compiled.lowering import NO_DATA

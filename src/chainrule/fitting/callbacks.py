@@ -9,13 +9,8 @@ from typing import TypeGuard
 import numpy as np
 
 from chainc.ir.errors import InputError
-from chainrule.compiled.callbacks import (
-    Callback,
-    FinishedEpoch,
-    between_epochs,
-    between_steps,
-    checked_callbacks,
-)
+from chainrule.compiled.callbacks.calling import Callback, FinishedEpoch, checked_callbacks
+from chainrule.compiled.callbacks.turns import Turns
 from chainrule.compiled.state import State
 from chainrule.declare.calls import answering
 from chainrule.reports.columns import Value
@@ -80,11 +75,17 @@ class Watched:
     steps: int = 0
     values: Mapping[str, Value] = field(default_factory=dict)
     over: bool = False
+    _after_epochs: Turns = field(init=False)
+    _after_steps: Turns = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._after_epochs = Turns.after_epochs(self.callbacks)
+        self._after_steps = Turns.after_steps(self.callbacks)
 
     def after_step(self, state: Callable[[], State]) -> bool:
         """Tell of a step: does the fit end with it?"""
         self.steps += 1
-        if due := between_steps(self.callbacks, self.steps):
+        if due := self._after_steps.taken(self.steps):
             self._call(due, state())
         return self.is_over()
 
@@ -97,7 +98,7 @@ class Watched:
         self.done += 1
         self.tick(1, {name: float(v) for name, v in values.items() if np.ndim(v) == 0})
         self.values = values
-        self._call(between_epochs(self.callbacks, self.done), state)
+        self._call(self._after_epochs.taken(self.done), state)
         return self.is_over()
 
     def _call(self, due: Sequence[Callback], state: State) -> None:

@@ -13,7 +13,7 @@ from chainc.dataclass import dataclass
 from chainc.ir import Graph, Node
 from chainc.ir.errors import InputError
 from chainc.ir.types import Array
-from chainrule.compiled.callbacks import end_all
+from chainrule.compiled.callbacks.calling import end_all
 from chainrule.compiled.compilation import compile
 from chainrule.compiled.function import Function, Numbers
 from chainrule.compiled.history import History

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from chainc.backends.target import Target
 from chainc.ir.errors import InputError, StateError
 from chainc.ops.movement import as_flag
-from chainrule.compiled.callbacks import newest_checkpoint
+from chainrule.compiled.callbacks.checkpoint import newest_checkpoint
 from chainrule.compiled.history import History, Result
 from chainrule.compiled.starting import arrays_for
 from chainrule.compiled.state import State

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import Thread
+from threading import Event, Thread
+
+PAUSE = 0.001  # seconds in which the caller goes back to compiled code, which needs no interpreter
 
 
 class Background:
@@ -14,11 +16,13 @@ class Background:
 
     def __init__(self) -> None:
         self._thread: Thread | None = None
+        self._awaited = Event()
         self._failure: Exception | None = None
 
     def begin(self, work: Callable[[], None]) -> None:
-        """Wait for the piece before, and begin this one."""
+        """Wait for the piece before, and begin this one in a moment."""
         self.wait()
+        self._awaited.clear()
         self._thread = Thread(target=self._do, args=[work])
         self._thread.start()
 
@@ -26,12 +30,14 @@ class Background:
         """Until nothing is left to do."""
         thread, self._thread = self._thread, None
         if thread is not None:
+            self._awaited.set()
             thread.join()
         failure, self._failure = self._failure, None
         if failure is not None:
             raise failure
 
     def _do(self, work: Callable[[], None]) -> None:
+        self._awaited.wait(PAUSE)
         try:
             work()
         except Exception as error:  # for the thread that waits

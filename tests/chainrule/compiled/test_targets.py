@@ -77,7 +77,7 @@ class Idle:
         epochs: int,
         stop: Callable[[], bool],
         *,
-        every: int | None = None,
+        every: Callable[[], int] | None = None,
         steps: int | None = None,
     ) -> Iterator[Epochs]:
         yield Epochs(np.ones(epochs), np.full((epochs, 1), 7.0), None)

@@ -10,7 +10,7 @@ from tests.chainrule.fitting.classifiers import blobs, trainer
 
 import chainrule as cr
 from chainrule import datasets, losses, metrics, nn, optim
-from chainrule.compiled.callbacks import Callback, FinishedEpoch
+from chainrule.compiled.callbacks.calling import Callback, FinishedEpoch
 from chainrule.steps.stopping import StoppingRule
 
 TARGETS = pytest.mark.parametrize("target", ["llvm", "numpy"])

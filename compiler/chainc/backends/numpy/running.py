@@ -89,7 +89,7 @@ class NumpyTraining:
         epochs: int,
         stop: Callable[[], bool],
         *,
-        every: int | None = None,
+        every: Callable[[], int] | None = None,
         steps: int | None = None,
     ) -> Iterator[Epochs]:
         """See `TrainingRunner`; every epoch comes by itself, the state with it."""

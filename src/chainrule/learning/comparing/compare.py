@@ -13,7 +13,7 @@ from chainc.driver import target_named
 from chainc.ir import Graph, Node
 from chainc.ir.leaves import run_seed
 from chainc.ir.types import static
-from chainrule.compiled.callbacks import FinishedEpoch
+from chainrule.compiled.callbacks.calling import FinishedEpoch
 from chainrule.compiled.compilation import compile
 from chainrule.compiled.function import Function, Numbers
 from chainrule.compiled.history import History

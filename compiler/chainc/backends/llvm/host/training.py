@@ -89,7 +89,7 @@ class LoopRunner(ABC):
         epochs: int,
         stop: Callable[[], bool],
         *,
-        every: int | None = None,
+        every: Callable[[], int] | None = None,
         steps: int | None = None,
     ) -> Iterator[Epochs]:
         """See `TrainingRunner`; state arrays are written when the iterator ends or is closed too.
@@ -99,8 +99,6 @@ class LoopRunner(ABC):
         """
         end = None if steps is None else int(state["step"]) + steps
         most = max(1, min(MOST_EPOCHS, MOST_NUMBERS // self._code.places.layout.columns))
-        if every is not None:
-            most = max(1, most // every) * every
         for done in range(0, epochs, most):
             if done and stop():
                 return
@@ -210,7 +208,9 @@ class _Run:
         """Until the last one that is asked for, if any is."""
         return None if self.end is None else self.end - int(self.state["step"])
 
-    def epochs_in_parts(self, every: int | None, stop: Callable[[], bool]) -> Iterator[Epochs]:
+    def epochs_in_parts(
+        self, every: Callable[[], int] | None, stop: Callable[[], bool]
+    ) -> Iterator[Epochs]:
         """After each part the state is written; without parts epochs come as they are finished."""
         memory, done = self.memory, 0
         self.training.copy_in(memory)
@@ -218,7 +218,9 @@ class _Run:
             with self.training.crew(memory) as crew:
                 work = self.training.train(memory)
                 while not (self._is_over(done) or (done and stop())):
-                    some = min(every or self.epochs, self.epochs - done)
+                    some = self.epochs - done
+                    if every is not None:
+                        some = min(every(), some)
                     done += some
                     self._plan(some, ends=self.ends and done == self.epochs)
                     memory.ask_to_stop(stop())

@@ -17,7 +17,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import optim
-from chainrule.compiled.callbacks import Callback, FinishedEpoch
+from chainrule.compiled.callbacks.calling import Callback, FinishedEpoch
 from chainrule.compiled.state import write_state
 
 HERE = Path(__file__).name
@@ -163,7 +163,7 @@ def test_the_run_goes_on_while_a_file_is_written(
             assert not list(tmp_path.iterdir())
             later.set()
 
-    monkeypatch.setattr("chainrule.compiled.callbacks.write_state", waiting)
+    monkeypatch.setattr("chainrule.compiled.callbacks.checkpoint.write_state", waiting)
     compiled = program()
     saved = cr.Checkpoint(tmp_path / "{epoch}", every=3)
     compiled.run({"x": X}, callbacks=[saved, note])

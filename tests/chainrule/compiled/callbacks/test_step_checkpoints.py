@@ -9,7 +9,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import losses, metrics, nn, optim, schedules
-from chainrule.compiled.callbacks import FinishedEpoch
+from chainrule.compiled.callbacks.calling import FinishedEpoch
 
 HERE = Path(__file__).name
 TARGETS = pytest.mark.parametrize("target", ["llvm", "numpy"])

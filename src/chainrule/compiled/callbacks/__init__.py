@@ -1,0 +1,1 @@
+"""What a run calls in Python between epochs: files of its state, logs, a limit of time."""
