@@ -100,11 +100,12 @@ def vjp(
             `allow_unused`, which gives zeros), or a cotangent has another type than its output.
     """
     pulled = pull_back(outputs, wrt, cotangents)
-    order = topological(outputs)
-    return [_result(node, pulled, outputs, order, allow_unused) for node in wrt]
+    return [_result(node, pulled, outputs, allow_unused) for node in wrt]
 
 
 def _sum_at_fan_out(node: Node, contributions: Sequence[Contribution]) -> Node:
+    if len(contributions) == 1:
+        return contributions[0].cotangent
     with originating(_derived(node, None, "fan-out sum")):
         if len({part.modes for part in contributions}) == 1:
             return reduce(Node.__add__, [part.cotangent for part in contributions])
@@ -116,14 +117,14 @@ def _sum_at_fan_out(node: Node, contributions: Sequence[Contribution]) -> Node:
 
 
 def _modes_of(contributions: Sequence[Contribution]) -> Modes:
-    return frozenset().union(*(part.modes for part in contributions))
+    return frozenset().union(*[part.modes for part in contributions])
 
 
 def _local_cotangents(
     node: Node, total: Node, modes: Modes, reached: set[Node]
 ) -> list[tuple[Node, Contribution]]:
     """(operand, what the node adds to its cotangent) for every operand that leads to `wrt`."""
-    if not any(operand in reached for operand in node.inputs):
+    if reached.isdisjoint(node.inputs):
         return []
     origin = _derived(node, None, "local derivative")
     with originating(origin):
@@ -151,6 +152,8 @@ def _ask(node: Node, total: Node) -> Sequence[Node | None]:
 
 def _unbroadcast(node: Node, position: int, operand: Node, cotangent: Node) -> Node:
     """Undo what the op did to match its operands: sum over repeated axes, convert back."""
+    if cotangent.type == operand.type:
+        return cotangent
     if cotangent.type.dtype != operand.type.dtype:
         with originating(_derived(node, position, "un-promote")):
             cotangent = astype(cotangent, operand.type.dtype)
@@ -178,7 +181,7 @@ def _depending_on(order: Sequence[Node], wrt: Sequence[Node]) -> set[Node]:
     reached: set[Node] = set()
     targets = set(wrt)
     for node in order:
-        leads = node in targets or any(operand in reached for operand in node.inputs)
+        leads = node in targets or not reached.isdisjoint(node.inputs)
         if leads and node.type.dtype.is_float:
             reached.add(node)
     return reached
@@ -193,13 +196,7 @@ def _check_cotangents(outputs: Sequence[Node], cotangents: Sequence[Node]) -> No
             )
 
 
-def _result(
-    node: Node,
-    pulled: Pullback,
-    outputs: Sequence[Node],
-    order: Sequence[Node],
-    allow_unused: bool,
-) -> Node:
+def _result(node: Node, pulled: Pullback, outputs: Sequence[Node], allow_unused: bool) -> Node:
     if node in pulled.totals:
         return only_in(_modes_of(pulled.contributions[node]), pulled.totals[node])
     if allow_unused:
@@ -207,7 +204,7 @@ def _result(
             return broadcast_to(constant(0, node.type.dtype), node.shape)
     raise GradientError(
         f"{describe(outputs[0])} does not depend on {describe(node)}: "
-        f"{_missing(node, order, pulled.totals)}",
+        f"{_missing(node, topological(outputs), pulled.totals)}",
         hint="differentiate with respect to something the output is computed from, or pass "
         "allow_unused=True to get zeros",
     )

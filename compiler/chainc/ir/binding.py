@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from chainc.dataclass import dataclass
 from chainc.ir import Graph, Node, Op, apply, describe, originating, rebuild
 from chainc.ir.errors import InputError
-from chainc.ir.leaves import Input
+from chainc.ir.leaves import Input, SizeOf
 from chainc.ir.types import Dim, Size, TensorType, bind, coefficient_of, format_shape, names_of
 
 
@@ -172,3 +172,12 @@ def _undetermined(axis: _Axis, sizes: Mapping[str, int]) -> InputError:
         where=describe(axis.input),
         hint=f"declare an input with an axis {unknown[0]!r} of its own",
     )
+
+
+def too_small(graph: Graph, sizes: Mapping[str, int]) -> tuple[Node, int] | None:
+    """A node that needs a larger size, and what it would get."""
+    for node in graph.leaves("size"):
+        found = bind(node.op.dim, sizes) if isinstance(node.op, SizeOf) else 0
+        if isinstance(node.op, SizeOf) and isinstance(found, int) and found < node.op.least:
+            return node, found
+    return None

@@ -6,7 +6,7 @@ import functools
 import sys
 import warnings
 from dataclasses import field
-from types import FrameType
+from types import CodeType, FrameType
 from typing import TYPE_CHECKING
 
 from chainc.dataclass import dataclass
@@ -69,18 +69,17 @@ def _notebook_cell(file: str) -> str | None:
 
 
 def user_frame() -> FrameType | None:
-    """The innermost frame that belongs to none of our packages."""
+    """The innermost frame that belongs to none of our packages, nor is what `dataclass` wrote."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and _is_ours(frame):
+    while frame is not None and (
+        _is_our_module(frame.f_globals.get("__name__", "")) or _is_written(frame.f_code)
+    ):
         frame = frame.f_back
     return frame
 
 
-def _is_ours(frame: FrameType) -> bool:
-    """Our own code, or what `dataclass` generated."""
-    if _is_our_module(frame.f_globals.get("__name__", "")):
-        return True
-    return frame.f_code.co_filename == "<string>" and frame.f_code.co_name == "__init__"
+def _is_written(code: CodeType) -> bool:
+    return code.co_filename == "<string>" and code.co_name == "__init__"
 
 
 @functools.cache

@@ -22,11 +22,11 @@ def topological(roots: Iterable[Node]) -> tuple[Node, ...]:
     stack = list(roots)[::-1]
     while stack:
         node = stack[-1]
-        if node in begun:  # now its operands have their places
-            order[stack.pop()] = None
-            continue
+        if node in begun or not (waiting := [each for each in node.inputs if each not in begun]):
+            order[stack.pop()] = None  # all its operands have their places
+        else:
+            stack.extend(waiting[::-1])
         begun.add(node)
-        stack.extend([operand for operand in reversed(node.inputs) if operand not in begun])
     return tuple(order)
 
 

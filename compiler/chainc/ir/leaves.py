@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import itertools
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
@@ -20,13 +21,13 @@ from chainc.ir.python.foreign import is_masked
 from chainc.ir.types import (
     BY_NAME,
     BY_NUMPY,
+    DTYPES,
     UNKNOWN,
     Array,
     Dim,
     DType,
     Number,
     TensorType,
-    bind,
     bool_,
     float32,
     int64,
@@ -36,6 +37,7 @@ from chainc.ir.types import (
 T = TypeVar("T")
 
 NUMBERS = (int, float, np.integer, np.floating)
+SCALAR: Mapping[np.dtype[np.generic], TensorType] = {d.numpy: TensorType((), d) for d in DTYPES}
 
 
 class ConstantArray:
@@ -82,7 +84,8 @@ class Constant(Leaf):
     value: ConstantArray
 
     def infer(self) -> TensorType:
-        return TensorType(self.value.array.shape, BY_NUMPY[self.value.array.dtype])
+        array = self.value.array
+        return TensorType(array.shape, BY_NUMPY[array.dtype]) if array.ndim else SCALAR[array.dtype]
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
@@ -302,12 +305,30 @@ def constant(value: Operand, dtype: DType | None = None) -> Node:
     """A constant node; Python numbers become `dtype`, by default float32, int64 or bool."""
     if isinstance(value, Node):
         return value
+    if type(value) is float or type(value) is int:  # half of the leaves of most graphs
+        below = value == 0 and math.copysign(1, value) < 0  # -0.0 equals 0.0
+        return apply(_number(value, below, None if dtype is None else dtype.name))
+    return apply(_constant(value, dtype))
+
+
+@functools.lru_cache(maxsize=1024, typed=True)
+def _number(value: float, _below: bool, dtype: str | None) -> Constant:
+    return _constant(value, None if dtype is None else BY_NAME[dtype])
+
+
+def _constant(value: Operand, dtype: DType | None) -> Constant:
     if is_masked(value):
         raise DTypeError(
             "constant: a masked array, whose mask would be lost",
             hint="fill the masked elements first, with .filled(...)",
         )
-    array = _as_array(value)
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError, RuntimeError) as error:  # what a foreign `__array__` raises
+        raise DTypeError(
+            f"constant: a {type(value).__name__}, which NumPy cannot read: {error}",
+            hint="give numbers of one shape and type; cr.constant takes tensors of other libraries",
+        ) from error
     target = dtype or BY_NAME.get(array.dtype.name)
     if dtype is None and isinstance(value, float) and not isinstance(value, np.generic):
         target = float32
@@ -316,28 +337,19 @@ def constant(value: Operand, dtype: DType | None = None) -> Node:
             f"constant: element type {array.dtype} is none of Chainrule's",
             hint="convert the array with .astype(numpy.float32) or .astype(numpy.int32)",
         )
-    return apply(Constant(ConstantArray(array.astype(target.numpy))))
-
-
-def _as_array(value: Operand) -> Array:
-    try:
-        return np.asarray(value)
-    except (TypeError, ValueError, RuntimeError) as error:  # what a foreign `__array__` raises
-        raise DTypeError(
-            f"constant: a {type(value).__name__}, which NumPy cannot read: {error}",
-            hint="give numbers of one shape and type; cr.constant takes tensors of other libraries",
-        ) from error
+    return Constant(ConstantArray(array.astype(target.numpy)))
 
 
 def as_nodes(*operands: Operand) -> tuple[Node, ...]:
     """Operands as nodes; a Python number takes the element type of the nodes beside it."""
-    nodes = tuple(operand for operand in operands if isinstance(operand, Node))
+    nodes = [operand for operand in operands if isinstance(operand, Node)]
     if len(nodes) == len(operands):
-        return nodes
-    if any(node.type is UNKNOWN for node in nodes):
-        return tuple(_pattern_constant(operand) for operand in operands)
-    like = next((node.type.dtype for node in nodes if node.type.dtype is not bool_), None)
-    return tuple(_as_node(operand, like) for operand in operands)
+        return tuple(nodes)
+    types = [node.type for node in nodes]
+    if any(type is UNKNOWN for type in types):
+        return tuple([_pattern_constant(operand) for operand in operands])
+    like = next((type.dtype for type in types if type.dtype is not bool_), None)
+    return tuple([_as_node(operand, like) for operand in operands])
 
 
 def refuse_truth_value(name: str, operand: object) -> None:
@@ -356,6 +368,8 @@ def _pattern_constant(operand: Operand) -> Node:
 
 
 def _as_node(operand: Operand, like: DType | None) -> Node:
+    if isinstance(operand, Node):
+        return operand
     if like is None or not isinstance(operand, NUMBERS) or isinstance(operand, bool):
         return constant(operand)
     if not _fits(operand, like):
@@ -381,12 +395,3 @@ def size(dim: Dim | str, least: int = 1) -> Node:
     wanted = named(dim) if isinstance(dim, str) else dim
     known = isinstance(wanted, int) and (wanted >= least or least == 1)
     return constant(wanted) if known and isinstance(wanted, int) else apply(SizeOf(wanted, least))
-
-
-def too_small(graph: Graph, sizes: Mapping[str, int]) -> tuple[Node, int] | None:
-    """A node that needs a larger size, and what it would get."""
-    for node in graph.leaves("size"):
-        found = bind(node.op.dim, sizes) if isinstance(node.op, SizeOf) else 0
-        if isinstance(node.op, SizeOf) and isinstance(found, int) and found < node.op.least:
-            return node, found
-    return None

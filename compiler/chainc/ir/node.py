@@ -147,7 +147,7 @@ def apply(op: Op, *operands: Node) -> Node:
         if type is UNKNOWN:
             return Node(op, operands, UNKNOWN)
     try:
-        return Node(op, operands, op.infer(*types))
+        return Node(op, operands, op.infer(*types), current_origin())
     except MisfitError as misfit:
         origin = current_origin()
         inside = f" in {origin.scope}" if origin.scope else ""

@@ -63,7 +63,7 @@ def infer_elementwise(op: Elementwise, operands: Sequence[TensorType]) -> Tensor
         )
     first = operands[0]
     dtype = first.dtype
-    if dtype.kind in op.accepts and all(each == first for each in operands[1:]):  # most are so
+    if dtype.kind in op.accepts and operands.count(first) == len(operands):  # most are so
         found = op.result_dtype(dtype)
         return first if found is dtype else first.with_dtype(found)
     for operand in operands[1:]:

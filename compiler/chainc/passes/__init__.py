@@ -1,9 +1,13 @@
-"""The passes, and the order in which a graph goes through them."""
+"""The passes, and the order in which a graph goes through them.
+
+Their files are read when a graph goes through them: not where what they make has been kept.
+"""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
+from functools import cached_property
+from importlib import import_module
 from inspect import getdoc, signature
 from types import BuiltinFunctionType
 from typing import TypeGuard
@@ -12,17 +16,6 @@ from chainc.dataclass import dataclass
 from chainc.ir import Graph
 from chainc.ir.errors import InputError
 from chainc.ops.runs.scan import with_bodies
-from chainc.passes.canonicalize import canonicalize
-from chainc.passes.contractions.convolve import convolve
-from chainc.passes.contractions.lift import lift
-from chainc.passes.contractions.reassociate import reassociate
-from chainc.passes.cse import cse
-from chainc.passes.dce import dce
-from chainc.passes.fold import fold
-from chainc.passes.fuse import fuse
-from chainc.passes.reciprocals import reciprocals
-from chainc.passes.simplify import simplify, simplify_fast
-from chainc.passes.stabilize import stabilize
 
 
 @dataclass(frozen=True)
@@ -39,7 +32,7 @@ class Pass:
     @property
     def meaning(self) -> str:
         """What it does, in the words of the file where a pass of ours is written, or its own."""
-        return getdoc(sys.modules[self.run.__module__] if self.ours else self.run) or ""
+        return getdoc(import_module(self.run.__module__) if self.ours else self.run) or ""
 
     @property
     def ours(self) -> bool:
@@ -47,29 +40,51 @@ class Pass:
         return f"{getattr(self.run, '__module__', '')}".startswith(f"{__name__}.")
 
 
+class _Later:
+    """A function of a file here, which is read when the function is first called."""
+
+    def __init__(self, file: str, name: str) -> None:
+        self.__module__ = f"{__name__}.{file}"
+        self.__name__ = name
+
+    @cached_property
+    def _function(self) -> Callable[[Graph], Graph]:
+        function: Callable[[Graph], Graph] = getattr(import_module(self.__module__), self.__name__)
+        return function
+
+    def __call__(self, graph: Graph) -> Graph:
+        return self._function(graph)
+
+
+def _pass(file: str) -> Pass:
+    """That of a file, which has the file's name."""
+    name = file.rpartition(".")[2]
+    return Pass(name, _Later(file, name))
+
+
 PIPELINE: tuple[Pass, ...] = (
     # any graph -> one spelling of each idea, which the next two keep
-    Pass("canonicalize", canonicalize),
+    _pass("canonicalize"),
     # before algebra takes the patterns apart -> no formula that overflows where another does not
-    Pass("stabilize", stabilize),
+    _pass("stabilize"),
     # any graph -> loops do in a step only what needs the step before; algebra sees the rest
-    Pass("lift", lift),
+    _pass("contractions.lift"),
     # what canonical formulas still say twice, or without need -> less of it
-    Pass("simplify", simplify),
+    _pass("simplify"),
     # no spelling to be kept any more -> no op over constants, signs inside numbers
-    Pass("fold", fold),
+    _pass("fold"),
     # equal formulas spelled alike -> each computed once
-    Pass("cse", cse),
+    _pass("cse"),
     # updates that change nothing -> none of them, so that readers count
-    Pass("dce", dce),
+    _pass("dce"),
     # contractions as algebra leaves them -> none is added up window by window
-    Pass("convolve", convolve),
+    _pass("contractions.convolve"),
     # products that one reader needs -> contracted in the cheapest order
-    Pass("reassociate", reassociate),
+    _pass("contractions.reassociate"),
     # no rule looks for quotients any more -> a reciprocal in the place of many divisions
-    Pass("reciprocals", reciprocals),
+    _pass("reciprocals"),
     # values that one reader needs -> one kernel; regions and epilogues have no derivative
-    Pass("fuse", fuse),
+    _pass("fuse"),
 )
 
 
@@ -117,6 +132,5 @@ def pipeline(fast_math: bool = False) -> tuple[Pass, ...]:
     """The default passes; with `fast_math`, `simplify` applies fast rules too."""
     if not fast_math:
         return PIPELINE
-    return tuple(
-        Pass(step.name, simplify_fast) if step.run is simplify else step for step in PIPELINE
-    )
+    fast = Pass("simplify", _Later("simplify", "simplify_fast"))
+    return tuple(fast if step.name == fast.name else step for step in PIPELINE)

@@ -8,9 +8,9 @@ from typing import Protocol, runtime_checkable
 from chainc import ir
 from chainc.dataclass import dataclass
 from chainc.ir import Node, describe, rebuild, substitute, with_inputs
-from chainc.ir.binding import bind_graph
+from chainc.ir.binding import bind_graph, too_small
 from chainc.ir.errors import GraphError, InputError
-from chainc.ir.leaves import Constant, Input, SizeOf, constant, number_equal_names, too_small
+from chainc.ir.leaves import Constant, Input, SizeOf, constant, number_equal_names
 from chainc.ir.types import names_of
 from chainc.ops.runs.modes import Mode, resolve
 from chainc.ops.runs.random import Random, with_own_streams
@@ -83,7 +83,7 @@ def graph_of(
     if mode == "train" and isinstance(what, TakesTurns) and what.turns:
         graph = _in_turn(graph, what.turns)
     _refuse_shared(graph)
-    if mode == "infer":
+    if mode == "infer" and graph.updates:
         graph = ir.Graph(graph.outputs, {}, graph.names)
     bound = _bound(graph, sizes or {})
     refuse_small(bound, {})

@@ -152,6 +152,10 @@ class Orthogonal:
         return reshape(matrix, type.shape)
 
 
+# each does the same as any that is equal, and names its stream
+BY_VALUE = (Fill, Normal, Uniform, VarianceScaling, Orthogonal)
+
+
 def _orthogonal_iterations(rows: int, columns: int) -> int:
     """Steps after which the smallest singular value of a normal matrix has grown to 1.
 
@@ -309,4 +313,6 @@ def as_initializer(value: InitializerLike) -> Initializer:
                 hint=f"use one of {', '.join(_BY_NAME)}",
             )
         return _BY_NAME[value]()
+    if isinstance(value, BY_VALUE):
+        return value
     return Streamed(value) if callable(value) else constant(value)

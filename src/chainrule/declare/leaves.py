@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import keyword
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from chainc.ir import Node, apply
 from chainc.ir import leaves as state
 from chainc.ir.errors import DTypeError, InputError, ShapeError
-from chainc.ir.leaves import Input, Label, Slot, step_counter
+from chainc.ir.leaves import Initializer, Input, Label, Slot, step_counter
 from chainc.ir.types import (
     Array,
     Dim,
@@ -97,8 +98,17 @@ def parameter(
     type = TensorType(sizes, as_dtype(dtype))
     slot = Slot(Label(name), type, init.as_initializer(initializer), trained)
     node = apply(slot)
-    state.initial_graph([node])
+    if isinstance(slot.initial, init.BY_VALUE):
+        _tried(slot.initial, type)
+    else:
+        state.initial_graph([node])
     return node
+
+
+@functools.lru_cache(maxsize=256)
+def _tried(initializer: Initializer, type: TensorType) -> None:
+    """Equal layers have equal ones, which are tried once."""
+    state.initial_graph([apply(Slot(Label("parameter"), type, initializer))])
 
 
 def constant(value: npt.ArrayLike, dtype: DType | str | None = None) -> Node:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import field, fields, replace
 from types import FrameType
 from typing import TYPE_CHECKING, ClassVar, TypeGuard
@@ -243,13 +243,14 @@ class Module(Adopting):
 
     def _adopt_parts(self) -> None:
         """Adopt what is there now; a list may have grown since it was assigned."""
-        for text, part in self.parts():
+        parts = list(self.parts())
+        for text, part in parts:
             _adopt(self.label, text, part)
-        self._check_names()
+        self._check_names([part for _, part in parts])
 
-    def _check_names(self) -> None:
+    def _check_names(self, parts: Iterable[Module | Node]) -> None:
         owner: dict[str, Module | Node] = {}
-        for _, part in self.parts():
+        for part in parts:
             path = str(_label_of(part))
             if owner.setdefault(path, part) is not part:
                 frame = self._constructing_frame()

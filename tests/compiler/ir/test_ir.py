@@ -240,6 +240,17 @@ def test_constants_take_the_element_type_they_are_given_or_meet() -> None:
         constant(np.array(1j))
 
 
+def test_numbers_that_are_equal_to_python_are_constants_of_their_own() -> None:
+    numbers = [0.0, -0.0, 0, 1, 1.0, True]
+    for _ in range(2):  # numbers are remembered
+        found = [constant(number) for number in numbers]
+        kinds = [str(node.type) for node in found]
+        assert kinds == ["f32[]", "f32[]", "i64[]", "i64[]", "f32[]", "bool[]"]
+        assert len({node.op for node in found}) == len(numbers)
+        assert constant(1, float32).op == found[4].op
+        assert found[0] is not constant(0.0)  # each is a node of its own line
+
+
 def test_labels_know_their_path_and_keep_their_first_place() -> None:
     model, layer, other = Label("model"), Label("linear"), Label("other")
     layer.adopt(model, "first")

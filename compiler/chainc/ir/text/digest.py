@@ -13,8 +13,9 @@ from dataclasses import field
 from typing import TypeVar
 
 from chainc.dataclass import dataclass
-from chainc.ir import Graph, Op
+from chainc.ir import Graph, Node, Op
 from chainc.ir.leaves import ConstantArray, Label
+from chainc.ir.origin import Scope
 from chainc.ir.types import Array, DType, Size, TensorType
 
 OURS = "chainc."  # where an op's meaning is known by its name, and the compiler's version
@@ -37,7 +38,7 @@ class Digest:
 
     Attributes:
         constants: their arrays, by the digest of their bytes.
-        known: what was written of ops and of the bodies of loops, which nodes share, by identity.
+        known: what was written of what nodes share, by identity: ops, types, scopes, bodies.
         shown: the names of what is written of an op, by its class.
     """
 
@@ -52,12 +53,14 @@ class Digest:
         Raises:
             UnknownMeaningError: it cannot be known by what is written in it.
         """
-        number = {node: index for index, node in enumerate(graph.nodes)}
-        for node in graph.nodes:
+        number: dict[Node, int] = {}
+        for index, node in enumerate(graph.nodes):
+            number[node] = index
             operands = [number[operand] for operand in node.inputs]
-            origin = node.origin
+            type, origin = self._once(node.type, str), node.origin
+            scope = self._once(origin.scopes, _path)
             derived = origin.derivative is not None
-            self.lines.append(f"{self._op(node.op)}{operands}{node.type}{derived}{origin.scope!r}")
+            self.lines.append(f"{self._op(node.op)}{operands}{type}{derived}{scope}")
         outputs = [number[node] for node in graph.outputs]
         updates = [(number[slot], number[value]) for slot, value in graph.updates.items()]
         self.lines.append(f"return {outputs} {graph.names!r} {updates}")
@@ -71,9 +74,10 @@ class Digest:
 
     def _once(self, value: V, write: Callable[[V], str]) -> str:
         """What is written of a value, which is held: so its identity stays its own."""
-        if id(value) not in self.known:
-            self.known[id(value)] = value, write(value)
-        return self.known[id(value)][1]
+        found = self.known.get(id(value))
+        if found is None:
+            found = self.known[id(value)] = value, write(value)
+        return found[1]
 
     def _written(self, op: Op) -> str:
         kind = type(op)
@@ -113,3 +117,7 @@ class Digest:
         found = bytes_digest(array.data if array.ndim else array.tobytes())
         self.constants[found] = array
         return f"{array.dtype.str}{array.shape}{found}"
+
+
+def _path(scopes: Sequence[Scope]) -> str:
+    return repr("/".join(scope.name for scope in scopes))
