@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 
 from chainc.dataclass import dataclass
 from chainc.ir import Graph, Node, Op
-from chainc.ir.kernels import Axes, Family, Meaning, interpret
+from chainc.ir.kernels import Family, Meaning, interpret
 from chainc.ir.movements import Movement
 from chainc.ir.scalar import UniformScalar
-from chainc.ir.types import Dim, DType, TensorType, bind, static
+from chainc.ir.types import Axes, Dim, DType, TensorType, bind, static
 from chainc.ops.formula import interpret_body
 from chainc.ops.runs.scan import Scan
 

@@ -13,11 +13,11 @@ from chainc.dataclass import dataclass
 from chainc.interpreters.integers import as_integers, integer_power
 from chainc.ir import Graph, Node, Op, describe
 from chainc.ir.errors import InputError
-from chainc.ir.kernels import Axes, Family, Meaning, interpret
+from chainc.ir.kernels import Family, Meaning, interpret
 from chainc.ir.leaves import Constant, Input
 from chainc.ir.movements import Movement
 from chainc.ir.scalar import Scalar, UniformScalar
-from chainc.ir.types import Array, Dim, DType, Shape, TensorType, static
+from chainc.ir.types import Array, Axes, Dim, DType, Shape, TensorType, static
 from chainc.ops.formula import interpret_body
 from chainc.ops.runs.scan import Scan
 

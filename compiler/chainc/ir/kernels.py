@@ -16,11 +16,9 @@ from chainc.dataclass import dataclass
 from chainc.ir import Graph, Node, Op
 from chainc.ir.movements import Movement
 from chainc.ir.scalar import Scalar
-from chainc.ir.types import Array, Dim, Shape, TensorType
+from chainc.ir.types import Array, Axes, Dim, Shape, TensorType
 
 T = TypeVar("T")
-
-Axes = tuple[int, ...]  # a number for each
 
 
 @dataclass(frozen=True)

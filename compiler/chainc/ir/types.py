@@ -13,6 +13,7 @@ from chainc.dataclass import dataclass
 
 Array = npt.NDArray[np.generic]
 Number = int | float | np.integer | np.floating
+Axes = tuple[int, ...]  # numbers of axes, or a number for each axis
 
 
 @dataclass(frozen=True)

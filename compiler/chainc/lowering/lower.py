@@ -12,10 +12,10 @@ from dataclasses import field, replace
 
 from chainc.dataclass import dataclass
 from chainc.ir import Graph, Node, Op, Origin
-from chainc.ir.kernels import Axes, Family, Meaning, interpret
+from chainc.ir.kernels import Family, Meaning, interpret
 from chainc.ir.leaves import Constant, Input, Slot
 from chainc.ir.movements import Movement
-from chainc.ir.types import Dim, TensorType, promote, static
+from chainc.ir.types import Axes, Dim, TensorType, promote, static
 from chainc.lowering.instructions import Argument, Instruction, InstructionBuilder, Value
 from chainc.lowering.kernels import Applied, Contraction, Copy, Fill, Kernel, Map, Reduction
 from chainc.lowering.loops import Loops

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from chainc.ir import Graph, Node, apply
 from chainc.ir.leaves import SizeOf
-from chainc.ir.types import Shape, TensorType, float32, named
+from chainc.ir.types import Axes, Shape, TensorType, float32, named
 from chainc.ops import exp, sqrt
 from chainc.ops.logic import Cast
 from chainc.ops.movement import Reshape
@@ -27,7 +27,6 @@ from chainc.rewriting.rules import Equation, RuleSet
 
 rule = RuleSet()
 
-Axes = tuple[int, ...]
 
 ROWS = TensorType((named("batch"), 3), float32)  # operands to test rules with
 

@@ -34,7 +34,6 @@ from chainc.rewriting.rules import Equation, Rule, RuleSet
 
 rule = RuleSet()
 
-Axes = tuple[int, ...]
 
 BATCH = named("batch")
 ROWS = TensorType((BATCH, 3), float32)  # operands to test rules with

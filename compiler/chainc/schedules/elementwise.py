@@ -7,8 +7,7 @@ from dataclasses import field, replace
 from itertools import pairwise
 
 from chainc.dataclass import dataclass
-from chainc.ir.kernels import Axes
-from chainc.ir.types import Dim, Shape, coefficient_of, product
+from chainc.ir.types import Axes, Dim, Shape, coefficient_of, product
 from chainc.loops.values import Affine, Bound, Index, Kind, affine
 from chainc.lowering.kernels import Copy, Fill, Map
 from chainc.lowering.views import View

@@ -14,8 +14,8 @@ from typing import TypeVar
 from chainc.dataclass import dataclass
 from chainc.ir import Node, Op, Sample, apply
 from chainc.ir.errors import MisfitError, ShapeError
-from chainc.ir.kernels import Axes, Kernels
-from chainc.ir.types import Dim, TensorType, float32, format_shape
+from chainc.ir.kernels import Kernels
+from chainc.ir.types import Axes, Dim, TensorType, float32, format_shape
 from chainc.ops.movement import require_axes
 from chainc.ops.parts.slicing import Slice
 

@@ -18,7 +18,7 @@ from dataclasses import replace
 
 from chainc.dataclass import dataclass
 from chainc.ir import Graph, Node, apply
-from chainc.ir.types import TensorType, coefficient_of, float32, named
+from chainc.ir.types import Axes, TensorType, coefficient_of, float32, named
 from chainc.ops import flip
 from chainc.ops.contract import Contract
 from chainc.ops.parts.interleave import Interleave
@@ -31,7 +31,6 @@ from chainc.rewriting.rules import Equation, RuleSet
 
 rule = RuleSet()
 
-Axes = tuple[int, ...]
 Slides = tuple[Sliding, ...]
 
 IMAGES = TensorType((named("batch"), 5, 3), float32)  # operands to test rules with

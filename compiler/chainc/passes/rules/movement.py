@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from chainc.ir import Node, Op, apply
 from chainc.ir.leaves import size
-from chainc.ir.types import Dim, Shape, TensorType, float32, named, product
+from chainc.ir.types import Axes, Dim, Shape, TensorType, float32, named, product
 from chainc.ops import astype, broadcast_to, reshape
 from chainc.ops.arithmetic import Add
 from chainc.ops.contract import Contract
@@ -22,7 +22,6 @@ from chainc.rewriting.rules import Equation, RuleSet
 
 rule = RuleSet()
 
-Axes = tuple[int, ...]
 
 BATCH = named("batch")
 

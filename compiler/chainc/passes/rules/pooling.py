@@ -21,6 +21,7 @@ from chainc.dataclass import dataclass
 from chainc.ir import Node, apply
 from chainc.ir.leaves import constant
 from chainc.ir.types import (
+    Axes,
     Dim,
     Shape,
     TensorType,
@@ -52,7 +53,6 @@ from chainc.rewriting.rules import Equation, RuleSet
 
 rule = RuleSet()
 
-Axes = tuple[int, ...]
 Slides = tuple[Sliding, ...]
 
 MOST_TAPS = 16  # that are compared one after another; larger windows are folded in a loop

@@ -6,7 +6,7 @@ import numpy as np
 
 from chainc.ir import Node, apply
 from chainc.ir.leaves import Constant, SizeOf, constant
-from chainc.ir.types import Shape, TensorType, broadcast, float32, int32, named
+from chainc.ir.types import Axes, Shape, TensorType, broadcast, float32, int32, named
 from chainc.ops import exp, log, where
 from chainc.ops.arithmetic import Add, Divide, Multiply, Subtract
 from chainc.ops.index import OneHot, pick
@@ -17,7 +17,6 @@ from chainc.rewriting.rules import Equation, RuleSet
 
 rule = RuleSet()
 
-Axes = tuple[int, ...]
 
 LOGITS = TensorType((named("batch"), 3), float32)  # operands to test rules with
 SCALE = TensorType((), float32)

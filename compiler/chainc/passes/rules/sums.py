@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from chainc.ir import Node, apply
-from chainc.ir.types import TensorType, float32, int32, named
+from chainc.ir.types import Axes, TensorType, float32, int32, named
 from chainc.ops.reduce import Extremum, Max, Sum
 from chainc.rewriting.rules import Equation, RuleSet
 
 rule = RuleSet()
 
-Axes = tuple[int, ...]
 
 ROWS = TensorType((named("batch"), 3), float32)  # operands to test rules with
 BLOCK = TensorType((2, 3, 4), float32)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from chainc.ir import Node, apply
-from chainc.ir.types import Dim, Shape, TensorType, coefficient_of, float32, named
+from chainc.ir.types import Axes, Dim, Shape, TensorType, coefficient_of, float32, named
 from chainc.ops import less, reshape, where
 from chainc.ops.contract import Contract
 from chainc.ops.index import ArgMax, OneHot, Pick
@@ -24,7 +24,6 @@ from chainc.rewriting.rules import Equation, RuleSet
 
 rule = RuleSet()
 
-Axes = tuple[int, ...]
 Slides = tuple[Sliding, ...]
 
 BATCH = named("batch")
