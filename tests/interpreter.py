@@ -24,8 +24,10 @@ from chainc.loops.language import (
     Immediate,
     Immediates,
     Lane,
+    Leave,
     Load,
     Loop,
+    Missing,
     Nest,
     Positions,
     Prefetch,
@@ -40,6 +42,7 @@ from chainc.loops.language import (
     Splat,
     Statement,
     Store,
+    Table,
     Transpose,
     Within,
 )
@@ -59,6 +62,7 @@ Definition = (
     | Positions
     | RowCount
     | Clock
+    | Missing
 )
 Value = npt.NDArray[Any]  # a register: one number a lane
 
@@ -104,7 +108,7 @@ def interpret(
 
 def interpret_routine(
     routine: Routine,
-    arguments: Sequence[Array | Table | int],
+    arguments: Sequence[Array | Pointers | int | None],
     wait: Callable[[], object] = lambda: None,
 ) -> int | None:
     """Changes the arrays as the routine does, and gives what it returns.
@@ -115,18 +119,28 @@ def interpret_routine(
     for parameter, given in zip(routine.parameters, arguments, strict=True):
         if isinstance(parameter, Register):
             interpreter.values[parameter] = np.array([given], np.int64)
-        elif isinstance(given, Table):
+        elif isinstance(given, Pointers):
             interpreter.tables[parameter] = given
-        else:
+        elif given is not None:
             interpreter.arrays[parameter] = np.asarray(given)
     with np.errstate(all="ignore"):
-        interpreter.body(routine.body)
+        try:
+            interpreter.body(routine.body)
+        except LeftError as left:
+            return left.value
     if routine.result is None:
         return None
     return int(interpreter.values[routine.result][0])
 
 
-class Table(tuple[Array, ...]):
+class LeftError(Exception):
+    """The routine has ended before the end of its body."""
+
+    def __init__(self, value: int) -> None:
+        self.value = value
+
+
+class Pointers(tuple[Array, ...]):
     """Arrays that a table of pointers points to."""
 
 
@@ -139,7 +153,7 @@ class Interpreter:
         wait: Callable[[], object] = lambda: None,
     ) -> None:
         self.arrays: dict[Parameter, Array] = {}
-        self.tables: dict[Parameter, Table] = {}
+        self.tables: dict[Parameter, Pointers] = {}
         self.rows, self.thread, self.threads, self.wait = rows, thread, threads, wait
         self.values: dict[Register, Value] = {}
         self.indices: dict[Index, int] = {}
@@ -155,8 +169,10 @@ class Interpreter:
                 self.loop(statement)
             case Share():
                 self.share(statement)
-            case Branch() | Repeat() | Barrier() | Call() | Within() | Entry() | Data():
+            case Branch() | Repeat() | Leave() | Barrier() | Call():
                 self.of_routine(statement)
+            case Within() | Entry() | Table() | Data():
+                self.find(statement)
             case Store(value=register, address=address) | Release(value=register, address=address):
                 array = self.arrays[address.parameter]
                 array[self.lanes(address, register.kind.lanes)] = self.values[register]
@@ -190,18 +206,25 @@ class Interpreter:
                 return _across(PRIMITIVES[primitive], self.values[vector])
             case Somewhere(value=vector):
                 return np.asarray(self.values[vector].any())
-            case Clock():
-                return np.asarray(perf_counter_ns())
-            case Load() | Acquire() | Immediate() | Immediates() | Positions() | RowCount():
+            case Load() | Acquire() | Missing() | Clock():
+                return self.found(statement)
+            case Immediate() | Immediates() | Positions() | RowCount():
                 return self.source(statement)
 
-    def source(
-        self, statement: Load | Acquire | Immediate | Immediates | Positions | RowCount
-    ) -> Value:
-        """What does not come from a register."""
+    def found(self, statement: Load | Acquire | Missing | Clock) -> Value:
+        """What is outside of the program."""
         match statement:
+            case Clock():
+                return np.asarray(perf_counter_ns())
             case Load(out=out, address=address) | Acquire(out=out, address=address):
                 return self.arrays[address.parameter][self.lanes(address, out.kind.lanes)]
+            case Missing(buffer=buffer, alignment=alignment):
+                found = self.arrays.get(buffer)
+                return np.asarray(found is None or found.ctypes.data % alignment != 0)
+
+    def source(self, statement: Immediate | Immediates | Positions | RowCount) -> Value:
+        """What the program itself says."""
+        match statement:
             case Immediate(value=number):
                 return np.asarray(number)
             case Immediates(values=numbers):
@@ -234,22 +257,32 @@ class Interpreter:
 
     # routines
 
-    def of_routine(
-        self, statement: Branch | Repeat | Barrier | Call | Within | Entry | Data
-    ) -> None:
+    def of_routine(self, statement: Branch | Repeat | Leave | Barrier | Call) -> None:
         match statement:
             case Branch():
                 self.branch(statement)
             case Repeat():
                 self.repeat(statement)
+            case Leave(condition=condition, value=value):
+                if self.values[condition][0]:
+                    raise LeftError(int(self.values[value][0]))
             case Barrier():
                 self.wait()
             case Call():
                 self.call(statement)
+
+    def find(self, statement: Within | Entry | Table | Data) -> None:
+        """Where a buffer is."""
+        match statement:
             case Within(out=out, base=base, offset=offset):
                 self.arrays[out] = _viewed(self.arrays[base], out, self.position(offset))
             case Entry(out=out, table=table, position=position):
                 self.arrays[out] = _viewed(self.tables[table][self.position(position)], out)
+            case Table(out=out, size=size, entries=entries):
+                found = dict(entries)
+                nothing = np.empty(0, np.uint8)
+                given = (self.arrays[found[i]] if i in found else nothing for i in range(size))
+                self.tables[out] = Pointers(given)
             case Data(out=out, content=content):
                 self.arrays[out] = np.frombuffer(content, out.dtype.numpy)
 
@@ -285,14 +318,14 @@ class Interpreter:
         if interpret(nest, arrays, _whole(rows), _whole(thread), _whole(threads)):
             place, code = failing
             assert isinstance(place, np.ndarray)
-            place[0] = place[0] or code
+            place[0] = place[0] or _whole(code)
 
-    def argument(self, argument: Parameter | Register) -> Array | Table | int:
+    def argument(self, argument: Parameter | Register) -> Array | Pointers | int | None:
         if isinstance(argument, Register):
             return int(self.values[argument][0])
         if argument in self.tables:
             return self.tables[argument]
-        return self.arrays[argument]
+        return self.arrays.get(argument)
 
     def bound(self, bound: Bound) -> int:
         match bound:
@@ -327,7 +360,7 @@ def _viewed(array: Array, parameter: Parameter, offset: int = 0) -> Array:
     return found[: len(found) // size * size].view(parameter.dtype.numpy)
 
 
-def _whole(given: Array | Table | int) -> int:
+def _whole(given: Array | Pointers | int | None) -> int:
     assert isinstance(given, int)
     return given
 

@@ -179,8 +179,7 @@ static void train_loop(unsigned char *arena, void **table, int64_t *job, int64_t
             bool record_value = record(arena, table, job, seen, thread, threads);
             failed = !record_value;
         }
-        bool logical_and1 = failed && first;
-        if (logical_and1) {
+        if (failed && first) {
             int64_t *failed_step = (int64_t *)(arena + 40);
             int64_t difference1 = step - 1;
             __atomic_store_n(&failed_step[0], difference1, __ATOMIC_RELEASE);

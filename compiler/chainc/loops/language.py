@@ -219,12 +219,30 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Table:
+    """A table of `size` pointers to buffers, each at its place, while the routine runs."""
+
+    out: Parameter
+    size: int
+    entries: tuple[tuple[int, Parameter], ...]
+
+
+@dataclass(frozen=True)
 class Data:
     """A buffer of constants, which has a name in the module."""
 
     out: Parameter
     name: str
     content: bytes
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Is a buffer nowhere, or does it not begin at a multiple of so many bytes?"""
+
+    out: Register
+    buffer: Parameter
+    alignment: int = 1
 
 
 @dataclass(frozen=True)
@@ -300,36 +318,20 @@ class Repeat:
     body: tuple[Statement, ...]
 
 
+@dataclass(frozen=True)
+class Leave:
+    """The end of the routine, which returns the value, if the condition is true."""
+
+    condition: Register
+    value: Register
+
+
 Statement = (
-    Load
-    | Store
-    | Prefetch
-    | Immediate
-    | Immediates
-    | Compute
-    | Splat
-    | Lane
-    | Shuffle
-    | Across
-    | Somewhere
-    | Transpose
-    | Positions
-    | RowCount
-    | RuntimeCall
-    | Fail
-    | Share
-    | Loop
-    | Within
-    | Entry
-    | Data
-    | Acquire
-    | Release
-    | Clock
-    | Barrier
-    | Call
-    | Branch
-    | Repeat
-)
+    Load | Store | Prefetch | Immediate | Immediates | Compute | Splat | Lane | Shuffle | Across
+    | Somewhere | Transpose | Positions | RowCount | RuntimeCall | Fail | Share | Loop
+    | Within | Entry | Table | Data | Missing | Acquire | Release | Clock | Barrier | Call
+    | Branch | Repeat | Leave
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -361,20 +363,6 @@ class Routine:
     body: tuple[Statement, ...]
     result: Register | None = None
     inlined: bool = False
-
-
-def part_of(statement: Statement) -> int | None:
-    """For which part of the kernel a statement is; None for what serves all of it."""
-    match statement:
-        case Store() | Release():
-            return statement.value.part
-        case Transpose() | RuntimeCall():
-            return statement.outs[0].part
-        case Prefetch() | Fail() | Share() | Loop() | Branch() | Repeat() | Barrier() | Call():
-            return None
-        case Within() | Entry() | Data():
-            return None
-    return statement.out.part
 
 
 def bodies_of(statement: Statement) -> tuple[tuple[Statement, ...], ...]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import field
 
 from chainc.dataclass import dataclass
-from chainc.ir.types import DType, bool_, int64
+from chainc.ir.types import DType, bool_, int64, uint8
 from chainc.loops.builder import NestBuilder, another
 from chainc.loops.language import (
     Acquire,
@@ -18,12 +18,15 @@ from chainc.loops.language import (
     Clock,
     Data,
     Entry,
+    Leave,
     Merged,
+    Missing,
     Nest,
     Release,
     Repeat,
     Routine,
     Statement,
+    Table,
     Within,
 )
 from chainc.loops.values import Address, Affine, Kind, Parameter, Register, Variable, affine
@@ -119,6 +122,12 @@ class RoutineBuilder(NestBuilder):
         self._append(Entry(out, table, affine(position)))
         return out
 
+    def table(self, name: str, entries: Mapping[int, Parameter], size: int) -> Parameter:
+        """Pointers to buffers, each at its place."""
+        out = Parameter(name, uint8, padded=False)
+        self._append(Table(out, size, tuple(entries.items())))
+        return out
+
     def data(self, name: str, dtype: DType, content: bytes) -> Parameter:
         """Constants of the module."""
         out = Parameter(name, dtype)
@@ -166,6 +175,12 @@ class RoutineBuilder(NestBuilder):
     def is_equal(self, a: Number, b: Number, name: str = "") -> Register:
         return self.compute("equal", self.integer(a), self.integer(b), dtype=bool_, name=name)
 
+    def is_missing(self, buffer: Parameter, alignment: int = 1, name: str = "") -> Register:
+        """Is it nowhere, or not at a multiple of so many bytes?"""
+        out = self._register(Kind(bool_), name)
+        self._append(Missing(out, buffer, alignment))
+        return out
+
     def both(self, a: Register, b: Register, name: str = "") -> Register:
         return self.compute("logical_and", a, b, dtype=bool_, name=name)
 
@@ -200,6 +215,10 @@ class RoutineBuilder(NestBuilder):
         with self._body() as body:
             yield branch
         self._append(branch.statement(changed, body))
+
+    def leave(self, condition: Register, value: Register) -> None:
+        """The routine ends here, if the condition is true."""
+        self._append(Leave(condition, value))
 
     @contextmanager
     def repeat(self, carried: Sequence[Register]) -> Iterator[OpenRepetition]:

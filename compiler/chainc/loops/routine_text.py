@@ -21,7 +21,9 @@ from chainc.loops.language import (
     Clock,
     Data,
     Entry,
+    Leave,
     Load,
+    Missing,
     Nest,
     Prefetch,
     Release,
@@ -29,6 +31,7 @@ from chainc.loops.language import (
     Routine,
     Statement,
     Store,
+    Table,
     Within,
     statements,
 )
@@ -64,9 +67,9 @@ class RoutineText(LoopText):
         everything = list(statements(routine.body))
         self.called = called
         self.places = {
-            each.out: each for each in everything if isinstance(each, Within | Entry | Data)
+            each.out: each for each in everything if isinstance(each, Within | Entry | Data | Table)
         }
-        used = {*map(_buffer, everything)}
+        used = {buffer for each in everything for buffer in _buffers(each)}
         buffers = [each for each in routine.parameters if isinstance(each, Parameter)]
         buffers += [each for each in self.places if each in used]
         numbers = [each for each in routine.parameters if isinstance(each, Register)]
@@ -120,14 +123,19 @@ class RoutineText(LoopText):
                 yield ("barrier",)
             case Call():
                 yield self._call(statement)
-            case Within() | Entry() | Data():
+            case Leave(condition=condition, value=value):
+                yield ("leave with ", *self.value(value), " if ", *self.value(condition))
+            case Missing(out=out, buffer=buffer, alignment=alignment):
+                away = f" or not at a multiple of {alignment} bytes" if alignment > 1 else ""
+                yield (*self.head(out), *self._argument(buffer), f" is missing{away}")
+            case Within() | Entry() | Data() | Table():
                 if statement.out in self.parameters:
                     name, dtype = self.parameters[statement.out], statement.out.dtype
                     yield (f"{name}: {dtype} at ", *self._at(statement))
             case _:
                 yield from super().lines(statement)
 
-    def _at(self, statement: Within | Entry | Data) -> Iterator[Piece]:
+    def _at(self, statement: Within | Entry | Data | Table) -> Iterator[Piece]:
         match statement:
             case Within(base=base, offset=offset):
                 yield f"{self.parameters[base]} + "
@@ -138,6 +146,11 @@ class RoutineText(LoopText):
                 yield "]"
             case Data(name=name):
                 yield name
+            case Table(entries=entries):
+                for i, (place, buffer) in enumerate(entries):
+                    yield f"{', ' if i else '['}{place}: "
+                    yield from self._argument(buffer)
+                yield "]"
 
     def _call(self, call: Call) -> Line:
         function = call.function
@@ -161,13 +174,15 @@ class RoutineText(LoopText):
             yield from self._at(place)
 
 
-def _buffer(statement: Statement) -> Parameter | None:
-    """Whose elements a statement reads or writes, or in which it finds another."""
+def _buffers(statement: Statement) -> Sequence[Parameter]:
+    """Whose elements a statement reads or writes, in which it finds another, or which it is."""
     match statement:
         case Load() | Store() | Prefetch() | Acquire() | Release():
-            return statement.address.parameter
+            return (statement.address.parameter,)
         case Within():
-            return statement.base
+            return (statement.base,)
         case Entry():
-            return statement.table
-    return None
+            return (statement.table,)
+        case Table():
+            return (statement.out,)
+    return ()

@@ -42,11 +42,11 @@ from chainc.loops.language import (
     Store,
     Transpose,
     bodies_of,
-    part_of,
     statements,
 )
 from chainc.loops.names import Name, literals, names
 from chainc.loops.repetition import Block, Line, Offset, PartMark, Piece, Rendered, folded, rendered
+from chainc.loops.uses import part_of
 from chainc.loops.values import Address, Affine, Bound, Parameter, Register, Rows, Variable
 
 _INFIX: Mapping[str, str] = {

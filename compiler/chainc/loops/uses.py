@@ -1,4 +1,4 @@
-"""Which variables a statement gives a value, and which values it needs."""
+"""Which variables a statement gives a value, which values it needs, and for which part it is."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ from chainc.loops.language import (
     Immediate,
     Immediates,
     Lane,
+    Leave,
     Load,
     Loop,
+    Missing,
     Positions,
     Prefetch,
     Release,
@@ -32,10 +34,25 @@ from chainc.loops.language import (
     Splat,
     Statement,
     Store,
+    Table,
     Transpose,
     Within,
 )
 from chainc.loops.values import Affine, Bound, Register, Rows, Variable
+
+
+def part_of(statement: Statement) -> int | None:
+    """For which part of the kernel a statement is; None for what serves all of it."""
+    match statement:
+        case Store() | Release():
+            return statement.value.part
+        case Transpose() | RuntimeCall():
+            return statement.outs[0].part
+        case Prefetch() | Fail() | Share() | Loop() | Branch() | Repeat() | Barrier() | Call():
+            return None
+        case Within() | Entry() | Table() | Data() | Leave():
+            return None
+    return statement.out.part
 
 
 def written(statement: Statement) -> Sequence[Variable]:
@@ -43,7 +60,7 @@ def written(statement: Statement) -> Sequence[Variable]:
     match statement:
         case Store() | Release() | Prefetch() | Fail() | Branch():
             return ()
-        case Within() | Entry() | Data() | Barrier():
+        case Within() | Entry() | Table() | Data() | Barrier() | Leave():
             return ()
         case Transpose() | RuntimeCall():
             return statement.outs
@@ -93,24 +110,29 @@ def _positioned(
     | Positions
     | Within
     | Entry
+    | Table
     | Data
+    | Missing
     | Immediate
     | Immediates
     | RowCount
-    | Clock,
+    | Clock
+    | Leave,
 ) -> Iterable[Variable]:
     match statement:
         case Load() | Acquire() | Prefetch():
             return _of(statement.address.position)
         case Store() | Release():
             return (statement.value, *_of(statement.address.position))
+        case Leave():
+            return (statement.condition, statement.value)
         case Positions():
             return _of(statement.position)
         case Within():
             return _of(statement.offset)
         case Entry():
             return _of(statement.position)
-        case Immediate() | Immediates() | RowCount() | Clock() | Data():
+        case Immediate() | Immediates() | RowCount() | Clock() | Table() | Data() | Missing():
             return ()
 
 

@@ -28,6 +28,9 @@ def test_a_routine(golden: Callable[[str, str], None]) -> None:
     thread, threads = to.number("thread"), to.number("threads")
     control = Address(to.within(arena, 0, "stop", int64), affine(0))
     stopped = to.is_equal(to.acquire(control), 1, "stopped")
+    own = to.table("own", {0: arena, 2: to.within(arena, 8, "words", int64)}, 3)
+    found = to.load(Address(to.entry(own, 2, "found", int64), affine(0)))
+    to.leave(to.is_missing(arena, 64, "unusable"), to.is_equal(found, 7, "seven"))
     with to.when(to.opposite(stopped, "goes"), [stopped]) as branch:
         with to.repeat([to.integer(0, "count")]) as loop:
             (count,) = loop.values

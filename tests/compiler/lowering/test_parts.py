@@ -6,7 +6,8 @@ import pytest
 
 import chainrule as cr
 from chainc.ir import Graph
-from chainc.loops.language import Compute, Load, Loop, Statement, Store, part_of, statements
+from chainc.loops.language import Compute, Load, Loop, Statement, Store, statements
+from chainc.loops.uses import part_of
 from chainc.lowering.grouping import Group, group
 from chainc.lowering.kernels import Kernel
 from chainc.lowering.lower import lower

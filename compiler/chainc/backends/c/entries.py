@@ -12,12 +12,8 @@ _TYPES: Mapping[str, str] = {
     "arena": "unsigned char *",
     "table": "void **",
     "job": "int64_t *",
-    "outputs": "double *",
 }
 CALL = ("arena", "table", "rows", "thread", "threads")
-FIRST = ("arena", "table", "seed", "mark")
-PLAN = ("arena", "rows", "held_out", "epochs", "bytes", "held_out_bytes", "ends")
-SINGLE = ("arena", "table", "outputs", "rows", "bytes")
 RUN = ("arena", "table", "job", "thread", "threads")
 
 ENVIRONMENT = """\
@@ -29,6 +25,7 @@ static fenv_t environment_enter(void) {
     return before;
 }
 """
+ENTER, LEAVE = "fenv_t before = environment_enter();", "fesetenv(&before);"
 SPINS = 2000  # some 50 µs: longer than the threads of an undisturbed run ever wait
 
 BARRIER = f"""\
@@ -56,7 +53,7 @@ static void barrier(unsigned char *arena, int64_t thread, int64_t threads) {{
 
 @dataclass(frozen=True)
 class Entry:
-    """A function that others see, or what follows in its file, which calls routines in order.
+    """A function that others see, which calls routines in order.
 
     It has the parameters `given`; what else a routine takes is 0.
     """
@@ -64,7 +61,6 @@ class Entry:
     name: str
     given: tuple[str, ...]
     routines: tuple[Routine, ...]
-    shown: bool = True
 
     def text(self, calls: Sequence[tuple[str, Sequence[str]]]) -> str:
         """With calls of functions with arguments by name."""
@@ -76,11 +72,11 @@ class Entry:
             for name, arguments in calls
         ]
         return "\n".join([
-            f"{'' if self.shown else 'static '}void {self.name}({head}) {{",
+            f"void {self.name}({head}) {{",
             *unused,
-            "    fenv_t before = environment_enter();",
+            f"    {ENTER}",
             *lines,
-            "    fesetenv(&before);",
+            f"    {LEAVE}",
             "}",
             "",
         ])  # fmt: skip

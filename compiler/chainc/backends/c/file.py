@@ -10,10 +10,7 @@ from chainc.backends.c.entries import (
     BARRIER,
     CALL,
     ENVIRONMENT,
-    FIRST,
-    PLAN,
     RUN,
-    SINGLE,
     Entry,
 )
 from chainc.backends.c.lanes import CLanes
@@ -28,7 +25,7 @@ from chainc.loops.language import Barrier, Data, Nest, Routine, statements
 from chainc.loops.names import first_free
 from chainc.loops.repetition import Rendered
 
-__all__ = ["CALL", "FIRST", "FLAGS", "PLAN", "RUN", "SINGLE", "CFile", "Entry"]
+__all__ = ["CALL", "FLAGS", "RUN", "CFile", "Entry"]
 
 FLAGS = ("-std=c11", "-O2", "-march=native", "-ffp-contract=off", "-fno-math-errno", "-fwrapv")
 
@@ -84,7 +81,7 @@ class CFile:
         self._waits = False
         for entry in entries:
             for routine in entry.routines:
-                self._routine(routine)
+                self.routine(routine)
 
     @property
     def called(self) -> Mapping[Nest, str]:
@@ -122,11 +119,11 @@ class CFile:
         return CLanes(lanes, self._prelude)
 
     def _arguments(self, routine: Routine) -> tuple[str, Sequence[str]]:
-        callee = self._routine(routine)
+        callee = self.routine(routine)
         names = [each.name for each in routine.parameters]
         return callee.name, [n for n, keeps in zip(names, callee.kept, strict=True) if keeps]
 
-    def _routine(self, routine: Routine) -> Callee:
+    def routine(self, routine: Routine) -> Callee:
         """A routine's function; what it calls comes before it."""
         if routine.name not in self._routines:
             name = self._unique(routine.name)
@@ -139,7 +136,7 @@ class CFile:
         return self._routines[routine.name]
 
     def _function(self, function: Nest | Routine) -> Callee:
-        return self._routine(function) if isinstance(function, Routine) else self._kernel(function)
+        return self.routine(function) if isinstance(function, Routine) else self._kernel(function)
 
     def _kernel(self, nest: Nest) -> Callee:
         """Nests that differ in nothing but names share a function."""

@@ -13,6 +13,7 @@ from chainc.loops.language import (
     Data,
     Entry,
     Fail,
+    Leave,
     Loop,
     Prefetch,
     Release,
@@ -20,13 +21,14 @@ from chainc.loops.language import (
     Share,
     Statement,
     Store,
+    Table,
     Within,
     statements,
 )
 from chainc.loops.uses import read, written
 from chainc.loops.values import Variable
 
-_LASTING = (Store, Prefetch, Fail, Share, Acquire, Release, Barrier, Call)
+_LASTING = (Store, Prefetch, Fail, Share, Acquire, Release, Barrier, Call, Leave)
 
 
 Reads = Callable[[Statement], Iterable[Variable]]
@@ -46,7 +48,7 @@ def needed(
 
 def is_idle(statement: Statement, wanted: Set[Variable]) -> bool:
     """Does nothing follow from it?"""
-    if isinstance(statement, (*_LASTING, Loop, Repeat, Branch, Within, Entry, Data)):
+    if isinstance(statement, (*_LASTING, Loop, Repeat, Branch, Within, Entry, Table, Data)):
         return False
     return not any(each in wanted for each in written(statement))
 

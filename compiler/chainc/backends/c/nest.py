@@ -20,11 +20,10 @@ from chainc.loops.language import (
     Splat,
     Statement,
     Store,
-    part_of,
     statements,
 )
 from chainc.loops.repetition import Rendered
-from chainc.loops.uses import read
+from chainc.loops.uses import part_of, read
 from chainc.loops.values import Register, Rows
 
 GIVEN = ("rows", "thread", "threads", "failure", "code")  # behind the buffers of a kernel

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
 
 from chainc.backends.c.nest import Argument, Function, LoopPrinter
 from chainc.backends.c.prelude import Prelude
@@ -18,9 +19,13 @@ from chainc.loops.language import (
     Branch,
     Call,
     Clock,
+    Compute,
     Data,
     Entry,
+    Immediate,
+    Leave,
     Load,
+    Missing,
     Nest,
     Prefetch,
     Release,
@@ -28,13 +33,15 @@ from chainc.loops.language import (
     Routine,
     Statement,
     Store,
+    Table,
     Within,
+    bodies_of,
     statements,
 )
 from chainc.loops.uses import read
 from chainc.loops.values import Parameter, Register, Variable
 
-_BUFFER = re.compile(r" *[\w ]+ \*(?P<name>\w+) = ")
+_BUFFER = re.compile(r" *[\w ]+ \*(?P<name>\w+)(\[\d+\])? = ")
 
 
 @dataclass(frozen=True)
@@ -70,11 +77,13 @@ class RoutinePrinter(LoopPrinter):
         super().__init__(routine.body, variables, prelude, results, self._read)
         self.routine = routine
         self.variables.buffers.update(data)
+        self.constants = data.keys()
         self.places = {each.out: each for each in everything if isinstance(each, Within | Entry)}
         for parameter in routine.parameters:
             if isinstance(parameter, Parameter):
                 self.variables.buffer(parameter)
         self.touched = {buffer for each in everything if (buffer := _touched(each)) is not None}
+        self.asked = set(_asked(routine.body, self.readings))
         self.touched |= {place.out for place in self.places.values() if _moves(place)}
 
     def printed(self) -> Function:
@@ -106,10 +115,24 @@ class RoutinePrinter(LoopPrinter):
                 self.branch(statement)
             case Repeat():
                 self.repeat(statement)
-            case Within() | Entry():
+            case Within() | Entry() | Table() | Data():
                 self._locate(statement)
-            case Data():
-                return  # it has a name already
+            case Missing(out=out, buffer=buffer, alignment=alignment):
+                name = self._argument(buffer)
+                away = f" || (uintptr_t){name} % {alignment} != 0" if alignment > 1 else ""
+                self.let(out, Computed(f"{name} == NULL{away}", type_of(out.kind)))
+            case Leave(condition=condition, value=value):
+                returned = self.variables.value(value)
+                self.write(f"if ({self.variables.value(condition)}) return {returned};")
+            case Acquire() | Release() | Clock() | Barrier():
+                self._among_threads(statement)
+            case Call():
+                self.call(statement)
+            case _:
+                super().statement(statement)
+
+    def _among_threads(self, statement: Acquire | Release | Clock | Barrier) -> None:
+        match statement:
             case Acquire(out=out, address=address):
                 text = f"__atomic_load_n({self.place(address, True)}, __ATOMIC_ACQUIRE)"
                 self.let(out, Computed(text, type_of(out.kind)))
@@ -121,19 +144,36 @@ class RoutinePrinter(LoopPrinter):
             case Barrier(arena=arena, thread=thread, threads=threads):
                 given = ", ".join(self._argument(each) for each in (arena, thread, threads))
                 self.write(f"barrier({given});")
-            case Call():
-                self.call(statement)
-            case _:
-                super().statement(statement)
+
+    def let(self, out: Variable, computed: Computed) -> None:
+        """A condition that is asked at once, and never again, stands in the question."""
+        if out in self.asked:
+            self.variables.found[out] = computed.text
+        else:
+            super().let(out, computed)
 
     # buffers
 
-    def _locate(self, statement: Within | Entry) -> None:
-        """A buffer that nothing but calls needs is found where it is given, if it can be."""
+    def _locate(self, statement: Within | Entry | Table | Data) -> None:
+        """A buffer that nothing but calls needs is found where it is given, if it can be.
+
+        Constants have a name already.
+        """
         out = statement.out
-        if out in self.touched:
+        if isinstance(statement, Table):
+            self._table(statement)
+        elif isinstance(statement, Within | Entry) and out in self.touched:
             name = self.variables.buffer(out)
             self.write(f"{self._type(out)}{name} = {self._place(statement, out)};")
+
+    def _table(self, table: Table) -> None:
+        name = self.variables.buffer(table.out)
+        entries = (f"[{place}] = {self._pointer(buffer)}" for place, buffer in table.entries)
+        self.write(f"void *{name}[{table.size}] = {{{', '.join(entries) or 'NULL'}}};")
+
+    def _pointer(self, buffer: Parameter) -> str:
+        """As an entry of a table, in which constants are no other than what may be written."""
+        return f"{'(void *)' * (buffer in self.constants)}{self._argument(buffer)}"
 
     def _place(self, statement: Within | Entry, like: Parameter) -> str:
         """Where a buffer is, as one like another."""
@@ -246,6 +286,20 @@ class RoutinePrinter(LoopPrinter):
         self.close(f"}} while ({self.variables.value(again)});")
         for each in statement.carried:
             self.keep(each.result, each.current)
+
+
+def _asked(body: Sequence[Statement], readings: Counter[Variable]) -> Iterator[Register]:
+    """What the next statement asks, if it has no name of its own and nothing else reads it."""
+    lines = [each for each in body if not isinstance(each, Immediate)]
+    for one, other in pairwise(lines):
+        if isinstance(one, Compute | Missing) and readings[one.out] == 1:
+            leaves = isinstance(other, Leave) and other.condition is one.out
+            branches = isinstance(other, Branch) and other.condition is one.out
+            if leaves or (branches and isinstance(one, Compute) and one.out.name == one.primitive):
+                yield one.out
+    for statement in body:
+        for inside in bodies_of(statement):
+            yield from _asked(inside, readings)
 
 
 def _is_unused(line: str, words: Counter[str]) -> bool:

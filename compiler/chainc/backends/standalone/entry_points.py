@@ -1,141 +1,97 @@
-"""The functions that C calls to prepare an arena, and to read and change what it holds.
-
-Each checks what it is given before anything is changed, and brings the floating-point environment
-that the kernels need.
-"""
+"""The functions that C calls to prepare an arena, and to read and change what it holds."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 
-from chainc.backends.llvm.printing.spelling import element
-from chainc.backends.llvm.training_code import TrainingCode
-from chainc.backends.standalone import entry_templates as templates
-from chainc.backends.standalone.guards import Body
-from chainc.backends.standalone.interface import (
-    BAD_ARENA,
-    BAD_ARGUMENT,
-    MOST_ROWS,
-    Interface,
-    mark_of,
-)
+from chainc.backends.standalone.guards import CheckedWriter, arena_check
+from chainc.backends.standalone.interface import Interface
+from chainc.backends.standalone.outside import ARENA, Given, Outside
 from chainc.dataclass import dataclass
+from chainc.ir.types import uint8
+from chainc.loops.language import Routine
 from chainc.schedules.program import control_block
-from chainc.schedules.training.layout import JOB_WORDS
-
-SEED, MARK, PLAN = 0, 8, 64  # offsets in bytes of our own; `JOB_WORDS` are the plan
-OWN_BYTES = -(-(PLAN + 8 * JOB_WORDS) // 64) * 64
-
-ARENA = "ptr %arena"
-DATA = "ptr %data"
-COPY = "ptr %arena, i32 %tensor, ptr %values"
+from chainc.schedules.program.control_block import CACHE_LINE
 
 
 @dataclass(frozen=True)
-class EntryContext:
-    """What the functions must know beside the interface."""
+class Prepared:
+    """What the functions of a program have in common.
 
-    code: TrainingCode
-    own: int  # offset in the arena of OWN_BYTES bytes
-    step: int  # that of the number of steps done
-    version: str  # hexadecimal
+    Attributes:
+        mark: says in the arena, at an offset, that this version has prepared it.
+        first: of an arena that is zero, the seed and the mark.
+        exchange: of each tensor, what sets it and what gets it.
+    """
 
-    @property
-    def mark(self) -> int:
-        """That of the version."""
-        return mark_of(self.version)
+    interface: Interface
+    mark_at: int
+    mark: int
+    first: Routine
+    exchange: Sequence[Sequence[Routine]]
 
+    def functions(self) -> Sequence[Outside]:
+        """`init`, `get`, `set`, `stop`, `records`, and `ended` where that may be."""
+        word, given = control_block, (ARENA, Given("int64_t seed"))
+        const = Given("const void *arena")
+        ended = self._outside("ended", (const,), self._word("ended", word.ENDED), "int64_t")
+        return [
+            self.outside("init", given, self._init()),
+            *(self.outside(*each) for each in self._copies()),
+            self._outside("stop", (ARENA,), self._stop(), "void"),
+            self._outside("records", (const,), self._word("records", word.EPOCHS), "int64_t"),
+            *([] if self.interface.end is None else [ended]),
+        ]
 
-def function(
-    interface: Interface, name: str, arguments: str, body: str, result: str = "i32"
-) -> str:
-    """A function that C sees."""
-    holes = {"name": f"{interface.name}_{name}", "arguments": arguments, "body": body}
-    return templates.ENTRY.substitute(holes, result=result)
+    def outside(self, name: str, given: tuple[Given, ...], routine: Routine) -> Outside:
+        """A function that says what is wrong."""
+        return Outside(f"{self.interface.name}_{name}", given, routine)
 
+    def _outside(
+        self, name: str, given: tuple[Given, ...], routine: Routine, result: str
+    ) -> Outside:
+        return Outside(f"{self.interface.name}_{name}", given, routine, result, computes=False)
 
-def internal(name: str, arguments: str, body: str) -> str:
-    """A function that the others call; what it returns is for C."""
-    return templates.INTERNAL.substitute(name=name, arguments=arguments, body=body)
+    @cached_property
+    def check(self) -> Routine:
+        """Of an arena."""
+        return arena_check(self.mark_at, self.mark)
 
+    def _init(self) -> Routine:
+        to = CheckedWriter()
+        seed = to.number("seed")
+        to.refuse(to.is_missing(to.arena, CACHE_LINE, "unusable"))
+        to.cleared(self.interface.arena_bytes)
+        table = to.table("table", {}, 1)
+        to.run(self.first, to.arena, table, seed, to.integer(self.mark, "prepared"))
+        return to.checked("checked.init", "the values before the first step")
 
-def checks(interface: Interface, places: EntryContext) -> Sequence[str]:
-    """Functions that look at what is given: an arena, the arrays of a data set."""
-    prediction = interface.prediction
-    rows = (*interface.inputs, *(prediction.inputs if prediction else ()))
-    arena = templates.ARENA_CHECKS.substitute(
-        offset=places.own + MARK,
-        mark=places.mark,
-        bad_argument=BAD_ARGUMENT,
-        bad_arena=BAD_ARENA,
-    )
-    return [
-        *(
-            templates.INDICES_WITHIN.substitute(kind=element(dtype), size=dtype.itemsize)
-            for dtype in dict.fromkeys(each.dtype for each in rows if each.bound is not None)
-        ),
-        arena,
-        internal("data.check", DATA, _data_check(interface)),
-        internal("data.check.optional", DATA, templates.OPTIONAL_DATA),
-    ]
+    def _copies(self) -> Iterator[tuple[str, tuple[Given, ...], Routine]]:
+        for place, name in enumerate(("set", "get")):
+            const = "const " if name == "set" else ""
+            given = (ARENA, Given("int tensor"), Given(f"{const}void *values"))
+            yield name, given, self._copy(name, [pair[place] for pair in self.exchange])
 
+    def _copy(self, name: str, of_tensors: Sequence[Routine]) -> Routine:
+        to = CheckedWriter()
+        tensor, values = to.number("tensor"), to.buffer("values", uint8)
+        to.passes(self.check, to.arena)
+        to.given(values)
+        to.in_range(tensor, 0, len(of_tensors) - 1)
+        table = to.table("table", {0: values}, 1)
+        one, none = to.integer(1), to.integer(0)
+        for i, routine in enumerate(of_tensors):
+            with to.when(to.is_equal(tensor, i)):
+                to.run(routine, to.arena, table, one, none, one)
+        return to.checked(f"checked.{name}", f"{name} a tensor")
 
-def _data_check(interface: Interface) -> str:
-    inputs = interface.inputs
-    body = Body()
-    body.not_null("%data")
-    body.word("rows", "%data", 0)
-    body.within("%rows", 1, MOST_ROWS)
-    for i in range(len(inputs)):
-        body.word(f"array.{i}", "%data", 1 + i, "ptr")
-        body.not_null(f"%array.{i}")
-    body.word("bytes", "%data", 1 + len(inputs))
-    body.no_other_bits("%bytes", sum(1 << i for i, each in enumerate(inputs) if each.may_be_bytes))
-    for i, each in enumerate(inputs):
-        body.indices(each, f"%array.{i}")
-    body.lines.append("  ret i32 0")
-    return body.text
+    def _stop(self) -> Routine:
+        to = CheckedWriter()
+        to.release(to.integer(1), to.word(control_block.STOP, "stop"))
+        return to.routine("checked.stop", "end a training before its next step")
 
-
-def state_functions(interface: Interface, places: EntryContext) -> Sequence[str]:
-    """`version`, `init`, `get`, `set`, `stop` and `records`."""
-    length, text = len(places.version) + 1, places.version
-    stop = templates.STOP.substitute(offset=control_block.STOP)
-    records = templates.RECORDS.substitute(offset=control_block.EPOCHS)
-    ended = templates.RECORDS.substitute(offset=control_block.ENDED)
-    return [
-        *([function(interface, "ended", ARENA, ended, "i64")] if interface.end else []),
-        templates.CLEAR,
-        templates.VERSION.substitute(length=length, text=text),
-        function(interface, "version", "", templates.VERSION_RESULT, "ptr"),
-        function(interface, "init", "ptr %arena, i64 %seed", _init(interface, places)),
-        function(interface, "get", COPY, _copies(interface, "get")),
-        function(interface, "set", COPY, _copies(interface, "set")),
-        function(interface, "stop", ARENA, stop, "void"),
-        function(interface, "records", ARENA, records, "i64"),
-    ]
-
-
-def _init(interface: Interface, places: EntryContext) -> str:
-    body = Body()
-    body.passes("arena.aligned", "%arena")
-    given = f"ptr %arena, ptr null, i64 %seed, i64 {places.mark}"
-    return templates.INIT.substitute(
-        guards=body.text,
-        arena_bytes=interface.arena_bytes,
-        stores="",
-        calls=f"  call void @first({given})",
-    )
-
-
-def _copies(interface: Interface, direction: str) -> str:
-    body = Body()
-    body.passes("arena.check", "%arena")
-    body.not_null("%values")
-    numbers = range(len(interface.tensors))
-    return templates.COPY.substitute(
-        guards=body.text,
-        cases=" ".join(f"i32 {i}, label %tensor.{i}" for i in numbers),
-        copies="\n".join(templates.COPY_ONE.substitute(i=i, direction=direction) for i in numbers),
-        bad_argument=BAD_ARGUMENT,
-    )
+    def _word(self, name: str, offset: int) -> Routine:
+        to = CheckedWriter()
+        found = to.acquire(to.word(offset, name), name)
+        return to.routine(f"checked.{name}", f"the word {name}", result=found)

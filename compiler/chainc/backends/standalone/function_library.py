@@ -8,25 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from hashlib import sha256
 
 from chainc.backends.llvm.function_code import FunctionCode, function_code
 from chainc.backends.llvm.host.storage import storage_of_function
 from chainc.backends.llvm.machine_code.jit import compile_object
-from chainc.backends.llvm.printing.spelling import array, element
 from chainc.backends.llvm.processors.processor import Processor
-from chainc.backends.llvm.runtime.entry import exported
-from chainc.backends.standalone import entry_templates as templates
 from chainc.backends.standalone.board import (
     check_code,
     check_memory,
     check_numbers,
     static_memory,
 )
-from chainc.backends.standalone.guards import Body, store
+from chainc.backends.standalone.guards import CheckedWriter, arena_check
 from chainc.backends.standalone.interface import (
-    BAD_ARENA,
-    BAD_ARGUMENT,
-    BAD_INDEX,
+    C_TYPES,
     MOST_ROWS,
     RowArray,
     mark_of,
@@ -34,13 +30,17 @@ from chainc.backends.standalone.interface import (
     words,
 )
 from chainc.backends.standalone.objects.choosing import Signature, hidden, signatures
+from chainc.backends.standalone.outside import ARENA, Given, Outside, llvm_text, version_text
+from chainc.backends.standalone.run_entries import in_parts
 from chainc.dataclass import dataclass
 from chainc.ir.errors import GraphError
 from chainc.ir.types import Array, format_shape, has_named_size, named, named_axes
+from chainc.loops.language import Routine
+from chainc.loops.values import Parameter
 from chainc.lowering.program import IndexBound, Program
 from chainc.lowering.views import Buffer
 from chainc.schedules.layout.access import Capacity, UnboundError
-from chainc.schedules.program import control_block
+from chainc.schedules.program.control_block import CACHE_LINE
 
 RESULTS = "results"  # what one output is called, and others that have no name
 MARK_BYTES = 8
@@ -64,6 +64,11 @@ class Argument:
 
     array: RowArray
     has_rows: bool
+
+    @property
+    def c_type(self) -> str:
+        """Of its elements."""
+        return C_TYPES[self.array.dtype]
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,14 @@ class FunctionInterface:
         """Their names after that of the function."""
         return ENTRIES
 
+    @property
+    def parameters(self) -> Sequence[str]:
+        """Of a call, as C declares them."""
+        given = [f"const {each.c_type} *{each.array.word}_data" for each in self.inputs]
+        rows = ["int64_t rows"] if self.counts_rows else []
+        results = [f"{each.c_type} *{each.array.word}_data" for each in self.outputs]
+        return ["void *arena", *given, *rows, *results]
+
 
 @dataclass(frozen=True)
 class StandaloneFunction:
@@ -115,8 +128,9 @@ class PlannedFunction:
     mark: int
 
     def interface(self, text: str) -> FunctionInterface:
-        """With the version of a text that holds all of it."""
-        version = version_of(text, repr(self.processor), self.wanted.name)
+        """With the version of the kernels and values; the text is that of the kernels."""
+        values = (sha256(each.tobytes()).hexdigest() for each in self.weights())
+        version = version_of(text, *values, repr(self.processor), self.wanted.name)
         return _interface(self.wanted, self.code, version, self.processor)
 
     @property
@@ -182,13 +196,15 @@ def standalone_function(wanted: WantedFunction, processor: Processor) -> Standal
         GraphError: it changes its state, has two named sizes, or cannot be native code.
     """
     plan = planned_function(wanted, processor)
-    code = plan.code
-    constants = [_constant(i, values.tobytes()) for i, values in enumerate(plan.weights())]
-    interface = plan.interface("\0".join((code.text, *constants)))
+    code, interface = plan.code, plan.interface(plan.code.text)
     check_memory(storage_of_function(code.program, code.memory), processor)
-    writer = _Entries(interface, plan)
-    memory = static_memory(wanted.name, interface.arena_bytes, processor)
-    text = "\n".join([code.text, *constants, memory, *writer.functions()])
+    module = code.module
+    module.add(static_memory(wanted.name, interface.arena_bytes, processor))
+    module.add(version_text(wanted.name, interface.version))
+    for function in outside(plan, interface):
+        module.routine(function.routine)
+        module.add(llvm_text(function))
+    text = module.text()
     entries = [f"{wanted.name}_{function}" for function in ENTRIES]
     shown = hidden(text, wanted.name) if wanted.hidden else text
     object_file = compile_object(shown, processor, entries)
@@ -196,8 +212,9 @@ def standalone_function(wanted: WantedFunction, processor: Processor) -> Standal
     return StandaloneFunction(object_file, interface, signatures(text, wanted.name))
 
 
-def _constant(i: int, content: bytes) -> str:
-    return f"@value.{i} = internal constant {array(content)}, align 64"
+def outside(plan: PlannedFunction, interface: FunctionInterface) -> Sequence[Outside]:
+    """The functions that C sees, but for the one that tells the version."""
+    return _Entries(interface, plan).functions()
 
 
 def _interface(
@@ -245,110 +262,59 @@ def _argument(
 
 
 class _Entries:
-    """The functions that C calls: `version`, `init` and `call`."""
+    """The functions that C calls beside `version`: `init` and `call`."""
 
     def __init__(self, interface: FunctionInterface, plan: PlannedFunction) -> None:
-        self.interface = interface
-        self.code = code = plan.code
-        self.mark = plan.mark
-        self.once = plan.once
+        self.interface, self.plan, self.code = interface, plan, plan.code
         self.arguments = (*interface.inputs, *interface.outputs)
-        self.values = [f"@value.{i}" for i in range(len(code.states))]
-        self.places = len(self.arguments) + len(self.values)
+        self.mark = mark_of(interface.version)
 
-    def functions(self) -> Sequence[str]:
-        """Those that C sees, and what they call."""
-        version = self.interface.version
-        marked = mark_of(version)
-        checked = {each.array.dtype for each in self.arguments if each.array.bound is not None}
-        steps = ["step"] if self.once else ["state.set", "step.prologue", "step"]
+    def functions(self) -> Sequence[Outside]:
+        """Those, with what they call."""
+        inputs, results = self.interface.inputs, self.interface.outputs
+        given = [Given(each) for each in self.interface.parameters]
         return [
-            templates.CLEAR,
-            *(
-                templates.INDICES_WITHIN.substitute(kind=element(dtype), size=dtype.itemsize)
-                for dtype in sorted(checked, key=str)
-            ),
-            templates.ARENA_CHECKS.substitute(
-                offset=self.mark,
-                mark=marked,
-                bad_argument=BAD_ARGUMENT,
-                bad_arena=BAD_ARENA,
-            ),
-            exported("predict", steps),
-            templates.VERSION.substitute(length=len(version) + 1, text=version),
-            self._function("version", "", templates.VERSION_RESULT, "ptr"),
-            self._function("init", "ptr %arena", self._init(marked)),
-            self._call(),
+            Outside(f"{self.interface.name}_init", (ARENA,), self._init()),
+            Outside(f"{self.interface.name}_call", tuple(given), self._call(inputs, results)),
         ]
 
-    def _function(self, name: str, arguments: str, body: str, result: str = "i32") -> str:
-        holes = {"name": f"{self.interface.name}_{name}", "arguments": arguments, "body": body}
-        return templates.ENTRY.substitute(holes, result=result)
+    def _init(self) -> Routine:
+        to, first = CheckedWriter(), len(self.arguments)
+        to.refuse(to.is_missing(to.arena, CACHE_LINE, "unusable"))
+        to.cleared(self.interface.arena_bytes)
+        to.store(to.integer(self.mark, "prepared"), to.word(self.plan.mark, "mark"))
+        values = {first + i: value for i, value in enumerate(self._values(to))}
+        table = to.table("table", values, first + len(values))
+        one, none = to.integer(1), to.integer(0)
+        for routine in self.code.entries["bind"]:
+            to.run(routine, to.arena, table, one, none, one)
+        return to.checked("checked.init", "the values of the parameters, and what follows")
 
-    def _init(self, marked: int) -> str:
-        body = Body()
-        body.passes("arena.aligned", "%arena")
-        body.lines.append(f"  %table = alloca [{self.places} x ptr], align 8")
-        return templates.INIT.substitute(
-            guards=body.text,
-            arena_bytes=self.interface.arena_bytes,
-            stores="\n".join([store("mark", self.mark, str(marked)), *self._values()]),
-            calls="  call void @bind(ptr %arena, ptr %table, i64 1, i64 0, i64 1)",
-        )
-
-    def _call(self) -> str:
-        pointers = [f"%array.{i}" for i in range(len(self.arguments))]
-        given = ["ptr %arena", *(f"ptr {pointer}" for pointer in pointers[: self._inputs])]
-        given += ["i64 %rows"] if self.interface.counts_rows else []
-        given += [f"ptr {pointer}" for pointer in pointers[self._inputs :]]
-        body = self._guards(pointers)
-        table = [
-            part
-            for i, (each, pointer) in enumerate(zip(self.arguments, pointers, strict=True))
-            for part in _placed(i, each, pointer)
-        ]
-        no_failure = store("failure.before", control_block.FAILURE, "0")
-        text = templates.PREDICT.substitute(
-            places=self.places,
-            guards=body.text,
-            stores="\n".join([no_failure, *self._values()]),
-            block=body.block,
-            batch=self.code.block or self.interface.most_rows,
-            table="\n".join(table),
-            failure=templates.FAILURE.substitute(offset=control_block.FAILURE, bad_index=BAD_INDEX),
-        )
-        return self._function("call", ", ".join(given), text)
-
-    @property
-    def _inputs(self) -> int:
-        return len(self.interface.inputs)
-
-    def _guards(self, pointers: Sequence[str]) -> Body:
-        body = Body()
-        if not self.interface.counts_rows:
-            body.lines.append("  %rows = add i64 0, 1")
-        body.passes("arena.check", "%arena")
-        for pointer in pointers:
-            body.not_null(pointer)
+    def _call(self, inputs: Sequence[Argument], outputs: Sequence[Argument]) -> Routine:
+        to, most = CheckedWriter(), self.interface.most_rows
+        given = [to.buffer(f"{each.array.word}.data", each.array.dtype) for each in inputs]
+        rows = to.number("rows") if self.interface.counts_rows else to.integer(1, "rows")
+        results = [to.buffer(f"{each.array.word}.data", each.array.dtype) for each in outputs]
+        to.passes(arena_check(self.plan.mark, self.mark), to.arena)
+        to.given(*given, *results)
         if self.interface.counts_rows:
-            body.within("%rows", 1, self.interface.most_rows)
-        for each, pointer in zip(self.interface.inputs, pointers, strict=False):
-            body.indices(each.array, pointer)
-        return body
-
-    def _values(self) -> Sequence[str]:
-        """The table's entries for the constants, behind those of the caller's arrays."""
-        first = len(self.arguments)
-        return [
-            templates.PLACE.substitute(place=first + i, pointer=value)
-            for i, value in enumerate(self.values)
+            to.in_range(rows, 1, most)
+        for each, array in zip(inputs, given, strict=True):
+            to.indices(each.array, array, rows)
+        arrays = [
+            (each.array if each.has_rows else None, array)
+            for each, array in zip(self.arguments, (*given, *results), strict=True)
         ]
+        arrays += [(None, value) for value in self._values(to)]
+        entries = self.code.entries
+        routines = [*([] if self.plan.once else entries["bind"]), *entries["run"]]
+        in_parts(to, routines, arrays, rows, self.code.block or most)
+        return to.checked("checked.call", "a result for each row", to.outcome())
 
-
-def _placed(place: int, argument: Argument, pointer: str) -> Sequence[str]:
-    """The table's entry: an array, from the row on that is next if it has rows."""
-    if not argument.has_rows:
-        return [templates.PLACE.substitute(place=place, pointer=pointer)]
-    row_bytes = argument.array.row_elements * argument.array.dtype.itemsize
-    start = templates.FROM_ROW.substitute(place=place, row_bytes=row_bytes, pointer=pointer)
-    return [start, templates.PLACE.substitute(place=place, pointer=f"%from.{place}")]
+    def _values(self, to: CheckedWriter) -> Sequence[Parameter]:
+        """The constants, which stand in a table behind the caller's arrays."""
+        slots = zip(self.code.states, self.plan.weights(), strict=True)
+        return [
+            to.data(f"value.{i}", slot.type.dtype, values.tobytes())
+            for i, (slot, values) in enumerate(slots)
+        ]

@@ -1,78 +1,94 @@
-"""The beginning of a function that C calls: what it is given is checked before anything changes."""
+"""Writes routines that C calls: what each is given is checked before anything changes."""
 
 from __future__ import annotations
 
-from dataclasses import field
-from string import Template
+from chainc.backends.standalone.interface import BAD_ARENA, BAD_ARGUMENT, BAD_INDEX, OK, RowArray
+from chainc.ir.types import bool_, int32, int64, uint8
+from chainc.loops.language import Routine
+from chainc.loops.routine_builder import RoutineBuilder
+from chainc.loops.values import Address, Kind, Parameter, Register, affine
+from chainc.schedules.program import control_block
+from chainc.schedules.program.control_block import CACHE_LINE
 
-from chainc.backends.llvm.printing.spelling import element
-from chainc.backends.standalone import entry_templates as templates
-from chainc.backends.standalone.interface import BAD_ARGUMENT, BAD_INDEX, RowArray
-from chainc.dataclass import dataclass
+RESULT = Kind(int32)  # what C calls int
 
 
-@dataclass
-class Body:
-    """Lines of a function; where a check fails, it returns at once."""
+class CheckedWriter(RoutineBuilder):
+    """A routine over an arena, which ends where a check fails, and says why."""
 
-    lines: list[str] = field(default_factory=list)
-    count: int = 0
-    block: str = "entry"  # the label of the block that the next line is in
+    def __init__(self) -> None:
+        super().__init__()
+        self.arena = self.buffer("arena", uint8)
 
-    @property
-    def text(self) -> str:
-        return "\n".join(self.lines)
+    def checked(
+        self, name: str, note: str, result: Register | None = None, *, inlined: bool = True
+    ) -> Routine:
+        """All of it; what has passed every check is fine unless it says otherwise."""
+        end = self.said(OK) if result is None else result
+        return self.routine(name, note, result=end, inlined=inlined)
 
-    def word(self, name: str, pointer: str, word: int, kind: str = "i64") -> None:
-        """`%name` is a 64-bit word of a struct."""
-        holes = {"name": name, "pointer": pointer, "word": word, "kind": kind}
-        self.lines.append(templates.WORD.substitute(holes))
+    def said(self, result: int) -> Register:
+        return self.constant(result, RESULT)
 
-    def not_null(self, pointer: str) -> None:
-        self._guard(templates.NOT_NULL, BAD_ARGUMENT, pointer=pointer)
+    # checks
 
-    def within(self, value: str, least: int, most: int) -> None:
-        width = most - least
-        self._guard(templates.WITHIN, BAD_ARGUMENT, value=value, least=least, width=width)
+    def refuse(self, condition: Register, result: int = BAD_ARGUMENT) -> None:
+        self.leave(condition, self.said(result))
 
-    def last_batch(self, rows: str, batch: int, least: int) -> None:
-        """The rows that whole batches leave over are none, or at least so many."""
-        if least > 1:
-            self._guard(templates.LAST_BATCH, BAD_ARGUMENT, rows=rows, batch=batch, least=least)
+    def passes(self, check: Routine, *given: Parameter | Register) -> None:
+        """What another routine refuses, this one does too."""
+        result = self.result_of(check, *given)
+        self.leave(self.compute("less", self.said(OK), result, dtype=bool_, name="wrong"), result)
 
-    def below(self, value: str, bound: str) -> None:
-        self._guard(templates.BELOW, BAD_ARGUMENT, value=value, bound=bound)
+    def given(self, *buffers: Parameter) -> None:
+        for buffer in buffers:
+            self.refuse(self.is_missing(buffer, name="missing"))
 
-    def no_other_bits(self, value: str, allowed: int) -> None:
-        self._guard(templates.NO_OTHER_BITS, BAD_ARGUMENT, value=value, others=~allowed)
+    def in_range(self, value: Register, least: int, most: int | Register) -> None:
+        self.refuse(self.is_less(value, least, "too_few"))
+        self.refuse(self.is_less(most, value, "too_many"))
 
-    def passes(self, function: str, pointer: str) -> None:
-        """The result is that of a check which is a function of its own, if it fails."""
-        result = f"%result.{self.count + 1}"
-        self._guard(templates.CHECKED, result, function=function, pointer=pointer)
+    def no_other_bits(self, value: Register, allowed: int) -> None:
+        others = self.compute("bit_and", value, self.integer(~allowed), name="others")
+        self.refuse(self.opposite(self.is_equal(others, 0, "none"), "unknown"))
 
-    def indices(self, rows: RowArray, pointer: str) -> None:
-        """The values of an array with `%rows` rows lie within its bound, if it has one."""
-        if rows.bound is None:
+    def indices(self, array: RowArray, buffer: Parameter, rows: Register) -> None:
+        """The values of so many rows lie within the array's bound, if it has one."""
+        if array.bound is None:
             return
-        self._guard(
-            templates.INDICES,
-            BAD_INDEX,
-            elements=rows.row_elements,
-            pointer=pointer,
-            kind=element(rows.dtype),
-            bound=rows.bound,
-        )
+        count = self.times(rows, array.row_elements, "count")
+        with self.loop("i", 0, count) as loop:
+            index = self.load(Address(buffer, affine(loop.index)), name="index")
+            given = (self.cast(index, int64), self.integer(array.bound))
+            fine = self.compute("unsigned_less", *given, dtype=bool_, name="fine")
+            self.refuse(self.opposite(fine, "outside"), BAD_INDEX)
 
-    def _guard(self, test: Template, result: int | str, **holes: object) -> None:
-        self.count += 1
-        tested = test.substitute(holes, number=self.count)
-        holes = {"test": tested, "number": self.count, "result": result}
-        self.lines.append(templates.GUARD.substitute(holes))
-        self.block = f"passed.{self.count}"
+    # the arena
+
+    def word(self, offset: int, name: str) -> Address:
+        return Address(self.within(self.arena, offset, name, int64), affine(0))
+
+    def cleared(self, nbytes: int) -> None:
+        """The arena is zero."""
+        words = self.within(self.arena, 0, "words", int64, padded=True)
+        lanes = CACHE_LINE // 8
+        zero = self.constant(0, Kind(int64, lanes))
+        with self.loop("i", 0, self.integer(nbytes // 8), lanes) as loop:
+            self.store(zero, Address(words, affine(loop.index)))
+
+    def outcome(self) -> Register:
+        """Has a kernel found an index that is out of range?"""
+        failure = self.acquire(self.word(control_block.FAILURE, "failure"))
+        chosen = (self.is_equal(failure, 0, "whole"), self.said(OK), self.said(BAD_INDEX))
+        return self.compute("select", *chosen, name="outcome")
 
 
-def store(name: str, offset: int, value: str, kind: str = "i64") -> str:
-    """Write a value into the arena, at a place aligned for it."""
-    holes = {"name": name, "offset": offset, "value": value, "kind": kind}
-    return templates.STORE.substitute(holes)
+def arena_check(mark_at: int, mark: int) -> Routine:
+    """May the arena be used, and has this version of the program prepared it?"""
+    to = CheckedWriter()
+    to.refuse(to.is_missing(to.arena, CACHE_LINE, "unusable"))
+    found = to.load(to.word(mark_at, "mark"), name="mark")
+    prepared = to.is_equal(found, mark, "prepared")
+    to.refuse(to.opposite(prepared, "strange"), BAD_ARENA)
+    note = "what is refused: 1, an argument; 2, an index; 3, an arena of another version"
+    return to.checked("arena.check", note, inlined=False)

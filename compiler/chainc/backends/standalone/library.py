@@ -21,26 +21,20 @@ from chainc.backends.standalone.board import (
     check_numbers,
     static_memory,
 )
-from chainc.backends.standalone.entry_points import (
-    MARK,
-    OWN_BYTES,
-    PLAN,
-    SEED,
-    EntryContext,
-    checks,
-    state_functions,
-)
+from chainc.backends.standalone.entry_points import Prepared
 from chainc.backends.standalone.interface import (
     FUNCTIONS,
     Interface,
     Prediction,
     RowArray,
     Tensor,
+    mark_of,
     version_of,
     words,
 )
 from chainc.backends.standalone.objects.choosing import Signature, hidden, signatures
-from chainc.backends.standalone.run_entries import run_functions
+from chainc.backends.standalone.outside import Outside, llvm_text, version_text
+from chainc.backends.standalone.run_entries import Running, RunRoutines
 from chainc.dataclass import dataclass
 from chainc.ir.errors import GraphError
 from chainc.ir.types import Size, TensorType, int64
@@ -51,11 +45,15 @@ from chainc.lowering.rows import rows_are_independent
 from chainc.lowering.views import Buffer
 from chainc.schedules.layout.access import UnboundError
 from chainc.schedules.program.preparation import prepare, with_roles
+from chainc.schedules.training.layout import JOB_WORDS
 from chainc.schedules.training.single import Places, SingleRoutines
+
+SEED, MARK, PLAN = 0, 8, 64  # offsets in bytes of our own; `JOB_WORDS` are the plan
+OWN_BYTES = -(-(PLAN + 8 * JOB_WORDS) // 64) * 64
 
 RESULTS = "results"  # what a prediction writes
 # and those that C sees
-RESERVED = ("begin", "clear", "first", "initial", "plan", "predict", "version", "work")
+RESERVED = ("first", "initial", "plan", "predict", "version")
 
 
 @dataclass(frozen=True)
@@ -116,15 +114,10 @@ def _compiled(plan: Planned) -> Standalone:
     check_memory(storage_of_training(plan.code), processor)
     module.add(static_memory(interface.name, interface.arena_bytes, processor))
     version = plan.version(plan.code.text)
-    step = plan.places.step
-    places = EntryContext(plan.code, plan.own, step, version)
-    functions = [
-        *checks(interface, places),
-        *state_functions(interface, places),
-        *run_functions(interface, places),
-    ]
-    for text in functions:
-        module.add(text)
+    module.add(version_text(interface.name, version))
+    for function in plan.outside(version):
+        module.routine(function.routine)
+        module.add(llvm_text(function))
     entries = [f"{interface.name}_{function}" for function in interface.functions]
     text, name = plan.code.text, interface.name
     shown = hidden(text, name) if plan.wanted.hidden else text
@@ -138,6 +131,7 @@ class Planned:
 
     Attributes:
         own: offset in the arena of what the functions for C keep there.
+        history: that of the sums of an evaluation.
         seed_at: that of the seed.
         prepare: to be called once, when the arena is prepared.
         exchange: of each tensor, from the table's only array into the arena, and back.
@@ -153,6 +147,7 @@ class Planned:
         self.memory = self.code.memory
         self.writer = self.code.written.writer
         self.own = self.memory.take(OWN_BYTES)
+        self.history = self.memory.take(8 * self.code.layout.columns)
         self.seed = Buffer("seed", TensorType((), int64), "state", "seed")
         # where the step reads the seed, that place is the only one
         self.seed_at = self.memory.shared.get(("state", self.seed.key), self.own + SEED)
@@ -166,15 +161,27 @@ class Planned:
         self.predict: Routine | None = None
         prediction = None if wanted.predict is None else self._predict(wanted.predict)
         self.interface = self._interface(prediction)
+        exchange = self.writer.exchange
         self.exchange = [
-            self._added(self.writer.exchange(f"tensor.{i}", [tensor.buffer], {tensor.key: 0}))
+            exchange(f"tensor.{i}", [tensor.buffer], {tensor.key: 0})
             for i, tensor in enumerate(self.interface.tensors)
         ]
+        for pair in self.exchange:
+            self._added(pair)
         self.places = self._places()
         single = SingleRoutines(self.code.written.loop, self.places)
         self.first, self.job = single.first(self.prepare), single.plan()
         self.step, self.means = single.step(), single.means()
         self._added((self.first, self.job, self.step, self.means))
+
+    def outside(self, version: str) -> Sequence[Outside]:
+        """The functions that C sees of this version, but for the one that tells it."""
+        places, mark = self.places, mark_of(version)
+        prepared = Prepared(self.interface, places.mark, mark, self.first, self.exchange)
+        train = self.code.written.loop.train
+        routines = RunRoutines(train, self.job, self.step, self.means, self.predict)
+        running = Running(prepared, routines, places, self.code.table, self.history)
+        return [*prepared.functions(), *running.functions()]
 
     def version(self, text: str) -> str:
         """The same only where a header and a program fit each other."""

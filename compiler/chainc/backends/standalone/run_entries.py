@@ -1,197 +1,304 @@
 """The functions that C calls to train, to do one step, to evaluate and to predict.
 
-Tables of pointers lie on the stack of each call; the plan of a run lies in the arena, where every
-thread finds it.
+Tables of pointers are there while a call lasts; the plan of a run lies in the arena, where every
+thread finds it. A data set is a struct of rows, a pointer for each array, and the word whose bit i
+says that array i holds uint8. A job is the data, the validation data, the number of epochs, and the
+history.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 
 from chainc.backends.epochs import MOST_STEPS
-from chainc.backends.standalone import entry_templates as templates
-from chainc.backends.standalone.entry_points import (
-    ARENA,
-    PLAN,
-    EntryContext,
-    function,
-    internal,
-)
-from chainc.backends.standalone.guards import Body, store
+from chainc.backends.standalone.entry_points import Prepared
+from chainc.backends.standalone.guards import CheckedWriter
 from chainc.backends.standalone.interface import (
-    BAD_INDEX,
+    C_TYPES,
     MOST_EPOCHS,
     MOST_ROWS,
     Interface,
     Prediction,
     RowArray,
 )
+from chainc.backends.standalone.outside import ARENA, Field, Given, Outside
+from chainc.dataclass import dataclass
+from chainc.ir.types import float64, int64, uint8
+from chainc.loops.language import Routine
+from chainc.loops.routine_builder import Number
+from chainc.loops.values import Parameter, Register, affine
 from chainc.schedules.program import control_block
+from chainc.schedules.training.single import Places
 
-JOB = "ptr %arena, ptr %job"
-THREAD = f"{JOB}, i64 %thread, i64 %threads"
-DATA = "ptr %arena, ptr %data, ptr %outputs"
-
-FAILURE = templates.FAILURE.substitute(offset=control_block.FAILURE, bad_index=BAD_INDEX)
+OUTPUTS = Given("double *outputs")
 
 
-def run_functions(interface: Interface, places: EntryContext) -> Sequence[str]:
-    """`train`, `begin` and `train_thread`, `step`, `evaluate`, and `predict` if there is one."""
-    run = _Run(interface, places)
-    forward = templates.FORWARD.substitute
-    functions = [
-        internal("begin", JOB, run.begin()),
-        internal("work", THREAD, run.work()),
-        function(interface, "train", JOB, templates.TRAIN),
-        function(interface, "begin", JOB, forward(function="begin", arguments=JOB)),
-        function(interface, "train_thread", THREAD, forward(function="work", arguments=THREAD)),
-        function(interface, "step", DATA, run.step()),
-        function(interface, "evaluate", DATA, run.evaluate()),
-    ]
-    if interface.prediction is not None:
-        pointers = [f"ptr %array.{i}" for i in range(len(interface.prediction.inputs))]
-        arguments = ", ".join([ARENA, *pointers, "i64 %rows", "ptr %results"])
-        functions.append(
-            function(interface, "predict", arguments, _predict(interface, interface.prediction))
+@dataclass(frozen=True)
+class RunRoutines:
+    """What the functions do when all is fine; see `chainc.schedules.training.single`."""
+
+    train: Routine
+    job: Routine
+    step: Routine
+    means: Routine
+    predict: Routine | None
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A data set as a routine is given it."""
+
+    rows: Register
+    arrays: Sequence[Parameter]
+    bytes: Register
+
+
+@dataclass(frozen=True)
+class Running:
+    """`table` is where the routines look for the caller's arrays, `history` that of means."""
+
+    prepared: Prepared
+    routines: RunRoutines
+    places: Places
+    table: Mapping[str, int]
+    history: int
+
+    @property
+    def interface(self) -> Interface:
+        return self.prepared.interface
+
+    def functions(self) -> Sequence[Outside]:
+        """`train`, `begin` and `train_thread`, `step`, `evaluate`, and perhaps `predict`."""
+        name, outside = self.interface.name, self.prepared.outside
+        job = Given(f"const {name}_job *job", tuple(self._job()))
+        batch, data = (
+            Given(f"const {name}_data *{word}", tuple(self._data(0, "")))
+            for word in ("batch", "data")
         )
-    return functions
+        thread = (Given("int64_t thread"), Given("int64_t threads"))
+        return [
+            outside("train", (ARENA, job), self._train()),
+            outside("begin", (ARENA, job), self._begin),
+            outside("train_thread", (ARENA, job, *thread), self._work),
+            outside("step", (ARENA, batch, OUTPUTS), self._step()),
+            outside("evaluate", (ARENA, data, OUTPUTS), self._evaluate()),
+            *self._predictions(),
+        ]
 
+    # structs
 
-class _Run:
-    """Functions over the struct of a data set, or of a job, which holds two of them."""
+    def _data(self, start: int, path: str) -> Iterator[Field]:
+        inputs = self.interface.inputs
+        yield Field(start, f"{path}rows")
+        for i, each in enumerate(inputs):
+            yield Field(start + 1 + i, f"{path}{each.word}_data", is_pointer=True)
+        yield Field(start + 1 + len(inputs), f"{path}bytes")
 
-    def __init__(self, interface: Interface, places: EntryContext) -> None:
-        self.interface = interface
-        self.own = places.own
-        self.steps = places.step
-        self.code = places.code
-        self.layout = places.code.layout
-        self.words = len(interface.inputs) + 2  # of the struct of a data set
+    def _job(self) -> Iterator[Field]:
+        words = len(self.interface.inputs) + 2  # of a data set
+        yield from self._data(0, "training.")
+        yield from self._data(words, "validation.")
+        yield Field(2 * words, "epochs")
+        yield Field(2 * words + 1, "history", is_pointer=True)
+        if self.interface.end is not None:
+            yield Field(2 * words + 2, "continues")
 
-    def begin(self) -> str:
+    def _given_data(
+        self, to: CheckedWriter, rows: str = "rows", arrays: str = "data", kinds: str = "bytes"
+    ) -> DataSet:
+        """No array is called as a number is, whatever the caller calls it."""
+        count, found = to.number(rows), []
+        for each in self.interface.inputs:
+            dtype = uint8 if each.may_be_bytes else each.dtype
+            found.append(to.buffer(f"{each.word}.{arrays}", dtype))
+        return DataSet(count, found, to.number(kinds))
+
+    def _given_job(self, to: CheckedWriter) -> tuple[DataSet, DataSet, Register, Parameter]:
+        training = self._given_data(to)
+        held_out = self._given_data(to, "held_out", "held_out", "held_out_bytes")
+        return training, held_out, to.number("epochs"), to.buffer("history", float64)
+
+    # what is checked
+
+    @cached_property
+    def _check_data(self) -> Routine:
+        to, inputs = CheckedWriter(), self.interface.inputs
+        data = self._given_data(to)
+        to.in_range(data.rows, 1, MOST_ROWS)
+        to.given(*data.arrays)
+        allowed = sum(1 << i for i, each in enumerate(inputs) if each.may_be_bytes)
+        to.no_other_bits(data.bytes, allowed)
+        for each, array in zip(inputs, data.arrays, strict=True):
+            to.indices(each, array, data.rows)
+        return to.checked("data.check", "may a data set be used?", inlined=False)
+
+    def _passes(self, to: CheckedWriter, data: DataSet) -> None:
+        to.passes(self._check_data, to.arena, data.rows, *data.arrays, data.bytes)
+
+    @cached_property
+    def _begin(self) -> Routine:
         """Check a job and plan it, so that every thread does the same."""
-        words = self.words
-        body = Body()
-        body.passes("arena.check", "%arena")
-        body.not_null("%job")
-        body.passes("data.check", "%job")
-        body.lines.append(f"  %validation = getelementptr i64, ptr %job, i64 {words}")
-        body.passes("data.check.optional", "%validation")
-        body.word("epochs", "%job", 2 * words)
-        body.within("%epochs", 1, MOST_EPOCHS)
-        body.word("history", "%job", 2 * words + 1, "ptr")
-        body.not_null("%history")
-        body.lines.append(_loaded("step", self.steps))
-        body.within("%step", 0, MOST_STEPS)
-        body.word("rows", "%job", 0)
-        body.last_batch("%rows", self.interface.batch_size, self.interface.least_rows)
-        body.word("held_out", "%validation", 0)
-        end = self.interface.end
+        to, end = CheckedWriter(), self.interface.end
+        training, held_out, epochs, history = self._given_job(to)
+        to.passes(self.prepared.check, to.arena)
+        self._passes(to, training)
+        with to.when(to.opposite(to.is_equal(held_out.rows, 0, "none"), "some")):
+            self._passes(to, held_out)
+        to.in_range(epochs, 1, MOST_EPOCHS)
+        to.given(history)
+        step = to.load(to.word(self.places.step, "step"), name="step")
+        to.in_range(step, 0, MOST_STEPS)
+        self._last_batch(to, training.rows)
         if end is not None and end.needs_validation:
-            body.within("%held_out", 1, MOST_ROWS)
-        ends = "1" if end is None else self._ends(body)
-        body.word("bytes", "%job", words - 1)
-        body.word("held_out.bytes", "%validation", words - 1)
-        values = ("%rows", "%held_out", "%epochs", "%bytes", "%held_out.bytes", ends)
-        given = ", ".join(f"i64 {value}" for value in values)
-        return f"{body.text}\n  call void @plan(ptr %arena, {given})\n  ret i32 0"
+            to.in_range(held_out.rows, 1, MOST_ROWS)
+        ends: Number = 1
+        if end is not None:
+            continues = to.number("continues")
+            to.in_range(continues, 0, 1)
+            ends = to.minus(1, continues, "ends")
+        given = (training.rows, held_out.rows, epochs, training.bytes, held_out.bytes)
+        to.run(self.routines.job, to.arena, *given, to.integer(ends))
+        return to.checked("checked.begin", "check a job, and plan it", inlined=False)
 
-    def work(self) -> str:
+    def _last_batch(self, to: CheckedWriter, rows: Register) -> None:
+        """The rows that whole batches leave over are none, or at least so many."""
+        batch, least = self.interface.batch_size, self.interface.least_rows
+        if least > 1:
+            rest = to.minus(rows, to.times(to.quotient(rows, batch), batch), "rest")
+            with to.when(to.is_less(0, rest, "some")):
+                to.refuse(to.is_less(rest, least, "too_few"))
+
+    # what is done
+
+    @cached_property
+    def _work(self) -> Routine:
         """What one thread does of the job."""
-        body = Body()
-        body.passes("arena.check", "%arena")
-        body.not_null("%job")
-        body.within("%threads", 1, self.interface.threads)
-        body.below("%thread", "%threads")
-        self._arrays(body, "%job", "data")
-        body.lines.append(f"  %validation = getelementptr i64, ptr %job, i64 {self.words}")
-        self._arrays(body, "%validation", "validation")
-        body.word("history", "%job", 2 * self.words + 1, "ptr")
-        body.lines.append(_placed(self.code.table["history"], "%history"))
-        return templates.WORK.substitute(
-            places=len(self.code.table), guards=body.text, plan=self.own + PLAN, failure=FAILURE
+        to = CheckedWriter()
+        training, held_out, _, history = self._given_job(to)
+        if self.interface.end is not None:
+            to.number("continues")
+        thread, threads = to.number("thread"), to.number("threads")
+        to.passes(self.prepared.check, to.arena)
+        to.in_range(threads, 1, self.interface.threads)
+        to.in_range(thread, 0, to.minus(threads, 1, "last"))
+        places = self.places
+        table = self._table(to, [(places.data, training), (places.validation, held_out)], history)
+        plan = to.within(to.arena, places.plan, "plan", int64)
+        to.run(self.routines.train, to.arena, table, plan, thread, threads)
+        return to.checked(
+            "checked.work", "the part of a thread in a job", to.outcome(), inlined=False
         )
 
-    def step(self) -> str:
+    def _train(self) -> Routine:
+        to = CheckedWriter()
+        training, held_out, epochs, history = self._given_job(to)
+        job: list[Parameter | Register] = []
+        for data in (training, held_out):
+            job += [data.rows, *data.arrays, data.bytes]
+        job += [epochs, history]
+        job += [] if self.interface.end is None else [to.number("continues")]
+        to.passes(self._begin, to.arena, *job)
+        alone = (to.integer(0), to.integer(1))
+        result = to.result_of(self._work, to.arena, *job, *alone)
+        return to.checked("checked.train", "a job, on one thread", result)
+
+    def _step(self) -> Routine:
         """One step over the rows given, in their order."""
-        body = self._data_body()
-        body.within("%rows", self.interface.least_rows, self.interface.batch_size)
-        self._arrays(body, "%data", "data")
-        return self._single(body, "single.step")
+        to = CheckedWriter()
+        data, outputs = self._one_data_set(to)
+        to.in_range(data.rows, self.interface.least_rows, self.interface.batch_size)
+        table = self._table(to, [(self.places.data, data)])
+        to.run(self.routines.step, to.arena, table, outputs, data.rows, data.bytes)
+        return to.checked("checked.step", "one step", to.outcome())
 
-    def evaluate(self) -> str:
+    def _evaluate(self) -> Routine:
         """The mean of each output over the rows given."""
-        body = self._data_body()
-        self._arrays(body, "%data", "validation")
-        body.lines.append(f"  %history = alloca [{self.layout.columns} x double], align 8")
-        body.lines.append(_placed(self.code.table["history"], "%history"))
-        return self._single(body, "single.means")
+        to = CheckedWriter()
+        data, outputs = self._one_data_set(to)
+        history = to.within(to.arena, self.history, "history", float64)
+        table = self._table(to, [(self.places.validation, data)], history)
+        to.run(self.routines.means, to.arena, table, outputs, data.rows, data.bytes)
+        return to.checked("checked.evaluate", "means over rows", to.outcome())
 
-    def _single(self, body: Body, routine: str) -> str:
-        body.word("bytes", "%data", self.words - 1)
-        return templates.SINGLE.substitute(
-            places=len(self.code.table), guards=body.text, routine=routine, failure=FAILURE
+    def _one_data_set(self, to: CheckedWriter) -> tuple[DataSet, Parameter]:
+        data, outputs = self._given_data(to), to.buffer("outputs", float64)
+        to.passes(self.prepared.check, to.arena)
+        self._passes(to, data)
+        to.given(outputs)
+        return data, outputs
+
+    def _table(
+        self,
+        to: CheckedWriter,
+        sets: Sequence[tuple[Sequence[int], DataSet]],
+        history: Parameter | None = None,
+    ) -> Parameter:
+        """The pointers of data sets, each at its place."""
+        found = {
+            place: array
+            for places, data in sets
+            for place, array in zip(places, data.arrays, strict=True)
+        }
+        if history is not None:
+            found[self.table["history"]] = history
+        return to.table("table", found, len(self.table))
+
+    def _predictions(self) -> Iterator[Outside]:
+        prediction, routine = self.interface.prediction, self.routines.predict
+        if prediction is None or routine is None:
+            return
+        result = prediction.output
+        given = [
+            Given(f"const {C_TYPES[each.dtype]} *{each.word}_data") for each in prediction.inputs
+        ]
+        results = Given(f"{C_TYPES[result.dtype]} *{result.word}")
+        arguments = (ARENA, *given, Given("int64_t rows"), results)
+        yield self.prepared.outside("predict", arguments, self._predict(prediction, routine))
+
+    def _predict(self, prediction: Prediction, predict: Routine) -> Routine:
+        to, batch = CheckedWriter(), self.interface.batch_size
+        inputs = [to.buffer(f"{each.word}.data", each.dtype) for each in prediction.inputs]
+        rows, output = to.number("rows"), prediction.output
+        results = to.buffer(f"{output.word}.data", output.dtype)
+        to.passes(self.prepared.check, to.arena)
+        to.given(*inputs, results)
+        to.in_range(rows, 1, MOST_ROWS if prediction.by_row else batch)
+        for each, array in zip(prediction.inputs, inputs, strict=True):
+            to.indices(each, array, rows)
+        arrays = [*zip(prediction.inputs, inputs, strict=True), (output, results)]
+        in_parts(to, [predict], arrays, rows, batch)
+        return to.checked("checked.predict", "a result for each row", to.outcome())
+
+
+def in_parts(
+    to: CheckedWriter,
+    routines: Sequence[Routine],
+    arrays: Sequence[tuple[RowArray | None, Parameter]],
+    rows: Register,
+    batch: int,
+) -> None:
+    """So many rows at once, which each routine finds in a table.
+
+    An array without rows is the same for all parts.
+    """
+    to.store(to.integer(0), to.word(control_block.FAILURE, "failure"))
+    none, one = to.integer(0), to.integer(1)
+    with to.repeat([to.integer(0, "start")]) as part:
+        (start,) = part.values
+        count = to.smaller(to.minus(rows, start, "left"), batch, "count")
+        table = to.table(
+            "table", dict(enumerate(_from(to, start, *each) for each in arrays)), len(arrays)
         )
-
-    def _ends(self, body: Body) -> str:
-        """Does the training end with this job, unless a rule ends it before?"""
-        body.word("continues", "%job", 2 * self.words + 2)
-        body.within("%continues", 0, 1)
-        body.lines.append("  %ends = sub i64 1, %continues")
-        return "%ends"
-
-    def _data_body(self) -> Body:
-        body = Body()
-        body.passes("arena.check", "%arena")
-        body.passes("data.check", "%data")
-        body.not_null("%outputs")
-        body.word("rows", "%data", 0)
-        return body
-
-    def _arrays(self, body: Body, pointer: str, source: str) -> None:
-        """The pointers of a data set, put into the table."""
-        for i, each in enumerate(self.interface.inputs):
-            name = f"{source}.{i}"
-            body.word(name, pointer, 1 + i, "ptr")
-            body.lines.append(_placed(self.code.table[f"{source}/{each.key}"], f"%{name}"))
+        for routine in routines:
+            to.run(routine, to.arena, table, count, none, one)
+        following = to.plus(start, batch, "start")
+        part.carry(following, again=to.is_less(following, rows, "more"))
 
 
-def _predict(interface: Interface, prediction: Prediction) -> str:
-    arrays = (*prediction.inputs, prediction.output)
-    pointers = [*(f"%array.{i}" for i in range(len(prediction.inputs))), "%results"]
-    body = Body()
-    body.passes("arena.check", "%arena")
-    for pointer in pointers:
-        body.not_null(pointer)
-    body.within("%rows", 1, MOST_ROWS if prediction.by_row else interface.batch_size)
-    for each, pointer in zip(prediction.inputs, pointers, strict=False):
-        body.indices(each, pointer)
-    table = [_part(*each) for each in zip(range(len(arrays)), arrays, pointers, strict=True)]
-    return templates.PREDICT.substitute(
-        places=len(arrays),
-        guards=body.text,
-        stores=_no_failure(),
-        block=body.block,
-        batch=interface.batch_size,
-        table="\n".join(table),
-        failure=FAILURE,
-    )
-
-
-def _part(place: int, rows: RowArray, pointer: str) -> str:
-    """The table's entry: an array from the row on that is next."""
+def _from(to: CheckedWriter, start: Register, rows: RowArray | None, array: Parameter) -> Parameter:
+    """An array, from the row on that is next if it has rows."""
+    if rows is None:
+        return array
     row_bytes = rows.row_elements * rows.dtype.itemsize
-    start = templates.FROM_ROW.substitute(place=place, row_bytes=row_bytes, pointer=pointer)
-    return f"{start}\n{_placed(place, f'%from.{place}')}"
-
-
-def _placed(place: int, pointer: str) -> str:
-    return templates.PLACE.substitute(place=place, pointer=pointer)
-
-
-def _loaded(name: str, offset: int) -> str:
-    return templates.LOAD.substitute(name=name, offset=offset)
-
-
-def _no_failure() -> str:
-    return store("failure.before", control_block.FAILURE, "0")
+    return to.within(array, affine(start) * row_bytes, array.name, array.dtype)

@@ -6,9 +6,13 @@ import ctypes
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
+from string import Template
 
 import numpy as np
 import pytest
+from tests.interpreter import interpret_routine
+from tests.routines import ARGUMENTS, Author, arrays
 
 from chainc.backends.c.file import CALL, CFile, Entry
 from chainc.backends.llvm.c_programs.compiler import SharedObject, shared_object
@@ -20,6 +24,13 @@ from chainc.loops.routine_builder import RoutineBuilder
 from chainc.loops.values import Address, Parameter, Rows, affine
 
 X = Parameter("x", float32)
+GIVEN = ("arena", "table", "number")
+ENTRY = Template("""\
+int64_t entry_$seed(unsigned char *arena, void **table, int64_t number) {
+    (void)arena, (void)table, (void)number;
+    return $name($given);
+}
+""")
 
 
 def file_of(nest: Nest) -> str:
@@ -110,3 +121,25 @@ def test_positions_are_of_their_own_type() -> None:
             to.store(to.cast(place, float32), Address(X, affine(loop.index)))
 
     assert ran(nest_of(write), [0.0] * 8, 1).tolist() == [float(i) for i in range(1, 9)]
+
+
+def test_c_does_what_the_language_means() -> None:
+    """Random routines in one file."""
+    if shutil.which("cc") is None:
+        pytest.skip("there is no C compiler")
+    routines = [replace(Author(seed).routine(), name=f"tested.{seed}") for seed in range(40)]
+    file, entries = CFile(()), []
+    for seed, routine in enumerate(routines):
+        callee = file.routine(routine)
+        given = [name for name, keeps in zip(GIVEN, callee.kept, strict=True) if keeps]
+        entries.append(ENTRY.substitute(seed=seed, name=callee.name, given=", ".join(given)))
+    text = "\n".join([file.text(), *entries])
+    library = SharedObject(lambda: shared_object(text))
+    for seed, routine in enumerate(routines):
+        function = library.function(f"entry_{seed}", ctypes.c_int64, ARGUMENTS)
+        for number in (-5, 0, 1, 1234567):
+            (mine, table), (other, _) = arrays(seed), arrays(seed)
+            expected = interpret_routine(routine, [other, table, number])
+            pointers = np.array([each.ctypes.data for each in table], np.uint64)
+            assert function(mine.ctypes.data, pointers.ctypes.data, number) == expected, seed
+            np.testing.assert_array_equal(mine, other)

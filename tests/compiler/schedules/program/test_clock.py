@@ -6,7 +6,7 @@ import ctypes
 
 import numpy as np
 import pytest
-from tests.interpreter import Table, interpret_routine
+from tests.interpreter import Pointers, interpret_routine
 
 from chainc.backends.llvm.machine_code.jit import Library, compile_object
 from chainc.backends.llvm.printing.module import Module
@@ -45,13 +45,13 @@ def timed_twice() -> tuple[Routine, Clock]:
     return to.routine("timed", "a test"), clock
 
 
-def given(step: int) -> tuple[Array, Table]:
+def given(step: int) -> tuple[Array, Pointers]:
     arena = np.zeros(64, np.uint8)
     arena[STEPS : STEPS + 8].view(np.int64)[0] = step
-    return arena, Table([np.ones(5000, np.float32), np.zeros(ROWS * COLUMNS, np.int64)])
+    return arena, Pointers([np.ones(5000, np.float32), np.zeros(ROWS * COLUMNS, np.int64)])
 
 
-def check(table: Table, step: int) -> None:
+def check(table: Pointers, step: int) -> None:
     numbers, readings = table
     assert set(numbers) == {2.0}
     rows = readings.view(np.int64).reshape(ROWS, COLUMNS)

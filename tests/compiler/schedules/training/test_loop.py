@@ -17,7 +17,7 @@ from tests.compiler.backends.llvm.visiting import (
     starting_state,
     visiting,
 )
-from tests.interpreter import Table, interpret_routine
+from tests.interpreter import Pointers, interpret_routine
 from tests.native import aligned
 
 from chainc.backends.llvm.host.training import NativeTraining
@@ -45,7 +45,7 @@ def run(
     named = {**{f"data/{key}": array for key, array in data.items()},
              **{f"validation/{key}": array for key, array in held_out.items()},
              **state, "history": history}  # fmt: skip
-    table = Table(named[name] for name in code.table)
+    table = Pointers(named[name] for name in code.table)
     arena = aligned(np.zeros(code.memory.arena_bytes, np.uint8))
     count = len(data["y"])
     steps = -(-count // code.layout.batch_size)

@@ -40,9 +40,9 @@ from chainc.loops.language import (
     Statement,
     Store,
     Transpose,
-    part_of,
     statements,
 )
+from chainc.loops.uses import part_of
 from chainc.loops.values import Kind
 
 SHARED = "hidden"  # a function that the modules of one library see, and nobody else

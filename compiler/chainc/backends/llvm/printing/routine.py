@@ -14,11 +14,14 @@ from chainc.loops.language import (
     Clock,
     Data,
     Entry,
+    Leave,
+    Missing,
     Nest,
     Release,
     Repeat,
     Routine,
     Statement,
+    Table,
     Within,
     statements,
 )
@@ -42,6 +45,7 @@ class RoutinePrinter(LoopPrinter):
         self.functions = functions
         self.constants_of = constants
         barriers = sum(isinstance(each, Barrier) for each in statements(routine.body))
+        self.tables: list[str] = []  # of the routine's own, which are there from its beginning
         self.at_barriers = " noinline" if barriers > MOST_INLINED else ""
 
     def declaration(self) -> str:
@@ -63,7 +67,7 @@ class RoutinePrinter(LoopPrinter):
         how = INLINED if self.routine.inlined else CALLED
         name = f'{self._result()} @"{self.routine.name}"'
         head = f"define {linkage}{name}({', '.join(given)}) {how} {{"
-        return "\n".join([head, "entry:", *self.to.lines, f"  ret {end}", "}", ""])
+        return "\n".join([head, "entry:", *self.tables, *self.to.lines, f"  ret {end}", "}", ""])
 
     def _argument(self, parameter: Parameter | Register) -> str:
         name = f"%{parameter.name}"
@@ -84,8 +88,62 @@ class RoutinePrinter(LoopPrinter):
                 self.branch(statement)
             case Repeat():
                 self.repeat(statement)
-            case Within() | Entry() | Data():
+            case Leave():
+                self.leave(statement)
+            case Within() | Entry() | Table() | Data():
                 self._locate(statement)
+            case Missing():
+                self.missing(statement)
+            case Acquire() | Release() | Clock() | Barrier():
+                self._among_threads(statement)
+            case Call():
+                self.call_function(statement)
+            case _:
+                super()._statement(statement)
+
+    # buffers
+
+    def _locate(self, statement: Within | Entry | Table | Data) -> None:
+        out = statement.out
+        self.arguments[out] = self._place(statement)
+        self.depths[out] = len(self.outer)
+
+    def _place(self, statement: Within | Entry | Table | Data) -> str:
+        match statement:
+            case Within(base=base, offset=offset):
+                amount, pointer = self._affine(offset), self.arguments[base]
+                return self.to.let(f"getelementptr inbounds i8, ptr {pointer}, i64 {amount}")
+            case Entry(table=table, position=position):
+                place, pointer = self._affine(position), self.arguments[table]
+                slot = self.to.let(f"getelementptr inbounds ptr, ptr {pointer}, i64 {place}")
+                return self.to.let(f"load ptr, ptr {slot}, align 8")
+            case Table():
+                return self._table(statement)
+            case Data():
+                return self.constants_of(statement)
+
+    def _table(self, table: Table) -> str:
+        name = self.to.fresh()
+        self.tables.append(f"  {name} = alloca [{table.size} x ptr], align 8")
+        for place, buffer in table.entries:
+            slot = self.to.let(f"getelementptr inbounds ptr, ptr {name}, i64 {place}")
+            self.to.lines.append(f"  store ptr {self.arguments[buffer]}, ptr {slot}, align 8")
+        return name
+
+    def missing(self, statement: Missing) -> None:
+        pointer = self.arguments[statement.buffer]
+        found = self.to.let(f"icmp eq ptr {pointer}, null")
+        if statement.alignment > 1:
+            number = self.to.let(f"ptrtoint ptr {pointer} to i64")
+            low = self.to.let(f"and i64 {number}, {statement.alignment - 1}")
+            uneven = self.to.let(f"icmp ne i64 {low}, 0")
+            found = self.to.let(f"or i1 {found}, {uneven}")
+        self._define(statement.out, found)
+
+    # threads
+
+    def _among_threads(self, statement: Acquire | Release | Clock | Barrier) -> None:
+        match statement:
             case Acquire():
                 self.acquire(statement)
             case Release():
@@ -95,31 +153,6 @@ class RoutinePrinter(LoopPrinter):
             case Barrier():
                 given = (statement.arena, statement.thread, statement.threads)
                 self._call_text("void", "barrier", given, how=self.at_barriers)
-            case Call():
-                self.call_function(statement)
-            case _:
-                super()._statement(statement)
-
-    # buffers
-
-    def _locate(self, statement: Within | Entry | Data) -> None:
-        out = statement.out
-        self.arguments[out] = self._place(statement)
-        self.depths[out] = len(self.outer)
-
-    def _place(self, statement: Within | Entry | Data) -> str:
-        match statement:
-            case Within(base=base, offset=offset):
-                amount, pointer = self._affine(offset), self.arguments[base]
-                return self.to.let(f"getelementptr inbounds i8, ptr {pointer}, i64 {amount}")
-            case Entry(table=table, position=position):
-                place, pointer = self._affine(position), self.arguments[table]
-                slot = self.to.let(f"getelementptr inbounds ptr, ptr {pointer}, i64 {place}")
-                return self.to.let(f"load ptr, ptr {slot}, align 8")
-            case Data():
-                return self.constants_of(statement)
-
-    # threads
 
     def acquire(self, statement: Acquire) -> None:
         kind, pointer = spelled(statement.out.kind), self._pointer(statement.address)
@@ -161,6 +194,16 @@ class RoutinePrinter(LoopPrinter):
             self._define(out, result)
 
     # blocks
+
+    def leave(self, statement: Leave) -> None:
+        away, on = self._label("leave"), self._label("on")
+        self.to.lines += [
+            f"  br i1 {self.names[statement.condition]}, label %{away}, label %{on}",
+            f"{away}:",
+            f"  ret {self._typed(statement.value)}",
+            f"{on}:",
+        ]
+        self.block = on
 
     def branch(self, statement: Branch) -> None:
         before, condition = self.block, self.names[statement.condition]

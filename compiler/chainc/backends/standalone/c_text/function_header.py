@@ -10,7 +10,6 @@ from chainc.backends.standalone.interface import (
     BAD_ARENA,
     BAD_ARGUMENT,
     BAD_INDEX,
-    C_TYPES,
     OK,
 )
 from chainc.ir.types import bool_
@@ -87,27 +86,15 @@ def print_function_header(interface: FunctionInterface) -> str:
         bad_arena=BAD_ARENA,
         inputs="\n".join(map(_told, interface.inputs)) or " *     nothing",
         outputs="\n".join(map(_told, interface.outputs)),
-        arguments=", ".join(parameters(interface)),
+        arguments=", ".join(interface.parameters),
     )
-
-
-def parameters(interface: FunctionInterface) -> list[str]:
-    """Of a call, as C declares them."""
-    given = [f"const {_type(each)} *{each.array.word}_data" for each in interface.inputs]
-    rows = ["int64_t rows"] if interface.counts_rows else []
-    results = [f"{_type(each)} *{each.array.word}_data" for each in interface.outputs]
-    return ["void *arena", *given, *rows, *results]
-
-
-def _type(argument: Argument) -> str:
-    return C_TYPES[argument.array.dtype]
 
 
 def _told(argument: Argument) -> str:
     """` *     x_data: float[rows][64]`."""
     array = argument.array
     shape = ("rows", *array.row_shape) if argument.has_rows else array.row_shape or (1,)
-    told = f" *     {array.word}_data: {_type(argument)}{''.join(f'[{dim}]' for dim in shape)}"
+    told = f" *     {array.word}_data: {argument.c_type}{''.join(f'[{dim}]' for dim in shape)}"
     told += f", which is {inert(array.key)}" if array.key != array.word else ""
     told += ", each 0 or 1" if array.dtype == bool_ else ""
     return told if array.bound is None else f"{told}, from 0 to {array.bound - 1}"
