@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainc.ir import Graph, Node, apply
+from chainc.ir import REGISTRY, Graph, Node, apply
+from chainc.ir.leaves import Input
 from chainc.ir.scalar import Scalar
 from chainc.ir.text.digest import Digest, UnknownMeaningError, bytes_digest
 from chainc.ops.elementwise import Elementwise
+from chainc.ops.formula import CustomGradient
+from chainc.ops.parts.window import window
 
 T = TypeVar("T")
 
@@ -38,6 +41,10 @@ def twice() -> Node:
     return cr.tanh(a) + cr.tanh(a)
 
 
+def windows(taps: int, stride: int) -> Node:
+    return window(x("batch", 8), (taps,), (1,), (stride,))
+
+
 DISTINCT: list[Callable[[], Node]] = [
     lambda: cr.tanh(x()),
     lambda: cr.sin(x()),
@@ -58,6 +65,9 @@ DISTINCT: list[Callable[[], Node]] = [
     lambda: x() + cr.parameter("v", (3,), 0.0),
     lambda: cr.sum(x(), axis=0),
     lambda: cr.sum(x(), axis=1),
+    lambda: windows(3, 1),
+    lambda: windows(3, 2),
+    lambda: windows(2, 1),
     lambda: cr.elementwise(lambda a: a * 2.0)(x()),
     lambda: cr.elementwise(lambda a: a * 3.0)(x()),
     shared,
@@ -101,6 +111,16 @@ class Foreign(Elementwise):
 
     def scalar(self, s: Scalar[T], a: T) -> T:
         return s.tanh(a)
+
+
+def test_what_every_op_of_ours_means_is_written() -> None:
+    """Else what is made with it would be compiled again in each process."""
+    ours = [kind for kind in REGISTRY.values() if kind.__module__.startswith("chainc.ops")]
+    for kind in ours:
+        if kind is not CustomGradient:  # it holds a function of the user's
+            for sample in kind.samples():
+                inputs = [apply(Input(f"x{i}", type)) for i, type in enumerate(sample.operands)]
+                assert text(apply(sample.op, *inputs))
 
 
 def test_what_a_name_does_not_tell_has_no_digest() -> None:

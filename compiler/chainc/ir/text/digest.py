@@ -39,13 +39,13 @@ class Digest:
     Attributes:
         constants: their arrays, by the digest of their bytes.
         known: what was written of what nodes share, by identity: ops, types, scopes, bodies.
-        shown: the names of what is written of an op, by its class.
+        shown: the names of the fields that are written, by class.
     """
 
     lines: list[str] = field(default_factory=list)
     constants: dict[str, Array] = field(default_factory=dict)
     known: dict[int, tuple[object, str]] = field(default_factory=dict)
-    shown: dict[type[Op], Sequence[str]] = field(default_factory=dict)
+    shown: dict[type, Sequence[str]] = field(default_factory=dict)
 
     def add(self, graph: Graph) -> None:
         """Write down one more graph.
@@ -79,13 +79,14 @@ class Digest:
             found = self.known[id(value)] = value, write(value)
         return found[1]
 
-    def _written(self, op: Op) -> str:
-        kind = type(op)
-        if not kind.__module__.startswith(OURS):
+    def _written(self, value: object) -> str:
+        """An op, or what one holds: a dataclass of ours, by its fields."""
+        kind = type(value)
+        if not kind.__module__.startswith(OURS) or not dataclasses.is_dataclass(kind):
             raise UnknownMeaningError(kind.__name__)
         if kind not in self.shown:
-            self.shown[kind] = [each.name for each in dataclasses.fields(op) if each.repr]
-        values = ",".join(self._value(getattr(op, name)) for name in self.shown[kind])
+            self.shown[kind] = [each.name for each in dataclasses.fields(kind) if each.repr]
+        values = ",".join(self._value(getattr(value, name)) for name in self.shown[kind])
         return f"{kind.__name__}({values})"
 
     def _value(self, value: object) -> str:
@@ -104,7 +105,7 @@ class Digest:
                 return self._op(value)
             case Graph():
                 return self._once(value, self._body)
-        raise UnknownMeaningError(type(value).__name__)
+        return self._written(value)
 
     def _body(self, graph: Graph) -> str:
         start = len(self.lines)
