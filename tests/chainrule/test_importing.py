@@ -40,8 +40,8 @@ def test_importing_is_light() -> None:
 
 
 SHOWING = (
-    "graphviz", "numpy.ma", "chainc.drawing", "chainc.formulas", "chainc.interpreters.counting",
-    "chainrule.drawing", "chainrule.teaching", "chainrule.views",
+    "graphviz", "numpy.ma", "tqdm", "chainc.drawing", "chainc.formulas",
+    "chainc.interpreters.counting", "chainrule.drawing", "chainrule.teaching", "chainrule.views",
 )  # fmt: skip
 
 
@@ -50,8 +50,9 @@ def test_who_compiles_and_trains_does_not_wait_for_what_shows() -> None:
         "import sys, numpy as np, chainrule as cr; known = set(sys.modules)\n"
         "x = cr.input('x', ('batch', 3)); w = cr.parameter('w', (3, 2), 'he_normal')\n"
         "step = cr.optim.SGD(lr=0.1).minimize(cr.mean(cr.square(x @ w)))\n"
-        "program = cr.compile(cr.training(step, epochs=1, batch_size=2))\n"
-        "result = program.run(np.ones((4, 3), np.float32), progress=False)\n"
+        "stop = cr.EarlyStopping('loss', patience=2)\n"
+        "program = cr.compile(cr.training(step, epochs=1, batch_size=2, stop=stop))\n"
+        "result = program.run(np.ones((4, 3), np.float32))\n"
         "cr.compile(x @ w).bind(result.state)(x=np.ones((4, 3), np.float32))\n"
         f"heavy = set({SHOWING}) & (set(sys.modules) - known); assert not heavy, heavy\n"
         "assert program.graph.text() and program.stages and program.cost(batch=2)"

@@ -92,7 +92,7 @@ def stratified_split(x: NDArray[np.float32], y: NDArray[np.int32]) -> tuple[Spli
     train. Both splits keep the order.
     """
     is_test = np.zeros(len(y), dtype=np.bool_)
-    for label in np.unique(y):
+    for label in set(y.tolist()):
         is_test[np.flatnonzero(y == label)[::5]] = True
     return Split(x[~is_test], y[~is_test]), Split(x[is_test], y[is_test])
 

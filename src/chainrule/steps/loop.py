@@ -179,7 +179,8 @@ def _passing(computed: ir.Graph, *, mixed: bool) -> Sequence[Node]:
 def _ending(declared: Training, rules: Sequence[StoppingRule], passing: Sequence[Node]) -> Ending:
     outputs = dict(zip(declared.names, declared.outputs, strict=True))
     counters = {step_counter(), run_seed()}
-    read = [slot for slot in declared.evaluation.leaves("state") if slot not in counters]
+    evaluation = graph_of(declared, "infer")
+    read = [slot for slot in evaluation.leaves("state") if slot not in counters]
     return ending_of(rules, outputs, read, passing)
 
 

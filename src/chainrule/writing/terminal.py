@@ -10,11 +10,12 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NoReturn, cast
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
+DELAY = 1.0  # seconds of a run before there is a bar
 SECONDS = 5.0  # between two lines, where there is no terminal to draw a bar on
 
 Tick = Callable[[int, Mapping[str, float]], None]  # (epochs finished, latest values) -> None
@@ -50,23 +51,50 @@ def progress_bar(epochs: int, wanted: bool, rows: int = 0) -> Iterator[Tick]:
     if not wanted:
         yield lambda _finished, _latest: None
         return
-    kind = _bar()
-    if not (_is_widget(kind) or sys.stderr.isatty()):
+    in_notebook = "IPython" in sys.modules and _is_widget(_bar())
+    if not (in_notebook or sys.stderr.isatty()):
         yield Lines(epochs, rows)
         return
-    start, done = time.monotonic(), 0
-    with kind(total=epochs, unit="epoch", delay=1) as bar:
+    bar = Bar(epochs, rows)
+    try:
+        yield bar
+    finally:
+        bar.close()
 
-        def tick(finished: int, latest: Mapping[str, float]) -> None:
-            nonlocal done
-            done += finished
-            shown = {name: f"{value:.4f}" for name, value in latest.items()}
-            if rows:
-                shown["rows/s"] = _rate(rows * done, time.monotonic() - start)
-            bar.set_postfix(shown)
-            bar.update(finished)
 
-        yield tick
+class Bar:
+    """One that is drawn; it is made when it is shown, since `tqdm` takes a while to import."""
+
+    def __init__(self, epochs: int, rows: int = 0) -> None:
+        self.epochs = epochs
+        self.rows = rows  # of an epoch
+        self.done = 0
+        self.start = time.monotonic()
+        self.drawn: tqdm[NoReturn] | None = None
+
+    def __call__(self, finished: int, latest: Mapping[str, float]) -> None:
+        self.done += finished
+        seconds = time.monotonic() - self.start
+        if seconds < DELAY:
+            return
+        bar = self.drawn = self._made(seconds) if self.drawn is None else self.drawn
+        shown = {name: f"{value:.4f}" for name, value in latest.items()}
+        if self.rows:
+            shown["rows/s"] = _rate(self.rows * self.done, seconds)
+        bar.set_postfix(shown)
+        bar.update(self.done - bar.n)
+
+    def _made(self, seconds: float) -> tqdm[NoReturn]:
+        """One that began so long ago."""
+        bar = _bar()(total=self.epochs, unit="epoch", delay=DELAY)
+        bar.start_t -= seconds
+        bar.last_print_t -= seconds
+        return bar
+
+    def close(self) -> None:
+        """What is drawn stays."""
+        if self.drawn is not None:
+            self.drawn.close()
 
 
 class Lines:

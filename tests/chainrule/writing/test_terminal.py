@@ -66,6 +66,22 @@ def test_a_short_run_and_an_unwanted_bar_say_nothing(
     assert capsys.readouterr() == ("", "")
 
 
+def test_a_bar_is_there_after_a_second_and_counts_from_the_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    screen = Screen()
+    monkeypatch.setattr(sys, "stderr", screen)
+    clock = Clock(monkeypatch)
+    with progress_bar(4, wanted=True, rows=100) as tick:
+        clock.now += 0.5
+        tick(1, {"loss": 1.0})
+        assert screen.getvalue() == ""
+        clock.now += 1.5
+        tick(1, {"loss": 0.5})
+        assert "2/4 [00:02<00:02" in screen.getvalue()
+        assert "rows/s=100" in screen.getvalue()
+
+
 class Eager(tqdm):  # type: ignore[type-arg]
     """A bar that does not wait for a second."""
 
@@ -82,6 +98,7 @@ def test_a_terminal_has_a_bar_and_a_notebook_a_widget(
     kind: type[Eager], screen: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setitem(sys.modules, "IPython", io)
     monkeypatch.setattr(terminal, "_bar", lambda: kind)
     clock = Clock(monkeypatch)
     with progress_bar(2, wanted=True, rows=500) as tick:
