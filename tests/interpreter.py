@@ -110,12 +110,13 @@ def interpret_routine(
     routine: Routine,
     arguments: Sequence[Array | Pointers | int | None],
     wait: Callable[[], object] = lambda: None,
+    clock: Callable[[], int] = perf_counter_ns,
 ) -> int | None:
     """Changes the arrays as the routine does, and gives what it returns.
 
-    `wait` is called where threads wait for each other.
+    `wait` is called where threads wait for each other, `clock` where the clock is read.
     """
-    interpreter = Interpreter(wait=wait)
+    interpreter = Interpreter(wait=wait, clock=clock)
     for parameter, given in zip(routine.parameters, arguments, strict=True):
         if isinstance(parameter, Register):
             interpreter.values[parameter] = np.array([given], np.int64)
@@ -151,10 +152,12 @@ class Interpreter:
         thread: int = 0,
         threads: int = 1,
         wait: Callable[[], object] = lambda: None,
+        clock: Callable[[], int] = perf_counter_ns,
     ) -> None:
         self.arrays: dict[Parameter, Array] = {}
         self.tables: dict[Parameter, Pointers] = {}
-        self.rows, self.thread, self.threads, self.wait = rows, thread, threads, wait
+        self.rows, self.thread, self.threads = rows, thread, threads
+        self.wait, self.clock = wait, clock
         self.values: dict[Register, Value] = {}
         self.indices: dict[Index, int] = {}
         self.failed = False
@@ -215,7 +218,7 @@ class Interpreter:
         """What is outside of the program."""
         match statement:
             case Clock():
-                return np.asarray(perf_counter_ns())
+                return np.asarray(self.clock())
             case Load(out=out, address=address) | Acquire(out=out, address=address):
                 return self.arrays[address.parameter][self.lanes(address, out.kind.lanes)]
             case Missing(buffer=buffer, alignment=alignment):
@@ -266,8 +269,9 @@ class Interpreter:
             case Leave(condition=condition, value=value):
                 if self.values[condition][0]:
                     raise LeftError(int(self.values[value][0]))
-            case Barrier():
-                self.wait()
+            case Barrier(threads=threads):
+                if self.argument(threads) != 1:
+                    self.wait()
             case Call():
                 self.call(statement)
 
@@ -306,7 +310,7 @@ class Interpreter:
             self.call_nest(call.function, call.arguments)
             return
         given = [self.argument(each) for each in call.arguments]
-        result = interpret_routine(call.function, given, self.wait)
+        result = interpret_routine(call.function, given, self.wait, self.clock)
         if call.out is not None:
             self.values[call.out] = np.array([result]).astype(call.out.kind.dtype.numpy)
 

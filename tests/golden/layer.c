@@ -86,8 +86,8 @@ static void bias(float *restrict bias, const float *restrict bias_2) {
 static void state_set(unsigned char *arena, void **table, int64_t thread) {
     bool first = thread == 0;
     if (first) {
-        weight((float *)(arena + 4160), table[2]);
-        bias((float *)(arena + 4224), table[3]);
+        weight((float *)(arena + 4288), table[2]);
+        bias((float *)(arena + 4352), table[3]);
     }
 }
 
@@ -121,7 +121,7 @@ static void relu(const float *restrict x, const float *restrict weight,
 static void step(unsigned char *arena, void **table, int64_t rows, int64_t thread) {
     bool first = thread == 0;
     if (first) {
-        relu(table[0], (float *)(arena + 4160), (float *)(arena + 4224), table[1], rows);
+        relu(table[0], (float *)(arena + 4288), (float *)(arena + 4352), table[1], rows);
     }
 }
 
@@ -139,12 +139,12 @@ static void weight_2(float *restrict weight, const float *restrict weight_2) {
 static void state_get(unsigned char *arena, void **table, int64_t thread) {
     bool first = thread == 0;
     if (first) {
-        weight_2(table[2], (float *)(arena + 4160));
-        bias(table[3], (float *)(arena + 4224));
+        weight_2(table[2], (float *)(arena + 4288));
+        bias(table[3], (float *)(arena + 4352));
     }
 }
 
-// arena: 4,352 bytes from a multiple of 64 on, all 0 at first
+// arena: 4,480 bytes from a multiple of 64 on, all 0 at first
 // table[0]: x
 // table[1]: relu
 // table[2]: weight

@@ -6,15 +6,15 @@ static void step_gather(unsigned char *arena, void **table, int64_t *order, int6
     bool declared = masked == 0;
     if (declared) {
         if (first) {
-            x(table[7], order, (float *)(arena + 8256), rows);
+            x(table[7], order, (float *)(arena + 8384), rows);
         }
     } else {
         if (first) {
-            x_2(table[7], order, (float *)(arena + 8256), rows);
+            x_2(table[7], order, (float *)(arena + 8384), rows);
         }
     }
     if (first) {
-        y(table[8], order, (int32_t *)(arena + 8512), rows);
+        y(table[8], order, (int32_t *)(arena + 8640), rows);
     }
 }
 
@@ -22,77 +22,75 @@ static void step_gather(unsigned char *arena, void **table, int64_t *order, int6
 static void step_2(unsigned char *arena, int64_t rows, int64_t thread, int64_t threads) {
     bool first = thread == 0;
     if (first) {
-        d_subtract((float *)(arena + 8896), rows);
-        tanh_((float *)(arena + 8256), (float *)(arena + 4352), (float *)(arena + 8960), rows);
-        exp_((float *)(arena + 8960), (float *)(arena + 4864), (float *)(arena + 9728), rows);
-        where((float *)(arena + 9728), (float *)(arena + 9984), rows);
-        subtract((float *)(arena + 9728), (int32_t *)(arena + 8512), (float *)(arena + 10048),
+        d_subtract((float *)(arena + 9024), rows);
+        tanh_((float *)(arena + 8384), (float *)(arena + 4480), (float *)(arena + 9088), rows);
+        exp_((float *)(arena + 9088), (float *)(arena + 4992), (float *)(arena + 9856), rows);
+        where((float *)(arena + 9856), (float *)(arena + 10112), rows);
+        subtract((float *)(arena + 9856), (int32_t *)(arena + 8640), (float *)(arena + 10176),
                 rows);
-        argmax((float *)(arena + 9728), (int64_t *)(arena + 10112), rows);
-        exp__2((float *)(arena + 9984), (float *)(arena + 9728), rows);
-        accuracy((int32_t *)(arena + 8512), (int64_t *)(arena + 10112),
-                (float *)(arena + 10176), rows);
-        d_subtract_2((float *)(arena + 9728), (float *)(arena + 10048), (float *)(arena + 9984),
-                (float *)(arena + 10112), rows);
-        loss((float *)(arena + 10048), (float *)(arena + 9984), rows);
-        power((int64_t *)(arena + 8192), (float *)(arena + 8576), (float *)(arena + 8640),
-                (float *)(arena + 8704), (float *)(arena + 10048), (float *)(arena + 10240));
-        subtract_2((float *)(arena + 8576), (float *)(arena + 10304));
-        d_subtract_3((int32_t *)(arena + 8512), (float *)(arena + 9728),
-                (float *)(arena + 10112), (float *)(arena + 8896), (float *)(arena + 10368),
+        argmax((float *)(arena + 9856), (int64_t *)(arena + 10240), rows);
+        exp__2((float *)(arena + 10112), (float *)(arena + 9856), rows);
+        accuracy((int32_t *)(arena + 8640), (int64_t *)(arena + 10240),
+                (float *)(arena + 10304), rows);
+        d_subtract_2((float *)(arena + 9856), (float *)(arena + 10176),
+                (float *)(arena + 10112), (float *)(arena + 10240), rows);
+        loss((float *)(arena + 10176), (float *)(arena + 10112), rows);
+        power((int64_t *)(arena + 8320), (float *)(arena + 8704), (float *)(arena + 8768),
+                (float *)(arena + 8832), (float *)(arena + 10176), (float *)(arena + 10368));
+        subtract_2((float *)(arena + 8704), (float *)(arena + 10432));
+        d_subtract_3((int32_t *)(arena + 8640), (float *)(arena + 9856),
+                (float *)(arena + 10240), (float *)(arena + 9024), (float *)(arena + 10496),
                 rows);
     }
-    second_by_axis_0((float *)(arena + 10624), (float *)(arena + 4864), thread, threads);
+    second_by_axis_0((float *)(arena + 10752), (float *)(arena + 4992), thread, threads);
     barrier(arena, thread, threads);
     if (first) {
-        d_contract((float *)(arena + 10368), (float *)(arena + 10624), (float *)(arena + 8960),
-                (float *)(arena + 10944), rows);
-        subtract_2((float *)(arena + 8704), (float *)(arena + 8896));
-        first_2((float *)(arena + 8256), (float *)(arena + 10944), (float *)(arena + 8576),
-                (float *)(arena + 5632), (float *)(arena + 10304), (float *)(arena + 8704),
-                (float *)(arena + 6144), (float *)(arena + 8896), (float *)(arena + 10048),
-                (float *)(arena + 10240), (float *)(arena + 8768), (float *)(arena + 4352),
+        d_contract((float *)(arena + 10496), (float *)(arena + 10752), (float *)(arena + 9088),
+                (float *)(arena + 11072), rows);
+        subtract_2((float *)(arena + 8832), (float *)(arena + 9024));
+        first_2((float *)(arena + 8384), (float *)(arena + 11072), (float *)(arena + 8704),
+                (float *)(arena + 5760), (float *)(arena + 10432), (float *)(arena + 8832),
+                (float *)(arena + 6272), (float *)(arena + 9024), (float *)(arena + 10176),
+                (float *)(arena + 10368), (float *)(arena + 8896), (float *)(arena + 4480),
                 rows);
-        second_2((float *)(arena + 8960), (float *)(arena + 10368), (float *)(arena + 8576),
-                (float *)(arena + 6656), (float *)(arena + 10304), (float *)(arena + 8704),
-                (float *)(arena + 7424), (float *)(arena + 8896), (float *)(arena + 10048),
-                (float *)(arena + 10240), (float *)(arena + 8768), (float *)(arena + 4864),
+        second_2((float *)(arena + 9088), (float *)(arena + 10496), (float *)(arena + 8704),
+                (float *)(arena + 6784), (float *)(arena + 10432), (float *)(arena + 8832),
+                (float *)(arena + 7552), (float *)(arena + 9024), (float *)(arena + 10176),
+                (float *)(arena + 10368), (float *)(arena + 8896), (float *)(arena + 4992),
                 rows);
-        step_3((int64_t *)(arena + 8192));
+        step_3((int64_t *)(arena + 8320));
     }
 }
 
-// all epochs
-static void train_loop(unsigned char *arena, void **table, int64_t *job, int64_t thread,
-        int64_t threads) {
-    bool first = thread == 0;
+// some steps of all epochs
+static bool train_steps(unsigned char *arena, void **table, int64_t *job, int64_t first,
+        int64_t until, int64_t thread, int64_t threads) {
+    bool first1 = thread == 0;
     int64_t count = job[0];
-    int64_t step = job[1];
-    int64_t last = job[2];
     int64_t bytes = job[5];
-    int64_t *order = (int64_t *)(arena + 5120*thread + 11712);
+    int64_t *order = (int64_t *)(arena + 5120*thread + 11840);
     int64_t seed = job[3];
     int64_t order_slot_value = order_slot(count);
     int64_t together = 64 / order_slot_value;
     bool few = count <= 64;
-    bool any = step < last;
+    bool any = first < until;
+    bool goes_on;
     if (any) {
         int64_t sum = count + 7;
         int64_t steps = sum / 8;
-        int64_t epoch = step / steps;
+        int64_t epoch = first / steps;
         int64_t product = epoch * steps;
-        int64_t difference = step - product;
+        int64_t difference = first - product;
         int64_t start = difference * 8;
         int64_t seen = job[8];
         int64_t known = 0;
-        int64_t until = 0;
+        int64_t until1 = 0;
         int64_t orders = 0;
         bool failed = false;
         bool again;
         do {
-            step = step + 1;
-            bool more = step < last;
-            if (first) {
+            first = first + 1;
+            if (first1) {
                 int64_t *stop = (int64_t *)arena;
                 int64_t stop_value = __atomic_load_n(&stop[0], __ATOMIC_ACQUIRE);
                 bool equal = stop_value == 0;
@@ -100,7 +98,7 @@ static void train_loop(unsigned char *arena, void **table, int64_t *job, int64_t
                 int64_t *go = (int64_t *)(arena + 24);
                 go[0] = converted;
             }
-            bool unknown = until <= start;
+            bool unknown = until1 <= start;
             if (unknown) {
                 bool used_up = orders == 0;
                 if (used_up) {
@@ -111,7 +109,7 @@ static void train_loop(unsigned char *arena, void **table, int64_t *job, int64_t
                 order_rows(order, (int32_t *)((unsigned char *)order + 1024), known, count,
                         order_slot_value);
                 int64_t sum1 = start + 64;
-                until = few ? count : sum1;
+                until1 = few ? count : sum1;
                 orders = together;
             }
             int64_t difference1 = count - start;
@@ -130,7 +128,7 @@ static void train_loop(unsigned char *arena, void **table, int64_t *job, int64_t
                 int64_t failure_value = __atomic_load_n(&failure[0], __ATOMIC_ACQUIRE);
                 bool passed = failure_value == 0;
                 if (passed) {
-                    if (first) {
+                    if (first1) {
                         step_add(arena, rows);
                         int64_t *steps_done = (int64_t *)(arena + 8);
                         int64_t steps_done_value = steps_done[0];
@@ -147,14 +145,15 @@ static void train_loop(unsigned char *arena, void **table, int64_t *job, int64_t
                         epoch = epoch + 1;
                         known = known - order_slot_value;
                         bool used_up = orders == 0;
-                        until = used_up ? 0 : until;
+                        until1 = used_up ? 0 : until1;
                         start = 0;
                         seen = 0;
                     } else {
                         failed = false;
                     }
-                    bool logical_not1 = !failed;
-                    again = more && logical_not1;
+                    bool more = first < until;
+                    bool logical_not3 = !failed;
+                    again = more && logical_not3;
                 } else {
                     failed = true;
                     again = false;
@@ -167,22 +166,173 @@ static void train_loop(unsigned char *arena, void **table, int64_t *job, int64_t
         int64_t *go_3 = (int64_t *)(arena + 24);
         int64_t go_value = go_3[0];
         bool stopped = go_value == 0;
-        if (first) {
+        if (first1) {
             int64_t chosen_value = stopped ? 0 : seen;
             job[8] = chosen_value;
         }
         bool less = 0 < seen;
-        bool logical_not = !failed;
-        bool logical_and0 = stopped && logical_not;
+        bool logical_not0 = !failed;
+        bool logical_and0 = stopped && logical_not0;
         bool partial = less && logical_and0;
         if (partial) {
             bool record_value = record(arena, table, job, seen, thread, threads);
             failed = !record_value;
         }
-        if (failed && first) {
+        if (failed && first1) {
             int64_t *failed_step = (int64_t *)(arena + 40);
-            int64_t difference1 = step - 1;
+            int64_t difference1 = first - 1;
             __atomic_store_n(&failed_step[0], difference1, __ATOMIC_RELEASE);
+        }
+        bool logical_not1 = !stopped;
+        bool logical_not2 = !failed;
+        goes_on = logical_not1 && logical_not2;
+    } else {
+        goes_on = true;
+    }
+    return goes_on;
+}
+
+// all epochs, on as many threads as are quickest
+static void train_loop(unsigned char *arena, void **table, int64_t *job, int64_t thread,
+        int64_t threads) {
+    bool first = thread == 0;
+    int64_t step = job[1];
+    int64_t last = job[2];
+    bool single = threads == 1;
+    if (single) {
+        train_steps(arena, table, job, step, last, thread, threads);
+    } else {
+        if (first) {
+            int64_t *trial = (int64_t *)(arena + 4184);
+            int64_t trial_value = trial[0];
+            if (trial_value == 0) {
+                int64_t *pace = (int64_t *)(arena + 4184);
+                pace[0] = 1;
+                int64_t *pace_2 = (int64_t *)(arena + 4192);
+                pace_2[0] = 1;
+            }
+            bool any = step < last;
+            if (any) {
+                bool logical_and1;
+                do {
+                    int64_t *left = (int64_t *)(arena + 4192);
+                    int64_t left_value = left[0];
+                    int64_t sum0 = step + left_value;
+                    int64_t until = minimum_i64(sum0, last);
+                    int64_t *stage = (int64_t *)(arena + 4176);
+                    int64_t stage_value = stage[0];
+                    bool equal1 = stage_value == 4;
+                    int64_t *kept = (int64_t *)(arena + 4224);
+                    int64_t kept_value = kept[0];
+                    int64_t chosen0 = equal1 ? kept_value : 0;
+                    bool less0 = 1 < stage_value;
+                    bool less1 = stage_value < 4;
+                    bool logical_and0 = less0 && less1;
+                    int64_t chosen1 = logical_and0 ? 1 : chosen0;
+                    bool together = chosen1 == 1;
+                    if (together) {
+                        int64_t *pace_3 = (int64_t *)(arena + 4160);
+                        pace_3[0] = step;
+                        int64_t *pace_4 = (int64_t *)(arena + 4168);
+                        pace_4[0] = until;
+                        barrier(arena, thread, threads);
+                    }
+                    int64_t before = clock_ticks();
+                    int64_t members = together ? threads : 1;
+                    bool train_steps_value = train_steps(arena, table, job, step, until, thread,
+                            members);
+                    int64_t after = clock_ticks();
+                    int64_t ticks0 = after - before;
+                    int64_t difference0 = until - step;
+                    int64_t *ticks = (int64_t *)(arena + 4200);
+                    int64_t ticks1 = ticks[0];
+                    int64_t sum1 = ticks1 + ticks0;
+                    int64_t *left_2 = (int64_t *)(arena + 4192);
+                    left_value = left_2[0];
+                    int64_t difference1 = left_value - difference0;
+                    int64_t *pace_5 = (int64_t *)(arena + 4200);
+                    pace_5[0] = sum1;
+                    int64_t *pace_6 = (int64_t *)(arena + 4192);
+                    pace_6[0] = difference1;
+                    bool ends = difference1 == 0;
+                    if (ends) {
+                        int64_t *stage_2 = (int64_t *)(arena + 4176);
+                        int64_t stage1 = stage_2[0];
+                        bool measured = stage1 == 1;
+                        bool less3 = 0 < sum1;
+                        bool less4 = sum1 < 262144;
+                        bool short_ = less3 && less4;
+                        bool again = measured && short_;
+                        int64_t *trial_2 = (int64_t *)(arena + 4184);
+                        int64_t trial1 = trial_2[0];
+                        int64_t product = trial1 * 2;
+                        int64_t steps = again ? product : trial1;
+                        bool equal2 = stage1 == 4;
+                        int64_t sum2 = stage1 + 1;
+                        int64_t chosen2 = equal2 ? 0 : sum2;
+                        int64_t following = again ? 1 : chosen2;
+                        int64_t masked = following & 1;
+                        bool warms = masked == 0;
+                        int64_t *pace_7 = (int64_t *)(arena + 4184);
+                        pace_7[0] = steps;
+                        int64_t minimum = minimum_i64(steps, 2);
+                        int64_t chosen3 = warms ? minimum : steps;
+                        int64_t *pace_8 = (int64_t *)(arena + 4192);
+                        pace_8[0] = chosen3;
+                        int64_t *pace_9 = (int64_t *)(arena + 4176);
+                        pace_9[0] = following;
+                        if (measured) {
+                            int64_t *pace_10 = (int64_t *)(arena + 4208);
+                            pace_10[0] = sum1;
+                        }
+                        if (stage1 == 3) {
+                            int64_t *alone = (int64_t *)(arena + 4208);
+                            int64_t alone_value = alone[0];
+                            bool less_equal = sum1 <= alone_value;
+                            int64_t together1 = less_equal ? 1 : 0;
+                            int64_t *kept_2 = (int64_t *)(arena + 4224);
+                            int64_t kept1 = kept_2[0];
+                            bool same = together1 == kept1;
+                            int64_t *stretch = (int64_t *)(arena + 4216);
+                            int64_t stretch0 = stretch[0];
+                            int64_t product1 = stretch0 * 8;
+                            int64_t minimum1 = minimum_i64(product1, 1024);
+                            int64_t chosen4 = same ? minimum1 : 0;
+                            int64_t stretch1 = maximum_i64(chosen4, 64);
+                            int64_t *pace_11 = (int64_t *)(arena + 4224);
+                            pace_11[0] = together1;
+                            int64_t *pace_12 = (int64_t *)(arena + 4216);
+                            pace_12[0] = stretch1;
+                            int64_t product2 = steps * stretch1;
+                            int64_t *pace_13 = (int64_t *)(arena + 4192);
+                            pace_13[0] = product2;
+                        }
+                        int64_t *pace_14 = (int64_t *)(arena + 4200);
+                        pace_14[0] = 0;
+                    }
+                    bool less2 = until < last;
+                    logical_and1 = train_steps_value && less2;
+                    step = until;
+                } while (logical_and1);
+            }
+            int64_t *pace_15 = (int64_t *)(arena + 4160);
+            pace_15[0] = last;
+            int64_t *pace_16 = (int64_t *)(arena + 4168);
+            pace_16[0] = last;
+            barrier(arena, thread, threads);
+        } else {
+            bool some;
+            do {
+                barrier(arena, thread, threads);
+                int64_t *now = (int64_t *)(arena + 4160);
+                int64_t now_value = now[0];
+                int64_t *until_2 = (int64_t *)(arena + 4168);
+                int64_t until = until_2[0];
+                some = now_value < until;
+                if (some) {
+                    train_steps(arena, table, job, now_value, until, thread, threads);
+                }
+            } while (some);
         }
     }
 }

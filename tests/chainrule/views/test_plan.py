@@ -49,9 +49,10 @@ def test_every_kernel_is_shown_with_its_lines_and_named_as_in_the_code() -> None
 
 def test_of_a_training_the_loop_is_shown_too() -> None:
     shown = program().loops
-    loop = shown[shown.index("\ntrain.loop(") :]
-    assert re.search(r"^ +repeat carrying step, epoch, start, ", loop, re.M)
-    assert re.search(r"^ +step\(arena, table, rows, thread, threads\)\n +barrier$", loop, re.M)
+    steps, loop = (shown[shown.index(f"\n{name}(") :] for name in ("train.steps", "train.loop"))
+    assert re.search(r"^ +train_steps: bool = train.steps\(arena, table, job, step, ", loop, re.M)
+    assert re.search(r"^ +repeat carrying first, epoch, start, ", steps, re.M)
+    assert re.search(r"^ +step\(arena, table, rows, thread, threads\)\n +barrier$", steps, re.M)
     assert "train.loop" not in cr.compile(cr.input("x", (3,)) * 2.0).loops
 
 

@@ -50,6 +50,17 @@ static void barrier(unsigned char *arena, int64_t thread, int64_t threads) {{
 }}
 """
 
+TICKS = """\
+// how far the processor's clock has come; 0 where it cannot be read
+static int64_t clock_ticks(void) {
+#if defined(__x86_64__)
+    return (int64_t)__builtin_ia32_rdtsc();
+#else
+    return 0;
+#endif
+}
+"""
+
 
 @dataclass(frozen=True)
 class Entry:

@@ -139,8 +139,8 @@ class RoutinePrinter(LoopPrinter):
             case Release(value=value, address=address):
                 given = f"{self.place(address, True)}, {self.variables.value(value)}"
                 self.write(f"__atomic_store_n({given}, __ATOMIC_RELEASE);")
-            case Clock():
-                raise TypeError("code that is timed is machine code")
+            case Clock(out=out):
+                self.let(out, Computed("clock_ticks()", type_of(out.kind)))
             case Barrier(arena=arena, thread=thread, threads=threads):
                 given = ", ".join(self._argument(each) for each in (arena, thread, threads))
                 self.write(f"barrier({given});")

@@ -199,6 +199,7 @@ _LIBRARY = frozenset(
         "toupper",
         "main",
         "barrier",
+        "clock_ticks",
         "part",
         "round_up",
         "note_failure",

@@ -139,10 +139,12 @@ class TrainingCode:
         Raises:
             GraphError: a view depends on the number of rows as native code cannot have it.
         """
+        from chainc.backends.llvm.runtime.threads import clocked
         from chainc.schedules.training.routines import write_training
 
         try:
-            return write_training(self._loop, self._place, self._processor.machine)
+            paced = clocked(self._processor)
+            return write_training(self._loop, self._place, self._processor.machine, paced=paced)
         except UnboundError as error:
             raise GraphError(
                 f"training in native code needs the number of rows when compiling: {error}",

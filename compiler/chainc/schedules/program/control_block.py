@@ -14,4 +14,8 @@ ENDED = 48  # what is done after an epoch has ended the training
 CACHE_LINE = 64
 BARRIERS = 64  # one cache line a thread
 MAX_THREADS = 64
-CONTROL_BYTES = BARRIERS + MAX_THREADS * CACHE_LINE
+
+# what the first thread knows of how many threads are quickest, and which steps all do; see `pace`
+PACE = BARRIERS + MAX_THREADS * CACHE_LINE
+FROM, UNTIL, STAGE, TRIAL, LEFT, TICKS, TICKS_ALONE, STRETCH, KEPT = range(PACE, PACE + 72, 8)
+CONTROL_BYTES = PACE + 2 * CACHE_LINE

@@ -1,9 +1,9 @@
 """The training loop: epochs, shuffled minibatches, totals, validation.
 
-    train.loop(arena, table, job, thread, threads)
+    train.steps(arena, table, job, first, until, thread, threads): false if nothing shall follow
 
     epoch, start = first / steps_per_epoch, first % steps_per_epoch * BATCH
-    for step in first..last:
+    for step in first..until:
         the first thread: GO = STOP == 0
         rows = min(BATCH, count - start)
         if start is past what is known of the order: make more of it
@@ -17,7 +17,7 @@
         start += BATCH
         if start >= count: record the epoch, epoch += 1, start = 0
     if rows have been seen since the last record:
-        record the epoch if the run is stopped, else leave its totals to another job
+        record the epoch if the run is stopped, else leave its totals to the next steps
 
 Every thread runs it and decides the same: what they share lies before a barrier when it is
 written and after it when it is read. Each makes the whole order of the rows for itself.
@@ -40,12 +40,18 @@ from chainc.schedules.training.author import Author, TrainingParts
 from chainc.schedules.training.evaluation import EvaluateAll
 from chainc.schedules.training.layout import LANES, order_room, order_rows
 from chainc.schedules.training.order import order_keys, order_of_rows, slot_of
+from chainc.schedules.training.pace import Pace
 from chainc.schedules.training.record import EPOCH, PARTIAL, RUN, Record
 
 
 @dataclass(frozen=True)
 class TrainingRoutines(TrainingParts):
-    """The loop around a step and an evaluation."""
+    """The loop around a step and an evaluation.
+
+    If it is `paced`, it finds out on how many threads steps are quickest.
+    """
+
+    paced: bool = True
 
     @cached_property
     def evaluate_all(self) -> Routine:
@@ -56,8 +62,12 @@ class TrainingRoutines(TrainingParts):
         return Record(self, "seen", "phase").routine(self.evaluate_all)
 
     @cached_property
+    def steps(self) -> Routine:
+        return _Steps(self).routine()
+
+    @cached_property
     def train(self) -> Routine:
-        return _Train(self).routine()
+        return Pace(self, self.steps).routine(paced=self.paced)
 
 
 @dataclass(frozen=True)
@@ -80,22 +90,24 @@ class _State:
         return self.epoch, self.start, self.known, self.until, self.orders, self.seen
 
 
-class _Train(Author):
+class _Steps(Author):
     def __init__(self, parts: TrainingRoutines) -> None:
-        super().__init__(parts)
+        super().__init__(parts, "first", "until")
         self.record = parts.record
 
     def routine(self) -> Routine:
         to = self.to
-        self.rows, first = self.of_job(words.COUNT, "count"), self.of_job(words.FIRST, "step")
-        self.last, self.kinds = self.of_job(words.LAST, "last"), self.of_job(words.BYTES, "bytes")
+        first, self.until = self.given
+        self.rows, self.last = self.of_job(words.COUNT, "count"), self.of_job(words.LAST, "last")
+        self.kinds = self.of_job(words.BYTES, "bytes")
         self.order = self.own_order(0)
         self.shuffled = _Shuffled(self) if self.layout.shuffle else None
-        with to.when(to.is_less(first, self.last, "any")):
-            self._steps(first)
-        return to.routine("train.loop", "all epochs")
+        with to.when(to.is_less(first, self.until, "any"), [to.truth(True)]) as some:
+            some.change(self._steps(first))
+        return to.routine("train.steps", "some steps of all epochs", result=some.results[0])
 
-    def _steps(self, first: Register) -> None:
+    def _steps(self, first: Register) -> Register:
+        """May others follow?"""
         to, batch = self.to, self.layout.batch_size
         steps = to.quotient(to.plus(self.rows, batch - 1), batch, "steps")
         epoch = to.quotient(first, steps, "epoch")
@@ -105,21 +117,20 @@ class _Train(Author):
         with to.repeat([first, epoch, start, *none, seen, to.truth(False, "failed")]) as loop:
             now, *values, _ = loop.values
             following = to.plus(now, 1)
-            *values, failed, again = self._step(
-                _State(*values), to.is_less(following, self.last, "more")
-            )
+            *values, failed, again = self._step(_State(*values), following)
             loop.carry(following, *values, failed, again=again)
         after, *values, failed = loop.results
-        failed = self._left(_State(*values).seen, failed)
+        go = to.load(self.team.word(to, control_block.GO, "go"))
+        stopped = to.is_equal(go, 0, "stopped")
+        failed = self._left(_State(*values).seen, stopped, failed)
         with to.when(to.both(failed, self.leads)):
             place = self.team.word(to, control_block.FAILED_STEP, "failed_step")
             to.release(to.minus(after, 1), place)
+        return to.both(to.opposite(stopped), to.opposite(failed), "goes_on")
 
-    def _left(self, seen: Register, failed: Register) -> Register:
+    def _left(self, seen: Register, stopped: Register, failed: Register) -> Register:
         """Rows of an epoch that has not ended are recorded if it is stopped: has that failed?"""
         to = self.to
-        go = to.load(self.team.word(to, control_block.GO, "go"))
-        stopped = to.is_equal(go, 0, "stopped")
         with to.when(self.leads):
             to.store(to.either(stopped, 0, seen), Address(self.job, affine(words.SEEN)))
         some = to.both(to.is_less(0, seen), to.both(stopped, to.opposite(failed)), "partial")
@@ -128,7 +139,7 @@ class _Train(Author):
             partial.change(to.opposite(self._recorded(seen, phase)))
         return partial.results[0]
 
-    def _step(self, state: _State, more: Register) -> Sequence[Register]:
+    def _step(self, state: _State, following: Register) -> Sequence[Register]:
         """The state after it, whether something has failed, and whether there is another step."""
         to = self.to
         with to.when(self.leads):
@@ -143,7 +154,7 @@ class _Train(Author):
         with to.when(to.is_equal(go, 1, "goes"), [*state.registers, fine, ended]) as going:
             failed = to.truth(True, "failed")
             with to.when(self.run(self.parts.step, rows), [*state.registers, failed, ended]) as ran:
-                ran.change(*self._counted(state, rows, more))
+                ran.change(*self._counted(state, rows, following))
             going.change(*ran.results)
         return going.results
 
@@ -171,7 +182,7 @@ class _Train(Author):
         until = to.plus(state.start, order_rows(self.layout.batch_size))
         return state.start, until, to.integer(1)
 
-    def _counted(self, state: _State, rows: Register, more: Register) -> Sequence[Register]:
+    def _counted(self, state: _State, rows: Register, following: Register) -> Sequence[Register]:
         """After a step."""
         to, batch = self.to, self.layout.batch_size
         with to.when(self.leads):
@@ -182,18 +193,20 @@ class _Train(Author):
         fine = to.truth(False, "failed")
         over = to.is_at_most(self.rows, start, "over")
         with to.when(over, [*state.registers, fine]) as epoch:
-            epoch.change(*self._next_epoch(state, more))
+            epoch.change(*self._next_epoch(state, following))
         *values, failed = epoch.results
+        more = to.is_less(following, self.until, "more")
         return *values, failed, to.both(more, to.opposite(failed), "again")
 
-    def _next_epoch(self, state: _State, more: Register) -> Sequence[Register]:
+    def _next_epoch(self, state: _State, following: Register) -> Sequence[Register]:
         """An epoch is complete."""
         to = self.to
-        ends = to.both(to.opposite(more), to.is_equal(self.of_job(words.ENDS, "ends"), 1))
+        last = to.is_at_most(self.last, following, "last")
+        ends = to.both(last, to.is_equal(self.of_job(words.ENDS, "ends"), 1))
         failed = to.opposite(self._recorded(state.seen, to.either(ends, RUN, EPOCH, "phase")))
         apart: Number = 0 if self.shuffled is None else self.shuffled.slot
         orders = to.minus(state.orders, 1, "orders")
-        following = _State(
+        new = _State(
             epoch=to.plus(state.epoch, 1, "epoch"),
             start=to.integer(0),
             known=to.minus(state.known, apart, "known"),
@@ -201,7 +214,7 @@ class _Train(Author):
             orders=orders,
             seen=to.integer(0),
         )
-        return *following.registers, failed
+        return *new.registers, failed
 
     def _recorded(self, seen: Register, phase: Register) -> Register:
         """Has no kernel failed?"""
@@ -213,7 +226,7 @@ class _Train(Author):
 class _Shuffled:
     """The order of the rows, made when it is needed."""
 
-    def __init__(self, author: _Train) -> None:
+    def __init__(self, author: _Steps) -> None:
         self.to = to = author.to
         self.order, self.rows = author.order, author.rows
         self.seed = author.of_job(words.SEED, "seed")

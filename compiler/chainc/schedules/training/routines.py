@@ -1,7 +1,7 @@
 """A training as routines: the step, the evaluation, and the loop around them.
 
 state.set, state.get: copy the slots into the arena, and back
-train.loop, record: all epochs, and the end of one, which evaluates
+train.loop, train.steps, record: all epochs, some steps, and the end of an epoch, which evaluates
 """
 
 from __future__ import annotations
@@ -72,8 +72,10 @@ class WrittenTraining:
         return (step.gather, *self.prologues, step.run, *self.exchange, step.add, self.loop.train)
 
 
-def write_training(loop: TrainingLoop, place: Placement, machine: Machine) -> WrittenTraining:
-    """The routines of a training whose buffers have their places."""
+def write_training(
+    loop: TrainingLoop, place: Placement, machine: Machine, *, paced: bool = True
+) -> WrittenTraining:
+    """The routines of a training whose buffers have their places; see `TrainingRoutines`."""
     writer = ProgramWriter(place.memory, machine)
     layout, clock = place.layout, _clock(place)
     gathers = [
@@ -99,7 +101,7 @@ def write_training(loop: TrainingLoop, place: Placement, machine: Machine) -> Wr
     return WrittenTraining(
         writer,
         (step_prologue, evaluate_prologue, *(prologue for prologue, _ in ends.values())),
-        TrainingRoutines(layout, visits[0], visits[1], runs.get("end"), walking(machine)),
+        TrainingRoutines(layout, *visits, runs.get("end"), walking(machine), paced),
         exchange,
         [*runs.values()],
         clock,

@@ -66,7 +66,7 @@ def test_the_text_of_a_function(golden: Callable[[str, str], None]) -> None:
 
 
 def test_the_text_of_a_training_loop(golden: Callable[[str, str], None]) -> None:
-    names = ("step_gather", "step_2", "train_loop")
+    names = ("step_gather", "step_2", "train_steps", "train_loop")
     golden("training.c", without_lines("\n".join(body(training(), name) for name in names)))
 
 

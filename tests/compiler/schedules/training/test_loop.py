@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from functools import partial
 
 import numpy as np
 import pytest
@@ -27,8 +28,11 @@ from chainc.loops.routine_text import print_routine
 from chainc.ops.families.philox import permutation
 from chainc.schedules.program import control_block
 from chainc.schedules.training import layout as words
+from chainc.schedules.training import pace
 
 Arrays = Mapping[str, Array]
+PACE = ("STAGE", "TRIAL", "TICKS_ALONE", "KEPT", "STRETCH", "LEFT")
+STEP = 1 << 17  # ticks: two steps are enough to compare
 
 
 def run(
@@ -38,8 +42,12 @@ def run(
     state: Arrays,
     epochs: int,
     threads: int,
+    waiting: int = 0,
 ) -> tuple[Array, Array]:
-    """The history and the control block after a run; the state is changed."""
+    """The history and the control block after a run; the state is changed.
+
+    By the clock a step takes `STEP` ticks, and each waiting of threads so many more.
+    """
     history = np.zeros((epochs, code.layout.columns))
     held_out = data if validation is None else validation
     named = {**{f"data/{key}": array for key, array in data.items()},
@@ -56,12 +64,27 @@ def run(
     job[words.HELD_OUT] = 0 if validation is None else len(validation["y"])
     job[words.BYTES] = data["x"].dtype == np.uint8
     job[words.HELD_OUT_BYTES] = held_out["x"].dtype == np.uint8
+    control = arena[: control_block.CONTROL_BYTES].view(np.int64)
     meeting = threading.Barrier(threads)
+    met = [0] * threads
+
+    def waits(thread: int) -> None:
+        met[thread] += 1
+        meeting.wait()
+
+    def clock() -> int:
+        return int(control[control_block.STEPS // 8]) * STEP + met[0] * waiting
+
     interpret_routine(code.bind, [arena, table, 0, 0, 1])
     team = [
         threading.Thread(
             target=interpret_routine,
-            args=(code.loop.train, [arena, table, job, thread, threads], meeting.wait),
+            args=(
+                code.loop.train,
+                [arena, table, job, thread, threads],
+                partial(waits, thread),
+                clock,
+            ),
         )
         for thread in range(threads)
     ]
@@ -70,12 +93,12 @@ def run(
     for thread in team:
         thread.join()
     interpret_routine(code.store, [arena, table, 0, 0, 1])
-    return history, arena[: control_block.BARRIERS].view(np.int64)
+    return history, control
 
 
 def test_the_loop_as_text(golden: Callable[[str, str], None]) -> None:
     routines = hand_made(4, True).loop
-    parts = (routines.train, routines.record, routines.evaluate_all)
+    parts = (routines.train, routines.steps, routines.record, routines.evaluate_all)
     golden("training.loops", "".join(print_routine(each, {}) for each in parts))
 
 
@@ -100,6 +123,29 @@ def test_rows_are_visited_epoch_by_epoch(
     assert control[control_block.EPOCHS // 8] == epochs
     assert control[control_block.STEPS // 8] == epochs * -(-count // batch_size)
     assert history[:, 0].tolist() == [count] * epochs
+
+
+@pytest.mark.parametrize(("waiting", "together"), [(-1, True), (0, True), (1, False)])
+def test_steps_are_done_by_as_many_threads_as_are_quickest(waiting: int, together: bool) -> None:
+    state, data = starting_state(), rows_of_data(70)
+    _, control = run(hand_made(7, True), data, None, state, 12, 2, waiting)
+    assert noted(state) == visited(70, 12, shuffle=True)
+    found = {word: control[getattr(control_block, word) // 8] for word in PACE}
+    alone = 1 + 1 + 2  # to become warm, a trial that is too short, another
+    chosen = 120 - alone - 2 - 2  # after as many together
+    assert found == {"STAGE": pace.CHOSEN, "TRIAL": 2, "TICKS_ALONE": 2 * STEP, "KEPT": together,
+                     "STRETCH": 64, "LEFT": 2 * 64 - chosen}  # fmt: skip
+    ticks = control[control_block.TICKS // 8] - chosen * STEP
+    assert (ticks != 0) == (together and waiting != 0)
+
+
+def test_what_is_quickest_is_found_out_again() -> None:
+    """The stretch after the next trials is longer, unless they end otherwise."""
+    state, data = starting_state(), rows_of_data(4 * 300)
+    _, control = run(hand_made(4, False), data, None, state, 1, 2, 1)
+    assert control[control_block.KEPT // 8] == 0
+    assert control[control_block.STRETCH // 8] == 512
+    assert control[control_block.LEFT // 8] == 2 * 512 - (300 - (4 + 2 + 2 + 2 * 64) - 4 * 2)
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -120,7 +120,7 @@ int ${name}_train(void *arena, const ${name}_job *job);
 
 /* The same on threads of the caller's: one calls ${name}_begin, and if that returns 0, each calls
  * ${name}_train_thread with its number, from 0 to threads - 1, all at the same time. The bits do
- * not depend on the number of threads. */
+ * not depend on the number of threads. While one of them alone is quicker, the others wait. */
 int ${name}_begin(void *arena, const ${name}_job *job);
 int ${name}_train_thread(void *arena, const ${name}_job *job, int64_t thread, int64_t threads);
 

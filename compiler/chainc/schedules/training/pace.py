@@ -1,0 +1,150 @@
+"""On how many threads steps are quickest is found out while they are done.
+
+    train.loop(arena, table, job, thread, threads)
+
+    the first thread, until all steps are done:
+        some steps alone, and as many on all threads, with the clock read around both
+        many steps as was quicker; then they are compared again
+    the others: wait until they are called to do some steps too
+
+How long threads wait for each other no model tells: where the cores have a cache in common it is a
+fortieth of what it is elsewhere, a virtual machine is moved from one to the other, and another
+program may want a core. The bits are the same on any number of threads, so it may change between
+steps. Both get steps to become warm in, since what they need lies with the other cores. As long as
+one stays the quicker, they are compared ever more seldom.
+
+Where no clock can be read it shows 0, and all threads go on.
+"""
+
+from __future__ import annotations
+
+from chainc.loops.language import Routine
+from chainc.loops.routine_builder import Number
+from chainc.loops.values import Register
+from chainc.schedules.program import control_block as control
+from chainc.schedules.training import layout as words
+from chainc.schedules.training.author import Author, TrainingParts
+
+ENOUGH = 1 << 18  # ticks of a trial at least: some 0.1 ms
+WARMING = 2  # steps before one, at most
+FIRST_STRETCH, LONGEST_STRETCH = 64, 1024  # trials that the steps after two of them last
+GROWTH = 8
+
+# stages: the steps of one are done in a row; the even ones warm up, but for the last
+ALONE_WARMING, ALONE, TOGETHER_WARMING, TOGETHER, CHOSEN = range(5)
+
+
+class Pace(Author):
+    """Writes the routine."""
+
+    def __init__(self, parts: TrainingParts, steps: Routine) -> None:
+        super().__init__(parts)
+        self.steps = steps
+
+    def routine(self, *, paced: bool) -> Routine:
+        to, threads = self.to, self.team.threads
+        first, last = self.of_job(words.FIRST, "step"), self.of_job(words.LAST, "last")
+        if not paced:
+            self._do(first, last, threads)
+            return to.routine("train.loop", "all epochs")
+        with to.when(to.is_equal(threads, 1, "single")) as single:
+            self._do(first, last, threads)
+        with to.otherwise(single):
+            with to.when(self.leads) as leading:
+                self._lead(first, last)
+            with to.otherwise(leading):
+                self._follow()
+        return to.routine("train.loop", "all epochs, on as many threads as are quickest")
+
+    def _do(self, first: Register, until: Register, threads: Number) -> Register:
+        """May other steps follow?"""
+        to, team = self.to, self.team
+        given = (team.arena, team.table, self.job, first, until, team.thread)
+        return to.result_of(self.steps, *given, to.integer(threads))
+
+    def _lead(self, first: Register, last: Register) -> None:
+        to = self.to
+        with to.when(to.is_equal(self._got(control.TRIAL, "trial"), 0)):
+            self._put(control.TRIAL, 1)
+            self._put(control.LEFT, 1)
+        with to.when(to.is_less(first, last, "any")), to.repeat([first]) as stretches:
+            (now,) = stretches.values
+            until = to.smaller(to.plus(now, self._got(control.LEFT, "left")), last, "until")
+            together = self._is_together()
+            with to.when(together):
+                self._call(now, until)
+            before = to.clock("before")
+            goes_on = self._do(now, until, to.either(together, self.team.threads, 1, "members"))
+            ticks = to.minus(to.clock("after"), before, "ticks")
+            self._note(to.minus(until, now), ticks)
+            stretches.carry(until, again=to.both(goes_on, to.is_less(until, last)))
+        self._call(last, last)
+
+    def _follow(self) -> None:
+        to = self.to
+        with to.repeat([]) as calls:
+            self.team.wait(to)
+            now, until = self._got(control.FROM, "now"), self._got(control.UNTIL, "until")
+            some = to.is_less(now, until, "some")
+            with to.when(some):
+                self._do(now, until, self.team.threads)
+            calls.carry(again=some)
+
+    def _call(self, now: Register, until: Register) -> None:
+        """The others to these steps; to none: there is nothing more to do."""
+        self._put(control.FROM, now)
+        self._put(control.UNTIL, until)
+        self.team.wait(self.to)
+
+    def _is_together(self) -> Register:
+        to, stage = self.to, self._got(control.STAGE, "stage")
+        chosen = to.either(to.is_equal(stage, CHOSEN), self._got(control.KEPT, "kept"), 0)
+        compared = to.both(to.is_less(ALONE, stage), to.is_less(stage, CHOSEN))
+        return to.is_equal(to.either(compared, 1, chosen), 1, "together")
+
+    def _note(self, steps: Register, ticks: Register) -> None:
+        """So many steps of a stage are done; when it ends, another begins."""
+        to = self.to
+        ticks = to.plus(self._got(control.TICKS, "ticks"), ticks)
+        left = to.minus(self._got(control.LEFT, "left"), steps)
+        self._put(control.TICKS, ticks)
+        self._put(control.LEFT, left)
+        with to.when(to.is_equal(left, 0, "ends")):
+            self._next_stage(ticks)
+            self._put(control.TICKS, 0)
+
+    def _next_stage(self, ticks: Register) -> None:
+        to, stage = self.to, self._got(control.STAGE, "stage")
+        measured = to.is_equal(stage, ALONE, "measured")
+        short = to.both(to.is_less(0, ticks), to.is_less(ticks, ENOUGH), "short")
+        again = to.both(measured, short, "again")
+        trial = self._got(control.TRIAL, "trial")
+        trial = to.either(again, to.times(trial, 2), trial, "steps")
+        following = to.either(to.is_equal(stage, CHOSEN), ALONE_WARMING, to.plus(stage, 1))
+        following = to.either(again, ALONE, following, "following")
+        warms = to.is_equal(to.compute("bit_and", following, to.integer(1)), 0, "warms")
+        self._put(control.TRIAL, trial)
+        self._put(control.LEFT, to.either(warms, to.smaller(trial, WARMING), trial))
+        self._put(control.STAGE, following)
+        with to.when(measured):
+            self._put(control.TICKS_ALONE, ticks)
+        with to.when(to.is_equal(stage, TOGETHER)):
+            self._choose(trial, ticks)
+
+    def _choose(self, trial: Register, ticks: Register) -> None:
+        """What was quicker, and for how long."""
+        to, alone = self.to, self._got(control.TICKS_ALONE, "alone")
+        kept = to.either(to.is_at_most(ticks, alone), 1, 0, "together")
+        same = to.is_equal(kept, self._got(control.KEPT, "kept"), "same")
+        longer = to.times(self._got(control.STRETCH, "stretch"), GROWTH)
+        longer = to.smaller(longer, LONGEST_STRETCH)
+        stretch = to.larger(to.either(same, longer, 0), FIRST_STRETCH, "stretch")
+        self._put(control.KEPT, kept)
+        self._put(control.STRETCH, stretch)
+        self._put(control.LEFT, to.times(trial, stretch))
+
+    def _got(self, word: int, name: str) -> Register:
+        return self.to.load(self.team.word(self.to, word, name), name=name)
+
+    def _put(self, word: int, value: Number) -> None:
+        self.to.store(self.to.integer(value), self.team.word(self.to, word, "pace"))
