@@ -59,7 +59,7 @@ ULP_BOUNDS: Mapping[tuple[str, DType], float] = {
         "log": (1.0, 1.0),
         "log1p": (2.0, 2.0),
         "tanh": (3.0, 3.0),
-        "erf": (2.0, 2.0),
+        "erf": (4.0, 2.0),
         "sin": (2.0, 2.0),
         "cos": (2.0, 2.0),
         "power": (1.0, 2.0),

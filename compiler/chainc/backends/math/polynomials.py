@@ -80,18 +80,32 @@ LOG_TAIL: Coefficients = {
     ),
 }
 
-# erf x / x - 1 of z = x², |x| ≤ 1
-# error 2^-29.6, 2^-56.9
-ERF_NEAR: Coefficients = {
+# erf x / x - 1 / 3.95 of z = x², |x| ≤ 3.95, as a quotient; the denominator begins with 1
+# error 2^-25.5
+ERF_NUMERATOR: Coefficients = {
     "float": (
-        0.12837917,
-        -0.37612626,
-        0.112835854,
-        -0.026853811,
-        0.0051883273,
-        -0.0008010192,
-        7.853858e-05,
+        0.8752146,
+        0.06418697,
+        0.023873044,
+        -3.2256655e-06,
+        -1.1701169e-05,
+        -7.551738e-06,
     ),
+}
+ERF_DENOMINATOR: Coefficients = {
+    "float": (
+        1.0,
+        0.50309104,
+        0.114560224,
+        0.015055211,
+        0.0011707384,
+        3.7831625e-05,
+    ),
+}
+
+# erf x / x - 1 of z = x², |x| ≤ 1
+# error 2^-56.9
+ERF_NEAR: Coefficients = {
     "double": (
         0.12837916709551256,
         -0.3761263890318352,
@@ -109,17 +123,8 @@ ERF_NEAR: Coefficients = {
 }
 
 # -ln erfc(1 + t), from t = 0 to where erf rounds to 1
-# error 2^-29.8, 2^-57.0
+# error 2^-57.0
 ERFC_LOGARITHM: Coefficients = {
-    "float": (
-        1.8496056,
-        2.6389668,
-        0.8431176,
-        0.041503493,
-        -0.009895452,
-        0.0018293775,
-        -0.00018637773,
-    ),
     "double": (
         1.8496055099332482,
         2.6389675142347775,

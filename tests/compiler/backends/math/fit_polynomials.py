@@ -44,7 +44,7 @@ def minimax(fit: Fit) -> tuple[list[float], float]:
                 (mp.polyval(coefficients[::-1], x) - f) * w
                 for x, (f, w) in zip(xs, wanted, strict=True)
             ]
-            nodes = _extremes(errors, count)
+            nodes = extremes(errors, count)
             largest = max(abs(error) for error in errors)
             if largest < abs(level) * 1.0001:
                 break
@@ -67,7 +67,7 @@ def _level(
     return list(solution[: size - 1]), solution[size - 1]
 
 
-def _extremes(errors: list[mp.mpf], count: int) -> list[int]:
+def extremes(errors: list[mp.mpf], count: int) -> list[int]:
     """The largest error of each run of one sign; the smaller outer ones go until `count` stay."""
     peaks: list[int] = []
     for i, error in enumerate(errors):
@@ -142,8 +142,8 @@ FITS: dict[str, dict[str, Fit]] = {
     "EXP_TAIL": {"float": _exp(5), "double": _exp(10)},
     "TANH_TAIL": {"float": _exp(4), "double": _exp(9)},
     "LOG_TAIL": {"float": _log(2), "double": _log(6)},
-    "ERF_NEAR": {"float": _erf_near(6), "double": _erf_near(11)},
-    "ERFC_LOGARITHM": {"float": _erfc_logarithm("2.95", 6), "double": _erfc_logarithm("4.95", 17)},
+    "ERF_NEAR": {"double": _erf_near(11)},
+    "ERFC_LOGARITHM": {"double": _erfc_logarithm("4.95", 17)},
     "SIN_TAIL": {"float": _sin(2), "double": _sin(5)},
     "COS_TAIL": {"float": _cos(2), "double": _cos(5)},
     "LOG2": {"double": Fit(_log2, lambda z: 1 / _log2(z), "0", "0.02944", 4)},

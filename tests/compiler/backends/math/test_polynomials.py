@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from tests.compiler.backends.math.fit_polynomials import FITS, Fit, minimax
+from tests.compiler.backends.math.fit_quotients import erf_quotient
 
 from chainc.backends.math import polynomials
 
@@ -19,6 +20,14 @@ def test_coefficients_are_the_rounded_fit(name: str) -> None:
         coefficients, _ = minimax(fit)
         rounding = ROUNDING[element]
         assert [rounding(c) for c in coefficients] == [rounding(c) for c in tables[element]]
+
+
+def test_the_error_function_is_the_rounded_quotient() -> None:
+    above, below, error = erf_quotient(5)
+    assert error < 2**-25.5
+    tables = polynomials.ERF_NUMERATOR, polynomials.ERF_DENOMINATOR
+    for coefficients, table in zip((above, [1.0, *below]), tables, strict=True):
+        assert [np.float32(c) for c in coefficients] == [np.float32(c) for c in table["float"]]
 
 
 def test_the_error_swings_between_equal_bounds() -> None:
