@@ -38,9 +38,11 @@ class ScalarCounter(UniformScalar[None]):
 
     def __init__(self) -> None:
         self.operations = 0
+        self.primitives: set[str] = set()
 
     def call(self, primitive: str, *operands: None) -> None:
         self.operations += 1
+        self.primitives.add(primitive)
 
     def const(self, value: float | int | bool) -> None:
         """A constant costs nothing."""

@@ -24,7 +24,6 @@ from dataclasses import field, replace
 
 from chainc.dataclass import dataclass
 from chainc.ir.types import Dim
-from chainc.lowering.instructions import ELEMENTARY
 from chainc.lowering.kernels import (
     Contraction,
     Copy,
@@ -37,6 +36,7 @@ from chainc.lowering.kernels import (
 )
 from chainc.lowering.program import Program
 from chainc.lowering.views import Buffer, Operand, View
+from chainc.ops.functions import ELEMENTARY
 
 MOST_MEMBERS = 32  # in a group, so that kernels stay of a size that compiles quickly
 MOST_REDUCTIONS = 3  # so that their results stay in registers

@@ -14,9 +14,6 @@ from chainc.lowering.views import Literal
 
 T = TypeVar("T")
 
-# computed by a series, of some tens of a processor's instructions
-ELEMENTARY = frozenset(("exp", "expm1", "log", "log1p", "sin", "cos", "tanh", "erf", "power"))
-
 
 @dataclass(frozen=True)
 class Reference:

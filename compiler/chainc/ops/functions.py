@@ -13,6 +13,9 @@ __all__ = ["cos", "erf", "exp", "expm1", "floor", "log", "log1p", "sign", "sin",
 
 T = TypeVar("T")
 
+# primitives computed by a series, of some tens of a processor's instructions
+ELEMENTARY = frozenset(("exp", "expm1", "log", "log1p", "sin", "cos", "tanh", "erf", "power"))
+
 
 class Exp(Unary):
     """y = e^x."""

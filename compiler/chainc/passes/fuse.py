@@ -2,6 +2,10 @@
 
     relu(x @ w + b)                →   one fused_contract with the epilogue  relu(· + b)
     momentum * velocity + gradient →   one region
+    (d @ w) * exp(-x * x)          →   (d @ w) * f, where f = exp(-x * x) is a region of its own
+
+An elementary function that does not wait for the contraction stays outside: its tile fills the
+registers.
 
 Needs: no dead nodes (run `dce` before), so that one reader means that a value is needed once.
 Leaves: `Region` and `FusedContract` nodes, which have no derivative of their own.
@@ -9,16 +13,22 @@ Leaves: `Region` and `FusedContract` nodes, which have no derivative of their ow
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+from chainc.interpreters.counting import ScalarCounter
 from chainc.ir import Graph, Node, apply, originating, with_inputs
 from chainc.ir.leaves import Constant, Input, SizeOf
 from chainc.ops.contract import Contract, FusedContract
 from chainc.ops.elementwise import Elementwise
 from chainc.ops.formula import Region
+from chainc.ops.functions import ELEMENTARY
+from chainc.passes.contractions.one_factor import one_factor
 from chainc.rewriting.trace import note, replacing
 
 
 def fuse(graph: Graph) -> Graph:
     """Merge elementwise nodes into their only reader, and chains into the contraction they end."""
+    graph = one_factor(graph)
     absorbed = _absorbed(graph)
     groups: dict[Node, list[Node]] = {}
     root: dict[Node, Node] = {}
@@ -35,24 +45,45 @@ def fuse(graph: Graph) -> Graph:
 def _absorbed(graph: Graph) -> dict[Node, Node]:
     """For each node that disappears into a kernel, the reader it is merged with."""
     roots = set(graph.roots)
+    readers = {
+        node: reader
+        for node in graph.nodes
+        if node not in roots and (reader := _only_reader(graph, node)) is not None
+    }
     absorbed: dict[Node, Node] = {}
-    has_contraction: set[Node] = set()  # readers whose kernel starts with a contraction
-    for node in graph.nodes:
-        readers = set(graph.users[node])
-        if node in roots or len(readers) != 1 or _is_fixed(node):
+    behind: set[Node] = set()  # what is computed on the tile of a contraction
+    for node, reader in readers.items():
+        starts = isinstance(node.op, Contract) or node in behind
+        if starts and reader not in behind:  # a kernel starts with one contraction
+            absorbed[node] = reader
+            behind.add(reader)
+    slow: set[Node] = set()  # what takes an elementary function, with what it absorbs
+    for node, reader in readers.items():
+        if node in behind or not isinstance(node.op, Elementwise):
             continue
-        (reader,) = readers
-        if not isinstance(reader.op, Elementwise) or reader.shape != node.shape:
-            continue
-        starts = isinstance(node.op, Contract) or node in has_contraction
-        if not starts and not isinstance(node.op, Elementwise):
-            continue
-        if starts and reader in has_contraction:
-            continue  # a kernel starts with one contraction
-        absorbed[node] = reader
-        if starts:
-            has_contraction.add(reader)
+        with_it = (each for each in node.inputs if absorbed.get(each) is node)
+        if _is_elementary(node.op) or not slow.isdisjoint(with_it):
+            slow.add(node)
+        if not (node in slow and reader in behind):
+            absorbed[node] = reader
     return absorbed
+
+
+def _only_reader(graph: Graph, node: Node) -> Node | None:
+    """What alone needs a value and can compute it at each of its own elements."""
+    readers = set(graph.users[node])
+    if len(readers) != 1 or _is_fixed(node):
+        return None
+    (reader,) = readers
+    elementwise = isinstance(reader.op, Elementwise) and reader.shape == node.shape
+    return reader if elementwise else None
+
+
+@lru_cache
+def _is_elementary(op: Elementwise) -> bool:
+    counter = ScalarCounter()
+    op.interpret(counter, [None] * op.arity())
+    return not counter.primitives.isdisjoint(ELEMENTARY)
 
 
 def _is_fixed(node: Node) -> bool:

@@ -17,10 +17,11 @@ from dataclasses import replace
 from typing import TypeGuard
 
 from chainc.ir.types import TensorType, coefficient_of
-from chainc.lowering.instructions import ELEMENTARY, Argument, Instruction, Result, Value
+from chainc.lowering.instructions import Argument, Instruction, Result, Value
 from chainc.lowering.kernels import Kernel, Map, Reduction
 from chainc.lowering.program import Program
 from chainc.lowering.views import Buffer, Operand, View
+from chainc.ops.functions import ELEMENTARY
 
 FEW = 4  # operations that every reader may do again
 MANY = 24  # operations for each element that is folded, so that a loop keeps to registers
