@@ -6,8 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Literal, Protocol
 
-import numpy as np
-
+from chainc.backends.llvm.arena import aligned_empty
 from chainc.ir import Node
 from chainc.ir.errors import InputError, StateError
 from chainc.ir.leaves import Slot
@@ -128,7 +127,7 @@ def _fitting(path: str, name: str, slot: Node, stored: _Stored, transposed: bool
 
 def _turned(stored: _Stored, shape: tuple[int, ...]) -> Array:
     """Rows as columns, a few at a time: the largest layer is not in memory twice."""
-    value = np.empty(shape, stored[:1].dtype)
+    value = aligned_empty(shape, stored[:1].dtype)
     for start in range(0, shape[1], STRIP):
         rows = slice(start, min(start + STRIP, shape[1]))
         value[:, rows] = stored[rows].T

@@ -157,6 +157,42 @@ def test_weights_that_nothing_updates_are_there_once(target: str) -> None:
     np.testing.assert_allclose(predict(), np.sum(np.square(before, dtype=np.float64)), rtol=1e-4)
 
 
+def test_a_large_weight_is_read_where_the_caller_has_it() -> None:
+    """A product of few rows reads it once; with more rows it lies in panels of the function's."""
+    x, weight = cr.input("x", ("batch", 1024)), cr.parameter("weight", (1024, 1024), "he_normal")
+    function = cr.compile(cr.relu(x @ weight))
+    function = function.bind(function.initial_state(0))
+    rows = np.random.default_rng(0).normal(size=(8, 1024)).astype(np.float32)
+    many = function(x=rows)
+    assert function.plan.arena_bytes > 1024 * 1024 * 4
+    for count in (1, 2, 4):
+        np.testing.assert_array_equal(function(x=rows[:count]), many[:count])
+        assert function.plan.arena_bytes < 1024 * 1024
+        (found,) = (each for each in function.plan.allocations if each.name == "weight")
+        assert (found.role, found.place) == ("state", "caller")
+    turned = cr.compile(x @ weight.T).bind(function.state)  # whose sums run along its rows
+    expected = np.matmul(rows[:1], function.state["weight"].T)
+    np.testing.assert_allclose(turned(x=rows[:1]), expected, atol=1e-4)
+    assert turned.plan.arena_bytes > 1024 * 1024 * 4
+
+
+def test_what_a_large_output_is_computed_from_lies_where_it_goes() -> None:
+    """First values of a weight take no memory beside it, though two kernels make them."""
+    weight = cr.parameter("weight", (1024, 1024), "he_normal")
+    made = cr.compile(weight)._first_values._compiled.executable.generated()
+    assert made.storage is not None
+    assert made.storage.arena_bytes < 1 << 20
+    assert len(made.storage.kernels) > 1
+    x = cr.input("x", (1024, 1024))
+    h = cr.exp(cr.sin(x))  # that two results need
+    both = cr.compile([h / cr.max(h), h - cr.mean(h)])
+    rows = np.random.default_rng(0).normal(size=(1024, 1024)).astype(np.float32)
+    expected = np.exp(np.sin(rows.astype(np.float64)))
+    one, other = both(x=rows)
+    np.testing.assert_allclose(one, expected / expected.max(), rtol=1e-5)
+    np.testing.assert_allclose(other, expected - expected.mean(), atol=1e-5)
+
+
 def test_initial_values_follow_from_seed_and_name() -> None:
     x = cr.input("x", ("batch", 3))
     one = cr.compile(nn.Linear(3, 4, name="layer")(x))

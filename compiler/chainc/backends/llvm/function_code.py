@@ -26,6 +26,7 @@ from chainc.lowering.program import Program
 from chainc.lowering.rows import rows_are_independent
 from chainc.lowering.views import Buffer
 from chainc.schedules.layout.access import Capacity
+from chainc.schedules.layout.lent import in_results, lent
 from chainc.schedules.program.calls import ProgramWriter
 from chainc.schedules.program.clock import Clock, room_for_calls
 from chainc.schedules.program.failures import Failures
@@ -94,6 +95,7 @@ class FunctionCode:
             tuple(buffer.type for buffer in self.inputs),
             tuple(buffer.type for buffer in self.outputs),
             tuple(buffer.key for buffer in self.states),
+            tuple(buffer.key for buffer in self.states if buffer.role != "state"),
             self.program.size_names,
             self.updates,
             self.block,
@@ -125,15 +127,23 @@ def placed(
 ) -> Placed:
     """Where everything of a function lies, before any code is written."""
     direct, outputs = with_outputs(program)
-    prepared = prepare(direct, processor.machine, capacity)
+    has_host = most_in_code is not None  # whose arrays stay as long as the function is bound
+    given = lent(direct, capacity) if has_host else direct
+    prepared = in_results(prepare(given, processor.machine, capacity), capacity)
     memory = Memory(capacity, most_in_code)
-    arrays = (*prepared.inputs, *outputs)
-    memory.table = {buffer: position for position, buffer in enumerate(arrays)}
-    memory.place_outside([prepared], len(arrays) + len(prepared.states) + timed)
-    memory.keep(prepared.states)
+    arrays = (*prepared.inputs, *outputs, *prepared.states)
+    copied = _copied(prepared)
+    memory.table = {array: at for at, array in enumerate(arrays) if array not in copied}
+    memory.place_outside([prepared], len(arrays) + timed)
+    memory.keep(copied)
     memory.keep_results(prepared.prologue)
     memory.work([prepared])
     return Placed(prepared, outputs, memory)
+
+
+def _copied(program: Program) -> Sequence[Buffer]:
+    """The states that are not read where the caller has them."""
+    return [state for state in program.states if state.role == "state"]
 
 
 def function_code(
@@ -159,7 +169,7 @@ def function_code(
     writer = ProgramWriter(memory, processor.machine)
     prologue, step = replace(writer, clock=clock).program("step", prepared)
     places = {s.key: len(arrays) + position for position, s in enumerate(prepared.states)}
-    exchange = writer.exchange("state", prepared.states, places)
+    exchange = writer.exchange("state", _copied(prepared), places)
     module = Module(processor.machine, most_copies=0 if program.seldom else MOST_COPIES)
     module.add(environment(processor))
     module.add(barrier(processor))

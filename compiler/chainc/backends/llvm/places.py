@@ -58,6 +58,7 @@ class CallPlaces:
 
     Attributes:
         states: keys, in the order of their places in the table.
+        lent: those that are read where they lie, for as long as the function is bound.
         updates: does a call change them?
         block: rows at once; None: all of a call.
         outside: the constants that are handed over, in order.
@@ -67,6 +68,7 @@ class CallPlaces:
     inputs: tuple[TensorType, ...]
     outputs: tuple[TensorType, ...]
     states: tuple[str, ...]
+    lent: tuple[str, ...]
     size_names: tuple[str, ...]
     updates: bool
     block: int | None

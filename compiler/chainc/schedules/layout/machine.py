@@ -6,6 +6,7 @@ from chainc.dataclass import dataclass
 from chainc.ir.types import DType
 
 PADDING = 64  # bytes behind the last buffer, so that a vector may stand out
+LARGE = 1 << 22  # bytes of a weight that no near cache keeps from call to call
 
 
 @dataclass(frozen=True)

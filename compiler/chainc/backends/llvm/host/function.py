@@ -9,12 +9,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from operator import call
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 
 from chainc.backends import compiled_cache, records
-from chainc.backends.llvm.arena import aligned_bytes, arrays_found
+from chainc.backends.llvm.arena import aligned, aligned_bytes, aligned_empty, arrays_found
 from chainc.backends.llvm.host.function_source import CallCode, FunctionSource, KeptCode
 from chainc.backends.llvm.machine_code.code import NativeCode
 from chainc.backends.llvm.machine_code.emission import object_files
@@ -33,6 +34,7 @@ from chainc.backends.signature import Signature
 from chainc.backends.target import Known, Run
 from chainc.ir.python.collection import without_collection
 from chainc.ir.types import Array, Dim, bind_shape, has_named_size, static
+from chainc.schedules.layout.machine import LARGE
 from chainc.schedules.program.control_block import FAILURE
 
 if TYPE_CHECKING:
@@ -233,7 +235,9 @@ class Binding:
         self._memory = aligned_bytes(places.arena_bytes)
         self._arena = self._memory.ctypes.data
         self._failure = self._memory[FAILURE : FAILURE + 8].view(np.int64)
-        self._state = [state[key] for key in places.states]
+        self._state = [
+            aligned(state[key]) if key in places.lent else state[key] for key in places.states
+        ]
         self._rows = sizes[0] if sizes else 1
         count = len(places.inputs) + len(places.outputs)
         self._readings = [] if readings is None else [readings]  # of the clock of a timed one
@@ -245,6 +249,7 @@ class Binding:
         names = sizes_by_name(places, sizes)
         self._shapes = [shape_of(type.shape, names) for type in places.outputs]
         self._dtypes = [type.dtype.numpy for type in places.outputs]
+        self._makes = [_maker(*each) for each in zip(self._shapes, self._dtypes, strict=True)]
         self._by_row = [
             (position, type.dtype.itemsize * math.prod(shape_of(type.shape[1:], names)))
             for position, type in enumerate((*places.inputs, *places.outputs))
@@ -253,7 +258,7 @@ class Binding:
 
     def run(self, *inputs: Array) -> tuple[Array, ...]:
         """The outputs for inputs of the declared types, in row-major order."""
-        outputs = tuple(map(np.empty, self._shapes, self._dtypes))
+        outputs = tuple(map(call, self._makes, self._shapes, self._dtypes))
         for position, array in enumerate((*inputs, *outputs)):
             self._table[position] = array.__array_interface__["data"][0]
         if self._places.updates:
@@ -276,6 +281,11 @@ class Binding:
             code = int(self._failure[0])
             self._failure[0] = 0
             raise self._code.failures.error(code)
+
+
+def _maker(shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> Callable[..., Array]:
+    """Of an output, which may be a weight that others read where it lies."""
+    return aligned_empty if math.prod(shape) * dtype.itemsize >= LARGE else np.empty
 
 
 def sizes_by_name(places: CallPlaces, sizes: Sequence[int]) -> Mapping[str, int]:

@@ -48,9 +48,11 @@ class _Planner:
         known: set[tuple[str, str]] = set()
         for prefix, program in programs.items():
             for buffer in (*program.states, *program.inputs):
-                if (buffer.role, buffer.key) not in known:
-                    known.add((buffer.role, buffer.key))
-                    found.append(self._kept(buffer, program))
+                outlives = buffer in program.states or buffer.role == "state"
+                role = "state" if outlives else "input"
+                if (role, buffer.key) not in known:
+                    known.add((role, buffer.key))
+                    found.append(self._at(buffer, role, in_place=_others(buffer, program)))
             found += self._computed_once(program, prefix)
             found += self._work(program, prefix, len(kernels))
             kernels += [prefix + kernel.outs[-1].name for kernel in program.body if kernel.outs]
@@ -59,10 +61,6 @@ class _Planner:
         found += [self._at(buffer, "constant") for buffer in constants]
         found.sort(key=lambda each: (each.offset is None, each.offset or 0, each.first or 0))
         return Storage(tuple(found), tuple(kernels), self.memory.arena_bytes)
-
-    def _kept(self, buffer: Buffer, program: Program) -> Allocation:
-        role = "state" if buffer.role == "state" else "input"
-        return self._at(buffer, role, in_place=_others(buffer, program))
 
     def _computed_once(self, program: Program, prefix: str) -> Iterator[Allocation]:
         for kernel in program.prologue:
