@@ -49,6 +49,7 @@ bench: .venv/installed-for-bench
 	$(BIN)/python -m tests.benchmarks.native \
 	    $(if $(wildcard $(PEERS)),--peers $(PEERS)) $(if $(MNIST),--mnist $(MNIST))
 	$(or $(wildcard $(PEERS)),$(BIN)/python) -m tests.benchmarks.images
+	$(BIN)/python -m tests.benchmarks.images_memory
 	$(or $(wildcard $(PEERS)),$(BIN)/python) -m tests.benchmarks.sequences
 
 peers: .venv-peers/installed

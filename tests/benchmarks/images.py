@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    import chainrule as cr
     from chainc.ir import Node
     from chainrule import nn
 
@@ -200,25 +201,35 @@ def data_of(network: Network, batches: int) -> tuple[Any, Any]:
 def own_network(name: str, batches: int, threads: int = 1) -> tuple[Run, float]:
     """An epoch of so many steps, and the seconds from the declaration to its first end."""
     import chainrule as cr
+
+    images, labels = data_of(NETWORKS[name], batches)
+    start = time.perf_counter()
+    run = run_of(cr.compile(declared_training(name), threads=threads), images, labels)
+    run()
+    return run, time.perf_counter() - start
+
+
+def declared_training(name: str) -> cr.Training:
+    import chainrule as cr
     from chainrule import losses, optim
 
     network = NETWORKS[name]
-    images, labels = data_of(network, batches)
-    start = time.perf_counter()
     x = cr.input("x", ("batch", *network.image))
     y = cr.input("y", ("batch",), dtype="int32")
     loss = losses.cross_entropy(declared(name)(x), y)
     step = optim.SGD(lr=RATE, momentum=MOMENTUM).minimize(loss)
-    training = cr.training(step, epochs=1, batch_size=network.batch, shuffle=False)
-    program = cr.compile(training, threads=threads)
+    return cr.training(step, epochs=1, batch_size=network.batch, shuffle=False)
+
+
+def run_of(program: cr.TrainingProgram, images: Any, labels: Any) -> Run:
+    """An epoch after those before."""
     state = program.initial_state(seed=0)
 
     def run() -> None:
         nonlocal state
         state = program.run({"x": images, "y": labels}, state=state).state
 
-    run()
-    return run, time.perf_counter() - start
+    return run
 
 
 def torch_network(name: str, batches: int) -> Run | None:

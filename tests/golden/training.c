@@ -22,41 +22,41 @@ static void step_gather(unsigned char *arena, void **table, int64_t *order, int6
 static void step_2(unsigned char *arena, int64_t rows, int64_t thread, int64_t threads) {
     bool first = thread == 0;
     if (first) {
-        d_subtract((float *)(arena + 9024), rows);
-        tanh_((float *)(arena + 8384), (float *)(arena + 4480), (float *)(arena + 9088), rows);
-        exp_((float *)(arena + 9088), (float *)(arena + 4992), (float *)(arena + 9856), rows);
-        where((float *)(arena + 9856), (float *)(arena + 10112), rows);
-        subtract((float *)(arena + 9856), (int32_t *)(arena + 8640), (float *)(arena + 10176),
+        d_subtract((float *)(arena + 10048), rows);
+        tanh_((float *)(arena + 8384), (float *)(arena + 4480), (float *)(arena + 9024), rows);
+        exp_((float *)(arena + 9024), (float *)(arena + 4992), (float *)(arena + 9792), rows);
+        where((float *)(arena + 9792), (float *)(arena + 10112), rows);
+        subtract((float *)(arena + 9792), (int32_t *)(arena + 8640), (float *)(arena + 10176),
                 rows);
-        argmax((float *)(arena + 9856), (int64_t *)(arena + 10240), rows);
-        exp__2((float *)(arena + 10112), (float *)(arena + 9856), rows);
+        argmax((float *)(arena + 9792), (int64_t *)(arena + 10240), rows);
+        exp__2((float *)(arena + 10112), (float *)(arena + 9792), rows);
         accuracy((int32_t *)(arena + 8640), (int64_t *)(arena + 10240),
-                (float *)(arena + 10304), rows);
-        d_subtract_2((float *)(arena + 9856), (float *)(arena + 10176),
+                (float *)(arena + 11136), rows);
+        d_subtract_2((float *)(arena + 9792), (float *)(arena + 10176),
                 (float *)(arena + 10112), (float *)(arena + 10240), rows);
-        loss((float *)(arena + 10176), (float *)(arena + 10112), rows);
+        loss((float *)(arena + 10176), (float *)(arena + 11200), rows);
         power((int64_t *)(arena + 8320), (float *)(arena + 8704), (float *)(arena + 8768),
-                (float *)(arena + 8832), (float *)(arena + 10176), (float *)(arena + 10368));
-        subtract_2((float *)(arena + 8704), (float *)(arena + 10432));
-        d_subtract_3((int32_t *)(arena + 8640), (float *)(arena + 9856),
-                (float *)(arena + 10240), (float *)(arena + 9024), (float *)(arena + 10496),
+                (float *)(arena + 8832), (float *)(arena + 11264), (float *)(arena + 11328));
+        subtract_2((float *)(arena + 8704), (float *)(arena + 11392));
+        d_subtract_3((int32_t *)(arena + 8640), (float *)(arena + 9792),
+                (float *)(arena + 10240), (float *)(arena + 10048), (float *)(arena + 10880),
                 rows);
     }
-    second_by_axis_0((float *)(arena + 10752), (float *)(arena + 4992), thread, threads);
+    second_by_axis_0((float *)(arena + 10560), (float *)(arena + 4992), thread, threads);
     barrier(arena, thread, threads);
     if (first) {
-        d_contract((float *)(arena + 10496), (float *)(arena + 10752), (float *)(arena + 9088),
-                (float *)(arena + 11072), rows);
-        subtract_2((float *)(arena + 8832), (float *)(arena + 9024));
-        first_2((float *)(arena + 8384), (float *)(arena + 11072), (float *)(arena + 8704),
-                (float *)(arena + 5760), (float *)(arena + 10432), (float *)(arena + 8832),
-                (float *)(arena + 6272), (float *)(arena + 9024), (float *)(arena + 10176),
-                (float *)(arena + 10368), (float *)(arena + 8896), (float *)(arena + 4480),
+        d_contract((float *)(arena + 10880), (float *)(arena + 10560), (float *)(arena + 9024),
+                (float *)(arena + 9792), rows);
+        subtract_2((float *)(arena + 8832), (float *)(arena + 10560));
+        first_2((float *)(arena + 8384), (float *)(arena + 9792), (float *)(arena + 8704),
+                (float *)(arena + 5760), (float *)(arena + 11392), (float *)(arena + 8832),
+                (float *)(arena + 6272), (float *)(arena + 10560), (float *)(arena + 11264),
+                (float *)(arena + 11328), (float *)(arena + 8896), (float *)(arena + 4480),
                 rows);
-        second_2((float *)(arena + 9088), (float *)(arena + 10496), (float *)(arena + 8704),
-                (float *)(arena + 6784), (float *)(arena + 10432), (float *)(arena + 8832),
-                (float *)(arena + 7552), (float *)(arena + 9024), (float *)(arena + 10176),
-                (float *)(arena + 10368), (float *)(arena + 8896), (float *)(arena + 4992),
+        second_2((float *)(arena + 9024), (float *)(arena + 10880), (float *)(arena + 8704),
+                (float *)(arena + 6784), (float *)(arena + 11392), (float *)(arena + 8832),
+                (float *)(arena + 7552), (float *)(arena + 10560), (float *)(arena + 11264),
+                (float *)(arena + 11328), (float *)(arena + 8896), (float *)(arena + 4992),
                 rows);
         step_3((int64_t *)(arena + 8320));
     }
@@ -68,7 +68,7 @@ static bool train_steps(unsigned char *arena, void **table, int64_t *job, int64_
     bool first1 = thread == 0;
     int64_t count = job[0];
     int64_t bytes = job[5];
-    int64_t *order = (int64_t *)(arena + 5120*thread + 11840);
+    int64_t *order = (int64_t *)(arena + 5120*thread + 11456);
     int64_t seed = job[3];
     int64_t order_slot_value = order_slot(count);
     int64_t together = 64 / order_slot_value;

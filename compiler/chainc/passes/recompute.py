@@ -11,8 +11,9 @@ Needs: no pass behind it that merges equal nodes. Leaves: nodes whose origin say
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from functools import cached_property
+from itertools import accumulate, product
 from typing import TYPE_CHECKING
 
 from chainc.dataclass import dataclass
@@ -32,6 +33,7 @@ AT_ONCE = 16  # operations of a contraction take as long as one that waits for m
 
 PRICES = (1, 8, 64, 1024)  # operations for a byte
 PARTS = (1, 2, 4, 8)  # of the forward pass
+LEEWAYS = (0.0, 0.375)  # of a part: neither is always better
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,12 @@ class Terms:
         price: how many operations a byte is worth.
         parts: of the forward pass; what one hands to a later one is kept, so that no more than one
             part is computed again at a time.
+        leeway: by how much of a part it may end earlier or later, where less is handed on.
     """
 
     price: int
     parts: int
+    leeway: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +94,10 @@ class ForwardPass:
     def is_read_backward(self, node: Node) -> bool:
         return not self.nodes >= set(self.graph.users[node])
 
+    def is_view(self, node: Node) -> bool:
+        """Such as a window: it takes no memory of its own."""
+        return work_of(node, self.sizes).operations is None
+
     def nbytes(self, node: Node) -> int:
         return coefficient_of(bind(node.type.nbytes, self.sizes))
 
@@ -118,8 +126,7 @@ class ForwardPass:
         candidates = {node for number, node in numbered if (number, "computed") in behind}
         again: set[Node] = set()
         for node in self.needed:
-            views = work_of(node, self.sizes).operations is None
-            if node in candidates and not (views and again.isdisjoint(node.inputs)):
+            if node in candidates and not (self.is_view(node) and again.isdisjoint(node.inputs)):
                 again.add(node)  # a view of what is kept takes no memory
         return frozenset(again)
 
@@ -130,7 +137,7 @@ class ForwardPass:
         declared = self.graph.to_networkx()
         number = {node: position for position, node in enumerate(self.graph.nodes)}
         needed = {number[node] for node in self.needed}
-        held = self._handed_on(terms.parts)
+        held = self._handed_on(terms)
         network: networkx.DiGraph[object] = networkx.DiGraph()
         network.add_nodes_from(["kept", "read"])
         for node in self.needed:
@@ -147,28 +154,48 @@ class ForwardPass:
                 network.add_edge(value, "read")
         return network
 
-    def _handed_on(self, parts: int) -> Set[Node]:
+    def _handed_on(self, terms: Terms) -> Set[Node]:
         """What is read in a later part of the forward pass than it is computed in."""
-        total = sum(map(self.nbytes, self.needed))
-        part: dict[Node, int] = {}
-        sum_so_far = 0
-        for node in self.needed:
-            part[node] = sum_so_far * parts // max(total, 1)
-            sum_so_far += self.nbytes(node)
-        users = self.graph.users
-        return {
-            node
-            for node in self.needed
-            if any(part.get(reader, part[node]) > part[node] for reader in users[node])
-        }
+        values = [node for node in self.needed if not self.is_view(node)]
+        sizes, last = list(map(self.nbytes, values)), self._last_readers(values)
+        before = [0, *accumulate(sizes)]
+        handed_on = [
+            sum(size for at, size in enumerate(sizes[:end]) if last[at] >= end)
+            for end in range(len(before))
+        ]
+        ends = _ends(before, handed_on, terms)
+        spans = enumerate(zip(values, last, strict=True))
+        return {node for at, (node, end) in spans if any(at < part <= end for part in ends)}
+
+    def _last_readers(self, values: Sequence[Node]) -> Sequence[int]:
+        """Of each value the place of the last one that reads it, also through views."""
+        place = {node: at for at, node in enumerate(values)}
+        last: dict[Node, int] = {}
+        for node in reversed(self.needed):
+            readers = [user for user in self.graph.users[node] if user in last]
+            found = [place.get(reader, last[reader]) for reader in readers]
+            last[node] = max(found, default=place.get(node, -1))
+        return [last[node] for node in values]
 
     def choices(self) -> list[frozenset[int]]:
         """Nothing, and then more and more that is computed again, by places in the graph."""
         found = {frozenset[Node]()}
-        for price in PRICES:
-            found |= {self.chosen(Terms(price, parts)) for parts in PARTS}
+        for each in product(PRICES, PARTS, LEEWAYS):
+            found.add(self.chosen(Terms(*each)))
         place = {node: position for position, node in enumerate(self.graph.nodes)}
         return [frozenset(map(place.__getitem__, some)) for some in sorted(found, key=self.cost)]
+
+
+def _ends(before: Sequence[int], handed_on: Sequence[int], terms: Terms) -> set[int]:
+    """Where parts end, by the bytes before a place and those that are handed on there."""
+    part = before[-1] / terms.parts
+    found: set[int] = set()
+    for number in range(1, terms.parts):
+        away = [abs(size - part * number) for size in before]
+        most = max(part * terms.leeway, min(away))
+        near = [at for at, distance in enumerate(away) if distance <= most]
+        found.add(min(near, key=lambda at: (handed_on[at], away[at])))
+    return found
 
 
 def recomputing(places: Set[int]) -> Callable[[Graph], Graph]:

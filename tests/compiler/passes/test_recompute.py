@@ -70,6 +70,21 @@ def test_what_is_handed_to_a_later_part_is_kept() -> None:
     assert in_parts < whole
 
 
+def test_with_leeway_a_part_ends_where_little_is_handed_on() -> None:
+    wide, narrow = cr.parameter("wide", (32, 256), 0.1), cr.parameter("narrow", (256, 32), 0.1)
+    h = x
+    for _ in range(3):
+        h = cr.exp(cr.exp(h @ wide) @ narrow)
+    forward = ForwardPass(Graph((cr.grad(cr.sum(h), wide),)), SIZES)
+
+    def handed_on(leeway: float) -> set[int]:
+        kept = set(forward.needed) - forward.chosen(Terms(1024, 2, leeway))
+        return {forward.nbytes(node) for node in kept if node.shape[1] == 256}
+
+    assert handed_on(0.0)  # the middle lies between the two layers of a block
+    assert not handed_on(0.5)
+
+
 def test_backward_nodes_read_the_copies_and_forward_nodes_do_not() -> None:
     graph = deep()
     forward = ForwardPass(graph, SIZES)

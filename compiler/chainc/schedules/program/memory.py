@@ -8,12 +8,13 @@ from dataclasses import field, replace
 from chainc.dataclass import dataclass
 from chainc.ir.types import TensorType
 from chainc.lowering.kernels import Kernel
-from chainc.lowering.memory import ALIGNMENT, plan
+from chainc.lowering.memory import ALIGNMENT
 from chainc.lowering.program import Program
 from chainc.lowering.views import Buffer
 from chainc.schedules.layout.access import Capacity, storage_size
 from chainc.schedules.layout.machine import PADDING
 from chainc.schedules.program.control_block import CONTROL_BYTES
+from chainc.schedules.program.fitting import fitted
 
 MOST_IN_CODE = 4096  # bytes of a constant: larger ones would be long texts, which take long to read
 
@@ -66,7 +67,7 @@ class Memory:
         """Room for the buffers of several programs that never run at the same time."""
         start = self.size
         for program in programs:
-            arena = plan(program, self.nbytes)
+            arena = fitted(program, self.nbytes)
             self.offsets |= {buffer: start + at for buffer, at in arena.offsets.items()}
             self.size = max(self.size, start + arena.sizes.get((), 0))
 
