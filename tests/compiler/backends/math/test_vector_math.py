@@ -22,6 +22,8 @@ from tests.compiler.backends.math.compiled_lanes import (
 
 from chainc.backends.llvm.printing.lanes import LlvmLanes
 from chainc.backends.math import functions as vector_math
+from chainc.backends.math.exponential import LIMITS
+from chainc.backends.math.floating import FORMATS
 from chainc.backends.math.functions import ULP_BOUNDS, function_name, parts
 from chainc.ir.types import DType, float32, float64, int32, int64, uint8
 
@@ -157,6 +159,14 @@ def test_sine_and_cosine_of_large_doubles_lose_no_digit(cpu: str) -> None:
             ]
         worst = int(np.argmax(errors))
         assert errors[worst] <= ULP_BOUNDS[name, float64], (name, x[worst], found[worst])
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_what_a_mask_leaves_out_does_not_underflow(dtype: DType) -> None:
+    """Both powers of two that make its exponential are 0, a product with 0 is exact."""
+    element = vector_math.ELEMENTS[dtype]
+    n = round(LIMITS[element].zero / math.log(2))
+    assert {n // 2, n - n // 2} == {-FORMATS[element].bias}
 
 
 def _powers(dtype: DType, rng: np.random.Generator) -> tuple[Floats, Floats]:
