@@ -18,11 +18,11 @@ ROWS, LENGTH, HIDDEN, EPOCHS, RATE, MOST = 3, 4, 5, 3, 0.5, 0.2
 PAIRS = {"RNN": nn.RNN, "LSTM": nn.LSTM, "GRU": nn.GRU}
 
 
-def ours(kind: str) -> tuple[nn.Module, cr.Training]:
+def ours(kind: str, rows: int | bool) -> tuple[nn.Module, cr.Training]:
     x, y = (cr.input(name, ("batch", LENGTH), dtype="int32") for name in ("x", "y"))
     model = nn.Sequential(
         nn.Embedding(CORPUS.size, HIDDEN),
-        PAIRS[kind](HIDDEN, HIDDEN, 2, carry_state=ROWS),
+        PAIRS[kind](HIDDEN, HIDDEN, 2, carry_state=rows),
         nn.Linear(HIDDEN, CORPUS.size),
         dtype="float64",
     )
@@ -59,10 +59,11 @@ def train(network: Any, data: Pieces) -> None:
 
 
 @pytest.mark.parametrize("target", ["numpy", "llvm"])
+@pytest.mark.parametrize("rows", [ROWS, True])
 @pytest.mark.parametrize("kind", PAIRS)
-def test_weights_are_theirs_after_some_epochs(kind: str, target: str) -> None:
+def test_weights_are_theirs_after_some_epochs(kind: str, rows: int | bool, target: str) -> None:
     torch.manual_seed(0)
-    (model, training), network = ours(kind), theirs(kind)
+    (model, training), network = ours(kind, rows), theirs(kind)
     named = dict(zip(model.parameters(), weights(network), strict=True))
     program = cr.compile(training, target=target)
     start = program.initial_state()

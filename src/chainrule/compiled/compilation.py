@@ -7,7 +7,7 @@ from typing import overload
 
 from chainc import driver, ir
 from chainc.backends.target import Budget, Target
-from chainc.ir import Node
+from chainc.ir import Node, describe
 from chainc.ir.errors import GraphError, InputError
 from chainc.ir.types import names_of
 from chainc.ops.movement import as_flag
@@ -17,7 +17,7 @@ from chainrule.compiled.function import Function, Numbers
 from chainrule.compiled.lowering import training_stages
 from chainrule.compiled.training import TrainingProgram
 from chainrule.declare.arguments import byte_count, count, is_one_of
-from chainrule.declare.graphs import Declaration, graph_of
+from chainrule.declare.graphs import BATCH_ROWS, Declaration, graph_of, of_each_row
 from chainrule.steps.loop import Training
 from chainrule.steps.step import Step
 
@@ -118,6 +118,7 @@ def compile(
         made = driver.compile_training(stages, chosen_target, threads, budget)
         return TrainingProgram(what, made)
     graph = graph_of(what, mode or _usual_mode(what), sizes=sizes, bake_in=bake_in)
+    _check_rows_known(graph)
     if budget is not None:
         _check_all_bound(graph)
     compiled = driver.compile_function(graph, chosen_passes, chosen_target, budget=budget)
@@ -152,6 +153,17 @@ def _check_threads(what: Compilable | Training, threads: int | None) -> None:
         raise InputError(
             "compile: threads are for a training; a function runs in the thread that calls it",
             hint="leave threads out, and call functions made by bind in threads of your own",
+        )
+
+
+def _check_rows_known(graph: ir.Graph) -> None:
+    """A state has room for so many rows."""
+    for slot in of_each_row(graph):
+        raise GraphError(
+            f"compile: {describe(slot)} has something for each row of a batch, and a step alone "
+            "does not say how many there are",
+            hint="compile a training, cr.training(step, ..., batch_size=32, shuffle=False), or "
+            f"give them: cr.compile(step, {BATCH_ROWS}=32)",
         )
 
 

@@ -13,7 +13,7 @@ from chainc.backends.target import Target
 from chainc.ir import Node, describe
 from chainc.ir.errors import StateError
 from chainc.ir.leaves import initial_graph, run_seed
-from chainc.ir.types import Array
+from chainc.ir.types import Array, Shape, has_named_size
 from chainrule.compiled.state import HasState, State, holding, state_of
 from chainrule.declare.arguments import count
 from chainrule.declare.arrays import UnfitError, convert
@@ -67,7 +67,7 @@ def arrays_for(
                 hint=f"give a state of this program; this one holds {known or 'nothing'}",
             )
         value = state[name]
-        if value.shape != wanted.shape:
+        if not _fits(value.shape, wanted.shape):
             raise StateError(
                 f"the state's value for {describe(slot)} is {value.dtype}{list(value.shape)}",
                 hint=f"give an array of type {wanted}",
@@ -75,6 +75,14 @@ def arrays_for(
         converted = _converted(slot, value)
         arrays[name] = np.array(converted) if copies else converted
     return arrays
+
+
+def _fits(shape: tuple[int, ...], wanted: Shape) -> bool:
+    """What a slot holds for each row of a batch may be for any number of them."""
+    pairs = zip(shape, wanted, strict=False)
+    return len(shape) == len(wanted) and all(
+        size == dim or has_named_size((dim,)) for size, dim in pairs
+    )
 
 
 def values_to_continue(

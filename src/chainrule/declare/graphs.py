@@ -11,7 +11,7 @@ from chainc.ir import Node, describe, rebuild, substitute, with_inputs
 from chainc.ir.binding import bind_graph, too_small
 from chainc.ir.errors import GraphError, InputError
 from chainc.ir.leaves import Constant, Input, SizeOf, constant, number_equal_names
-from chainc.ir.types import names_of
+from chainc.ir.types import named, names_of
 from chainc.ops.runs.modes import Mode, resolve
 from chainc.ops.runs.random import Random, with_own_streams
 from chainrule.declare.arguments import count, is_one_of
@@ -52,6 +52,17 @@ class TakesTurns(Protocol):
         """They, in order; a single step takes none."""
 
 
+@runtime_checkable
+class TakesBatches(Protocol):
+    """What goes through rows a batch at a time."""
+
+    @property
+    def batch_size(self) -> int:
+        """Rows of a batch, at most."""
+
+
+BATCH_ROWS = "batch_rows"  # the named size of states that hold something for each row of a batch
+
 Declared = Node | Sequence[Node] | Declaration
 
 
@@ -85,9 +96,15 @@ def graph_of(
     _refuse_shared(graph)
     if mode == "infer" and graph.updates:
         graph = ir.Graph(graph.outputs, {}, graph.names)
-    bound = _bound(graph, sizes or {})
+    own = {BATCH_ROWS: what.batch_size} if isinstance(what, TakesBatches) else {}
+    bound = _bound(graph if not of_each_row(graph) else bind_graph(graph, own), sizes or {})
     refuse_small(bound, {})
     return _baked(bound, bake_in)
+
+
+def of_each_row(graph: ir.Graph) -> Sequence[Node]:
+    """The states that hold something for each row of a batch, of which it is not known how many."""
+    return [slot for slot in graph.leaves("state") if named(BATCH_ROWS) in slot.shape]
 
 
 def refuse_small(graph: ir.Graph, sizes: Mapping[str, int]) -> None:

@@ -154,14 +154,14 @@ def _walk(path: str, module: Module) -> Iterator[tuple[str, Module]]:
 
 def _row(path: str, module: Module, inside: Sequence[Node], sizes: Mapping[str, int]) -> Row:
     output = inside[-1]
-    states = cost_of(module.states(), sizes)
+    weights = cost_of(module.parameters(), sizes)
     elements = math.prod(coefficient_of(bind(dim, sizes)) for dim in output.shape)
     return Row(
         path=path,
         kind=type(module).__name__,
         output_shape=output.shape,
-        parameters=states.parameters,
-        parameter_bytes=states.parameter_bytes,
+        parameters=weights.parameters,
+        parameter_bytes=weights.parameter_bytes,
         flops=cost_of(inside, sizes).flops,
         output_bytes=elements * output.type.dtype.itemsize,
     )

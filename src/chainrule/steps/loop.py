@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from chainc import ir
 from chainc.dataclass import dataclass
 from chainc.ir import Node, describe
+from chainc.ir.binding import bind_graph
 from chainc.ir.errors import GraphError, InputError, user_frame
 from chainc.ir.leaves import EpochSlot, run_seed
 from chainc.ir.types import has_named_size
 from chainc.ops.movement import as_flag
 from chainrule.declare.arguments import count, part_name
-from chainrule.declare.graphs import Turn, graph_of
+from chainrule.declare.graphs import BATCH_ROWS, Turn, graph_of
 from chainrule.declare.leaves import step_counter
 from chainrule.steps.ending import VALIDATION, Ending, ending_of, rules_of
 from chainrule.steps.several import SeveralSteps, one_after_another
@@ -148,7 +149,7 @@ def training(
         _check_metric(name, node, whole.names)
     rules = rules_of(stop)
     declared = Training(whole, passes, rows, mixed, seed, chosen, watched, reads_rows=reads_rows)
-    passing = _passing(computed, mixed=mixed)
+    passing = bind_graph(ir.Graph(_passing(computed, mixed=mixed)), {BATCH_ROWS: rows}).outputs
     if not rules and not passing:
         return declared
     return replace(declared, ending=_ending(declared, rules, passing))
@@ -159,7 +160,7 @@ def _read_rows(computed: ir.Graph) -> bool:
     return any(has_named_size(node.shape) for node in computed.leaves("input"))
 
 
-def _passing(computed: ir.Graph, *, mixed: bool) -> Sequence[Node]:
+def _passing(computed: ir.Graph, *, mixed: bool) -> tuple[Node, ...]:
     """The slots that begin each epoch anew.
 
     Raises:
@@ -173,7 +174,7 @@ def _passing(computed: ir.Graph, *, mixed: bool) -> Sequence[Node]:
             hint="visit them as they are, cr.training(step, ..., shuffle=False), with the rows of "
             "text.streams",
         )
-    return found
+    return tuple(found)
 
 
 def _ending(declared: Training, rules: Sequence[StoppingRule], passing: Sequence[Node]) -> Ending:

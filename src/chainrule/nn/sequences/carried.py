@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from chainc.ir import Node, apply
 from chainc.ir.errors import InputError
 from chainc.ir.leaves import EpochSlot, Label, size
-from chainc.ir.types import Dim, TensorType, float32, promote
+from chainc.ir.types import Dim, TensorType, float32, named, promote
 from chainc.ops import arange, broadcast_to, by_mode, expand_dims, scatter_add, take, where
 from chainrule.declare.arguments import count
+from chainrule.declare.graphs import BATCH_ROWS
 from chainrule.declare.init import zeros
 from chainrule.declare.leaves import constant
 
@@ -20,15 +21,17 @@ from chainrule.declare.leaves import constant
 def carried_states(
     kind: str, rows: object, carries: int, hidden: int, *, backwards: bool
 ) -> tuple[Node, ...]:
-    """A state for every carry of a layer, zero at first; none where `rows` is None.
+    """A state for every carry of a layer, zero at first; none where `rows` is None or False.
+
+    Where it is True, a state has as many rows as the batches of the training that it is part of.
 
     Raises:
         InputError: `rows` is no positive whole number, or the layer also goes backwards.
     """
-    if rows is None:
+    if rows is None or rows is False:
         return ()
-    hint = "give the rows of a batch, such as carry_state=32"
-    number = count(kind, "carry_state", rows, hint=hint)
+    hint = "give the rows of a batch, such as carry_state=32, or True for those of the training"
+    number = named(BATCH_ROWS) if rows is True else count(kind, "carry_state", rows, hint=hint)
     if backwards:
         raise InputError(
             f"{kind}: carry_state and bidirectional exclude each other: what comes later is not "

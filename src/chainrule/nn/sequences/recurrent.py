@@ -63,7 +63,7 @@ class Recurrent(Module):
         *,
         bidirectional: bool = False,
         dropout: float = 0.0,
-        carry_state: int | None = None,
+        carry_state: int | bool | None = None,
         name: str | None = None,
         dtype: DTypeLike = None,
     ) -> None:
@@ -75,11 +75,12 @@ class Recurrent(Module):
             layers: so many on each other; each reads what the one below gives.
             bidirectional: whether each also goes backwards; results lie side by side.
             dropout: the share that is dropped in training between layers.
-            carry_state: the rows of a batch, where each goes on with the sequence in its place of
-                the batch before, as those of `text.Characters.streams`: a training step begins
-                with the carries that the one before has left, through which no gradient goes
-                (truncated backpropagation through time). The first step of an epoch begins with
-                zeros, and so does all else. Train without `shuffle`.
+            carry_state: the rows of a batch, or True for those of the training's, where each goes
+                on with the sequence in its place of the batch before, as those of
+                `text.Characters.streams`: a training step begins with the carries that the one
+                before has left, through which no gradient goes (truncated backpropagation through
+                time). The first step of an epoch begins with zeros, and so does all else. Train
+                without `shuffle`.
             name: the layer's own part of its parameters' names.
             dtype: of them, "float32" or "float64"; by default float32.
 
@@ -274,7 +275,7 @@ class RNN(Recurrent):
         nonlinearity: str = "tanh",
         bidirectional: bool = False,
         dropout: float = 0.0,
-        carry_state: int | None = None,
+        carry_state: int | bool | None = None,
         name: str | None = None,
         dtype: DTypeLike = None,
     ) -> None:
@@ -350,7 +351,7 @@ class GRU(Recurrent):
         reset_after: bool = True,
         bidirectional: bool = False,
         dropout: float = 0.0,
-        carry_state: int | None = None,
+        carry_state: int | bool | None = None,
         name: str | None = None,
         dtype: DTypeLike = None,
     ) -> None:

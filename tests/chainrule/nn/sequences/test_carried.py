@@ -136,7 +136,22 @@ def test_more_rows_than_are_kept_are_refused() -> None:
         program.run(series(ROWS))
 
 
-@pytest.mark.parametrize("rows", [0, True, 2.5, "all"])
+@TARGETS
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+def test_the_rows_of_a_batch_may_be_those_of_the_training(
+    target: str, kind: type[nn.RNN | nn.LSTM | nn.GRU]
+) -> None:
+    """To the bit what a number gives."""
+    data, results = series(2 * ROWS + 1), []
+    for rows in (ROWS, True):
+        training = declared(kind(FEATURES, HIDDEN, 2, carry_state=rows, name="layer"))
+        program = cr.compile(training, target=target)
+        results.append(program.run(data, state=program.initial_state(seed=1)))
+    assert results[0].history == results[1].history
+    assert results[0].state == results[1].state
+
+
+@pytest.mark.parametrize("rows", [0, 2.5, "all"])
 def test_rows_are_a_whole_number(rows: int) -> None:
     message = r"RNN: carry_state must be a whole number, .*\n  where: .*\n  try: give the rows of"
     with pytest.raises(cr.InputError, match=message):
@@ -146,6 +161,53 @@ def test_rows_are_a_whole_number(rows: int) -> None:
 def test_what_goes_backwards_cannot_go_on() -> None:
     with pytest.raises(cr.InputError, match=r"GRU: carry_state and bidirectional exclude"):
         nn.GRU(FEATURES, HIDDEN, bidirectional=True, carry_state=ROWS)
+
+
+def test_a_step_alone_does_not_say_how_many_rows_there_are() -> None:
+    """It can be told; a drawing, a summary and a prediction need not know."""
+    layer, data = nn.GRU(FEATURES, HIDDEN, carry_state=True), series(ROWS)
+    training = declared(layer)
+    message = (
+        r"compile: .*carry0 f32\[batch_rows,5\] .* has something for each row of a batch, .*\n"
+        r"  where: .*test_carried\.py:\d+.*\n  try: compile a training, .*batch_rows=32"
+    )
+    with pytest.raises(cr.GraphError, match=message):
+        cr.compile(training.step, target="numpy")
+    with pytest.raises(cr.InputError, match="no named size 'batch_rows'"):
+        cr.compile(training, target="numpy", batch_rows=ROWS)
+    step = cr.compile(training.step, target="numpy", batch_rows=ROWS)
+    step = step.bind(step.initial_state(seed=0))
+    step(**data)
+    assert np.any(step.state[layer.carried[0]])
+    assert "batch_rows" in training.step.graph.text()
+    assert layer.summary(("batch", STEPS, FEATURES)).total.parameters == 3 * 5 * (2 + 5 + 2)
+    given = cr.State({slot.op.label: np.asarray(step.state[slot]) for slot in layer.parameters()})
+    predict = cr.compile(layer(cr.input("x", ("batch", STEPS, FEATURES))), target="numpy")
+    assert predict.bind(given)(x=data["x"][:1]).shape == (1, STEPS, HIDDEN)
+
+
+def test_what_is_kept_for_other_batches_is_refused() -> None:
+    """A trainer's file may be read before it is known how large batches will be."""
+    layer, data = nn.RNN(FEATURES, HIDDEN, carry_state=True), series(ROWS)
+    step = declared(layer).step
+    result = cr.compile(cr.training(step, epochs=1, batch_size=2, shuffle=False)).run(data)
+    other = cr.compile(cr.training(step, epochs=1, batch_size=3, shuffle=False))
+    message = r"carry0 f32\[3,5\] .* is float32\[2, 5\]\n  where: .*\n  try: give an array of type"
+    with pytest.raises(cr.StateError, match=message):
+        other.run(data, state=result)
+
+
+def test_a_trainer_goes_on_from_batch_to_batch(tmp_path: Path) -> None:
+    layer, data = nn.RNN(FEATURES, HIDDEN, carry_state=True), series(ROWS)
+
+    def trainer() -> cr.Trainer:
+        return cr.Trainer(layer, cr.losses.squared_error, optim.SGD(lr=RATE), shuffle=False)
+
+    first, again = trainer(), trainer()
+    first.fit(data["x"], data["y"], epochs=2, batch_size=2)
+    first.save(tmp_path / "trained.safetensors")
+    again.load(tmp_path / "trained.safetensors")
+    np.testing.assert_array_equal(again.predict(data["x"]), first.predict(data["x"]))
 
 
 @TARGETS
