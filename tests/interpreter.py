@@ -29,6 +29,7 @@ from chainc.loops.language import (
     Loop,
     Missing,
     Nest,
+    Pause,
     Positions,
     Prefetch,
     Release,
@@ -182,7 +183,7 @@ class Interpreter:
             case Transpose():
                 turned = np.stack([self.values[value] for value in statement.values]).T
                 self.values.update(zip(statement.outs, turned, strict=True))
-            case Prefetch():
+            case Prefetch() | Pause():
                 pass
             case Fail(condition=condition):
                 self.failed |= bool(self.values[condition].any())

@@ -269,6 +269,16 @@ class Clock:
 
 
 @dataclass(frozen=True)
+class Pause:
+    """A moment in which another thread may come further; its core may be given away, or rest.
+
+    `length` 0: as short as can be; 1: another may have the core; 2: this thread sleeps.
+    """
+
+    length: int
+
+
+@dataclass(frozen=True)
 class Barrier:
     """No thread goes on before all are here; each sees what the others have written."""
 
@@ -329,7 +339,7 @@ class Leave:
 Statement = (
     Load | Store | Prefetch | Immediate | Immediates | Compute | Splat | Lane | Shuffle | Across
     | Somewhere | Transpose | Positions | RowCount | RuntimeCall | Fail | Share | Loop
-    | Within | Entry | Table | Data | Missing | Acquire | Release | Clock | Barrier | Call
+    | Within | Entry | Table | Data | Missing | Acquire | Release | Clock | Pause | Barrier | Call
     | Branch | Repeat | Leave
 )  # fmt: skip
 

@@ -22,6 +22,7 @@ from chainc.loops.language import (
     Merged,
     Missing,
     Nest,
+    Pause,
     Release,
     Repeat,
     Routine,
@@ -249,6 +250,10 @@ class RoutineBuilder(NestBuilder):
         out = self._register(INTEGER, name)
         self._append(Clock(out))
         return out
+
+    def pause(self, length: int = 0) -> None:
+        """Another thread may come further; see `Pause`."""
+        self._append(Pause(length))
 
     def barrier(self, arena: Parameter, thread: Register, threads: Register) -> None:
         """No thread goes on before all are here."""

@@ -25,6 +25,7 @@ from chainc.loops.language import (
     Load,
     Missing,
     Nest,
+    Pause,
     Prefetch,
     Release,
     Repeat,
@@ -113,14 +114,8 @@ class RoutineText(LoopText):
 
     def lines(self, statement: Statement) -> Iterator[Line]:
         match statement:
-            case Acquire(out=out, address=address):
-                yield (*self.head(out), "acquire ", *self.place(address, 1))
-            case Release(value=value, address=address):
-                yield ("release ", *self.place(address, 1), " = ", *self.value(value))
-            case Clock(out=out):
-                yield (*self.head(out), "clock")
-            case Barrier():
-                yield ("barrier",)
+            case Acquire() | Release() | Clock() | Pause() | Barrier():
+                yield self._among_threads(statement)
             case Call():
                 yield self._call(statement)
             case Leave(condition=condition, value=value):
@@ -134,6 +129,19 @@ class RoutineText(LoopText):
                     yield (f"{name}: {dtype} at ", *self._at(statement))
             case _:
                 yield from super().lines(statement)
+
+    def _among_threads(self, statement: Acquire | Release | Clock | Pause | Barrier) -> Line:
+        match statement:
+            case Acquire(out=out, address=address):
+                return (*self.head(out), "acquire ", *self.place(address, 1))
+            case Release(value=value, address=address):
+                return ("release ", *self.place(address, 1), " = ", *self.value(value))
+            case Clock(out=out):
+                return (*self.head(out), "clock")
+            case Pause(length=length):
+                return (("pause", "pause, and give the core away", "sleep")[length],)
+            case Barrier():
+                return ("barrier",)
 
     def _at(self, statement: Within | Entry | Data | Table) -> Iterator[Piece]:
         match statement:

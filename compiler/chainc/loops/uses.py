@@ -22,6 +22,7 @@ from chainc.loops.language import (
     Load,
     Loop,
     Missing,
+    Pause,
     Positions,
     Prefetch,
     Release,
@@ -50,7 +51,7 @@ def part_of(statement: Statement) -> int | None:
             return statement.outs[0].part
         case Prefetch() | Fail() | Share() | Loop() | Branch() | Repeat() | Barrier() | Call():
             return None
-        case Within() | Entry() | Table() | Data() | Leave():
+        case Within() | Entry() | Table() | Data() | Leave() | Pause():
             return None
     return statement.out.part
 
@@ -60,7 +61,7 @@ def written(statement: Statement) -> Sequence[Variable]:
     match statement:
         case Store() | Release() | Prefetch() | Fail() | Branch():
             return ()
-        case Within() | Entry() | Table() | Data() | Barrier() | Leave():
+        case Within() | Entry() | Table() | Data() | Barrier() | Leave() | Pause():
             return ()
         case Transpose() | RuntimeCall():
             return statement.outs
@@ -113,6 +114,7 @@ def _positioned(
     | Table
     | Data
     | Missing
+    | Pause
     | Immediate
     | Immediates
     | RowCount
@@ -132,7 +134,9 @@ def _positioned(
             return _of(statement.offset)
         case Entry():
             return _of(statement.position)
-        case Immediate() | Immediates() | RowCount() | Clock() | Table() | Data() | Missing():
+        case Immediate() | Immediates() | RowCount() | Clock() | Pause():
+            return ()
+        case Table() | Data() | Missing():
             return ()
 
 

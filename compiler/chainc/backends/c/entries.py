@@ -1,4 +1,4 @@
-"""What a file of C shows to the outside, and how its threads wait for each other."""
+"""What a file of C shows to the outside."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from chainc.dataclass import dataclass
 from chainc.loops.language import Routine
-from chainc.schedules.program.control_block import BARRIERS, CACHE_LINE
+from chainc.schedules.program.control_block import CACHE_LINE
 
 _TYPES: Mapping[str, str] = {
     "arena": "unsigned char *",
@@ -26,40 +26,6 @@ static fenv_t environment_enter(void) {
 }
 """
 ENTER, LEAVE = "fenv_t before = environment_enter();", "fesetenv(&before);"
-SPINS = 2000  # some 50 µs: longer than the threads of an undisturbed run ever wait
-
-BARRIER = f"""\
-#if defined(__unix__) || defined(__APPLE__)
-#include <sched.h>
-#else
-#define sched_yield() ((void)0)
-#endif
-
-// no thread goes on before all are here; each sees what the others have written
-static void barrier(unsigned char *arena, int64_t thread, int64_t threads) {{
-    if (threads == 1) return;
-    int64_t *counters = (int64_t *)(arena + {BARRIERS});  // a cache line each
-    int64_t reached = counters[{CACHE_LINE // 8}*thread] + 1;
-    __atomic_store_n(&counters[{CACHE_LINE // 8}*thread], reached, __ATOMIC_RELEASE);
-    for (int64_t other = 0; other < threads; other++) {{
-        int64_t *counter = &counters[{CACHE_LINE // 8}*other];
-        for (int64_t spins = 0; __atomic_load_n(counter, __ATOMIC_ACQUIRE) < reached; spins++) {{
-            if (spins > {SPINS}) sched_yield();
-        }}
-    }}
-}}
-"""
-
-TICKS = """\
-// how far the processor's clock has come; 0 where it cannot be read
-static int64_t clock_ticks(void) {
-#if defined(__x86_64__)
-    return (int64_t)__builtin_ia32_rdtsc();
-#else
-    return 0;
-#endif
-}
-"""
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from chainc.backends.c.constants import WIDTH, array
 from chainc.backends.c.entries import (
-    BARRIER,
     CALL,
     ENVIRONMENT,
     RUN,
-    TICKS,
     Entry,
 )
 from chainc.backends.c.lanes import CLanes
@@ -22,7 +20,7 @@ from chainc.backends.c.spelling import comment, identifier, type_of
 from chainc.backends.math import functions as elementary
 from chainc.backends.math import random_lanes
 from chainc.ir.types import DType
-from chainc.loops.language import Barrier, Clock, Data, Nest, Routine, statements
+from chainc.loops.language import Data, Nest, Routine
 from chainc.loops.names import first_free
 from chainc.loops.repetition import Rendered
 
@@ -79,7 +77,6 @@ class CFile:
         self._lines: list[Named] = []
         self._called: set[tuple[str, DType, int]] = set()
         self._runtime: set[str] = set()
-        self._waits = self._reads_clock = False
         for entry in entries:
             for routine in entry.routines:
                 self.routine(routine)
@@ -107,8 +104,8 @@ class CFile:
         random, _ = random_lanes.parts(self._runtime, self._lanes)
         types, small = self._prelude.texts()
         texts = [*small, *functions, *random, *self._arrays]
-        texts += [ENVIRONMENT, *[BARRIER] * self._waits, *[TICKS] * self._reads_clock]
-        return [HEAD, *types, *(part for text in texts for part in ("", text))]
+        parts = (part for text in [*texts, ENVIRONMENT] for part in ("", text))
+        return [HEAD, *types, *parts]
 
     def _after(self) -> Iterator[str]:
         """What others see."""
@@ -130,9 +127,6 @@ class CFile:
             name = self._unique(routine.name)
             printer = RoutinePrinter(routine, self._prelude, self._function, self._constant)
             printed = printer.printed()
-            kinds = {type(each) for each in statements(routine.body)}
-            self._waits |= Barrier in kinds
-            self._reads_clock |= Clock in kinds
             result = "void" if routine.result is None else str(type_of(routine.result.kind))
             self._add(name, routine.note, printed, result)
             self._routines[routine.name] = Callee(name, printed.kept)

@@ -15,6 +15,7 @@ from chainc.loops.language import (
     Fail,
     Leave,
     Loop,
+    Pause,
     Prefetch,
     Release,
     Repeat,
@@ -28,7 +29,7 @@ from chainc.loops.language import (
 from chainc.loops.uses import read, written
 from chainc.loops.values import Variable
 
-_LASTING = (Store, Prefetch, Fail, Share, Acquire, Release, Barrier, Call, Leave)
+_LASTING = (Store, Prefetch, Fail, Share, Acquire, Release, Pause, Barrier, Call, Leave)
 
 
 Reads = Callable[[Statement], Iterable[Variable]]

@@ -10,6 +10,27 @@ from collections.abc import Callable, Mapping, Sequence
 
 from chainc.backends.c.spelling import Type
 
+GIVE_CORE = """\
+#if defined(__unix__) || defined(__APPLE__)
+#include <sched.h>
+#else
+#define sched_yield() ((void)0)
+#endif
+
+static void give_core(void) {
+    sched_yield();
+}
+"""
+TICKS = """\
+// how far the processor's clock has come; 0 where it cannot be read
+static int64_t clock_ticks(void) {
+#if defined(__x86_64__)
+    return (int64_t)__builtin_ia32_rdtsc();
+#else
+    return 0;
+#endif
+}
+"""
 INDENT = "    "
 FUSES = "defined(__FMA__) || defined(__ARM_FEATURE_FMA) || defined(__FP_FAST_FMAF)"
 

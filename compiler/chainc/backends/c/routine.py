@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from chainc.backends.c.nest import Argument, Function, LoopPrinter
-from chainc.backends.c.prelude import Prelude
+from chainc.backends.c.prelude import GIVE_CORE, TICKS, Prelude
 from chainc.backends.c.primitives import Computed
 from chainc.backends.c.spelling import element, type_of
 from chainc.backends.c.variables import Variables
@@ -27,6 +27,7 @@ from chainc.loops.language import (
     Load,
     Missing,
     Nest,
+    Pause,
     Prefetch,
     Release,
     Repeat,
@@ -40,6 +41,7 @@ from chainc.loops.language import (
 )
 from chainc.loops.uses import read
 from chainc.loops.values import Parameter, Register, Variable
+from chainc.schedules.training.waiting import BARRIER
 
 _BUFFER = re.compile(r" *[\w ]+ \*(?P<name>\w+)(\[\d+\])? = ")
 
@@ -68,6 +70,7 @@ class RoutinePrinter(LoopPrinter):
         results = () if routine.result is None else (routine.result,)
         everything = list(statements(routine.body))
         calls = [each.function for each in everything if isinstance(each, Call)]
+        calls += [BARRIER for each in everything if isinstance(each, Barrier)]
         self.functions = {each: functions(each) for each in calls}
         known = [routine, *(each for each in calls if isinstance(each, Routine))]
         self.given = {parameter for each in known for parameter in each.parameters}
@@ -124,14 +127,14 @@ class RoutinePrinter(LoopPrinter):
             case Leave(condition=condition, value=value):
                 returned = self.variables.value(value)
                 self.write(f"if ({self.variables.value(condition)}) return {returned};")
-            case Acquire() | Release() | Clock() | Barrier():
+            case Acquire() | Release() | Clock() | Pause() | Barrier():
                 self._among_threads(statement)
             case Call():
                 self.call(statement)
             case _:
                 super().statement(statement)
 
-    def _among_threads(self, statement: Acquire | Release | Clock | Barrier) -> None:
+    def _among_threads(self, statement: Acquire | Release | Clock | Pause | Barrier) -> None:
         match statement:
             case Acquire(out=out, address=address):
                 text = f"__atomic_load_n({self.place(address, True)}, __ATOMIC_ACQUIRE)"
@@ -140,10 +143,15 @@ class RoutinePrinter(LoopPrinter):
                 given = f"{self.place(address, True)}, {self.variables.value(value)}"
                 self.write(f"__atomic_store_n({given}, __ATOMIC_RELEASE);")
             case Clock(out=out):
-                self.let(out, Computed("clock_ticks()", type_of(out.kind)))
+                self.let(
+                    out,
+                    Computed(f"{self.prelude.plain('clock_ticks', TICKS)}()", type_of(out.kind)),
+                )
             case Barrier(arena=arena, thread=thread, threads=threads):
-                given = ", ".join(self._argument(each) for each in (arena, thread, threads))
-                self.write(f"barrier({given});")
+                self.call(Call(None, BARRIER, (arena, thread, threads)))
+            case Pause(length=length):
+                if length > 0:  # the standard knows of no sleep
+                    self.write(f"{self.prelude.plain('give_core', GIVE_CORE)}();")
 
     def let(self, out: Variable, computed: Computed) -> None:
         """A condition that is asked at once, and never again, stands in the question."""

@@ -17,7 +17,7 @@ from chainc.backends.llvm.printing.module import MOST_COPIES, KernelUse, Module
 from chainc.backends.llvm.printing.routine import CLOCK_DECLARED
 from chainc.backends.llvm.processors.processor import Processor
 from chainc.backends.llvm.runtime.entry import CLOCK, environment, exported
-from chainc.backends.llvm.runtime.threads import barrier
+from chainc.backends.llvm.runtime.threads import pauses
 from chainc.dataclass import dataclass
 from chainc.ir.types import Array
 from chainc.loops.language import Nest, Routine
@@ -32,6 +32,7 @@ from chainc.schedules.program.clock import Clock, room_for_calls
 from chainc.schedules.program.failures import Failures
 from chainc.schedules.program.memory import Memory
 from chainc.schedules.program.preparation import prepare
+from chainc.schedules.training.waiting import ALONE, BARRIER
 
 if TYPE_CHECKING:
     from chainc.backends.c.file import CFile
@@ -170,9 +171,11 @@ def function_code(
     prologue, step = replace(writer, clock=clock).program("step", prepared)
     places = {s.key: len(arrays) + position for position, s in enumerate(prepared.states)}
     exchange = writer.exchange("state", _copied(prepared), places)
-    module = Module(processor.machine, most_copies=0 if program.seldom else MOST_COPIES)
+    copies = 0 if program.seldom else MOST_COPIES
+    waits = ALONE if processor.threads == 1 else BARRIER
+    module = Module(processor.machine, most_copies=copies, barrier=waits)
     module.add(environment(processor))
-    module.add(barrier(processor))
+    module.add(pauses(processor))
     for routine in (prologue, step, *exchange):
         module.routine(routine)
     entries = {"bind": (exchange[0], prologue), "run": (step,), "store": (exchange[1],)}

@@ -190,13 +190,15 @@ class TrainingCode:
     def _empty(self, elsewhere: Collection[Routine] = ()) -> Module:
         from chainc.backends.llvm.printing.module import MOST_COPIES, Module
         from chainc.backends.llvm.runtime.entry import environment
-        from chainc.backends.llvm.runtime.threads import barrier
+        from chainc.backends.llvm.runtime.threads import pauses
+        from chainc.schedules.training.waiting import ALONE, BARRIER
 
         copies = MOST_COPIES if self._processor.board is None else 0
-        module = Module(self._processor.machine, copies, elsewhere=elsewhere)
+        waits = ALONE if self._processor.threads == 1 else BARRIER
+        module = Module(self._processor.machine, copies, elsewhere=elsewhere, barrier=waits)
         module.names.update(self._reserved)
         module.add(environment(self._processor))
-        module.add(barrier(self._processor))
+        module.add(pauses(self._processor))
         return module
 
     def _with_entries(self, module: Module, routines: Sequence[Routine]) -> Module:

@@ -15,7 +15,7 @@ from chainc.backends.llvm.places import LoopPlaces
 from chainc.backends.llvm.printing.module import Module
 from chainc.backends.llvm.processors.native import host
 from chainc.backends.llvm.runtime.entry import TRAINING_ENTRIES, environment, exported
-from chainc.backends.llvm.runtime.threads import barrier
+from chainc.backends.llvm.runtime.threads import pauses
 from chainc.ir.types import (
     Array,
     DType,
@@ -78,7 +78,7 @@ def visiting(batch_size: int, shuffle: bool) -> Visiting:
     code = hand_made(batch_size, shuffle)
     module = Module(host().machine)
     module.add(environment(host()))
-    module.add(barrier(host()))
+    module.add(pauses(host()))
     for routine in (code.bind, code.store, code.loop.train):
         module.routine(routine)
     module.add(exported("bind", [code.bind.name]))

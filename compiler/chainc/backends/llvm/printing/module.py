@@ -17,6 +17,7 @@ from chainc.loops.language import Data, Nest, Routine
 from chainc.loops.names import first_free
 from chainc.lowering.parts import Part
 from chainc.schedules.layout.machine import Machine
+from chainc.schedules.training.waiting import BARRIER
 
 # names of functions that are not kernels; all others have a dot, which no kernel's own name has
 RESERVED = (
@@ -69,7 +70,8 @@ class _Printed:
 class Module:
     """LLVM text in the making.
 
-    What is called of the routines in `elsewhere` is declared: it is in another module.
+    What is called of the routines in `elsewhere` is declared: it is in another module. At barriers
+    threads wait as a routine says.
     """
 
     machine: Machine
@@ -83,6 +85,7 @@ class Module:
     names: set[str] = field(default_factory=lambda: set(RESERVED))
     copies: int = 0  # of these functions
     elsewhere: Collection[Routine] = ()
+    barrier: Routine = BARRIER
 
     def kernel(self, nest: Nest) -> KernelFunction:
         """The function of a nest; nests that differ in nothing but names share one."""
@@ -113,6 +116,8 @@ class Module:
         elif routine not in self.routines:
             self.routines.append(routine)
             text = printer.function(exported=exported)
+            if printer.barriers:
+                self.routine(self.barrier)
             self.texts.append(f"; {_inert(routine.note)}\n{text}")
             self.declared |= printer.to.declared
         return routine.name

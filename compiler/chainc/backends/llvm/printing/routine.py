@@ -17,6 +17,7 @@ from chainc.loops.language import (
     Leave,
     Missing,
     Nest,
+    Pause,
     Release,
     Repeat,
     Routine,
@@ -44,9 +45,9 @@ class RoutinePrinter(LoopPrinter):
         self.routine = routine
         self.functions = functions
         self.constants_of = constants
-        barriers = sum(isinstance(each, Barrier) for each in statements(routine.body))
+        self.barriers = sum(isinstance(each, Barrier) for each in statements(routine.body))
         self.tables: list[str] = []  # of the routine's own, which are there from its beginning
-        self.at_barriers = " noinline" if barriers > MOST_INLINED else ""
+        self.at_barriers = " noinline" if self.barriers > MOST_INLINED else ""
 
     def declaration(self) -> str:
         """Of a function that is in another module."""
@@ -94,7 +95,7 @@ class RoutinePrinter(LoopPrinter):
                 self._locate(statement)
             case Missing():
                 self.missing(statement)
-            case Acquire() | Release() | Clock() | Barrier():
+            case Acquire() | Release() | Clock() | Pause() | Barrier():
                 self._among_threads(statement)
             case Call():
                 self.call_function(statement)
@@ -142,7 +143,7 @@ class RoutinePrinter(LoopPrinter):
 
     # threads
 
-    def _among_threads(self, statement: Acquire | Release | Clock | Barrier) -> None:
+    def _among_threads(self, statement: Acquire | Release | Clock | Pause | Barrier) -> None:
         match statement:
             case Acquire():
                 self.acquire(statement)
@@ -150,6 +151,8 @@ class RoutinePrinter(LoopPrinter):
                 self.release(statement)
             case Clock():
                 self.clock(statement)
+            case Pause(length=length):
+                self._call_text("void", f"pause.{length}", ())
             case Barrier():
                 given = (statement.arena, statement.thread, statement.threads)
                 self._call_text("void", "barrier", given, how=self.at_barriers)

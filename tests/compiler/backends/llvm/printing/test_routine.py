@@ -100,5 +100,6 @@ def test_barriers_of_long_routines_are_calls(count: int, calls: int) -> None:
         to.barrier(arena, thread, threads)
     module = Module(host().machine)
     module.routine(to.routine("long", "a test"))
-    (line,) = {line.strip() for line in module.text().splitlines() if '@"barrier"' in line}
+    lines = module.text().splitlines()
+    (line,) = {each.strip() for each in lines if 'call void @"barrier"' in each}
     assert line.endswith("noinline") == bool(calls)

@@ -9,14 +9,16 @@ import pytest
 import chainrule as cr
 from chainc.backends.llvm.function_code import function_code
 from chainc.backends.llvm.machine_code.jit import assembly, machine_code
+from chainc.backends.llvm.printing.module import Module
 from chainc.backends.llvm.processors.by_name import FIXED, processor_named
 from chainc.backends.llvm.processors.native import host
 from chainc.backends.llvm.processors.processor import Processor
 from chainc.backends.llvm.processors.wasm32 import WASM32, WASM32_RELAXED
 from chainc.backends.llvm.runtime.entry import environment
-from chainc.backends.llvm.runtime.threads import barrier
+from chainc.backends.llvm.runtime.threads import pauses
 from chainc.ir.errors import InputError
 from chainc.schedules.layout.access import Capacity
+from chainc.schedules.training.waiting import BARRIER
 
 FUSED = """\
 define <4 x float> @fused(<4 x float> %a, <4 x float> %b, <4 x float> %c) {
@@ -59,7 +61,10 @@ def test_it_is_said_whether_a_product_and_a_sum_are_rounded_once(processor: Proc
 
 @EACH
 def test_no_processor_needs_a_library_for_what_surrounds_kernels(processor: Processor) -> None:
-    around = environment(processor) + barrier(processor)
+    module = Module(processor.machine)
+    module.add(environment(processor))
+    module.add(pauses(processor))
+    module.routine(BARRIER)
     entry = """\
 define void @entry(ptr %arena, i64 %thread, i64 %threads) {
   %before = call i32 @environment.enter()
@@ -68,7 +73,8 @@ define void @entry(ptr %arena, i64 %thread, i64 %threads) {
   ret void
 }
 """
-    text = assembly(around + entry + ADDED, processor)
+    module.add(entry + ADDED)
+    text = assembly(module.text(), processor)
     assert not re.search(r"__atomic|__sync|@PLT", text)
 
 

@@ -13,10 +13,13 @@ import pytest
 
 from chainc.backends.llvm.arena import aligned_bytes
 from chainc.backends.llvm.machine_code.jit import Library, assembly, compile_object
+from chainc.backends.llvm.printing.module import Module
 from chainc.backends.llvm.processors.native import host
+from chainc.backends.llvm.processors.processor import Processor
 from chainc.backends.llvm.runtime.entry import environment, exported
-from chainc.backends.llvm.runtime.threads import barrier
+from chainc.backends.llvm.runtime.threads import pauses
 from chainc.schedules.program.control_block import CONTROL_BYTES, MAX_THREADS
+from chainc.schedules.training.waiting import BARRIER
 
 # Every thread writes the round's number in its cell; after the barrier it counts the cells that
 # do not hold it; a second barrier keeps the next round away until all have looked.
@@ -77,9 +80,18 @@ define internal void @halve(ptr %arena, ptr %table, i64 %rows, i64 %thread, i64 
 """
 
 
+def meeting(processor: Processor) -> str:
+    """Threads that meet again and again."""
+    module = Module(processor.machine)
+    module.add(pauses(processor))
+    module.routine(BARRIER)
+    module.add(ROUNDS)
+    return module.text()
+
+
 @cache
 def rounds() -> Library:
-    return Library(compile_object(barrier(host()) + ROUNDS, host()), ["rounds"])
+    return Library(compile_object(meeting(host()), host()), ["rounds"])
 
 
 def stale_cells(threads: int, count: int) -> list[int]:
@@ -112,12 +124,11 @@ def test_the_most_threads_meet_once() -> None:
 
 
 def test_a_barrier_asks_no_library_and_pauses_only_where_that_exists() -> None:
-    text = barrier(host()) + ROUNDS
-    assert "@PLT" not in assembly(text, host())
-    elsewhere = barrier(replace(host(), triple="aarch64-unknown-linux-gnu"))
+    assert "@PLT" not in assembly(meeting(host()), host())
+    elsewhere = meeting(replace(host(), triple="aarch64-unknown-linux-gnu"))
     assert "x86" not in elsewhere
     assert "asm" not in elsewhere
-    assert "asm" not in barrier(replace(host(), triple="x86_64-pc-windows-msvc"))
+    assert "asm" not in meeting(replace(host(), triple="x86_64-pc-windows-msvc"))
 
 
 def control_word(library: Library, entry: str, word: int = 0) -> int:
