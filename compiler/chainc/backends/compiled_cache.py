@@ -48,8 +48,16 @@ def _versions(within: str) -> Iterator[str]:
             if entry.is_dir():
                 yield from _versions(entry.path)
             elif entry.name.endswith(".py"):
-                status = entry.stat()
-                yield f"{entry.path} {status.st_size} {status.st_mtime_ns}"
+                yield _version(entry.path, entry.stat())
+
+
+def version(file: str) -> str:
+    """Of a source file that is none of the compiler's."""
+    return _version(file, Path(file).stat())
+
+
+def _version(file: str, status: os.stat_result) -> str:
+    return f"{file} {status.st_size} {status.st_mtime_ns}"
 
 
 def folder() -> Path:

@@ -222,7 +222,10 @@ def broadcast(*shapes: Shape) -> Shape | None:
     """
     longest = max(shapes, key=len, default=())
     rank = len(longest)
-    if all(longest[rank - len(shape) :] == shape for shape in shapes):  # as most are
+    for shape in shapes:
+        if longest[rank - len(shape) :] != shape:
+            break
+    else:  # most are so
         return longest
     padded = [(1,) * (rank - len(shape)) + shape for shape in shapes]
     result: list[Dim] = []

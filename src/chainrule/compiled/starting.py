@@ -8,13 +8,16 @@ from functools import cached_property
 import numpy as np
 
 from chainc import driver
+from chainc.backends import compiled_cache
 from chainc.backends.epochs import EPOCH_START, EPOCH_SUMS, MOST_STEPS
-from chainc.backends.target import Target
-from chainc.ir import Node, describe
+from chainc.backends.signature import Signature
+from chainc.backends.target import ExecutableFunction, KeepingTarget, Known, Target
+from chainc.ir import Graph, Node, describe
 from chainc.ir.errors import StateError
-from chainc.ir.leaves import initial_graph, run_seed
+from chainc.ir.leaves import Slot, initial_graph, run_seed, step_counter
 from chainc.ir.types import Array, Shape, has_named_size
 from chainrule.compiled.state import HasState, State, holding, state_of
+from chainrule.declare import init
 from chainrule.declare.arguments import count
 from chainrule.declare.arrays import UnfitError, convert
 
@@ -37,14 +40,40 @@ class FirstValues:
             InputError: the seed is no whole number that is not negative.
         """
         count("initial_state", "seed", seed, at_least=0, hint="give a seed such as 0")
-        arguments = [np.asarray(seed, np.int64) for _ in self._compiled.signature.inputs]
-        values = self._compiled.executable.bind({})(*arguments)
+        signature, executable = self._compiled
+        arguments = [np.asarray(seed, np.int64) for _ in signature.inputs]
+        values = executable.bind({})(*arguments)
         return holding({slot.op.label: v for slot, v in zip(self._slots, values, strict=True)})
 
     @cached_property
-    def _compiled(self) -> driver.CompiledFunction:
-        graph = initial_graph(self._slots)
-        return driver.compile_function(graph, (), self._target, seldom=True)
+    def _compiled(self) -> tuple[Signature, ExecutableFunction]:
+        """Where the target has kept it the graph is not made, which may be larger than the step."""
+        known = self._known()
+        if known is None or not isinstance(self._target, KeepingTarget):
+            found = driver.compile_function(self._graph(), (), self._target, seldom=True)
+            return found.signature, found.executable
+        return self._target.start_function(
+            known, lambda: driver.FunctionStages(self._graph(), (), seldom=True).made()
+        )
+
+    def _graph(self) -> Graph:
+        return initial_graph(self._slots)
+
+    def _known(self) -> Known | None:
+        """By names, types and initialisers, if all of these say what they do."""
+        lines: list[str] = []
+        for slot in self._slots:
+            assert isinstance(slot.op, Slot)
+            initial = slot.op.initial
+            if type(initial) in init.BY_VALUE:
+                shown = repr(initial)
+            elif slot is step_counter() or slot is run_seed():
+                shown = "of a run"
+            else:
+                return None
+            lines.append(f"{slot.op.label} {slot.type} {shown}")
+        files = compiled_cache.compiler(), compiled_cache.version(init.__file__)
+        return Known(compiled_cache.key("first values", *files, *lines), {})
 
 
 def arrays_for(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Mapping
+from dataclasses import field
 
 import numpy.typing as npt
 
@@ -117,8 +118,8 @@ class VarianceScaling:
     """Independent numbers of mean 0 and of a variance that the sizes of a weight decide."""
 
     name: str
-    over: Callable[[int, int], float]  # (in, out) -> that by which 2 is divided
-    spread: Callable[[float], Initializer]  # standard deviation -> initialiser
+    over: Callable[[int, int], float] = field(repr=False)  # (in, out) -> that by which 2 is divided
+    spread: Callable[[float], Initializer] = field(repr=False)  # standard deviation -> initialiser
 
     def __call__(self, type: TensorType, seed: Node, stream: str) -> Node:
         inputs, outputs = _fans(self.name, type)
@@ -152,7 +153,7 @@ class Orthogonal:
         return reshape(matrix, type.shape)
 
 
-# each does the same as any that is equal, and names its stream
+# each does the same as any that is equal or is shown alike, and names its stream
 BY_VALUE = (Fill, Normal, Uniform, VarianceScaling, Orthogonal)
 
 
@@ -313,6 +314,6 @@ def as_initializer(value: InitializerLike) -> Initializer:
                 hint=f"use one of {', '.join(_BY_NAME)}",
             )
         return _BY_NAME[value]()
-    if isinstance(value, BY_VALUE):
+    if isinstance(value, BY_VALUE) and type(value) in BY_VALUE:  # no class made of one
         return value
     return Streamed(value) if callable(value) else constant(value)

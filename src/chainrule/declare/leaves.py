@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import functools
 import keyword
 from collections.abc import Iterable, Mapping, Sequence
@@ -96,10 +97,10 @@ def parameter(
         )
     trained = as_flag("parameter", "trainable", trainable)
     type = TensorType(sizes, as_dtype(dtype))
-    slot = Slot(Label(name), type, init.as_initializer(initializer), trained)
-    node = apply(slot)
-    if isinstance(slot.initial, init.BY_VALUE):
-        _tried(slot.initial, type)
+    first = init.as_initializer(initializer)
+    node = apply(Slot(Label(name), type, first, trained))
+    if builtins.type(first) in init.BY_VALUE:
+        _tried(first, type)
     else:
         state.initial_graph([node])
     return node

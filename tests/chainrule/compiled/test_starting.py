@@ -9,6 +9,7 @@ import chainrule as cr
 from chainc import driver
 from chainc.ir.leaves import initial_graph
 from chainrule import nn, optim
+from chainrule.compiled import starting
 
 
 def declared() -> cr.Training:
@@ -27,7 +28,7 @@ def test_a_second_run_compiles_nothing(monkeypatch: pytest.MonkeyPatch, target: 
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("compiled again")
 
-    monkeypatch.setattr(driver, "compile_function", refuse)
+    monkeypatch.setattr(starting, "initial_graph", refuse)
     second = program.run(data, progress=False)
     assert first.state == second.state
     assert program.initial_state(3) != program.initial_state(4)
@@ -37,7 +38,7 @@ def test_a_second_run_compiles_nothing(monkeypatch: pytest.MonkeyPatch, target: 
 def test_a_function_makes_it_once_too(monkeypatch: pytest.MonkeyPatch) -> None:
     function = cr.compile(cr.parameter("w", (3, 4), "he_normal") * 2.0)
     state = function.initial_state(1)
-    monkeypatch.setattr(driver, "compile_function", None)
+    monkeypatch.setattr(starting, "initial_graph", None)
     assert function.initial_state(1) == state
 
 

@@ -17,7 +17,8 @@ from chainc.backends import compiled_cache
 from chainc.backends.c.file import FLAGS
 from chainc.backends.llvm.c_programs import compiler
 from chainc.ir.types import Array
-from chainrule import losses, nn, optim
+from chainrule import init, losses, nn, optim
+from chainrule.compiled import starting
 from chainrule.compiled.training import TrainingProgram
 
 DATA = {
@@ -81,6 +82,27 @@ def test_a_training_starts_again_without_a_pass(
     assert second.history == first.history
     assert found["loss"] == first.history["val_loss"][-1]
     assert "largest" in found  # which is computed from all rows at once
+
+
+FIRST: list[init.InitializerLike] = [
+    "he_normal", "he_uniform", "xavier_normal", "xavier_uniform", "orthogonal", "zeros", 1.5,
+    init.orthogonal(2.0), init.normal(0.1), init.normal(0.2), init.normal(0.1, mean=1.0),
+    init.uniform(0.0, 2.0), init.uniform(0.0, 3.0),
+]  # fmt: skip
+
+
+def test_first_values_start_again_without_their_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    def values() -> list[Array]:
+        parameters = [cr.parameter("w", (6, 3), each) for each in FIRST]
+        parameters += [cr.parameter("v", (6, 3), "he_normal"), cr.parameter("w", (3, 6), "zeros")]
+        functions = [cr.compile(parameter * 1.0) for parameter in parameters]
+        return [each for function in functions for each in function.initial_state(3).values()]
+
+    first = values()
+    assert len({f"{each}" for each in first}) == len(first)
+    monkeypatch.setattr(starting, "initial_graph", None)
+    for one, other in zip(first, values(), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_what_there_is_to_see_is_made_when_it_is_asked_for() -> None:
