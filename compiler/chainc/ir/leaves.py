@@ -342,9 +342,9 @@ def _constant(value: Operand, dtype: DType | None) -> Constant:
 
 def as_nodes(*operands: Operand) -> tuple[Node, ...]:
     """Operands as nodes; a Python number takes the element type of the nodes beside it."""
-    nodes = [operand for operand in operands if isinstance(operand, Node)]
+    nodes = tuple([operand for operand in operands if isinstance(operand, Node)])
     if len(nodes) == len(operands):
-        return tuple(nodes)
+        return nodes
     types = [node.type for node in nodes]
     if any(type is UNKNOWN for type in types):
         return tuple([_pattern_constant(operand) for operand in operands])

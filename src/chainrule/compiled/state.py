@@ -39,6 +39,10 @@ _CHECKSUMS = "chainrule"  # our one entry there; one only, for safetensors fixes
 _DTYPES = ("F32", "F64", "I32", "I64", "U8", "BOOL")  # as safetensors spells ours
 
 
+def _name_of(key: object) -> str:
+    return str(key.op.key) if isinstance(key, Node) and isinstance(key.op, Slot) else str(key)
+
+
 @answers_calls
 class State(Mapping[str, Array]):
     """Names → read-only arrays: all that outlives a run. Equal if equal bit for bit.
@@ -65,13 +69,16 @@ class State(Mapping[str, Array]):
         self._arrays = {name: array("State", name, value) for name, value in values.items()}
 
     def __getitem__(self, key: str | Node) -> Array:
-        name = str(key.op.key) if isinstance(key, Node) and isinstance(key.op, Slot) else str(key)
+        name = _name_of(key)
         if name not in self._arrays:
             raise UnknownNameError(
                 f"there is no value {name!r} in this state",
                 hint=f"its names are {', '.join(self._arrays) or 'none'}",
             )
         return self._arrays[name]
+
+    def __contains__(self, key: object) -> bool:
+        return _name_of(key) in self._arrays
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._arrays)
