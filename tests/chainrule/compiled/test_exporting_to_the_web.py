@@ -150,14 +150,21 @@ def test_the_portable_files_are_the_script_and_one_module(digits: OnTheWeb, tmp_
         tmp_path, name="digits", predict=digits.logits, processor="portable"
     )
     assert [path.name for path in paths] == ["digits.wasm", "digits.js", "digits.d.ts"]
-    for same in ("digits.wasm", "digits.d.ts"):
-        assert (tmp_path / same).read_bytes() == (digits.folder / same).read_bytes()
+    assert (tmp_path / "digits.wasm").read_bytes() == (digits.folder / "digits.wasm").read_bytes()
+    types, of_two = ((each / "digits.d.ts").read_text() for each in (tmp_path, digits.folder))
+    for told, wasm, fused in (
+        (types, "[BufferSource]", "false"),
+        (of_two, "[BufferSource, BufferSource]", "boolean"),
+    ):
+        assert f"    wasm?: {wasm};\n" in told
+        assert f"    fused?: {fused};\n" in told
     script = (tmp_path / "digits.js").read_text()
     assert "digits.wasm" in script
     assert "digits.fused.wasm" not in script
     function = cr.compile(cr.exp(cr.input("x", (2,))), target="wasm")
     paths = function.export(tmp_path, name="small", processor="portable")
     assert [path.name for path in paths] == ["small.wasm", "small.js", "small.d.ts"]
+    assert "    wasm?: [BufferSource];\n" in paths[2].read_text()
 
 
 def test_exporting_again_writes_the_same_bytes(digits: OnTheWeb, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ class Machine:
         second_level: bytes of a core's second-level cache.
         rounds: is there an instruction that rounds down?
         shares: may several threads work on one product?
+        takes_apart: has no register a vector, so that its elements are computed one by one?
     """
 
     vector_bytes: int
@@ -26,6 +27,7 @@ class Machine:
     second_level: int = 1 << 19
     rounds: bool = True
     shares: bool = True
+    takes_apart: bool = False
 
     @property
     def register_file(self) -> tuple[int, int]:
@@ -42,5 +44,5 @@ AVX2 = Machine(32, 16)
 NEON = Machine(16, 32)
 SSE = Machine(16, 16, rounds=False)
 SIMD128 = Machine(16, 15, shares=False)  # engines on x86-64 keep one of sixteen for themselves
-SCALARS = Machine(16, 8)  # vectors of four are taken apart: 32 registers hold eight of them
-FEW_SCALARS = Machine(16, 6, rounds=False)  # the same with room for addresses and counters
+SCALARS = Machine(16, 8, takes_apart=True)  # 32 registers hold eight vectors of four
+FEW_SCALARS = Machine(16, 6, rounds=False, takes_apart=True)  # with room for addresses and counters

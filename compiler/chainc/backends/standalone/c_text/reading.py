@@ -219,5 +219,9 @@ def _always(interface: Interface | FunctionInterface) -> str:
 
 def _rounding(processor: Processor) -> str:
     rounded = "rounded together" if processor.fuses else "rounded one after the other"
-    vector = processor.machine.vector_bytes
-    return f"A product and its sum are {rounded}, and vectors have {vector} bytes"
+    machine = processor.machine
+    width = f"{machine.vector_bytes} bytes"
+    vectors = f"vectors have {width}"
+    if machine.takes_apart:
+        vectors = f"there are no vectors\n(sums are added up as in those of {width})"
+    return f"A product and its sum are {rounded}, and {vectors}"

@@ -41,7 +41,7 @@ def web_artifacts(wanted: Wanted) -> Mapping[str, bytes]:
     """
     interface, modules, script = _training(wanted, (WASM32, WASM32_RELAXED))
     return {
-        **_files(wanted.name, modules, script, training_types(interface)),
+        **_files(wanted.name, modules, script, training_types(interface, len(modules))),
         PAGE: _page(interface, script, modules).encode(),
         README: training_readme(interface, modules).encode(),
     }
@@ -55,7 +55,7 @@ def web_parts(wanted: Wanted) -> Mapping[str, bytes]:
         LinkingError: LLVM's object file is not as it should be.
     """
     interface, modules, script = _training(wanted, (WASM32,))
-    return _files(wanted.name, modules, script, training_types(interface))
+    return _files(wanted.name, modules, script, training_types(interface, len(modules)))
 
 
 def _training(
@@ -99,7 +99,7 @@ def _function(
     interface = made[0].interface
     modules = _modules(wanted.name, made, ENTRIES, interface.arena_bytes)
     script = f"{of_function(interface, modules)}\n{_text('shared.js')}\n{_text('function.js')}"
-    files = _files(wanted.name, modules, script, function_types(interface))
+    files = _files(wanted.name, modules, script, function_types(interface, len(modules)))
     return interface, modules, files
 
 

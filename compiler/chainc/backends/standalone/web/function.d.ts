@@ -11,10 +11,7 @@ $outputs
 export interface Options {
     /** At once, at most: memory is made once and never grows. */
     rows?: number;
-    /** Round a product and its sum once: quicker, and other last bits; see `fuses`. */
-    fused?: boolean;
-    /** The two modules, without and with fused arithmetic, instead of the files beside this one. */
-    wasm?: [BufferSource, BufferSource];
+$modules
 }
 
 /** Does this browser know the instructions that the fused module needs? */

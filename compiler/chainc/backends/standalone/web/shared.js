@@ -19,6 +19,7 @@ export function fuses() {
 
 async function compiled(fused, wasm) {
     const chosen = PROGRAM.modules[fused ? 1 : 0];
+    if (!chosen) throw new RangeError("this program has no module with fused arithmetic");
     const bytes = wasm ? wasm[fused ? 1 : 0] : await fetched(chosen.file);
     return [await WebAssembly.compile(bytes), chosen];
 }

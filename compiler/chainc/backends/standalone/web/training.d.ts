@@ -24,10 +24,7 @@ export interface Options {
     rows: number;
     /** Of the validation data, at most; by default there are none. */
     validationRows?: number;
-    /** Round a product and its sum once: quicker, and other last bits; see `fuses`. */
-    fused?: boolean;
-    /** The two modules, without and with fused arithmetic, instead of the files beside this one. */
-    wasm?: [BufferSource, BufferSource];
+$modules
 }
 
 /** Does this browser know the instructions that the fused module needs? */

@@ -18,6 +18,16 @@ ARRAYS = {
     "uint8": "Uint8Array",
     "bool": "Uint8Array",
 }
+TWO_MODULES = """\
+    /** Round a product and its sum once: quicker, and other last bits; see `fuses`. */
+    fused?: boolean;
+    /** The two modules, without and with fused arithmetic, instead of the files beside this one. */
+    wasm?: [BufferSource, BufferSource];"""
+ONE_MODULE = """\
+    /** There is one module, which rounds each product and each sum. */
+    fused?: false;
+    /** It, instead of the file beside this one. */
+    wasm?: [BufferSource];"""
 PREDICTING = Template("""
 /** What a prediction needs. */
 export interface Given {
@@ -30,8 +40,8 @@ PREDICT = Template("""\
 """)
 
 
-def training_types(interface: Interface) -> str:
-    """All that can be called, with the names of this program."""
+def training_types(interface: Interface, modules: int) -> str:
+    """All that can be called, with the names of this program; it has one module, or two."""
     prediction = interface.prediction
     kinds = {ARRAYS[each.buffer.type.dtype.name] for each in interface.tensors}
     return _template("training.d.ts").substitute(
@@ -41,17 +51,23 @@ def training_types(interface: Interface) -> str:
         tensors="\n".join(f"    | {json.dumps(each.key)}" for each in interface.tensors),
         arrays=" | ".join(sorted(kinds)),
         batch=interface.batch_size,
+        modules=_modules(modules),
         predict=_predict(prediction) if prediction else "",
     )
 
 
-def function_types(interface: FunctionInterface) -> str:
+def function_types(interface: FunctionInterface, modules: int) -> str:
     """The same of a function."""
     given, results = (
         "\n".join(_field(each.array, _whole(each)) for each in arguments)
         for arguments in (interface.inputs, interface.outputs)
     )
-    return _template("function.d.ts").substitute(inputs=given, outputs=results)
+    told = _modules(modules)
+    return _template("function.d.ts").substitute(inputs=given, outputs=results, modules=told)
+
+
+def _modules(count: int) -> str:
+    return TWO_MODULES if count > 1 else ONE_MODULE
 
 
 def _template(name: str) -> Template:
