@@ -18,6 +18,7 @@ from chainc.schedules.contraction.roles import Roles
 from chainc.schedules.contraction.tiles import TiledArea, Tiling, tiling
 from chainc.schedules.frame import Frame
 from chainc.schedules.layout.access import Access
+from chainc.schedules.layout.lanes import NEAR, rows_near
 from chainc.schedules.layout.machine import Machine
 
 WORTH_SHARING = 1 << 14  # products from which on several threads gain more than they wait
@@ -195,7 +196,8 @@ def partition(
     times = math.prod(axis.most for axis in roles.outer)
     dealt_out = all(axis.most < ENOUGH_PARTS for axis in roles.outer)
     vectors = _vectors(roles, stretches)
-    work = TiledArea(rows, vectors, depth, width, steady, times, dealt_out)
+    most = rows_near(depth * frame.machine.vector_bytes) if roles.across else None
+    work = TiledArea(rows, vectors, depth, width, steady, times, dealt_out, most)
     tiles = tiling(frame.machine, work)
     block = _block(frame.machine, factors, roles, tiles, stretches)
     return Partition(roles, tiles, stretches, block, _spare(frame.machine, tiles, width))
@@ -228,6 +230,8 @@ def _block(
     fitting = near * row.most // max(read, 1)
     first = stretches[row][0]
     grain = row.lanes or tiles.heights[tiles.widths[0]][first.extent][0]
+    if roles.across:  # the rows of a tile are read again for all columns
+        return None if row.lanes or read <= NEAR else grain
     if fitting >= row.most or fitting < FEWEST_TILES * grain:
         return None
     blocks = -(-row.most // (fitting // grain * grain))

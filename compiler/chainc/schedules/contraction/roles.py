@@ -14,6 +14,7 @@ from chainc.schedules.contraction.factor import Factor
 from chainc.schedules.contraction.levels import Level, ordered, shares_elements
 from chainc.schedules.frame import Frame
 from chainc.schedules.layout.access import Access
+from chainc.schedules.layout.lanes import vector_letter
 
 STRIDED = 100.0  # what it costs to collect the lanes of an operand one by one
 STRIDED_RESULT = 4.0  # the same once per sum instead of in each step, at least
@@ -64,7 +65,8 @@ def roles(frame: Frame, root: Contraction, factors: tuple[Factor, Factor]) -> Ro
     vector = min(kept, key=penalty, default=None)
     dtype = root.accumulator
     lanes = frame.machine.lanes(dtype)
-    if vector is None or penalty(vector) >= STRIDED:
+    across = vector_letter(frame.kernel, root, frame.machine) not in result
+    if vector is None or penalty(vector) >= STRIDED or across:
         vector = _inner_vector(inner, factors, lanes) or vector
     column = vector
     if vector is None or vector.letter not in result:

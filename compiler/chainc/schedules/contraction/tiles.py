@@ -150,6 +150,7 @@ class TiledArea:
         steady: several axes are summed over, in the order in which vectors lie.
         times: how often all of it is gone through.
         dealt_out: are groups of columns what two threads share?
+        most_rows: of a tile, as far as they stay near for all columns.
     """
 
     rows: Sequence[tuple[int, int]]
@@ -159,6 +160,7 @@ class TiledArea:
     steady: bool = False
     times: int = 1
     dealt_out: bool = True
+    most_rows: int | None = None
 
 
 def tiling(machine: Machine, work: TiledArea) -> Tiling:
@@ -189,8 +191,8 @@ def _widths(machine: Machine, width: int) -> list[int]:
 
 def _heights(machine: Machine, work: TiledArea, wide: int) -> dict[int, tuple[int, ...]]:
     """For tiles of one width, each extent's cover."""
-    high = 1
-    while fits(machine, high + 1, wide, work.width):
+    high, most = 1, work.most_rows or max(extent for extent, _ in work.rows)
+    while high < most and fits(machine, high + 1, wide, work.width):
         high += 1
     tile, groups = _tile_cost(machine, work, wide), -(-work.vectors // wide)
 

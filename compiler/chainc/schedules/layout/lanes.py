@@ -23,6 +23,10 @@ from chainc.lowering.views import Buffer, View
 from chainc.schedules.layout.machine import Machine
 
 WORTH_PANELS = 4  # an axis shorter than a vector by more than this factor is no lanes
+ADDING_UP = 8.0  # products of vectors that take as long as the lanes of one take to be added up
+GAINED = 0.85  # of the time of a sum: what another way must do with
+NEAR = 27 << 10  # bytes of rows that stay in the first-level cache beside columns that come and go
+FEWEST_ROWS = 3  # of a tile
 
 Place = tuple[Buffer, int]  # an axis of a buffer
 
@@ -49,13 +53,54 @@ def lane_axes(program: Program, machine: Machine) -> Mapping[Buffer, int]:
 
 
 def vector_letter(kernel: Kernel, root: Contraction, machine: Machine) -> str:
-    """Along which vectors of a contraction's result run: the axis in panels of what is written."""
+    """Along which vectors of a contraction run: the axis in panels of what is written.
+
+    Or one that is summed over, see `letter_across`.
+    """
     panels = [target.panels.axis for _, target in kernel.stored if target.panels is not None]
     if panels:
-        return root.letters[2][panels[0]]
+        return letter_across(root, panels[0], machine) or root.letters[2][panels[0]]
     if _slides(root):
         return _letter_beside_windows(root, machine)
     return root.letters[2][-1:]
+
+
+def letter_across(root: Contraction, position: int, machine: Machine) -> str:
+    """A long axis that is summed over, where few columns would fill vectors badly.
+
+    d_x[110, 18] = d_z[110, 1168] @ w.T    73 vectors for each sum, and their lanes added up, are
+                                           less than 1,168 times two vectors for each 18 sums
+    """
+    a, b, result = root.letters
+    inner = [letter for letter in dict.fromkeys(a + b) if letter not in result]
+    if len(result) != 2 or len(inner) != 1 or not root.factor_type.is_float:
+        return ""
+    columns, depth = root.extents[result[position]], root.extents[inner[0]]
+    lanes = machine.lanes(root.factor_type)
+    if not isinstance(columns, int) or not isinstance(depth, int) or columns <= lanes:
+        return ""
+    if rows_near(depth * root.factor_type.itemsize) < FEWEST_ROWS:
+        return ""
+    usual = -(-columns // lanes) * depth / columns
+    across = -(-depth // lanes) + ADDING_UP
+    reads = zip((a, b), root.reads[:2], strict=True)
+    fits = all(
+        inner[0] in letters and _may_lie_along(view, letters.index(inner[0]))
+        for letters, view in reads
+    )
+    return inner[0] if fits and across < GAINED * usual else ""
+
+
+def rows_near(nbytes: int) -> int:
+    """How many rows of so many bytes may be read again for other columns."""
+    return max(NEAR // nbytes, 1)
+
+
+def _may_lie_along(view: View, axis: int) -> bool:
+    """Are its elements side by side along an axis, or can a copy be made that is so?"""
+    source = view.source(axis)
+    last = len(view.buffer.type.shape) - 1
+    return source is not None and (view.buffer.panels is not None or source == last)
 
 
 @dataclass

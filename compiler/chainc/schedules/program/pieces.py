@@ -26,6 +26,8 @@ from chainc.lowering.kernels import Contraction, Fill, Kernel, Map, Reduction
 from chainc.lowering.program import Program
 from chainc.lowering.views import Buffer, View
 from chainc.schedules.layout.access import Capacity
+from chainc.schedules.layout.lanes import letter_across
+from chainc.schedules.layout.machine import Machine
 
 PIECE = 256  # products of each sum at a time: measured, as good from 128 to 384
 LONG = 512  # products of a sum from which on pieces gain
@@ -36,14 +38,14 @@ WORTH_SUMMING_APART = 1 << 15  # elements of them
 FEWEST_BESIDE_TAPS = 8  # the same where every tap reads all positions of an image
 
 
-def in_pieces(program: Program, capacity: Capacity) -> Program:
+def in_pieces(program: Program, machine: Machine, capacity: Capacity) -> Program:
     """The program with long sums in pieces; what goes on with them is done by maps, after them."""
 
     def kernels(kernel: Kernel) -> Iterator[Kernel]:
         if isinstance(kernel, Reduction) and _is_of_images(kernel, capacity):
             yield from _image_by_image(kernel)
             return
-        if not isinstance(kernel, Contraction) or not _gains(kernel, capacity):
+        if not isinstance(kernel, Contraction) or not _gains(kernel, machine, capacity):
             yield kernel
             return
         sums = kernel.product if kernel.epilogue else kernel.out
@@ -66,13 +68,15 @@ def _products(kernel: Contraction) -> int:
     return max(2 * PIECE // (1 + apart), FEWEST_PRODUCTS)
 
 
-def _gains(kernel: Contraction, capacity: Capacity) -> bool:
+def _gains(kernel: Contraction, machine: Machine, capacity: Capacity) -> bool:
     if kernel.accumulator != kernel.out.type.dtype or not kernel.accumulator.is_float:
         return False
     a, b, result = kernel.letters
     taps = [x[len(x) - view.taps :] for x, view in zip((a, b), kernel.reads[:2], strict=True)]
     if any(letter not in result for letters in taps for letter in letters):
         return False  # a convolution: its sums go on in registers
+    if letter_across(kernel, len(result) - 1, machine):
+        return False  # their lanes are added up once
     most = {letter: capacity.dim(dim) for letter, dim in kernel.extents.items()}
     rows = math.prod(most[letter] for letter in result if letter not in b)
     columns = math.prod(most[letter] for letter in result if letter not in a)

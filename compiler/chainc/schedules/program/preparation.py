@@ -54,7 +54,7 @@ def _formed(
 ) -> Program:
     """Each value in a place of its own; a step of a loop has slices, other ones in each."""
     counted = counted_at_each_call(program)
-    cut = split_large(in_pieces(_with_streams(counted), capacity), MOST_INSTRUCTIONS)
+    cut = split_large(in_pieces(_with_streams(counted), machine, capacity), MOST_INSTRUCTIONS)
     grouped = group(cut if watch else inlined(cut))
     laid_out = lay_out(grouped, machine, capacity, given)
     body = packed(laid_out.body, machine, capacity, {*outside(laid_out)} - slices)

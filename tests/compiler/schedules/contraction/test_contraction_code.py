@@ -25,9 +25,11 @@ from chainc.backends.llvm.printing.module import Module
 from chainc.backends.llvm.processors.native import host
 from chainc.ir.types import Dim, DType, float32, float64
 from chainc.loops.language import Loop, Nest, Statement
+from chainc.loops.text import print_nest
 from chainc.schedules.contraction.schedule import schedule_contract
 from chainc.schedules.layout.access import Capacity, storage_size
-from chainc.schedules.layout.machine import AVX2, AVX512
+from chainc.schedules.layout.lanes import letter_across
+from chainc.schedules.layout.machine import AVX2, AVX512, Machine
 
 FLOATS = pytest.mark.parametrize("dtype", [float32, float64], ids=str)
 
@@ -55,6 +57,24 @@ def test_small_tiles_have_several_sums_for_each_cell(case: Case, sums: int) -> N
     case.check(1, case.capacity)
 
 
+@pytest.mark.parametrize("machine", [AVX512, AVX2], ids=["avx512", "avx2"])
+def test_few_columns_of_long_sums_have_their_lanes_along_the_sum(machine: Machine) -> None:
+    """Where they would leave many lanes idle; a tile's rows stay near while columns come and go."""
+
+    def case(k: int, c: int, panels: str = "kkc") -> Case:
+        return Case(INPUTS, {"n": BATCH, "k": k, "c": c}, panels, machine=machine, capacity=40)
+
+    narrow = case(1168, 18)
+    assert letter_across(narrow.kernel, 1, machine) == "k"
+    text = print_nest(narrow.scheduled[0])
+    assert "add across" in text
+    assert "for n_block" in text
+    narrow.check(1, 39, 40)
+    for k, c in ((1168, 32), (1168, 16), (48, 18), (20_000, 18)):  # of the last no rows stay near
+        assert letter_across(case(k, c).kernel, 1, machine) == ""
+    assert "add across" not in print_nest(case(1168, 18, "kcc").scheduled[0])
+
+
 CUTS = [
     Case(FORWARD, {"n": BATCH, "k": 37, "c": 61}, "kcc", capacity=13),
     Case(FORWARD, {"n": BATCH, "k": 37, "c": 61}, role="input", capacity=13),
@@ -66,6 +86,7 @@ CUTS = [
     Case(INPUTS, {"n": BATCH, "k": 37, "c": 61}, "kcc", capacity=40),
     Case(INPUTS, {"n": BATCH, "k": 37, "c": 61}, role="input", capacity=40),
     Case(INPUTS, {"n": 33, "k": 37, "c": 61}, "kk.", role="input", capacity=40),
+    Case(INPUTS, {"n": BATCH, "k": 270, "c": 18}, "kkc", capacity=24),
     Case("abc,cd->abd", {"a": BATCH, "b": 9, "c": 17, "d": 35}, "..d", role="input"),
 ]
 

@@ -128,6 +128,14 @@ def test_vectors_along_the_other_axis_get_a_copy() -> None:
     assert copy.out not in [view.buffer for view in contractions[0].reads]
 
 
+@pytest.mark.parametrize(("columns", "copies"), [(20, 0), (32, 1)])
+def test_where_lanes_lie_along_the_sum_no_copy_is_needed(columns: int, copies: int) -> None:
+    x = cr.input("x", ("batch", columns))
+    w = cr.parameter("w", (columns, 1000), 0.5)
+    program = laid_out(Graph((cr.tanh(x @ w) @ cr.permute_dims(w, (1, 0)),)))
+    assert sum(isinstance(kernel, Copy) for kernel in program.body) == copies
+
+
 def test_a_copy_serves_all_contractions_until_its_source_changes() -> None:
     _, y = product()
     w = next(node for node in Graph((y,)).leaves("state"))

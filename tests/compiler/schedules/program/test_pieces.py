@@ -11,6 +11,7 @@ from chainc.ir.types import Array
 from chainc.lowering.kernels import Contraction, Fill, Map, Reduction
 from chainc.lowering.lower import lower
 from chainc.schedules.layout.access import Capacity
+from chainc.schedules.layout.machine import AVX512
 from chainc.schedules.program import pieces
 from chainc.schedules.program.pieces import in_pieces
 
@@ -24,7 +25,7 @@ CASES = {
 
 
 def kinds(y: Node) -> list[type]:
-    program = in_pieces(lower(Graph((y,))), Capacity({"batch": 600}))
+    program = in_pieces(lower(Graph((y,))), AVX512, Capacity({"batch": 600}))
     return [type(kernel) for kernel in program.body]
 
 
@@ -58,13 +59,13 @@ def weights_gradient(stride: int, outputs: int = 8) -> Node:
 def test_the_gradient_of_a_convolutions_weights_is_summed_in_pieces(
     stride: int, products: int
 ) -> None:
-    program = in_pieces(lower(Graph((weights_gradient(stride),))), Capacity({}))
+    program = in_pieces(lower(Graph((weights_gradient(stride),))), AVX512, Capacity({}))
     found = [kernel.piece for kernel in program.body if isinstance(kernel, Contraction)]
     assert found == [0, products], "the convolution itself keeps its sums in registers"
 
 
 def test_a_gradient_of_few_weights_is_summed_at_once() -> None:
-    program = in_pieces(lower(Graph((weights_gradient(1, outputs=5),))), Capacity({}))
+    program = in_pieces(lower(Graph((weights_gradient(1, outputs=5),))), AVX512, Capacity({}))
     assert not any(kernel.piece for kernel in program.body if isinstance(kernel, Contraction))
 
 
@@ -111,7 +112,9 @@ def channel_sums(rows: int | str, channels: int, *, keepdims: bool = False) -> N
 
 @pytest.mark.parametrize(("rows", "channels"), [(8, 16), ("batch", 6), (40, 32)])
 def test_images_are_summed_one_by_one_for_threads_to_share(rows: int | str, channels: int) -> None:
-    program = in_pieces(lower(Graph((channel_sums(rows, channels),))), Capacity({"batch": 600}))
+    program = in_pieces(
+        lower(Graph((channel_sums(rows, channels),))), AVX512, Capacity({"batch": 600})
+    )
     first, second = program.body
     assert isinstance(first, Reduction)
     assert isinstance(second, Reduction)
