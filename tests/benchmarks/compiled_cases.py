@@ -138,6 +138,35 @@ def _transformer() -> Declared:
     return _trained(cr.mean(cr.square(y - wanted)), data)
 
 
+def _characters(length: int) -> Callable[[], Declared]:
+    """An LSTM of 128 units over so many of 65 characters."""
+
+    def declare() -> Declared:
+        import chainrule as cr
+
+        training = characters_training(length)
+        data = {key: np.zeros((32, length), np.int32) for key in "xy"}
+
+        def run(program: object) -> object:
+            assert isinstance(program, cr.TrainingProgram)
+            return program.run(data, progress=False)
+
+        return lambda: cr.compile(training), run
+
+    return declare
+
+
+def characters_training(length: int) -> cr.Training:
+    import chainrule as cr
+    from chainrule import losses, nn, optim
+
+    x, y = (cr.input(key, ("batch", length), dtype="int32") for key in "xy")
+    model = nn.Sequential(nn.Embedding(65, 64), nn.LSTM(64, 128), nn.Linear(128, 65))
+    optimizer = optim.Adam(lr=0.002, clip=optim.clip.by_global_norm(5.0))
+    step = optimizer.minimize(losses.cross_entropy(model(x), y))
+    return cr.training(step, epochs=1, batch_size=32)
+
+
 CASES = {
     "digits": Case("64-32-10, SGD with momentum", _network(64, 32, 10, batch=32, momentum=0.9)),
     "mnist": Case("784-256-128-10, SGD", _network(784, 256, 128, 10, batch=64)),
@@ -147,4 +176,6 @@ CASES = {
     "likelihood": Case("300 scalar factors and their gradient", _likelihood),
     "constant": Case("a product with 4 MB of constants", _constant),
     "transformer": Case("a training step of one block", _transformer),
+    "lstm of 8": Case("8 characters of 65 in a row, 128 units", _characters(8)),
+    "lstm of 512": Case("the same with 512", _characters(512)),
 }

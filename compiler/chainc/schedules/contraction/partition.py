@@ -82,7 +82,9 @@ class Partition:
         dealt_out = known[self.tiling.widths[0]][stretch.extent]
         cut = stretch.axis == self.shared or self.block is not None
         if cut and heights != dealt_out:
-            return _halves(heights[0])  # what is left of a part or block may be any number
+            grain = dealt_out[0]  # of which a part or block has a whole number, but for the last
+            tall = heights[0] // grain * grain
+            heights = (tall, *dealt_out) if tall > grain else dealt_out
         return _down_to_one(heights) if stretch.axis.dynamic else heights
 
     def usable(self, margins: Sequence[Margin]) -> Sequence[Margin]:
@@ -287,11 +289,6 @@ def _vectors(roles: Roles, stretches: dict[Axis, tuple[Stretch, ...]]) -> int:
         assert isinstance(first.high, int)
         return first.high
     return max(column.most // roles.lanes, 1)
-
-
-def _halves(size: int) -> tuple[int, ...]:
-    """Of a height, down to one: 24, 12, 6, 3, 1."""
-    return tuple(size >> n for n in range(size.bit_length()))
 
 
 def _down_to_one(sizes: tuple[int, ...]) -> tuple[int, ...]:
