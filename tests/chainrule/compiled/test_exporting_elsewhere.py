@@ -196,6 +196,18 @@ def test_what_a_board_does_not_have_is_refused(
     assert not (tmp_path / "new").exists()
 
 
+def test_what_an_epoch_decides_has_numbers_of_64_bits_on_a_board_too(tmp_path: Path) -> None:
+    x, y = cr.input("x", ("batch", 3)), cr.input("y", ("batch",))
+    fitted = cr.reshape(nn.Linear(3, 1)(x), ("batch",))
+    step = optim.SGD(lr=0.1).minimize(losses.squared_error(fitted, y))
+    rule = cr.EarlyStopping("val_loss", patience=2)
+    program = cr.compile(cr.training(step, epochs=9, batch_size=4, stop=rule), target="numpy")
+    program.export(tmp_path, name="small", processor="cortex-m4")
+    header = (tmp_path / "small.h").read_text()
+    assert "early_stopping/val_loss/best: double" in header
+    assert "int64_t small_ended(const void *arena);" in header
+
+
 @pytest.mark.nightly
 def test_digits_are_small_on_a_board(tmp_path: Path) -> None:
     x, y = cr.input("x", ("batch", 64)), cr.input("y", ("batch",), dtype="int32")

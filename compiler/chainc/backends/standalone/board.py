@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from chainc.backends.llvm.processors.processor import Processor
 from chainc.backends.standalone.objects.sizes import code_bytes
@@ -14,11 +14,13 @@ from chainc.lowering.program import Program
 MOST_TOLD = 3  # of what takes most
 
 
-def check_numbers(programs: Iterable[Program], processor: Processor) -> None:
+def check_numbers(
+    programs: Iterable[Program], processor: Processor, of_epochs: Collection[str] = ()
+) -> None:
     """No program computes with numbers of 64 bits on a board.
 
-    The sums of an epoch have such numbers everywhere: there are few, and a compiler's own library
-    adds them.
+    The sums of an epoch have such numbers everywhere, and so have the slots `of_epochs`, by name,
+    of a rule that ends a training: there are few, and a compiler's own library adds them.
 
     Raises:
         GraphError: one does.
@@ -28,7 +30,7 @@ def check_numbers(programs: Iterable[Program], processor: Processor) -> None:
     for program in programs:
         outs = (out for kernel in program.body for out in kernel.outs)
         for buffer in (*program.inputs, *program.states, *outs):
-            if buffer.type.dtype == float64:
+            if buffer.type.dtype == float64 and buffer.key not in of_epochs:
                 raise GraphError(
                     f"export: {buffer.key or buffer.name or 'a value'!r} is {buffer.type}, and "
                     f"{processor.meaning} computes with 32 bits",

@@ -155,7 +155,10 @@ class Planned:
         self.prepare = [*self.code.written.prologues]
         predicted = () if wanted.predict is None else (wanted.predict,)
         steps = (wanted.loop.step, wanted.loop.evaluate, wanted.initial, *predicted)
-        check_numbers(steps, processor)
+        end = wanted.loop.epoch_end
+        of_epochs = [] if end is None else [each.key for each in end.program.states]
+        of_steps = {each.key for step in steps[:2] for each in step.states}
+        check_numbers(steps, processor, {*of_epochs} - of_steps)
         self.routines: list[Routine] = []
         self.prepare.append(self._initial(wanted.initial))
         self.predict: Routine | None = None

@@ -46,7 +46,8 @@ Where a page has a content-security policy, its `script-src` needs `'wasm-unsafe
 ## Bits
 
 `$name.wasm` rounds each product and each sum. It leaves the same bits in every browser, and in
-Python with `target="wasm"`: those of any x86-64 processor without fused multiply-add.$seeds
+Python with `target="wasm"`. So does code for any x86-64 processor without fused multiply-add, where
+it cuts long sums into the same pieces, which depends on how many registers there are.$seeds
 
 `$name.fused.wasm` rounds a product with its sum once where the processor can, which is mostly
 quicker. Its bits differ from the other module's in the last places, and may differ between
