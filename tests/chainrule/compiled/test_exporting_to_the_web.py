@@ -87,6 +87,33 @@ def test_the_choice_of_arithmetic_waits_for_what_the_browser_can(digits: OnTheWe
     assert '<input type="checkbox" id="fused" checked disabled>' in page
 
 
+# the file that was chosen first is read last
+SLOW_FIRST = """
+() => {
+    const read = Blob.prototype.arrayBuffer;
+    let second = null;
+    const later = new Promise((done) => { second = done; });
+    let count = 0;
+    Blob.prototype.arrayBuffer = async function () {
+        const number = ++count, bytes = await read.call(this);
+        if (number === 1) await later;
+        else setTimeout(second);
+        return bytes;
+    };
+}
+"""
+
+
+def test_the_file_that_was_chosen_last_is_trained_on(
+    digits: OnTheWeb, open_page: OpenPage, tmp_path: Path
+) -> None:
+    page = open_page(digits.folder / "index.html")
+    page.evaluate(SLOW_FIRST)
+    page.set_input_files("#file", digits.folder / "README.md")
+    page.set_input_files("#file", data_file(tmp_path / "data", data(), data(HELD_OUT, 1)))
+    page.wait_for_selector("tbody tr:nth-child(3)")
+
+
 def test_the_page_answers_while_it_trains(
     digits: OnTheWeb, open_page: OpenPage, tmp_path: Path
 ) -> None:

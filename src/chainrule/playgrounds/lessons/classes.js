@@ -21,9 +21,9 @@ function showAnswer(found) {
     showShares(classes, isEmpty() ? null : shares);
 }
 
-function showPicture({ results }) {
+function showPicture({ number, results }) {
     const [taken] = results.picture ?? [];
-    if (taken && pixels) {
+    if (taken && pixels && number === asked) {  // nothing has been drawn since
         take(taken.x.values);
         return say(`Scaled to ${wide} × ${tall} pixels: that is all of it that the network sees.`);
     }

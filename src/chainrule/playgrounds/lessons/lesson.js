@@ -59,6 +59,7 @@ function again(trained) {
     play(false);
     say("");
     curve.clear();
+    redraw = false;  // of what was before
     ask({ kind: "reset", trained });
 }
 

@@ -1,4 +1,5 @@
 // A picture in a file from anywhere: how large it is, is asked before anything decodes it.
+let reading = 0;  // files that have been given
 const MOST_FILE = 10_000_000, MOST_PIXELS = 50_000_000;  // bytes, and what they may become
 
 // Width and height that a PNG, GIF or JPEG says it has; null of anything else.
@@ -22,11 +23,13 @@ function sizeInFrame(view) {
 
 // The middle of the picture, scaled by the browser to the size that the model takes.
 async function readFile(file) {
+    const number = ++reading;
     if (file.size > MOST_FILE) return say("The file is too large: 10 MB are the most.");
     const size = sizeIn(await file.arrayBuffer());
     if (!size) return say("This is no picture: PNG, JPEG and GIF are known.");
     if (size[0] * size[1] > MOST_PIXELS) return say("The picture is too large: 50 million pixels are the most.");
     const bitmap = await createImageBitmap(file).catch(() => null);
+    if (number !== reading) return bitmap?.close();  // another was given while this one was read
     if (!bitmap) return say("The browser cannot read this picture.");
     const { width, height } = bitmap;
     const scale = Math.min(width / wide, height / tall), [w, h] = [scale * wide, scale * tall];

@@ -1,4 +1,5 @@
 const MOST_ROWS_TEXT = 200_000;
+let fitting = 0, opening = 0;  // files that have been given
 
 // The buttons, own points, files and links.
 function on(id, event, action) {
@@ -6,10 +7,7 @@ function on(id, event, action) {
 }
 
 on("play", "click", () => play(!playing));
-on("step", "click", () => {
-    play(false);
-    ask({ kind: "advance", epochs: 1, milliseconds: 1000 });
-});
+on("step", "click", doStep);
 on("reset", "click", () => {
     play(false);
     say("");
@@ -25,6 +23,7 @@ on("show-test", "change", look);
 on("show-example", "change", look);
 on("example", "change", look);
 on("next-digit", "click", () => {
+    if (!frame) return;
     const before = field("example").valueAsNumber || 0, count = data.targets.length;
     field("example").value = String(Math.max(frame.training, (before + 1) % count) % count);
     look();
@@ -45,10 +44,13 @@ function addPoints(points) {
         say(`${MOST_OWN} points are the most.`);
         return;
     }
-    change("own", (next) => {
-        next.data = "own";
-        next.own.push(...points.map((point) => point.map((each) => Math.round(100 * each) / 100)));
-    });
+    change("own", (next) => { own(next, points, next.own); });
+}
+
+// The state gets points behind those that stay.
+function own(next, points, kept) {
+    next.data = "own";
+    next.own = [...kept, ...points.map((point) => point.map((each) => Math.round(100 * each) / 100))];
 }
 
 // The row of the example that is nearest to a place.
@@ -82,7 +84,8 @@ on("use-rows", "click", () => {
 // A table with or without a head, whose last three columns count.
 async function takeFile(file) {
     if (!file) return;
-    const text = (await file.text()).replace(/^\uFEFF/, ""), [head] = text.split("\n", 1);
+    const number = ++fitting, text = (await file.text()).replace(/^\uFEFF/, ""), [head] = text.split("\n", 1);
+    if (number !== fitting) return;  // another file was given while this one was read
     const isHead = head.split(/[\s,;]+/).some((each) => each && !Number.isFinite(Number(each)));
     const { rows, bad } = rowsOf(isHead ? text.slice(head.length) : text);
     if (file.size > MOST_ROWS_TEXT || bad >= 0 || !rows.length) {
@@ -91,8 +94,7 @@ async function takeFile(file) {
         return;
     }
     const kept = rows.slice(0, MOST_OWN).map((row) => row.slice(-3));
-    if (state.own.length) change("own", (next) => { next.own = []; });
-    worker.postMessage({ kind: "fit", points: kept.flatMap(([x, y]) => [x, y]), target: kept.map((row) => row[2]) });
+    worker.postMessage({ kind: "fit", number, points: kept.flatMap(([x, y]) => [x, y]), target: kept.map((row) => row[2]) });
     say(`${kept.length} rows of ${file.name}, stretched to fit${rows.length > kept.length ? `: the first of ${rows.length}` : ""}.`);
 }
 
@@ -118,15 +120,17 @@ on("share", "click", async () => {
 });
 
 on("save", "click", () => {
+    if (!settled) return;
     const text = JSON.stringify({ state: fragmentOf(state), epoch: frame.epoch, parameters: Array.from(frame.parameters) });
     const link = element("a", { href: URL.createObjectURL(new Blob([text])), download: "network.json" });
     link.click();
-    URL.revokeObjectURL(link.href);
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);  // some browsers read it later
 });
 
 on("open", "change", async () => {
-    const [file] = field("open").files;
+    const [file] = field("open").files, number = ++opening;
     const found = file && file.size < 100_000 ? opened(await file.text()) : null;
+    if (number !== opening) return;  // another file was opened while this one was read
     field("open").value = "";
     if (!found) {
         say("This file is none that the page has saved.");

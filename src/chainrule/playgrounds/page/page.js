@@ -1,6 +1,7 @@
 // One picture after the other: what is asked of the worker, and what it answers.
 let { state, refused } = stateOf(location.hash.slice(1));
-let playing = false, waiting = false, redraw = false, frame = null, data = { points: [], targets: [] };
+let playing = false, waiting = true, redraw = false, frame = null, data = { points: [], targets: [] };
+let settled = false;  // is the frame one of the state as it is?
 let position = 0, due = 0, asked = 0, told = 0;
 const changes = [], curve = new Curve();
 const panel = new Panel(setParameter);
@@ -21,7 +22,8 @@ function ask(request) {
 }
 
 function remember() {
-    changes.push({ fragment: fragmentOf(state), parameters: frame?.parameters, epoch: frame?.epoch });
+    const { parameters, epoch } = settled ? frame : {};
+    changes.push({ fragment: fragmentOf(state), parameters, epoch });
     if (changes.length > 100) changes.shift();
     field("undo").disabled = false;
 }
@@ -38,6 +40,7 @@ function take(next, fresh) {
     state = next;
     history.replaceState(null, "", `#${fragmentOf(state)}`);
     if (fresh) curve.clear();
+    settled = redraw = false;
     showAll();
     ask({ kind: "choose", state, fresh });
 }
@@ -51,15 +54,13 @@ function showAll() {
 
 function setParameter(at, number) {
     remember();
-    const values = frame.parameters.slice();
-    values[at] = number;
-    ask({ kind: "parameters", values });
+    ask({ kind: "parameter", at, value: number });
 }
 
 function chooseNeuron(chosen, from) {
     panel.chosen = chosen;
     panel.build(state);
-    if (frame) show();
+    if (settled) show();
     if (from !== undefined) field(`parameter-${weightAt(state, chosen[0], from, chosen[1])}`).focus();
 }
 
@@ -73,7 +74,7 @@ function undo() {
 
 function play(wanted) {
     playing = wanted;
-    redraw = frame !== null;
+    redraw = settled;
     field("play").querySelector(".name").textContent = playing ? "Pause" : "Play";
     field("play").firstChild.textContent = playing ? "❚❚" : "▶";
 }
@@ -137,6 +138,11 @@ function look() {
     if (frame) ask({ kind: "look" });
 }
 
+function doStep() {
+    play(false);
+    if (frame) ask({ kind: "advance", epochs: 1, milliseconds: 1000 });
+}
+
 function moveExample(by) {
     field("show-example").checked = true;
     play(false);
@@ -162,8 +168,8 @@ function advance(now) {
 }
 
 const ANSWERS = {
-    fitted({ points }) {
-        addPoints(points);
+    fitted({ number, points }) {
+        if (number === fitting) change("own", (next) => { own(next, points, []); });
     },
     ready() {
         field("picture").dataset.ready = "";
@@ -175,7 +181,7 @@ const ANSWERS = {
         waiting = false;
         frame = answer;
         if (answer.points) data = { points: answer.points, targets: answer.targets };
-        redraw = true;
+        settled = redraw = true;
     },
 };
 

@@ -143,15 +143,20 @@ const ACTIONS = {
         answer(request, false);
     },
     // rows of a file, brought into the square
-    fit({ points, target }) {
+    fit({ number, points, target }) {
         const rows = target.length, { given, found } = data.fitted;
         given.points.set(points);
         given.target.set(target);
         data.kernels.call("fitted", given, found, rows);
         const at = (i) => [found.points[2 * i], found.points[2 * i + 1], found.target[i]];
-        postMessage({ kind: "fitted", points: Array.from({ length: rows }, (_, i) => at(i)) });
+        postMessage({ kind: "fitted", number, points: Array.from({ length: rows }, (_, i) => at(i)) });
     },
     look(request) {
+        answer(request);
+    },
+    parameter(request) {
+        network.parameters[request.at] = request.value * network.mask[request.at];
+        network.forget();
         answer(request);
     },
     parameters(request) {

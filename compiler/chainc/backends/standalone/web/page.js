@@ -15,7 +15,7 @@ function keep(bytes) {
     link.href = URL.createObjectURL(new Blob([bytes]));
     link.download = `${TOLD.name}.state`;
     link.click();
-    URL.revokeObjectURL(link.href);
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);  // some browsers read it later
 }
 
 const ANSWERS = {
@@ -49,7 +49,12 @@ document.querySelector("#file").addEventListener("change", async (event) => {
     const number = ++asked;
     message.textContent = "training";
     table.replaceChildren();
-    const buffer = await file.arrayBuffer();
+    const buffer = await file.arrayBuffer().catch(() => null);
+    if (number !== asked) return;  // another file was chosen while this one was read
+    if (!buffer) {
+        message.textContent = "this data file cannot be read";
+        return;
+    }
     epoch = 0;
     start = performance.now();
     const chosen = fused.disabled ? undefined : fused.checked;  // before an answer: as the browser can

@@ -39,7 +39,6 @@ const ACTIONS = {
         training = epochs = null;  // a new one may need their memory
         const { rows, held, found } = parsed(buffer);
         const made = await load({ rows, validationRows: held, fused, wasm });
-        if (number !== current) return;
         made.data(...found);
         training = made;
         epochs = training.train();
