@@ -17,52 +17,14 @@ from chainrule.nn.activation import GELU
 from chainrule.nn.dropout import Dropout
 from chainrule.nn.linear import Linear
 from chainrule.nn.module import DTypeLike, Module, Remembered
-from chainrule.nn.normalization import LayerNorm
 from chainrule.nn.sequences.attention import MultiHeadAttention
 from chainrule.nn.sequences.embedding import Embedding
+from chainrule.nn.sequences.parts import Parts, normalisation
 from chainrule.nn.sequences.positions import LearnedPositions, SinusoidalPositions
-from chainrule.nn.sequential import Sequential, made_by
 
 __all__ = ["Transformer", "TransformerBlock"]
 
 POSITIONS = ("learned", "sinusoidal", "rotary")
-
-
-@dataclass(frozen=True)
-class _Start:
-    """How the parts of a block begin: their weights, those of its last products, and biases."""
-
-    weights: InitializerLike
-    last: InitializerLike
-    bias: bool
-
-    def attention(
-        self,
-        width: int,
-        heads: int,
-        dropout: float,
-        *,
-        causal: bool = False,
-        rotary: bool = False,
-    ) -> MultiHeadAttention:
-        return MultiHeadAttention(
-            width, heads, causal=causal, dropout=dropout, bias=self.bias, rotary=rotary,
-            init=self.weights, output_init=self.last,
-        )  # fmt: skip
-
-    def feed_forward(self, width: int, hidden: int, activation: Module) -> Module:
-        """Two linear layers, with an activation between them."""
-        return Sequential(
-            Linear(width, hidden, bias=self.bias, init=self.weights),
-            activation,
-            Linear(hidden, width, bias=self.bias, init=self.last),
-        )
-
-    def norm(self, owner: str, given: Callable[[int], Module] | None, width: int) -> Module:
-        """As given for a width; by default that of layers."""
-        if given is None:
-            return LayerNorm(width, bias=self.bias)
-        return made_by(owner, "norm", given, width)
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -137,22 +99,20 @@ class TransformerBlock(Module):
             InputError: a size is no positive whole number, the heads do not divide the width, or
                 the share is not from 0 to below 1.
         """
-        kind, hint = "TransformerBlock", "give a size, such as hidden=512"
+        kind = "TransformerBlock"
         size = count(kind, "width", width, hint="give a size, such as width=128")
-        between = 4 * size if hidden is None else count(kind, "hidden", hidden, hint=hint)
+        last = init if output_init is None else output_init
+        parts = Parts(kind, size, heads, dropout, bias, norm, init, last)
         crossed = as_flag(kind, "cross", cross)
-        start = _Start(init, init if output_init is None else output_init, bias)
-        attending = partial(start.attention, size, heads, dropout)
-        normalising = partial(start.norm, kind, norm, size)
         self._set(
             name=name,
             dtype=dtype,
-            attention=attending(causal=causal, rotary=rotary),
-            cross_attention=attending() if crossed else None,
-            feed_forward=start.feed_forward(size, between, made_by(kind, "activation", activation)),
-            attention_norm=normalising(),
-            cross_norm=normalising() if crossed else None,
-            feed_forward_norm=normalising(),
+            attention=parts.attention(causal=causal, rotary=rotary),
+            cross_attention=parts.attention() if crossed else None,
+            feed_forward=parts.feed_forward(hidden, activation),
+            attention_norm=parts.normalisation(),
+            cross_norm=parts.normalisation() if crossed else None,
+            feed_forward_norm=parts.normalisation(),
             norm_first=as_flag(kind, "norm_first", norm_first),
             dropout=Dropout(dropout),
         )
@@ -302,24 +262,23 @@ class Transformer(Module):
         height = count(kind, "layers", layers, hint=hint)
         tokens = count(kind, "vocabulary", vocabulary, hint=hint)
         longest = count(kind, "context", context, hint=hint)
-        start = _Start(_normal(), _normal(1 / (2 * height) ** 0.5), bias)
-        placed = _positions(positions, longest, width, init=start.weights)
+        init, last = _normal(), _normal(1 / (2 * height) ** 0.5)
         block = partial(
             TransformerBlock, width, heads, hidden=hidden, causal=causal, norm_first=norm_first,
             dropout=dropout, bias=bias, rotary=positions == "rotary", activation=activation,
-            norm=norm, init=start.weights, output_init=start.last,
+            norm=norm, init=init, output_init=last,
         )  # fmt: skip
         shared = as_flag(kind, "tied", tied)
         self._set(
             name=name,
             dtype=dtype,
             context=longest,
-            embedding=Embedding(tokens, width, init=start.weights),
-            positions=placed,
+            embedding=Embedding(tokens, width, init=init),
+            positions=_positions(positions, longest, width, init=init),
             dropout=Dropout(dropout),
             blocks=tuple(block(name=f"block{number}") for number in range(1, height + 1)),
-            norm=start.norm(kind, norm, width) if norm_first else None,
-            head=None if shared else Linear(width, tokens, bias=False, init=start.weights),
+            norm=normalisation(kind, norm, width, bias=bias) if norm_first else None,
+            head=None if shared else Linear(width, tokens, bias=False, init=init),
         )
         self.__post_init__()
 
