@@ -25,6 +25,8 @@ from chainc.schedules.layout.machine import Machine
 WORTH_PANELS = 4  # an axis shorter than a vector by more than this factor is no lanes
 ADDING_UP = 8.0  # products of vectors that take as long as the lanes of one take to be added up
 GAINED = 0.85  # of the time of a sum: what another way must do with
+TURNED = 0.75  # the same where a copy of a weight has to serve the way forward
+WORTH_TURNING = 32  # products of vectors, for each row of a batch, that are spared then
 NEAR = 27 << 10  # bytes of rows that stay in the first-level cache beside columns that come and go
 FEWEST_ROWS = 3  # of a tile
 
@@ -42,6 +44,9 @@ def lane_axes(program: Program, machine: Machine) -> Mapping[Buffer, int]:
     for root in sliding:
         choice.read_by_windows(root)
     undecided = [root for root in contractions if root not in sliding]
+    for root in undecided:
+        if _is_better_turned(root, machine):
+            choice.decide(root, root.letters[2][0])
     while followers := [root for root in undecided if choice.leads_elsewhere(root)]:
         for root in followers:
             choice.decide(root, choice.letter_of_neighbours(root))
@@ -50,6 +55,23 @@ def lane_axes(program: Program, machine: Machine) -> Mapping[Buffer, int]:
         choice.take_last_axes(root)
     choice.spread()
     return choice.axes
+
+
+def _is_better_turned(root: Contraction, machine: Machine) -> bool:
+    """Does the gradient of a weight have few columns, which fill vectors worse than its rows do?
+
+    d_w[48, 18] = x.T @ d_z    18 times three vectors of rows, where 48 times two of columns go on
+    """
+    first, _, result = root.letters
+    inner = [letter for letter in first if letter not in result]
+    if len(result) != 2 or len(inner) != 1 or isinstance(root.extents[inner[0]], int):
+        return False
+    rows, columns = (root.extents[letter] for letter in result)
+    lanes = machine.lanes(root.factor_type)
+    if not isinstance(rows, int) or not isinstance(columns, int) or columns <= lanes:
+        return False
+    turned, usual = columns * -(-rows // lanes), rows * -(-columns // lanes)
+    return turned < TURNED * usual and usual - turned >= WORTH_TURNING
 
 
 def vector_letter(kernel: Kernel, root: Contraction, machine: Machine) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 
@@ -20,14 +22,15 @@ from chainc.passes import pipeline
 from chainc.schedules.layout.access import Capacity
 from chainc.schedules.layout.machine import AVX2
 from chainc.schedules.layout.panels import lay_out
+from chainrule import losses, nn, optim
 
 ROW_MAJOR = None
 CHANNELS = 1
 OUT = 0  # the axis of a kernel's outputs
 
 
-def laid_out(*outputs: Node) -> Program:
-    graph = Graph(outputs)
+def laid_out(*outputs: Node, updates: Mapping[Node, Node] | None = None) -> Program:
+    graph = Graph(outputs, updates or {})
     for step in pipeline():
         graph = step.run(graph)
     return lay_out(group(lower(graph)), AVX2, Capacity({"batch": 4}))
@@ -136,6 +139,45 @@ def test_images_of_a_known_number_hold_lanes_along_their_channels_too(channels: 
 def test_few_channels_stay_row_major() -> None:
     program = laid_out(cr.sum(cr.square(convolved(image(1) * 2.0, "w", 2))))
     assert all(buffer.panels is None for buffer in _buffers(program))
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "axis"),
+    [(48, 9, 0), (32, 9, 1), (48, 8, 1), (48, 16, 1), (9, 48, 1), (48, 20, 1)],
+)
+def test_weights_of_few_columns_have_their_lanes_along_the_rows(
+    rows: int, columns: int, axis: int
+) -> None:
+    """Their gradient has less to do then; the way forward reads a copy."""
+    w = cr.parameter("w", (rows, columns), 0.1)
+    y = cr.input("x", ("batch", rows)) @ w
+    loss = cr.sum(y * y)
+    program = laid_out(updates={w: w - 0.1 * cr.grad(loss, w)})
+    (slot,) = program.states
+    assert slot.panels is not None
+    assert slot.panels.axis == axis
+    copies = [kernel.out for kernel in program.body if isinstance(kernel, Copy)]
+    assert [copy.name for copy in copies] == ["w_by_axis_1"] * (axis == 0)
+
+
+def test_a_training_of_such_weights_is_numpys_on_any_number_of_threads() -> None:
+    x, y = cr.input("x", ("batch", 20)), cr.input("y", ("batch",), dtype="int32")
+    logits = nn.MLP(20, 144, 18)(x)
+    step = optim.SGD(lr=0.1, momentum=0.9).minimize(losses.cross_entropy(logits, y))
+    generator = np.random.default_rng(0)
+    data = {"x": generator.standard_normal((200, 20)), "y": generator.integers(0, 18, 200)}
+    data = {"x": data["x"].astype(np.float32), "y": data["y"].astype(np.int32)}
+    training = cr.training(step, epochs=2, batch_size=60)
+    one, two, wanted = (
+        cr.compile(training, **how).run(data, validation=data)
+        for how in ({"threads": 1}, {"threads": 2}, {"target": "numpy"})
+    )
+    assert one.state == two.state
+    assert one.history == two.history
+    for name, values in wanted.state.items():
+        found, expected = (np.asarray(each, np.float64) for each in (one.state[name], values))
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(one.history["val_loss"], wanted.history["val_loss"], rtol=1e-5)
 
 
 def test_masks_lie_as_what_they_mask() -> None:
