@@ -329,7 +329,7 @@ def _constant(value: Operand, dtype: DType | None) -> Constant:
             f"constant: a {type(value).__name__}, which NumPy cannot read: {error}",
             hint="give numbers of one shape and type; cr.constant takes tensors of other libraries",
         ) from error
-    target = dtype or BY_NAME.get(array.dtype.name)
+    target = dtype or BY_NUMPY.get(array.dtype) or BY_NAME.get(array.dtype.name)
     if dtype is None and isinstance(value, float) and not isinstance(value, np.generic):
         target = float32
     if target is None:

@@ -165,6 +165,8 @@ def _what_to_compile(given: object) -> str:
 
 
 def _bound(graph: ir.Graph, sizes: Mapping[str, int]) -> ir.Graph:
+    if not sizes:
+        return graph
     dims = [dim for node in graph.nodes for dim in node.shape]
     dims.extend(node.op.dim for node in graph.nodes if isinstance(node.op, SizeOf))
     known = {name for dim in dims for name in names_of(dim)}
@@ -180,7 +182,7 @@ def _bound(graph: ir.Graph, sizes: Mapping[str, int]) -> ir.Graph:
             value,
             hint=f"give 1 or more, such as {name}=32",
         )
-    return bind_graph(graph, sizes) if sizes else graph
+    return bind_graph(graph, sizes)
 
 
 def _check_baked(declared: ir.Graph, names: object) -> None:
