@@ -10,9 +10,10 @@ gradients for weights come last, and what they are computed from is kept through
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from functools import cached_property
+from heapq import heappop, heappush
 
 from chainc.dataclass import dataclass
 from chainc.ir.types import bind, coefficient_of
@@ -41,6 +42,8 @@ class _Ordering:
     ready: set[int] = field(default_factory=set)  # all that these need is done
     there: set[Buffer] = field(default_factory=set)  # what is written
     growths: dict[int, int] = field(default_factory=dict)  # as long as they are right
+    unknown: set[int] = field(default_factory=set)  # those that are ready and have none
+    heap: list[tuple[int, int]] = field(default_factory=list)  # growths, some not right any more
 
     def __post_init__(self) -> None:
         body = self.program.body
@@ -60,6 +63,8 @@ class _Ordering:
         self.needs = [
             set().union(*(self.before[at] for at in run)).difference(run) for run in self.runs
         ]
+        self.longest = max(map(len, self.runs), default=0)
+        self.unread = {buffer: len(readers) for buffer, readers in self.readers.items()}
         waiting = (at for at in range(len(body)) if at not in self.late)
         self.waiting: dict[int, None] = dict.fromkeys(waiting)
         self._note_neighbours()
@@ -108,7 +113,15 @@ class _Ordering:
     def best(self) -> int:
         """The first in the old order, or what goes on with a value that is there and needs less."""
         first = next(iter(self.waiting))
-        return min({first, *self.ready}, key=lambda at: (self._growth(at), at))
+        for at in self.unknown:
+            heappush(self.heap, (self._growth(at), at))
+        self.unknown.clear()
+        while self.heap and not self._is_right(*self.heap[0]):
+            heappop(self.heap)
+        return min([(self._growth(first), first), *self.heap[:1]])[1]
+
+    def _is_right(self, growth: int, position: int) -> bool:
+        return position in self.ready and self.growths.get(position) == growth
 
     def _growth(self, position: int) -> int:
         """By how many bytes more are needed once a kernel and its run are done."""
@@ -126,7 +139,8 @@ class _Ordering:
 
     def _is_read_by(self, buffer: Buffer, new: set[int]) -> bool:
         """By these, and else by none that is not done?"""
-        return self.readers.get(buffer, set()) - new <= self.done
+        few = self.unread.get(buffer, 0) <= len(new)
+        return few and self.readers.get(buffer, set()) - new <= self.done
 
     def _is_work(self, buffer: Buffer) -> bool:
         return buffer.role == "work" and buffer not in self.results
@@ -147,13 +161,22 @@ class _Ordering:
         self.done.add(position)
         self.order.append(position)
         self.there.add(self.program.body[position].out)
-        for buffer in self._touched(position):
-            for at in self.touching.get(buffer, ()):
-                self.growths.pop(at, None)
+        kernel = self.program.body[position]
+        for buffer in {view.buffer for view in kernel.reads}:
+            self.unread[buffer] -= 1
+        for buffer in self._touched(position):  # many readers are all the same to each of them
+            if buffer is kernel.out or self.unread[buffer] <= self.longest:
+                self._forget(self.touching.get(buffer, ()))
         for at in self.following.get(position, ()):
             self.missing[at] -= 1
             if self.missing[at] == 0:
                 self.ready.add(at)
+                self.unknown.add(at)
+
+    def _forget(self, positions: Iterable[int]) -> None:
+        for at in positions:
+            if self.growths.pop(at, None) is not None and at in self.ready:
+                self.unknown.add(at)
 
 
 def _is_recomputed(kernel: Kernel) -> bool:

@@ -173,23 +173,24 @@ def _of(kernel: Kernel, wanted: Callable[[DType], bool]) -> Sequence[Buffer]:
 
 def _converted(body: Sequence[Kernel], machine: Machine, capacity: Capacity) -> Iterator[Kernel]:
     """Before a contraction whose vectors run along another axis, a copy with panels there."""
-    copies: dict[tuple[Buffer, int], Buffer] = {}
+    copies: dict[Buffer, dict[int, Buffer]] = {}  # by the axis of their panels
     for found in body:
         kernel = found
         for view, axis in _misfits(found, machine):
             buffer = view.buffer
-            if (buffer, axis) not in copies:
+            known = copies.setdefault(buffer, {})
+            if axis not in known:
                 name = f"{buffer.name}_by_axis_{axis}"
                 copy = Buffer(name, buffer.type, cotangent=buffer.cotangent)
                 order = _turned(buffer, axis)
                 copy = replace(copy, panels=panels(copy, axis, machine, capacity, order))
-                copies[buffer, axis] = copy
+                known[axis] = copy
                 original = View(buffer, buffer.type)
                 yield Copy(copy, (original,), origin=kernel.origin, node=kernel.root.node)
-            kernel = kernel.reading(view, replace(view, buffer=copies[buffer, axis]))
+            kernel = kernel.reading(view, replace(view, buffer=known[axis]))
         yield kernel
         for out in kernel.outs:
-            copies = {key: copy for key, copy in copies.items() if key[0] is not out}
+            copies.pop(out, None)
 
 
 def _turned(buffer: Buffer, axis: int) -> tuple[int, ...]:
