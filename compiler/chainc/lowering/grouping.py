@@ -280,7 +280,8 @@ class _Grouping:
         """Two units that do not wait for each other become the first."""
         self.units.remove(other)
         other.joined = unit
-        self.unit_of.update((out, unit) for out, last in self.unit_of.items() if last is other)
+        written = [out for position in other.members for out in self.program.body[position].outs]
+        self.unit_of.update((out, unit) for out in written if self.unit_of[out] is other)
         self._hold(unit, other.members)
         for before in other.after:
             before.before.remove(other)

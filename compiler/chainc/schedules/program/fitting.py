@@ -8,6 +8,7 @@ have a place already.
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Callable, Sequence
 from itertools import accumulate
 
@@ -27,9 +28,6 @@ class _Block:
     size: int
     start: float
     end: float
-
-    def meets(self, other: _Block) -> bool:
-        return self.start <= other.end and other.start <= self.end
 
 
 def fitted(program: Program, nbytes: Callable[[Buffer], int]) -> Arena:
@@ -59,17 +57,14 @@ def _at_once(blocks: Sequence[_Block], kernels: int) -> int:
 def _placed(blocks: Sequence[_Block]) -> Arena:
     """Each in the lowest gap that holds it for as long as it is needed."""
     offsets: dict[Buffer, int] = {}
-    done: list[tuple[int, _Block]] = []
+    done: list[tuple[int, int, float, float]] = []  # (offset, end, first and last kernel), in order
     for block in blocks:
         at = 0
-        for offset, other in sorted((each for each in done if block.meets(each[1])), key=_offset):
-            if offset - at >= block.size:
-                break
-            at = max(at, offset + other.size)
+        for offset, end, first, last in done:
+            if first <= block.end and block.start <= last:
+                if offset - at >= block.size:
+                    break
+                at = max(at, end)
         offsets[block.buffer] = at
-        done.append((at, block))
-    return Arena(offsets, {(): max((at + block.size for at, block in done), default=0)})
-
-
-def _offset(placed: tuple[int, _Block]) -> int:
-    return placed[0]
+        insort(done, (at, at + block.size, block.start, block.end))
+    return Arena(offsets, {(): max((end for _, end, _, _ in done), default=0)})
