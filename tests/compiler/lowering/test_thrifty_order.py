@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import pytest
+
 import chainrule as cr
 from chainc.ir import Graph, Node
 from chainc.ir.types import bind, coefficient_of
 from chainc.lowering.kernels import Kernel
 from chainc.lowering.lower import lower
 from chainc.lowering.memory import lifetimes, plan, reuse_in_place
-from chainc.lowering.order import thrifty
+from chainc.lowering.order import _Ordering, thrifty
 from chainc.lowering.program import Program
 from chainc.lowering.views import Buffer, View
 from chainc.ops.formula import is_recomputed
@@ -107,3 +109,26 @@ def test_a_training_needs_little_more_than_its_backward_pass_begins_with() -> No
     assert arena(program) * SIZES["batch"] <= 1.15 * live
     unordered = reuse_in_place(lower(training.stages[-1].graph))
     assert arena(program) < 0.85 * arena(unordered)
+
+
+def test_what_all_read_is_not_looked_at_for_each_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The norm by which gradients are clipped: else the time grows as the square of the layers."""
+    looks: list[int] = []
+    once = _Ordering._growth_now
+
+    def counted(self: _Ordering, run: Sequence[int]) -> int:
+        looks.extend(run)
+        return once(self, run)
+
+    monkeypatch.setattr(_Ordering, "_growth_now", counted)
+
+    def shares(layers: int) -> float:
+        logits = nn.MLP(*[8] * layers, 4)(x)
+        adam = optim.Adam(lr=0.1, clip=optim.clip.by_global_norm(1.0))
+        made = adam.minimize(cr.mean(cr.square(logits)))
+        program = lower(Graph((made.loss,), made.updates))
+        looks.clear()
+        assert is_sound(thrifty(program, SIZES))
+        return len(looks) / len(program.body)
+
+    assert shares(40) < 1.2 * shares(10)
