@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from chainc.dataclass import dataclass
-from chainc.ir import Graph, Node, apply
+from chainc.ir import Graph, Node, apply, originating
 from chainc.ir import substitute as with_nodes
 from chainc.ir.leaves import Label, Slot
 from chainc.ir.text import to_text
@@ -44,7 +44,7 @@ class Step:
         outputs = steps.body.outputs
         last = (place for place in wanted if place < steps.carries)
         carries = sorted(steps.carries_of([outputs[place] for place in kept], last))
-        slots = {place: _slot(place, outputs[place].type) for place in carries}
+        slots = {place: _slot(place, outputs[place]) for place in carries}
         known = {leaf: slots[place] for place, leaf in steps.leaves.items() if place in slots}
         body = with_nodes(Graph(tuple(outputs[place] for place in (*kept, *carries))), known)
         results, nexts = body.outputs[: len(kept)], body.outputs[len(kept) :]
@@ -53,8 +53,10 @@ class Step:
         return cls(Graph(results, changed), kept)
 
 
-def _slot(place: int, type: TensorType) -> Node:
-    return apply(Slot(Label(f"{CARRY}{place}"), type))
+def _slot(place: int, following: Node) -> Node:
+    """It is for the line of what it holds next, wherever the program is lowered."""
+    with originating(following.origin):
+        return apply(Slot(Label(f"{CARRY}{place}"), following.type))
 
 
 class Writer(Protocol):

@@ -80,3 +80,15 @@ def test_source_is_for_no_processor(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=message):
             program.export(tmp_path / "new", name="small", processor="aarch64")
     assert not (tmp_path / "new").exists()
+
+
+def test_no_kernel_is_for_the_line_that_compiles(tmp_path: Path) -> None:
+    """Which one that is depends on what is kept of earlier processes, and the text must not."""
+    x, y = cr.input("x", ("batch", 4, 3)), cr.input("y", ("batch",), dtype="int32")
+    logits = nn.Linear(5, 3)(nn.GRU(3, 5)(x)[:, -1])
+    step = optim.Adam(lr=0.1).minimize(losses.cross_entropy(logits, y))
+    declared = cr.training(step, epochs=1, batch_size=8)
+    last = int(re.findall(r"\d+", str(step.loss.origin.location))[-1])
+    cr.compile(declared, target="c").export(tmp_path, name="small", predict=logits)
+    told = re.findall(rf"# {Path(__file__).name}:(\d+)", (tmp_path / "small.c").read_text())
+    assert {*map(int, told)} <= {last, last - 1}
