@@ -199,10 +199,19 @@ def partition(
     dealt_out = all(axis.most < ENOUGH_PARTS for axis in roles.outer)
     vectors = _vectors(roles, stretches)
     most = rows_near(depth * frame.machine.vector_bytes) if roles.across else None
-    work = TiledArea(rows, vectors, depth, width, steady, times, dealt_out, most)
+    scattered = rows == [(1, 1)] and _lie_apart(factors, roles)
+    work = TiledArea(rows, vectors, depth, width, steady, times, dealt_out, most, scattered)
     tiles = tiling(frame.machine, work)
     block = _block(frame.machine, factors, roles, tiles, stretches)
     return Partition(roles, tiles, stretches, block, _spare(frame.machine, tiles, width))
+
+
+def _lie_apart(factors: Sequence[Factor], roles: Roles) -> bool:
+    """Are the vectors of one step in other rows of memory than those of the next?"""
+    if roles.across or roles.vector is None or not roles.levels:
+        return False
+    beside = [factor for factor in factors if roles.vector.letter in factor.letters]
+    return any(roles.levels[-1].step(factor) > roles.lanes for factor in beside)
 
 
 def _spare(machine: Machine, tiles: Tiling, width: int) -> int:

@@ -66,7 +66,7 @@ def roles(frame: Frame, root: Contraction, factors: tuple[Factor, Factor]) -> Ro
     dtype = root.accumulator
     lanes = frame.machine.lanes(dtype)
     across = vector_letter(frame.kernel, root, frame.machine) not in result
-    if vector is None or penalty(vector) >= STRIDED or across:
+    if vector is None or vector.most == 1 or penalty(vector) >= STRIDED or across:
         vector = _inner_vector(inner, factors, lanes) or vector
     column = vector
     if vector is None or vector.letter not in result:

@@ -17,6 +17,7 @@ LOADS_PER_CYCLE = 2
 FMA_LATENCY = 4  # cycles until a sum can be added to again
 LOAD_WEIGHT = 0.1  # of a load that hides behind arithmetic: fewer of them are better
 TILE_OVERHEAD = 40.0  # cycles around a tile's reduction
+WAIT = 12.0  # cycles for what lies apart: caches foresee what lies side by side
 SUM_COST = 150.0  # cycles worth spending to have one sum less in the tiles to compile
 IMBALANCE_WEIGHT = 0.15  # how much two threads count against one
 MOST_TIMES = 4  # that count: where tiles run often, code is worth less, and yet something
@@ -86,16 +87,18 @@ def fits(machine: Machine, rows: int, vectors: int, width: int = 1) -> bool:
     return sums + vectors * width + 1 <= machine.registers
 
 
-def cycles(
-    machine: Machine, rows: int, vectors: int, depth: int, width: int = 1, *, steady: bool = False
-) -> float:
-    """Of one of the `depth` steps of the reduction."""
-    arithmetic = rows * vectors * width / FMA_PER_CYCLE
-    loads = (rows + vectors * width) / LOADS_PER_CYCLE
-    nbytes = vectors * width * machine.vector_bytes
+def cycles(machine: Machine, work: TiledArea, rows: int, vectors: int) -> float:
+    """Of one of the steps of the reduction, in a tile of so many rows and vectors."""
+    arithmetic = rows * vectors * work.width / FMA_PER_CYCLE
+    loads = (rows + vectors * work.width) / LOADS_PER_CYCLE
+    nbytes = vectors * work.width * machine.vector_bytes
     limits = _limits(machine)
-    rate = limits.steady if steady else limits.far
-    far = nbytes / rate if nbytes * depth > limits.near else 0.0
+    rate = limits.steady if work.steady else limits.far
+    again = nbytes * work.depth
+    if work.scattered:
+        rate = min(rate, nbytes / WAIT)
+        again = nbytes // vectors * work.vectors * work.depth
+    far = nbytes / rate if again > limits.near else 0.0
     return max(arithmetic, loads, far, FMA_LATENCY) + LOAD_WEIGHT * loads
 
 
@@ -151,6 +154,7 @@ class TiledArea:
         times: how often all of it is gone through.
         dealt_out: are groups of columns what two threads share?
         most_rows: of a tile, as far as they stay near for all columns.
+        scattered: vectors are read once, and those of one step lie apart from those of the next.
     """
 
     rows: Sequence[tuple[int, int]]
@@ -161,6 +165,7 @@ class TiledArea:
     times: int = 1
     dealt_out: bool = True
     most_rows: int | None = None
+    scattered: bool = False
 
 
 def tiling(machine: Machine, work: TiledArea) -> Tiling:
@@ -215,8 +220,7 @@ def _tile_cost(machine: Machine, work: TiledArea, wide: int) -> Cost:
     """Cycles of a tile of one width, by its height."""
 
     def cost(size: int) -> float:
-        step = cycles(machine, size, wide, work.depth, work.width, steady=work.steady)
-        reduction = work.depth * step
+        reduction = work.depth * cycles(machine, work, size, wide)
         once = reduction + TILE_OVERHEAD + size * wide * work.width
         return min(work.times, MOST_TIMES) * once
 

@@ -24,7 +24,7 @@ from chainc.backends.llvm.machine_code.jit import assembly
 from chainc.backends.llvm.printing.module import Module
 from chainc.backends.llvm.processors.native import host
 from chainc.ir.types import Dim, DType, float32, float64
-from chainc.loops.language import Loop, Nest, Statement
+from chainc.loops.language import Across, Loop, Nest, Statement, statements
 from chainc.loops.text import print_nest
 from chainc.schedules.contraction.schedule import schedule_contract
 from chainc.schedules.layout.access import Capacity, storage_size
@@ -73,6 +73,13 @@ def test_few_columns_of_long_sums_have_their_lanes_along_the_sum(machine: Machin
     for k, c in ((1168, 32), (1168, 16), (48, 18), (20_000, 18)):  # of the last no rows stay near
         assert letter_across(case(k, c).kernel, 1, machine) == ""
     assert "add across" not in print_nest(case(1168, 18, "kcc").scheduled[0])
+
+
+def test_one_query_is_compared_with_keys_across_their_elements() -> None:
+    """Neither operand has rows or columns side by side: an axis of one element is no vector."""
+    case = Case("adc,aed->ace", {"a": 4, "c": 1, "e": 64, "d": 32}, "..e")
+    assert any(isinstance(each, Across) for each in statements(case.scheduled[0].body))
+    case.check(1)
 
 
 CUTS = [

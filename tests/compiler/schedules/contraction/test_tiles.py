@@ -37,11 +37,27 @@ def test_sums_vectors_and_a_scalar_share_the_registers(machine: Machine) -> None
             assert (rows * vectors + vectors) * width + 1 <= machine.registers
 
 
+def _step(rows: int, vectors: int, depth: int, *, scattered: bool = False) -> float:
+    """Cycles of one, of a tile that covers 32 vectors with others."""
+    area = TiledArea([(rows, 1)], 32, depth, scattered=scattered)
+    return cycles(AVX512, area, rows, vectors)
+
+
 def test_a_step_costs_what_its_scarcest_resource_does() -> None:
-    assert cycles(AVX512, 8, 2, 64) == pytest.approx(8 + 0.1 * 5)  # 16 multiply-adds, 2 a cycle
-    assert cycles(AVX512, 1, 1, 64) == pytest.approx(4 + 0.1 * 1)  # the latency of one
-    assert cycles(AVX512, 20, 1, 64) == pytest.approx(10.5 + 0.1 * 10.5)  # 21 loads
-    assert cycles(AVX512, 4, 4, 64) < cycles(AVX512, 4, 4, 784)  # vectors from further away
+    assert _step(8, 2, 64) == pytest.approx(8 + 0.1 * 5)  # 16 multiply-adds, 2 a cycle
+    assert _step(1, 1, 64) == pytest.approx(4 + 0.1 * 1)  # the latency of one
+    assert _step(20, 1, 64) == pytest.approx(10.5 + 0.1 * 10.5)  # 21 loads
+    assert _step(4, 4, 64) < _step(4, 4, 784)  # vectors from further away
+
+
+def test_vectors_that_lie_apart_are_best_read_several_at_a_time() -> None:
+    """A row of weights that one row of elements is multiplied with: 256 bytes of each."""
+    each = {vectors: _step(1, vectors, 128, scattered=True) / vectors for vectors in (1, 2, 4, 8)}
+    assert each[1] > 1.8 * each[2] > 1.8 * each[4]
+    assert each[4] == pytest.approx(each[8], rel=0.05)
+    for machine, widths in ((AVX512, (4,)), (AVX2, (8,))):
+        area = TiledArea([(1, 1)], 32, 128, scattered=True)
+        assert tiling(machine, area).widths == widths
 
 
 def _sizes(extent: int, largest: int) -> Iterator[tuple[int, ...]]:
