@@ -179,7 +179,8 @@ class Interpreter:
                 self.find(statement)
             case Store(value=register, address=address) | Release(value=register, address=address):
                 array = self.arrays[address.parameter]
-                array[self.lanes(address, register.kind.lanes)] = self.values[register]
+                places = self.lanes(address, register.kind.lanes)
+                array[places] = self.values[register][: len(places)]
             case Transpose():
                 turned = np.stack([self.values[value] for value in statement.values]).T
                 self.values.update(zip(statement.outs, turned, strict=True))
@@ -221,10 +222,11 @@ class Interpreter:
             case Clock():
                 return np.asarray(self.clock())
             case Load(out=out, address=address) | Acquire(out=out, address=address):
-                return self.arrays[address.parameter][self.lanes(address, out.kind.lanes)]
+                found = self.arrays[address.parameter][self.lanes(address, out.kind.lanes)]
+                return np.pad(found, (0, out.kind.lanes - len(found)))
             case Missing(buffer=buffer, alignment=alignment):
-                found = self.arrays.get(buffer)
-                return np.asarray(found is None or found.ctypes.data % alignment != 0)
+                array = self.arrays.get(buffer)
+                return np.asarray(array is None or array.ctypes.data % alignment != 0)
 
     def source(self, statement: Immediate | Immediates | Positions | RowCount) -> Value:
         """What the program itself says."""
@@ -351,6 +353,7 @@ class Interpreter:
         return int(self.values[variable][0])
 
     def lanes(self, address: Address, lanes: int) -> npt.NDArray[np.int64]:
+        lanes = min(address.first or lanes, lanes)
         return self.position(address.position) + address.stride * np.arange(lanes)
 
 

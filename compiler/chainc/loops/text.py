@@ -213,7 +213,9 @@ class LoopText:
     def place(self, address: Address, lanes: int) -> Iterator[Piece]:
         yield f"{self.parameters[address.parameter]}["
         yield from self.affine(address.position)
-        yield "]" if lanes == 1 or address.stride == 1 else f", stride {address.stride}]"
+        if lanes > 1 and address.stride != 1:
+            yield f", stride {address.stride}"
+        yield f", first {address.first}]" if 0 < address.first < lanes else "]"
 
     # statements
 

@@ -100,3 +100,4 @@ class Address:
     parameter: Parameter
     position: Affine
     stride: int = 1  # between lanes; 0: one element for all lanes
+    first: int = 0  # so many lanes have an element, the others are 0 and not stored; 0: all have

@@ -38,7 +38,7 @@ def schedule_map(root: Map, frame: Frame) -> None:
     parts = zip(frame.kernel.stored, frame.kernel.written, strict=True)
     # beside other elements, which are not to be overwritten
     beside = any(part and target.panels is None for (_, target), part in parts)
-    sweep = Sweep(frame, shape, frame.accesses(shape), _lanes(frame), exact=beside)
+    sweep = Sweep(frame, shape, frame.accesses(shape), _lanes(frame), exact=beside, ragged=True)
     sweep.run(lambda place: frame.finish(frame.map(root, place, {}), place))
 
 
@@ -50,11 +50,11 @@ def schedule_fill(root: Fill, frame: Frame) -> None:
         target = part_of(whole, shape, starts)
 
         def body(place: Place, target: Access = target) -> None:
-            address = target.address(place.point, place.vector_axis)
+            address = frame.address(target, place)
             builder.store(builder.splat(value, place.lanes), address)
 
         exact = bool(root.inside) and whole.panels is None
-        Sweep(frame, shape, [target], _lanes(frame), exact=exact).run(body)
+        Sweep(frame, shape, [target], _lanes(frame), exact=exact, ragged=True).run(body)
 
 
 def _around(fill: Fill) -> Iterator[tuple[Axes, Shape]]:
@@ -88,13 +88,15 @@ def schedule_copy(root: Copy, frame: Frame) -> None:
 
     def body(place: Place) -> None:
         value = frame.load(source, place) if source else frame.value(operand, place)
-        address = target.address(place.point, place.vector_axis)
+        address = frame.address(target, place)
         frame.builder.store(frame.builder.splat(value, place.lanes), address)
 
     accesses = [source, target] if source else [target]
     exact = bool(root.starts) and target.panels is None  # behind panels, nothing is overwritten
     abreast = MOST_ABREAST if source and source.panels is None else 1
-    Sweep(frame, shape, accesses, _lanes(frame), exact=exact, abreast=abreast).run(body)
+    Sweep(frame, shape, accesses, _lanes(frame), exact=exact, abreast=abreast, ragged=True).run(
+        body
+    )
 
 
 def _lanes(frame: Frame) -> int:
@@ -123,6 +125,7 @@ class Sweep:
     weight: int = 1  # elements of work for each; 0: a loop outside is shared
     dealt: Mapping[int, tuple[Bound, Bound]] = field(default_factory=dict)  # a thread's positions
     abreast: int = 1  # panels at a time, at most
+    ragged: bool = False  # some lanes of a row's last vector may be no elements
 
     def run(self, body: Body) -> None:
         if 0 in self.shape:
@@ -261,12 +264,36 @@ class Sweep:
         if len(runs) == 1:
             self._vectors(runs[0], (Affine(),) * len(self.shape), body, outermost=True)
             return
+        if self._takes_every_other(runs):
+            body = self._one_by_one(runs.pop(), body)
         first, *others, last = runs
         low, high = self._shared(bound_of(first.extent))
         start = (Affine(),) * len(self.shape)
         with self.frame.builder.loop(f"i{first.axis}", low, high) as loop:
             point = moved(start, first.axis, affine(loop.index))
             self._rows(others, last, point, body)
+
+    def _takes_every_other(self, runs: Sequence[Run]) -> bool:
+        """Is the last run two elements, and do vectors fit the run before it that lie two apart?
+
+        An image that is put together from its pixels in even columns, and in odd ones.
+        """
+        if not self.frame.machine.masks or not self.ragged or len(runs) < 3 or runs[-1].extent != 2:
+            return False
+        longer = runs[-2]
+        near = all(found.strides[longer.axis] in (0, 1, 2) for found in self.accesses)
+        return near and isinstance(longer.extent, int) and longer.extent > MOST_STRAIGHT
+
+    def _one_by_one(self, run: Run, body: Body) -> Body:
+        """At the positions of a short run one after another; what they write is interleaved."""
+
+        def each(place: Place) -> None:
+            with self.frame.interleaved():
+                for position in range(coefficient_of(run.extent)):
+                    point = moved(place.point, run.axis, Affine(position))
+                    body(replace(place, point=point))
+
+        return each
 
     def _rows(self, others: Sequence[Run], last: Run, point: Point, body: Body) -> None:
         if not others:
@@ -293,6 +320,14 @@ class Sweep:
                 body(Place(self.shape, here, count, axis if count > 1 else None))
             return loop.index
 
+        ragged = self.ragged and not outermost and self.frame.machine.masks
+        if ragged and isinstance(run.extent, int) and run.extent % lanes > 1:
+            rest = run.extent % lanes
+            if run.extent > lanes:
+                step(low, lanes)
+            here = moved(point, axis, Affine(run.extent - rest))
+            body(Place(self.shape, here, lanes, axis, rest))
+            return
         end = step(low, lanes)
         if not whole and not (isinstance(run.extent, int) and run.extent % lanes == 0):
             step(end, 1)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import field
+from contextlib import contextmanager
+from dataclasses import field, replace
 
 from chainc.dataclass import dataclass
 from chainc.ir.types import Shape
 from chainc.loops.builder import NestBuilder
-from chainc.loops.values import Kind, Parameter, Register
+from chainc.loops.values import Address, Kind, Parameter, Register
 from chainc.lowering.instructions import Reference, Value
 from chainc.lowering.kernels import Contraction, Kernel
 from chainc.lowering.parts import parts_of
@@ -28,6 +29,7 @@ class Frame:
     capacity: Capacity
     machine: Machine
     builder: NestBuilder = field(default_factory=NestBuilder)
+    _even: dict[Address, Register] | None = None  # elements to be stored with the odd ones
     parameters: dict[Buffer, Parameter] = field(default_factory=dict)
     first_part: int = 0
 
@@ -101,9 +103,16 @@ class Frame:
 
     def load(self, found: Access, place: Place) -> Register:
         """An element a lane; one scalar where all lanes read the same."""
-        address = found.address(place.point, place.vector_axis)
+        address = self.address(found, place)
         alike = place.lanes == 1 or address.stride == 0
         return self.builder.load(address, 1 if alike else place.lanes)
+
+    def address(self, found: Access, place: Place) -> Address:
+        """Of the elements at a place; with masks, every other one is a few loads or stores."""
+        address = found.address(place.point, place.vector_axis)
+        other = self.machine.masks and address.stride == 2 and place.lanes > 2
+        first = place.first or (place.lanes if other else 0)
+        return replace(address, first=first) if first and address.stride else address
 
     def folded(self, kernel: Kernel, place: Place) -> Register:
         """What a reduction folds at a place, as a map's value or as it is read."""
@@ -181,8 +190,35 @@ class Frame:
 
     def _store(self, value: Register, found: Access, place: Place) -> None:
         with self.builder.writing(value.part):
-            address = found.address(place.point, place.vector_axis)
-            self.builder.store(self.builder.splat(value, place.lanes), address)
+            self.store(self.builder.splat(value, place.lanes), self.address(found, place))
+
+    def store(self, value: Register, address: Address) -> None:
+        """Every other element; then, if those between them follow, all of them side by side."""
+        if self._even is None or address.stride != 2 or not address.first:
+            self.builder.store(value, address)
+            return
+        before = self._even.pop(replace(address, position=address.position + -1), None)
+        if before is None:
+            self._even[address] = value
+        else:
+            self._store_both(before, value, address)
+
+    @contextmanager
+    def interleaved(self) -> Iterator[None]:
+        """Stores of even elements wait for those of the odd ones between them."""
+        self._even = {}
+        yield
+        for address, value in self._even.items():
+            self.builder.store(value, address)
+        self._even = None
+
+    def _store_both(self, even: Register, odd: Register, address: Address) -> None:
+        lanes, start, count = odd.kind.lanes, address.position + -1, 2 * address.first
+        for first in range(0, count, lanes):
+            half = [(first + i) // 2 + (i % 2) * lanes for i in range(lanes)]
+            inside = min(count - first, lanes) % lanes
+            there = replace(address, position=start + first, stride=1, first=inside)
+            self.builder.store(self.builder.shuffle((even, odd), half), there)
 
 
 @dataclass(frozen=True)
@@ -202,3 +238,4 @@ class Place:
     point: Point
     lanes: int = 1
     vector_axis: int | None = None
+    first: int = 0  # so many of the lanes are elements; 0: all are

@@ -73,7 +73,9 @@ def _bound(bound: Bound, call: Call, known: Known) -> int:
 
 def _touch(address: Address, lanes: int, known: Known, *, stored: bool) -> Touch:
     start = _value(address.position, known)
-    positions = tuple(start + lane * address.stride for lane in range(lanes))
+    positions = tuple(
+        start + lane * address.stride for lane in range(min(address.first or lanes, lanes))
+    )
     return Touch(address.parameter, positions, stored)
 
 

@@ -223,6 +223,22 @@ def _gather(_prelude: Prelude, full: str, type: Type) -> str:
     )
 
 
+def _gather_first(_prelude: Prelude, full: str, type: Type) -> str:
+    given = f"const {type.element} *from, int64_t stride, int first"
+    return (
+        f"static INLINE {type} {full}({given}) {{\n    {type} x = {{0}};\n"
+        "    for (int i = 0; i < first; i++)\n        x[i] = from[i * stride];\n    return x;\n}\n"
+    )
+
+
+def _scatter_first(_prelude: Prelude, full: str, type: Type) -> str:
+    given = f"{type.element} *to, int64_t stride, int first, {type} x"
+    return (
+        f"static INLINE void {full}({given}) {{\n"
+        "    for (int i = 0; i < first; i++)\n        to[i * stride] = x[i];\n}\n"
+    )
+
+
 def _scatter(_prelude: Prelude, full: str, type: Type) -> str:
     return (
         f"static INLINE void {full}({type.element} *to, int64_t stride, {type} x) {{\n"
@@ -322,6 +338,8 @@ _WRITERS: Mapping[str, Callable[[Prelude, str, Type], str]] = {
     "store_mask": _store_mask,
     "gather": _gather,
     "scatter": _scatter,
+    "gather_first": _gather_first,
+    "scatter_first": _scatter_first,
     "splat": _splat,
     "select": _select,
     "bits": _bits,

@@ -129,6 +129,8 @@ class StatementPrinter:
         if type.lanes == 1:
             text = self.place(address, False)
             return Computed(f"{text} != 0" if type.mask else text, type)
+        if address.first:
+            return self._load_first(address, type)
         if type.mask:
             return self._load_mask(address, type)
         if address.stride == 0:
@@ -139,6 +141,15 @@ class StatementPrinter:
             return Computed(f"{function}({self.place(address, True)})", type)
         function = self.prelude.function("gather", type)
         return Computed(f"{function}({self.place(address, True)}, {address.stride})", type)
+
+    def _load_first(self, address: Address, type: Type) -> Computed:
+        held = Type("uint8_t", type.lanes) if type.mask else type
+        function = self.prelude.function("gather_first", held)
+        given = f"{self.place(address, True)}, {address.stride}, {address.first}"
+        text = f"{function}({given})"
+        if type.mask:
+            text = f"__builtin_convertvector({text}, {type}) != 0"
+        return Computed(text, type)
 
     def _load_mask(self, address: Address, type: Type) -> Computed:
         place = self.place(address, True)
@@ -155,13 +166,17 @@ class StatementPrinter:
             self.write(f"{self.place(address, False)} = {self.variables.short(value)};")
             return
         text, place = self.variables.value(value), self.place(address, True)
-        if type.mask and address.stride == 1:
+        if type.mask and address.stride == 1 and not address.first:
             self.write(f"{self.prelude.function('store_mask', type)}({place}, {text});")
             return
         if type.mask:
             small = Type("uint8_t", type.lanes)
             self.prelude.type(small)
             text, type = f"__builtin_convertvector({text} & 1, {small})", small
+        if address.first:
+            given = f"{place}, {address.stride}, {address.first}, {text}"
+            self.write(f"{self.prelude.function('scatter_first', type)}({given});")
+            return
         if address.stride == 1:
             self.write(f"{self.prelude.function('store', type)}({place}, {text});")
             return

@@ -60,6 +60,7 @@ class Partition:
     spare: int  # registers that the largest tile leaves
     shared: Axis | None = None  # whose loop is dealt out
     apart: bool = False  # in single vectors, where tiles are several wide
+    ragged: bool = False  # columns lie side by side, and of their last vector only some are used
 
     def column_steps(self, stretch: Stretch) -> tuple[int, ...]:
         """What the loops over columns go on by: positions, or panels where lanes are columns."""
@@ -70,10 +71,16 @@ class Partition:
             if stretch.inside != axis.lanes:
                 return (1,)
             return _down_to_one(widths) if self.apart else widths
+        widths = _down_to_one(widths) if self.ragged else widths
         steps = tuple(width * lanes for width in widths if width * lanes <= axis.most)
         if axis.dynamic:
             return _down_to_one(tuple(dict.fromkeys((*steps, lanes))))
         return (*steps, axis.most % lanes) if axis.most % lanes else steps
+
+    def is_one_group(self, column: Axis) -> bool:
+        """Are all ragged columns side by side in a tile?"""
+        together = -(-column.most // self.roles.lanes) <= self.tiling.widths[0]
+        return self.ragged and together and column != self.shared
 
     def heights(self, stretch: Stretch, columns: int) -> tuple[int, ...]:
         """How many rows a tile takes that is so many columns wide."""
@@ -125,6 +132,8 @@ class Partition:
         if not axes or products < WORTH_SHARING:
             return
         deals = [Deal(axis, INSIDE * place) for place, axis in enumerate(axes)]
+        if self.ragged and len(axes) > 1:
+            deals = [deal for deal in deals if deal.axis != roles.column]
         if padded and axes[-1] == roles.row:
             deals[-1] = Deal(roles.row, deals[-1].price + WRITTEN_OUT)
         if products >= WORTH_TAKING_APART and self._comes_apart():
@@ -197,13 +206,28 @@ def partition(
     steady = len(roles.inner) > 1
     times = math.prod(axis.most for axis in roles.outer)
     dealt_out = all(axis.most < ENOUGH_PARTS for axis in roles.outer)
-    vectors = _vectors(roles, stretches)
-    most = rows_near(depth * frame.machine.vector_bytes) if roles.across else None
+    ragged = _is_ragged(frame.machine, roles)
+    vectors = _vectors(roles, stretches, ragged=ragged)
+    most = rows_near(depth * frame.machine.vector_bytes) if _is_row_by_row(roles) else None
     scattered = rows == [(1, 1)] and _lie_apart(factors, roles)
     work = TiledArea(rows, vectors, depth, width, steady, times, dealt_out, most, scattered)
     tiles = tiling(frame.machine, work)
     block = _block(frame.machine, factors, roles, tiles, stretches)
-    return Partition(roles, tiles, stretches, block, _spare(frame.machine, tiles, width))
+    spare = _spare(frame.machine, tiles, width)
+    return Partition(roles, tiles, stretches, block, spare, ragged=ragged)
+
+
+def _is_row_by_row(roles: Roles) -> bool:
+    """Are lanes added up in the end, and are they those of the one axis that is summed over?"""
+    return roles.across and len(roles.inner) == 1
+
+
+def _is_ragged(machine: Machine, roles: Roles) -> bool:
+    """Do columns side by side end with a vector that they do not fill?"""
+    column = roles.column
+    if not machine.masks or column is None or column != roles.vector or column.dynamic:
+        return False
+    return not column.lanes and column.most % roles.lanes > 1
 
 
 def _lie_apart(factors: Sequence[Factor], roles: Roles) -> bool:
@@ -241,7 +265,7 @@ def _block(
     fitting = near * row.most // max(read, 1)
     first = stretches[row][0]
     grain = row.lanes or tiles.heights[tiles.widths[0]][first.extent][0]
-    if roles.across:  # the rows of a tile are read again for all columns
+    if _is_row_by_row(roles):  # the rows of a tile are read again for all columns
         return None if row.lanes or read <= NEAR else grain
     if fitting >= row.most or fitting < FEWEST_TILES * grain:
         return None
@@ -286,7 +310,9 @@ def _can_be_read_past(found: Access, axis: int, lanes: int) -> bool:
     return found.strides[axis] == 1 and found.roomy(lanes)
 
 
-def _vectors(roles: Roles, stretches: dict[Axis, tuple[Stretch, ...]]) -> int:
+def _vectors(
+    roles: Roles, stretches: dict[Axis, tuple[Stretch, ...]], *, ragged: bool = False
+) -> int:
     """The columns of a tile can be so many at most."""
     column = roles.column
     if column is None:
@@ -297,7 +323,7 @@ def _vectors(roles: Roles, stretches: dict[Axis, tuple[Stretch, ...]]) -> int:
     if column.lanes:
         assert isinstance(first.high, int)
         return first.high
-    return max(column.most // roles.lanes, 1)
+    return -(-column.most // roles.lanes) if ragged else max(column.most // roles.lanes, 1)
 
 
 def _down_to_one(sizes: tuple[int, ...]) -> tuple[int, ...]:

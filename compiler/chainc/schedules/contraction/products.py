@@ -20,6 +20,7 @@ from chainc.schedules.contraction.axes import (
     chain,
 )
 from chainc.schedules.contraction.factor import Factor
+from chainc.schedules.contraction.lane_sums import lane_sums
 from chainc.schedules.contraction.levels import (
     MOST_STRAIGHT,
     Level,
@@ -34,6 +35,10 @@ from chainc.schedules.layout.access import PanelPosition, bound_of
 from chainc.schedules.layout.machine import Machine
 
 FIRST = Affine()  # lane of a vector
+FEWER_AT_ONCE = (
+    4  # products of a piece by so much, than there are lanes: these are added up by then
+)
+FEW_STEPS = 4  # of short axes, for which there need be no loop
 ENOUGH_SUMS = 8  # to keep a processor busy, of which each takes so many steps at a time
 
 
@@ -43,6 +48,7 @@ class Column:
 
     at: Positions
     lanes: int
+    first: int = 0  # so many of them are columns, or products; 0: all are
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,7 @@ class _Inside:
 
     body: Callable[[Tile, Values, int], Values]  # at a position of the innermost loop's pass
     steps: int
+    apart: bool = False  # of them there is a loop, in any case
 
 
 @dataclass(frozen=True)
@@ -95,6 +102,9 @@ class Products:
         turns = self._turns(count)
         levels = taps_first(self.margins, self.roles.levels)
         loops, straight = split(levels, self.roles.row, self.factors)
+        apart = self._are_written_out(levels, tile)
+        if apart and math.prod(level.most for level in straight) > FEW_STEPS:
+            loops, straight = levels, ()
         places = _places([level.axis for level in straight])
 
         def steps(tile: Tile, sums: Values, number: int) -> Values:
@@ -106,11 +116,16 @@ class Products:
             return sums
 
         starts = [*(sums or zeros), *[*zeros] * (turns - 1)]
-        found = self._through(loops, _Inside(steps, len(places)), tile, starts)
+        found = self._through(loops, _Inside(steps, len(places), apart), tile, starts)
         total = found[:count]
         for turn in range(1, turns):
             total = self._added_up(total, found[turn * count : (turn + 1) * count])
         return total
+
+    def _are_written_out(self, taps: Sequence[Level], tile: Tile) -> bool:
+        """Of what is inside there is a loop then, or what taps share would be kept between them."""
+        found = (rows_met(self.margins, each.axis, tile.rows, self.roles.row) for each in taps)
+        return any(met is not None for met in found)
 
     def _added_up(self, some: Values, others: Values) -> Values:
         return [self.builder.compute("add", *pair) for pair in zip(some, others, strict=True)]
@@ -161,16 +176,16 @@ class Products:
         elif not level.inside:
             bounds = clipped(self.builder, self.margins, level.axis, tile.at)
         kept = shares_elements(level, self.roles.row, self.factors)  # from step to step of a pass
-        sizes = (1,) if further or kept else self._level_steps(bounds, tile, inside.steps)
+        sizes = (1,) if further or kept else self._level_steps(bounds, tile, inside)
         return chain(self.builder, name, bounds, sizes, sums, body)
 
     def _level_steps(
-        self, bounds: tuple[Bound, Bound], tile: Tile, straight: int
+        self, bounds: tuple[Bound, Bound], tile: Tile, inside: _Inside
     ) -> tuple[int, ...]:
         low, high = bounds
-        most = self._unrolled(tile, straight)
+        most = self._unrolled(tile, inside.steps)
         if isinstance(low, int) and isinstance(high, int):
-            return _steps(high - low, most)
+            return _steps(high - low, most, loop=inside.apart)
         return (most, 1) if most > 1 else (1,)
 
     def _unrolled(self, tile: Tile, straight: int = 1) -> int:
@@ -227,21 +242,38 @@ class Products:
                     sums = self._step(tile.moved(axis, self._vector(axis, index + vector)), sums)
                 return sums
 
-            steps = _steps(whole, self._unrolled(tile))
-            return chain(self.builder, axis.letter, (0, whole), steps, sums, body)
+            if whole:
+                steps = _steps(whole, self._unrolled(tile))
+                sums = chain(self.builder, axis.letter, (0, whole), steps, sums, body)
+            return last(tile, sums) if masked else sums
+
+        left = axis.most - whole * self.roles.lanes
+        masked = self.machine.masks and left > 1
+
+        def last(tile: Tile, sums: Values) -> Values:
+            columns = [replace(column, first=left) for column in tile.columns]
+            there = replace(tile, columns=columns)
+            return self._step(there.moved(axis, self._vector(axis, Affine(whole))), sums)
 
         def rest(tile: Tile, sums: Values, _: int) -> Values:
             def body(index: Affine, _: int, sums: Values) -> Values:
                 return self._step(tile.moved(axis, self._vector(axis, Affine(whole), index)), sums)
 
-            bounds = 0, axis.most - whole * self.roles.lanes
+            bounds = 0, left
             return chain(self.builder, f"{axis.letter}_rest", bounds, (1,), sums, body)
 
         levels = levels_of(outer)
         sums = self._through(levels, _Inside(vectors, MOST_STRAIGHT), tile, sums)
-        sums = [self.builder.across("add", value) for value in sums]
+        sums = self._lane_sums(sums)
+        if masked or not left:
+            return sums
         single = replace(tile, columns=[Column(column.at, 1) for column in tile.columns])
         return self._through(levels, _Inside(rest, MOST_STRAIGHT), single, sums)
+
+    def _lane_sums(self, sums: Values) -> Values:
+        if self.machine.masks:
+            return lane_sums(self.builder, sums)
+        return [self.builder.across("add", value) for value in sums]
 
     def _vector(self, axis: Axis, vector: Affine, lane: Affine = FIRST) -> Position:
         lanes = self.roles.lanes
@@ -249,7 +281,10 @@ class Products:
 
     def _step(self, tile: Tile, sums: Values) -> Values:
         """A product for each sum, at one position of the axes that are summed over."""
-        a, b = (_Elements(self.builder, factor, self.roles, tile) for factor in self.factors)
+        a, b = (
+            _Elements(self.builder, factor, self.roles, tile, self.machine.masks)
+            for factor in self.factors
+        )
         results = []
         for position, total in enumerate(sums):
             row, column = divmod(position, len(tile.columns))
@@ -274,10 +309,13 @@ def pieces(builder: NestBuilder, parts: Roles, products: int) -> Iterator[Sequen
     """
     cut: list[tuple[Axis, int]] = []
     inside = math.prod(axis.most for axis in parts.inner)
-    for level in parts.levels if products and not parts.across else ():
+    if parts.across:
+        products *= parts.lanes // FEWER_AT_ONCE  # lanes are added up after each piece
+    for level in parts.levels if products else ():
         inside //= level.axis.most
-        positions = max(products // inside, 1)
-        if level.axis.lanes or positions >= level.axis.most:
+        positions = max(products // max(inside, 1), 1)
+        whole = level.axis.lanes or level.axis == parts.vector
+        if whole or positions >= level.axis.most:
             break
         cut.append((level.axis, positions))
         if positions > 1:
@@ -298,6 +336,7 @@ class _Elements:
     factor: Factor
     roles: Roles
     tile: Tile
+    masks: bool
     loaded: dict[tuple[int, int], Register] = field(default_factory=dict)
     spread: dict[tuple[int, int, int], Register] = field(default_factory=dict)
 
@@ -323,6 +362,11 @@ class _Elements:
             axis = self.factor.letters.index(vector.letter)
         address = self.factor.found.address(point, axis)
         alike = axis is None or address.stride == 0
+        first = self.tile.columns[column].first
+        if self.masks and address.stride == 2 and lanes > 2:
+            first = first or lanes
+        if first and not alike:
+            address = replace(address, first=first)
         value = self.builder.load(address, 1 if alike else lanes)
         return self.builder.cast(value, self.roles.dtype)
 
@@ -344,7 +388,9 @@ def _places(axes: Sequence[Axis]) -> Sequence[Positions]:
     return places
 
 
-def _steps(extent: int, most: int) -> tuple[int, ...]:
-    """How many positions a pass takes, and how many the last one."""
+def _steps(extent: int, most: int, *, loop: bool = False) -> tuple[int, ...]:
+    """How many positions a pass takes, and how many the last one; if it is to `loop`, not all."""
+    if loop and FEW_STEPS < extent < 2 * most:
+        return (next(size for size in range(extent // 2, 0, -1) if extent % size == 0),)
     unrolled = max(min(most, extent), 1)
     return (unrolled, extent % unrolled) if extent % unrolled else (unrolled,)

@@ -14,9 +14,12 @@ from chainc.schedules.contraction.factor import Factor
 from chainc.schedules.contraction.levels import Level, ordered, shares_elements
 from chainc.schedules.frame import Frame
 from chainc.schedules.layout.access import Access
+from chainc.schedules.layout.images import filled
 from chainc.schedules.layout.lanes import vector_letter
 
+MORE = 1.5  # times as many lanes used are worth it to add them up in the end
 STRIDED = 100.0  # what it costs to collect the lanes of an operand one by one
+EVERY_OTHER = 0.03  # of it, where these are two loads and a shuffle
 STRIDED_RESULT = 4.0  # the same once per sum instead of in each step, at least
 STRIDED_SUM = 250.0  # the same for a sum of one product
 ENOUGH_ROWS = 6  # for tiles that keep a processor busy
@@ -59,15 +62,19 @@ def roles(frame: Frame, root: Contraction, factors: tuple[Factor, Factor]) -> Ro
     depth = math.prod(axis.most for axis in inner)
     collected = max(STRIDED_RESULT, STRIDED_SUM / max(depth, 1))
 
+    masks = frame.machine.masks
+
     def penalty(axis: Axis) -> float:
-        return _penalty(axis, factors, result, others, collected)
+        return _penalty(axis, factors, result, others, collected, masks)
 
     vector = min(kept, key=penalty, default=None)
     dtype = root.accumulator
     lanes = frame.machine.lanes(dtype)
+    summed = _inner_vector(inner, factors, lanes, masks)
     across = vector_letter(frame.kernel, root, frame.machine) not in result
-    if vector is None or vector.most == 1 or penalty(vector) >= STRIDED or across:
-        vector = _inner_vector(inner, factors, lanes) or vector
+    across = across or vector is None or vector.most == 1 or penalty(vector) >= STRIDED
+    if across or _holds_more(summed, vector, lanes, masks):
+        vector = summed or vector
     column = vector
     if vector is None or vector.letter not in result:
         column = _largest([axis for axis in kept if axis.letter not in root.letters[0]])
@@ -78,6 +85,13 @@ def roles(frame: Frame, root: Contraction, factors: tuple[Factor, Factor]) -> Ro
     inner = _ordered(inner, factors, vector)
     gone = tuple(letter for letter in found if letter not in axes)
     return Roles(outer, tuple(inner), levels, row, column, vector, width, dtype, gone)
+
+
+def _holds_more(summed: Axis | None, vector: Axis | None, lanes: int, masks: bool) -> bool:
+    """Would so few lanes be used that those of an axis that is summed over are worth adding up?"""
+    if not masks or summed is None or vector is None or vector.dynamic or vector.lanes:
+        return False
+    return filled(summed.most, lanes) >= MORE * filled(vector.most, lanes)
 
 
 def _axes(
@@ -149,22 +163,32 @@ def _is_plain(axis: Axis) -> bool:
 
 
 def _penalty(
-    axis: Axis, factors: Sequence[Factor], result: str, others: Sequence[Access], collected: float
+    axis: Axis,
+    factors: Sequence[Factor],
+    result: str,
+    others: Sequence[Access],
+    collected: float,
+    masks: bool,
 ) -> float:
     """How unfit an axis is for the lanes of vectors."""
     inside = [factor for factor in factors if axis.letter in factor.letters]
-    strided = sum(factor.stride(axis.letter) not in (0, 1) for factor in inside)
+    steps = [factor.stride(axis.letter) for factor in inside]
+    strided: float = sum(step not in (0, 1) for step in steps)
+    if masks and {*steps} <= {0, 1, 2}:
+        strided *= EVERY_OTHER
     position = result.index(axis.letter)
     results = sum(found.strides[position] not in (0, 1) for found in others)
     both = SHARED if len(inside) == 2 else 0.0
     return STRIDED * strided + collected * results + both + STRIDED / 2 / max(axis.most, 1)
 
 
-def _inner_vector(inner: Sequence[Axis], factors: Sequence[Factor], lanes: int) -> Axis | None:
+def _inner_vector(
+    inner: Sequence[Axis], factors: Sequence[Factor], lanes: int, masks: bool
+) -> Axis | None:
     """An axis that is summed over and has its elements side by side in both operands."""
     for axis in inner:
         inside = [factor for factor in factors if axis.letter in factor.letters]
-        long = not axis.dynamic and axis.most >= lanes
+        long = not axis.dynamic and axis.most >= (lanes // 2 if masks else lanes)
         if long and len(inside) == 2 and all(each.stride(axis.letter) == 1 for each in inside):
             return axis
     return None

@@ -8,8 +8,9 @@
                         sum[row, column] += a[row, …] · b[…, column]
                     the epilogue, and what follows
 
-Nothing is copied and nothing is masked: operands are read where they lie, and an extent that is
-no multiple of a tile ends in smaller tiles. Rows are all one block if the cache holds them.
+Nothing is copied: operands are read where they lie, and an extent that is no multiple of a tile
+ends in smaller tiles, or in a vector of which the first lanes count if a processor has masks. Rows
+are all one block if the cache holds them.
 """
 
 from __future__ import annotations
@@ -124,6 +125,9 @@ class _Loops:
         axis, lanes = stretch.axis, self.roles.lanes
 
         def in_panels(index: Affine, panels: int) -> list[Column]:
+            if self.frame.machine.masks and 1 < stretch.inside < lanes:
+                place = PanelPosition(index, Affine(), lanes)
+                return [Column({axis.letter: place}, lanes, stretch.inside)]
             return [
                 Column({axis.letter: PanelPosition(index + panel, Affine(start), lanes)}, width)
                 for panel in range(panels)
@@ -131,6 +135,8 @@ class _Loops:
             ]
 
         def side_by_side(index: Affine, columns: int) -> list[Column]:
+            if self.cut.ragged:
+                return self._ragged(axis, index, columns)
             parts = _vectors_in(columns, lanes)
             return [Column({axis.letter: index + start}, width) for start, width in parts]
 
@@ -139,9 +145,24 @@ class _Loops:
             self._rows(at, columns(index + stretch.offset, size))
             return values
 
+        if self.cut.is_one_group(axis):
+            self._rows(at, self._ragged(axis, Affine(), axis.most))
+            return
         name = f"{axis.letter}_panel" if axis.lanes else axis.letter
         steps = self.cut.column_steps(stretch)
         chain(self.frame.builder, name, (stretch.low, stretch.high), steps, (), body)
+
+    def _ragged(self, axis: Axis, index: Affine, columns: int) -> list[Column]:
+        """Vectors side by side, of the last of which only some lanes are columns."""
+        lanes = self.roles.lanes
+        return [
+            Column(
+                {axis.letter: index + start},
+                lanes,
+                columns - start if columns - start < lanes else 0,
+            )
+            for start in range(0, columns, lanes)
+        ]
 
     def _rows(self, at: Positions, columns: Sequence[Column]) -> None:
         row = self.roles.row
@@ -181,8 +202,11 @@ class _Loops:
         result, vector = self.root.letters[2], self.roles.vector
         lanes = 1 if self.roles.across else column.lanes
         axis = None if vector is None or lanes == 1 else result.index(vector.letter)
+        first = 0 if lanes == 1 else column.first
         at = {**tile.at, **row, **column.at}
-        return Place(self.root.out.type.shape, tuple(at[letter] for letter in result), lanes, axis)
+        return Place(
+            self.root.out.type.shape, tuple(at[letter] for letter in result), lanes, axis, first
+        )
 
     def _laid_down(self, place: Place) -> Register:
         """The sums after the pieces before."""

@@ -7,19 +7,21 @@ Contractions decide, and what is computed from their elements follows:
                                           their elements can be no lanes; images lie in panels
                                           along their channels, and so does all between them
 
-Windows decide first. Another contraction does as what it reads and writes, or takes its last axis.
+Windows decide first, but for images of few channels (`images.py`). Another contraction does as what
+it reads and writes, or takes its last axis.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import field
 
 from chainc.dataclass import dataclass
-from chainc.ir.movements import Window
 from chainc.lowering.kernels import Applied, Contraction, Kernel, Reduction
 from chainc.lowering.program import Program
 from chainc.lowering.views import Buffer, View
+from chainc.schedules.layout.images import Place, in_rows, is_slid
+from chainc.schedules.layout.images import sliding as convolution
 from chainc.schedules.layout.machine import Machine
 
 WORTH_PANELS = 4  # an axis shorter than a vector by more than this factor is no lanes
@@ -30,8 +32,6 @@ WORTH_TURNING = 32  # products of vectors, for each row of a batch, that are spa
 NEAR = 27 << 10  # bytes of rows that stay in the first-level cache beside columns that come and go
 FEWEST_ROWS = 3  # of a tile
 
-Place = tuple[Buffer, int]  # an axis of a buffer
-
 
 def lane_axes(program: Program, machine: Machine) -> Mapping[Buffer, int]:
     """For each buffer that contractions read or write, or that is computed from such, an axis."""
@@ -39,8 +39,15 @@ def lane_axes(program: Program, machine: Machine) -> Mapping[Buffer, int]:
     roots = [kernel.root for kernel in program.body]
     contractions = [root for root in roots if isinstance(root, Contraction)]
     sliding = [root for root in contractions if _slides(root)]
-    for root in sliding:
-        choice.decide(root, _letter_beside_windows(root, machine))
+    letters = [_letter_beside_windows(root, machine) for root in sliding]
+    known = [convolution(*pair, machine) for pair in zip(sliding, letters, strict=True)]
+    rows = in_rows([each for each in known if each is not None], choice.neighbours)
+    choice.keep_rows(rows)
+    for root, letter, found in zip(sliding, letters, known, strict=True):
+        if found is None or found.image not in rows:
+            choice.decide(root, letter)
+        elif found.sums_lanes(rows):
+            choice.decide(root, found.summed_letter)
     for root in sliding:
         choice.read_by_windows(root)
     undecided = [root for root in contractions if root not in sliding]
@@ -54,7 +61,7 @@ def lane_axes(program: Program, machine: Machine) -> Mapping[Buffer, int]:
     for root in undecided:
         choice.take_last_axes(root)
     choice.spread()
-    return choice.axes
+    return {buffer: axis for buffer, axis in choice.axes.items() if buffer not in choice.plain}
 
 
 def _is_better_turned(root: Contraction, machine: Machine) -> bool:
@@ -83,7 +90,8 @@ def vector_letter(kernel: Kernel, root: Contraction, machine: Machine) -> str:
     if panels:
         return letter_across(root, panels[0], machine) or root.letters[2][panels[0]]
     if _slides(root):
-        return _letter_beside_windows(root, machine)
+        by_strides = machine.masks and _goes_by_strides(root)
+        return "" if by_strides else _letter_beside_windows(root, machine)
     return root.letters[2][-1:]
 
 
@@ -131,6 +139,7 @@ class _Choice:
     neighbours: Mapping[Place, Sequence[Place]]
     axes: dict[Buffer, int] = field(default_factory=dict)
     fresh: list[Place] = field(default_factory=list)  # chosen, and not yet spread
+    plain: set[Buffer] = field(default_factory=set)  # lie row by row
 
     def choose(self, buffer: Buffer, axis: int) -> None:
         """The first choice counts."""
@@ -149,12 +158,18 @@ class _Choice:
     def decide(self, root: Contraction, letter: str) -> None:
         """Vectors of the result run along a letter."""
         if letter:
-            self.choose(root.out, root.letters[2].index(letter))
+            if letter in root.letters[2]:
+                self.choose(root.out, root.letters[2].index(letter))
             for letters, view in zip(root.letters[:2], root.reads[:2], strict=True):
                 axis = view.source(letters.index(letter)) if letter in letters else None
                 if axis is not None:
                     self.choose(view.buffer, axis)
         self.spread()
+
+    def keep_rows(self, places: Set[Place]) -> None:
+        """Channels along which no panels are to lie."""
+        self.axes.update(places)
+        self.plain.update(buffer for buffer, _ in places)
 
     def read_by_windows(self, root: Contraction) -> None:
         """What is read element by element: neighbours along a channel are read one by one too."""
@@ -189,6 +204,18 @@ def _buffers(root: Contraction) -> tuple[Buffer, Buffer, Buffer]:
     return a, b, root.out
 
 
+def _goes_by_strides(root: Contraction) -> bool:
+    """Are its images in rows, or weights in panels along what is summed over?"""
+    for letters, view in zip(root.letters[:2], root.reads[:2], strict=True):
+        panels = view.buffer.panels
+        if is_slid(view) and panels is None:
+            return True
+        if panels is not None and not is_slid(view):
+            along = [x for i, x in enumerate(letters) if view.source(i) == panels.axis]
+            return not any(letter in root.letters[2] for letter in along)
+    return False
+
+
 def _stay_together(pair: str, letters: Sequence[str]) -> bool:
     """Do two axes follow each other wherever one of them is?"""
     return len(pair) == 2 and all(pair in each or not set(pair) & set(each) for each in letters)
@@ -202,12 +229,8 @@ def _channels(root: Contraction, letters: str, view: View) -> Sequence[str]:
     return [x for x in letters if all((x in each) == (tap in each) for each in root.letters)]
 
 
-def _slid(view: View) -> bool:
-    return any(isinstance(movement, Window) for movement in view.movements)
-
-
 def _slides(root: Contraction) -> bool:
-    if any(map(_slid, root.reads[:2])):
+    if any(map(is_slid, root.reads[:2])):
         return True
     return any(_stay_together(letters[-2:], root.letters) for letters in root.letters)
 
@@ -215,7 +238,7 @@ def _slides(root: Contraction) -> bool:
 def _letter_beside_windows(root: Contraction, machine: Machine) -> str:
     """Best one that no image has and that fills vectors, if any lies whole in what is read."""
     factors = list(zip(root.letters[:2], root.reads[:2], strict=True))
-    slid = [letters for letters, view in factors if _slid(view)]
+    slid = [letters for letters, view in factors if is_slid(view)]
     together = [letters for letters, _ in factors if _stay_together(letters[-2:], root.letters)]
     within = set().union(*(slid or together))
     apart = {letter for letters, _ in factors for letter in letters} - within

@@ -20,6 +20,7 @@ class Machine:
         rounds: is there an instruction that rounds down?
         shares: may several threads work on one product?
         takes_apart: has no register a vector, so that its elements are computed one by one?
+        masks: can a load or a store leave lanes out?
     """
 
     vector_bytes: int
@@ -28,6 +29,7 @@ class Machine:
     rounds: bool = True
     shares: bool = True
     takes_apart: bool = False
+    masks: bool = False
 
     @property
     def register_file(self) -> tuple[int, int]:
@@ -39,7 +41,7 @@ class Machine:
         return self.vector_bytes // (dtype.itemsize if dtype.is_float else 4)
 
 
-AVX512 = Machine(64, 32)
+AVX512 = Machine(64, 32, masks=True)
 AVX2 = Machine(32, 16)
 NEON = Machine(16, 32)
 SSE = Machine(16, 16, rounds=False)

@@ -139,10 +139,13 @@ class Folded:
         """The operand's axis along which the lanes of a place go."""
         return None if place.vector_axis is None else self.kept[place.vector_axis]
 
-    def load(self, point: Point, lanes: int, axis: int | None) -> Sequence[Register]:
+    def load(
+        self, point: Point, lanes: int, axis: int | None, first: int = 0
+    ) -> Sequence[Register]:
         """What each kernel folds at a point."""
-        vector = axis is not None and lanes > 1
-        place = Place(self.access.shape, point, lanes if vector else 1, axis if vector else None)
+        place = Place(self.access.shape, point)
+        if axis is not None and lanes > 1:
+            place = Place(self.access.shape, point, lanes, axis, first)
         found = []
         for head in self.heads:
             with self.frame.builder.writing(self.frame.part(head)):
@@ -188,7 +191,7 @@ class Folded:
     def transposable(self, place: Place) -> Leg | None:
         """The leg along which vectors lie, if a square of them can be turned around."""
         row_axis = self.lane_axis(place)
-        if row_axis is None or place.lanes != self.lanes:
+        if row_axis is None or place.lanes != self.lanes or place.first:
             return None
         for leg in self.legs():
             if leg.axis != self.vector_axis or isinstance(leg.extent, Size):
@@ -244,7 +247,7 @@ def _worth_following(found: Access, shape: Shape) -> tuple[bool, bool, int]:
 def swept(operand: Folded, lanes: int) -> Sweep:
     """The loops over the elements of the result."""
     frame, accesses = operand.frame, operand.by_result()
-    return Sweep(frame, operand.shape, accesses, lanes, weight=max(operand.weight, 1))
+    return Sweep(frame, operand.shape, accesses, lanes, weight=max(operand.weight, 1), ragged=True)
 
 
 def _shifted(point: Point, axis: int, by: int) -> Point:

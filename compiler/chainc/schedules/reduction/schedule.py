@@ -77,6 +77,7 @@ class _Lanes:
     axis: int | None
     folded: bool = False  # along a reduced axis, so that a leg takes steps of whole vectors
     mask: Register | None = None  # lanes that count; None: all
+    first: int = 0  # lanes that are elements of the result; 0: all
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ class _Fold:
 
     def lane_by_lane(self, place: Place) -> Sequence[Register]:
         """An element of the result a lane."""
-        lanes = _Lanes(place.lanes, self.operand.lane_axis(place))
+        lanes = _Lanes(place.lanes, self.operand.lane_axis(place), first=place.first)
         block = self.operand.transposable(place)
         legs = [leg for leg in self.operand.legs() if leg != block]
         if block:
@@ -191,12 +192,11 @@ class _Fold:
         return [*(self._combined(i, *pair) for i, pair in pairs), *values[count:]]
 
     def _load(self, point: Point, lanes: _Lanes) -> Sequence[Register]:
-        values = self.operand.load(point, lanes.count, lanes.axis)
+        values = self.operand.load(point, lanes.count, lanes.axis, lanes.first)
         if lanes.mask is None:
             return values
-        select = self.operand.frame.builder.compute
         identities = zip(values, self._identities(lanes.count), strict=True)
-        return [select("select", lanes.mask, *pair) for pair in identities]
+        return [self.operand.frame.builder.compute("select", lanes.mask, *x) for x in identities]
 
     def _blocks(
         self, leg: Leg, point: Point, values: Sequence[Register], lanes: _Lanes

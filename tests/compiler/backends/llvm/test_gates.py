@@ -120,6 +120,21 @@ def test_sums_over_windows_stay_in_registers(processor: str) -> None:
 
 
 @NAMES
+def test_sums_of_few_channels_stay_in_registers(processor: str) -> None:
+    """Taps that are written out share pixels: of all channels, if these are written out too."""
+    x, y = cr.input("x", ("batch", 1, 14, 14)), cr.input("y", ("batch",), dtype="int32")
+    layers = [nn.Conv2d(1, 6, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+    layers += [nn.Conv2d(6, 20, 5, padding=2), nn.ReLU(), nn.Conv2d(20, 8, 3), nn.ReLU()]
+    logits = nn.Sequential(*layers, nn.Flatten(), nn.Linear(200, 10))(x)
+    step = optim.SGD(lr=0.1).minimize(losses.cross_entropy(logits, y))
+    compiled = cr.compile(cr.training(step, epochs=1, batch_size=16), target="numpy")._compiled
+    made = training_code(compiled.loop, PROCESSORS[processor])
+    names = {nest.name for nest in made.module.nests}
+    found = [x for x in spills(assembly(made.text, PROCESSORS[processor])) if x.function in names]
+    assert [x for x in found if x.depth and x.bytes >= 16] == []
+
+
+@NAMES
 @pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
 def test_steps_of_recurrent_layers_stay_in_registers(processor: str, kind: str) -> None:
     """Their products, and with thirty-two registers the gates too, which are written one by one.

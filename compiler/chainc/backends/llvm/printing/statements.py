@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import partial
 
+from chainc.backends.llvm.printing.first_lanes import load_first, store_first
 from chainc.backends.llvm.printing.primitives import Emitter, emit
 from chainc.backends.llvm.printing.spelling import (
     constant,
@@ -158,7 +160,9 @@ class StatementPrinter:
 
     def load(self, statement: Load) -> None:
         out, address = statement.out, statement.address
-        if out.kind.lanes == 1 or address.stride == 1:
+        if address.first and out.kind.lanes > 1:
+            value = load_first(self.to, partial(self._pointer, address), address, out.kind)
+        elif out.kind.lanes == 1 or address.stride == 1:
             value = self._load(self._pointer(address), out.kind, self._alignment(address))
         elif address.stride == 0:
             one = self._load(self._pointer(address), Kind(out.kind.dtype), self._alignment(address))
@@ -188,6 +192,9 @@ class StatementPrinter:
     def store(self, statement: Store) -> None:
         value, address, kind = statement.value, statement.address, statement.value.kind
         name = self.names[value]
+        if address.first and kind.lanes > 1:
+            store_first(self.to, partial(self._pointer, address), address, kind, name)
+            return
         if kind.lanes == 1 or address.stride == 1:
             self._store(name, kind, self._pointer(address), self._alignment(address))
             return
