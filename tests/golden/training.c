@@ -213,12 +213,8 @@ static void train_loop(unsigned char *arena, void **table, int64_t *job, int64_t
             }
             bool any = step < last;
             if (any) {
-                bool logical_and1;
+                bool logical_and2;
                 do {
-                    int64_t *left = (int64_t *)(arena + 4192);
-                    int64_t left_value = left[0];
-                    int64_t sum0 = step + left_value;
-                    int64_t until = minimum_i64(sum0, last);
                     int64_t *stage = (int64_t *)(arena + 4176);
                     int64_t stage_value = stage[0];
                     bool equal1 = stage_value == 4;
@@ -230,6 +226,14 @@ static void train_loop(unsigned char *arena, void **table, int64_t *job, int64_t
                     bool logical_and0 = less0 && less1;
                     int64_t chosen1 = logical_and0 ? 1 : chosen0;
                     bool together = chosen1 == 1;
+                    int64_t *trial_2 = (int64_t *)(arena + 4184);
+                    int64_t trial1 = trial_2[0];
+                    int64_t product0 = trial1 * 4;
+                    int64_t *left = (int64_t *)(arena + 4192);
+                    int64_t left_value = left[0];
+                    int64_t minimum = minimum_i64(left_value, product0);
+                    int64_t sum0 = step + minimum;
+                    int64_t until = minimum_i64(sum0, last);
                     if (together) {
                         int64_t *pace_3 = (int64_t *)(arena + 4160);
                         pace_3[0] = step;
@@ -244,6 +248,20 @@ static void train_loop(unsigned char *arena, void **table, int64_t *job, int64_t
                     int64_t after = clock_ticks();
                     int64_t ticks0 = after - before;
                     int64_t difference0 = until - step;
+                    int64_t *stage_2 = (int64_t *)(arena + 4176);
+                    stage_value = stage_2[0];
+                    bool equal2 = stage_value == 4;
+                    bool logical_and1 = together && equal2;
+                    int64_t *trial_3 = (int64_t *)(arena + 4184);
+                    trial1 = trial_3[0];
+                    int64_t product1 = ticks0 * trial1;
+                    int64_t product2 = product1 * 8;
+                    int64_t *alone = (int64_t *)(arena + 4208);
+                    int64_t alone_value = alone[0];
+                    int64_t product3 = alone_value * difference0;
+                    int64_t product4 = product3 * 9;
+                    bool less2 = product4 < product2;
+                    bool behind = logical_and1 && less2;
                     int64_t *ticks = (int64_t *)(arena + 4200);
                     int64_t ticks1 = ticks[0];
                     int64_t sum1 = ticks1 + ticks0;
@@ -254,71 +272,76 @@ static void train_loop(unsigned char *arena, void **table, int64_t *job, int64_t
                     pace_5[0] = sum1;
                     int64_t *pace_6 = (int64_t *)(arena + 4192);
                     pace_6[0] = difference1;
-                    bool ends = difference1 == 0;
+                    if (behind) {
+                        int64_t *pace_7 = (int64_t *)(arena + 4216);
+                        pace_7[0] = 0;
+                    }
+                    int64_t chosen2 = behind ? 0 : difference1;
+                    bool ends = chosen2 == 0;
                     if (ends) {
-                        int64_t *stage_2 = (int64_t *)(arena + 4176);
-                        int64_t stage1 = stage_2[0];
+                        int64_t *stage_3 = (int64_t *)(arena + 4176);
+                        int64_t stage1 = stage_3[0];
                         bool measured = stage1 == 1;
-                        bool less3 = 0 < sum1;
-                        bool less4 = sum1 < 262144;
-                        bool short_ = less3 && less4;
+                        bool less4 = 0 < sum1;
+                        bool less5 = sum1 < 262144;
+                        bool short_ = less4 && less5;
                         bool again = measured && short_;
-                        int64_t *trial_2 = (int64_t *)(arena + 4184);
-                        int64_t trial1 = trial_2[0];
-                        int64_t product = trial1 * 2;
-                        int64_t steps = again ? product : trial1;
-                        bool equal2 = stage1 == 4;
+                        int64_t *trial_4 = (int64_t *)(arena + 4184);
+                        int64_t trial2 = trial_4[0];
+                        int64_t product5 = trial2 * 2;
+                        int64_t steps = again ? product5 : trial2;
+                        bool equal3 = stage1 == 4;
                         int64_t sum2 = stage1 + 1;
-                        int64_t chosen2 = equal2 ? 0 : sum2;
-                        int64_t following = again ? 1 : chosen2;
+                        int64_t chosen3 = equal3 ? 0 : sum2;
+                        int64_t following = again ? 1 : chosen3;
                         int64_t masked = following & 1;
                         bool warms = masked == 0;
-                        int64_t *pace_7 = (int64_t *)(arena + 4184);
-                        pace_7[0] = steps;
-                        int64_t minimum = minimum_i64(steps, 2);
-                        int64_t chosen3 = warms ? minimum : steps;
-                        int64_t *pace_8 = (int64_t *)(arena + 4192);
-                        pace_8[0] = chosen3;
-                        int64_t *pace_9 = (int64_t *)(arena + 4176);
-                        pace_9[0] = following;
+                        int64_t *pace_8 = (int64_t *)(arena + 4184);
+                        pace_8[0] = steps;
+                        int64_t minimum1 = minimum_i64(steps, 2);
+                        int64_t chosen4 = warms ? minimum1 : steps;
+                        int64_t *pace_9 = (int64_t *)(arena + 4192);
+                        pace_9[0] = chosen4;
+                        int64_t *pace_10 = (int64_t *)(arena + 4176);
+                        pace_10[0] = following;
                         if (measured) {
-                            int64_t *pace_10 = (int64_t *)(arena + 4208);
-                            pace_10[0] = sum1;
+                            int64_t *pace_11 = (int64_t *)(arena + 4208);
+                            pace_11[0] = sum1;
                         }
                         if (stage1 == 3) {
-                            int64_t *alone = (int64_t *)(arena + 4208);
-                            int64_t alone_value = alone[0];
-                            bool less_equal = sum1 <= alone_value;
+                            int64_t *alone_2 = (int64_t *)(arena + 4208);
+                            int64_t alone1 = alone_2[0];
+                            bool less_equal = sum1 <= alone1;
                             int64_t together1 = less_equal ? 1 : 0;
                             int64_t *kept_2 = (int64_t *)(arena + 4224);
                             int64_t kept1 = kept_2[0];
                             bool same = together1 == kept1;
                             int64_t *stretch = (int64_t *)(arena + 4216);
                             int64_t stretch0 = stretch[0];
-                            int64_t product1 = stretch0 * 8;
-                            int64_t minimum1 = minimum_i64(product1, 1024);
-                            int64_t chosen4 = same ? minimum1 : 0;
-                            int64_t stretch1 = maximum_i64(chosen4, 64);
-                            int64_t *pace_11 = (int64_t *)(arena + 4224);
-                            pace_11[0] = together1;
-                            int64_t *pace_12 = (int64_t *)(arena + 4216);
-                            pace_12[0] = stretch1;
-                            int64_t product2 = steps * stretch1;
-                            int64_t *pace_13 = (int64_t *)(arena + 4192);
-                            pace_13[0] = product2;
+                            int64_t product6 = stretch0 * 8;
+                            int64_t minimum2 = minimum_i64(product6, 1024);
+                            int64_t chosen5 = same ? minimum2 : 0;
+                            int64_t stretch1 = maximum_i64(chosen5, 64);
+                            int64_t *pace_12 = (int64_t *)(arena + 4224);
+                            pace_12[0] = together1;
+                            int64_t *pace_13 = (int64_t *)(arena + 4216);
+                            pace_13[0] = stretch1;
+                            int64_t product7 = steps * stretch1;
+                            int64_t *pace_14 = (int64_t *)(arena + 4192);
+                            pace_14[0] = product7;
                         }
-                        int64_t *pace_14 = (int64_t *)(arena + 4200);
-                        pace_14[0] = 0;
+                        int64_t *pace_15 = (int64_t *)(arena + 4200);
+                        pace_15[0] = 0;
                     }
-                    bool less2 = until < last;
-                    logical_and1 = train_steps_value && less2;
+                    bool less3 = until < last;
+                    logical_and2 = train_steps_value && less3;
                     step = until;
-                } while (logical_and1);
+                } while (logical_and2);
             }
-            int64_t *pace_15 = (int64_t *)(arena + 4160);
-            pace_15[0] = last;
-            int64_t *pace_16 = (int64_t *)(arena + 4168);
+            int64_t *pace_16 = (int64_t *)(arena + 4160);
             pace_16[0] = last;
+            int64_t *pace_17 = (int64_t *)(arena + 4168);
+            pace_17[0] = last;
             barrier(arena, thread, threads);
         } else {
             bool some;

@@ -11,7 +11,8 @@ How long threads wait for each other no model tells: where the cores have a cach
 fortieth of what it is elsewhere, a virtual machine is moved from one to the other, and another
 program may want a core. The bits are the same on any number of threads, so it may change between
 steps. Both get steps to become warm in, since what they need lies with the other cores. As long as
-one stays the quicker, they are compared ever more seldom.
+one stays the quicker, they are compared ever more seldom; but at once when all threads become
+slower than one was.
 
 Where no clock can be read it shows 0, and all threads go on.
 """
@@ -29,6 +30,7 @@ ENOUGH = 1 << 18  # ticks of a trial at least: some 0.1 ms
 WARMING = 2  # steps before one, at most
 FIRST_STRETCH, LONGEST_STRETCH = 64, 1024  # trials that the steps after two of them last
 GROWTH = 8
+LOOKS = 4  # trials after which all threads are compared with what one did
 
 # stages: the steps of one are done in a row; the even ones warm up, but for the last
 ALONE_WARMING, ALONE, TOGETHER_WARMING, TOGETHER, CHOSEN = range(5)
@@ -69,14 +71,16 @@ class Pace(Author):
             self._put(control.LEFT, 1)
         with to.when(to.is_less(first, last, "any")), to.repeat([first]) as stretches:
             (now,) = stretches.values
-            until = to.smaller(to.plus(now, self._got(control.LEFT, "left")), last, "until")
             together = self._is_together()
+            most = to.times(self._got(control.TRIAL, "trial"), LOOKS)
+            left = to.smaller(self._got(control.LEFT, "left"), most)
+            until = to.smaller(to.plus(now, left), last, "until")
             with to.when(together):
                 self._call(now, until)
             before = to.clock("before")
             goes_on = self._do(now, until, to.either(together, self.team.threads, 1, "members"))
             ticks = to.minus(to.clock("after"), before, "ticks")
-            self._note(to.minus(until, now), ticks)
+            self._note(to.minus(until, now), ticks, together)
             stretches.carry(until, again=to.both(goes_on, to.is_less(until, last)))
         self._call(last, last)
 
@@ -102,16 +106,27 @@ class Pace(Author):
         compared = to.both(to.is_less(ALONE, stage), to.is_less(stage, CHOSEN))
         return to.is_equal(to.either(compared, 1, chosen), 1, "together")
 
-    def _note(self, steps: Register, ticks: Register) -> None:
-        """So many steps of a stage are done; when it ends, another begins."""
+    def _note(self, steps: Register, ticks: Register, together: Register) -> None:
+        """So many steps of a stage are done; when it ends, or was a mistake, another begins."""
         to = self.to
+        behind = self._is_behind(steps, ticks, together)
         ticks = to.plus(self._got(control.TICKS, "ticks"), ticks)
         left = to.minus(self._got(control.LEFT, "left"), steps)
         self._put(control.TICKS, ticks)
         self._put(control.LEFT, left)
-        with to.when(to.is_equal(left, 0, "ends")):
+        with to.when(behind):
+            self._put(control.STRETCH, 0)
+        with to.when(to.is_equal(to.either(behind, 0, left), 0, "ends")):
             self._next_stage(ticks)
             self._put(control.TICKS, 0)
+
+    def _is_behind(self, steps: Register, ticks: Register, together: Register) -> Register:
+        """Have all threads, which were chosen, become an eighth slower than one was?"""
+        to = self.to
+        chosen = to.both(together, to.is_equal(self._got(control.STAGE, "stage"), CHOSEN))
+        taken = to.times(to.times(ticks, self._got(control.TRIAL, "trial")), 8)
+        alone = to.times(to.times(self._got(control.TICKS_ALONE, "alone"), steps), 9)
+        return to.both(chosen, to.is_less(alone, taken), "behind")
 
     def _next_stage(self, ticks: Register) -> None:
         to, stage = self.to, self._got(control.STAGE, "stage")

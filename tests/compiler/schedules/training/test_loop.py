@@ -43,10 +43,12 @@ def run(
     epochs: int,
     threads: int,
     waiting: int = 0,
+    since: int = 0,
 ) -> tuple[Array, Array]:
     """The history and the control block after a run; the state is changed.
 
-    By the clock a step takes `STEP` ticks, and each waiting of threads so many more.
+    By the clock a step takes `STEP` ticks, and each waiting of threads so many more, after the
+    first steps.
     """
     history = np.zeros((epochs, code.layout.columns))
     held_out = data if validation is None else validation
@@ -69,7 +71,7 @@ def run(
     met = [0] * threads
 
     def waits(thread: int) -> None:
-        met[thread] += 1
+        met[thread] += int(control[control_block.STEPS // 8]) >= since
         meeting.wait()
 
     def clock() -> int:
@@ -137,6 +139,17 @@ def test_steps_are_done_by_as_many_threads_as_are_quickest(waiting: int, togethe
                      "STRETCH": 64, "LEFT": 2 * 64 - chosen}  # fmt: skip
     ticks = control[control_block.TICKS // 8] - chosen * STEP
     assert (ticks != 0) == (together and waiting != 0)
+
+
+def test_when_all_threads_become_slower_one_goes_on_alone() -> None:
+    state, data = starting_state(), rows_of_data(70)
+    _, control = run(hand_made(7, True), data, None, state, 12, 2, STEP, since=40)
+    assert noted(state) == visited(70, 12, shuffle=True)
+    assert control[control_block.KEPT // 8] == 0
+    assert control[control_block.STRETCH // 8] == 64
+    assert control[control_block.STAGE // 8] == pace.CHOSEN
+    first = 4 + 2 + 2 + 5 * 2 * pace.LOOKS  # steps until it is found out, in the fifth look
+    assert control[control_block.LEFT // 8] == 2 * 64 - (120 - first - 4 * 2)
 
 
 def test_what_is_quickest_is_found_out_again() -> None:
