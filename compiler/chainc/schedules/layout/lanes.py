@@ -107,7 +107,7 @@ def letter_across(root: Contraction, position: int, machine: Machine) -> str:
         return ""
     columns, depth = root.extents[result[position]], root.extents[inner[0]]
     lanes = machine.lanes(root.factor_type)
-    if not isinstance(columns, int) or not isinstance(depth, int) or columns <= lanes:
+    if not isinstance(columns, int) or not isinstance(depth, int) or columns <= lanes or not depth:
         return ""
     if rows_near(depth * root.factor_type.itemsize) < FEWEST_ROWS:
         return ""

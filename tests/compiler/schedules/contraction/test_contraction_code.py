@@ -20,6 +20,7 @@ from tests.compiler.schedules.contraction.contractions import (
 from tests.compiler.schedules.traced import Call, Touch, loops_of, touches
 from tests.native import nest_of, unpacked
 
+import chainrule as cr
 from chainc.backends.llvm.machine_code.jit import assembly
 from chainc.backends.llvm.printing.module import Module
 from chainc.backends.llvm.processors.native import host
@@ -236,3 +237,10 @@ def test_rows_of_a_batch_cannot_lie_in_panels() -> None:
         nest_of(
             Case(FORWARD, {"n": BATCH, "k": 3, "c": 4}, "n..").kernel, schedule_contract, AVX512
         )
+
+
+def test_a_sum_of_nothing_over_many_columns_is_zero() -> None:
+    x, w = cr.input("x", ("batch", 0)), cr.parameter("w", (0, 50), 0.1)
+    product = cr.compile(x @ w)
+    found = product.bind(product.initial_state())(x=np.zeros((3, 0), np.float32))
+    np.testing.assert_array_equal(found, np.zeros((3, 50)))
