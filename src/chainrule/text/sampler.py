@@ -125,30 +125,49 @@ class _Writing:
             token = self.choose(carry[1])
             return self._next(carry, token), token
 
-        last, tokens = scan(write, carry, length=length)
-        assert isinstance(last, tuple)
-        assert isinstance(tokens, Node)
-        return last, reshape(tokens, (length,))
+        return _scanned(write, carry, length)
 
     def _by_pieces(self, prompt: Node, length: int, half: int) -> Node:
         """The last tokens are read from the first position on, and as many are written."""
 
         def piece(carry: Carry) -> tuple[Carry, Node]:
-            _, tokens = self._write(self._read_at_once(*carry), half)
+            known, count = carry
+            tokens = self._write_behind(known, count, half)
             return (tokens, constant(half, int32)), tokens
 
         time = astype(size("time"), int32)
         places = minimum(arange(half, int32) + maximum(time - half, 0), time - 1)
         first = take(prompt, places), minimum(time, half)
-        _, pieces = scan(piece, first, length=-(-length // half))
-        assert isinstance(pieces, Node)
-        return reshape(pieces, (-1,))[:length]
+        return _scanned(piece, first, -(-length // half))[1][:length]
 
-    def _read_at_once(self, tokens: Node, count: Node) -> Carry:
-        """What is remembered after the first so many tokens."""
+    def _write_behind(self, tokens: Node, count: Node, length: int) -> Node:
+        """So many tokens behind the first `count` of some.
+
+        All but the last of these are read at once, for what is remembered of them. Logits are
+        asked for by steps alone: the last layer is then not gone through for each that is read, nor
+        any of them for the last that is written.
+        """
         assert self.longest is not None
-        remembered, logits = self.model.read(expand_dims(tokens, 0), count, self.longest)
-        return (count, take(logits, count - 1, axis=1), *remembered)
+        known = count - 1
+        remembered, _ = self.model.read(expand_dims(tokens, 0), known, self.longest)
+
+        def write(carry: Carry) -> tuple[Carry, Node]:
+            position, token, *before = carry
+            after, logits = self.model.step(before, token, position)
+            token = self.choose(logits)
+            return (position + 1, token, *after), token
+
+        return _scanned(write, (known, take(tokens, expand_dims(known, 0)), *remembered), length)[1]
+
+
+def _scanned(
+    body: Callable[[Carry], tuple[Carry, Node]], first: Carry, length: int
+) -> tuple[Carry, Node]:
+    """What is carried after so many turns, and all tokens that these gave, side by side."""
+    last, tokens = scan(body, first, length=length)
+    assert isinstance(last, tuple)
+    assert isinstance(tokens, Node)
+    return last, reshape(tokens, (-1,))
 
 
 def _temperature(given: float | Node, hint: str) -> float | Node:

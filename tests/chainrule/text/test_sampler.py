@@ -108,7 +108,8 @@ def likeliest_by_pieces(model: nn.Module, prompt: Tokens, length: int) -> list[i
 
 @pytest.mark.parametrize(
     ("made", "count"),
-    [(transformer, 2), (parts, 4), (lambda: transformer(positions="rotary", norm_first=False), 7),
+    [(transformer, 1), (parts, 1), (parts, 4),
+     (lambda: transformer(positions="rotary", norm_first=False), 7),
      (lambda: transformer(positions="sinusoidal", tied=True, dropout=0.2), 3)],
 )  # fmt: skip
 def test_attention_keeps_keys_and_values(made: Callable[[], nn.Module], count: int) -> None:
@@ -126,6 +127,15 @@ def test_a_prompt_of_all_that_is_written_goes_on(made: Callable[[], nn.Module]) 
     begun = np.concatenate([PROMPT, whole[:HALF]])
     found = written(model, "numpy", begun, temperature=0, length=rest)
     np.testing.assert_array_equal(found, whole[HALF:])
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_what_is_read_leaves_out_the_last_layer(layers: int) -> None:
+    """Keys and values are all that it remembers; all layers attend for what is written."""
+    model = nn.Transformer(VOCABULARY, WIDTH, heads=2, layers=layers, context=CONTEXT)
+    source = cr.compile(text.sampler(model, 6, temperature=0), target="numpy").source
+    _, read, write = re.split(r"^ +for t\w* in .*$", source, flags=re.MULTILINE)
+    assert (read.count("np.exp("), write.count("np.exp(")) == (layers - 1, layers)
 
 
 def test_keys_are_written_in_place() -> None:
