@@ -17,5 +17,6 @@ MAX_THREADS = 64
 
 # what the first thread knows of how many threads are quickest, and which steps all do; see `pace`
 PACE = BARRIERS + MAX_THREADS * CACHE_LINE
-FROM, UNTIL, STAGE, TRIAL, LEFT, TICKS, TICKS_ALONE, STRETCH, KEPT = range(PACE, PACE + 72, 8)
+FROM, UNTIL, STAGE, TRIAL, LEFT, LEAST, SECOND = range(PACE, PACE + 56, 8)
+TICKS_ALONE, STRETCH, KEPT = range(PACE + 56, PACE + 80, 8)
 CONTROL_BYTES = PACE + 2 * CACHE_LINE

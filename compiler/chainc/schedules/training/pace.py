@@ -10,9 +10,11 @@
 How long threads wait for each other no model tells: where the cores have a cache in common it is a
 fortieth of what it is elsewhere, a virtual machine is moved from one to the other, and another
 program may want a core. The bits are the same on any number of threads, so it may change between
-steps. Both get steps to become warm in, since what they need lies with the other cores. As long as
-one stays the quicker, they are compared ever more seldom; but at once when all threads become
-slower than one was.
+steps. Both get steps to become warm in, since what they need lies with the other cores. A trial is
+done `TIMES` times and the middle one counts: another program that takes the core for four
+milliseconds makes one step look as five, and all threads, chosen then, would never look slow. As
+long as one stays the quicker, they are compared ever more seldom; but at once when all threads
+become slower than one was.
 
 Where no clock can be read it shows 0, and all threads go on.
 """
@@ -28,9 +30,11 @@ from chainc.schedules.training.author import Author, TrainingParts
 
 ENOUGH = 1 << 18  # ticks of a trial at least: some 0.1 ms
 WARMING = 2  # steps before one, at most
-FIRST_STRETCH, LONGEST_STRETCH = 64, 1024  # trials that the steps after two of them last
+TIMES = 3  # that a trial is done, of which the second quickest counts
+FIRST_STRETCH, LONGEST_STRETCH = 128, 1024  # trials that the steps after those last
 GROWTH = 8
 LOOKS = 4  # trials after which all threads are compared with what one did
+NONE = 1 << 62  # ticks, more than any trial takes
 
 # stages: the steps of one are done in a row; the even ones warm up, but for the last
 ALONE_WARMING, ALONE, TOGETHER_WARMING, TOGETHER, CHOSEN = range(5)
@@ -69,10 +73,12 @@ class Pace(Author):
         with to.when(to.is_equal(self._got(control.TRIAL, "trial"), 0)):
             self._put(control.TRIAL, 1)
             self._put(control.LEFT, 1)
+            self._forget()
         with to.when(to.is_less(first, last, "any")), to.repeat([first]) as stretches:
             (now,) = stretches.values
             together = self._is_together()
-            most = to.times(self._got(control.TRIAL, "trial"), LOOKS)
+            chosen = to.is_equal(self._got(control.STAGE, "stage"), CHOSEN)
+            most = to.times(self._got(control.TRIAL, "trial"), to.either(chosen, LOOKS, 1))
             left = to.smaller(self._got(control.LEFT, "left"), most)
             until = to.smaller(to.plus(now, left), last, "until")
             with to.when(together):
@@ -109,24 +115,31 @@ class Pace(Author):
     def _note(self, steps: Register, ticks: Register, together: Register) -> None:
         """So many steps of a stage are done; when it ends, or was a mistake, another begins."""
         to = self.to
-        behind = self._is_behind(steps, ticks, together)
-        ticks = to.plus(self._got(control.TICKS, "ticks"), ticks)
+        ticks = to.quotient(to.times(ticks, self._got(control.TRIAL, "trial")), steps, "of_trial")
+        behind = self._is_behind(ticks, together)
+        least, second = self._got(control.LEAST, "least"), self._got(control.SECOND, "second")
+        second = to.smaller(second, to.larger(least, ticks))
+        self._put(control.LEAST, to.smaller(least, ticks))
+        self._put(control.SECOND, second)
         left = to.minus(self._got(control.LEFT, "left"), steps)
-        self._put(control.TICKS, ticks)
         self._put(control.LEFT, left)
         with to.when(behind):
             self._put(control.STRETCH, 0)
         with to.when(to.is_equal(to.either(behind, 0, left), 0, "ends")):
-            self._next_stage(ticks)
-            self._put(control.TICKS, 0)
+            self._next_stage(second)
+            self._forget()
 
-    def _is_behind(self, steps: Register, ticks: Register, together: Register) -> Register:
+    def _forget(self) -> None:
+        """What the trials of a stage took."""
+        self._put(control.LEAST, NONE)
+        self._put(control.SECOND, NONE)
+
+    def _is_behind(self, ticks: Register, together: Register) -> Register:
         """Have all threads, which were chosen, become an eighth slower than one was?"""
         to = self.to
         chosen = to.both(together, to.is_equal(self._got(control.STAGE, "stage"), CHOSEN))
-        taken = to.times(to.times(ticks, self._got(control.TRIAL, "trial")), 8)
-        alone = to.times(to.times(self._got(control.TICKS_ALONE, "alone"), steps), 9)
-        return to.both(chosen, to.is_less(alone, taken), "behind")
+        alone = to.times(self._got(control.TICKS_ALONE, "alone"), 9)
+        return to.both(chosen, to.is_less(alone, to.times(ticks, 8)), "behind")
 
     def _next_stage(self, ticks: Register) -> None:
         to, stage = self.to, self._got(control.STAGE, "stage")
@@ -138,8 +151,9 @@ class Pace(Author):
         following = to.either(to.is_equal(stage, CHOSEN), ALONE_WARMING, to.plus(stage, 1))
         following = to.either(again, ALONE, following, "following")
         warms = to.is_equal(to.compute("bit_and", following, to.integer(1)), 0, "warms")
+        left = to.either(warms, to.smaller(trial, WARMING), to.times(trial, TIMES))
         self._put(control.TRIAL, trial)
-        self._put(control.LEFT, to.either(warms, to.smaller(trial, WARMING), trial))
+        self._put(control.LEFT, left)
         self._put(control.STAGE, following)
         with to.when(measured):
             self._put(control.TICKS_ALONE, ticks)

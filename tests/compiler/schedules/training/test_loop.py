@@ -44,11 +44,12 @@ def run(
     threads: int,
     waiting: int = 0,
     since: int = 0,
+    late: int | None = None,
 ) -> tuple[Array, Array]:
     """The history and the control block after a run; the state is changed.
 
     By the clock a step takes `STEP` ticks, and each waiting of threads so many more, after the
-    first steps.
+    first steps; and the step that is `late` takes as long as six.
     """
     history = np.zeros((epochs, code.layout.columns))
     held_out = data if validation is None else validation
@@ -75,7 +76,9 @@ def run(
         meeting.wait()
 
     def clock() -> int:
-        return int(control[control_block.STEPS // 8]) * STEP + met[0] * waiting
+        done = int(control[control_block.STEPS // 8])
+        delay = 5 if late is not None and done > late else 0
+        return (done + delay) * STEP + met[0] * waiting
 
     interpret_routine(code.bind, [arena, table, 0, 0, 1])
     team = [
@@ -133,23 +136,33 @@ def test_steps_are_done_by_as_many_threads_as_are_quickest(waiting: int, togethe
     _, control = run(hand_made(7, True), data, None, state, 12, 2, waiting)
     assert noted(state) == visited(70, 12, shuffle=True)
     found = {word: control[getattr(control_block, word) // 8] for word in PACE}
-    alone = 1 + 1 + 2  # to become warm, a trial that is too short, another
-    chosen = 120 - alone - 2 - 2  # after as many together
+    alone = 1 + 3 + 3 * 2  # to become warm, trials that are too short, others
+    chosen = 120 - alone - 2 - 3 * 2  # after as many together
     assert found == {"STAGE": pace.CHOSEN, "TRIAL": 2, "TICKS_ALONE": 2 * STEP, "KEPT": together,
-                     "STRETCH": 64, "LEFT": 2 * 64 - chosen}  # fmt: skip
-    ticks = control[control_block.TICKS // 8] - chosen * STEP
+                     "STRETCH": 128, "LEFT": 2 * 128 - chosen}  # fmt: skip
+    ticks = control[control_block.LEAST // 8] - 2 * STEP
     assert (ticks != 0) == (together and waiting != 0)
+
+
+@pytest.mark.parametrize("late", [2, 5, 7, 13])
+@pytest.mark.parametrize(("waiting", "together"), [(1, False), (-1, True)])
+def test_one_late_step_chooses_nothing(late: int, waiting: int, together: bool) -> None:
+    """In a trial of one thread and in one of all: who is quicker in the others is chosen."""
+    state, data = starting_state(), rows_of_data(70)
+    _, control = run(hand_made(7, True), data, None, state, 12, 2, waiting, late=late)
+    assert control[control_block.TICKS_ALONE // 8] == 2 * STEP
+    assert control[control_block.KEPT // 8] == together
 
 
 def test_when_all_threads_become_slower_one_goes_on_alone() -> None:
     state, data = starting_state(), rows_of_data(70)
-    _, control = run(hand_made(7, True), data, None, state, 12, 2, STEP, since=40)
+    _, control = run(hand_made(7, True), data, None, state, 12, 2, STEP, since=42)
     assert noted(state) == visited(70, 12, shuffle=True)
     assert control[control_block.KEPT // 8] == 0
-    assert control[control_block.STRETCH // 8] == 64
+    assert control[control_block.STRETCH // 8] == 128
     assert control[control_block.STAGE // 8] == pace.CHOSEN
-    first = 4 + 2 + 2 + 5 * 2 * pace.LOOKS  # steps until it is found out, in the fifth look
-    assert control[control_block.LEFT // 8] == 2 * 64 - (120 - first - 4 * 2)
+    first = 10 + 2 + 6 + 4 * 2 * pace.LOOKS  # steps until it is found out, in the fourth look
+    assert control[control_block.LEFT // 8] == 2 * 128 - (120 - first - 2 * (2 + 6))
 
 
 def test_what_is_quickest_is_found_out_again() -> None:
@@ -157,8 +170,8 @@ def test_what_is_quickest_is_found_out_again() -> None:
     state, data = starting_state(), rows_of_data(4 * 300)
     _, control = run(hand_made(4, False), data, None, state, 1, 2, 1)
     assert control[control_block.KEPT // 8] == 0
-    assert control[control_block.STRETCH // 8] == 512
-    assert control[control_block.LEFT // 8] == 2 * 512 - (300 - (4 + 2 + 2 + 2 * 64) - 4 * 2)
+    assert control[control_block.STRETCH // 8] == 1024
+    assert control[control_block.LEFT // 8] == 2 * 1024 - (300 - (18 + 2 * 128) - 2 * (2 + 6))
 
 
 @pytest.mark.parametrize("seed", range(6))
