@@ -82,7 +82,8 @@ def compile(
             "wasm" for WebAssembly, which `wasmtime` runs, "numpy" for NumPy source, or a target of
             your own.
         threads: of a native training, at most; by default one a core, and a single one where a
-            step is too small to share. The results do not depend on it.
+            step is too small to share. The results do not depend on it. A function whose calls
+            take milliseconds finds out for itself whether one thread is quicker than one a core.
         mode: of what is no training. "train" gives layers such as dropout the form that they have
             in a step, and a call updates the states that they keep; "infer" computes outputs
             alone. By default "train" for a step and a graph with updates, "infer" for others.
@@ -151,7 +152,7 @@ def _check_threads(what: Compilable | Training, threads: int | None) -> None:
     count("compile", "threads", threads, hint="give 1 or more, or leave it out")
     if not isinstance(what, Training):
         raise InputError(
-            "compile: threads are for a training; a function runs in the thread that calls it",
+            "compile: threads are for a training; a function finds out whether one is quicker",
             hint="leave threads out, and call functions made by bind in threads of your own",
         )
 

@@ -10,6 +10,8 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from types import TracebackType
 
+POLL_SECONDS = 0.05  # how often whoever waits for it looks up
+
 Work = Callable[[int], object]  # of the number of a thread
 
 

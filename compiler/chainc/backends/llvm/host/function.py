@@ -17,6 +17,7 @@ import numpy as np
 from chainc.backends import compiled_cache, records
 from chainc.backends.llvm.arena import aligned, aligned_bytes, aligned_empty, arrays_found
 from chainc.backends.llvm.host.function_source import CallCode, FunctionSource, KeptCode
+from chainc.backends.llvm.host.sharing import Sharing
 from chainc.backends.llvm.machine_code.code import NativeCode
 from chainc.backends.llvm.machine_code.emission import object_files
 from chainc.backends.llvm.machine_code.jit import (
@@ -29,13 +30,14 @@ from chainc.backends.llvm.machine_code.jit import (
     objects_of,
 )
 from chainc.backends.llvm.places import CallPlaces, KeptCall, KeptFunction, findable
+from chainc.backends.llvm.processors.native import cores
 from chainc.backends.llvm.processors.processor import Processor
 from chainc.backends.signature import Signature
 from chainc.backends.target import Known, Run
 from chainc.ir.python.collection import without_collection
 from chainc.ir.types import Array, Dim, bind_shape, has_named_size, static
 from chainc.schedules.layout.machine import LARGE
-from chainc.schedules.program.control_block import FAILURE
+from chainc.schedules.program.control_block import FAILURE, MAX_THREADS
 
 if TYPE_CHECKING:
     from chainc.backends.llvm.function_code import FunctionCode
@@ -182,7 +184,12 @@ class KeepingFunction(CompiledFunction[F]):
 
 
 class NativeFunction(KeepingFunction[Library]):
-    """A function in machine code."""
+    """A function in machine code; long calls are shared by as many threads as there are cores."""
+
+    def bind(self, state: Mapping[str, Array], *sizes: int) -> Run:
+        """See `CompiledFunction`."""
+        code, library = self.code(*sizes)
+        return Binding(code, library, state, sizes, threads=min(cores(), MAX_THREADS)).run
 
     def timed_code(self, *sizes: int) -> FunctionCode:
         """The code for given sizes with a clock around every kernel."""
@@ -225,8 +232,11 @@ class Binding:
         state: Mapping[str, Array],
         sizes: Sequence[int],
         readings: Array | None = None,
+        *,
+        threads: int = 1,
     ) -> None:
         self._code = code
+        self._sharing = Sharing(threads)
         self._places = places = code.places
         self._library = library
         self._enter, self._run, self._store = (
@@ -265,7 +275,9 @@ class Binding:
             self._call(self._enter, self._rows)
         block = self._places.block or self._rows
         for start in range(0, self._rows, block):
-            self._call(self._run, min(block, self._rows - start))
+            rows = min(block, self._rows - start)
+            self._sharing.run(partial(self._run, self._arena, self._table, rows))
+            self._check()
             self._advance(block)
         if self._places.updates:
             self._call(self._store, self._rows)
@@ -277,6 +289,9 @@ class Binding:
 
     def _call(self, function: Callable[..., object], rows: int) -> None:
         function(self._arena, self._table, rows, 0, 1)
+        self._check()
+
+    def _check(self) -> None:
         if self._failure[0]:
             code = int(self._failure[0])
             self._failure[0] = 0

@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from chainc.backends.epochs import Arrays, Continued, EpochPlace, Epochs
-from chainc.backends.llvm.host.crew import Crew, Work
+from chainc.backends.llvm.host.crew import POLL_SECONDS, Crew, Work
 from chainc.backends.llvm.host.memory import LoopCode, RunMemory
 from chainc.backends.llvm.machine_code.jit import Functions
 from chainc.backends.llvm.processors.native import cores
@@ -24,7 +24,6 @@ from chainc.schedules.program import control_block
 ENTRIES = ("bind", "train", "validate", "store")
 MOST_EPOCHS = 1 << 16  # whose history has room at a time
 MOST_NUMBERS = 1 << 23  # of it
-POLL_SECONDS = 0.05  # how often a run is asked for finished epochs, and the caller whether to stop
 
 POINTERS = [ctypes.c_void_p] * 2
 ROWS = [*POINTERS, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64]

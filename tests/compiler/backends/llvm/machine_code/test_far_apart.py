@@ -15,7 +15,7 @@ import chainrule as cr
 from chainrule import nn
 
 PAGE, GIGABYTE = mmap.PAGESIZE, 1 << 30
-FIXED, NO_RESERVE, NO_ACCESS = 0x10, 0x4000, 0
+HERE_IF_FREE, NO_RESERVE, NO_ACCESS = 0x100000, 0x4000, 0
 libc = ctypes.CDLL(None)
 libc.mmap.restype = ctypes.c_void_p
 libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
@@ -27,10 +27,10 @@ def free():
     return [(before[1], after[0]) for before, after in zip(ends, ends[1:]) if after[0] < 1 << 47]
 
 
-def take(start, end):
-    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | FIXED | NO_RESERVE
+def take(start, end):  # unless a thread has taken some since it was found to be free
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | HERE_IF_FREE | NO_RESERVE
     if end > start:
-        assert libc.mmap(start, end - start, NO_ACCESS, flags, -1, 0) == start
+        libc.mmap(start, end - start, NO_ACCESS, flags, -1, 0)
 
 
 model = nn.MLP(37, 64, 10, activation=nn.GELU)
@@ -51,4 +51,4 @@ def test_code_finds_its_constants_wherever_memory_is_free() -> None:
     found = subprocess.run(
         [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False, timeout=60
     )
-    assert (found.stdout.strip(), found.stderr) == ("(37, 64)", "")
+    assert (found.stdout.strip(), found.stderr, found.returncode) == ("(37, 64)", "", 0)
