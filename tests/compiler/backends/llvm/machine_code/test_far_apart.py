@@ -15,6 +15,7 @@ import chainrule as cr
 from chainrule import nn
 
 PAGE, GIGABYTE = mmap.PAGESIZE, 1 << 30
+STACK = 1 << 26  # that of the first thread grows downwards from above all else
 HERE_IF_FREE, NO_RESERVE, NO_ACCESS = 0x100000, 0x4000, 0
 libc = ctypes.CDLL(None)
 libc.mmap.restype = ctypes.c_void_p
@@ -40,7 +41,7 @@ state = gradient.initial_state(seed=0)
 low, high = max(free(), key=lambda gap: gap[1] - gap[0])
 for gap in free():
     if gap[0] > high:
-        take(*gap)
+        take(gap[0], gap[1] - STACK if gap[1] - gap[0] > STACK else gap[1])
 take(high - 8 * GIGABYTE, high - PAGE)  # a page above it, the rest below
 print(np.shape(gradient.bind(state)(x=np.ones((4, 37), np.float32))))
 """
