@@ -34,17 +34,18 @@ class Moments(Optimizer):
         rate = hyperparameters.rate(self.lr)
         beta1 = hyperparameters.input("beta1", self.betas[0])
         beta2 = hyperparameters.input("beta2", self.betas[1])
-        # the corrections for the start at 0, as factors: an element then costs one division and
-        # one root
+        # the corrections for the start at 0 are made to what all elements share: with c the root
+        # of 1 - β₂ᵗ, lr · m̂ / (√v / c + eps) is (lr · c / (1 - β₁ᵗ)) · m / (√v + c · eps)
         steps = astype(hyperparameters.updates_done, hyperparameters.dtype) + 1.0
+        correction = sqrt(1.0 - beta2**steps)
         return {
             "lr": rate,
             "beta1": beta1,
             "beta2": beta2,
-            "eps": hyperparameters.input("eps", self.eps),
+            "eps": correction * hyperparameters.input("eps", self.eps),
             "steps": steps,
-            "rate": rate / (1.0 - beta1**steps),
-            "widening": (1.0 - beta2**steps) ** -0.5,
+            "correction": correction,
+            "rate": rate * correction / (1.0 - beta1**steps),
         }
 
     def moments(
@@ -54,7 +55,7 @@ class Moments(Optimizer):
         name = type(self).__name__.lower()
         mean, variance = slot(f"{name}/mean", parameter), slot(f"{name}/variance", parameter)
         beta1, beta2 = scalars["beta1"], scalars["beta2"]
-        new_mean = beta1 * mean + (1.0 - beta1) * gradient
+        new_mean = mean + (1.0 - beta1) * (gradient - mean)
         new_variance = beta2 * variance + (1.0 - beta2) * square(gradient)
         return new_mean, new_variance, {mean: new_mean, variance: new_variance}
 
@@ -88,7 +89,7 @@ class Adam(Moments):
             largest = slot(f"{type(self).__name__.lower()}/largest", parameter)
             variance = maximum(largest, variance)
             kept = {**kept, largest: variance}
-        scale = sqrt(variance) * scalars["widening"] + scalars["eps"]
+        scale = sqrt(variance) + scalars["eps"]
         return {parameter: self.start(parameter, scalars) - scalars["rate"] * mean / scale, **kept}
 
     def start(self, parameter: Node, scalars: Mapping[str, Node]) -> Node:
@@ -151,16 +152,17 @@ class NAdam(Moments):
         product = hyperparameters.state("nadam/product", first=1.0)
         reached = product * share
         hyperparameters.kept[product] = reached
+        rate = known["lr"] * known["correction"]
         return {
             **known,
-            "gradient rate": known["lr"] * (1.0 - share) / (1.0 - reached),
-            "mean rate": known["lr"] * following / (1.0 - reached * following),
+            "gradient rate": rate * (1.0 - share) / (1.0 - reached),
+            "mean rate": rate * following / (1.0 - reached * following),
         }
 
     def updates(
         self, parameter: Node, gradient: Node, scalars: Mapping[str, Node]
     ) -> Mapping[Node, Node]:
         mean, variance, kept = self.moments(parameter, gradient, scalars)
-        scale = sqrt(variance) * scalars["widening"] + scalars["eps"]
+        scale = sqrt(variance) + scalars["eps"]
         direction = scalars["gradient rate"] * gradient + scalars["mean rate"] * mean
         return {parameter: parameter - direction / scale, **kept}

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pytest
 
 import chainrule as cr
+from chainc.ir import Graph
 from chainrule import optim
 
 HERE = r"\n  where: .*test_by_hand\.py:\d+\n  try: "
@@ -130,6 +131,19 @@ def test_every_optimizer_is_tried() -> None:
     optimizers = {each for each in known if issubclass(each, optim.Optimizer)}
     tried = {type(optimizer) for optimizer, _ in OPTIMIZERS.values()}
     assert optimizers - tried == {optim.Optimizer, optim.SGD}  # SGD is in test_optimizers
+
+
+@pytest.mark.parametrize(("name", "products"), [("Adam", 5), ("AdamW", 6), ("NAdam", 6)])
+def test_what_all_elements_share_is_computed_once(name: str, products: int) -> None:
+    """An element costs so many products, a root and a division, beside its gradient."""
+    w, pull = cr.parameter("w", (2, 2), START, dtype="float64"), cr.input("pull", (2, 2), "float64")
+    optimizer, _ = OPTIMIZERS[name]
+    step = optimizer.minimize(cr.sum(pull * w))
+    graph = Graph(step.outputs, step.updates)
+    before = set(Graph((step.loss, *step.gradients)).nodes)
+    each = [x.op.name for x in graph.nodes if x.shape == (2, 2) and x not in before]
+    found = [each.count(op) for op in ("multiply", "sqrt", "divide")]
+    assert found == [products, 1, 1]
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
