@@ -210,10 +210,14 @@ static void train_loop(unsigned char *arena, void **table, int64_t *job, int64_t
                 pace[0] = 1;
                 int64_t *pace_2 = (int64_t *)(arena + 4192);
                 pace_2[0] = 1;
-                int64_t *pace_3 = (int64_t *)(arena + 4200);
-                pace_3[0] = 4611686018427387904;
-                int64_t *pace_4 = (int64_t *)(arena + 4208);
-                pace_4[0] = 4611686018427387904;
+                int64_t *pace_3 = (int64_t *)(arena + 4176);
+                pace_3[0] = 2;
+                int64_t *pace_4 = (int64_t *)(arena + 4216);
+                pace_4[0] = 288230376151711744;
+                int64_t *pace_5 = (int64_t *)(arena + 4200);
+                pace_5[0] = 288230376151711744;
+                int64_t *pace_6 = (int64_t *)(arena + 4208);
+                pace_6[0] = 288230376151711744;
             }
             bool any = step < last;
             if (any) {
@@ -243,10 +247,10 @@ static void train_loop(unsigned char *arena, void **table, int64_t *job, int64_t
                     int64_t sum = step + minimum0;
                     int64_t until = minimum_i64(sum, last);
                     if (together) {
-                        int64_t *pace_5 = (int64_t *)(arena + 4160);
-                        pace_5[0] = step;
-                        int64_t *pace_6 = (int64_t *)(arena + 4168);
-                        pace_6[0] = until;
+                        int64_t *pace_7 = (int64_t *)(arena + 4160);
+                        pace_7[0] = step;
+                        int64_t *pace_8 = (int64_t *)(arena + 4168);
+                        pace_8[0] = until;
                         barrier(arena, thread, threads);
                     }
                     int64_t before = clock_ticks();
@@ -277,88 +281,110 @@ static void train_loop(unsigned char *arena, void **table, int64_t *job, int64_t
                     int64_t maximum = maximum_i64(least_value, of_trial);
                     int64_t minimum1 = minimum_i64(second_value, maximum);
                     int64_t minimum2 = minimum_i64(least_value, of_trial);
-                    int64_t *pace_7 = (int64_t *)(arena + 4200);
-                    pace_7[0] = minimum2;
-                    int64_t *pace_8 = (int64_t *)(arena + 4208);
-                    pace_8[0] = minimum1;
+                    int64_t *pace_9 = (int64_t *)(arena + 4200);
+                    pace_9[0] = minimum2;
+                    int64_t *pace_10 = (int64_t *)(arena + 4208);
+                    pace_10[0] = minimum1;
                     int64_t *left_2 = (int64_t *)(arena + 4192);
                     left_value = left_2[0];
                     int64_t difference1 = left_value - difference0;
-                    int64_t *pace_9 = (int64_t *)(arena + 4192);
-                    pace_9[0] = difference1;
+                    int64_t *pace_11 = (int64_t *)(arena + 4192);
+                    pace_11[0] = difference1;
                     if (behind) {
-                        int64_t *pace_10 = (int64_t *)(arena + 4224);
-                        pace_10[0] = 0;
+                        int64_t *pace_12 = (int64_t *)(arena + 4224);
+                        pace_12[0] = 0;
                     }
                     int64_t chosen3 = behind ? 0 : difference1;
                     bool ends = chosen3 == 0;
                     if (ends) {
+                        int64_t *alone_2 = (int64_t *)(arena + 4216);
+                        int64_t alone1 = alone_2[0];
+                        bool unknown = alone1 == 288230376151711744;
                         int64_t *stage_4 = (int64_t *)(arena + 4176);
                         int64_t stage1 = stage_4[0];
-                        bool measured = stage1 == 1;
-                        bool less4 = 0 < minimum1;
-                        bool less5 = minimum1 < 262144;
-                        bool short_ = less4 && less5;
-                        bool again = measured && short_;
-                        int64_t *trial_4 = (int64_t *)(arena + 4184);
-                        int64_t trial2 = trial_4[0];
-                        int64_t product4 = trial2 * 2;
-                        int64_t steps = again ? product4 : trial2;
-                        bool equal4 = stage1 == 4;
-                        int64_t sum1 = stage1 + 1;
-                        int64_t chosen4 = equal4 ? 0 : sum1;
-                        int64_t following = again ? 1 : chosen4;
-                        int64_t masked = following & 1;
-                        bool warms = masked == 0;
-                        int64_t minimum3 = minimum_i64(steps, 2);
-                        int64_t product5 = steps * 3;
-                        int64_t chosen5 = warms ? minimum3 : product5;
-                        int64_t *pace_11 = (int64_t *)(arena + 4184);
-                        pace_11[0] = steps;
-                        int64_t *pace_12 = (int64_t *)(arena + 4192);
-                        pace_12[0] = chosen5;
-                        int64_t *pace_13 = (int64_t *)(arena + 4176);
-                        pace_13[0] = following;
-                        if (measured) {
-                            int64_t *pace_14 = (int64_t *)(arena + 4216);
-                            pace_14[0] = minimum1;
-                        }
-                        if (stage1 == 3) {
-                            int64_t *alone_2 = (int64_t *)(arena + 4216);
-                            int64_t alone1 = alone_2[0];
-                            bool less_equal = minimum1 <= alone1;
-                            int64_t together1 = less_equal ? 1 : 0;
-                            int64_t *kept_2 = (int64_t *)(arena + 4232);
-                            int64_t kept1 = kept_2[0];
-                            bool same = together1 == kept1;
-                            int64_t *stretch = (int64_t *)(arena + 4224);
-                            int64_t stretch0 = stretch[0];
-                            int64_t product6 = stretch0 * 8;
-                            int64_t minimum4 = minimum_i64(product6, 1024);
-                            int64_t chosen6 = same ? minimum4 : 0;
-                            int64_t stretch1 = maximum_i64(chosen6, 128);
-                            int64_t *pace_15 = (int64_t *)(arena + 4232);
-                            pace_15[0] = together1;
-                            int64_t *pace_16 = (int64_t *)(arena + 4224);
-                            pace_16[0] = stretch1;
-                            int64_t product7 = steps * stretch1;
+                        bool equal4 = stage1 == 2;
+                        bool begins = unknown && equal4;
+                        if (begins) {
+                            int64_t *least_2 = (int64_t *)(arena + 4200);
+                            int64_t least1 = least_2[0];
+                            bool long_ = 4194304 <= least1;
+                            int64_t chosen4 = long_ ? 1 : 0;
+                            int64_t *pace_13 = (int64_t *)(arena + 4232);
+                            pace_13[0] = chosen4;
+                            int64_t chosen5 = long_ ? 4 : 0;
+                            int64_t *pace_14 = (int64_t *)(arena + 4176);
+                            pace_14[0] = chosen5;
+                            int64_t chosen6 = long_ ? 128 : 1;
+                            int64_t *pace_15 = (int64_t *)(arena + 4192);
+                            pace_15[0] = chosen6;
+                        } else {
+                            int64_t *stage_5 = (int64_t *)(arena + 4176);
+                            int64_t stage2 = stage_5[0];
+                            bool measured = stage2 == 1;
+                            bool less4 = 0 < minimum1;
+                            bool less5 = minimum1 < 262144;
+                            bool short_ = less4 && less5;
+                            bool again = measured && short_;
+                            int64_t *trial_4 = (int64_t *)(arena + 4184);
+                            int64_t trial2 = trial_4[0];
+                            int64_t product4 = trial2 * 2;
+                            int64_t steps = again ? product4 : trial2;
+                            bool equal5 = stage2 == 4;
+                            int64_t sum1 = stage2 + 1;
+                            int64_t chosen4 = equal5 ? 0 : sum1;
+                            int64_t following = again ? 1 : chosen4;
+                            int64_t masked = following & 1;
+                            bool warms = masked == 0;
+                            int64_t minimum3 = minimum_i64(steps, 2);
+                            int64_t product5 = steps * 3;
+                            int64_t chosen5 = warms ? minimum3 : product5;
+                            int64_t *pace_16 = (int64_t *)(arena + 4184);
+                            pace_16[0] = steps;
                             int64_t *pace_17 = (int64_t *)(arena + 4192);
-                            pace_17[0] = product7;
+                            pace_17[0] = chosen5;
+                            int64_t *pace_18 = (int64_t *)(arena + 4176);
+                            pace_18[0] = following;
+                            if (measured) {
+                                int64_t *pace_19 = (int64_t *)(arena + 4216);
+                                pace_19[0] = minimum1;
+                            }
+                            if (stage2 == 3) {
+                                int64_t *alone_3 = (int64_t *)(arena + 4216);
+                                int64_t alone2 = alone_3[0];
+                                bool less_equal = minimum1 <= alone2;
+                                int64_t together1 = less_equal ? 1 : 0;
+                                int64_t *kept_2 = (int64_t *)(arena + 4232);
+                                int64_t kept1 = kept_2[0];
+                                bool same = together1 == kept1;
+                                int64_t *stretch = (int64_t *)(arena + 4224);
+                                int64_t stretch0 = stretch[0];
+                                int64_t product6 = stretch0 * 8;
+                                int64_t minimum4 = minimum_i64(product6, 1024);
+                                int64_t chosen6 = same ? minimum4 : 0;
+                                int64_t stretch1 = maximum_i64(chosen6, 128);
+                                int64_t *pace_20 = (int64_t *)(arena + 4232);
+                                pace_20[0] = together1;
+                                int64_t *pace_21 = (int64_t *)(arena + 4224);
+                                pace_21[0] = stretch1;
+                                int64_t product7 = steps * stretch1;
+                                int64_t *pace_22 = (int64_t *)(arena + 4192);
+                                pace_22[0] = product7;
+                            }
                         }
-                        int64_t *pace_18 = (int64_t *)(arena + 4200);
-                        pace_18[0] = 4611686018427387904;
-                        int64_t *pace_19 = (int64_t *)(arena + 4208);
-                        pace_19[0] = 4611686018427387904;
+                        int64_t *pace_23 = (int64_t *)(arena + 4200);
+                        pace_23[0] = 288230376151711744;
+                        int64_t *pace_24 = (int64_t *)(arena + 4208);
+                        pace_24[0] = 288230376151711744;
                     }
                     bool less3 = until < last;
                     logical_and2 = train_steps_value && less3;
                     step = until;
                 } while (logical_and2);
             }
-            int64_t *pace_20 = (int64_t *)(arena + 4160);
-            pace_20[0] = last;
-            int64_t *pace_21 = (int64_t *)(arena + 4168);
-            pace_21[0] = last;
+            int64_t *pace_25 = (int64_t *)(arena + 4160);
+            pace_25[0] = last;
+            int64_t *pace_26 = (int64_t *)(arena + 4168);
+            pace_26[0] = last;
             barrier(arena, thread, threads);
         } else {
             bool some;

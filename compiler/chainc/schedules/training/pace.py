@@ -3,6 +3,7 @@
     train.loop(arena, table, job, thread, threads)
 
     the first thread, until all steps are done:
+        a step on all threads; if it takes long, many more
         some steps alone, and as many on all threads, with the clock read around both
         many steps as was quicker; then they are compared again
     the others: wait until they are called to do some steps too
@@ -10,11 +11,12 @@
 How long threads wait for each other no model tells: where the cores have a cache in common it is a
 fortieth of what it is elsewhere, a virtual machine is moved from one to the other, and another
 program may want a core. The bits are the same on any number of threads, so it may change between
-steps. Both get steps to become warm in, since what they need lies with the other cores. A trial is
-done `TIMES` times and the middle one counts: another program that takes the core for four
-milliseconds makes one step look as five, and all threads, chosen then, would never look slow. As
-long as one stays the quicker, they are compared ever more seldom; but at once when all threads
-become slower than one was.
+steps. A step of milliseconds is first shared without a trial, which a run of few steps would
+notice: beside it no waiting counts. Both get steps to become warm in, since what they need lies
+with the other cores. A trial is done `TIMES` times and the middle one counts: another program that
+takes the core for four milliseconds makes one step look as five, and all threads, chosen then,
+would never look slow. As long as one stays the quicker, they are compared ever more seldom; but at
+once when all threads become slower than one was.
 
 Where no clock can be read it shows 0, and all threads go on.
 """
@@ -29,12 +31,13 @@ from chainc.schedules.training import layout as words
 from chainc.schedules.training.author import Author, TrainingParts
 
 ENOUGH = 1 << 18  # ticks of a trial at least: some 0.1 ms
+LONG = 1 << 22  # of a step for which no waiting counts: some 1.5 ms
 WARMING = 2  # steps before one, at most
 TIMES = 3  # that a trial is done, of which the second quickest counts
 FIRST_STRETCH, LONGEST_STRETCH = 128, 1024  # trials that the steps after those last
 GROWTH = 8
 LOOKS = 4  # trials after which all threads are compared with what one did
-NONE = 1 << 62  # ticks, more than any trial takes
+NONE = 1 << 58  # ticks, more than any trial takes
 
 # stages: the steps of one are done in a row; the even ones warm up, but for the last
 ALONE_WARMING, ALONE, TOGETHER_WARMING, TOGETHER, CHOSEN = range(5)
@@ -73,6 +76,8 @@ class Pace(Author):
         with to.when(to.is_equal(self._got(control.TRIAL, "trial"), 0)):
             self._put(control.TRIAL, 1)
             self._put(control.LEFT, 1)
+            self._put(control.STAGE, TOGETHER_WARMING)
+            self._put(control.TICKS_ALONE, NONE)
             self._forget()
         with to.when(to.is_less(first, last, "any")), to.repeat([first]) as stretches:
             (now,) = stretches.values
@@ -126,8 +131,26 @@ class Pace(Author):
         with to.when(behind):
             self._put(control.STRETCH, 0)
         with to.when(to.is_equal(to.either(behind, 0, left), 0, "ends")):
-            self._next_stage(second)
+            with to.when(self._begins()) as beginning:
+                self._begin()
+            with to.otherwise(beginning):
+                self._next_stage(second)
             self._forget()
+
+    def _begins(self) -> Register:
+        """Are these the first steps of all?"""
+        to = self.to
+        unknown = to.is_equal(self._got(control.TICKS_ALONE, "alone"), NONE, "unknown")
+        warms = to.is_equal(self._got(control.STAGE, "stage"), TOGETHER_WARMING)
+        return to.both(unknown, warms, "begins")
+
+    def _begin(self) -> None:
+        """All threads go on if the first step has taken long, else they are compared with one."""
+        to = self.to
+        long = to.is_at_most(LONG, self._got(control.LEAST, "least"), "long")
+        self._put(control.KEPT, to.either(long, 1, 0))
+        self._put(control.STAGE, to.either(long, CHOSEN, ALONE_WARMING))
+        self._put(control.LEFT, to.either(long, FIRST_STRETCH, 1))
 
     def _forget(self) -> None:
         """What the trials of a stage took."""

@@ -45,10 +45,11 @@ def run(
     waiting: int = 0,
     since: int = 0,
     late: int | None = None,
+    takes: int = STEP,
 ) -> tuple[Array, Array]:
     """The history and the control block after a run; the state is changed.
 
-    By the clock a step takes `STEP` ticks, and each waiting of threads so many more, after the
+    By the clock a step takes so many ticks, and each waiting of threads so many more, after the
     first steps; and the step that is `late` takes as long as six.
     """
     history = np.zeros((epochs, code.layout.columns))
@@ -78,7 +79,7 @@ def run(
     def clock() -> int:
         done = int(control[control_block.STEPS // 8])
         delay = 5 if late is not None and done > late else 0
-        return (done + delay) * STEP + met[0] * waiting
+        return (done + delay) * takes + met[0] * waiting
 
     interpret_routine(code.bind, [arena, table, 0, 0, 1])
     team = [
@@ -137,11 +138,20 @@ def test_steps_are_done_by_as_many_threads_as_are_quickest(waiting: int, togethe
     assert noted(state) == visited(70, 12, shuffle=True)
     found = {word: control[getattr(control_block, word) // 8] for word in PACE}
     alone = 1 + 3 + 3 * 2  # to become warm, trials that are too short, others
-    chosen = 120 - alone - 2 - 3 * 2  # after as many together
+    chosen = 120 - 1 - alone - 2 - 3 * 2  # after as many together
     assert found == {"STAGE": pace.CHOSEN, "TRIAL": 2, "TICKS_ALONE": 2 * STEP, "KEPT": together,
                      "STRETCH": 128, "LEFT": 2 * 128 - chosen}  # fmt: skip
     ticks = control[control_block.LEAST // 8] - 2 * STEP
     assert (ticks != 0) == (together and waiting != 0)
+
+
+def test_long_steps_are_shared_before_they_are_compared() -> None:
+    state, data = starting_state(), rows_of_data(70)
+    _, control = run(hand_made(7, True), data, None, state, 12, 2, takes=pace.LONG)
+    assert noted(state) == visited(70, 12, shuffle=True)
+    assert control[control_block.KEPT // 8] == 1
+    assert control[control_block.STAGE // 8] == pace.CHOSEN
+    assert control[control_block.LEFT // 8] == pace.FIRST_STRETCH - 119
 
 
 @pytest.mark.parametrize("late", [2, 5, 7, 13])
@@ -156,12 +166,12 @@ def test_one_late_step_chooses_nothing(late: int, waiting: int, together: bool) 
 
 def test_when_all_threads_become_slower_one_goes_on_alone() -> None:
     state, data = starting_state(), rows_of_data(70)
-    _, control = run(hand_made(7, True), data, None, state, 12, 2, STEP, since=42)
+    _, control = run(hand_made(7, True), data, None, state, 12, 2, STEP, since=43)
     assert noted(state) == visited(70, 12, shuffle=True)
     assert control[control_block.KEPT // 8] == 0
     assert control[control_block.STRETCH // 8] == 128
     assert control[control_block.STAGE // 8] == pace.CHOSEN
-    first = 10 + 2 + 6 + 4 * 2 * pace.LOOKS  # steps until it is found out, in the fourth look
+    first = 1 + 10 + 2 + 6 + 4 * 2 * pace.LOOKS  # steps until it is found out, in the fourth look
     assert control[control_block.LEFT // 8] == 2 * 128 - (120 - first - 2 * (2 + 6))
 
 
@@ -171,7 +181,7 @@ def test_what_is_quickest_is_found_out_again() -> None:
     _, control = run(hand_made(4, False), data, None, state, 1, 2, 1)
     assert control[control_block.KEPT // 8] == 0
     assert control[control_block.STRETCH // 8] == 1024
-    assert control[control_block.LEFT // 8] == 2 * 1024 - (300 - (18 + 2 * 128) - 2 * (2 + 6))
+    assert control[control_block.LEFT // 8] == 2 * 1024 - (300 - (19 + 2 * 128) - 2 * (2 + 6))
 
 
 @pytest.mark.parametrize("seed", range(6))
