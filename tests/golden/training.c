@@ -6,59 +6,25 @@ static void step_gather(unsigned char *arena, void **table, int64_t *order, int6
     bool declared = masked == 0;
     if (declared) {
         if (first) {
-            x(table[7], order, (float *)(arena + 8384), rows);
+            x(table[7], order, (float *)(arena + 7040), rows);
         }
     } else {
         if (first) {
-            x_2(table[7], order, (float *)(arena + 8384), rows);
+            x_2(table[7], order, (float *)(arena + 7040), rows);
         }
     }
     if (first) {
-        y(table[8], order, (int32_t *)(arena + 8640), rows);
+        y(table[8], order, (int32_t *)(arena + 7232), rows);
     }
 }
 
-// kernels in order
-static void step_2(unsigned char *arena, int64_t rows, int64_t thread, int64_t threads) {
-    bool first = thread == 0;
-    if (first) {
-        d_subtract((float *)(arena + 10048), rows);
-        tanh_((float *)(arena + 8384), (float *)(arena + 4480), (float *)(arena + 9024), rows);
-        exp_((float *)(arena + 9024), (float *)(arena + 4992), (float *)(arena + 9792), rows);
-        where((float *)(arena + 9792), (float *)(arena + 10112), rows);
-        subtract((float *)(arena + 9792), (int32_t *)(arena + 8640), (float *)(arena + 10176),
-                rows);
-        argmax((float *)(arena + 9792), (int64_t *)(arena + 10240), rows);
-        exp__2((float *)(arena + 10112), (float *)(arena + 9792), rows);
-        accuracy((int32_t *)(arena + 8640), (int64_t *)(arena + 10240),
-                (float *)(arena + 11136), rows);
-        d_subtract_2((float *)(arena + 9792), (float *)(arena + 10176),
-                (float *)(arena + 10112), (float *)(arena + 10240), rows);
-        loss((float *)(arena + 10176), (float *)(arena + 11200), rows);
-        power((int64_t *)(arena + 8320), (float *)(arena + 8704), (float *)(arena + 8768),
-                (float *)(arena + 8832), (float *)(arena + 11264), (float *)(arena + 11328));
-        subtract_2((float *)(arena + 8704), (float *)(arena + 11392));
-        d_subtract_3((int32_t *)(arena + 8640), (float *)(arena + 9792),
-                (float *)(arena + 10240), (float *)(arena + 10048), (float *)(arena + 10880),
-                rows);
-    }
-    second_by_axis_0((float *)(arena + 10560), (float *)(arena + 4992), thread, threads);
-    barrier(arena, thread, threads);
-    if (first) {
-        d_contract((float *)(arena + 10880), (float *)(arena + 10560), (float *)(arena + 9024),
-                (float *)(arena + 9792), rows);
-        subtract_2((float *)(arena + 8832), (float *)(arena + 10560));
-        first_2((float *)(arena + 8384), (float *)(arena + 9792), (float *)(arena + 8704),
-                (float *)(arena + 5760), (float *)(arena + 11392), (float *)(arena + 8832),
-                (float *)(arena + 6272), (float *)(arena + 10560), (float *)(arena + 11264),
-                (float *)(arena + 11328), (float *)(arena + 8896), (float *)(arena + 4480),
-                rows);
-        second_2((float *)(arena + 9024), (float *)(arena + 10880), (float *)(arena + 8704),
-                (float *)(arena + 6784), (float *)(arena + 11392), (float *)(arena + 8832),
-                (float *)(arena + 7552), (float *)(arena + 10560), (float *)(arena + 11264),
-                (float *)(arena + 11328), (float *)(arena + 8896), (float *)(arena + 4992),
-                rows);
-        step_3((int64_t *)(arena + 8320));
+// straight-line code for whole batches
+static void step_2(unsigned char *arena, int64_t rows, int64_t thread) {
+    bool partial = rows < 8;
+    if (partial) {
+        step_rows(arena, rows, thread);
+    } else {
+        step_batch(arena, thread);
     }
 }
 
@@ -68,7 +34,7 @@ static bool train_steps(unsigned char *arena, void **table, int64_t *job, int64_
     bool first1 = thread == 0;
     int64_t count = job[0];
     int64_t bytes = job[5];
-    int64_t *order = (int64_t *)(arena + 5120*thread + 11456);
+    int64_t *order = (int64_t *)(arena + 5120*thread + 13120);
     int64_t seed = job[3];
     int64_t order_slot_value = order_slot(count);
     int64_t together = 64 / order_slot_value;
@@ -87,6 +53,7 @@ static bool train_steps(unsigned char *arena, void **table, int64_t *job, int64_
         int64_t until1 = 0;
         int64_t orders = 0;
         bool failed = false;
+        bool stopped = false;
         bool again;
         do {
             first = first + 1;
@@ -119,10 +86,10 @@ static bool train_steps(unsigned char *arena, void **table, int64_t *job, int64_
             step_gather(arena, table, chosen, rows, bytes, thread);
             barrier(arena, thread, threads);
             int64_t *go_2 = (int64_t *)(arena + 24);
-            int64_t go1 = go_2[0];
-            bool goes = go1 == 1;
+            int64_t go_value = go_2[0];
+            bool goes = go_value == 1;
             if (goes) {
-                step_2(arena, rows, thread, threads);
+                step_2(arena, rows, thread);
                 barrier(arena, thread, threads);
                 int64_t *failure = (int64_t *)(arena + 16);
                 int64_t failure_value = __atomic_load_n(&failure[0], __ATOMIC_ACQUIRE);
@@ -162,10 +129,8 @@ static bool train_steps(unsigned char *arena, void **table, int64_t *job, int64_
                 failed = false;
                 again = false;
             }
+            stopped = !goes;
         } while (again);
-        int64_t *go_3 = (int64_t *)(arena + 24);
-        int64_t go_value = go_3[0];
-        bool stopped = go_value == 0;
         if (first1) {
             int64_t chosen_value = stopped ? 0 : seen;
             job[8] = chosen_value;

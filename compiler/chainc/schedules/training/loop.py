@@ -114,14 +114,13 @@ class _Steps(Author):
         start = to.times(to.minus(first, to.times(epoch, steps)), batch, "start")
         none = [to.integer(0, name) for name in ("known", "until", "orders")]
         seen = self.of_job(words.SEEN, "seen")
-        with to.repeat([first, epoch, start, *none, seen, to.truth(False, "failed")]) as loop:
-            now, *values, _ = loop.values
+        neither = to.truth(False, "failed"), to.truth(False, "stopped")
+        with to.repeat([first, epoch, start, *none, seen, *neither]) as loop:
+            now, *values, _, _ = loop.values
             following = to.plus(now, 1)
-            *values, failed, again = self._step(_State(*values), following)
-            loop.carry(following, *values, failed, again=again)
-        after, *values, failed = loop.results
-        go = to.load(self.team.word(to, control_block.GO, "go"))
-        stopped = to.is_equal(go, 0, "stopped")
+            *values, failed, again, stopped = self._step(_State(*values), following)
+            loop.carry(following, *values, failed, stopped, again=again)
+        after, *values, failed, stopped = loop.results
         failed = self._left(_State(*values).seen, stopped, failed)
         with to.when(to.both(failed, self.leads)):
             place = self.team.word(to, control_block.FAILED_STEP, "failed_step")
@@ -140,7 +139,10 @@ class _Steps(Author):
         return partial.results[0]
 
     def _step(self, state: _State, following: Register) -> Sequence[Register]:
-        """The state after it, whether something has failed, and whether there is another step."""
+        """The state after it; has something failed, is there another step, has it been stopped?
+
+        The first thread may be ahead, alone, and decide about other steps: each looks once.
+        """
         to = self.to
         with to.when(self.leads):
             self._decide()
@@ -149,14 +151,14 @@ class _Steps(Author):
         place = affine(to.minus(state.start, state.known)) * int64.itemsize
         chosen = to.within(self.order, place, "chosen", int64)
         self.gather(self.parts.step, chosen, rows, self.kinds)
-        go = to.load(self.team.word(to, control_block.GO, "go"))
+        goes = to.is_equal(to.load(self.team.word(to, control_block.GO, "go")), 1, "goes")
         fine, ended = to.truth(False, "failed"), to.truth(False, "again")
-        with to.when(to.is_equal(go, 1, "goes"), [*state.registers, fine, ended]) as going:
+        with to.when(goes, [*state.registers, fine, ended]) as going:
             failed = to.truth(True, "failed")
             with to.when(self.run(self.parts.step, rows), [*state.registers, failed, ended]) as ran:
                 ran.change(*self._counted(state, rows, following))
             going.change(*ran.results)
-        return going.results
+        return *going.results, to.opposite(goes)
 
     def _decide(self) -> None:
         """For this step, and all threads."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
@@ -46,11 +47,13 @@ def run(
     since: int = 0,
     late: int | None = None,
     takes: int = STEP,
+    follows: float = 0.0,
 ) -> tuple[Array, Array]:
     """The history and the control block after a run; the state is changed.
 
     By the clock a step takes so many ticks, and each waiting of threads so many more, after the
-    first steps; and the step that is `late` takes as long as six.
+    first steps; and the step that is `late` takes as long as six. After each waiting, all threads
+    but the first are so many seconds behind.
     """
     history = np.zeros((epochs, code.layout.columns))
     held_out = data if validation is None else validation
@@ -74,7 +77,9 @@ def run(
 
     def waits(thread: int) -> None:
         met[thread] += int(control[control_block.STEPS // 8]) >= since
-        meeting.wait()
+        meeting.wait(10)
+        if thread and follows:
+            time.sleep(follows)
 
     def clock() -> int:
         done = int(control[control_block.STEPS // 8])
@@ -152,6 +157,14 @@ def test_long_steps_are_shared_before_they_are_compared() -> None:
     assert control[control_block.KEPT // 8] == 1
     assert control[control_block.STAGE // 8] == pace.CHOSEN
     assert control[control_block.LEFT // 8] == pace.FIRST_STRETCH - 119
+
+
+@pytest.mark.parametrize("stop_at", [1, 2, 19, 20])
+def test_a_stop_that_one_alone_sees_first_stops_nobody_else(stop_at: int) -> None:
+    """The first thread goes on alone after steps on all, while the others are not yet back."""
+    state, data = starting_state(stop_at=stop_at), rows_of_data(70)
+    _, control = run(hand_made(7, True), data, data, state, 3, 2, 1, follows=0.01)
+    assert control[control_block.STEPS // 8] == stop_at
 
 
 @pytest.mark.parametrize("late", [2, 5, 7, 13])
