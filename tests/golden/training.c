@@ -272,7 +272,7 @@ static void train_loop(unsigned char *arena, void **table, int64_t *job, int64_t
                         if (begins) {
                             int64_t *least_2 = (int64_t *)(arena + 4200);
                             int64_t least1 = least_2[0];
-                            bool long_ = 4194304 <= least1;
+                            bool long_ = 1048576 <= least1;
                             int64_t chosen4 = long_ ? 1 : 0;
                             int64_t *pace_13 = (int64_t *)(arena + 4232);
                             pace_13[0] = chosen4;

@@ -11,7 +11,7 @@
 How long threads wait for each other no model tells: where the cores have a cache in common it is a
 fortieth of what it is elsewhere, a virtual machine is moved from one to the other, and another
 program may want a core. The bits are the same on any number of threads, so it may change between
-steps. A step of milliseconds is first shared without a trial, which a run of few steps would
+steps. A step of half a millisecond is first shared without a trial, which a run of few steps would
 notice: beside it no waiting counts. Both get steps to become warm in, since what they need lies
 with the other cores. A trial is done `TIMES` times and the middle one counts: another program that
 takes the core for four milliseconds makes one step look as five, and all threads, chosen then,
@@ -31,7 +31,7 @@ from chainc.schedules.training import layout as words
 from chainc.schedules.training.author import Author, TrainingParts
 
 ENOUGH = 1 << 18  # ticks of a trial at least: some 0.1 ms
-LONG = 1 << 22  # of a step for which no waiting counts: some 1.5 ms
+LONG = 1 << 20  # of a step for which no waiting counts: some 0.4 ms
 WARMING = 2  # steps before one, at most
 TIMES = 3  # that a trial is done, of which the second quickest counts
 FIRST_STRETCH, LONGEST_STRETCH = 128, 1024  # trials that the steps after those last
