@@ -35,9 +35,7 @@ from chainc.schedules.layout.access import PanelPosition, bound_of
 from chainc.schedules.layout.machine import Machine
 
 FIRST = Affine()  # lane of a vector
-FEWER_AT_ONCE = (
-    4  # products of a piece by so much, than there are lanes: these are added up by then
-)
+FEWER_AT_ONCE = 4  # times fewer products of a piece than lanes, which are added up by then
 FEW_STEPS = 4  # of short axes, for which there need be no loop
 ENOUGH_SUMS = 8  # to keep a processor busy, of which each takes so many steps at a time
 

@@ -49,10 +49,9 @@ class Callback(Protocol):
     """Anything that can be called after an epoch; True ends the run.
 
     It may also have `every`, after how many epochs it is called, or `every_steps`, after how many
-    steps instead, `left_out`, how many of these times it need not be called before the next (if
-    all callbacks have it, for others may end the run),
-    `begin`, which is called before anything runs, and `end`, which is called when the run is over,
-    whatever has ended it.
+    steps instead; `left_out`, how many of these times it need not be called before the next, which
+    counts if all callbacks have it, for others may end the run; `begin`, which is called before
+    anything runs; and `end`, which is called when the run is over, whatever has ended it.
     """
 
     def __call__(self, epoch: FinishedEpoch) -> bool | None: ...

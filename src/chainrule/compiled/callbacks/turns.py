@@ -37,7 +37,7 @@ class Turns:
 
     def __init__(self, callbacks: Sequence[Callback], name: str, done: int) -> None:
         """Read the attribute `name` of each; so many are done before the first is called."""
-        each = ((callback, every_of(callback, name)) for callback in callbacks)
+        each = ((callback, _every_of(callback, name)) for callback in callbacks)
         self._turns = [_Turn(callback, every, done) for callback, every in each if every]
         self._leaves_out = all(hasattr(callback, "left_out") for callback in callbacks)
 
@@ -66,7 +66,7 @@ class Turns:
         return turn.next_needed if self._leaves_out else turn.next
 
 
-def every_of(callback: Callback, name: str) -> int | None:
+def _every_of(callback: Callback, name: str) -> int | None:
     """After how many it is called; None of one that counts the others."""
     steps = getattr(callback, STEPS, None)
     if name == STEPS:

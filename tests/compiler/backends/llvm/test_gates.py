@@ -39,6 +39,10 @@ def code(processor: str) -> TrainingCode:
     step = optim.SGD(lr=0.1).minimize(losses.cross_entropy(logits, y))
     measured = {"accuracy": metrics.accuracy(logits, y)}
     training = cr.training(step, epochs=1, batch_size=64, metrics=measured)
+    return training_of(training, processor)
+
+
+def training_of(training: cr.Training, processor: str) -> TrainingCode:
     compiled = cr.compile(training, target="numpy")._compiled
     return training_code(compiled.loop, PROCESSORS[processor])
 
@@ -86,6 +90,14 @@ def spills_of_kernels(processor: str) -> list[Spill]:
     return [each for each in spills(instructions(processor)) if each.function in names]
 
 
+def spills_of_step(step: optim.Step, batch_size: int, processor: str) -> list[Spill]:
+    """In the kernels of a training of it."""
+    made = training_of(cr.training(step, epochs=1, batch_size=batch_size), processor)
+    names = {nest.name for nest in made.module.nests}
+    text = assembly(made.text, PROCESSORS[processor])
+    return [each for each in spills(text) if each.function in names]
+
+
 @NAMES
 def test_vectors_stay_in_registers_inside_loops(processor: str) -> None:
     found = spills_of_kernels(processor)
@@ -110,10 +122,7 @@ def test_sums_over_windows_stay_in_registers(processor: str) -> None:
     layers += [nn.Conv2d(16, 24, 5, padding=2), nn.ReLU(), nn.Conv2d(24, 32, 3, stride=2)]
     logits = nn.Sequential(*layers, nn.Flatten(), nn.Linear(288, 10))(x)
     step = optim.SGD(lr=0.1).minimize(losses.cross_entropy(logits, y))
-    compiled = cr.compile(cr.training(step, epochs=1, batch_size=16), target="numpy")._compiled
-    made = training_code(compiled.loop, PROCESSORS[processor])
-    names = {nest.name for nest in made.module.nests}
-    found = [x for x in spills(assembly(made.text, PROCESSORS[processor])) if x.function in names]
+    found = spills_of_step(step, 16, processor)
     sums = [x for x in found if x.function.startswith("batchnorm")]
     assert [x for x in found if x not in sums and x.depth and x.bytes >= 16] == []
     assert [x for x in sums if x.innermost] == []
@@ -127,10 +136,7 @@ def test_sums_of_few_channels_stay_in_registers(processor: str) -> None:
     layers += [nn.Conv2d(6, 20, 5, padding=2), nn.ReLU(), nn.Conv2d(20, 8, 3), nn.ReLU()]
     logits = nn.Sequential(*layers, nn.Flatten(), nn.Linear(200, 10))(x)
     step = optim.SGD(lr=0.1).minimize(losses.cross_entropy(logits, y))
-    compiled = cr.compile(cr.training(step, epochs=1, batch_size=16), target="numpy")._compiled
-    made = training_code(compiled.loop, PROCESSORS[processor])
-    names = {nest.name for nest in made.module.nests}
-    found = [x for x in spills(assembly(made.text, PROCESSORS[processor])) if x.function in names]
+    found = spills_of_step(step, 16, processor)
     assert [x for x in found if x.depth and x.bytes >= 16] == []
 
 
@@ -147,10 +153,7 @@ def test_steps_of_recurrent_layers_stay_in_registers(processor: str, kind: str) 
     step = optim.SGD(lr=0.1, momentum=0.9).minimize(
         losses.cross_entropy(nn.Sequential(*layers)(x), y)
     )
-    compiled = cr.compile(cr.training(step, epochs=1, batch_size=32), target="numpy")._compiled
-    made = training_code(compiled.loop, PROCESSORS[processor])
-    names = {nest.name for nest in made.module.nests}
-    found = [x for x in spills(assembly(made.text, PROCESSORS[processor])) if x.function in names]
+    found = spills_of_step(step, 32, processor)
     inside = [x for x in found if x.innermost]
     assert [x for x in inside if x.depth > 2] == []  # loops over rows, columns and what is summed
     if processor == "avx512":

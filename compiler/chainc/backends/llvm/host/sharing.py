@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from chainc.backends.llvm.host.crew import POLL_SECONDS, Crew
-
 LONG = 0.002  # seconds of a call that is worth starting threads for, which takes some 0.2 ms
 SHORT = 0.1 * LONG  # of one that is not worth asking again
 MOST = 64  # calls in one way, at most, after which the other is tried once more
@@ -57,6 +55,11 @@ class Sharing:
         self._shared, self._left = shared, self._wait
 
     def _run_together(self, call: Call) -> None:
+        from chainc.backends.llvm.host.crew import (
+            POLL_SECONDS,
+            Crew,
+        )  # which short calls never need
+
         with Crew(self._threads, _let_finish) as crew:
             crew.begin(lambda thread: call(thread, self._threads))
             while not crew.finished(POLL_SECONDS):
