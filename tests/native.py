@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from chainc.backends.llvm.machine_code.jit import Library, compile_object
+from chainc.backends.llvm.machine_code.jit import compile_object, loaded
 from chainc.backends.llvm.printing.module import Module
 from chainc.backends.llvm.processors.native import host
 from chainc.ir.types import Array
@@ -41,7 +41,7 @@ class Kernels:
         for entry, kernel, nest in zip(entries, self._kernels, nests, strict=True):
             module.add(_entry(entry, kernel.name, len(nest.parameters), fails=kernel.fails))
         self.text = module.text()
-        self._library = Library(compile_object(self.text, host()), entries)
+        self._library = loaded([compile_object(self.text, host())], entries)
 
     def call(self, index: int, arrays: Sequence[Array], rows: int = 1, threads: int = 1) -> int:
         """Calls a nest once a thread; the code of a failure, or 0."""

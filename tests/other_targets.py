@@ -10,7 +10,7 @@ from chainc.backends.llvm.host.function_source import FunctionSource
 from chainc.backends.llvm.host.storage import storage_of_training
 from chainc.backends.llvm.host.training import ENTRIES, NativeTraining
 from chainc.backends.llvm.machine_code.code import NativeCode
-from chainc.backends.llvm.machine_code.jit import Library, compile_object
+from chainc.backends.llvm.machine_code.jit import compile_object, loaded
 from chainc.backends.llvm.processors.native import host
 from chainc.backends.llvm.processors.processor import Processor
 from chainc.backends.llvm.processors.wasm32 import WASM32_RELAXED
@@ -41,7 +41,7 @@ class HereAs:
 
     def compile_training(self, loop: TrainingLoop, threads: int | None) -> ExecutableTraining:
         code = training_code(loop, self.processor, 1)
-        library = Library(compile_object(code.text, self.processor), ENTRIES)
+        library = loaded([compile_object(code.text, self.processor)], ENTRIES)
         shown = NativeCode(lambda: code, lambda: storage_of_training(code), self.processor)
         return ExecutableTraining(NativeTraining(code, library, threads or 1), shown)
 

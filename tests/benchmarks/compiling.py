@@ -42,7 +42,7 @@ TIMED = (
     ("LLVM: passes", LLVM, "ModulePassManager.run"),
     ("LLVM: emit", LLVM, "TargetMachine.emit_object"),
     ("LLVM: emit", "chainc.backends.llvm.machine_code.emission", "_made_at_once"),
-    ("link", "chainc.backends.llvm.machine_code.jit", "Library.__init__"),
+    ("link", "chainc.backends.llvm.machine_code.loading", "Library.__init__"),
     ("first values", "chainrule.compiled.starting", "FirstValues.state"),
 )
 LATER = ("chainrule.compiled.compilation", "chainc.backends.llvm.host.function",

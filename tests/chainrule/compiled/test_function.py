@@ -14,7 +14,7 @@ import pytest
 
 import chainrule as cr
 from chainc.backends.llvm.host import function as host_function
-from chainc.backends.llvm.machine_code.jit import Library
+from chainc.backends.llvm.machine_code.jit import Functions, loaded
 from chainc.ir.errors import InputError
 from chainc.passes import PIPELINE
 from chainrule import init, nn, optim
@@ -34,11 +34,11 @@ def compilations(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """What has been compiled or loaded for functions since the test began."""
     found: list[bytes] = []
 
-    def counted(object_file: bytes, names: Sequence[str], *, further: Sequence[bytes]) -> Library:
-        found.append(object_file)
-        return Library(object_file, names, further=further)
+    def counted(files: Sequence[bytes], names: Sequence[str]) -> Functions:
+        found.append(files[0])
+        return loaded(files, names)
 
-    monkeypatch.setattr(host_function, "Library", counted)
+    monkeypatch.setattr(host_function, "loaded", counted)
     return found
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chainc.backends.llvm.host.training import ENTRIES
-from chainc.backends.llvm.machine_code.jit import Library, compile_object
+from chainc.backends.llvm.machine_code.jit import Functions, compile_object, loaded
 from chainc.backends.llvm.places import LoopPlaces
 from chainc.backends.llvm.printing.module import Module
 from chainc.backends.llvm.processors.native import host
@@ -69,7 +69,7 @@ class Visiting:
     """The code, and the library made of it."""
 
     code: HandMade
-    library: Library
+    library: Functions
 
 
 @cache
@@ -84,7 +84,7 @@ def visiting(batch_size: int, shuffle: bool) -> Visiting:
     module.add(exported("bind", [code.bind.name]))
     module.add(exported("store", [code.store.name]))
     module.add(TRAINING_ENTRIES)
-    return Visiting(code, Library(compile_object(module.text(), host()), ENTRIES))
+    return Visiting(code, loaded([compile_object(module.text(), host())], ENTRIES))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tests.interpreter import Pointers, interpret_routine
 
-from chainc.backends.llvm.machine_code.jit import Library, compile_object
+from chainc.backends.llvm.machine_code.jit import compile_object, loaded
 from chainc.backends.llvm.printing.module import Module
 from chainc.backends.llvm.processors.native import host
 from chainc.ir.types import Array, float32, int64, uint8
@@ -83,7 +83,7 @@ def test_machine_code_reads_the_processors_clock(step: int) -> None:
         "define void @entry(ptr %arena, ptr %table) {\n"
         "  call void @timed(ptr %arena, ptr %table, i64 1)\n  ret void\n}\n"
     )
-    library = Library(compile_object(module.text(), host()), ["entry"])
+    library = loaded([compile_object(module.text(), host())], ["entry"])
     entry = library.function("entry", None, [ctypes.c_void_p] * 2)
     arena, table = given(step)
     pointers = np.array([each.ctypes.data for each in table], np.uint64)

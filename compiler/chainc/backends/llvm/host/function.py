@@ -22,9 +22,9 @@ from chainc.backends.llvm.machine_code.code import NativeCode
 from chainc.backends.llvm.machine_code.emission import object_files
 from chainc.backends.llvm.machine_code.jit import (
     Functions,
-    Library,
     identity,
     kept_objects,
+    loaded,
     machine_code,
     object_key,
     objects_of,
@@ -183,7 +183,7 @@ class KeepingFunction(CompiledFunction[F]):
         return f"{kind}-{key}"
 
 
-class NativeFunction(KeepingFunction[Library]):
+class NativeFunction(KeepingFunction[Functions]):
     """A function in machine code; long calls are shared by as many threads as there are cores."""
 
     def bind(self, state: Mapping[str, Array], *sizes: int) -> Run:
@@ -200,7 +200,7 @@ class NativeFunction(KeepingFunction[Library]):
         assert code is not None, "as without a clock"
         return code
 
-    def _loaded(self, code: FunctionCode, sizes: tuple[int, ...], by_rows: bool) -> Library:
+    def _loaded(self, code: FunctionCode, sizes: tuple[int, ...], by_rows: bool) -> Functions:
         name = object_key(code.text, self.processor, ["seldom"] if code.program.seldom else ())
         made = kept_objects(name, lambda: self._object_files(code))
         self._keep_call(sizes, by_rows, code, name)
@@ -211,9 +211,8 @@ class NativeFunction(KeepingFunction[Library]):
             return [machine_code(code.text, self.processor, seldom=True)]
         return object_files(code.module, self.processor)
 
-    def _of_objects(self, made: Sequence[bytes]) -> Library:
-        first, *others = made
-        return Library(first, ENTRIES, further=others)
+    def _of_objects(self, made: Sequence[bytes]) -> Functions:
+        return loaded(made, ENTRIES)
 
 
 def _storage(code: CallCode) -> Storage:

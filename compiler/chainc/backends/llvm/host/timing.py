@@ -20,7 +20,7 @@ from chainc.backends.llvm.host.function import Binding, NativeFunction
 from chainc.backends.llvm.host.memory import LoopCode, RunMemory
 from chainc.backends.llvm.host.training import ENTRIES, JOB, ROWS
 from chainc.backends.llvm.host.training_start import EVALUATION, Objects
-from chainc.backends.llvm.machine_code.jit import Library, compile_object
+from chainc.backends.llvm.machine_code.jit import Functions, compile_object, loaded
 from chainc.backends.llvm.processors.processor import Processor
 from chainc.backends.llvm.runtime.entry import TICKS
 from chainc.backends.llvm.training_code import training_code
@@ -41,7 +41,7 @@ def time_training(
     plain, timed = (training_code(loop, processor, 1, timed=clock) for clock in (False, True))
     objects = Objects(plain.fingerprint, lambda: plain)
     clock_object = compile_object(timed.train_module.text(), processor)
-    clocked = Library(clock_object, (*ENTRIES, "ticks"), absent=[EVALUATION])
+    clocked = loaded([clock_object], (*ENTRIES, "ticks"), absent=[EVALUATION])
     clock = timed.written.clock
     assert clock is not None, "it is timed"
     readings = np.zeros((MOST_RUNS, clock.columns), np.int64)
@@ -64,7 +64,7 @@ class _Steps:
     def __init__(
         self,
         code: LoopCode,
-        library: Library,
+        library: Functions,
         data: Arrays,
         state: Arrays,
         readings: Array | None = None,
@@ -102,7 +102,7 @@ def time_function(
     clock = timed.clock
     assert clock is not None, "it is timed"
     object_file = compile_object(timed.text, function.processor)
-    clocked = Library(object_file, (*FUNCTION_ENTRIES, "ticks"))
+    clocked = loaded([object_file], (*FUNCTION_ENTRIES, "ticks"))
     readings, ticks = np.zeros(clock.columns, np.int64), _Ticks(clocked)
     without = function.bind(state, *sizes)
     with_clocks = Binding(timed, clocked, state, sizes, readings).run
@@ -150,14 +150,16 @@ def _line(call: TimedCall, called: Mapping[Nest, str]) -> Line:
 class _Ticks:
     """Counts ticks and time, from when it is made."""
 
-    library: Library
+    library: Functions
 
     def __post_init__(self) -> None:
         self._read = self.library.function(TICKS, ctypes.c_int64, [])
         self._time, self._ticks = perf_counter(), self._now()
 
     def _now(self) -> int:
-        return int(self._read())
+        ticks = self._read()
+        assert isinstance(ticks, int), "it is declared so"
+        return ticks
 
     def in_a_second(self) -> float:
         """By both clocks; so short a time that they could not agree is waited for."""

@@ -15,7 +15,13 @@ from chainc.backends.llvm.host.memory import LoopCode
 from chainc.backends.llvm.host.training import ENTRIES, NativeTraining, threads_for
 from chainc.backends.llvm.machine_code.code import NativeCode
 from chainc.backends.llvm.machine_code.emission import object_files
-from chainc.backends.llvm.machine_code.jit import Library, identity, kept_objects, machine_code
+from chainc.backends.llvm.machine_code.jit import (
+    Functions,
+    identity,
+    kept_objects,
+    loaded,
+    machine_code,
+)
 from chainc.backends.llvm.places import KeptTraining, LoopPlaces, findable
 from chainc.backends.llvm.processors.native import host
 from chainc.backends.signature import Signature
@@ -73,12 +79,11 @@ class Objects:
             lambda: [machine_code(self.code().evaluation_module.text(), host())],
         )
 
-    def library(self, *, evaluates: bool) -> Library:
+    def library(self, *, evaluates: bool) -> Functions:
         """What trains, with what evaluates too or without it."""
-        first, *others = self.train
         if not evaluates:
-            return Library(first, ENTRIES, further=others, absent=[EVALUATION])
-        return Library(first, ENTRIES, further=[*others, *self.evaluation])
+            return loaded(self.train, ENTRIES, absent=[EVALUATION])
+        return loaded([*self.train, *self.evaluation], ENTRIES)
 
 
 Executable = Callable[

@@ -9,6 +9,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from chainc.backends import compiled_cache
+from chainc.backends.llvm.machine_code.loading import Library
+from chainc.backends.llvm.processors.native import host, llvm_version
 from chainc.backends.llvm.processors.processor import Processor
 
 if TYPE_CHECKING:
@@ -72,9 +74,7 @@ def assembly(text: str, processor: Processor) -> str:
 
 def identity(processor: Processor) -> Sequence[str]:
     """What machine code depends on beside the program."""
-    import llvmlite
-
-    return CODE_VERSION, llvmlite.__version__, processor.triple, processor.name, processor.features
+    return CODE_VERSION, llvm_version(), processor.triple, processor.name, processor.features
 
 
 def machine_code(
@@ -191,23 +191,26 @@ class Functions(Protocol):
         """A function by name."""
 
 
-class Library:
-    """Machine code in this process; it stays as long as this object does.
+def loaded(files: Sequence[bytes], names: Sequence[str], absent: Sequence[str] = ()) -> Functions:
+    """The code of object files for this processor; it stays as long as what is returned does.
 
-    It may call functions of `further` object files, and be given absent ones that no call reaches.
+    Args:
+        files: they may call functions of each other.
+        names: the functions that are asked for.
+        absent: functions that are in none of them, and that no call reaches.
     """
+    triple = host().triple
+    ours = triple.startswith("x86_64") and "linux" in triple
+    return Library(files, names, absent) if ours else LinkedByLLVM(files, names, absent)
 
-    def __init__(
-        self,
-        object_file: bytes,
-        names: Sequence[str],
-        *,
-        further: Sequence[bytes] = (),
-        absent: Sequence[str] = (),
-    ) -> None:
+
+class LinkedByLLVM:
+    """The same where object files are others than those that `Library` reads."""
+
+    def __init__(self, files: Sequence[bytes], names: Sequence[str], absent: Sequence[str]) -> None:
         llvm = _initialized()
         builder = llvm.JITLibraryBuilder()
-        for each in (object_file, *further):
+        for each in files:
             builder.add_object_img(each)
         for name in names:
             builder.export_symbol(name)

@@ -9,7 +9,7 @@ import chainrule as cr
 from chainc.backends.llvm.host.function import Binding, NativeFunction
 from chainc.backends.llvm.host.function_source import FunctionSource
 from chainc.backends.llvm.host.timing import time_function, time_training
-from chainc.backends.llvm.machine_code.jit import Library, compile_object
+from chainc.backends.llvm.machine_code.jit import compile_object, loaded
 from chainc.backends.llvm.processors.native import host
 from chainc.backends.llvm.training_code import training_code
 from chainc.backends.timing import BATCH
@@ -38,7 +38,7 @@ def test_a_function_gives_the_same_bits_and_counts_ticks(rows: int) -> None:
     function, inputs = native(two_kernels()), arrays(rows)
     timed = function.timed_code(rows)
     assert timed.clock is not None
-    library = Library(compile_object(timed.text, host()), ["bind", "run", "store"])
+    library = loaded([compile_object(timed.text, host())], ["bind", "run", "store"])
     readings = np.zeros(timed.clock.columns, np.int64)
     run = Binding(timed, library, {}, [rows], readings).run
     np.testing.assert_array_equal(run(*inputs)[0], function.bind({}, rows)(*inputs)[0])

@@ -23,7 +23,7 @@ from chainc.backends.epochs import Epochs
 from chainc.backends.llvm.host import training as native_training
 from chainc.backends.llvm.host.memory import RunMemory
 from chainc.backends.llvm.host.training import NativeTraining, threads_for
-from chainc.backends.llvm.machine_code.jit import Library, compile_object
+from chainc.backends.llvm.machine_code.jit import compile_object, loaded
 from chainc.backends.llvm.processors.native import host
 from chainc.ir.errors import InputError
 from chainc.ir.types import Array
@@ -336,7 +336,7 @@ define void @exchange(ptr %word) {
 @pytest.mark.skipif("x86_64" not in host().triple, reason="sets a register of x86")
 @pytest.mark.parametrize("entry", ["train", "validate"])
 def test_the_floating_point_environment_of_the_caller_is_left_alone(entry: str) -> None:
-    library = Library(compile_object(FLUSH, host()), ["exchange"])
+    library = loaded([compile_object(FLUSH, host())], ["exchange"])
     exchange = library.function("exchange", None, [ctypes.c_void_p])
     made, data = visiting(4, True), rows_of_data(8)
     memory = RunMemory(made.code, data, data, starting_state(), 1)

@@ -17,7 +17,7 @@ import chainrule as cr
 from chainc.backends.llvm.host import training_start
 from chainc.backends.llvm.machine_code import emission
 from chainc.backends.llvm.machine_code.emission import Divisible, object_files
-from chainc.backends.llvm.machine_code.jit import Library, assembly, machine_code
+from chainc.backends.llvm.machine_code.jit import assembly, loaded, machine_code
 from chainc.backends.llvm.machine_code.texts import labelled
 from chainc.backends.llvm.processors.native import host
 from chainc.backends.llvm.training_code import training_code
@@ -87,7 +87,7 @@ def test_parts_that_are_made_at_once_are_those_made_one_by_one(
     for _ in range(5):
         assert object_files(module(), host()) == one_by_one
     first, *others = one_by_one
-    assert Library(first, ENTRIES, further=others).function("bind", None, []) is not None
+    assert loaded([first, *others], ENTRIES).function("bind", None, []) is not None
 
 
 def test_a_single_core_makes_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:

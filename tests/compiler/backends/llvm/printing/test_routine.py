@@ -10,7 +10,7 @@ from tests.interpreter import Pointers, interpret_routine
 from tests.native import aligned
 from tests.routines import ARGUMENTS, Author, arrays, counting_nest, inner_routine
 
-from chainc.backends.llvm.machine_code.jit import Library, compile_object
+from chainc.backends.llvm.machine_code.jit import Functions, compile_object, loaded
 from chainc.backends.llvm.printing.module import Module
 from chainc.backends.llvm.printing.routine import MOST_INLINED
 from chainc.backends.llvm.processors.native import host
@@ -27,11 +27,11 @@ define i64 @entry(ptr %arena, ptr %table, i64 %number) {
 """
 
 
-def compiled(routine: Routine, entry: str = ENTRY) -> Library:
+def compiled(routine: Routine, entry: str = ENTRY) -> Functions:
     module = Module(host().machine)
     module.routine(routine)
     module.add(entry)
-    return Library(compile_object(module.text(), host()), ["entry"])
+    return loaded([compile_object(module.text(), host())], ["entry"])
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pytest
 
 from chainc.backends.llvm.arena import aligned_bytes
-from chainc.backends.llvm.machine_code.jit import Library, assembly, compile_object
+from chainc.backends.llvm.machine_code.jit import Functions, assembly, compile_object, loaded
 from chainc.backends.llvm.printing.module import Module
 from chainc.backends.llvm.processors.native import host
 from chainc.backends.llvm.processors.processor import Processor
@@ -90,8 +90,8 @@ def meeting(processor: Processor) -> str:
 
 
 @cache
-def rounds() -> Library:
-    return Library(compile_object(meeting(host()), host()), ["rounds"])
+def rounds() -> Functions:
+    return loaded([compile_object(meeting(host()), host())], ["rounds"])
 
 
 def stale_cells(threads: int, count: int) -> list[int]:
@@ -131,13 +131,13 @@ def test_a_barrier_asks_no_library_and_pauses_only_where_that_exists() -> None:
     assert "asm" not in meeting(replace(host(), triple="x86_64-pc-windows-msvc"))
 
 
-def control_word(library: Library, entry: str, word: int = 0) -> int:
+def control_word(library: Functions, entry: str, word: int = 0) -> int:
     cell = ctypes.c_uint32(word)
     library.function(entry, None, [ctypes.c_void_p])(ctypes.addressof(cell))
     return cell.value
 
 
-def halved(library: Library, number: npt.NDArray[np.float32]) -> None:
+def halved(library: Functions, number: npt.NDArray[np.float32]) -> None:
     signature = [ctypes.c_void_p, ctypes.c_void_p] + [ctypes.c_int64] * 3
     library.function("enter", None, signature)(0, number.ctypes.data, 1, 0, 1)
 
@@ -145,8 +145,8 @@ def halved(library: Library, number: npt.NDArray[np.float32]) -> None:
 @pytest.mark.skipif("x86_64" not in host().triple, reason="reads a register of x86")
 def test_exported_functions_keep_subnormals_and_give_the_caller_its_environment_back() -> None:
     own = "\n".join([environment(host()), HALVE, exported("enter", ["halve"])])
-    code = Library(compile_object(own, host()), ["enter"])
-    probe = Library(compile_object(CONTROL_WORD, host()), ["read", "write"])
+    code = loaded([compile_object(own, host())], ["enter"])
+    probe = loaded([compile_object(CONTROL_WORD, host())], ["read", "write"])
     before = control_word(probe, "read")
     flushing = before | 0x8040
     smallest = np.finfo(np.float32).tiny

@@ -6,7 +6,7 @@ import ctypes
 
 import pytest
 
-from chainc.backends.llvm.machine_code.jit import Library, compile_object
+from chainc.backends.llvm.machine_code.jit import LinkedByLLVM, compile_object
 from chainc.backends.llvm.processors.native import host
 from chainc.backends.standalone.objects.choosing import choosing, hidden, level_of, signatures
 from chainc.schedules.layout.machine import AVX2, AVX512, SSE
@@ -33,7 +33,7 @@ def test_the_level_is_that_of_the_processor() -> None:
     found = signatures(texts[0], "t_v1")
     assert found == {"which": ("i64", "i64 %more")}
     chooser = compile_object(choosing("t", "0123", found), host())
-    library = Library(chooser, ["t_which"], further=objects)
+    library = LinkedByLLVM([chooser, *objects], ["t_which"], [])
     which = library.function("t_which", ctypes.c_int64, [ctypes.c_int64])
     assert [which(10), which(20)] == [10 + LEVELS[host().machine], 20 + LEVELS[host().machine]]
 
