@@ -9,11 +9,13 @@ from tests.two_sided import check, check_numbers, check_unchanged, declare
 
 from chainc.autodiff import grad
 from chainc.ir import Graph, Node, Rewrite, apply
-from chainc.ir.leaves import Input
-from chainc.ir.types import TensorType, coefficient_of, int32, named, names_of
-from chainc.ops import einsum, permute_dims, relu, sum, take
+from chainc.ir.leaves import Input, constant
+from chainc.ir.types import TensorType, coefficient_of, float32, int32, named, names_of
+from chainc.ops import broadcast_to, einsum, permute_dims, relu, scatter_add, sum, take
+from chainc.ops.arithmetic import Add
 from chainc.ops.contract import Contract
 from chainc.ops.index import ScatterAdd
+from chainc.ops.reduce import Sum
 from chainc.passes.canonicalize import canonicalize
 from chainc.passes.contractions.reassociate import MAX_FACTORS, reassociate
 from chainc.rewriting.trace import tracing
@@ -187,3 +189,29 @@ def test_rows_of_a_large_table_are_looked_up_first() -> None:
     tokens = apply(Input("tokens", TensorType((10,), int32)))
     y = take(declare("table", 1000, 32), tokens) @ declare("weight", 32, 8)
     check_unchanged(run, canonicalize(Graph((y,))).outputs[0])
+
+
+def test_a_bias_is_added_to_the_rows_and_its_gradient_to_their_sums() -> None:
+    """Not to what is looked up, of which there is more."""
+    tokens = apply(Input("tokens", TensorType((named("batch"), 64), int32)))
+    table, bias = declare("table", 65, 8), declare("bias", 8)
+    y = relu(take(table, tokens) + bias)
+    loss = sum(y * declare("g", "batch", 64, 8))
+    graph = run(Graph((loss, *grad(loss, [table, bias]))))
+    assert [node.shape for node in graph.nodes if isinstance(node.op, Add)] == [(65, 8)]
+    sums = graph.outputs[1]
+    assert isinstance(sums.op, ScatterAdd)
+    assert graph.outputs[2].op == Sum((0,))
+    assert graph.outputs[2].inputs == (sums,)
+
+
+def test_what_is_added_up_along_other_axes_than_the_indices_stays() -> None:
+    tokens = apply(Input("tokens", TensorType((named("batch"), 64), int32)))
+    rows = declare("rows", "batch", 64, 8)
+    table = broadcast_to(constant(0.0, float32), (65, 8))
+    sums, total = scatter_add(table, tokens, rows), apply(Sum((1,)), rows)
+    every = apply(Sum((0, 1, 2)), rows)
+    graph = run(Graph((sums, total, every)))
+    assert graph.outputs[1].inputs == (rows,)
+    assert graph.outputs[2].op == Sum((0, 1))
+    assert graph.outputs[2].inputs == (graph.outputs[0],)

@@ -2,7 +2,8 @@
 
     (A @ B) @ v   →   A @ (B @ v)
 
-Rows that are looked up are products with one-hot codes: their rules stand in `rules/rows.py`.
+Rows that are looked up are products with one-hot codes: their rules stand in `rules/rows.py`, and
+what adds them up in `row_sums.py`.
 
 Costs are polynomials in the named sizes. An order is taken only if it is cheaper for every value
 of every size from 1 on: with 1 + k in place of each size, no coefficient of what it saves is
@@ -22,6 +23,8 @@ from chainc.dataclass import dataclass
 from chainc.ir import Graph, Node, apply, originating, rebuild, with_inputs
 from chainc.ir.types import Dim, coefficient_of, names_of, product
 from chainc.ops.contract import Contract
+from chainc.passes.contractions.look_ups import look_up_in_steps
+from chainc.passes.contractions.row_sums import sums_of_sums
 from chainc.passes.rules import rows
 from chainc.rewriting.rewrite import rewrite
 from chainc.rewriting.trace import note, replacing
@@ -40,7 +43,7 @@ def reassociate(graph: Graph) -> Graph:
     Needs: permutations in the letters of contractions, as `canonicalize` puts them. Leaves: the
     same, in orders that are never more expensive.
     """
-    graph = rewrite(graph, rows.rule, fast_math=True)
+    graph = sums_of_sums(rewrite(graph, rows.rule, fast_math=True))
     inner, long = _chains(graph)
 
     def reordered(node: Node, inputs: tuple[Node, ...]) -> Node:
@@ -56,7 +59,7 @@ def reassociate(graph: Graph) -> Graph:
         note("cheapest_order", new, result, "fast")
         return result
 
-    return rebuild(graph, reordered)
+    return look_up_in_steps(rebuild(graph, reordered))
 
 
 def _chains(graph: Graph) -> tuple[set[Node], set[Node]]:

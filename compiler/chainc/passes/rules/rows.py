@@ -3,6 +3,7 @@
     take(E, i) @ w             →   take(E @ w, i)
     take(E, i).T @ g           →   E.T @ scatter_add(0, i, g)
     scatter_add(0, i, g @ w)   →   scatter_add(0, i, g) @ w
+    take(E, i) + b             →   take(E + b, i)
 
 Looking rows up is a product with one-hot codes, and this is its cheaper order, unless there are
 more rows than indices. The axes of the indices may stand anywhere, as long as they stay together.
@@ -42,6 +43,7 @@ WEIGHT = TensorType((3, 2), float32)
 BACK = TensorType((2, 3), float32)
 SUMS = TensorType((4, 2), float32)
 VECTORS = TensorType((BATCH, 3), float32)
+BIAS = TensorType((3,), float32)
 TURNED = TensorType((5, BATCH, 2), float32)
 
 
@@ -79,7 +81,7 @@ def added_products(f: Contract, add: ScatterAdd, x: Node, i: Node, g: Node, w: N
 
     def product_of_sums() -> Node | None:
         rows = f.result[: i.ndim]
-        if add.axis != 0 or not _are_fewer(x.shape[0], i) or set(rows) & set(f.b):
+        if add.axis != 0 or not are_fewer(x.shape[0], i) or set(rows) & set(f.b):
             return None
         found = Indices.within(f.a, rows, i)
         if found is None:
@@ -89,6 +91,16 @@ def added_products(f: Contract, add: ScatterAdd, x: Node, i: Node, g: Node, w: N
         return total if is_zero(x) else x + total
 
     return y, product_of_sums
+
+
+@rule.exact(alone=True, at=[(Take(0), EMBEDDING, INDICES, BIAS), (Take(0), EMBEDDING, PAIRS, BIAS)])
+def rows_plus(look: Take, e: Node, i: Node, b: Node) -> Equation:
+    def of_rows() -> Node | None:
+        if look.axis != 0 or b.ndim >= e.ndim or not are_fewer(e.shape[0], i):
+            return None
+        return take(e + b, i)
+
+    return apply(look, e, i) + b, of_rows
 
 
 def is_zero(x: Node) -> bool:
@@ -136,7 +148,7 @@ def turned(f: Contract) -> Contract:
 def _of_rows(f: Contract, look: Take, e: Node, i: Node, w: Node) -> Node | None:
     """A contraction of rows that are looked up, with what is contracted before."""
     rows = f.a[: i.ndim]
-    if look.axis != 0 or not _are_fewer(e.shape[0], i):
+    if look.axis != 0 or not are_fewer(e.shape[0], i):
         return None
     if not set(rows) & set(f.b):
         kept = Indices.within(f.result, rows, i)
@@ -156,7 +168,7 @@ def reordered(x: Node, letters: str, wanted: str) -> Node:
     return x if letters == wanted else permute_dims(x, [letters.index(each) for each in wanted])
 
 
-def _are_fewer(rows: Dim, indices: Node) -> bool:
+def are_fewer(rows: Dim, indices: Node) -> bool:
     """Are there fewer rows than indices?"""
     if not isinstance(rows, int):
         return False

@@ -13,6 +13,7 @@ it reads and writes, or takes its last axis.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import field
 
@@ -28,6 +29,7 @@ WORTH_PANELS = 4  # an axis shorter than a vector by more than this factor is no
 ADDING_UP = 8.0  # products of vectors that take as long as the lanes of one take to be added up
 GAINED = 0.85  # of the time of a sum: what another way must do with
 TURNED = 0.75  # the same where a copy of a weight has to serve the way forward
+TURNED_FOR_STEPS = 0.85  # which is little where a row of a batch is many
 WORTH_TURNING = 32  # products of vectors, for each row of a batch, that are spared then
 NEAR = 27 << 10  # bytes of rows that stay in the first-level cache beside columns that come and go
 FEWEST_ROWS = 3  # of a tile
@@ -71,14 +73,16 @@ def _is_better_turned(root: Contraction, machine: Machine) -> bool:
     """
     first, _, result = root.letters
     inner = [letter for letter in first if letter not in result]
-    if len(result) != 2 or len(inner) != 1 or isinstance(root.extents[inner[0]], int):
+    if len(result) != 2 or all(isinstance(root.extents[letter], int) for letter in inner):
         return False
     rows, columns = (root.extents[letter] for letter in result)
     lanes = machine.lanes(root.factor_type)
     if not isinstance(rows, int) or not isinstance(columns, int) or columns <= lanes:
         return False
     turned, usual = columns * -(-rows // lanes), rows * -(-columns // lanes)
-    return turned < TURNED * usual and usual - turned >= WORTH_TURNING
+    steps = math.prod(n for letter in inner if isinstance(n := root.extents[letter], int))
+    most = TURNED if len(inner) == 1 else TURNED_FOR_STEPS
+    return turned < most * usual and (usual - turned) * steps >= WORTH_TURNING
 
 
 def vector_letter(kernel: Kernel, root: Contraction, machine: Machine) -> str:

@@ -160,6 +160,18 @@ def test_weights_of_few_columns_have_their_lanes_along_the_rows(
     assert [copy.name for copy in copies] == ["w_by_axis_1"] * (axis == 0)
 
 
+@pytest.mark.parametrize(("before", "axis"), [((), 1), ((5,), 0)])
+def test_of_rows_that_are_many_for_each_of_a_batch_less_is_enough(
+    before: tuple[int, ...], axis: int
+) -> None:
+    w = cr.parameter("w", (48, 20), 0.1)
+    y = cr.input("x", ("batch", *before, 48)) @ w
+    program = laid_out(updates={w: w - 0.1 * cr.grad(cr.sum(y * y), w)})
+    (slot,) = program.states
+    assert slot.panels is not None
+    assert slot.panels.axis == axis
+
+
 def test_a_training_of_such_weights_is_numpys_on_any_number_of_threads() -> None:
     x, y = cr.input("x", ("batch", 20)), cr.input("y", ("batch",), dtype="int32")
     logits = nn.MLP(20, 144, 18)(x)
