@@ -5,10 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from chainc.loops.language import Load, Loop, Nest, Share, Statement, Store
-from chainc.loops.values import Address, Affine, Bound, Index, Parameter, Register, Rows, Variable
+from chainc.ir.types import int64
+from chainc.loops.language import (
+    Compute,
+    Immediate,
+    Load,
+    Loop,
+    Nest,
+    Positions,
+    Share,
+    Statement,
+    Store,
+)
+from chainc.loops.values import (
+    Address,
+    Affine,
+    Bound,
+    Index,
+    Kind,
+    Parameter,
+    Register,
+    Rows,
+    Variable,
+)
 
 Known = dict[Variable, int]
+BETWEEN = {"minimum": min, "maximum": max}  # what bounds are computed with
 
 
 @dataclass(frozen=True)
@@ -40,6 +62,8 @@ def _run(body: Iterable[Statement], call: Call, known: Known) -> Iterator[Touch]
             yield from _loop(statement, call, known)
         elif isinstance(statement, Share):
             _share(statement, call, known)
+        elif isinstance(statement, Positions | Immediate | Compute):
+            _number(statement, known)
         elif isinstance(statement, Load):
             yield _touch(statement.address, statement.out.kind.lanes, known, stored=False)
         elif isinstance(statement, Store):
@@ -60,6 +84,21 @@ def _share(share: Share, call: Call, known: Known) -> None:
     grains = -(-stop // share.grain)
     known[share.low] = grains * call.thread // call.threads * share.grain
     known[share.high] = min(grains * (call.thread + 1) // call.threads * share.grain, stop)
+
+
+def _number(statement: Positions | Immediate | Compute, known: Known) -> None:
+    """One that bounds are computed from."""
+    if statement.out.kind != Kind(int64):
+        return
+    match statement:
+        case Positions():
+            known[statement.out] = _value(statement.position, known)
+        case Immediate():
+            known[statement.out] = int(statement.value)
+        case Compute(primitive=primitive) if primitive in BETWEEN:
+            known[statement.out] = BETWEEN[primitive](known[each] for each in statement.operands)
+        case _:
+            pass
 
 
 def _bound(bound: Bound, call: Call, known: Known) -> int:

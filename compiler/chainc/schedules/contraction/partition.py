@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import pairwise
 
 from chainc.dataclass import dataclass
+from chainc.ir.types import int64
 from chainc.loops.builder import NestBuilder
+from chainc.loops.values import Affine, Index, Kind, affine
 from chainc.lowering.kernels import Contraction
-from chainc.schedules.contraction.axes import Axis, Stretch
+from chainc.schedules.contraction.axes import Axis, Positions, Stretch
+from chainc.schedules.contraction.deals import INSIDE, Deal, Passes
 from chainc.schedules.contraction.factor import Factor
 from chainc.schedules.contraction.margins import MOST_BODIES, WORTH_LEAVING_OUT, Margin
 from chainc.schedules.contraction.products import ENOUGH_SUMS
@@ -23,26 +25,12 @@ from chainc.schedules.layout.machine import Machine
 
 WORTH_SHARING = 1 << 14  # products from which on several threads gain more than they wait
 ENOUGH_PARTS = 4  # of other axes; with fewer, groups of columns are dealt out too
-TEAMS = ((2, 0.75), (4, 0.25))  # of threads that share a product, and how much each counts
-INSIDE = 0.1  # of a thread's work: what a loop must gain to be dealt out in place of an outer one,
-# as the same columns of weights are then no longer one core's from kernel to kernel
-TAKEN_APART = 0.03  # the same for groups of columns that are dealt out in single vectors
+TAKEN_APART = 0.03  # of a thread's work: what groups of columns that are dealt out in single
+# vectors must gain
 WRITTEN_OUT = 0.25  # the same for rows that meet padding, which are no longer written one by one
 WORTH_TAKING_APART = 1 << 18  # products from which on it is worth the code
 KEPT_NEAR = 0.5  # of the second-level cache is for rows that are read again for other columns
 FEWEST_TILES = 3  # of a block of rows; with fewer, the columns come from afar for each tile
-
-
-@dataclass(frozen=True)
-class Deal:
-    """A loop that may be dealt out to threads, and what is lost by it, in shares of the work.
-
-    Groups of columns stay together, or are taken `apart`.
-    """
-
-    axis: Axis
-    price: float
-    apart: bool = False
 
 
 @dataclass(eq=False)
@@ -58,9 +46,14 @@ class Partition:
     stretches: dict[Axis, tuple[Stretch, ...]]
     block: int | None
     spare: int  # registers that the largest tile leaves
-    shared: Axis | None = None  # whose loop is dealt out
-    apart: bool = False  # in single vectors, where tiles are several wide
+    deal: Deal | None = None  # of work to threads
+    dealt: tuple[Index, Index] | None = None  # this thread's passes of loops that are one
     ragged: bool = False  # columns lie side by side, and of their last vector only some are used
+
+    @property
+    def shared(self) -> Axis | None:
+        """Whose loop is dealt out."""
+        return None if self.deal is None else self.deal.axis
 
     def column_steps(self, stretch: Stretch) -> tuple[int, ...]:
         """What the loops over columns go on by: positions, or panels where lanes are columns."""
@@ -70,7 +63,8 @@ class Partition:
         if axis.lanes:
             if stretch.inside != axis.lanes:
                 return (1,)
-            return _down_to_one(widths) if self.apart else widths
+            apart = self.deal is not None and self.deal.apart
+            return _down_to_one(widths) if apart else widths
         widths = _down_to_one(widths) if self.ragged else widths
         steps = tuple(width * lanes for width in widths if width * lanes <= axis.most)
         if axis.dynamic:
@@ -131,53 +125,89 @@ class Partition:
         products = math.prod(axis.most for axis in (*axes, *roles.inner))
         if not axes or products < WORTH_SHARING:
             return
-        deals = [Deal(axis, INSIDE * place) for place, axis in enumerate(axes)]
+        deals = [self._deal(axis, INSIDE * place) for place, axis in enumerate(axes)]
         if self.ragged and len(axes) > 1:
             deals = [deal for deal in deals if deal.axis != roles.column]
         if padded and axes[-1] == roles.row:
-            deals[-1] = Deal(roles.row, deals[-1].price + WRITTEN_OUT)
+            deals[-1] = replace(deals[-1], price=deals[-1].price + WRITTEN_OUT)
         if products >= WORTH_TAKING_APART and self._comes_apart():
             place = len(roles.outer)
-            deals.append(replace(deals[place], price=deals[place].price + TAKEN_APART, apart=True))
-        chosen = min(deals, key=lambda deal: self._busiest(deal) + deal.price)
-        self.shared, self.apart = chosen.axis, chosen.apart
-        self.stretches[chosen.axis] = tuple(
-            stretch.between(*builder.share(stretch.high, self._grain(stretch, chosen)))
-            for stretch in self.stretches[chosen.axis]
+            deals.append(self._deal(axes[place], INSIDE * place + TAKEN_APART, apart=True))
+        following = axes[: len(roles.outer) + 1]  # inside of outer ones only
+        inside = [deal for deal in deals if deal.axis in following]
+        deals += [run for deal in inside for run in deal.runs(axes[: axes.index(deal.axis)])]
+        self.deal = min(deals, key=lambda deal: deal.cost)
+        if self.deal.around:
+            self.dealt = builder.share(self.deal.count)
+            return
+        self.stretches[self.deal.axis] = tuple(
+            stretch.between(*builder.share(stretch.high, passes.grain))
+            for stretch, passes in zip(
+                self.stretches[self.deal.axis], self.deal.passes, strict=True
+            )
         )
 
     def _comes_apart(self) -> bool:
-        """Are columns in panels, and so many sums that none is split to have enough of them?"""
+        """Are columns in panels, and rows of a single vector as those of a group?"""
         row, column = self.roles.row, self.roles.column
-        enough = row is not None and row.most >= ENOUGH_SUMS
         panels = column is not None and column.lanes > 0 and column == self.roles.vector
-        return enough and panels and self.tiling.widths[0] > 1
+        if row is None or not panels or self.tiling.widths[0] == 1:
+            return False
+        heights = self.tiling.heights
+        return row.most >= ENOUGH_SUMS or heights[1] == heights[self.tiling.widths[0]]
 
-    def _busiest(self, deal: Deal) -> float:
-        """What the thread with the most to do has of an even share, for teams of some sizes."""
-        return sum(weight * self._uneven(deal, threads) for threads, weight in TEAMS)
+    @property
+    def whole(self) -> int:
+        """Vectors of a group that may come apart and has few sums, which are several in turn."""
+        row, apart = self.roles.row, self.deal is not None and self.deal.apart
+        return self.tiling.widths[0] if apart and row is not None and row.most < ENOUGH_SUMS else 1
 
-    def _uneven(self, deal: Deal, threads: int) -> float:
-        work = [0] * threads
-        for stretch in self.stretches[deal.axis]:
-            grain = self._grain(stretch, deal)
-            extent = stretch.high if isinstance(stretch.high, int) else deal.axis.most
-            parts = -(-extent // grain)
-            ends = [min(parts * n // threads * grain, extent) for n in range(threads + 1)]
-            inside = stretch.inside if deal.axis != self.roles.vector else 0
-            for thread, (low, high) in enumerate(pairwise(ends)):
-                work[thread] += (high - low) * (inside or 1)
-        return max(work) * threads / sum(work)
+    def _deal(self, axis: Axis, price: float, *, apart: bool = False) -> Deal:
+        """This loop alone; where panels are several loops, each is dealt out by itself."""
+        passes = []
+        for stretch in self.stretches[axis]:
+            extent = stretch.high if isinstance(stretch.high, int) else axis.most
+            inside = stretch.inside if axis != self.roles.vector else 0
+            passes.append(Passes(extent, self._grain(stretch, apart=apart), inside or 1))
+        return Deal(axis, tuple(passes), price, apart)
 
-    def _grain(self, stretch: Stretch, deal: Deal) -> int:
+    def _grain(self, stretch: Stretch, *, apart: bool) -> int:
         """Positions, or panels, that are dealt out together: those of a pass of the loop."""
         axis = stretch.axis
         if axis == self.roles.column:
             single = axis != self.roles.vector and axis.lanes
-            return 1 if single or deal.apart else self.column_steps(stretch)[0]
+            return 1 if single or apart else self.column_steps(stretch)[0]
         if axis == self.roles.row and not axis.lanes:
             return self.heights(stretch, self.tiling.widths[0])[0]
         return 1
+
+    def is_dealt_out_in(self, axes: Sequence[Axis]) -> bool:
+        """Is the next loop, of which those over `axes` are the first, one of several dealt out?"""
+        roles = self.roles
+        following = [axis for axis in (*axes, roles.column, roles.row) if axis is not None]
+        return self.dealt is not None and following[:1] == [self.shared]
+
+    def within(self, builder: NestBuilder, at: Positions) -> Partition:
+        """This thread's passes of the innermost of these loops, where the others stand."""
+        assert self.deal is not None
+        assert self.dealt is not None
+        axis, (passes,) = self.deal.axis, self.deal.passes
+        (stretch,) = self.stretches[axis]
+        before = Affine()
+        for outer in self.deal.around:
+            position = at[outer.letter]
+            assert isinstance(position, Affine), "the axes around are in no panels"
+            before = before * outer.most + position
+        before *= -passes.count
+        low, high = (
+            builder.positions((affine(end) + before) * passes.grain, 1) for end in self.dealt
+        )
+        first, last = (builder.constant(end, Kind(int64)) for end in (0, passes.extent))
+
+        part = stretch.between(
+            builder.compute("maximum", low, first), builder.compute("minimum", high, last)
+        )
+        return replace(self, stretches={**self.stretches, axis: (part,)}, dealt=None)
 
 
 def tile_starts(extent: int, heights: Sequence[int]) -> Iterator[tuple[int, int]]:

@@ -86,6 +86,7 @@ class Products:
     margins: Sequence[Margin] = ()
     most_sums: int = 1  # that fit into registers
     piece: Sequence[Stretch] = ()  # of axes that are summed over, the others are whole
+    whole: int = 1  # vectors of a group, whose order of sums is that of any part of it
 
     def summed(self, tile: Tile, sums: Values = ()) -> Values:
         """The sums of a tile's cells, added to what there is."""
@@ -97,7 +98,7 @@ class Products:
         if not self.roles.inner:
             return self._step(tile, zeros)
         count = len(zeros)
-        turns = self._turns(count)
+        turns = self._turns(count * self._times(tile))
         levels = taps_first(self.margins, self.roles.levels)
         loops, straight = split(levels, self.roles.row, self.factors)
         apart = self._are_written_out(levels, tile)
@@ -187,7 +188,12 @@ class Products:
         return (most, 1) if most > 1 else (1,)
 
     def _unrolled(self, tile: Tile, straight: int = 1) -> int:
-        return max(steps_of_pass(self.machine, len(tile.columns)) // straight, 1)
+        vectors = len(tile.columns) * self._times(tile)
+        return max(steps_of_pass(self.machine, vectors) // straight, 1)
+
+    def _times(self, tile: Tile) -> int:
+        """So many such tiles are a group."""
+        return max(self.whole // len(tile.columns), 1)
 
     def _by_tap(
         self,

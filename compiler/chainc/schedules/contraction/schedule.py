@@ -60,7 +60,9 @@ def schedule_contract(root: Contraction, frame: Frame) -> None:
     margins = () if parts.joined else cut.usable(found)
     width = -(-parts.lanes * parts.dtype.itemsize // frame.machine.vector_bytes)
     room = most_sums(frame.machine) // width
-    products = Products(frame.builder, factors, parts, frame.machine, margins, room)
+    products = Products(
+        frame.builder, factors, parts, frame.machine, margins, room, whole=cut.whole
+    )
     for piece in pieces(frame.builder, parts, root.piece):
         _Loops(frame, root, parts, cut, replace(products, piece=piece)).outer(parts.outer, start)
 
@@ -78,6 +80,9 @@ class _Loops:
 
     def outer(self, axes: Sequence[Axis], at: Positions) -> None:
         """Axes that are neither rows nor columns."""
+        if self.cut.is_dealt_out_in(axes):
+            replace(self, cut=self.cut.within(self.frame.builder, at)).outer(axes, at)
+            return
         if not axes:
             self._row_blocks(at)
             return

@@ -159,6 +159,32 @@ def test_two_threads_do_about_the_same(
     assert max(work) <= most * sum(work)
 
 
+TAPS = "nefh,ng->ehgf"  # as of a convolution's weights: n are positions of images
+
+
+@pytest.mark.parametrize("machine", [AVX512, AVX2], ids=["avx512", "avx2"])
+@pytest.mark.parametrize(
+    ("sizes", "most"),
+    [
+        ({"e": 3, "h": 3, "f": 8, "g": 16}, 5 / 9),  # a loop over three would be two and one
+        ({"e": 5, "h": 5, "f": 6, "g": 16}, 13 / 25),
+        ({"e": 3, "h": 1, "f": 3, "g": 32}, 1 / 2),  # vectors that are otherwise computed together
+        ({"e": 3, "h": 2, "f": 2, "g": 48}, 1 / 2),
+    ],
+)
+def test_loops_are_dealt_out_as_one_where_each_is_uneven(
+    sizes: dict[str, int], most: float, machine: Machine
+) -> None:
+    """Sums of few rows are several in turn, in the same order wherever a group comes apart."""
+    case = Case(TAPS, {"n": 2048, **sizes}, "..g", capacity=1, machine=machine)
+    nest, _ = case.scheduled
+    work = [_stores(nest, Call(1, thread, 2)) for thread in range(2)]
+    assert max(work) <= most * sum(work)
+    stored = Counter(p for each in _touches(case, 1, 3) if each.stored for p in each.positions)
+    assert max(stored.values()) == 1
+    case.check(1)
+
+
 def test_rows_stay_together_where_columns_are_nearly_even() -> None:
     """Seven panels, two by two: rows would be more even, but weights would change cores."""
     case = Case(FORWARD, {"n": BATCH, "k": 384, "c": 106}, "kcc", capacity=47)
