@@ -235,7 +235,6 @@ class Binding:
         threads: int = 1,
     ) -> None:
         self._code = code
-        self._sharing = Sharing(threads)
         self._places = places = code.places
         self._library = library
         self._enter, self._run, self._store = (
@@ -258,12 +257,20 @@ class Binding:
         names = sizes_by_name(places, sizes)
         self._shapes = [shape_of(type.shape, names) for type in places.outputs]
         self._dtypes = [type.dtype.numpy for type in places.outputs]
+        self._sharing = Sharing(threads, self._nbytes())
         self._makes = [_maker(*each) for each in zip(self._shapes, self._dtypes, strict=True)]
         self._by_row = [
             (position, type.dtype.itemsize * math.prod(shape_of(type.shape[1:], names)))
             for position, type in enumerate((*places.inputs, *places.outputs))
             if has_named_size(type.shape)
         ]
+
+    def _nbytes(self) -> int:
+        """What a call goes through: the state, and the outputs where they are no blocks of rows."""
+        kinds = zip(self._shapes, self._dtypes, strict=True)
+        written = sum(math.prod(shape) * dtype.itemsize for shape, dtype in kinds)
+        read = sum(array.nbytes for array in self._state)
+        return read if self._places.block else read + written
 
     def run(self, *inputs: Array) -> tuple[Array, ...]:
         """The outputs for inputs of the declared types, in row-major order."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+FAR = 1 << 25  # bytes that a call reads or writes, which takes that long wherever they lie
 LONG = 0.002  # seconds of a call that is worth starting threads for, which takes some 0.2 ms
 SHORT = 0.1 * LONG  # of one that is not worth asking again
 MOST = 64  # calls in one way, at most, after which the other is tried once more
@@ -17,12 +18,14 @@ class Sharing:
     """Of the calls of one function on one memory among so many threads at most.
 
     What it computes does not depend on how many there are, so every call may have another number.
+    One that goes through much memory is taken for long before it is measured: first values are
+    computed once, and it is their pages that take time.
     """
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, nbytes: int = 0) -> None:
         self._threads = threads
         self._never = threads == 1
-        self._shared = False  # the way that is quicker, as far as is known
+        self._shared = nbytes >= FAR  # the way that is quicker, as far as is known
         self._seconds: dict[bool, float] = {}  # of a call, if it is shared and if not
         self._wait = self._left = 1  # calls in this way between two trials of the other; until one
 
@@ -43,9 +46,13 @@ class Sharing:
         self._choose(trial=trial)
 
     def _choose(self, *, trial: bool) -> None:
-        alone = self._seconds[False]
+        alone = self._seconds.get(False)
+        if alone is None:
+            self._left = 0
+            return
         self._never = alone < SHORT
         if alone < LONG:
+            self._shared, self._left = False, 1
             return
         shared = self._seconds.get(True, alone) < alone
         if shared == self._shared and not trial:

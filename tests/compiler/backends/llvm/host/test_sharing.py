@@ -7,7 +7,7 @@ import pytest
 
 import chainrule as cr
 from chainc.backends.llvm.host import sharing
-from chainc.backends.llvm.host.sharing import LONG, MOST, SHORT, Sharing
+from chainc.backends.llvm.host.sharing import FAR, LONG, MOST, SHORT, Sharing
 from chainrule import nn
 
 
@@ -25,8 +25,8 @@ class Machine:
         self.now += self.seconds[threads]
 
 
-def counts(machine: Machine, calls: int) -> list[int]:
-    team = Sharing(2)
+def counts(machine: Machine, calls: int, nbytes: int = 0) -> list[int]:
+    team = Sharing(2, nbytes)
     for _ in range(calls):
         team.run(machine)
     return machine.counts
@@ -42,6 +42,18 @@ def test_it_is_found_out_that_one_is_quicker(monkeypatch: pytest.MonkeyPatch) ->
     found = counts(Machine(monkeypatch, 0.1, 0.2), 1000)
     assert found[:5] == [1, 2, 1, 1, 2]
     assert found[-500:].count(2) <= 500 / MOST + 1
+
+
+def test_what_goes_through_much_memory_is_shared_before_it_is_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = counts(Machine(monkeypatch, 0.1, 0.06), 1000, FAR)
+    assert found[:6] == [2, 1, 2, 2, 1, 2]
+    assert found[-500:].count(1) <= 500 / MOST + 1
+    assert counts(Machine(monkeypatch, 0.1, 0.2), 4, FAR) == [2, 1, 1, 2]
+    short = Machine(monkeypatch, 0.9 * LONG, 0.5 * LONG)  # it looks up rows of a large table
+    assert counts(short, 100, FAR)[1:] == [1] * 99
+    assert set(counts(Machine(monkeypatch, 0.1, 0.06), 1, FAR - 1)) == {1}
 
 
 def test_a_disturbed_call_decides_for_a_short_while(monkeypatch: pytest.MonkeyPatch) -> None:
