@@ -16,7 +16,7 @@ from typing import overload
 
 from chainc.dataclass import dataclass
 from chainc.interpreters.symbolic import symbolic_vjp
-from chainc.ir import Derivative, Node, Origin, describe, originating, topological
+from chainc.ir import Derivative, Later, Node, Origin, describe, originating, topological
 from chainc.ir.errors import GradientError
 from chainc.ir.leaves import constant
 from chainc.ops import astype, stop_gradient, sum
@@ -117,7 +117,7 @@ def _sum_at_fan_out(node: Node, contributions: Sequence[Contribution]) -> Node:
 
 
 def _modes_of(contributions: Sequence[Contribution]) -> Modes:
-    return frozenset().union(*[part.modes for part in contributions])
+    return contributions[0].modes.union(*[part.modes for part in contributions[1:]])
 
 
 def _local_cotangents(
@@ -134,15 +134,17 @@ def _local_cotangents(
         read_in = modes & modes_that_read(node, position)
         if given is None or operand not in reached or not read_in:
             continue
-        why = _derived(node, position, "local derivative")
-        made_now = given.origin is origin  # then it is for this operand
-        cotangent = Node(given.op, given.inputs, given.type, why) if made_now else given
+        with originating(origin):
+            cotangent = given if isinstance(given, Node) else given()
+        if cotangent.origin is origin:  # it was made now, for this operand
+            why = _derived(node, position, "local derivative")
+            cotangent = Node(cotangent.op, cotangent.inputs, cotangent.type, why)
         fitted = _unbroadcast(node, position, operand, cotangent)
         found.append((operand, Contribution(fitted, node, position, read_in)))
     return found
 
 
-def _ask(node: Node, total: Node) -> Sequence[Node | None]:
+def _ask(node: Node, total: Node) -> Sequence[Node | Later | None]:
     if isinstance(node.op, Elementwise) and not hasattr(node.op, "vjp"):
         return symbolic_vjp(node.op, total, node.inputs)
     if isinstance(node.op, Scan):
@@ -160,14 +162,8 @@ def _unbroadcast(node: Node, position: int, operand: Node, cotangent: Node) -> N
     if cotangent.shape == operand.shape:
         return cotangent
     extra = cotangent.ndim - operand.ndim
-    axes = (
-        *range(extra),
-        *(
-            axis + extra
-            for axis, dim in enumerate(operand.shape)
-            if dim == 1 and cotangent.shape[axis + extra] != 1
-        ),
-    )
+    pairs = enumerate(zip(operand.shape, cotangent.shape[extra:], strict=True), extra)
+    axes = (*range(extra), *(axis for axis, (dim, repeated) in pairs if dim == 1 != repeated))
     with originating(_derived(node, position, "un-broadcast")):
         return reshape(sum(cotangent, axes), operand.shape)
 

@@ -170,7 +170,7 @@ def _as_polynomial(use: Application, position: int) -> polynomial.Polynomial | N
     stand_ins = _stand_ins(use)
     if not hasattr(use.op, "vjp"):
         return None
-    cotangent = _declared(use, stand_ins)[position]
+    cotangent = _declared(use, stand_ins, position)
     if cotangent is None:
         return polynomial.number(0)
     names = {node: polynomial.variable(name) for name, node in stand_ins.items()}
@@ -190,7 +190,7 @@ def _through_sympy(use: Application, position: int) -> sympy.Basic:
     symbols = _symbols(use)
     meaning = derivative(formula(use.op, symbols), symbols[position])
     plain = sympy.powsimp(meaning.xreplace(_values(use)))
-    cotangent = _declared(use, _stand_ins(use))[position] if hasattr(use.op, "vjp") else None
+    cotangent = _declared(use, _stand_ins(use), position) if hasattr(use.op, "vjp") else None
     if cotangent is None:
         return plain
     declared = _as_expression(cotangent, use)
@@ -231,9 +231,10 @@ def _stand_ins(use: Application) -> Mapping[str, Node]:
     return {name: apply(Input(name, TensorType((), dtype))) for name, dtype in kinds.items()}
 
 
-def _declared(use: Application, stand_ins: Mapping[str, Node]) -> Sequence[Node | None]:
+def _declared(use: Application, stand_ins: Mapping[str, Node], position: int) -> Node | None:
     g, y, *operands = stand_ins.values()
-    return use.op.vjp(g, y, *operands)
+    found = use.op.vjp(g, y, *operands)[position]
+    return found if found is None or isinstance(found, Node) else found()
 
 
 def _symbols(use: Application) -> list[sympy.Basic]:

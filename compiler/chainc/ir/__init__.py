@@ -7,6 +7,7 @@ from chainc.ir.graph import substitute as substitute
 from chainc.ir.graph import topological as topological
 from chainc.ir.graph import with_inputs as with_inputs
 from chainc.ir.node import REGISTRY as REGISTRY
+from chainc.ir.node import Later as Later
 from chainc.ir.node import Node as Node
 from chainc.ir.node import Op as Op
 from chainc.ir.node import Operand as Operand

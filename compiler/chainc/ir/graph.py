@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
 from functools import cached_property
+from itertools import filterfalse
 from operator import is_
 from typing import TYPE_CHECKING
 
@@ -22,10 +23,10 @@ def topological(roots: Iterable[Node]) -> tuple[Node, ...]:
     stack = list(roots)[::-1]
     while stack:
         node = stack[-1]
-        if node in begun or not (waiting := [each for each in node.inputs if each not in begun]):
+        if node in begun or begun.issuperset(node.inputs):
             order[stack.pop()] = None  # all its operands have their places
         else:
-            stack.extend(waiting[::-1])
+            stack.extend(filterfalse(begun.__contains__, node.inputs[::-1]))
         begun.add(node)
     return tuple(order)
 

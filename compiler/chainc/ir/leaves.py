@@ -9,7 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 
@@ -342,10 +342,12 @@ def _constant(value: Operand, dtype: DType | None) -> Constant:
 
 def as_nodes(*operands: Operand) -> tuple[Node, ...]:
     """Operands as nodes; a Python number takes the element type of the nodes beside it."""
-    nodes = tuple([operand for operand in operands if isinstance(operand, Node)])
-    if len(nodes) == len(operands):
-        return nodes
-    types = [node.type for node in nodes]
+    for operand in operands:  # quicker than all(...)
+        if type(operand) is not Node:
+            break
+    else:
+        return cast(tuple[Node, ...], operands)
+    types = [operand.type for operand in operands if isinstance(operand, Node)]
     if any(type is UNKNOWN for type in types):
         return tuple([_pattern_constant(operand) for operand in operands])
     like = next((type.dtype for type in types if type.dtype is not bool_), None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import string
 from collections.abc import Callable, Sequence
 from dataclasses import field
+from operator import attrgetter
 from typing import TYPE_CHECKING, ClassVar
 
 from chainc.dataclass import dataclass
@@ -44,8 +45,8 @@ class Op:
     # (*operand types) -> the result's type; raises `MisfitError` when the operands do not fit.
     infer: ClassVar[Callable[..., TensorType]]
 
-    # (cotangent, output, *operands) -> one cotangent per operand, None where none flows.
-    vjp: ClassVar[Callable[..., Sequence[Node | None]]]
+    # (cotangent, output, *operands) -> a cotangent an operand, or what makes it, or None for none.
+    vjp: ClassVar[Callable[..., Sequence[Node | Later | None]]]
 
     # (builder, result type, *values) -> value: what the op computes, in the vocabulary of
     # `kernels.py`. An elementwise op states its scalar meaning instead, and is a `map` of it.
@@ -126,7 +127,9 @@ class Node(Operators, NotAnArray):
         return reduction(self)
 
 
+_TYPE = attrgetter("type")
 Operand = Node | bool | Number | Array
+Later = Callable[[], Node]
 
 
 def describe(node: Node, *, short: bool = False) -> str:
@@ -142,7 +145,7 @@ def describe(node: Node, *, short: bool = False) -> str:
 
 def apply(op: Op, *operands: Node) -> Node:
     """The node of `op` over `operands`; a misfit names both operands and their lines."""
-    types = [operand.type for operand in operands]
+    types = tuple(map(_TYPE, operands))
     for type in types:  # quicker than any(...)
         if type is UNKNOWN:
             return Node(op, operands, UNKNOWN)

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from chainc.ir import Node, Operand
+from chainc.ir import Later, Node, Operand
 from chainc.ir.leaves import Constant, constant
 from chainc.ir.python.operators import operator
 from chainc.ir.scalar import Scalar
@@ -133,10 +133,9 @@ class Power(Binary):
     def scalar(self, s: Scalar[T], a: T, b: T) -> T:
         return s.power(a, b)
 
-    def vjp(self, g: Node, y: Node, a: Node, b: Node) -> tuple[Node, Node]:
+    def vjp(self, g: Node, y: Node, a: Node, b: Node) -> tuple[Node, Later]:
         # d(a^0)/da is 0 also where a^(-1) is not finite, and d(0^b)/db is 0 though ln 0 is not
-        safe = where(equal(a, 0), 1, a)
-        return g * b * _power_below(a, b), g * y * log(safe)
+        return g * b * _power_below(a, b), lambda: g * y * log(where(equal(a, 0), 1, a))
 
 
 def _power_below(a: Node, b: Node) -> Node:

@@ -33,12 +33,12 @@ def dropped_inputs(graph: Graph) -> tuple[Node, ...]:
     A call may give them a value all the same, and a size of the derivative may be theirs alone.
     """
     found: dict[Node, None] = {}
-    waiting = list(graph.roots)
-    while waiting:
-        nodes = [node for node in topological(waiting) if node not in found]
+    nodes: Sequence[Node] = graph.nodes
+    while nodes:
         found.update(dict.fromkeys(nodes))
         forward = [node.origin.derivative.forward for node in nodes if node.origin.derivative]
         waiting = [node for node in dict.fromkeys(forward) if node not in found]
+        nodes = [node for node in topological(waiting) if node not in found]
     known = {node.op.label for node in graph.leaves("input")}
     return tuple(n for n in found if isinstance(n.op, Input) and n.op.key not in known)
 

@@ -7,6 +7,7 @@ The table keeps the direction of imports: nodes come first, ops later; an op fil
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
 
 import numpy as np
@@ -22,10 +23,12 @@ OPERATORS: dict[str, Callable[..., Node]] = {}
 
 
 def operator(symbol: str) -> Callable[[F], F]:
-    """Bind a function to an operator symbol."""
+    """Bind a function, or an op, to an operator symbol."""
 
     def bind(function: F) -> F:
-        OPERATORS[symbol] = function
+        # an op's call as it is now: that which users see later looks at their arguments, too
+        is_op = not isinstance(function, FunctionType)
+        OPERATORS[symbol] = MethodType(type(function).__call__, function) if is_op else function
         return function
 
     return bind
