@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from itertools import pairwise
 
 from chainc.backends.c.nest import Argument, Function, LoopPrinter
@@ -43,8 +42,6 @@ from chainc.loops.uses import read
 from chainc.loops.values import Parameter, Register, Variable
 from chainc.schedules.training.waiting import BARRIER
 
-_BUFFER = re.compile(r" *[\w ]+ \*(?P<name>\w+)(\[\d+\])? = ")
-
 
 @dataclass(frozen=True)
 class Callee:
@@ -77,6 +74,7 @@ class RoutinePrinter(LoopPrinter):
         data = {each.out: constants(each) for each in everything if isinstance(each, Data)}
         taken = [*(each.name for each in self.functions.values()), *data.values()]
         variables = Variables(routine.body, numbers, taken, prelude)
+        self.found = self._found(everything)
         super().__init__(routine.body, variables, prelude, results, self._read)
         self.routine = routine
         self.variables.buffers.update(data)
@@ -93,18 +91,9 @@ class RoutinePrinter(LoopPrinter):
         """All of it."""
         parameters = [self._parameter(each) for each in self.routine.parameters]
         self.body(self.routine.body)
-        self._drop_unused()
         if self.routine.result is not None:
             self.write(f"return {self.variables.value(self.routine.result)};")
         return self.function(parameters)
-
-    def _drop_unused(self) -> None:
-        """A buffer is of no use where no kernel takes it."""
-        before = -1
-        while before != len(self.lines):
-            before = len(self.lines)
-            words = Counter(word for line in self.lines for word in re.findall(r"\w+", line.text))
-            self.lines = [line for line in self.lines if not _is_unused(line.text, words)]
 
     def _parameter(self, parameter: Parameter | Register) -> Argument:
         if isinstance(parameter, Parameter):
@@ -165,9 +154,11 @@ class RoutinePrinter(LoopPrinter):
     def _locate(self, statement: Within | Entry | Table | Data) -> None:
         """A buffer that nothing but calls needs is found where it is given, if it can be.
 
-        Constants have a name already.
+        One of no use is not, and constants have a name already.
         """
         out = statement.out
+        if out not in self.found:
+            return
         if isinstance(statement, Table):
             self._table(statement)
         elif isinstance(statement, Within | Entry) and out in self.touched:
@@ -209,10 +200,31 @@ class RoutinePrinter(LoopPrinter):
     # calls
 
     def _read(self, statement: Statement) -> Iterable[Variable]:
-        """Of the arguments of a call those that are taken."""
+        """Of the arguments of a call those that are taken, and no place that nothing finds."""
+        if isinstance(statement, Within | Entry) and statement.out not in self.found:
+            return ()
         if not isinstance(statement, Call):
             return read(statement)
         return [each for each, _ in self._given(statement) if isinstance(each, Register)]
+
+    def _found(self, everything: Sequence[Statement]) -> Set[Parameter]:
+        """The buffers that something is done with, and those in which they are found."""
+        found: set[Parameter] = set()
+        for statement in reversed(everything):
+            match statement:
+                case Call():
+                    given = (each for each, _ in self._given(statement))
+                    found.update(each for each in given if isinstance(each, Parameter))
+                case Missing():
+                    found.add(statement.buffer)
+                case Within() | Entry() | Table() if statement.out not in found:
+                    continue
+                case Table():
+                    found.update(each for _, each in statement.entries)
+            touched = _touched(statement)
+            if touched is not None:
+                found.add(touched)
+        return found
 
     def _given(self, call: Call) -> Sequence[tuple[Parameter | Register, Parameter | None]]:
         """The arguments that are taken, and the buffers that they become."""
@@ -308,12 +320,6 @@ def _asked(body: Sequence[Statement], readings: Counter[Variable]) -> Iterator[R
     for statement in body:
         for inside in bodies_of(statement):
             yield from _asked(inside, readings)
-
-
-def _is_unused(line: str, words: Counter[str]) -> bool:
-    """Does it find a buffer that has no other line?"""
-    found = _BUFFER.match(line)
-    return found is not None and words[found["name"]] == 1
 
 
 def _moves(statement: Within | Entry) -> bool:
