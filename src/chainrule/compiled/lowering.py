@@ -8,6 +8,7 @@ from chainc import driver, ir
 from chainc.ir import Node, describe
 from chainc.ir.errors import GraphError
 from chainc.ir.leaves import Input, SizeOf
+from chainc.ir.origin import originating
 from chainc.ir.types import Size, coefficient_of
 from chainc.ops.runs.random import stream_of
 from chainc.passes import Pass
@@ -43,11 +44,13 @@ def training_stages(
 
 
 def _reports(declared: Training, step: ir.Graph, evaluation: ir.Graph) -> driver.Reports:
+    """Whenever they are asked for, what is made for them comes from the line of the first loss."""
     from chainrule.reports.reporting import means_over_steps, reports
 
-    if not declared.reads_rows:
-        return means_over_steps(step, evaluation)
-    return reports(step, evaluation, range(len(declared.step.outputs)))
+    with originating(step.outputs[0].origin):
+        if not declared.reads_rows:
+            return means_over_steps(step, evaluation)
+        return reports(step, evaluation, range(len(declared.step.outputs)))
 
 
 def _least_rows(step: ir.Graph) -> int:

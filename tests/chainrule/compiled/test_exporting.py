@@ -6,6 +6,7 @@ import re
 import shutil
 import struct
 import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -125,6 +126,28 @@ def test_other_types_names_and_optimizers_leave_the_same_bits(tmp_path: Path) ->
     assert len({constant for constant, _ in constants}) == len(constants)
 
 
+@NEEDS_CC
+def test_an_input_that_the_passes_leave_out_has_rows_all_the_same(tmp_path: Path) -> None:
+    x, y = cr.input("x", ("batch", 2)), cr.input("y", ("batch",), "int32")
+    drawn = cr.normal((x.shape[0], 2)) @ cr.parameter("w", (2,), 1.0)
+    aside = cr.where(cr.constant(True), drawn, x[:, 0])
+    loss = cr.mean(cr.square(aside - cr.astype(y, "float32")))
+    declared = cr.training(optim.SGD(lr=0.1).minimize(loss), epochs=2, batch_size=8)
+    program = cr.compile(declared)
+    program.export(tmp_path, name="odd", processor="native")
+    assert CC is not None
+    made = run([CC, "-std=c11", *STRICT, "main.c", "odd.o", "-o", "odd"], tmp_path)
+    assert made.returncode == 0, made.stderr
+    rows = {"x": np.ones((11, 2), np.float32), "y": np.arange(11, dtype=np.int32)}
+    content = b"CHAINDAT" + struct.pack("<3q", 11, 0, 0) + rows["x"].tobytes() + rows["y"].tobytes()
+    (tmp_path / "odd.data").write_bytes(content)
+    done = run([tmp_path / "odd", "odd.data", "state"], tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    state = program.run(rows, progress=False).state
+    expected = state["step"].tobytes() + state["w"].tobytes()
+    assert (tmp_path / "state").read_bytes().startswith(expected)
+
+
 def test_outputs_may_have_the_names_of_the_programs_own_functions(tmp_path: Path) -> None:
     x = cr.input("x", ("batch", 3))
     prediction = cr.sum(cr.square(x) * cr.parameter("w", (3,), 1.0), axis=1)
@@ -225,6 +248,30 @@ def test_exporting_again_writes_the_same_bytes(digits: Exported, tmp_path: Path)
     ]
     for path in paths:
         assert path.read_bytes() == (digits.folder / path.name).read_bytes()
+
+
+AFTER_A_BROWSER = """
+import os, sys
+from pathlib import Path
+import chainrule as cr
+from chainc.backends.llvm.machine_code.jit import machine_code
+from chainc.backends.llvm.processors.wasm32 import WASM32
+from chainrule import optim
+
+weights = [cr.parameter(f"w{i}", (3 + i,), 0.1) for i in range(6)]  # so that get has many cases
+loss = sum((cr.mean(cr.square(each)) for each in weights[1:]), cr.mean(cr.square(weights[0])))
+training = cr.training(optim.Adam(lr=0.1).minimize(loss), epochs=2)
+for name in ("before", "after"):
+    os.environ["XDG_CACHE_HOME"] = str(Path(name, "cache").absolute())
+    cr.compile(training, target="numpy").export(name, name="many")
+    machine_code("define i32 @f(i32 %x) { ret i32 %x }", WASM32, ["f"])
+sys.exit(Path("before/many.o").read_bytes() != Path("after/many.o").read_bytes())
+"""
+
+
+def test_code_does_not_depend_on_what_was_compiled_before(tmp_path: Path) -> None:
+    done = run([sys.executable, "-c", AFTER_A_BROWSER], tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 # What is refused

@@ -63,8 +63,10 @@ class Outside:
     computes: bool = True
 
 
+# How many cases are worth a table of jumps LLVM keeps for all processors, and code for WebAssembly
+# changes it: with such tables the code would depend on what the process has compiled before.
 FUNCTION = Template("""\
-define $kind @$name($given) nounwind "no-builtins" {
+define $kind @$name($given) nounwind "no-builtins" "no-jump-tables"="true" {
 entry:
 $handed
 $enter  ${result}call $kind @"$routine"($arguments)
