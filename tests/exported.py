@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,19 +31,21 @@ class Exported:
     program: cr.TrainingProgram
     logits: cr.Node
     folder: Path
+    name: str = "digits"
 
     @property
     def header(self) -> str:
-        return (self.folder / "digits.h").read_text()
+        return (self.folder / f"{self.name}.h").read_text()
 
     def number(self, name: str) -> int:
         """A constant of the header."""
-        found = re.search(rf"#define DIGITS_{name} (?:INT64_C\()?(-?\d+)", self.header)
+        found = re.search(rf"#define {self.name.upper()}_{name} (?:INT64_C\()?(-?\d+)", self.header)
         assert found is not None, name
         return int(found[1])
 
     def tensor(self, name: str) -> int:
-        return re.findall(r"^    DIGITS_TENSOR_(\w+),", self.header, re.M).index(name)
+        constants = rf"^    {self.name.upper()}_TENSOR_(\w+),"
+        return re.findall(constants, self.header, re.M).index(name)
 
     def state_bytes(self, state: cr.State, lr: float = 0.1) -> bytes:
         """Every tensor in the order of the header; the hyperparameters come last."""
@@ -88,9 +91,9 @@ class Library:
 
     def __init__(self, exported: Exported, seed: int | None = SEED) -> None:
         self.exported = exported
-        self.api = ctypes.CDLL(str(exported.folder / "libdigits.so"))
-        self.api.digits_version.restype = ctypes.c_char_p
-        self.api.digits_records.restype = ctypes.c_int64
+        self.api = ctypes.CDLL(str(exported.folder / f"lib{exported.name}.so"))
+        self._function("version").restype = ctypes.c_char_p
+        self._function("records").restype = ctypes.c_int64
         size = exported.number("ARENA_BYTES")
         space = np.full(size + 64, 0xA5, np.uint8)  # what malloc gives is not zero
         self.arena = space[-space.ctypes.data % 64 :][:size]
@@ -103,8 +106,11 @@ class Library:
 
     def call_with(self, *given: object) -> int:
         arena, function, *arguments = given
-        result: int = getattr(self.api, f"digits_{function}")(*map(_passed, (arena, *arguments)))
+        result: int = self._function(str(function))(*map(_passed, (arena, *arguments)))
         return result
+
+    def _function(self, name: str) -> Any:
+        return getattr(self.api, f"{self.exported.name}_{name}")
 
     def get(self, name: str, shape: tuple[int, ...] = (), dtype: str = "float32") -> Array:
         values = np.zeros(shape, dtype)
@@ -113,7 +119,8 @@ class Library:
 
     def state(self) -> bytes:
         """Every tensor, in the order of the header."""
-        sizes = re.findall(r"#define DIGITS_BYTES_\w+ (\d+)", self.exported.header)
+        name = self.exported.name.upper()
+        sizes = re.findall(rf"#define {name}_BYTES_\w+ (\d+)", self.exported.header)
         parts = [np.zeros(int(size), np.uint8) for size in sizes]
         for tensor, part in enumerate(parts):
             assert self.call("get", tensor, part) == OK

@@ -35,7 +35,7 @@ from chainc.ir import Node, describe
 from chainc.ir.binding import bind_graph
 from chainc.ir.errors import ExportError, GraphError, InputError
 from chainc.ir.leaves import Input, initial_graph
-from chainc.ir.types import Array, Size, TensorType, int64, named
+from chainc.ir.types import Array, Size, TensorType, int64, named, names_of
 from chainc.lowering.lower import lower
 from chainc.lowering.program import Program, TrainingLoop
 from chainc.passes import pipeline
@@ -126,12 +126,6 @@ def export(
     files: Files[Wanted],
 ) -> tuple[Path, ...]:
     """Compile a loop for C or a browser, and write the files; see `TrainingProgram.export`."""
-    if not training.reads_rows:
-        raise GraphError(
-            "export: the training reads no data, and the files of a training do",
-            hint="run it here, and export what it has trained: "
-            "cr.compile(logits).bind(state).export(...)",
-        )
     wanted = Wanted(
         name=check_name(name),
         loop=loop,
@@ -140,6 +134,7 @@ def export(
         defaults=_defaults(declared if predict is None else ir.Graph((*declared.roots, predict))),
         epochs=training.epochs,
         seed=training.seed,
+        rows=_rows(declared, loop) if training.reads_rows else {},
     )
     return _write(path_of("export", folder), files(wanted))
 
@@ -170,6 +165,12 @@ def _defaults(graph: ir.Graph) -> Mapping[str, float | int]:
     return {op.key: op.default for op in inputs if op.default is not None}
 
 
+def _rows(declared: ir.Graph, loop: TrainingLoop) -> Mapping[str, TensorType]:
+    """The inputs that are made of rows: a pass may have found that the step does not need one."""
+    known = {node.op.label: node.type for node in declared.leaves("input")}
+    return {key: known[key] for key in loop.batch_inputs}
+
+
 def _prediction(node: Node, declared: ir.Graph, loop: TrainingLoop) -> Program:
     """The program of a node, whose sizes and slots are those of the training.
 
@@ -190,15 +191,21 @@ def _prediction(node: Node, declared: ir.Graph, loop: TrainingLoop) -> Program:
                 hint="predict from the parameters that are trained",
             )
     graph = bind_graph(graph, _sizes(graph, declared))
-    (name,) = loop.step.size_names
-    _check_inputs(graph, declared, name)
     (result,) = graph.outputs
+    (name, *_) = (*loop.step.size_names, *_names_in(graph), "batch")  # a step may read no rows
+    _check_inputs(graph, declared, name)
     if not _made_of_rows(result, name):
         raise GraphError(
             f"export: predict gives {describe(result)}, not a result for each row",
             hint=f"give a node whose first axis is {name!r}, such as the logits",
         )
     return lower(driver.optimize(graph, pipeline())[-1].graph)
+
+
+def _names_in(graph: ir.Graph) -> Sequence[str]:
+    """Named sizes of its results and inputs."""
+    nodes = (*graph.outputs, *graph.leaves("input"))
+    return [name for node in nodes for dim in node.shape for name in names_of(dim)]
 
 
 def _sizes(graph: ir.Graph, declared: ir.Graph) -> Mapping[str, int]:

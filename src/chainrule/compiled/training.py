@@ -310,11 +310,12 @@ class TrainingProgram(Compiled):
         """Write the training loop as files that need no Python.
 
         `NAME.o` and a library hold machine code that takes no memory and calls no other library;
-        `NAME.h` says what they offer, and `main.c` trains with them on a data file. With
-        processor="native" a run leaves the same bits as one of target "llvm". A program of target
-        "wasm" becomes modules for browsers, `NAME.js`, which calls them, and a page that trains;
-        with processor="portable" the script and the one module for every browser alone. One of
-        target "c" becomes `NAME.c`, for a C compiler of one's own, with the same header.
+        `NAME.h` says what they offer, and `main.c` trains with them on a data file, or for as many
+        epochs as it is told where steps read no data. With processor="native" a run leaves the
+        same bits as one of target "llvm". A program of target "wasm" becomes modules for browsers,
+        `NAME.js`, which calls them, and a page that trains; with processor="portable" the script
+        and the one module for every browser alone. One of target "c" becomes `NAME.c`, for a C
+        compiler of one's own, with the same header.
 
         Args:
             folder: made if it does not exist; files of these names are replaced.

@@ -148,11 +148,23 @@ def test_a_board_leaves_the_bits_of_a_processor_that_fuses_nothing(
     assert run(command, tmp_path)[: len(expected)] == expected
 
 
-@pytest.mark.parametrize("kind", ["training", "function"])
-def test_the_firmware_of_a_readme_fits_its_header(kind: str, tmp_path: Path) -> None:
+def small_function() -> cr.Function[Array]:
+    return cr.compile(cr.exp(cr.input("x", (2,))))
+
+
+def training_without_data() -> cr.TrainingProgram:
+    w = cr.parameter("w", (3,), 1.0)
+    step = optim.SGD(lr=0.1).minimize(cr.mean(cr.square(cr.normal((4, 3)) @ w)))
+    return cr.compile(cr.training(step, epochs=EPOCHS), target="numpy")
+
+
+@pytest.mark.parametrize("declare", [small_training, training_without_data, small_function])
+def test_the_firmware_of_a_readme_fits_its_header(
+    declare: Callable[[], cr.TrainingProgram | cr.Function[Array]], tmp_path: Path
+) -> None:
     compiler = COMPILERS["cortex-m4"]
     need(compiler)
-    program = small_training() if kind == "training" else cr.compile(cr.exp(cr.input("x", (2,))))
+    program = declare()
     program.export(tmp_path, name="small", processor="cortex-m4")
     told = (tmp_path / "README.md").read_text()
     (firmware,) = re.findall(r"^```c\n(.*?)^```$", told, re.MULTILINE | re.DOTALL)

@@ -225,6 +225,20 @@ def test_what_is_given_is_checked(tmp_path: Path, exported: Exports) -> None:
     assert "index_data: int32_t[rows], from 0 to 9" in library.header
 
 
+def test_indices_may_be_of_the_rows_and_may_have_none(tmp_path: Path, exported: Exports) -> None:
+    x = cr.input("x", ("batch", 3))
+    row, column = cr.input("row", ("batch",), "int32"), cr.input("column", (2,), "int32")
+    function = cr.compile(cr.take(cr.take(x, row, axis=0), column, axis=1))
+    library, given, found = exported(function, tmp_path), drawn(4, 3), drawn(4, 2)
+    assert library.init() == OK
+    rows, columns = np.array([3, 0, 0, 2], np.int32), np.array([2, 0], np.int32)
+    assert library.call(given, rows, columns, 4, found) == OK
+    np.testing.assert_array_equal(found, given[rows][:, columns])
+    assert library.call(given, rows, columns, 3, found) == BAD_INDEX
+    assert library.call(given, rows - 1, columns, 4, found) == BAD_INDEX
+    assert library.call(given, rows, columns + 1, 4, found) == BAD_INDEX
+
+
 def test_what_no_library_can_be_is_refused(tmp_path: Path) -> None:
     x, wide = cr.input("x", ("batch", 5)), cr.input("wide", ("batch", "width"))
     with pytest.raises(StateError, match="needs values for 2 state slots"):

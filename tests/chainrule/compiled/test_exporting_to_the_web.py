@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import re
 import struct
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ import pytest
 import wasmtime
 from tests.browser import OpenPage
 from tests.exported import BATCH, SEED, data
+from tests.scripts import computed_by_script
 
 import chainrule as cr
 from chainc.ir.errors import InputError
@@ -199,28 +198,6 @@ def test_exporting_again_writes_the_same_bytes(digits: OnTheWeb, tmp_path: Path)
         assert path.read_bytes() == (digits.folder / path.name).read_bytes()
 
 
-PAGE = """\
-<!DOCTYPE html><meta charset="utf-8"><pre></pre><script type="module">
-{script}
-const wasm = {modules}.map((text) => Uint8Array.from(atob(text), (each) => each.charCodeAt(0)));
-const show = async () => {{ {use} }};
-show().then((found) => {{ document.querySelector("pre").textContent = JSON.stringify(found); }});
-</script>
-"""
-
-
-def computed(open_page: OpenPage, folder: Path, name: str, use: str) -> object:
-    """What a script finds with the exported one before it."""
-    files = (f"{name}.wasm", f"{name}.fused.wasm")
-    modules = [base64.b64encode((folder / file).read_bytes()).decode() for file in files]
-    script = (folder / f"{name}.js").read_text()
-    text = PAGE.format(script=script, modules=json.dumps(modules), use=use)
-    (folder / "test.html").write_text(text)
-    page = open_page(folder / "test.html")
-    page.wait_for_function("document.querySelector('pre').textContent")
-    return json.loads(page.inner_text("pre"))
-
-
 def test_the_script_does_what_its_types_say(digits: OnTheWeb, open_page: OpenPage) -> None:
     given = data(2 * BATCH + 5)
     use = f"""
@@ -252,7 +229,7 @@ def test_the_script_does_what_its_types_say(digits: OnTheWeb, open_page: OpenPag
             ],
         }};
     """
-    found = computed(open_page, digits.folder, "digits", use)
+    found = computed_by_script(open_page, digits.folder, "digits", use)
     assert isinstance(found, dict)
     state = digits.program.initial_state()
     logits = cr.compile(digits.logits, target="wasm").bind(state)(x=given["x"])
@@ -287,10 +264,23 @@ def test_a_function_runs_in_a_browser(open_page: OpenPage, tmp_path: Path) -> No
         const scale = Float32Array.of(1, 0.5), x = new Float32Array(6).map((_, i) => i / 10);
         return [...computation.call({ x, "ä": scale }).results];
     """
-    found = computed(open_page, tmp_path, "small", use)
+    found = computed_by_script(open_page, tmp_path, "small", use)
     given = np.arange(6, dtype=np.float32).reshape(2, 3) / np.float32(10)
     expected = function({"x": given, "ä": np.array([1, 0.5], np.float32)})
     np.testing.assert_array_equal(np.array(found, np.float32), expected.ravel())
+
+
+def test_results_of_the_same_name_are_told_apart(open_page: OpenPage, tmp_path: Path) -> None:
+    x = cr.input("x", (3,))
+    names = ["sum", "sum", "sum_2", "sum"]
+    graph = cr.Graph([x * float(i) for i in range(1, 5)], names=names)
+    cr.compile(graph, target="wasm").export(tmp_path, name="sums")
+    use = """
+        const found = (await load({ wasm })).call({ x: Float32Array.of(1, 10, 100) });
+        return Object.entries(found).map(([name, values]) => [name, values[1]]);
+    """
+    found = computed_by_script(open_page, tmp_path, "sums", use)
+    assert found == [["sum", 10], ["sum_2", 20], ["sum_2_2", 30], ["sum_3", 40]]
 
 
 def test_a_browser_is_no_processor(digits: OnTheWeb, tmp_path: Path) -> None:

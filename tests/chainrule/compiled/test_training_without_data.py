@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -97,9 +95,3 @@ def test_data_that_nothing_reads_are_refused() -> None:
     program = Drawn().program(target="numpy")
     with pytest.raises(cr.InputError, match="there is no input 'x'"):
         program.run({"x": np.ones((5, 3))})
-
-
-def test_it_is_not_exported(tmp_path: Path) -> None:
-    with pytest.raises(cr.GraphError, match=r"(?s)reads no data.*try: run it here"):
-        Drawn().program().export(tmp_path, name="drawn")
-    assert not list(tmp_path.iterdir())

@@ -54,7 +54,7 @@ def check_memory(storage: Storage, processor: Processor) -> None:
     raise GraphError(
         f"export: the program takes {storage.arena_bytes:,} bytes of memory, {over:,} more than "
         f"the {board.memory:,} of {processor.meaning}; most take {largest}",
-        hint="declare fewer units, or a smaller batch_size",
+        hint="declare fewer units, or let a step compute fewer rows at once",
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
+from itertools import chain, count
 
 from chainc.backends.llvm.function_code import FunctionCode, function_code
 from chainc.backends.llvm.host.storage import storage_of_function
@@ -25,6 +26,7 @@ from chainc.backends.standalone.interface import (
     C_TYPES,
     MOST_ROWS,
     RowArray,
+    bound_of,
     mark_of,
     version_of,
     words,
@@ -223,11 +225,11 @@ def _interface(
     buffers = (*code.inputs, *code.outputs)
     counts_rows = bool(wanted.program.size_names)
     results = [buffer.name or RESULTS for buffer in code.outputs]
-    results = [RESULTS] if len(results) == 1 else results
+    results = [RESULTS] if len(results) == 1 else _told_apart(results)
     keys = [*(buffer.key for buffer in code.inputs), *results]
     bounds = wanted.program.index_bounds
     arguments = tuple(
-        _argument(replace(buffer, key=key), word, bounds, counts_rows)
+        _argument(replace(buffer, key=key), word, bounds)
         for buffer, key, word in zip(buffers, keys, words(keys), strict=True)
     )
     return FunctionInterface(
@@ -243,22 +245,20 @@ def _interface(
     )
 
 
-def _argument(
-    buffer: Buffer, word: str, bounds: Sequence[IndexBound], counts_rows: bool
-) -> Argument:
+def _told_apart(names: Sequence[str]) -> list[str]:
+    """A number is put behind a name that is taken: they are the properties of an object."""
+    found: list[str] = []
+    for name in names:
+        numbered = (f"{name}_{number}" for number in count(2))
+        found.append(next(each for each in chain([name], numbered) if each not in found))
+    return found
+
+
+def _argument(buffer: Buffer, word: str, bounds: Sequence[IndexBound]) -> Argument:
     has_rows = has_named_size(buffer.type.shape)
-    found = [bound.bound for bound in bounds if bound.key == buffer.key]
-    numbers = [bound for bound in found if isinstance(bound, int)]
-    if len(numbers) < len(found) or (found and counts_rows and not has_rows):
-        raise GraphError(
-            f"export: the indices in the input {buffer.key!r} cannot be checked without Python",
-            hint="let them have rows, and be indices into axes of known sizes",
-        )
     shape = buffer.type.shape if has_rows else (1, *buffer.type.shape)
-    most = 2 ** (8 * buffer.type.dtype.itemsize)
-    bound = min(numbers, default=most)
-    kind = replace(buffer.type, shape=shape)
-    return Argument(RowArray(buffer.key, word, kind, bound if bound < most else None), has_rows)
+    kind, bound = replace(buffer.type, shape=shape), bound_of(buffer.key, buffer.type.dtype, bounds)
+    return Argument(RowArray(buffer.key, word, kind, bound), has_rows)
 
 
 class _Entries:
@@ -300,7 +300,7 @@ class _Entries:
         if self.interface.counts_rows:
             to.in_range(rows, 1, most)
         for each, array in zip(inputs, given, strict=True):
-            to.indices(each.array, array, rows)
+            to.indices(each.array, array, rows if each.has_rows else to.integer(1))
         arrays = [
             (each.array if each.has_rows else None, array)
             for each, array in zip(self.arguments, (*given, *results), strict=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from chainc.dataclass import dataclass
 from chainc.ir.types import DType, TensorType, bool_, float32, float64, int32, int64, static, uint8
-from chainc.lowering.program import EpochEnd
+from chainc.lowering.program import EpochEnd, IndexBound
 from chainc.lowering.views import Buffer
 
 C_TYPES = {
@@ -120,7 +120,7 @@ class Interface:
     inputs: tuple[RowArray, ...]
     outputs: tuple[str, ...]  # loss, then the metrics
     prediction: Prediction | None
-    batch_size: int
+    batch_size: int  # rows of a step, or of a prediction where steps read none
     least_rows: int  # of a step
     shuffle: bool
     epochs: int
@@ -138,6 +138,16 @@ class Interface:
         return self.name.upper()
 
     @property
+    def reads_rows(self) -> bool:
+        """Else an epoch is a step, which draws what it learns from."""
+        return bool(self.inputs)
+
+    @property
+    def must_validate(self) -> bool:
+        """Does a rule that may end the training read what is computed after an epoch?"""
+        return self.end is not None and self.end.needs_validation
+
+    @property
     def functions(self) -> tuple[str, ...]:
         """Their names after the first part, which is that of the program."""
         there = {"predict": self.prediction is not None, "ended": self.end is not None}
@@ -148,6 +158,17 @@ class Interface:
         """Of the history."""
         validation = (f"validation {output}" for output in self.outputs)
         return ("rows", *self.outputs, "validation rows", *validation)
+
+
+def bound_of(key: str, dtype: DType, bounds: Iterable[IndexBound]) -> int | None:
+    """Below which number the indices in an input lie.
+
+    None if the type says so, or if it is a number of rows: then the kernels look themselves.
+    """
+    most = 2 ** (8 * dtype.itemsize)
+    found = (each.bound for each in bounds if each.key == key and isinstance(each.bound, int))
+    bound = min(found, default=most)
+    return bound if bound < most else None
 
 
 def words(keys: Iterable[str]) -> Iterator[str]:

@@ -28,6 +28,7 @@ from chainc.backends.standalone.interface import (
     Prediction,
     RowArray,
     Tensor,
+    bound_of,
     mark_of,
     version_of,
     words,
@@ -43,7 +44,7 @@ from chainc.lowering.loops import with_outputs
 from chainc.lowering.program import IndexBound, Program, TrainingLoop
 from chainc.lowering.rows import rows_are_independent
 from chainc.lowering.views import Buffer
-from chainc.schedules.layout.access import UnboundError
+from chainc.schedules.layout.access import Capacity, UnboundError
 from chainc.schedules.program.preparation import prepare, with_roles
 from chainc.schedules.training.layout import JOB_WORDS
 from chainc.schedules.training.single import Places, SingleRoutines
@@ -52,6 +53,7 @@ SEED, MARK, PLAN = 0, 8, 64  # offsets in bytes of our own; `JOB_WORDS` are the 
 OWN_BYTES = -(-(PLAN + 8 * JOB_WORDS) // 64) * 64
 
 RESULTS = "results"  # what a prediction writes
+PREDICTED = 256  # rows at once, where steps read none
 # and those that C sees
 RESERVED = ("first", "initial", "plan", "predict", "version")
 
@@ -60,7 +62,9 @@ RESERVED = ("first", "initial", "plan", "predict", "version")
 class Wanted:
     """What is to be exported.
 
-    `initial` has updates alone: the first value of every slot, from the input "seed".
+    `initial` has updates alone: the first value of every slot, from the input "seed". `rows` are
+    the arrays of a data set by their inputs, whether the step reads them or not; where there are
+    none, steps draw what they learn from, and an epoch is a step.
     """
 
     name: str
@@ -70,6 +74,7 @@ class Wanted:
     defaults: Mapping[str, float | int]  # of hyperparameters
     epochs: int
     seed: int
+    rows: Mapping[str, TensorType]
     hidden: bool = False  # from all but what it is linked with
 
 
@@ -130,6 +135,7 @@ class Planned:
     """Where everything of a program lies, and the routines that it has beside those of the loop.
 
     Attributes:
+        batch: rows of a step, or of a prediction where steps read none.
         own: offset in the arena of what the functions for C keep there.
         history: that of the sums of an evaluation.
         seed_at: that of the seed.
@@ -145,6 +151,7 @@ class Planned:
         entries = [f"{wanted.name}_{function}" for function in FUNCTIONS]
         self.code = training_code(wanted.loop, processor, processor.threads, (*RESERVED, *entries))
         self.memory = self.code.memory
+        self.batch = self._batch()
         self.writer = self.code.written.writer
         self.own = self.memory.take(OWN_BYTES)
         self.history = self.memory.take(8 * self.code.layout.columns)
@@ -173,9 +180,18 @@ class Planned:
             self._added(pair)
         self.places = self._places()
         single = SingleRoutines(self.code.written.loop, self.places)
-        self.first, self.job = single.first(self.prepare), single.plan()
+        self.first, self.job = single.first(self.prepare, self.batch), single.plan()
         self.step, self.means = single.step(), single.means()
         self._added((self.first, self.job, self.step, self.means))
+
+    def _batch(self) -> int:
+        """With steps that read no rows, only a prediction has a size without a number."""
+        wanted = self.wanted
+        if wanted.rows:
+            return wanted.loop.batch_size
+        if wanted.predict is not None:
+            self.memory.capacity = Capacity(dict.fromkeys(wanted.predict.size_names, PREDICTED))
+        return PREDICTED
 
     def outside(self, version: str) -> Sequence[Outside]:
         """The functions that C sees of this version, but for the one that tells it."""
@@ -235,8 +251,8 @@ class Planned:
         self.predict = self._written("predict", placed)
         named = self._words(given)
         return Prediction(
-            tuple(_rows(buffer, named[buffer.key], program.index_bounds) for buffer in given),
-            _rows(result, named[RESULTS], ()),
+            tuple(_rows(b.key, b.type, named[b.key], program.index_bounds) for b in given),
+            _rows(result.key, result.type, named[RESULTS], ()),
             rows_are_independent(program),
         )
 
@@ -255,17 +271,16 @@ class Planned:
 
     def _interface(self, prediction: Prediction | None) -> Interface:
         loop = self.wanted.loop
-        rows = {buffer.key: buffer for buffer in loop.step.inputs}
         bounds = (*loop.step.index_bounds, *loop.evaluate.index_bounds)
         named = self._words(())
-        inputs = (_rows(rows[key], named[key], bounds) for key in loop.batch_inputs)
+        inputs = (_rows(key, kind, named[key], bounds) for key, kind in self.wanted.rows.items())
         return Interface(
             name=self.wanted.name,
             tensors=tuple(self._tensors()),
             inputs=tuple(replace(each, may_be_bytes=each.dtype.is_float) for each in inputs),
             outputs=loop.reported,
             prediction=prediction,
-            batch_size=loop.batch_size,
+            batch_size=self.batch,
             least_rows=loop.least_rows,
             shuffle=loop.shuffle,
             epochs=self.wanted.epochs,
@@ -279,7 +294,7 @@ class Planned:
 
     def _words(self, more: Sequence[Buffer]) -> Mapping[str, str]:
         """What arrays with rows are called in C, by key; a prediction's come after the others."""
-        keys = [*self.wanted.loop.batch_inputs, *(buffer.key for buffer in more), RESULTS]
+        keys = [*self.wanted.rows, *(buffer.key for buffer in more), RESULTS]
         once = list(dict.fromkeys(keys))
         return dict(zip(once, words(once), strict=True))
 
@@ -304,15 +319,5 @@ def _has_rows(buffer: Buffer) -> bool:
     return bool(buffer.type.shape) and isinstance(buffer.type.shape[0], Size)
 
 
-def _rows(buffer: Buffer, word: str, bounds: Sequence[IndexBound]) -> RowArray:
-    found = [bound.bound for bound in bounds if bound.key == buffer.key]
-    numbers = [bound for bound in found if isinstance(bound, int)]
-    if len(numbers) < len(found):
-        raise GraphError(
-            f"export: the values of the input {buffer.key!r} are indices of rows of the batch",
-            hint="only indices into axes of known sizes can be checked without Python",
-        )
-    dtype = buffer.type.dtype
-    most = 2 ** (8 * dtype.itemsize)
-    bound = min(numbers, default=most)
-    return RowArray(buffer.key, word, buffer.type, bound if bound < most else None)
+def _rows(key: str, kind: TensorType, word: str, bounds: Sequence[IndexBound]) -> RowArray:
+    return RowArray(key, word, kind, bound_of(key, kind.dtype, bounds))

@@ -3,7 +3,8 @@
 Tables of pointers are there while a call lasts; the plan of a run lies in the arena, where every
 thread finds it. A data set is a struct of rows, a pointer for each array, and the word whose bit i
 says that array i holds uint8. A job is the data, the validation data, the number of epochs, and the
-history.
+history. Steps that read no rows are counted by one row that is not there: of a job without data
+there is only said whether that row is evaluated after each epoch.
 """
 
 from __future__ import annotations
@@ -47,11 +48,12 @@ class RunRoutines:
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set as a routine is given it."""
+    """A data set as a routine knows it; `given` is what it is given of it, in order."""
 
     rows: Register
     arrays: Sequence[Parameter]
     bytes: Register
+    given: Sequence[Parameter | Register]
 
 
 @dataclass(frozen=True)
@@ -72,21 +74,23 @@ class Running:
         """`train`, `begin` and `train_thread`, `step`, `evaluate`, and perhaps `predict`."""
         name, outside = self.interface.name, self.prepared.outside
         job = Given(f"const {name}_job *job", tuple(self._job()))
-        batch, data = (
-            Given(f"const {name}_data *{word}", tuple(self._data(0, "")))
-            for word in ("batch", "data")
-        )
+        batch, data = (self._data_set(word) for word in ("batch", "data"))
         thread = (Given("int64_t thread"), Given("int64_t threads"))
         return [
             outside("train", (ARENA, job), self._train()),
             outside("begin", (ARENA, job), self._begin),
             outside("train_thread", (ARENA, job, *thread), self._work),
-            outside("step", (ARENA, batch, OUTPUTS), self._step()),
-            outside("evaluate", (ARENA, data, OUTPUTS), self._evaluate()),
+            outside("step", (ARENA, *batch, OUTPUTS), self._step()),
+            outside("evaluate", (ARENA, *data, OUTPUTS), self._evaluate()),
             *self._predictions(),
         ]
 
     # structs
+
+    def _data_set(self, word: str) -> Sequence[Given]:
+        if not self.interface.reads_rows:
+            return ()
+        return [Given(f"const {self.interface.name}_data *{word}", tuple(self._data(0, "")))]
 
     def _data(self, start: int, path: str) -> Iterator[Field]:
         inputs = self.interface.inputs
@@ -96,27 +100,39 @@ class Running:
         yield Field(start + 1 + len(inputs), f"{path}bytes")
 
     def _job(self) -> Iterator[Field]:
-        words = len(self.interface.inputs) + 2  # of a data set
-        yield from self._data(0, "training.")
-        yield from self._data(words, "validation.")
-        yield Field(2 * words, "epochs")
-        yield Field(2 * words + 1, "history", is_pointer=True)
+        if self.interface.reads_rows:
+            words = len(self.interface.inputs) + 2  # of a data set
+            yield from self._data(0, "training.")
+            yield from self._data(words, "validation.")
+            first = 2 * words
+        else:
+            yield Field(0, "validates")
+            first = 1
+        yield Field(first, "epochs")
+        yield Field(first + 1, "history", is_pointer=True)
         if self.interface.end is not None:
-            yield Field(2 * words + 2, "continues")
+            yield Field(first + 2, "continues")
 
     def _given_data(
         self, to: CheckedWriter, rows: str = "rows", arrays: str = "data", kinds: str = "bytes"
     ) -> DataSet:
         """No array is called as a number is, whatever the caller calls it."""
+        if not self.interface.reads_rows:
+            return DataSet(to.integer(1, rows), (), to.integer(0, kinds), given=())
         count, found = to.number(rows), []
         for each in self.interface.inputs:
             dtype = uint8 if each.may_be_bytes else each.dtype
             found.append(to.buffer(f"{each.word}.{arrays}", dtype))
-        return DataSet(count, found, to.number(kinds))
+        flags = to.number(kinds)
+        return DataSet(count, found, flags, given=(count, *found, flags))
 
     def _given_job(self, to: CheckedWriter) -> tuple[DataSet, DataSet, Register, Parameter]:
         training = self._given_data(to)
-        held_out = self._given_data(to, "held_out", "held_out", "held_out_bytes")
+        if self.interface.reads_rows:
+            held_out = self._given_data(to, "held_out", "held_out", "held_out_bytes")
+        else:
+            validates = to.number("validates")
+            held_out = DataSet(validates, (), training.bytes, given=(validates,))
         return training, held_out, to.number("epochs"), to.buffer("history", float64)
 
     # what is checked
@@ -134,7 +150,8 @@ class Running:
         return to.checked("data.check", "may a data set be used?", inlined=False)
 
     def _passes(self, to: CheckedWriter, data: DataSet) -> None:
-        to.passes(self._check_data, to.arena, data.rows, *data.arrays, data.bytes)
+        if self.interface.reads_rows:
+            to.passes(self._check_data, to.arena, *data.given)
 
     @cached_property
     def _begin(self) -> Routine:
@@ -143,14 +160,17 @@ class Running:
         training, held_out, epochs, history = self._given_job(to)
         to.passes(self.prepared.check, to.arena)
         self._passes(to, training)
-        with to.when(to.opposite(to.is_equal(held_out.rows, 0, "none"), "some")):
-            self._passes(to, held_out)
+        if self.interface.reads_rows:
+            with to.when(to.opposite(to.is_equal(held_out.rows, 0, "none"), "some")):
+                self._passes(to, held_out)
+        else:
+            to.in_range(held_out.rows, 0, 1)
         to.in_range(epochs, 1, MOST_EPOCHS)
         to.given(history)
         step = to.load(to.word(self.places.step, "step"), name="step")
         to.in_range(step, 0, MOST_STEPS)
         self._last_batch(to, training.rows)
-        if end is not None and end.needs_validation:
+        if self.interface.must_validate:
             to.in_range(held_out.rows, 1, MOST_ROWS)
         ends: Number = 1
         if end is not None:
@@ -193,10 +213,7 @@ class Running:
     def _train(self) -> Routine:
         to = CheckedWriter()
         training, held_out, epochs, history = self._given_job(to)
-        job: list[Parameter | Register] = []
-        for data in (training, held_out):
-            job += [data.rows, *data.arrays, data.bytes]
-        job += [epochs, history]
+        job = [*training.given, *held_out.given, epochs, history]
         job += [] if self.interface.end is None else [to.number("continues")]
         to.passes(self._begin, to.arena, *job)
         alone = (to.integer(0), to.integer(1))
@@ -207,7 +224,8 @@ class Running:
         """One step over the rows given, in their order."""
         to = CheckedWriter()
         data, outputs = self._one_data_set(to)
-        to.in_range(data.rows, self.interface.least_rows, self.interface.batch_size)
+        if self.interface.reads_rows:
+            to.in_range(data.rows, self.interface.least_rows, self.interface.batch_size)
         table = self._table(to, [(self.places.data, data)])
         to.run(self.routines.step, to.arena, table, outputs, data.rows, data.bytes)
         return to.checked("checked.step", "one step", to.outcome())

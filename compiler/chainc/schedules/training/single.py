@@ -48,8 +48,8 @@ class SingleRoutines:
     parts: TrainingRoutines
     places: Places
 
-    def first(self, prepare: Sequence[Routine]) -> Routine:
-        """The rest of the arena is zero, and `prepare` is called once."""
+    def first(self, prepare: Sequence[Routine], rows: int) -> Routine:
+        """The rest of the arena is zero, and `prepare` is called once, for so many rows."""
         to = _Writer()
         table, seed, mark = to.buffer("table", uint8), to.number("seed"), to.number("mark")
         to.put(self.places.seed, seed, "kept_seed")
@@ -57,9 +57,9 @@ class SingleRoutines:
         for offset, dtype, value in self.places.defaults:
             place = to.within(to.arena, offset, "default", dtype)
             to.store(to.constant(value, Kind(dtype)), Address(place, affine(0)))
-        batch = to.integer(self._layout.batch_size)
+        most = to.integer(rows)
         for routine in prepare:
-            to.run(routine, to.arena, table, batch, to.integer(0), to.integer(1))
+            to.run(routine, to.arena, table, most, to.integer(0), to.integer(1))
         return to.routine("first", "the values before the first step")
 
     def plan(self) -> Routine:
@@ -86,6 +86,7 @@ class SingleRoutines:
         }
         self._job(to, job)
         self._begin(to)
+        to.clear(self._layout.record, 8 * self._layout.columns, "record")  # of other data, earlier
         return to.routine("plan", "what a run is to do")
 
     def step(self) -> Routine:

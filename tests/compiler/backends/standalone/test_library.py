@@ -150,6 +150,13 @@ def test_a_training_that_was_stopped_goes_on_where_it_was(digits: Exported) -> N
     assert history[:2, 0].tolist() == [2 * BATCH] * 2
 
 
+def test_a_training_without_validation_reports_none(digits: Exported) -> None:
+    library, training, history = Library(digits), data(), np.ones((2, 6))
+    assert library.call("evaluate", data_struct(data(7)), np.zeros(2)) == OK
+    assert library.call("train", job_struct(training, 1, history)) == OK
+    assert history[0, 3:].tolist() == [0, 0, 0]
+
+
 def test_the_arena_may_be_moved(digits: Exported) -> None:
     first, second, training = Library(digits), Library(digits), data()
     history = np.zeros((EPOCHS + 1, 6))

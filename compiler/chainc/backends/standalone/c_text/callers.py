@@ -23,6 +23,10 @@ OF_TRAINING = {
     "predict": "a result for each row",
     "ended": "has a rule ended the training?",
 }
+WITHOUT_ROWS = {
+    "step": "one step",
+    "evaluate": "the loss and the metrics for what the next step draws; nothing is trained",
+}
 OF_FUNCTION = {
     "version": "which function this is",
     "init": "prepares the arena, once",
@@ -54,22 +58,24 @@ int main(void) {
 """)
 TRAINS_ON_A_BOARD = Template("""\
 #include "$name.h"
-
 $arrays
-
-int main(void) {
-    ${name}_data batch = {.rows = ${NAME}_BATCH, $given};
+int main(void) {$batch
     double outputs[${NAME}_OUTPUTS];
-    if (${name}_init(${name}_memory, ${NAME}_SEED)) return 1;
-    // here your code fills the arrays with the next batch
-    return ${name}_step(${name}_memory, &batch, outputs);
+    if (${name}_init(${name}_memory, ${NAME}_SEED)) return 1;$filled
+    return ${name}_step(${name}_memory, ${passed}outputs);
 }
 """)
+BATCH = Template("""
+    ${name}_data batch = {.rows = ${NAME}_BATCH, $given};""")
+FILLED = """
+    // here your code fills the arrays with the next batch"""
 
 
 def functions(interface: Interface | FunctionInterface) -> str:
     """A line for each of those that a program of C calls."""
     told = OF_TRAINING if isinstance(interface, Interface) else OF_FUNCTION
+    if isinstance(interface, Interface) and not interface.reads_rows:
+        told = {**OF_TRAINING, **WITHOUT_ROWS}
     return "\n".join(f"- `{interface.name}_{each}`: {told[each]}" for each in interface.functions)
 
 
@@ -97,11 +103,16 @@ def training_on_a_board(interface: Interface) -> str:
         f"[{prefix}_BATCH * {prefix}_ROW_{each.word.upper()}];"
         for each in inputs
     ]
+    names = {"name": interface.name, "NAME": prefix}
+    if not interface.reads_rows:
+        return TRAINS_ON_A_BOARD.substitute(names, arrays="", batch="", filled="", passed="")
+    given = ", ".join(f".{each.word}_data = {each.word}_data" for each in inputs)
     return TRAINS_ON_A_BOARD.substitute(
-        name=interface.name,
-        NAME=prefix,
-        arrays="\n".join(arrays),
-        given=", ".join(f".{each.word}_data = {each.word}_data" for each in inputs),
+        names,
+        arrays="\n".join(["", *arrays, ""]),
+        batch=BATCH.substitute(names, given=given),
+        filled=FILLED,
+        passed="&batch, ",
     )
 
 

@@ -24,7 +24,8 @@ HEADER = Template("""\
  * side by side have one each.
  *
  * Arrays are in C order. Functions that return int return 0, or say what is wrong; then nothing
- * has been computed, except before ${NAME}_BAD_INDEX from an index that the function computes.
+ * has been computed, except before ${NAME}_BAD_INDEX from an index that the function computes, or
+ * that is one of the rows.
  */
 #ifndef ${NAME}_H
 #define ${NAME}_H

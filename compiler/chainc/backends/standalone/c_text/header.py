@@ -7,21 +7,25 @@ from collections.abc import Iterator, Sequence
 from string import Template
 from typing import Protocol
 
+from chainc.backends.standalone.c_text.of_rows import (
+    array_of_rows,
+    dimensions,
+    of_rows,
+    pointer,
+)
 from chainc.backends.standalone.interface import (
     BAD_ARENA,
     BAD_ARGUMENT,
     BAD_INDEX,
     C_TYPES,
     MOST_EPOCHS,
-    MOST_ROWS,
     OK,
     Interface,
     Prediction,
-    RowArray,
     Tensor,
     words,
 )
-from chainc.ir.types import bool_, static
+from chainc.ir.types import static
 from chainc.lowering.views import Buffer
 
 HEADER = Template("""\
@@ -34,7 +38,8 @@ HEADER = Template("""\
  * ${name}_records and the threads of one job.
  *
  * Arrays are in C order. Functions that return int return 0, or say what is wrong; then nothing
- * has been changed, except by ${NAME}_BAD_INDEX from an index that the program computes itself.
+ * has been changed, except by ${NAME}_BAD_INDEX from an index that the program computes itself, or
+ * that is one of the rows of a batch.
  */
 #ifndef ${NAME}_H
 #define ${NAME}_H
@@ -49,9 +54,7 @@ typedef char ${name}_needs_${bits}_bit_pointers[8 * sizeof(void *) == $bits ? 1 
 
 #define ${NAME}_VERSION "$version"
 #define ${NAME}_ARENA_BYTES $arena_bytes
-#define ${NAME}_ARENA_ALIGNMENT 64
-#define ${NAME}_BATCH $batch /* rows of a step; fewer in the last of an epoch */$least
-#define ${NAME}_MOST_ROWS INT64_C($most_rows)
+#define ${NAME}_ARENA_ALIGNMENT 64$batch
 #define ${NAME}_MOST_EPOCHS INT64_C($most_epochs)
 #define ${NAME}_MOST_THREADS $most_threads
 #define ${NAME}_EPOCHS $epochs /* as declared */
@@ -82,24 +85,7 @@ $outputs
 enum ${name}_column {
 $columns
 };
-
-/* A data set$order. */
-typedef struct ${name}_data {
-    int64_t rows;
-$arrays
-    int64_t bytes; /* 0, or the sum of those of ${NAME}_UINT8_... that say what arrays hold */
-} ${name}_data;
-
-$sizes
-
-/* A training. A record of the history is ${NAME}_HISTORY_COLUMNS numbers: rows seen, the sum over
- * them of each output, rows of the validation data, the sum over those of each output after the
- * epoch; of an output that is no mean over rows the sum is its value times the rows. There must be
- * room for epochs + 1 records. */
-typedef struct ${name}_job {
-    ${name}_data training;
-    ${name}_data validation; /* all zero: none */
-    int64_t epochs;
+$data$job
 $history$continues
 } ${name}_job;
 
@@ -130,16 +116,7 @@ void ${name}_stop(void *arena);
 
 /* How many records of the history the last training has completed, or this one so far. */
 int64_t ${name}_records(const void *arena);
-$ended
-/* One step over at most ${NAME}_BATCH rows, in the order given; outputs[${NAME}_OUTPUTS] receives
- * what it computed before it changed the parameters. */
-int ${name}_step(void *arena, const ${name}_data *batch, double *outputs);
-
-/* The mean of each output over the rows, from those of batches by their rows; no parameter changes.
- * What follows from sums over the rows, such as the root of a mean, is exact. Of any other output,
- * such as a maximum, it is the mean of what the batches give, here and in the history. */
-int ${name}_evaluate(void *arena, const ${name}_data *data, double *outputs);
-$predict
+$ended$step$predict
 #ifdef __cplusplus
 }
 #endif
@@ -184,6 +161,7 @@ def print_header(interface: Interface, version: str) -> str:
     """The text of the header."""
     prediction = interface.prediction
     return HEADER.substitute(
+        of_rows(interface),
         name=interface.name,
         NAME=interface.prefix,
         version=version,
@@ -191,9 +169,6 @@ def print_header(interface: Interface, version: str) -> str:
         memory=static_memory(interface) if interface.has_memory else "",
         history=pointer(interface.pointer_bytes, "double", "history"),
         arena_bytes=interface.arena_bytes,
-        batch=interface.batch_size,
-        least=_least_rows(interface),
-        most_rows=MOST_ROWS,
         most_epochs=MOST_EPOCHS,
         most_threads=interface.threads,
         epochs=interface.epochs,
@@ -208,18 +183,8 @@ def print_header(interface: Interface, version: str) -> str:
         columns="\n".join(_enumerated(interface, "COLUMN", interface.columns, "HISTORY_COLUMNS")),
         continues="" if interface.end is None else CONTINUES,
         ended="" if interface.end is None else ENDED.substitute(name=interface.name),
-        order=", visited in a new order each epoch" if interface.shuffle else "",
-        arrays="\n".join(_field(interface, each) for each in interface.inputs),
-        sizes="\n".join(_sizes(interface)),
         predict="" if prediction is None else _predict(interface, prediction),
     )
-
-
-def _least_rows(interface: Interface) -> str:
-    if interface.least_rows == 1:
-        return ""
-    told = "rows that any step needs; data that leaves fewer for the last is refused"
-    return f"\n#define {interface.prefix}_LEAST_ROWS {interface.least_rows} /* {told} */"
 
 
 def inert(text: str) -> str:
@@ -242,11 +207,7 @@ def _default(tensor: Tensor) -> str:
 
 def _type(tensor: Tensor) -> str:
     kind = C_TYPES[tensor.buffer.type.dtype]
-    return kind + _dimensions(static(tensor.buffer.type.shape))
-
-
-def _dimensions(shape: Sequence[int]) -> str:
-    return "".join(f"[{extent}]" for extent in shape)
+    return kind + dimensions(static(tensor.buffer.type.shape))
 
 
 def _layouts(interface: Interface) -> Iterator[str]:
@@ -279,52 +240,22 @@ def _enumerated(interface: Interface, kind: str, names: Sequence[str], count: st
     yield f"    {interface.prefix}_{count} /* how many there are */"
 
 
-def _field(interface: Interface, rows: RowArray) -> str:
-    """`const int32_t *y_data; /* int32_t[rows], from 0 to 9 */`."""
-    kind = "void" if rows.may_be_bytes else C_TYPES[rows.dtype]
-    shown = pointer(interface.pointer_bytes, f"const {kind}", f"{rows.word}_data")
-    return f"{shown} /* {_rows(interface, rows)} */"
-
-
-def pointer(nbytes: int, kind: str, name: str) -> str:
-    """A field that takes 8 bytes, whatever an address takes."""
-    if nbytes == 8:
-        return f"    {kind} *{name};"
-    return f"    union {{ {kind} *{name}; int64_t {name}_word; }};"
-
-
 def static_memory(interface: Named) -> str:
     """What a board has for an arena."""
     return MEMORY.substitute(name=interface.name, NAME=interface.prefix)
 
 
-def _rows(interface: Interface, rows: RowArray) -> str:
-    told = f"{C_TYPES[rows.dtype]}[rows]{_dimensions(rows.row_shape)}"
-    if rows.may_be_bytes:
-        flag = f"{interface.prefix}_UINT8_{rows.word.upper()}"
-        told += f", or uint8_t with {flag} in bytes"
-    if rows.dtype == bool_:
-        told += ", each 0 or 1"
-    return told if rows.bound is None else f"{told}, from 0 to {rows.bound - 1}"
-
-
-def _sizes(interface: Interface) -> Iterator[str]:
-    for i, each in enumerate(interface.inputs):
-        word = each.word.upper()
-        yield f"#define {interface.prefix}_ROW_{word} {each.row_elements} /* elements of a row */"
-        if each.may_be_bytes:
-            yield f"#define {interface.prefix}_UINT8_{word} INT64_C({1 << i})"
-
-
 def _predict(interface: Interface, prediction: Prediction) -> str:
     arrays = ", ".join(f"const {C_TYPES[r.dtype]} *{r.word}_data" for r in prediction.inputs)
-    told = ", ".join(f"{each.word}_data is {_rows(interface, each)}" for each in prediction.inputs)
+    told = ", ".join(
+        f"{each.word}_data is {array_of_rows(interface, each)}" for each in prediction.inputs
+    )
     most = "" if prediction.by_row else f", for at most {interface.prefix}_BATCH rows"
     result = prediction.output
     return PREDICT.substitute(
         name=interface.name,
         rows=f"From the parameters as they are{most}: {told};",
-        result=f"{result.word} receives {_rows(interface, result)}",
+        result=f"{result.word} receives {array_of_rows(interface, result)}",
         arrays=arrays,
         kind=C_TYPES[result.dtype],
         results=result.word,

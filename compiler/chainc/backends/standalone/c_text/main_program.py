@@ -1,35 +1,21 @@
-"""A C program that trains an exported program on a data file: an example that is complete."""
+"""A C program that trains an exported program: an example that is complete."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from string import Template
 
 from chainc.backends.c.file import FLAGS
+from chainc.backends.standalone.c_text.data_file import of_data_file
 from chainc.backends.standalone.c_text.header import inert
-from chainc.backends.standalone.interface import C_TYPES, Interface, RowArray, words
-
-MAGIC = "CHAINDAT"
+from chainc.backends.standalone.interface import Interface, words
 
 MAIN = Template("""\
-/* Trains "$name" on a data file, prints the history, and can write the state. Made by Chainrule.
+/* Trains "$name"$on, prints the history, and can write the state. Made by Chainrule.
  *
 $build
- *     ./$name DATA [STATE]
- *
-$shared * DATA is a binary file without gaps, the low byte of each number first:
- *
- *     the letters $magic
- *     rows, rows of the validation data, and bytes as in struct ${name}_data: int64_t each
-$file
- *     the same arrays of the validation data
- *
- * Python writes one from NumPy arrays so:
- *
- *     with open("$name.data", "wb") as file:
- *         file.write(b"$magic" + np.array([len($first), 0, 0], "<i8").tobytes())
-$written
- *
+ *     ./$name $usage
+ *$shared$told
  * STATE receives the bytes of every tensor in the order of enum ${name}_tensor, each in C order.
  */
 #include <stdio.h>
@@ -47,59 +33,10 @@ static void fail(const char *message) {
 
 static void check(int result) {
     if (result == ${NAME}_BAD_ARGUMENT) fail("an argument is out of range");
-    if (result == ${NAME}_BAD_INDEX) fail("the data holds a label that is out of range");
+    if (result == ${NAME}_BAD_INDEX) fail("$index");
     if (result == ${NAME}_BAD_ARENA) fail("the arena has not been prepared");
 }
-
-/* An array of rows, each of so many elements, from where the file stands. */
-static void *read_rows(FILE *file, int64_t rows, size_t elements, size_t element_bytes) {
-    size_t count = (size_t)rows * elements;
-    void *values = malloc(count * element_bytes);
-    if (values == NULL) fail("the data does not fit into memory");
-    if (fread(values, element_bytes, count, file) != count) fail("the data file cannot be read");
-    return values;
-}
-
-static void read_data(FILE *file, ${name}_data *data) {
-$reads
-}
-
-static int64_t row_bytes(int64_t bytes) {
-    if (bytes & ~INT64_C($flags))
-        fail("the data file says that an array holds uint8_t that cannot");
-    return $row_bytes;
-}
-
-/* The header of the file; the file must be as long as it says. */
-static void read_header(FILE *file, ${name}_job *job) {
-    char magic[8];
-    int64_t numbers[3];
-    if (fread(magic, 1, 8, file) != 8 || memcmp(magic, "$magic", 8) != 0)
-        fail("this is no data file: it does not begin with $magic");
-    if (fread(numbers, sizeof numbers[0], 3, file) != 3) fail("the data file is cut short");
-    if (numbers[0] < 1 || numbers[0] > ${NAME}_MOST_ROWS) fail("the data file has no rows");
-    if (numbers[1] < 0 || numbers[1] > ${NAME}_MOST_ROWS) fail("the data file is damaged");
-    long start = ftell(file);
-    if (start < 0 || fseek(file, 0, SEEK_END) != 0) fail("the data file cannot be measured");
-    long end = ftell(file);
-    if (end < start || fseek(file, start, SEEK_SET) != 0) fail("the data file cannot be measured");
-    int64_t length = end - start, each = row_bytes(numbers[2]);
-    if (length % each != 0 || length / each != numbers[0] + numbers[1])
-        fail("the data file is cut short, or too long");
-    job->training.rows = numbers[0];
-    job->validation.rows = numbers[1];
-    job->training.bytes = job->validation.bytes = numbers[2];
-}
-
-static void read_job(const char *path, ${name}_job *job) {
-    FILE *file = fopen(path, "rb");
-    if (file == NULL) fail("the data file cannot be opened");
-    read_header(file, job);
-    read_data(file, &job->training);
-    if (job->validation.rows > 0) read_data(file, &job->validation);
-    fclose(file);
-}
-
+$reading
 static void print_record(int64_t epoch, const double *record) {
     printf("epoch %lld:", (long long)epoch);
 $prints
@@ -126,34 +63,44 @@ $bytes
 
 int main(int count, char **arguments) {
     static double history[2 * ${NAME}_HISTORY_COLUMNS];
-    ${name}_job job = {.epochs = 1, .history = history};
-    if (count < 2 || count > 3) fail("usage: $name DATA [STATE]");
-    if (strcmp(${name}_version(), ${NAME}_VERSION) != 0) fail("$name.h is of another version");
-    read_job(arguments[1], &job);
-    check(${name}_init(arena, ${NAME}_SEED));
+    ${name}_job job = {.epochs = 1, .history = history$validates};$arguments
+    if (strcmp(${name}_version(), ${NAME}_VERSION) != 0) fail("$name.h is of another version");$init
     /* one epoch at a time leaves the same bits as all at once, and shows the history as it grows */
-    for (int64_t epoch = 1; epoch <= ${NAME}_EPOCHS; epoch++) {$continues
+    for (int64_t epoch = 1; epoch <= $epochs; epoch++) {$continues
         check(${name}_train(arena, &job));
         print_record(epoch, history);$ended
     }
-    if (count == 3) write_state(arguments[2]);
-$frees
+    $state$frees
     return EXIT_SUCCESS;
 }
 """)
 
 BUILD = " *     cc -std=c11 -O2 -Wall -Wextra main.c {name}.o -o {name}"
 BUILD_SOURCE = " *     cc {flags}\n *         main.c {name}.c -o {name} -lm"
-SHARED = """\
+SHARED = """
  * Or with the shared library: cc main.c -L. -l{name} -Wl,-rpath,. -o {name}
- *
+ *"""
+
+TOLD = Template("""
+ * All of these may be left out: EPOCHS are then ${NAME}_EPOCHS, and SEED is ${NAME}_SEED.""")
+
+NUMBER = """
+static int64_t number(const char *word) {
+    char *end;
+    long long found = strtoll(word, &end, 10);
+    if (end == word || *end != 0) fail("EPOCHS and SEED are whole numbers");
+    return found;
+}
 """
 
-READ = Template("""\
-    data->${word}_data = read_rows(file, data->rows, ${NAME}_ROW_$WORD, $size);""")
+ARGUMENTS = Template("""
+    if (count > 4) fail("usage: $name [STATE [EPOCHS [SEED]]]");
+    int64_t epochs = count > 2 ? number(arguments[2]) : ${NAME}_EPOCHS;
+    int64_t seed = count > 3 ? number(arguments[3]) : ${NAME}_SEED;
+    if (epochs < 1 || seed < 0) fail("EPOCHS begin at 1, and SEED at 0");""")
 
 CONTINUES = Template("""
-        job.continues = epoch < ${NAME}_EPOCHS;""")
+        job.continues = epoch < $epochs;""")
 
 ENDED = Template("""
         if (${name}_ended(arena)) break;""")
@@ -164,66 +111,41 @@ PRINT = Template("""\
 PRINT_VALIDATION = Template("""\
     if (record[$rows] > 0) printf(", validation $told %.6g", record[$column] / record[$rows]);""")
 
-FREE = Template("""\
-    free((void *)job.training.${word}_data);
-    free((void *)job.validation.${word}_data);""")
-
 
 def print_main(interface: Interface, *, source: bool = False) -> str:
     """The text of main.c, to be built with an object file or with the source."""
-    inputs = interface.inputs
     build = BUILD_SOURCE if source else BUILD
+    holes = of_data_file(interface) if interface.reads_rows else _of_steps(interface)
+    end, epochs = interface.end, holes["epochs"]
     return MAIN.substitute(
+        holes,
         build=build.format(name=interface.name, flags=" ".join(FLAGS)),
         shared="" if source else SHARED.format(name=interface.name),
         name=interface.name,
         NAME=interface.prefix,
-        continues="" if interface.end is None else CONTINUES.substitute(NAME=interface.prefix),
-        ended="" if interface.end is None else ENDED.substitute(name=interface.name),
-        magic=MAGIC,
-        first=inputs[0].word,
-        file="\n".join(f" *     {_in_file(interface, each)}" for each in inputs),
-        written="\n".join(f" *         {_written(each)}" for each in inputs),
-        reads="\n".join(_read(interface, each) for each in inputs),
-        flags=sum(1 << i for i, each in enumerate(inputs) if each.may_be_bytes),
-        row_bytes=" + ".join(_row_bytes(interface, each) for each in inputs),
+        continues="" if end is None else CONTINUES.substitute(epochs=epochs),
+        ended="" if end is None else ENDED.substitute(name=interface.name),
         prints="\n".join(_prints(interface)),
         bytes="\n".join(_bytes(interface)),
-        frees="\n".join(FREE.substitute(word=each.word) for each in inputs),
     )
 
 
-def _in_file(interface: Interface, rows: RowArray) -> str:
-    """A line of the description of the file, and of the arrays in it."""
-    shape = ", ".join(map(str, ("rows", *rows.row_shape)))
-    other = f", or uint8_t with {_flag(interface, rows)} in bytes" if rows.may_be_bytes else ""
-    return f"{rows.word}: {C_TYPES[rows.dtype]} ({shape}){other}"
-
-
-def _written(rows: RowArray) -> str:
-    """In Python, with the array of that name."""
-    code = f"{rows.dtype.numpy.kind}{rows.dtype.itemsize}".replace("b1", "u1")
-    return f'file.write({rows.word}.astype("<{code}").tobytes())'
-
-
-def _read(interface: Interface, rows: RowArray) -> str:
-    size = _element_bytes(interface, rows, "data->bytes")
-    word, constant = rows.word, rows.word.upper()
-    return READ.substitute(word=word, WORD=constant, NAME=interface.prefix, size=size)
-
-
-def _row_bytes(interface: Interface, rows: RowArray) -> str:
-    size = _element_bytes(interface, rows, "bytes")
-    return f"(int64_t)({interface.prefix}_ROW_{rows.word.upper()} * ({size}))"
-
-
-def _element_bytes(interface: Interface, rows: RowArray, given: str) -> str:
-    size = f"sizeof({C_TYPES[rows.dtype]})"
-    return f"{given} & {_flag(interface, rows)} ? 1 : {size}" if rows.may_be_bytes else size
-
-
-def _flag(interface: Interface, rows: RowArray) -> str:
-    return f"{interface.prefix}_UINT8_{rows.word.upper()}"
+def _of_steps(interface: Interface) -> Mapping[str, str]:
+    """What the holes for a data file hold where steps draw what they learn from."""
+    names = {"name": interface.name, "NAME": interface.prefix}
+    return {
+        "on": "",
+        "usage": "[STATE [EPOCHS [SEED]]]",
+        "told": TOLD.substitute(names),
+        "index": "an index is out of range",
+        "reading": NUMBER,
+        "validates": ", .validates = 1" if interface.must_validate else "",
+        "arguments": ARGUMENTS.substitute(names),
+        "init": f"\n    check({interface.name}_init(arena, seed));",
+        "epochs": "epochs",
+        "state": "if (count > 1) write_state(arguments[1]);",
+        "frees": "",
+    }
 
 
 def _prints(interface: Interface) -> Iterator[str]:

@@ -38,14 +38,20 @@ code for a processor where these differ has other bits in the last places.
 """)
 
 TRAIN = Template("""\
-`main.c` trains on a data file, prints the history and writes the state. A comment in it describes
-the file, with the lines of Python that make one of NumPy arrays.
+$main
 
 ```sh
 $compiler main.c $library -o $name
-$run./$name $name.data $name.state
+$run./$name $given
 ```
 """)
+ON_DATA = """\
+`main.c` trains on a data file, prints the history and writes the state. A comment in it describes
+the file, with the lines of Python that make one of NumPy arrays."""
+ALONE = """\
+`main.c` trains, prints the history and writes the state. A step draws what it learns from, so there
+are no data, and an epoch is a step. How many there are and the seed may follow: a comment in
+`main.c` says how."""
 CALL = Template("""\
 A `caller.c` that computes $once is
 
@@ -100,12 +106,11 @@ registers are shorter, which changes no bit. Built for the processor that it was
 the bits of machine code.
 """)
 BUILD = Template("""\
-`main.c` trains on a data file, prints the history and writes the state. A comment in it describes
-the file, with the lines of Python that make one of NumPy arrays.
+$main
 
 ```sh
 cc $flags main.c $name.c -o $name -lm
-./$name $name.data $name.state
+./$name $given
 ```
 """)
 CALL_SOURCE = Template("""\
@@ -134,7 +139,8 @@ def training_readme(
 ) -> str:
     """Of a training."""
     if processor.board is None:
-        return _printed(interface, object_files, files, processor, TRAIN, what="training")
+        return _printed(interface, object_files, files, processor, TRAIN,
+                        what="training", **_main(interface))  # fmt: skip
     caller = training_on_a_board(interface)
     return _printed(interface, object_files, files, processor, ON_A_BOARD,
                     what="training", caller=caller, does="does a step")  # fmt: skip
@@ -157,7 +163,7 @@ def source_readme(interface: Interface | FunctionInterface, processor: Processor
     """Of either as C source, printed for this processor."""
     flags = " ".join(FLAGS)
     if isinstance(interface, Interface):
-        build = BUILD.substitute(name=interface.name, flags=flags)
+        build = BUILD.substitute(_main(interface), name=interface.name, flags=flags)
     else:
         shown, once = caller(interface, board=False), _once(interface)
         build = CALL_SOURCE.substitute(name=interface.name, flags=flags, caller=shown, once=once)
@@ -204,6 +210,14 @@ def _printed(
         always=_always(interface),
         rounding=LEVELS if len(object_files) > 1 else _rounding(processor),
     )
+
+
+def _main(interface: Interface) -> dict[str, str]:
+    """What its program is told, and what that does."""
+    name = interface.name
+    if interface.reads_rows:
+        return {"main": ON_DATA, "given": f"{name}.data {name}.state"}
+    return {"main": ALONE, "given": f"{name}.state"}
 
 
 def _once(interface: FunctionInterface) -> str:

@@ -19,6 +19,8 @@ def of_training(interface: Interface, files: Files) -> str:
     return _constant({
         "name": interface.name,
         "modules": _modules(files),
+        "readsRows": interface.reads_rows,
+        "validates": interface.must_validate,
         "batch": interface.batch_size,
         "epochs": interface.epochs,
         "seed": interface.seed,

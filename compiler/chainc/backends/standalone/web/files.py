@@ -30,6 +30,20 @@ from chainc.backends.standalone.web.types import function_types, training_types
 FOR_THREADS = ("begin", "train_thread")  # there are none
 PAGE = "index.html"
 README = "README.md"
+ON_DATA = {
+    "about": """\
+This page trains in this browser, on the data file that you choose: the one that
+<code>main.c</code> of other exports reads.""",
+    "file": """\
+<label>Data file <input type="file" id="file"></label>
+""",
+}
+ALONE = {
+    "about": """\
+This page trains in this browser. A step draws what it learns from, so there are no data to
+choose, and an epoch is a step.""",
+    "file": "",
+}
 
 
 def web_artifacts(wanted: Wanted) -> Mapping[str, bytes]:
@@ -135,9 +149,15 @@ def _page(interface: Interface, script: str, modules: Mapping[str, Module]) -> s
     told = {
         "name": interface.name,
         "outputs": interface.outputs,
+        "validates": interface.reads_rows or interface.must_validate,
         "modules": [base64.b64encode(module.content).decode() for module in modules.values()],
         "worker": worker_script(script, _text("page_worker.js")),
     }
-    body = Template(_text("page.html")).substitute(name=interface.name)
-    style, shown = _text("page.css"), _text("page.js")
+    body = Template(_text("page.html")).substitute(
+        ON_DATA if interface.reads_rows else ALONE,
+        name=interface.name,
+        epochs=interface.epochs,
+        seed=interface.seed,
+    )
+    style, shown = _text("page.css"), _text("page_plot.js") + _text("page.js")
     return sealed_page(interface.name, body, style=style, script=shown, data=told, computes=True)

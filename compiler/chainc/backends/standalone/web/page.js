@@ -3,6 +3,7 @@ const fused = document.querySelector("#fused");
 const PIECE = 50;  // milliseconds of training between two answers
 const MOST_ROWS = 1000;  // that are shown, the newest
 let asked = 0, epoch = 0, start = 0;
+const file = document.querySelector("#file");  // null where steps read no rows
 
 function row(cells) {
     if (table.rows.length === MOST_ROWS) table.deleteRow(0);
@@ -26,15 +27,18 @@ const ANSWERS = {
     epochs({ number, found, over }) {
         if (number !== asked) return;
         for (const each of found) {
-            const numbers = [each.outputs, each.validation ? each.validation.outputs : {}];
+            const numbers = [each.outputs, ...(TOLD.validates ? [each.validation?.outputs ?? {}] : [])];
             const shown = TOLD.outputs.flatMap((name) => numbers.map((of) => of[name]));
+            note("training", each.outputs);
+            if (each.validation) note("validation", each.validation.outputs);
             row([++epoch, ...shown.map((number) => number === undefined ? "" : number.toPrecision(6))]);
         }
+        if (found.length) draw();
         if (epoch) message.textContent = `${epoch} epochs, ${Math.round(performance.now() - start)} ms`;
         if (!over) worker.postMessage({ kind: "advance", number, milliseconds: PIECE });
     },
     refused({ number, told }) {
-        if (number === asked) message.textContent = `this data file cannot be used: ${told}`;
+        if (number === asked) message.textContent = `it cannot train: ${told}`;
     },
     state({ bytes }) {
         keep(bytes);
@@ -43,27 +47,44 @@ const ANSWERS = {
 
 worker.onmessage = ({ data }) => ANSWERS[data.kind](data);
 
-document.querySelector("#file").addEventListener("change", async (event) => {
-    const [file] = event.target.files;
-    if (!file) return;
+async function train() {
     const number = ++asked;
-    message.textContent = "training";
+    const count = Number(document.querySelector("#epochs").value);
+    const seed = document.querySelector("#seed").value;
     table.replaceChildren();
-    const buffer = await file.arrayBuffer().catch(() => null);
+    forget();
+    if (!Number.isInteger(count) || count < 1 || !/^\d+$/.test(seed)) {
+        message.textContent = "epochs are a whole number from 1 on, and the seed is one from 0 on";
+        return;
+    }
+    if (file && !file.files.length) {
+        message.textContent = "choose a data file first";
+        return;
+    }
+    message.textContent = "training";
+    const buffer = file ? await file.files[0].arrayBuffer().catch(() => null) : undefined;
     if (number !== asked) return;  // another file was chosen while this one was read
-    if (!buffer) {
+    if (buffer === null) {
         message.textContent = "this data file cannot be read";
         return;
     }
     epoch = 0;
     start = performance.now();
     const chosen = fused.disabled ? undefined : fused.checked;  // before an answer: as the browser can
-    worker.postMessage({ kind: "train", number, buffer, fused: chosen }, [buffer]);
-});
+    const request = { kind: "train", number, buffer, fused: chosen, count, seed };
+    worker.postMessage(request, buffer ? [buffer] : []);
+}
 
+if (file) file.addEventListener("change", train);
+document.querySelector("#train").addEventListener("click", train);
+document.querySelector("#stop").addEventListener("click", () => {
+    asked++;  // what is computed already is not shown
+    message.textContent = `stopped after ${epoch} epochs`;
+});
 document.querySelector("#save").addEventListener("click", () => worker.postMessage({ kind: "state" }));
 
-const head = TOLD.outputs.flatMap((name) => [name, `validation ${name}`]);
+const kinds = ["", ...(TOLD.validates ? ["validation "] : [])];
+const head = TOLD.outputs.flatMap((name) => kinds.map((kind) => kind + name));
 for (const name of ["epoch", ...head]) {
     const cell = document.createElement("th");
     cell.textContent = name;

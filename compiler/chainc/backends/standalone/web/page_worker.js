@@ -17,7 +17,7 @@ function parsed(buffer) {
     }));
     const found = [set(rows), held ? set(held) : null];
     if (at !== buffer.byteLength) throw new Error("it is too long");
-    return { rows, held, found };
+    return { rows, validationRows: held, found };
 }
 
 // Whatever is wrong with a file is said on the page.
@@ -34,14 +34,15 @@ const ACTIONS = {
         wasm = modules.map(bytesOfText);
         postMessage({ kind: "ready", fuses: fuses() });
     },
-    train: ({ number, buffer, fused }) => attempt(number, async () => {
+    train: ({ number, buffer, fused, count, seed }) => attempt(number, async () => {
         current = number;
         training = epochs = null;  // a new one may need their memory
-        const { rows, held, found } = parsed(buffer);
-        const made = await load({ rows, validationRows: held, fused, wasm });
-        made.data(...found);
+        const { found, ...room } = PROGRAM.readsRows ? parsed(buffer) : {};
+        const made = await load({ ...room, fused, wasm });
+        if (found) made.data(...found);
+        made.init(BigInt(seed));
         training = made;
-        epochs = training.train();
+        epochs = training.train(count);
         postMessage({ kind: "epochs", number, found: [], over: false });
     }),
     advance: ({ number, milliseconds }) => attempt(number, () => {

@@ -23,9 +23,9 @@ $modules
 $page
 ## Memory
 
-$plan bytes are the program's own: $stack of stack, constants, and an arena of $arena. The rows
-that it is given come on top, as many as `load` is told. Memory is made once, in pages of
-$page_bytes bytes, and never grows; the modules import it and nothing else.
+$plan bytes are the program's own: $stack of stack, constants, and an arena of $arena. $top
+Memory is made once, in pages of $page_bytes bytes, and never grows; the modules import it and
+nothing else.
 
 ## Use
 
@@ -59,8 +59,7 @@ TRAIN = Template("""\
 ```js
 import { load } from "./$name.js";
 
-const training = await load({ rows: 1000 }); // at most
-training.data({ $data }); // typed arrays of all rows, as `$name.d.ts` says
+const training = await load($given
 for (const { outputs } of training.train($epochs)) console.log(outputs);
 const state = training.state(); // bytes to be kept; training.restore(state) goes on from there
 ```
@@ -76,28 +75,38 @@ const computation = await load({ rows: 1 }); // at most
 console.log(computation.call({ $data })); // typed arrays, as `$name.d.ts` says
 ```
 """)
+GIVEN = Template("""\
+{ rows: 1000 }); // at most
+training.data({ $data }); // typed arrays of all rows, as `$name.d.ts` says""")
+DRAWN = """\
+); // a step draws what it learns from: there are no data, and an epoch is a step"""
 LOADS_TRAINING = "const training = await load({ rows: 1000, wasm });"
+LOADS_STEPS = "const training = await load({ wasm });"
+TOP = """The rows
+that it is given come on top, as many as `load` is told."""
+TOP_OF_STEPS = """Room
+for what it gives comes on top."""
 LOADS_FUNCTION = "const computation = await load({ rows: 1, wasm });"
-SEEDS = """ Two
-runs of the same seed and rows are equal to the last bit, however they are cut into epochs."""
+SEEDS = Template(""" Two
+runs of the same $same are equal to the last bit, however they are cut into epochs.""")
 PAGE = "| `index.html` | | a page with all of it inside, which may be opened from a disk |\n"
 TOLD = ("for every browser", "with fused multiply-add, for browsers with relaxed SIMD")
 
 
 def training_readme(interface: Interface, modules: Mapping[str, Module]) -> str:
     """The text, with the sizes of the modules."""
-    data = _given(interface.inputs)
-    use = TRAIN.substitute(name=interface.name, data=data, epochs=interface.epochs)
-    arena = interface.arena_bytes
+    reads, name = interface.reads_rows, interface.name
+    given = GIVEN.substitute(data=_given(interface.inputs), name=name) if reads else DRAWN
     return _printed(
-        interface.name,
+        name,
         modules,
-        arena,
+        interface.arena_bytes,
         what="training",
         page=PAGE,
-        use=use,
-        loaded=LOADS_TRAINING,
-        seeds=SEEDS,
+        use=TRAIN.substitute(name=name, given=given, epochs=interface.epochs),
+        loaded=LOADS_TRAINING if reads else LOADS_STEPS,
+        seeds=SEEDS.substitute(same="seed and rows" if reads else "seed"),
+        top=TOP if reads else TOP_OF_STEPS,
     )
 
 
@@ -108,7 +117,7 @@ def function_readme(interface: FunctionInterface, modules: Mapping[str, Module])
     arena = interface.arena_bytes
     return _printed(
         interface.name, modules, arena, what="function", page="", use=use, loaded=LOADS_FUNCTION,
-        seeds="",
+        seeds="", top=TOP,
     )  # fmt: skip
 
 

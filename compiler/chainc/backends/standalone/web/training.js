@@ -1,5 +1,5 @@
-export async function load({ rows, validationRows = 0, fused = fuses(), wasm } = {}) {
-    checkRows(rows);
+export async function load({ rows = 0, validationRows = 0, fused = fuses(), wasm } = {}) {
+    if (PROGRAM.readsRows) checkRows(rows);
     return new Training(...(await compiled(fused, wasm)), rows, validationRows);
 }
 
@@ -69,17 +69,18 @@ export class Training {
     }
 
     data(training, validation = null) {
+        if (!PROGRAM.readsRows) throw new Error("the steps of this program read no rows");
         this.#put(this.#training, PROGRAM.inputs, training);
         if (validation) this.#put(this.#validation, PROGRAM.inputs, validation);
         else this.#validation.rows = 0;
     }
 
-    *train(epochs = PROGRAM.epochs) {
+    *train(epochs = PROGRAM.epochs, validates = PROGRAM.validates) {
         for (let epoch = 1; epoch <= epochs; epoch++) {
-            this.#write(this.#job, [
-                ...this.#words(this.#training), ...this.#words(this.#validation),
-                1, this.#history, epoch < epochs ? 1 : 0,
-            ]);
+            const data = PROGRAM.readsRows
+                ? [...this.#words(this.#training), ...this.#words(this.#validation)]
+                : [validates ? 1 : 0];
+            this.#write(this.#job, [...data, 1, this.#history, epoch < epochs ? 1 : 0]);
             this.#call("train", this.#job);
             yield this.#record();
             if (this.#calls.ended && this.#calls.ended(this.#places.arena)) return;
@@ -87,7 +88,7 @@ export class Training {
     }
 
     step(batch) {
-        this.#put(this.#batch, PROGRAM.inputs, batch);
+        if (PROGRAM.readsRows) this.#put(this.#batch, PROGRAM.inputs, batch);
         return this.#computed("step", this.#batch);
     }
 
@@ -138,8 +139,12 @@ export class Training {
     }
 
     #computed(name, set) {
-        this.#write(set.at, this.#words(set));
-        this.#call(name, set.at, this.#outputs);
+        if (PROGRAM.readsRows) {
+            this.#write(set.at, this.#words(set));
+            this.#call(name, set.at, this.#outputs);
+        } else {
+            this.#call(name, this.#outputs);
+        }
         const found = this.#view(Float64Array, this.#outputs, PROGRAM.outputs.length);
         return Object.fromEntries(PROGRAM.outputs.map((each, i) => [each, found[i]]));
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Template
 
@@ -28,6 +28,55 @@ ONE_MODULE = """\
     fused?: false;
     /** It, instead of the file beside this one. */
     wasm?: [BufferSource];"""
+DATA = Template("""
+/** Rows of a data set: the arrays of all rows in C order. */
+export interface Data {
+$inputs
+}
+""")
+OF_ROWS = {
+    "epoch": """\
+/** What one epoch has seen, and the means over it; the same of the validation data after it. */
+export interface Epoch {
+    rows: number;
+    outputs: Outputs;
+    validation: { rows: number; outputs: Outputs } | null;
+}""",
+    "room": """\
+    /** Of the training data, at most: memory is made once and never grows. */
+    rows: number;
+    /** Of the validation data, at most; by default there are none. */
+    validationRows?: number;
+""",
+    "options": "options: Options",
+}
+TRAINS = Template("""\
+    /** Copies the rows to train on; without validation data nothing is evaluated. */
+    data(training: Data, validation?: Data | null): void;
+    /** Trains an epoch each time it is asked; a state from the middle of one first finishes it. */
+    train(epochs?: number): Generator<Epoch, void, void>;
+    /** One step over at most $batch rows; the outputs are those before it. */
+    step(batch: Data): Outputs;
+    /** The means over all rows; nothing changes. */
+    evaluate(which?: "training" | "validation"): Outputs;""")
+WITHOUT_ROWS = {
+    "data": "",
+    "epoch": """\
+/** What a step has computed; and what is computed after it, if it validates. */
+export interface Epoch {
+    outputs: Outputs;
+    validation: { outputs: Outputs } | null;
+}""",
+    "room": "",
+    "options": "options?: Options",
+    "trains": """\
+    /** A step each time it is asked, which draws what it learns from. */
+    train(epochs?: number, validates?: boolean): Generator<Epoch, void, void>;
+    /** One step; the outputs are those before it. */
+    step(): Outputs;
+    /** The outputs for what the next step draws; nothing changes. */
+    evaluate(): Outputs;""",
+}
 PREDICTING = Template("""
 /** What a prediction needs. */
 export interface Given {
@@ -45,15 +94,19 @@ def training_types(interface: Interface, modules: int) -> str:
     prediction = interface.prediction
     kinds = {ARRAYS[each.buffer.type.dtype.name] for each in interface.tensors}
     return _template("training.d.ts").substitute(
+        _of_rows(interface) if interface.reads_rows else WITHOUT_ROWS,
         outputs="\n".join(f"    {json.dumps(each)}: number;" for each in interface.outputs),
-        inputs=_fields(interface.inputs),
         predicting=PREDICTING.substitute(fields=_fields(prediction.inputs)) if prediction else "",
         tensors="\n".join(f"    | {json.dumps(each.key)}" for each in interface.tensors),
         arrays=" | ".join(sorted(kinds)),
-        batch=interface.batch_size,
         modules=_modules(modules),
         predict=_predict(prediction) if prediction else "",
     )
+
+
+def _of_rows(interface: Interface) -> Mapping[str, str]:
+    data = DATA.substitute(inputs=_fields(interface.inputs))
+    return {**OF_ROWS, "data": data, "trains": TRAINS.substitute(batch=interface.batch_size)}
 
 
 def function_types(interface: FunctionInterface, modules: int) -> str:
