@@ -196,6 +196,8 @@ def whole(value: object) -> int | None:
 
 def as_flag(function: str, name: str, value: object) -> bool:
     """True or False, also as 1 or 0 or as NumPy's."""
+    if type(value) is bool:  # as most are
+        return value
     converted = whole(int(value) if isinstance(value, np.bool_) else value)
     if converted is not None and converted in (0, 1):
         return bool(converted)
