@@ -34,7 +34,7 @@ static bool train_steps(unsigned char *arena, void **table, int64_t *job, int64_
     bool first1 = thread == 0;
     int64_t count = job[0];
     int64_t bytes = job[5];
-    int64_t *order = (int64_t *)(arena + 5120*thread + 13120);
+    int64_t *order = (int64_t *)(arena + 8704*thread + 13120);
     int64_t seed = job[3];
     int64_t order_slot_value = order_slot(count);
     int64_t together = 64 / order_slot_value;
@@ -69,13 +69,13 @@ static bool train_steps(unsigned char *arena, void **table, int64_t *job, int64_
             if (unknown) {
                 bool used_up = orders == 0;
                 if (used_up) {
-                    order_keys((int32_t *)((unsigned char *)order + 1024), seed, epoch,
+                    order_keys((int32_t *)((unsigned char *)order + 2560), seed, epoch,
                             order_slot_value);
                 }
                 known = few ? 0 : start;
-                order_rows(order, (int32_t *)((unsigned char *)order + 1024), known, count,
+                order_rows(order, (int32_t *)((unsigned char *)order + 2560), known, count,
                         order_slot_value);
-                int64_t sum1 = start + 64;
+                int64_t sum1 = start + 256;
                 until1 = few ? count : sum1;
                 orders = together;
             }

@@ -10,7 +10,7 @@ from __future__ import annotations
 from chainc.loops.language import Routine
 from chainc.schedules.training import layout as words
 from chainc.schedules.training.author import Author
-from chainc.schedules.training.layout import order_room
+from chainc.schedules.training.layout import order_room, order_rows
 
 
 class EvaluateAll(Author):
@@ -20,11 +20,11 @@ class EvaluateAll(Author):
         to, batch, what = self.to, self.layout.batch_size, self.parts.evaluate
         held_out = self.of_job(words.HELD_OUT, "held_out")
         kinds = self.of_job(words.HELD_OUT_BYTES, "bytes")
-        order = self.own_order(order_room(batch))
+        order = self.own_order(order_room(order_rows(batch)))
         with to.repeat([to.integer(0, "start"), to.truth(True, "complete")]) as loop:
             start, _ = loop.values
-            to.run(self.parts.given_order, order, start, held_out)
             rows = to.smaller(to.minus(held_out, start), batch, "rows")
+            to.run(self.parts.given_order, order, start, to.plus(start, rows))
             self.gather(what, order, rows, kinds)
             passed = self.run(what, rows)
             with to.when(to.both(passed, self.leads)):

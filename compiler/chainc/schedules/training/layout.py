@@ -23,6 +23,7 @@ JOB: Mapping[int, str] = {
 JOB_WORDS = len(JOB)
 
 LANES = 64  # rows whose order is made together
+TOGETHER = 256  # of many, in several vectors, so that few of these wait for a last row alone
 ROUNDS = 11  # of the network that permutes; the twelfth key says whether 0 and 1 change places
 GROUPS = 4  # of four epochs, whose words are made together
 WORDS_AT = 4 * LANES * (ROUNDS + 1)
@@ -104,15 +105,23 @@ class TrainingLayout:
 
 
 def order_bytes(batch_size: int) -> int:
-    """Room that a thread needs for the order of the rows, in training and in validation."""
-    return 2 * order_room(batch_size) + KEYS_BYTES
+    """Room that a thread needs for the order of the rows, in training and in validation.
+
+    And behind the keys for what has still to be done of it, half as many bytes for each of two.
+    """
+    return 2 * order_room(order_rows(batch_size)) + order_room(batch_size) + KEYS_BYTES
 
 
-def order_room(batch_size: int) -> int:
-    """Room for the order of one of them."""
-    return 8 * LANES * -(-order_rows(batch_size) // LANES)
+def keys_at(batch_size: int) -> int:
+    """Behind the orders of training and of validation."""
+    return order_room(order_rows(batch_size)) + order_room(batch_size)
+
+
+def order_room(rows: int) -> int:
+    """Room for the order of so many rows."""
+    return 8 * LANES * -(-rows // LANES)
 
 
 def order_rows(batch_size: int) -> int:
-    """Whole batches."""
-    return batch_size * max(1, LANES // batch_size)
+    """Whole batches, of which several are ordered together if they are small."""
+    return batch_size * max(1, TOGETHER // batch_size)

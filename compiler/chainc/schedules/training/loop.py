@@ -38,7 +38,7 @@ from chainc.schedules.program import control_block
 from chainc.schedules.training import layout as words
 from chainc.schedules.training.author import Author, TrainingParts
 from chainc.schedules.training.evaluation import EvaluateAll
-from chainc.schedules.training.layout import LANES, order_room, order_rows
+from chainc.schedules.training.layout import LANES, keys_at, order_rows
 from chainc.schedules.training.order import order_keys, order_of_rows, slot_of
 from chainc.schedules.training.pace import Pace
 from chainc.schedules.training.record import EPOCH, PARTIAL, RUN, Record
@@ -237,7 +237,7 @@ class _Shuffled:
         self.slot = to.result_of(slot_of(), self.rows)
         self.together = to.quotient(LANES, self.slot, "together")
         self.few = to.is_at_most(self.rows, LANES, "few")
-        self.keys = to.within(self.order, 2 * order_room(batch), "keys", int32)
+        self.keys = to.within(self.order, keys_at(batch), "keys", int32)
         self.of_keys = order_keys(author.layout.order_stream)
         self.of_rows = order_of_rows(self.batch_rows, author.parts.lanes)
 

@@ -1,4 +1,4 @@
-"""The order of the rows: entries of `philox.permutation`, 64 at a time, or one after the other.
+"""The order of the rows: entries of `philox.permutation`, or one after the other.
 
     order.given(order, start, count)
     order.slot(count)
@@ -8,8 +8,9 @@
 Few rows do not fill the lanes, so those of several epochs are ordered together: each epoch has a
 slot of lanes, the power of two from 4 to 64 that holds `count` rows, or 64 for more of them.
 `keys` is room for KEYS_BYTES: for each round of the network a key for every lane, then Philox's
-words. `rows` writes entries start … of the order, or for few rows all entries of the orders of
-64 / slot epochs, each at a multiple of `slot`.
+words; behind it is room for entries that are outside after a pass. `rows` writes entries start … of
+the order, or for few rows all entries of the orders of 64 / slot epochs, each at a multiple of
+`slot`.
 
 Rounds are loops, not unrolled as in kernels: they are compiled in a fraction of the time, and
 independent lanes hide their latency.
@@ -25,7 +26,13 @@ from chainc.loops.routine_builder import RoutineBuilder
 from chainc.loops.values import Address, Affine, Kind, Parameter, Register, affine
 from chainc.ops.families import philox
 from chainc.schedules.layout.machine import Machine
-from chainc.schedules.training.layout import LANES, ROUNDS, WORDS_AT
+from chainc.schedules.training.layout import (
+    KEYS_BYTES,
+    LANES,
+    ROUNDS,
+    WORDS_AT,
+    order_room,
+)
 
 GIVEN_LANES = 8
 MOST_WALKING = 32
@@ -129,6 +136,7 @@ def order_of_rows(rows: int, lanes: int) -> Routine:
     within = to.minus(slot, 1)
     end = to.splat(count, lanes)
     wanted = to.smaller(to.minus(count, start), rows)
+    few = to.is_less(slot, LANES, "few")
     with (
         to.loop("some", 0, _parts(to, wanted, LANES)) as loop,
         to.loop("half", 0, to.integer(LANES // lanes)) as half,
@@ -140,10 +148,63 @@ def order_of_rows(rows: int, lanes: int) -> Routine:
         inside = to.compare("less", index, end)
         zero = to.constant(0, network.word)
         begin = to.compute("select", inside, to.cast(index, int32), zero, name="values")
-        values = network.walked(begin, first)
-        row = _bits(to, "bit_and", to.cast(values, int64), philox.MASK, "row")
+        row = _row(to, network.walked(begin, first, few))
         to.store(row, Address(order, place + first))
+    with to.when(to.opposite(few)):
+        _Outside(to, network, order, rows).walk(wanted, last)
     return to.routine("order.rows", "entries of the orders of some epochs")
+
+
+def _row(to: RoutineBuilder, values: Register) -> Register:
+    return _bits(to, "bit_and", to.cast(values, int64), philox.MASK, "row")
+
+
+class _Outside:
+    """The entries of one order that are outside after a pass, and go through the network again.
+
+    Only they: with a row in four inside, vectors whose lanes all wait for the last one of them
+    take three times as many passes. `values` holds what they are by now, `places` where they stand
+    in the order.
+    """
+
+    def __init__(self, to: RoutineBuilder, network: _Network, order: Parameter, rows: int) -> None:
+        self.to, self.network, self.order = to, network, order
+        self.values = to.within(network.keys, KEYS_BYTES, "values", int32, padded=True)
+        behind = KEYS_BYTES + order_room(rows) // 2
+        self.places = to.within(network.keys, behind, "places", int32, padded=True)
+
+    def walk(self, wanted: Register, last: Register) -> None:
+        """Until all of the order's entries are inside 0 … last."""
+        to = self.to
+        with to.loop("entry", 0, wanted, 1, [to.integer(0)]) as loop:
+            row = to.load(Address(self.order, affine(loop.index)), name="row")
+            place = to.cast(to.positions(loop.index, 1), int32)
+            loop.carry(self._kept(row, place, loop.values[0], last))
+        with to.when(to.is_less(0, loop.results[0])), to.repeat([loop.results[0]]) as walk:
+            count = self._pass(walk.values[0], last)
+            walk.carry(count, again=to.is_less(0, count))
+
+    def _pass(self, count: Register, last: Register) -> Register:
+        """Of so many entries: how many are still outside."""
+        to, lanes = self.to, self.network.word.lanes
+        with to.loop("some", 0, _parts(to, count, lanes)) as loop:
+            there = Address(self.values, affine(loop.index) * lanes)
+            values = to.load(there, lanes, "values")
+            to.store(self.network.permuted(values, Affine()), there)
+        with to.loop("entry", 0, count, 1, [to.integer(0)]) as entries:
+            value = to.load(Address(self.values, affine(entries.index)), name="value")
+            place = to.load(Address(self.places, affine(entries.index)), name="place")
+            row = _row(to, value)
+            to.store(row, Address(self.order, affine(to.cast(place, int64))))
+            entries.carry(self._kept(row, place, entries.values[0], last))
+        return entries.results[0]
+
+    def _kept(self, row: Register, place: Register, count: Register, last: Register) -> Register:
+        """How many are outside with this one, which is written behind them and counts if it is."""
+        to = self.to
+        to.store(to.cast(row, int32), Address(self.values, affine(count)))
+        to.store(place, Address(self.places, affine(count)))
+        return to.plus(count, to.cast(to.is_less(last, row), int64), "outside")
 
 
 class _Network:
@@ -161,18 +222,22 @@ class _Network:
     def _key(self, number: Affine, first: Affine) -> Register:
         return self.to.load(Address(self.keys, number * LANES + first), self.word.lanes, "key")
 
-    def walked(self, begin: Register, first: Affine) -> Register:
-        """Through the network, until every lane is inside 0 … last; the first lane has a number."""
+    def walked(self, begin: Register, first: Affine, on: Register) -> Register:
+        """Through the network, `on` until every lane is inside 0 … last.
+
+        The first lane has a number.
+        """
         to = self.to
         with to.repeat([begin, to.constant(True, Kind(bool_, self.word.lanes), "outside")]) as walk:
             values, outside = walk.values
-            permuted = self._permuted(values, first)
+            permuted = self.permuted(values, first)
             following = to.compute("select", outside, permuted, values, name="values")
             still = to.compute("unsigned_less", self.last, following, dtype=bool_, name="outside")
-            walk.carry(following, still, again=to.somewhere(still))
+            walk.carry(following, still, again=to.both(on, to.somewhere(still)))
         return walk.results[0]
 
-    def _permuted(self, values: Register, lane: Affine) -> Register:
+    def permuted(self, values: Register, lane: Affine) -> Register:
+        """After one pass."""
         to = self.to
         halves = [
             _bits(to, "shift_right", values, self.half, "left"),

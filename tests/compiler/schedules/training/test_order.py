@@ -9,7 +9,7 @@ from tests.interpreter import interpret_routine
 
 from chainc.ops.families.philox import permutation
 from chainc.schedules.layout.machine import AVX2, AVX512, SSE, Machine
-from chainc.schedules.training.layout import KEYS_BYTES, LANES
+from chainc.schedules.training.layout import KEYS_BYTES, LANES, order_room
 from chainc.schedules.training.order import given_order, order_keys, order_of_rows, slot_of, walking
 
 STREAM = 0xDEADBEEF
@@ -21,7 +21,7 @@ def ordered(
     """The slot of an epoch, and what is made of the order from a row on."""
     slot = interpret_routine(slot_of(), [count])
     assert slot is not None
-    keys = np.zeros(KEYS_BYTES // 4, np.int32)
+    keys = np.zeros((KEYS_BYTES + order_room(rows)) // 4, np.int32)
     order = np.full(rows + LANES, -1, np.int64)
     interpret_routine(order_keys(STREAM), [keys, seed, epoch, slot])
     interpret_routine(order_of_rows(rows, lanes), [order, keys, start, count, slot])
@@ -44,7 +44,7 @@ def test_few_rows_of_several_epochs_are_ordered_together(count: int) -> None:
 
 @pytest.mark.parametrize(
     ("count", "start", "rows", "lanes"),
-    [(65, 0, 64, 32), (1000, 128, 192, 32), (1000, 960, 64, 16)],
+    [(65, 0, 64, 32), (1000, 128, 192, 32), (1000, 960, 64, 16), (1100, 262, 262, 32)],
 )
 def test_many_rows_are_ordered_in_parts(count: int, start: int, rows: int, lanes: int) -> None:
     _, order = ordered(count, start, rows, seed=-3, epoch=7, lanes=lanes)
