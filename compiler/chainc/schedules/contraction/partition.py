@@ -31,6 +31,7 @@ WRITTEN_OUT = 0.25  # the same for rows that meet padding, which are no longer w
 WORTH_TAKING_APART = 1 << 18  # products from which on it is worth the code
 KEPT_NEAR = 0.5  # of the second-level cache is for rows that are read again for other columns
 FEWEST_TILES = 3  # of a block of rows; with fewer, the columns come from afar for each tile
+FEW_ROWS = 2  # for which weights are read once, row by row of memory
 
 
 @dataclass(eq=False)
@@ -239,7 +240,8 @@ def partition(
     ragged = _is_ragged(frame.machine, roles)
     vectors = _vectors(roles, stretches, ragged=ragged)
     most = rows_near(depth * frame.machine.vector_bytes) if _is_row_by_row(roles) else None
-    scattered = rows == [(1, 1)] and _lie_apart(factors, roles)
+    few = all(extent <= FEW_ROWS for extent, _ in rows)
+    scattered = few and _lie_apart(factors, roles)
     work = TiledArea(rows, vectors, depth, width, steady, times, dealt_out, most, scattered)
     tiles = tiling(frame.machine, work)
     block = _block(frame.machine, factors, roles, tiles, stretches)

@@ -17,7 +17,9 @@ LOADS_PER_CYCLE = 2
 FMA_LATENCY = 4  # cycles until a sum can be added to again
 LOAD_WEIGHT = 0.1  # of a load that hides behind arithmetic: fewer of them are better
 TILE_OVERHEAD = 40.0  # cycles around a tile's reduction
-WAIT = 12.0  # cycles for what lies apart: caches foresee what lies side by side
+LINE = 64  # bytes that come from memory at once
+APART = 32.0  # bytes a cycle of what lies in rows of memory apart from each other,
+ANEW = 5.0  # and cycles until caches foresee what follows, in each of them
 SUM_COST = 150.0  # cycles worth spending to have one sum less in the tiles to compile
 IMBALANCE_WEIGHT = 0.15  # how much two threads count against one
 MOST_TIMES = 4  # that count: where tiles run often, code is worth less, and yet something
@@ -71,6 +73,8 @@ def most_sums(machine: Machine) -> int:
 def steps_of_pass(machine: Machine, vectors: int) -> int:
     """Of the innermost loop, in tiles that many vectors wide."""
     usual, paired = _limits(machine).steps
+    if vectors > MOST_VECTORS:
+        return max(usual * MOST_VECTORS // vectors, 1)
     return paired if vectors == 2 else usual
 
 
@@ -81,7 +85,7 @@ def fits(machine: Machine, rows: int, vectors: int, width: int = 1) -> bool:
     if sums > most.sums or rows > most.rows:
         return False
     if rows == 1:
-        return sums <= MOST_VECTORS
+        return True
     if rows > 2 and vectors > most.vectors:
         return False
     return sums + vectors * width + 1 <= machine.registers
@@ -94,11 +98,11 @@ def cycles(machine: Machine, work: TiledArea, rows: int, vectors: int) -> float:
     nbytes = vectors * work.width * machine.vector_bytes
     limits = _limits(machine)
     rate = limits.steady if work.steady else limits.far
-    again = nbytes * work.depth
+    far = nbytes / rate if nbytes * work.depth > limits.near else 0.0
     if work.scattered:
-        rate = min(rate, nbytes / WAIT)
-        again = nbytes // vectors * work.vectors * work.depth
-    far = nbytes / rate if again > limits.near else 0.0
+        every = nbytes // vectors * work.vectors * work.depth
+        lines = -(-nbytes // LINE)
+        far = lines * LINE / APART + ANEW if every > limits.near else 0.0
     return max(arithmetic, loads, far, FMA_LATENCY) + LOAD_WEIGHT * loads
 
 
@@ -170,7 +174,7 @@ class TiledArea:
 
 def tiling(machine: Machine, work: TiledArea) -> Tiling:
     """The tiles that take the fewest cycles, and few shapes of them."""
-    heights = {wide: _heights(machine, work, wide) for wide in _widths(machine, work.width)}
+    heights = {wide: _heights(machine, work, wide) for wide in _widths(machine, work)}
 
     def cost(wide: int) -> float:
         tile = _tile_cost(machine, work, wide)
@@ -189,8 +193,10 @@ def tiling(machine: Machine, work: TiledArea) -> Tiling:
     return Tiling(min(candidates)[1], heights)
 
 
-def _widths(machine: Machine, width: int) -> list[int]:
-    found = [n for n in range(1, MOST_VECTORS + 1) if fits(machine, 1, n, width)]
+def _widths(machine: Machine, work: TiledArea) -> list[int]:
+    """The more of a row is read at once, the less is waited for others, where they lie apart."""
+    most = _limits(machine).sums if work.scattered else MOST_VECTORS // work.width
+    found = [n for n in range(1, most + 1) if fits(machine, 1, n, work.width)]
     return found or [1]
 
 
@@ -213,16 +219,17 @@ def _heights(machine: Machine, work: TiledArea, wide: int) -> dict[int, tuple[in
 
 
 def _code_cost(work: TiledArea, wide: int, high: int) -> float:
-    return SUM_COST * high * wide * work.width
+    """Of very wide tiles fewer steps are written out."""
+    return SUM_COST * high * min(wide * work.width, MOST_VECTORS)
 
 
 def _tile_cost(machine: Machine, work: TiledArea, wide: int) -> Cost:
     """Cycles of a tile of one width, by its height."""
+    times = MOST_TIMES if work.scattered else min(work.times, MOST_TIMES)
 
     def cost(size: int) -> float:
         reduction = work.depth * cycles(machine, work, size, wide)
-        once = reduction + TILE_OVERHEAD + size * wide * work.width
-        return min(work.times, MOST_TIMES) * once
+        return times * (reduction + TILE_OVERHEAD + size * wide * work.width)
 
     return cost
 

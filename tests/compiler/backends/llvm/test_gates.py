@@ -11,9 +11,11 @@ from functools import cache
 import pytest
 
 import chainrule as cr
+from chainc.backends.llvm.function_code import function_code
 from chainc.backends.llvm.machine_code.jit import assembly
 from chainc.backends.llvm.processors.processor import Processor
 from chainc.backends.llvm.training_code import TrainingCode, training_code
+from chainc.schedules.layout.access import Capacity
 from chainc.schedules.layout.machine import AVX2, AVX512
 from chainrule import losses, metrics, nn, optim
 
@@ -138,6 +140,16 @@ def test_sums_of_few_channels_stay_in_registers(processor: str) -> None:
     step = optim.SGD(lr=0.1).minimize(losses.cross_entropy(logits, y))
     found = spills_of_step(step, 16, processor)
     assert [x for x in found if x.depth and x.bytes >= 16] == []
+
+
+@NAMES
+@pytest.mark.parametrize("rows", [1, 2])
+def test_products_of_few_rows_stay_in_registers(processor: str, rows: int) -> None:
+    """Of weights row by row, their tiles are as wide as there are registers for."""
+    product = cr.relu(cr.input("x", (rows, 128)) @ cr.input("weight", (128, 768)))
+    program = cr.compile(product, target="numpy")._compiled.program
+    text = function_code(program, Capacity({}), PROCESSORS[processor]).text
+    assert [x for x in spills(assembly(text, PROCESSORS[processor])) if x.innermost] == []
 
 
 @NAMES

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 
-from chainc.schedules.contraction.tiles import TiledArea, cover, covered, cycles, fits, tiling
+from chainc.schedules.contraction.tiles import (
+    TiledArea,
+    cover,
+    covered,
+    cycles,
+    fits,
+    steps_of_pass,
+    tiling,
+)
 from chainc.schedules.layout.machine import AVX2, AVX512, NEON, SSE, Machine
 
 ALL = [AVX512, AVX2, NEON, SSE]
@@ -50,14 +59,18 @@ def test_a_step_costs_what_its_scarcest_resource_does() -> None:
     assert _step(4, 4, 64) < _step(4, 4, 784)  # vectors from further away
 
 
-def test_vectors_that_lie_apart_are_best_read_several_at_a_time() -> None:
-    """A row of weights that one row of elements is multiplied with: 256 bytes of each."""
-    each = {vectors: _step(1, vectors, 128, scattered=True) / vectors for vectors in (1, 2, 4, 8)}
-    assert each[1] > 1.8 * each[2] > 1.8 * each[4]
-    assert each[4] == pytest.approx(each[8], rel=0.05)
-    for machine, widths in ((AVX512, (4,)), (AVX2, (8,))):
-        area = TiledArea([(1, 1)], 32, 128, scattered=True)
-        assert tiling(machine, area).widths == widths
+def test_vectors_that_lie_apart_are_best_read_many_at_a_time() -> None:
+    """A row of weights that one row of elements is multiplied with: a kilobyte of each."""
+    each = [_step(1, vectors, 128, scattered=True) / vectors for vectors in (1, 2, 4, 8, 16)]
+    assert all(more > 1.1 * fewer for more, fewer in pairwise(each))
+    for machine, vectors, widths in ((AVX512, 32, (16,)), (AVX512, 8, (8,)), (AVX2, 64, (12, 4))):
+        found = tiling(machine, TiledArea([(1, 1)], vectors, 128, scattered=True))
+        assert found.widths == widths
+
+
+def test_a_pass_of_a_very_wide_tile_is_of_fewer_steps() -> None:
+    steps = {vectors: steps_of_pass(AVX512, vectors) for vectors in (1, 2, 8, 12, 16, 24)}
+    assert steps == {1: 4, 2: 8, 8: 4, 12: 2, 16: 2, 24: 1}
 
 
 def _sizes(extent: int, largest: int) -> Iterator[tuple[int, ...]]:
