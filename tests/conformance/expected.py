@@ -241,6 +241,7 @@ EXPECTED: Mapping[str, Callable[..., npt.ArrayLike]] = {
     "take_along": lambda _op, x, i: np.take_along_axis(x, i, -1),
     "add_along": lambda _op, x, i, u: x + np.sum(np.eye(x.shape[-1])[i] * u[..., None], -2),
     "argsort": lambda op, x: ranked(x, descending=op.descending),
+    "top_k": lambda op, x: ranked(x, descending=True)[..., : op.count],
     "one_hot": lambda op, i: np.eye(op.depth)[i],
     "arange": lambda op: list(range(op.stop)),
     "size": lambda op: op.dim,

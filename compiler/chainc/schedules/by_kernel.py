@@ -28,7 +28,7 @@ from chainc.schedules.layout.access import Capacity
 from chainc.schedules.layout.machine import Machine
 from chainc.schedules.random import schedule_permutation, schedule_random_bits
 from chainc.schedules.reduction.schedule import schedule_reduce
-from chainc.schedules.reduction.search import schedule_index_of
+from chainc.schedules.reduction.search import schedule_index_of, schedule_largest
 
 
 @singledispatch
@@ -45,6 +45,7 @@ for _schedule in (
     schedule_contract,
     schedule_reduce,
     schedule_index_of,
+    schedule_largest,
     schedule_gather,
     schedule_scatter_add,
     schedule_one_hot,

@@ -47,6 +47,36 @@ def test_order(target: str, dtype: str) -> None:
 
 
 @TARGETS
+@pytest.mark.parametrize("shape", [(21,), (3, 21), (37, 21), (2, 9, 21), (1, 21), (0, 21)])
+@pytest.mark.parametrize("count", [1, 4, 20, 21], ids=["one", "few", "most", "all"])
+def test_largest(target: str, shape: tuple[int, ...], count: int) -> None:
+    values = RNG.choice([-np.inf, -1, -0.0, 0, 2, 3, np.inf, np.nan], shape).astype(np.float32)
+    wanted = (20 - np.argsort(values[..., ::-1], -1, kind="stable")[..., ::-1])[..., :count]
+    elements, positions = run(target, cr.top_k(cr.input("x", shape), count), values)
+    np.testing.assert_array_equal(positions, wanted)
+    np.testing.assert_array_equal(elements, np.take_along_axis(values, wanted, -1))
+
+
+@TARGETS
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_largest_along_another_axis(target: str, dtype: str) -> None:
+    values = some((21, 5), dtype)
+    wanted = (20 - np.argsort(values[::-1], 0, kind="stable")[::-1])[:3]
+    x = cr.input("x", values.shape, dtype=dtype)
+    elements, positions = run(target, cr.top_k(x, 3, axis=0), values)
+    np.testing.assert_array_equal(positions, wanted)
+    np.testing.assert_array_equal(elements, np.take_along_axis(values, wanted, 0))
+
+
+def test_few_of_many_are_not_put_in_order() -> None:
+    x = cr.input("x", (2, 1000))
+    for count, op in ((40, "top_k"), (41, "argsort")):
+        _, positions = cr.top_k(x, count)
+        assert positions.shape == (2, count)
+        assert op in {node.op.name for node in cr.Graph([positions]).nodes}
+
+
+@TARGETS
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 8, 9, 1000])
 def test_order_of_a_named_size(target: str, count: int) -> None:
     values = RNG.integers(0, 50, count).astype(np.float32)

@@ -18,7 +18,7 @@ from chainc.lowering.kernels import Contraction, Copy, Fill, Kernel, Map, Reduct
 from chainc.lowering.views import Literal, Operand, View
 from chainc.ops.families.indexing import Gather, IndexOf, Iota, OneHot, Pick, ScatterAdd
 from chainc.ops.families.random import Permutation, RandomWords
-from chainc.ops.families.rows import AddAlong, Order, PickAlong, RunningSum
+from chainc.ops.families.rows import AddAlong, Largest, Order, PickAlong, RunningSum
 
 
 def statements(kernel: Kernel, scope: SourceNames) -> list[str]:
@@ -198,6 +198,13 @@ def _order(family: Order, kernel: Kernel, scope: SourceNames) -> list[str]:
     if family.descending:
         return [f"np.copyto({first}, order_of({x}, descending=True))"]
     return [f'np.copyto({first}, np.argsort({x}, axis=-1, kind="stable"))']
+
+
+@write_statements.register
+def _largest(family: Largest, kernel: Kernel, scope: SourceNames) -> list[str]:
+    (x,) = scope.operands(kernel.operands)
+    order = f"order_of({x}, descending=True)"
+    return [f"np.copyto({scope.names[kernel.out]}, {order}[..., :{family.count}])"]
 
 
 @write_statements.register

@@ -47,6 +47,22 @@ class Order(OfRows):
         return math.prod(shape) * max(shape[-1] - 1, 0).bit_length()
 
 
+@dataclass(frozen=True)
+class Largest(OfRows):
+    """The positions of the `count` largest elements of each row, in descending order.
+
+    Equal elements stay in their order. A NaN counts as the largest.
+    """
+
+    count: int
+
+    def evaluate(self, result: TensorType, x: Array) -> Array:
+        return order_of(x, descending=True)[..., : self.count]
+
+    def operations(self, result: Shape, operands: Sequence[Shape]) -> int:
+        return self.count * math.prod(static(operands[0]))
+
+
 class PickAlong(OfRows):
     """The elements of each row of operand 0 at the indices in the same row of operand 1."""
 

@@ -27,6 +27,8 @@ from chainc.ops.parts.slicing import getitem
 
 __all__ = ["argsort", "cumsum", "sort", "take_along_axis", "top_k", "tril", "triu"]
 
+FEW = 4  # for each level of a sort, so many passes over a row take as long
+
 T = TypeVar("T")
 
 
@@ -159,6 +161,37 @@ class ArgSort(Op):
         return [Sample(cls(down), (type,)) for type in types for down in (False, True)]
 
 
+@dataclass(frozen=True)
+class TopK(Op):
+    """The positions of each row's `count` largest elements, largest first; equal ones in order."""
+
+    name = "top_k"
+    backward_rules = ("0",)
+    count: int
+
+    def infer(self, x: TensorType) -> TensorType:
+        _require_rows(x)
+        size = x.shape[-1]
+        if not isinstance(size, int) or not 0 < self.count <= size:
+            raise MisfitError(
+                ShapeError,
+                f"{self.count} of the elements in each row of {x}",
+                "choose from 1 to a known size of the last axis",
+            )
+        return TensorType((*x.shape[:-1], self.count), int64)
+
+    def kernel(self, k: Kernels[T], result: TensorType, x: T) -> T:
+        return k.apply(rows.Largest(self.count), result, x)
+
+    def vjp(self, g: Node, y: Node, x: Node) -> tuple[None]:
+        return (None,)
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        cases: list[tuple[int, Shape]] = [(2, (2, 5)), (4, (4,)), (1, (2, 1)), (1, (0, 2))]
+        return [Sample(cls(count), (TensorType(shape, float32),)) for count, shape in cases]
+
+
 def cumsum(x: Operand, axis: int = -1) -> Node:
     """Σ of the elements up to each one along `axis`; of integers as int64, as `sum` does."""
     refuse_truth_value("cumsum", x)
@@ -226,9 +259,15 @@ def top_k(x: Operand, k: int, axis: int = -1) -> tuple[Node, Node]:
             f"top_k: {k!r} of the elements along axis {axis} of {format_shape(node.shape)}",
             hint="choose a whole number of them, from 1 to a known size of the axis",
         )
-    first = (*(slice(None) for _ in range(position)), slice(count))
-    chosen = getitem(argsort(node, position, descending=True), first)
+    chosen = _from_last(_largest(_to_last(node, position), count, size), position)
     return take_along_axis(node, chosen, position), chosen
+
+
+def _largest(rows: Node, count: int, size: int) -> Node:
+    """Few are looked for one after another, which takes less than to put all in order."""
+    if count <= FEW * size.bit_length():
+        return apply(TopK(count), rows)
+    return getitem(apply(ArgSort(descending=True), rows), (..., slice(count)))
 
 
 def tril(x: Operand, k: int = 0) -> Node:

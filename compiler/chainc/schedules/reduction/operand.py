@@ -124,8 +124,10 @@ class Folded:
 
     def by_result(self) -> list[Access]:
         """Of all that is read or written for an element of the result."""
-        read = [self._in_result(each) for each in reversed(self.accesses)]
-        return [*read, *self.frame.accesses(self.shape)]
+        return [*self.read_by_result(), *self.frame.accesses(self.shape)]
+
+    def read_by_result(self) -> list[Access]:
+        return [self._in_result(each) for each in reversed(self.accesses)]
 
     def start(self, place: Place) -> Point:
         """The first of the elements that are folded into the one at a place."""

@@ -1,15 +1,22 @@
-"""The positions of extremes, with the lanes of a reduction: an element of the result a lane."""
+"""The positions of extremes, with the lanes of a reduction: an element of the result a lane.
+
+Of several, each is the largest of those that come after the one before.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from chainc.dataclass import dataclass
-from chainc.ir.types import int64
+from chainc.ir.types import DType, int64
 from chainc.loops.values import Affine, Kind, Register, affine
 from chainc.ops.families.indexing import IndexOf
+from chainc.ops.families.rows import Largest
+from chainc.schedules.elementwise import Sweep
 from chainc.schedules.frame import Frame, Place
-from chainc.schedules.layout.access import bound_of, moved
+from chainc.schedules.layout.access import Access, bound_of, moved
 from chainc.schedules.layout.positions import located
 from chainc.schedules.reduction.operand import Folded, Leg, folded, swept
 from chainc.schedules.reduction.schedule import identity
@@ -23,26 +30,66 @@ def schedule_index_of(family: IndexOf, frame: Frame) -> None:
     swept(operand, operand.lanes).run(lambda place: frame.finish(search.found(place), place))
 
 
+def schedule_largest(family: Largest, frame: Frame) -> None:
+    """The positions of the largest elements of each row, one after another."""
+    type, shape, builder = frame.root.reads[0].type, frame.root.out.type.shape, frame.builder
+    rows, last = type.shape[:-1], len(type.shape) - 1
+    operand = replace(folded(frame, [frame.root], (last,), type.dtype, type.shape), shape=rows)
+
+    def find(place: Place) -> None:
+        start = _Search(operand, "maximum").before_all(place)
+        with builder.loop("rank", 0, family.count, 1, start) as loop:
+            best, index = _Search(operand, "maximum", loop.values).extreme(place)
+            point = (*place.point, affine(loop.index))
+            frame.finish(builder.cast(index, int64), replace(place, shape=shape, point=point))
+            loop.carry(best, index)
+
+    target = frame.whole(frame.root.out)
+    first = Access(target.parameter, rows, target.strides[:-1], target.offset)
+    accesses, weight = [*operand.read_by_result(), first], family.count * operand.weight
+    Sweep(frame, rows, accesses, operand.lanes, weight=weight, ragged=True).run(find)
+
+
 @dataclass(frozen=True)
 class _Search:
-    """Looks for the extreme that belongs to a place, in order of position."""
+    """Looks for the extreme that belongs to a place, in order of position.
+
+    `last` are an element and its position: only what comes after it counts, in descending order.
+    """
 
     operand: Folded
     primitive: str
+    last: Sequence[Register] = ()
 
     def found(self, place: Place) -> Register:
         """The first position of the extreme; a NaN is one, whichever is looked for."""
+        _, index = self.extreme(place)
+        return self.operand.frame.builder.cast(index, int64)
+
+    def extreme(self, place: Place) -> Sequence[Register]:
+        """With its position."""
         operand, builder = self.operand, self.operand.frame.builder
-        if not operand.legs():
-            return builder.constant(0, Kind(int64))
-        (leg,) = operand.legs()
         worst = identity(self.primitive, operand.dtype)
         best = builder.constant(worst, Kind(operand.dtype, place.lanes))
-        index = builder.constant(0, Kind(operand.counter(leg), place.lanes))
-        block = operand.transposable(place)
-        look = self._look_at_blocks if block else self._look
-        _, index = look(leg, place, (best, index))
-        return builder.cast(index, int64)
+        if not operand.legs():
+            return best, builder.constant(0, Kind(self._counter, place.lanes))
+        (leg,) = operand.legs()
+        none = -1 if self.last else 0
+        index = builder.constant(none, Kind(self._counter, place.lanes))
+        look = self._look_at_blocks if operand.transposable(place) else self._look
+        return look(leg, place, (best, index))
+
+    def before_all(self, place: Place) -> Sequence[Register]:
+        """What all elements come after."""
+        builder, dtype = self.operand.frame.builder, self.operand.dtype
+        largest = math.nan if dtype.is_float else identity("minimum", dtype)
+        pairs = ((largest, dtype), (-1, self._counter))
+        return [builder.constant(value, Kind(type, place.lanes)) for value, type in pairs]
+
+    @property
+    def _counter(self) -> DType:
+        legs = self.operand.legs()
+        return self.operand.counter(legs[0]) if legs else int64
 
     def _look(self, leg: Leg, place: Place, known: Sequence[Register]) -> Sequence[Register]:
         operand, builder = self.operand, self.operand.frame.builder
@@ -51,7 +98,7 @@ class _Search:
             position = affine(loop.index)
             there = located(builder, position, leg.axis, operand.accesses)
             (value,) = operand.load(moved(start, leg.axis, there), place.lanes, axis)
-            loop.carry(*self._better(leg, value, position, loop.values))
+            loop.carry(*self._better(value, position, loop.values))
         return loop.results
 
     def _look_at_blocks(
@@ -76,11 +123,11 @@ class _Search:
         point = moved(operand.start(place), leg.axis, there)
         (columns,) = operand.transposed(point, leg, axis)
         for position, value in enumerate(columns[:count]):
-            known = self._better(leg, value, first + position, known)
+            known = self._better(value, first + position, known)
         return known
 
     def _better(
-        self, leg: Leg, value: Register, position: Affine, known: Sequence[Register]
+        self, value: Register, position: Affine, known: Sequence[Register]
     ) -> Sequence[Register]:
         """The better of a value and the best one before, and where it was."""
         builder, (best, index) = self.operand.frame.builder, known
@@ -90,8 +137,29 @@ class _Search:
             unordered = builder.compute("logical_not", builder.compare("equal", value, value))
             first = builder.compute("logical_and", unordered, builder.compare("equal", best, best))
             better = builder.compute("logical_or", better, first)
-        here = builder.positions(position, 1, self.operand.counter(leg))
+        here = builder.positions(position, 1, self._counter)
+        if self.last:
+            nothing = builder.compare("less", index, builder.constant(0, Kind(self._counter)))
+            better = builder.compute("logical_or", better, nothing)
+            better = builder.compute("logical_and", better, self._comes_later(value, here))
         return (
             builder.compute("select", better, value, best),
             builder.compute("select", better, here, index),
         )
+
+    def _comes_later(self, value: Register, here: Register) -> Register:
+        """In descending order, equal elements in theirs; a NaN is the largest."""
+        builder, (last, position) = self.operand.frame.builder, self.last
+        smaller = builder.compare("less", value, last)
+        same = builder.compare("equal", value, last)
+        if value.kind.dtype.is_float:
+            known, last_known = (builder.compare("equal", each, each) for each in (value, last))
+            unknown, last_unknown = (
+                builder.compute("logical_not", each) for each in (known, last_known)
+            )
+            below = builder.compute("logical_and", known, last_unknown)
+            smaller = builder.compute("logical_or", smaller, below)
+            both = builder.compute("logical_and", unknown, last_unknown)
+            same = builder.compute("logical_or", same, both)
+        behind = builder.compare("less", position, here)
+        return builder.compute("logical_or", smaller, builder.compute("logical_and", same, behind))
