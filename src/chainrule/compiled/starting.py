@@ -15,7 +15,7 @@ from chainc.backends.target import ExecutableFunction, KeepingTarget, Known, Tar
 from chainc.ir import Graph, Node, describe
 from chainc.ir.errors import StateError
 from chainc.ir.leaves import Slot, initial_graph, run_seed, step_counter
-from chainc.ir.types import Array, Shape, has_named_size
+from chainc.ir.types import Array, Shape, has_named_size, static
 from chainrule.compiled.state import HasState, State, holding, state_of
 from chainrule.declare import init
 from chainrule.declare.arguments import count
@@ -26,11 +26,13 @@ class FirstValues:
     """First values of state slots, by code that is made when they are first asked for.
 
     Machine code may round some in another way than NumPy; a program starts from its own target's,
-    which are those of an exported program too.
+    which are those of an exported program too. Of slots that begin with one number everywhere, as
+    most of an optimizer's do, no code is made.
     """
 
     def __init__(self, slots: Sequence[Node], target: Target) -> None:
-        self._slots = slots
+        self._all = slots
+        self._slots = [slot for slot in slots if not _is_plain(slot)]  # what is computed
         self._target = target
 
     def state(self, seed: int) -> State:
@@ -40,10 +42,16 @@ class FirstValues:
             InputError: the seed is no whole number that is not negative.
         """
         count("initial_state", "seed", seed, at_least=0, hint="give a seed such as 0")
+        found = dict(zip(self._slots, self._computed(seed), strict=True))
+        values = [found[slot] if slot in found else _plain(slot, seed) for slot in self._all]
+        return holding({slot.op.label: v for slot, v in zip(self._all, values, strict=True)})
+
+    def _computed(self, seed: int) -> Sequence[Array]:
+        if not self._slots:
+            return ()
         signature, executable = self._compiled
         arguments = [np.asarray(seed, np.int64) for _ in signature.inputs]
-        values = executable.bind({})(*arguments)
-        return holding({slot.op.label: v for slot, v in zip(self._slots, values, strict=True)})
+        return executable.bind({})(*arguments)
 
     @cached_property
     def _compiled(self) -> tuple[Signature, ExecutableFunction]:
@@ -65,15 +73,25 @@ class FirstValues:
         for slot in self._slots:
             assert isinstance(slot.op, Slot)
             initial = slot.op.initial
-            if type(initial) in init.BY_VALUE:
-                shown = repr(initial)
-            elif slot is step_counter() or slot is run_seed():
-                shown = "of a run"
-            else:
+            if type(initial) not in init.BY_VALUE:
                 return None
-            lines.append(f"{slot.op.label} {slot.type} {shown}")
+            lines.append(f"{slot.op.label} {slot.type} {initial!r}")
         files = compiled_cache.compiler(), compiled_cache.version(init.__file__)
         return Known(compiled_cache.key("first values", *files, *lines), {})
+
+
+def _is_plain(slot: Node) -> bool:
+    """Is its first value that of a run, or one number everywhere?"""
+    assert isinstance(slot.op, Slot)
+    of_a_run = slot is step_counter() or slot is run_seed()
+    return of_a_run or (type(slot.op.initial) is init.Fill and not has_named_size(slot.shape))
+
+
+def _plain(slot: Node, seed: int) -> Array:
+    assert isinstance(slot.op, Slot)
+    initial, begun = slot.op.initial, seed if slot is run_seed() else 0
+    number = initial.value if isinstance(initial, init.Fill) else begun
+    return np.full(static(slot.shape), number, slot.dtype.numpy)
 
 
 def arrays_for(

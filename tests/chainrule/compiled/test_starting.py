@@ -42,6 +42,24 @@ def test_a_function_makes_it_once_too(monkeypatch: pytest.MonkeyPatch) -> None:
     assert function.initial_state(1) == state
 
 
+@pytest.mark.parametrize("target", ["llvm", "numpy"])
+def test_slots_that_begin_with_one_number_need_no_code(
+    monkeypatch: pytest.MonkeyPatch, target: str
+) -> None:
+    weight = cr.parameter("weight", (3, 2), cr.init.constant(-0.0))
+    noisy = cr.input("x", ("batch", 3)) + cr.normal(("batch", 3))  # so it has a seed, too
+    loss = cr.mean(cr.square(noisy @ weight))
+    training = cr.training(optim.Adam(lr=0.1).minimize(loss), epochs=1, batch_size=4)
+    program = cr.compile(training, target=target)
+    graph = initial_graph(program.slots)
+    function = driver.compile_function(graph, (), driver.TARGETS["numpy"])
+    expected = function.executable.bind({})(np.asarray(7, np.int64))
+    monkeypatch.setattr(starting, "initial_graph", None)
+    found = program.initial_state(7)
+    for slot, value in zip(program.slots, expected, strict=True):
+        assert (found[slot].dtype, found[slot].tobytes()) == (value.dtype, value.tobytes())
+
+
 def test_numbers_are_those_of_code_that_is_inlined() -> None:
     """Code for first values calls elementary functions; what is run often has them inside."""
     weight = cr.parameter("w", (37, 29), "xavier_normal")
