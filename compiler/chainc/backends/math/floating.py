@@ -73,6 +73,9 @@ def power_of_two(n: Value, binary: Format) -> Value:
 
 def scaled(x: Value, n: Value) -> Value:
     """The product x 2ⁿ, rounded once, for x near 1; it may be subnormal or infinite."""
+    found = x.function.scaled(x, n)
+    if found is not None:
+        return found
     binary = format_of(x)
     half = n.arithmetic_shift(1)
     return x * power_of_two(half, binary) * power_of_two(n - half, binary)

@@ -218,6 +218,10 @@ class LaneFunction(ABC):
         """The sum of a b and c, rounded once where the machine can, else twice."""
         return self.intrinsic("fmuladd", a, self.operand(b, a), self.operand(c, a))
 
+    def scaled(self, _x: Value, _n: Value) -> Value | None:
+        """The product x 2ⁿ for an integer n, rounded once, where one instruction gives it."""
+        return None
+
     # blocks
 
     @abstractmethod

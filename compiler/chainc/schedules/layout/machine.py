@@ -21,6 +21,7 @@ class Machine:
         shares: may several threads work on one product?
         takes_apart: has no register a vector, so that its elements are computed one by one?
         masks: can a load or a store leave lanes out?
+        scales: does one instruction multiply by powers of two?
     """
 
     vector_bytes: int
@@ -30,6 +31,7 @@ class Machine:
     shares: bool = True
     takes_apart: bool = False
     masks: bool = False
+    scales: bool = False
 
     @property
     def register_file(self) -> tuple[int, int]:
@@ -41,7 +43,7 @@ class Machine:
         return self.vector_bytes // (dtype.itemsize if dtype.is_float else 4)
 
 
-AVX512 = Machine(64, 32, masks=True)
+AVX512 = Machine(64, 32, masks=True, scales=True)
 AVX2 = Machine(32, 16)
 NEON = Machine(16, 32)
 SSE = Machine(16, 16, rounds=False)

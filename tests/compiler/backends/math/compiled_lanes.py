@@ -12,7 +12,7 @@ from typing import Any
 import llvmlite.binding as llvm
 import numpy as np
 
-from chainc.backends.llvm.printing.lanes import LlvmLanes
+from chainc.backends.llvm.printing.lanes import Avx512Lanes, LlvmLanes
 from chainc.backends.math import functions as vector_math
 from chainc.ir.types import Array
 
@@ -77,9 +77,11 @@ class Library:
         return int(self._tracker[entry])
 
 
-def module_text(requests: Sequence[Request]) -> str:
+def module_text(requests: Sequence[Request], processor: Processor) -> str:
     """The functions, and for each a loop that applies it to arrays."""
-    return whole(*vector_math.parts(requests, LlvmLanes), *map(_loop, requests))
+    scales = "+avx512f" in processor.features.split(",")
+    lanes = Avx512Lanes if scales else LlvmLanes
+    return whole(*vector_math.parts(requests, lanes), *map(_loop, requests))
 
 
 def whole(functions: Sequence[str], declares: Collection[str], *more: str) -> str:
@@ -91,7 +93,7 @@ def vector_functions(
     requests: Sequence[Request], processor: Processor
 ) -> dict[Request, Callable[..., Any]]:
     """Each function, to be called on arrays of one length."""
-    library = Library(module_text(requests), [_entry(request) for request in requests], processor)
+    library = Library(module_text(requests, processor), list(map(_entry, requests)), processor)
     return {request: _on_arrays(library, request) for request in requests}
 
 

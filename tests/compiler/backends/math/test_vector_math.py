@@ -20,7 +20,7 @@ from tests.compiler.backends.math.compiled_lanes import (
     vector_functions,
 )
 
-from chainc.backends.llvm.printing.lanes import LlvmLanes
+from chainc.backends.llvm.printing.lanes import Avx512Lanes, LlvmLanes
 from chainc.backends.math import functions as vector_math
 from chainc.backends.math.exponential import LIMITS
 from chainc.backends.math.floating import FORMATS
@@ -249,7 +249,7 @@ ALL = [
     ids=lambda processor: f"{processor.triple.split('-')[0]}-{processor.cpu}",
 )
 def test_no_library_is_called(processor: Processor) -> None:
-    module, machine = optimized(module_text(ALL), processor)
+    module, machine = optimized(module_text(ALL, processor), processor)
     assembly = machine.emit_assembly(module)
     assert not CALLED.findall(assembly)
     assert "fmaf" not in assembly
@@ -284,6 +284,15 @@ def test_each_function_is_defined_once_in_an_order_of_its_own() -> None:
     assert all(line.startswith("declare ") for line in declares)
     assert parts(requests, LlvmLanes) == parts(requests[::-1], LlvmLanes)
     assert parts([], LlvmLanes) == ([], set())
+
+
+def test_whole_vectors_of_avx512_are_multiplied_by_powers_of_two_in_one_instruction() -> None:
+    """Tests of errors and of equal bits run with it where this machine has it."""
+    for dtype, lanes in LANES.items():
+        for count in (1, lanes // 2, lanes):
+            texts, declares = parts([("exp", dtype, count)], Avx512Lanes)
+            assert ("scalef" in texts[0]) == (count == lanes)
+            assert any("scalef" in line for line in declares) == (count == lanes)
 
 
 @pytest.mark.exhaustive

@@ -165,6 +165,26 @@ class LlvmLanes(LaneFunction):
         self.block = label
 
 
+class Avx512Lanes(LlvmLanes):
+    """With AVX-512's instruction that multiplies by powers of two."""
+
+    def scaled(self, x: Value, n: Value) -> Value | None:
+        """See `LaneFunction`: for whole vectors."""
+        found = {("float", 16): ("ps", "i16"), ("double", 8): ("pd", "i8")}.get(
+            (x.element, x.lanes)
+        )
+        if found is None:
+            return None
+        (name, mask), kind = found, _type(x)
+        full = f"@llvm.x86.avx512.mask.scalef.{name}.512"
+        self.declares.add(f"declare {kind} {full}({kind}, {kind}, {kind}, {mask}, i32 immarg)")
+        power = _typed(n.convert("sitofp", x.element))
+        rounded = f"{kind} zeroinitializer, {mask} -1, i32 4"  # all lanes, as is set
+        return self.append(
+            x.element, f"call {kind} {full}({_typed(x)}, {power}, {rounded})", x.lanes
+        )
+
+
 def _type(value: Value) -> str:
     return vector_type(value.element, value.lanes)
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import field, replace
 
-from chainc.backends.llvm.printing.lanes import LlvmLanes
+from chainc.backends.llvm.printing.lanes import Avx512Lanes, LlvmLanes
 from chainc.backends.llvm.printing.nest import SHARED, Function, inlined_calls, print_function
 from chainc.backends.llvm.printing.routine import RoutinePrinter
 from chainc.backends.llvm.printing.spelling import array
@@ -193,7 +193,8 @@ class Module:
     ) -> str:
         """A module of texts, with what these kernels call, and what is declared for others."""
         called = {each for kernel in kernels for each in kernel.function.called}
-        functions, needed = vector_math.parts(called, LlvmLanes)
+        lanes = Avx512Lanes if self.machine.scales else LlvmLanes
+        functions, needed = vector_math.parts(called, lanes)
         random, more = random_lanes.parts(
             {name for kernel in kernels for name in kernel.function.runtime}, LlvmLanes
         )
