@@ -25,6 +25,7 @@ from chainc.ir.types import Dim, coefficient_of, names_of, product
 from chainc.ops.contract import Contract
 from chainc.passes.contractions.look_ups import look_up_in_steps
 from chainc.passes.contractions.row_sums import sums_of_sums
+from chainc.passes.contractions.steps_before import sums_over_steps_after
 from chainc.passes.rules import rows
 from chainc.rewriting.rewrite import rewrite
 from chainc.rewriting.trace import note, replacing
@@ -59,7 +60,7 @@ def reassociate(graph: Graph) -> Graph:
         note("cheapest_order", new, result, "fast")
         return result
 
-    return look_up_in_steps(rebuild(graph, reordered))
+    return look_up_in_steps(sums_over_steps_after(rebuild(graph, reordered)))
 
 
 def _chains(graph: Graph) -> tuple[set[Node], set[Node]]:
