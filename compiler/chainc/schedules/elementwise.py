@@ -126,6 +126,7 @@ class Sweep:
     dealt: Mapping[int, tuple[Bound, Bound]] = field(default_factory=dict)  # a thread's positions
     abreast: int = 1  # panels at a time, at most
     ragged: bool = False  # some lanes of a row's last vector may be no elements
+    bounded: int = 0  # so many of the accesses the body itself keeps within their elements
 
     def run(self, body: Body) -> None:
         if 0 in self.shape:
@@ -306,8 +307,9 @@ class Sweep:
     def _vectors(self, run: Run, point: Point, body: Body, *, outermost: bool) -> None:
         """Vectors along a run, then what is left element by element, if it must be."""
         axis, lanes = run.axis, self.lanes
-        strides = {found.strides[axis] for found in self.accesses}
-        roomy = all(found.roomy(lanes) for found in self.accesses)
+        touched = self.accesses[self.bounded :]
+        strides = {found.strides[axis] for found in touched}
+        roomy = all(found.roomy(lanes) for found in touched)
         whole = lanes == 1 or (outermost and roomy and strides <= {0, 1} and not self.exact)
         stop = bound_of(run.extent, lanes if whole else 1)
         low, high = self._shared(stop, lanes) if outermost else (0, stop)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from itertools import pairwise
 
 from chainc.dataclass import dataclass
-from chainc.ir.types import Dim, DType, Shape, Size, int32, int64, multiply
-from chainc.loops.values import Affine, Register
+from chainc.ir.types import Dim, DType, Shape, Size, int32, int64, multiply, product
+from chainc.loops.values import Affine, Kind, Register, affine
 from chainc.lowering.kernels import Kernel
 from chainc.schedules.elementwise import Sweep
 from chainc.schedules.frame import Frame, Place
@@ -195,6 +196,9 @@ class Folded:
         row_axis = self.lane_axis(place)
         if row_axis is None or place.lanes != self.lanes or place.first:
             return None
+        return self._turned_leg()
+
+    def _turned_leg(self) -> Leg | None:
         for leg in self.legs():
             if leg.axis != self.vector_axis or isinstance(leg.extent, Size):
                 continue
@@ -207,13 +211,36 @@ class Folded:
         """For each kernel: elements 0, 1, … along a leg, each for as many rows as lanes."""
         builder = self.frame.builder
         rows = []
-        for row in range(self.lanes):
-            rows.append(self.load(_shifted(point, row_axis, row), self.lanes, leg.axis))
+        for there in self._rows(point, row_axis):
+            rows.append(self.load(there, self.lanes, leg.axis))
         squares = zip(*rows, strict=True)
         return [
             builder.transpose([builder.splat(each, self.lanes) for each in square])
             for square in squares
         ]
+
+    @cached_property
+    def repeats_last(self) -> bool:
+        """Are there squares for all rows, of which the last has the last row several times?
+
+        Fewer rows than lanes take as long, one by one, as many squares.
+        """
+        if self.folds_across or self._turned_leg() is None or self.access.panels in self.kept:
+            return False
+        number = product(self.shape)
+        return not isinstance(number, int) or number % self.lanes != 0
+
+    def _rows(self, point: Point, axis: int) -> Iterator[Point]:
+        """As many as lanes, from a point on."""
+        builder, first = self.frame.builder, point[axis]
+        if not self.repeats_last or isinstance(first, PanelPosition):
+            yield from (_shifted(point, axis, row) for row in range(self.lanes))
+            return
+        count = builder.size(product(self.shape), int64)
+        last = builder.compute("subtract", count, builder.constant(1, Kind(int64)))
+        for row in range(self.lanes):
+            there = builder.compute("minimum", builder.positions(first + row, 1), last)
+            yield moved(point, axis, affine(there))
 
 
 def folded(
@@ -248,8 +275,9 @@ def _worth_following(found: Access, shape: Shape) -> tuple[bool, bool, int]:
 
 def swept(operand: Folded, lanes: int) -> Sweep:
     """The loops over the elements of the result."""
-    frame, accesses = operand.frame, operand.by_result()
-    return Sweep(frame, operand.shape, accesses, lanes, weight=max(operand.weight, 1), ragged=True)
+    frame, accesses, weight = operand.frame, operand.by_result(), max(operand.weight, 1)
+    bounded = len(operand.accesses) if operand.repeats_last and lanes == operand.lanes else 0
+    return Sweep(frame, operand.shape, accesses, lanes, weight=weight, ragged=True, bounded=bounded)
 
 
 def _shifted(point: Point, axis: int, by: int) -> Point:

@@ -29,11 +29,12 @@ from chainc.ir.types import (
     int64,
     uint8,
 )
+from chainc.loops.text import print_nest
 from chainc.lowering.grouping import Group
 from chainc.lowering.instructions import Argument, Instruction, Result
 from chainc.lowering.kernels import Map, Reduction
 from chainc.lowering.views import Buffer, Panels, View
-from chainc.schedules.layout.machine import AVX512, Machine
+from chainc.schedules.layout.machine import AVX2, AVX512, Machine
 from chainc.schedules.reduction.schedule import schedule_reduce
 
 
@@ -107,6 +108,16 @@ def test_rows_that_are_known_when_running(
     x, values = operand((BATCH, width), panels=panels), numbers((rows, width), float32)
     found = Run(AVX512, rows, 64).reduce(x, values, primitive, axes)
     assert_reduced(found, values, primitive, axes)
+
+
+@pytest.mark.parametrize("machine", [AVX512, AVX2], ids=["avx512", "avx2"])
+def test_rows_left_over_are_a_square_too(machine: Machine) -> None:
+    x = operand((BATCH, 20), panels=Panels(1, machine.lanes(float32)))
+    kernel = Reduction(result_of(x, (1,)), (View(x, x.type),), "add", (1,), False)
+    nest, _ = nest_of(kernel, schedule_reduce, machine, 64)
+    over_rows = [line for line in print_nest(nest).splitlines() if "for i0" in line]
+    lanes = machine.lanes(float32)
+    assert [each.strip() for each in over_rows] == [f"for i0 in 0..ceil(rows, {lanes}) by {lanes}:"]
 
 
 @pytest.mark.parametrize("rows", [1, 15, 16, 17, 100, 128])
