@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from chainc import driver, ir
 from chainc.backends.target import GeneratedCode, Run
 from chainc.ir import Node
-from chainc.ir.errors import StateError
+from chainc.ir.errors import InputError, StateError
 from chainc.ir.types import Array
 from chainrule.compiled.compiled import Compiled, not_compiled
 from chainrule.compiled.starting import FirstValues, arrays_for
@@ -23,7 +24,7 @@ from chainrule.compiled.state import HasState, State, holding
 from chainrule.declare.arguments import several
 from chainrule.declare.calls import answers_calls
 from chainrule.declare.graphs import refuse_small
-from chainrule.evaluation.positions import ByPosition
+from chainrule.evaluation.positions import ByPosition, by_name
 from chainrule.evaluation.values import (
     as_arrays,
     by_key,
@@ -212,7 +213,7 @@ class Function(Compiled, Generic[R]):
         """
         if others:
             values = ByPosition((values, *others))
-        ready = self._ready(named) if values is None else None
+        ready = self._ready(self._named(values, named))
         arrays, sizes = ready or self._checked({} if values is None else values, named)
         state = self._require_state()
         with self._turn:
@@ -247,6 +248,25 @@ class Function(Compiled, Generic[R]):
         state = {name: np.array(array) for name, array in self._require_state().items()}
         graphs = [stage.graph for stage in self._stages]
         return profile_of_function(self.target, self._compiled.program, graphs, given, state, runs)
+
+    def _named(self, values: object, named: Mapping[str, object]) -> Mapping[str, object]:
+        """Values by name, where no look at the graph is needed to find it; else nothing."""
+        if values is None:
+            return named
+        if named:
+            return {}
+        if type(values) is dict:
+            return values
+        given = values if type(values) is ByPosition else (values,)
+        return dict(zip(self._order, given, strict=False)) if len(given) == len(self._order) else {}
+
+    @cached_property
+    def _order(self) -> Sequence[str]:
+        """The inputs in the order of values without names; none where that is not clear."""
+        graph = ir.Graph((*self._declared.leaves("input"), *self._dropped))
+        with suppress(InputError):
+            return [str(name) for name in by_name(graph, ByPosition(graph.leaves("input")))]
+        return ()
 
     def _ready(self, named: Mapping[str, object]) -> Given | None:
         """What `_checked` would give, if the values need neither conversion nor check.

@@ -126,6 +126,25 @@ def test_values_are_given_by_node_or_by_name() -> None:
     np.testing.assert_array_equal(by_node, by_name)
 
 
+@pytest.mark.parametrize("target", ["llvm", "numpy"])
+def test_a_second_call_takes_values_by_place_as_the_first(target: str) -> None:
+    a = cr.input("a", ("batch", 2))
+    b = cr.input("b", ("batch", 2))
+    function = cr.compile(b - 2.0 * a, target=target)  # which reads b first
+    one, two = np.full((3, 2), 1, np.float32), np.full((3, 2), 5, np.float32)
+    for _ in range(2):
+        for found in (function(one, two), function([one, two]), function({"a": one, "b": two}),
+                      function({a: one, b: two}), function({"a": one}, b=two)):  # fmt: skip
+            np.testing.assert_array_equal(found, np.full((3, 2), 3))
+        with pytest.raises(cr.InputError, match="which of 2 inputs a value is for is not said"):
+            function(one)
+        with pytest.raises(cr.InputError, match="there are 3 values for 2 inputs"):
+            function(one, two, one)
+    halved = cr.compile(a * 0.5, target=target)
+    for _ in range(2):
+        np.testing.assert_array_equal(halved(one), np.full((3, 2), 0.5))
+
+
 def test_a_step_updates_the_state_that_it_was_bound_to() -> None:
     count = cr.parameter("count", (), init.zeros(), dtype="int32")
     graph = cr.Graph([count], {count: count + 1})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from chainc.backends.llvm.arena import LINE, aligned, aligned_bytes, aligned_empty
+from chainc.backends.llvm.arena import LINE, address_of, aligned, aligned_bytes, aligned_empty
 
 
 def test_memory_begins_at_a_line() -> None:
@@ -26,3 +26,12 @@ def test_only_what_begins_elsewhere_is_copied() -> None:
     moved = aligned(numbers[1:])
     assert moved.ctypes.data % LINE == 0
     assert np.array_equal(moved, numbers[1:])
+
+
+def test_where_an_array_lies_does_not_depend_on_who_may_write() -> None:
+    for shape in ((), (3,), (2, 0), (2, 5)):
+        array = np.ones(shape, np.float32)
+        start = array.ctypes.data
+        assert address_of(array) == start
+        array.flags.writeable = False
+        assert address_of(array) == start

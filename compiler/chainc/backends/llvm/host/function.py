@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import numpy as np
 
 from chainc.backends import compiled_cache, records
-from chainc.backends.llvm.arena import aligned, aligned_bytes, aligned_empty, arrays_found
+from chainc.backends.llvm.arena import (
+    address_of,
+    aligned,
+    aligned_bytes,
+    aligned_empty,
+    arrays_found,
+)
 from chainc.backends.llvm.host.function_source import CallCode, FunctionSource, KeptCode
 from chainc.backends.llvm.host.sharing import Sharing
 from chainc.backends.llvm.machine_code.code import NativeCode
@@ -276,7 +282,7 @@ class Binding:
         """The outputs for inputs of the declared types, in row-major order."""
         outputs = tuple(map(call, self._makes, self._shapes, self._dtypes))
         for position, array in enumerate((*inputs, *outputs)):
-            self._table[position] = array.__array_interface__["data"][0]
+            self._table[position] = address_of(array)
         if self._places.updates:
             self._call(self._enter, self._rows)
         block = self._places.block or self._rows
