@@ -197,9 +197,10 @@ class Sweep:
         """May the last panel be done whole? Its lanes past the end are read, and written."""
         lone = all(dim == 1 for other, dim in enumerate(self.shape) if other != axis)
         written = self.accesses[-len(self.frame.kernel.stored) :]
-        if self.exact or not all(found.roomy(lanes) for found in self.accesses):
+        along = [found for found in self.accesses if found.splits(axis) or found.strides[axis]]
+        if self.exact or not all(found.roomy(lanes) for found in along):
             return False
-        if not all(found.splits(axis) or found.strides[axis] in (0, 1) for found in self.accesses):
+        if not all(found.splits(axis) or found.strides[axis] == 1 for found in along):
             return False
         return lone or all(found.splits(axis) for found in written)
 

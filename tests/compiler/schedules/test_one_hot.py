@@ -13,6 +13,7 @@ from tests.compiler.schedules.indexed import (
     some_indices,
     view,
 )
+from tests.native import nest_of
 
 from chainc.ir.movements import Window
 from chainc.ir.types import (
@@ -23,6 +24,7 @@ from chainc.ir.types import (
     int64,
     uint8,
 )
+from chainc.loops.language import Store, statements
 from chainc.lowering.kernels import Applied
 from chainc.lowering.views import Panels, View
 from chainc.ops.families.indexing import Iota, OneHot, Pick
@@ -31,7 +33,7 @@ from chainc.schedules.indexing.slices import (
     schedule_one_hot,
     schedule_pick,
 )
-from chainc.schedules.layout.machine import Machine
+from chainc.schedules.layout.machine import AVX512, Machine
 
 
 @MACHINES
@@ -62,6 +64,18 @@ def test_one_hot_of_rows_in_panels(rows: int, dtype: DType, threads: int, width:
     )
     assert code == 0
     np.testing.assert_array_equal(found, np.eye(width)[picked])
+
+
+@pytest.mark.parametrize("dtype", [int32, int64], ids=str)
+def test_panels_are_whole_vectors_whatever_the_type_of_an_index(dtype: DType) -> None:
+    """An index is one number a row: it is no vector that could reach past the end."""
+    listed, classes = buffer("index", (32,), dtype), buffer("classes", (10,), dtype)
+    kernel = Applied(
+        buffer("y", (32, 10), panels=Panels(1, 16)), (view(listed), view(classes)), OneHot()
+    )
+    nest, _ = nest_of(kernel, schedule_one_hot, AVX512)
+    stores = [each for each in statements(nest.body) if isinstance(each, Store)]
+    assert [each.value.kind.lanes for each in stores] == [16]
 
 
 @pytest.mark.parametrize("wrong", [-1, 10, 1 << 32])

@@ -35,11 +35,17 @@ NEAR = 27 << 10  # bytes of rows that stay in the first-level cache beside colum
 FEWEST_ROWS = 3  # of a tile
 
 
-def lane_axes(program: Program, machine: Machine) -> Mapping[Buffer, int]:
-    """For each buffer that contractions read or write, or that is computed from such, an axis."""
+def lane_axes(
+    program: Program, machine: Machine, fixed: Mapping[Buffer, int]
+) -> Mapping[Buffer, int]:
+    """For each buffer that contractions read or write, or that is computed from such, an axis.
+
+    Without contractions what has its axis `fixed` decides.
+    """
     choice = _Choice(machine, neighbours(program))
     roots = [kernel.root for kernel in program.body]
     contractions = [root for root in roots if isinstance(root, Contraction)]
+    choice.keep({} if contractions else fixed)
     sliding = [root for root in contractions if _slides(root)]
     letters = [_letter_beside_windows(root, machine) for root in sliding]
     known = [convolution(*pair, machine) for pair in zip(sliding, letters, strict=True)]
@@ -150,6 +156,11 @@ class _Choice:
         if buffer not in self.axes:
             self.axes[buffer] = axis
             self.fresh.append((buffer, axis))
+
+    def keep(self, fixed: Mapping[Buffer, int]) -> None:
+        """What another program has chosen."""
+        for buffer, axis in fixed.items():
+            self.choose(buffer, axis)
 
     def spread(self) -> None:
         """To all that is handled in the same loops, and on from there."""

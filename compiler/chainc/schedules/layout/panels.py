@@ -57,7 +57,7 @@ def _chosen(
     program: Program, machine: Machine, capacity: Capacity, given: Layouts
 ) -> Mapping[Buffer, Panels]:
     """Panels along the axes that hold lanes, wherever all uses of a buffer can do with them."""
-    axes = lane_axes(program, machine)
+    axes = lane_axes(program, machine, _fixed(program, given))
     orders = tap_orders(program, axes)
     refused = {*_refused(program, axes), *_private(program)}
     found: dict[Buffer, Panels] = {}
@@ -71,6 +71,12 @@ def _chosen(
             if fixed is not None:
                 found[buffer] = fixed
     return found
+
+
+def _fixed(program: Program, given: Layouts) -> Mapping[Buffer, int]:
+    """The axes of slots and inputs that lie in panels anyway."""
+    fixed = {each: given.get(each.key) for each in (*program.states, *program.inputs)}
+    return {buffer: panels.axis for buffer, panels in fixed.items() if panels is not None}
 
 
 def _worth_panels(buffer: Buffer, axis: int, machine: Machine) -> bool:

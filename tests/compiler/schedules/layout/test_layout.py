@@ -149,11 +149,13 @@ def test_a_second_program_keeps_the_layouts_of_the_first() -> None:
     _, y = product()
     first = laid_out(Graph((y,)))
     w = next(node for node in Graph((y,)).leaves("state"))
-    other = group(lower(Graph((w * 2.0,))))
+    best = cr.parameter("best", (24, 32), 0.0)
+    other = group(lower(Graph((cr.where(cr.less(w, best), w, best),))))
     alone = lay_out(other, AVX512, CAPACITY)
     shared = lay_out(other, AVX512, CAPACITY, layouts(first))
     assert by_name(alone)["w"].panels is None
     assert by_name(shared)["w"].panels == by_name(first)["w"].panels is not None
+    assert by_name(shared)["best"].panels == by_name(first)["w"].panels  # beside which it is read
     plain = lay_out(group(lower(Graph((y,)))), AVX512, CAPACITY, {"w": None})
     assert by_name(plain)["w"].panels is None
 
