@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from itertools import accumulate
 
 import numpy as np
@@ -34,20 +35,21 @@ class Columns:
             for place in np.ndindex(shape)
         )
 
-    @property
+    @cached_property
     def scalars(self) -> Mapping[str, int]:
         """Where the outputs are that are scalars."""
-        return {name: start for name, start in self._starts().items() if not self.shapes[name]}
+        return {name: start for name, start in self._starts.items() if not self.shapes[name]}
 
     def values(self, row: Array) -> dict[str, Value]:
         """The outputs by name."""
         found: dict[str, Value] = {}
-        for name, start in self._starts().items():
+        for name, start in self._starts.items():
             shape = self.shapes[name]
             part = row[start : start + math.prod(shape)]
             found[name] = np.array(part.reshape(shape)) if shape else float(part[0])
         return found
 
-    def _starts(self) -> dict[str, int]:
+    @cached_property
+    def _starts(self) -> Mapping[str, int]:
         starts = accumulate(map(math.prod, self.shapes.values()), initial=0)
         return dict(zip(self.shapes, starts, strict=False))

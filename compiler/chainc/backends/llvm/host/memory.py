@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -71,12 +72,12 @@ class RunMemory:
         self.job[training.BYTES] = self._bytes(code.places.layout.step)
         self.job[training.HELD_OUT_BYTES] = self._bytes(code.places.layout.evaluate)
 
-    @property
+    @cached_property
     def addresses(self) -> tuple[int, int]:
         """The arena and the table."""
         return self.space.address(self._arena), self.space.address(self._table)
 
-    @property
+    @cached_property
     def job_address(self) -> int:
         """The job."""
         return self.space.address(self.job)
@@ -93,13 +94,38 @@ class RunMemory:
 
         Does the run end there? The job does no more than `most` steps.
         """
-        steps = -(-self.rows // self._places.layout.batch_size)
+        steps = self._steps_of_epoch
         end = (first // steps + epochs) * steps
         last = end if most is None else min(end, first + most)
-        self.job[training.ENDS] = ends and last == end
-        self.job[training.FIRST] = first
-        self.job[training.LAST] = last
+        self.plan_piece(first, last, ends=ends and last == end)
         self.job[training.SEED] = seed
+
+    @property
+    def planned(self) -> tuple[int, int, bool]:
+        """The first step, that which is not done any more, and whether the run ends there."""
+        job = self.job
+        return int(job[training.FIRST]), int(job[training.LAST]), bool(job[training.ENDS])
+
+    def plan_piece(self, first: int, last: int, *, ends: bool) -> None:
+        """Some of the steps that are planned."""
+        self.job[training.FIRST], self.job[training.LAST] = first, last
+        self.job[training.ENDS] = ends
+
+    def rows_between(self, first: int, last: int) -> int:
+        """That these steps visit, those of the validation data at the ends of epochs too."""
+        steps, batch_size = self._steps_of_epoch, self._places.layout.batch_size
+        epochs = last // steps - first // steps
+        return (last - first) * batch_size + epochs * int(self.job[training.HELD_OUT])
+
+    @property
+    def rows_of_step(self) -> float:
+        """The same of any one, on average."""
+        steps = self._steps_of_epoch
+        return self.rows_between(0, steps) / steps
+
+    @property
+    def _steps_of_epoch(self) -> int:
+        return -(-self.rows // self._places.layout.batch_size)
 
     def plan_again(self, first: int, steps: int, seed: int) -> None:
         """So many steps from one on, as if none had been done."""
@@ -111,6 +137,11 @@ class RunMemory:
     def ask_to_stop(self, stop: bool) -> None:
         if stop:
             self._words[control_block.STOP // 8] = 1
+
+    @property
+    def stopped(self) -> bool:
+        """Is no further step begun, whoever has asked for that?"""
+        return bool(self._words[[control_block.STOP // 8, control_block.FAILURE // 8]].any())
 
     def finished(self) -> Iterator[Epochs]:
         """The epochs that have been finished since the last call, if any."""
@@ -140,23 +171,30 @@ class RunMemory:
     @property
     def sums(self) -> Array:
         """Rows of an epoch that has not ended, and what was added up over them."""
-        return np.concatenate([self.job[[training.SEEN]], self._totals])
+        sums = np.empty(1 + self.numbers)
+        sums[0], sums[1:] = self.job[training.SEEN], self._totals
+        return sums
 
     def go_on(self, sums: Array) -> None:
         """With an epoch of these sums."""
         self.job[training.SEEN], self._totals[:] = sums[0], sums[1:]
 
-    @property
+    @cached_property
     def _totals(self) -> Array:
         visit = self._places.layout.step
         return self._arena[visit.totals : visit.totals + 8 * visit.added].view(np.float64)
 
     def write_back(self) -> None:
         """The state's values into the arrays that were given, where copies stood in for them."""
-        for name, array in self._state.items():
-            place = self._places.table.get(name)
-            if place is not None and self._arrays[place] is not array:
-                array[...] = self._arrays[place]
+        for array, copy in self._copies:
+            array[...] = copy
+
+    @cached_property
+    def _copies(self) -> Sequence[tuple[Array, Array]]:
+        places = self._places.table
+        both = [(array, self._arrays[places[name]]) for name, array in self._state.items()
+                if name in places]  # fmt: skip
+        return [(array, placed) for array, placed in both if placed is not array]
 
     def check(self, steps_before: int = 0) -> None:
         """Raise if a kernel has failed; `steps_before` were done before those that are counted."""

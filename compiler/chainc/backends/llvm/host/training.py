@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from chainc.backends.epochs import Arrays, Continued, EpochPlace, Epochs
+from chainc.backends.llvm.host.alone import Alone
 from chainc.backends.llvm.host.crew import POLL_SECONDS, Crew, Work
 from chainc.backends.llvm.host.memory import LoopCode, RunMemory
 from chainc.backends.llvm.machine_code.jit import Functions
@@ -126,6 +127,10 @@ class LoopRunner(ABC):
         """The threads of a run."""
         return Crew(self._threads, lambda: memory.ask_to_stop(True))
 
+    def trainers(self, memory: RunMemory) -> Crew | Alone:
+        """Who does the steps of one."""
+        return Alone(memory) if self._threads == 1 else self.crew(memory)
+
     def work(self, function: Function, memory: RunMemory) -> Work:
         """The function over the memory, for each thread."""
         given = (*memory.addresses, memory.job_address)
@@ -214,7 +219,7 @@ class _Run:
         memory, done = self.memory, 0
         self.training.copy_in(memory)
         try:
-            with self.training.crew(memory) as crew:
+            with self.training.trainers(memory) as crew:
                 work = self.training.train(memory)
                 while not (self._is_over(done) or (done and stop())):
                     some = self.epochs - done
