@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import stat
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
@@ -22,7 +23,7 @@ import numpy.typing as npt
 from chainc.ir import Node
 from chainc.ir.errors import InputError, StateError
 from chainc.ir.leaves import Slot
-from chainc.ir.types import Array, format_shape
+from chainc.ir.types import BY_NUMPY, Array, format_shape
 from chainrule.declare.arguments import array, count, path_of
 from chainrule.declare.calls import answers_calls
 from chainrule.writing.array_text import array_lines
@@ -244,13 +245,17 @@ def _json(value: object) -> str:
 
 def _checksums(arrays: Mapping[str, Array]) -> dict[str, str]:
     """SHA-256 of each tensor's bytes, little end first, by name in order."""
-    little = {name: a.astype(a.dtype.newbyteorder("<"), copy=False) for name, a in arrays.items()}
-    return {name: hashlib.sha256(little[name].tobytes()).hexdigest() for name in sorted(little)}
+    return {name: hashlib.sha256(_little(arrays[name])).hexdigest() for name in sorted(arrays)}
+
+
+def _little(array: Array) -> memoryview:
+    """With the little end of each number first."""
+    return (array if sys.byteorder == "little" else array.byteswap()).data
 
 
 def _digest_of_all(arrays: Mapping[str, Array], checksums: Mapping[str, str]) -> str:
     rows = [
-        [name, arrays[name].dtype.name, list(arrays[name].shape), checksum]
+        [name, BY_NUMPY[arrays[name].dtype].name, list(arrays[name].shape), checksum]
         for name, checksum in checksums.items()
     ]
     return hashlib.sha256(_json(rows).encode()).hexdigest()

@@ -169,7 +169,7 @@ class TrainingProgram(Compiled):
                 tick(finished, record.newest)
             interrupted = stop()
         warn_of_divergence(rows, record.history, self._training.step.parameters, values)
-        return Result(State(values), record.kept(), record.latest, interrupted, run.stopped)
+        return Result(holding(values), record.kept(), record.latest, interrupted, run.stopped)
 
     def _check_rules(self, *, validated: bool) -> None:
         ending = self._training.ending

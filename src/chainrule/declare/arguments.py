@@ -13,7 +13,7 @@ import numpy as np
 
 from chainc.ir.errors import DTypeError, InputError
 from chainc.ir.python.foreign import is_masked
-from chainc.ir.types import BY_NAME, Array
+from chainc.ir.types import BY_NUMPY, Array
 from chainc.ops.movement import whole
 from chainrule.declare.arrays import UnfitError, read, taken_out
 
@@ -182,11 +182,12 @@ def array(function: str, name: str, value: object) -> Array:
     except UnfitError as unfit:
         lost = ", whose mask would be lost" if is_masked(value) else ""
         raise InputError(f"{function}: {name} is {unfit.what}{lost}", hint=unfit.hint) from None
-    if given.dtype.name not in BY_NAME:
+    own = given.dtype.newbyteorder("=")
+    if own not in BY_NUMPY:
         raise DTypeError(
             f"{function}: {name} has element type {given.dtype}, which is none of Chainrule's",
             hint="convert it with .astype(numpy.float32) or .astype(numpy.int32)",
         )
-    copy = np.array(given, dtype=given.dtype.newbyteorder("="), order="C", copy=True)
+    copy = np.array(given, dtype=own, order="C", copy=True)
     copy.flags.writeable = False
     return copy

@@ -44,6 +44,36 @@ def test_pieces_are_done_in_turn_beside_the_caller() -> None:
     background.wait()
     background.wait()
     assert done == [1, 2]
+    background.end()
+
+
+def test_what_is_waited_for_before_it_has_begun_is_done_by_who_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("chainrule.writing.background.PAUSE", 30)
+    background, by = Background(), list[threading.Thread]()
+    background.begin(lambda: by.append(threading.current_thread()))
+    background.wait()
+    assert len(by) == 1
+    background.end()
+
+
+def test_its_thread_serves_until_the_end_and_no_longer() -> None:
+    background, before = Background(), threading.active_count()
+    for _ in range(2):
+        for _ in range(3):
+            background.begin(lambda: None)
+            assert threading.active_count() == before + 1
+        background.end()
+        assert threading.active_count() == before
+
+    def fail() -> None:
+        raise OSError("full")
+
+    background.begin(fail)
+    with pytest.raises(OSError, match="full"):
+        background.end()
+    assert threading.active_count() == before
 
 
 def test_what_it_raises_is_raised_once() -> None:
@@ -58,6 +88,7 @@ def test_what_it_raises_is_raised_once() -> None:
     background.begin(lambda: done.append(2))
     background.wait()
     assert done == [2]
+    background.end()
 
 
 def test_a_thread_saves_when_the_main_one_has_ended(tmp_path: Path) -> None:

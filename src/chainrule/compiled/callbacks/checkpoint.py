@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -112,7 +114,8 @@ class Checkpoint:
         path = path_of("Checkpoint", self.path)
         for place, reached in ((EPOCH, epoch), (STEP, int(state["step"]))):
             path = Path(str(path).replace(place, str(reached)))
-        self._wait()
+        with self._told():
+            self._background.wait()
         self._pace.doing()
         self._writing = path
         copied = time.perf_counter() - started
@@ -125,13 +128,16 @@ class Checkpoint:
             StateError: the file cannot be written.
         """
         state, self._waiting = self._waiting, None
-        self._wait()
+        with self._told():
+            self._background.end()
         if state is not None:
             state.save(self.path)
 
-    def _wait(self) -> None:
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """What has gone wrong with the file before."""
         try:
-            self._background.wait()
+            yield
         except OSError as error:
             raise not_saved(self._writing, error) from error
 
