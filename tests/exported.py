@@ -47,9 +47,14 @@ class Exported:
         constants = rf"^    {self.name.upper()}_TENSOR_(\w+),"
         return re.findall(constants, self.header, re.M).index(name)
 
+    @property
+    def tensors(self) -> list[str]:
+        """What they are called in Python, in the order of the header."""
+        return re.findall(r"^    \w+_TENSOR_\w+, /\* (.+): ", self.header, re.M)
+
     def state_bytes(self, state: cr.State, lr: float = 0.1) -> bytes:
         """Every tensor in the order of the header; the hyperparameters come last."""
-        told = re.findall(r"^    DIGITS_TENSOR_\w+, /\* (.+): ", self.header, re.M)
+        told = self.tensors
         names = told[: len(state)]
         assert (set(names), told[len(state) :]) == (set(state), ["lr", "momentum"])
         return b"".join(state[name].tobytes() for name in names) + struct.pack("<2f", lr, 0.9)

@@ -15,6 +15,7 @@ from tests.exported import BAD_ARENA, BAD_ARGUMENT, BAD_INDEX, CC, OK, build
 
 import chainrule as cr
 from chainc.ir.errors import GraphError, InputError, StateError
+from chainc.ir.types import Array
 from chainrule import nn, optim
 from chainrule.compiled.function import Numbers
 
@@ -205,6 +206,24 @@ def test_a_function_without_rows_takes_no_number_of_them(tmp_path: Path, exporte
     assert library.call(given, total, twice) == OK
     np.testing.assert_array_equal(twice, given * 2)
     np.testing.assert_allclose(total, [given.sum()], rtol=1e-5)
+
+
+def drawing() -> cr.Function[tuple[Array, ...]]:
+    """Nothing is given to it, and what it gives is of several types."""
+    drawn = cr.uniform((3, 4))
+    declared = cr.compile([cr.normal((5,)), cr.argmax(drawn, axis=1), drawn < 0.5])
+    return declared.bind(declared.initial_state(seed=3))
+
+
+def test_what_is_drawn_needs_no_inputs(tmp_path: Path, exported: Exports) -> None:
+    function = drawing()
+    library, wanted = exported(function, tmp_path), function()
+    found = [np.zeros_like(each) for each in wanted]
+    assert [each.dtype.name for each in found] == ["float32", "int64", "bool"]
+    assert library.init() == OK
+    assert library.call(*found) == OK
+    for each, other in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(each, other)
 
 
 def test_what_is_given_is_checked(tmp_path: Path, exported: Exports) -> None:

@@ -270,6 +270,21 @@ def test_a_function_runs_in_a_browser(open_page: OpenPage, tmp_path: Path) -> No
     np.testing.assert_array_equal(np.array(found, np.float32), expected.ravel())
 
 
+def test_a_function_of_nothing_is_called_with_nothing(open_page: OpenPage, tmp_path: Path) -> None:
+    declared = cr.compile([cr.normal((5,)), cr.argmax(cr.uniform((3, 4)), axis=1)], target="wasm")
+    function = declared.bind(declared.initial_state(seed=3))
+    function.export(tmp_path, name="drawn")
+    assert "call(inputs?: Given): Results;" in (tmp_path / "drawn.d.ts").read_text()
+    assert "computation.call());" in (tmp_path / "README.md").read_text()
+    use = """
+        const [normal, places] = Object.values((await load({ fused: false, wasm })).call());
+        return [[...normal], [...places].map(Number)];
+    """
+    found = computed_by_script(open_page, tmp_path, "drawn", use)
+    normal, places = function()
+    assert found == [[float(each) for each in normal], places.tolist()]
+
+
 def test_results_of_the_same_name_are_told_apart(open_page: OpenPage, tmp_path: Path) -> None:
     x = cr.input("x", (3,))
     names = ["sum", "sum", "sum_2", "sum"]

@@ -27,5 +27,5 @@ export declare class Computation {
     readonly rows: number;
     /** All memory that it takes. */
     readonly memoryBytes: number;
-    call(inputs: Given): Results;
+    call($given): Results;
 }

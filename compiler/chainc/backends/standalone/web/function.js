@@ -22,7 +22,7 @@ export class Computation {
         return this.#memory.buffer.byteLength;
     }
 
-    call(inputs) {
+    call(inputs = {}) {
         const count = PROGRAM.inputs.length, places = this.#at;
         const rows = this.#rows(PROGRAM.inputs.filter((each) => each.rows), inputs);
         for (const [i, each] of PROGRAM.inputs.entries()) {

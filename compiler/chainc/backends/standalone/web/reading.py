@@ -72,7 +72,7 @@ CALL = Template("""\
 import { load } from "./$name.js";
 
 const computation = await load({ rows: 1 }); // at most
-console.log(computation.call({ $data })); // typed arrays, as `$name.d.ts` says
+console.log(computation.call($data)); // typed arrays, as `$name.d.ts` says
 ```
 """)
 GIVEN = Template("""\
@@ -112,8 +112,8 @@ def training_readme(interface: Interface, modules: Mapping[str, Module]) -> str:
 
 def function_readme(interface: FunctionInterface, modules: Mapping[str, Module]) -> str:
     """The same of a function."""
-    data = _given([each.array for each in interface.inputs])
-    use = CALL.substitute(name=interface.name, data=data)
+    given = _given([each.array for each in interface.inputs])
+    use = CALL.substitute(name=interface.name, data=f"{{ {given} }}" if given else "")
     arena = interface.arena_bytes
     return _printed(
         interface.name, modules, arena, what="function", page="", use=use, loaded=LOADS_FUNCTION,

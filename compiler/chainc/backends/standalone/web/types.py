@@ -115,8 +115,12 @@ def function_types(interface: FunctionInterface, modules: int) -> str:
         "\n".join(_field(each.array, _whole(each)) for each in arguments)
         for arguments in (interface.inputs, interface.outputs)
     )
-    told = _modules(modules)
-    return _template("function.d.ts").substitute(inputs=given, outputs=results, modules=told)
+    return _template("function.d.ts").substitute(
+        inputs=given,
+        outputs=results,
+        modules=_modules(modules),
+        given="inputs: Given" if interface.inputs else "inputs?: Given",
+    )
 
 
 def _modules(count: int) -> str:
