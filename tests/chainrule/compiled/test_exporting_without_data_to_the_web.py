@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+from tests.accessibility import faint_text, named_controls
 from tests.browser import OpenPage
 from tests.exported import SEED
 from tests.scripts import computed_by_script
@@ -46,6 +47,13 @@ def test_the_page_trains_as_it_is_told_and_shows_the_history(
     assert [float(n) for n in re.findall(r"[\d.]+", label)[1:]] == [float(least), float(most)]
     (path,) = (page.get_attribute("#plot path", "d") or "",)
     assert path.count("L") == 6
+    page.fill("#epochs", "3000")  # so that points are means of stretches, and the last is not whole
+    page.click("#train")
+    page.locator("#message", has_text=re.compile("^3000 epochs")).wait_for()
+    assert (page.get_attribute("#plot", "aria-label") or "").startswith("most over 3000 epochs")
+    assert 256 <= (page.get_attribute("#plot path", "d") or "").count("h0") <= 512
+    assert faint_text(page) == []
+    assert [tag for tag, name in named_controls(page) if not name] == []
     page.fill("#epochs", "0")
     page.click("#train")
     page.locator("#message", has_text="a whole number from 1 on").wait_for()
