@@ -23,7 +23,17 @@ import numpy.typing as npt
 from chainc.ir import Node
 from chainc.ir.errors import InputError, StateError
 from chainc.ir.leaves import Slot
-from chainc.ir.types import BY_NUMPY, Array, format_shape
+from chainc.ir.types import (
+    BY_NUMPY,
+    Array,
+    bool_,
+    float32,
+    float64,
+    format_shape,
+    int32,
+    int64,
+    uint8,
+)
 from chainrule.declare.arguments import array, count, path_of
 from chainrule.declare.calls import answers_calls
 from chainrule.writing.array_text import array_lines
@@ -37,7 +47,8 @@ LINES_SHOWN = 20  # of a state's values, when it prints itself
 
 _METADATA = "__metadata__"  # where safetensors keeps text beside the tensors
 _CHECKSUMS = "chainrule"  # our one entry there; one only, for safetensors fixes no order of them
-_DTYPES = ("F32", "F64", "I32", "I64", "U8", "BOOL")  # as safetensors spells ours
+# as safetensors spells ours, in the order in which it writes them
+_DTYPES = {int64: "I64", float64: "F64", float32: "F32", int32: "I32", uint8: "U8", bool_: "BOOL"}
 
 
 def _name_of(key: object) -> str:
@@ -207,13 +218,26 @@ def write_state(state: State, target: Path) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    import safetensors.numpy
+    write_atomically(target, *_pieces(dict(state)), durable=True)
 
-    arrays = dict(state)
+
+def _pieces(arrays: Mapping[str, Array]) -> Iterator[bytes | memoryview]:
+    """Of a safetensors file, byte for byte as its library writes it, which copies all tensors."""
     checksums = _checksums(arrays)
     told = {"all": _digest_of_all(arrays, checksums), "tensors": checksums}
-    content = safetensors.numpy.save(arrays, {_CHECKSUMS: _json(told)})
-    write_atomically(target, content, durable=True)
+    header: dict[str, object] = {_METADATA: {_CHECKSUMS: _json(told)}}
+    spelled = {name: _DTYPES[BY_NUMPY[array.dtype]] for name, array in arrays.items()}
+    order = [name for dtype in _DTYPES.values() for name in checksums if spelled[name] == dtype]
+    end = 0
+    for name in order:
+        array, start = arrays[name], end
+        end += array.nbytes
+        place = {"shape": array.shape, "data_offsets": (start, end)}
+        header[name] = {"dtype": spelled[name], **place}
+    text = _json(header).encode()
+    text += b" " * (-len(text) % 8)
+    yield len(text).to_bytes(8, "little") + text
+    yield from (_little(arrays[name]) for name in order if arrays[name].size)
 
 
 def not_saved(target: Path, error: OSError) -> StateError:
@@ -352,5 +376,5 @@ def _is_tensor_entry(entry: object) -> bool:
     return (
         isinstance(entry, dict)
         and set(entry) == {"dtype", "shape", "data_offsets"}
-        and entry["dtype"] in _DTYPES
+        and entry["dtype"] in _DTYPES.values()
     )

@@ -8,8 +8,8 @@ import stat
 from pathlib import Path
 
 
-def write_atomically(target: Path, content: bytes, *, durable: bool) -> None:
-    """Write a new file beside the target, then put it in the target's place.
+def write_atomically(target: Path, *content: bytes | memoryview, durable: bool) -> None:
+    """Write a new file of this content beside the target, then put it in the target's place.
 
     What was there before stays until then. A symbolic link stays a link, and the file it points
     to is written; a file keeps its mode. With `durable`, the content and the folder's entry are
@@ -28,7 +28,7 @@ def write_atomically(target: Path, content: bytes, *, durable: bool) -> None:
         with os.fdopen(handle, "wb") as file:
             if mode is not None:
                 temporary.chmod(mode)
-            file.write(content)
+            file.writelines(content)
             if durable:
                 file.flush()
                 os.fsync(file.fileno())

@@ -382,6 +382,11 @@ print(killed_while_saving)
 """
 
 
+def test_a_file_has_the_bytes_that_the_library_of_safetensors_writes(saved: Path) -> None:
+    with safetensors.safe_open(saved, "numpy") as file:
+        assert saved.read_bytes() == safetensors.numpy.save(dict(example()), file.metadata())
+
+
 def test_kill_9_while_saving_leaves_one_whole_file(tmp_path: Path) -> None:
     command = [sys.executable, "-c", KILLED, str(tmp_path / "model.safetensors")]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # one thread, so a fork is safe

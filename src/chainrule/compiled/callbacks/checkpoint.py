@@ -98,7 +98,7 @@ class Checkpoint:
         self._written.clear()
         self._pace.begin()
         self._waiting = None
-        check_folder("Checkpoint", Path(self.path).parent)
+        check_folder("Checkpoint", path_of("Checkpoint", self.path).parent)
 
     def __call__(self, epoch: FinishedEpoch) -> None:
         """Begin to save, or keep the state for later; what was begun before is done then."""
@@ -107,19 +107,12 @@ class Checkpoint:
         if not _is_numbered(self.path) and not self._pace.is_due():
             self._waiting = state
         else:
-            self._begin(state, epoch.number, started)
+            with self._told():
+                self._background.wait()
+            self._pace.doing()
+            number, copied = epoch.number, time.perf_counter() - started
+            self._background.begin(lambda: self._save(state, number, copied))
         self._pace.called()
-
-    def _begin(self, state: State, epoch: int, started: float) -> None:
-        path = path_of("Checkpoint", self.path)
-        for place, reached in ((EPOCH, epoch), (STEP, int(state["step"]))):
-            path = Path(str(path).replace(place, str(reached)))
-        with self._told():
-            self._background.wait()
-        self._pace.doing()
-        self._writing = path
-        copied = time.perf_counter() - started
-        self._background.begin(lambda: self._save(state, path, copied))
 
     def end(self) -> None:
         """See `Callback`.
@@ -141,9 +134,11 @@ class Checkpoint:
         except OSError as error:
             raise not_saved(self._writing, error) from error
 
-    def _save(self, state: State, path: Path, copied: float) -> None:
+    def _save(self, state: State, epoch: int, copied: float) -> None:
         """Note what it takes: seconds of a processor, not those of waiting for the disk."""
         started = time.thread_time()
+        named = str(self.path).replace(EPOCH, str(epoch)).replace(STEP, str(int(state["step"])))
+        self._writing = path = Path(named)
         write_state(state, path)
         self._written.append(path)
         while self.keep is not None and len(self._written) > self.keep:
