@@ -27,6 +27,7 @@ WORTH_SHARING = 1 << 12  # elements from which on several threads gain more than
 ENOUGH_PANELS = 8  # from which on these are dealt out to threads
 MOST_ABREAST = 8  # panels that rows are brought into at once: far apart, each has its own pages
 FEWEST_GROUPS = 4  # of these
+FEW_COLUMNS = 4  # of a row that is no longer
 MOST_STRAIGHT = 4  # positions of an innermost axis that are written out one after another
 
 Body = Callable[[Place], None]
@@ -328,12 +329,27 @@ class Sweep:
             rest = run.extent % lanes
             if run.extent > lanes:
                 step(low, lanes)
+            elif rest <= FEW_COLUMNS:
+                self._few(run, point, body)
+                return
             here = moved(point, axis, Affine(run.extent - rest))
             body(Place(self.shape, here, lanes, axis, rest))
             return
         end = step(low, lanes)
         if not whole and not (isinstance(run.extent, int) and run.extent % lanes == 0):
             step(end, 1)
+
+    def _few(self, run: Run, point: Point, body: Body) -> None:
+        """Columns as a short vector, or one and a single element.
+
+        A long one with a mask would have to wait: the row before was stored where it reads on.
+        """
+        start, count = 0, coefficient_of(run.extent)
+        while start < count:
+            width = 1 << (count - start).bit_length() - 1
+            here = moved(point, run.axis, Affine(start))
+            body(Place(self.shape, here, width, run.axis if width > 1 else None))
+            start += width
 
     def _runs(self) -> list[Run]:
         """Axes of more than one element, neighbours joined where every access allows it."""

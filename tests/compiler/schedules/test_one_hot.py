@@ -39,7 +39,7 @@ from chainc.schedules.layout.machine import AVX512, Machine
 @MACHINES
 @pytest.mark.parametrize("dtype", [float32, float64, int32, uint8], ids=str)
 @pytest.mark.parametrize("indices", [(50,), (3, 5), (), (0,)], ids=str)
-@pytest.mark.parametrize("depth", [1, 10, 40])
+@pytest.mark.parametrize("depth", [1, 3, 10, 40])
 def test_one_hot(machine: Machine, dtype: DType, indices: tuple[int, ...], depth: int) -> None:
     listed, classes = buffer("index", indices, int32), buffer("classes", (depth,), int32)
     picked = some_indices(depth, indices)
@@ -47,6 +47,20 @@ def test_one_hot(machine: Machine, dtype: DType, indices: tuple[int, ...], depth
     found, code = run(kernel, schedule_one_hot, {listed: picked}, machine)
     assert code == 0
     np.testing.assert_array_equal(found, np.eye(depth)[picked])
+
+
+@pytest.mark.parametrize(
+    ("depth", "widths"), [(2, [2]), (3, [2, 1]), (4, [4]), (10, [16]), (20, [16, 16])]
+)
+def test_few_columns_are_short_vectors_without_masks(depth: int, widths: list[int]) -> None:
+    listed, classes = buffer("index", (BATCH,), int32), buffer("classes", (depth,), int32)
+    kernel = Applied(
+        buffer("y", (BATCH, depth)), (view(listed), view(classes)), OneHot(), checked=False
+    )
+    nest, _ = nest_of(kernel, schedule_one_hot, AVX512, 64)
+    stores = [each for each in statements(nest.body) if isinstance(each, Store)]
+    assert [each.value.kind.lanes for each in stores] == widths
+    assert all(not each.address.first for each in stores) == (depth <= 4)
 
 
 @pytest.mark.parametrize("rows", [1, 33, 64])

@@ -90,7 +90,8 @@ def schedule_one_hot(_family: OneHot, frame: Frame) -> None:
         frame.finish(builder.cast(found, root.out.type.dtype), place)
 
     accesses = [spread, *frame.accesses(shape)]
-    Sweep(frame, shape, accesses, frame.machine.lanes(root.out.type.dtype)).run(body)
+    lanes = frame.machine.lanes(root.out.type.dtype)
+    Sweep(frame, shape, accesses, lanes, ragged=True).run(body)
 
 
 def schedule_pick(_family: Pick, frame: Frame) -> None:

@@ -225,7 +225,10 @@ class Folded:
 
         Fewer rows than lanes take as long, one by one, as many squares.
         """
-        if self.folds_across or self._turned_leg() is None or self.access.panels in self.kept:
+        panels = self.access.panels
+        if panels is not None and panels in self.kept:
+            return False
+        if self.folds_across or self._turned_leg() is None:
             return False
         number = product(self.shape)
         return not isinstance(number, int) or number % self.lanes != 0
