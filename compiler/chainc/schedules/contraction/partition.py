@@ -17,7 +17,7 @@ from chainc.schedules.contraction.factor import Factor
 from chainc.schedules.contraction.margins import MOST_BODIES, WORTH_LEAVING_OUT, Margin
 from chainc.schedules.contraction.products import ENOUGH_SUMS
 from chainc.schedules.contraction.roles import Roles
-from chainc.schedules.contraction.tiles import TiledArea, Tiling, tiling
+from chainc.schedules.contraction.tiles import TiledArea, Tiling, is_far, tiling
 from chainc.schedules.frame import Frame
 from chainc.schedules.layout.access import Access
 from chainc.schedules.layout.lanes import NEAR, rows_near
@@ -49,6 +49,7 @@ class Partition:
     spare: int  # registers that the largest tile leaves
     deal: Deal | None = None  # of work to threads
     dealt: tuple[Index, Index] | None = None  # this thread's passes of loops that are one
+    far: bool = False  # vectors are read once, those of each step from another row of memory
     ragged: bool = False  # columns lie side by side, and of their last vector only some are used
 
     @property
@@ -246,7 +247,8 @@ def partition(
     tiles = tiling(frame.machine, work)
     block = _block(frame.machine, factors, roles, tiles, stretches)
     spare = _spare(frame.machine, tiles, width)
-    return Partition(roles, tiles, stretches, block, spare, ragged=ragged)
+    far = scattered and is_far(frame.machine, work)
+    return Partition(roles, tiles, stretches, block, spare, ragged=ragged, far=far)
 
 
 def _is_row_by_row(roles: Roles) -> bool:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import field, replace
 
 from chainc.dataclass import dataclass
 from chainc.loops.builder import NestBuilder
-from chainc.loops.values import Affine, Bound, Kind, Register
+from chainc.loops.values import Address, Affine, Bound, Kind, Register
+from chainc.schedules.contraction.ahead import ahead
 from chainc.schedules.contraction.axes import (
     Axis,
     Position,
     Positions,
     Stretch,
     Values,
-    block_of,
     chain,
 )
 from chainc.schedules.contraction.factor import Factor
@@ -30,12 +29,11 @@ from chainc.schedules.contraction.levels import (
 )
 from chainc.schedules.contraction.margins import Margin, clipped, rows_met, taps_first
 from chainc.schedules.contraction.roles import Roles
-from chainc.schedules.contraction.tiles import steps_of_pass
-from chainc.schedules.layout.access import PanelPosition, bound_of
+from chainc.schedules.contraction.tiles import steps_ahead, steps_of_pass
+from chainc.schedules.layout.access import PanelPosition
 from chainc.schedules.layout.machine import Machine
 
 FIRST = Affine()  # lane of a vector
-FEWER_AT_ONCE = 4  # times fewer products of a piece than lanes, which are added up by then
 FEW_STEPS = 4  # of short axes, for which there need be no loop
 ENOUGH_SUMS = 8  # to keep a processor busy, of which each takes so many steps at a time
 
@@ -85,6 +83,7 @@ class Products:
     machine: Machine
     margins: Sequence[Margin] = ()
     most_sums: int = 1  # that fit into registers
+    far: bool = False  # is what vectors hold read once, row by row, from afar?
     piece: Sequence[Stretch] = ()  # of axes that are summed over, the others are whole
     whole: int = 1  # vectors of a group, whose order of sums is that of any part of it
 
@@ -289,6 +288,8 @@ class Products:
             _Elements(self.builder, factor, self.roles, tile, self.machine.masks)
             for factor in self.factors
         )
+        for address in self._later(tile) if self.far else ():
+            self.builder.prefetch(address)
         results = []
         for position, total in enumerate(sums):
             row, column = divmod(position, len(tile.columns))
@@ -298,38 +299,18 @@ class Products:
             results.append(self._added(a.value(row, column), b.value(row, column), total))
         return results
 
+    def _later(self, tile: Tile) -> Iterator[Address]:
+        """Of what is read some steps further on."""
+        columns = [{**tile.at, **tile.rows[0], **column.at} for column in tile.columns]
+        steps = steps_ahead(self.machine, len(columns))
+        return ahead(self.factors, self.roles, columns if steps else (), steps)
+
     def _added(self, x: Register, y: Register, total: Register) -> Register:
         if not self.roles.inner:
             return self.builder.compute("multiply", x, y)
         if self.roles.dtype.is_float:
             return self.builder.fma(x, y, total)
         return self.builder.compute("add", total, self.builder.compute("multiply", x, y))
-
-
-def pieces(builder: NestBuilder, parts: Roles, products: int) -> Iterator[Sequence[Stretch]]:
-    """Loops over the outermost summed axes, about so many products of each sum at a time.
-
-    All at once where they lie in panels: these are gone through in an order of their own.
-    """
-    cut: list[tuple[Axis, int]] = []
-    inside = math.prod(axis.most for axis in parts.inner)
-    if parts.across:
-        products *= parts.lanes // FEWER_AT_ONCE  # lanes are added up after each piece
-    for level in parts.levels if products else ():
-        inside //= level.axis.most
-        positions = max(products // max(inside, 1), 1)
-        whole = level.axis.lanes or level.axis == parts.vector
-        if whole or positions >= level.axis.most:
-            break
-        cut.append((level.axis, positions))
-        if positions > 1:
-            break
-    with ExitStack() as stack:
-        blocks = [
-            block_of(builder, Stretch(axis, 0, bound_of(axis.extent)), positions)
-            for axis, positions in cut
-        ]
-        yield [stack.enter_context(block) for block in blocks]
 
 
 @dataclass(eq=False)

@@ -15,10 +15,13 @@ are all one block if the cache holds them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 
 from chainc.dataclass import dataclass
+from chainc.loops.builder import NestBuilder
 from chainc.loops.values import Affine, Register
 from chainc.lowering.kernels import Contraction
 from chainc.lowering.views import View
@@ -35,11 +38,13 @@ from chainc.schedules.contraction.axes import (
 from chainc.schedules.contraction.factor import Factor
 from chainc.schedules.contraction.margins import margins_of
 from chainc.schedules.contraction.partition import Partition, partition, tile_starts
-from chainc.schedules.contraction.products import Column, Products, Tile, pieces
+from chainc.schedules.contraction.products import Column, Products, Tile
 from chainc.schedules.contraction.roles import Roles, roles
 from chainc.schedules.contraction.tiles import most_sums
 from chainc.schedules.frame import Frame, Place
-from chainc.schedules.layout.access import PanelPosition
+from chainc.schedules.layout.access import PanelPosition, bound_of
+
+FEWER_AT_ONCE = 4  # times fewer products of a piece than lanes, which are added up by then
 
 
 def schedule_contract(root: Contraction, frame: Frame) -> None:
@@ -61,10 +66,36 @@ def schedule_contract(root: Contraction, frame: Frame) -> None:
     width = -(-parts.lanes * parts.dtype.itemsize // frame.machine.vector_bytes)
     room = most_sums(frame.machine) // width
     products = Products(
-        frame.builder, factors, parts, frame.machine, margins, room, whole=cut.whole
+        frame.builder, factors, parts, frame.machine, margins, room, far=cut.far, whole=cut.whole
     )
-    for piece in pieces(frame.builder, parts, root.piece):
+    for piece in _pieces(frame.builder, parts, root.piece):
         _Loops(frame, root, parts, cut, replace(products, piece=piece)).outer(parts.outer, start)
+
+
+def _pieces(builder: NestBuilder, parts: Roles, products: int) -> Iterator[Sequence[Stretch]]:
+    """Loops over the outermost summed axes, about so many products of each sum at a time.
+
+    All at once where they lie in panels: these are gone through in an order of their own.
+    """
+    cut: list[tuple[Axis, int]] = []
+    inside = math.prod(axis.most for axis in parts.inner)
+    if parts.across:
+        products *= parts.lanes // FEWER_AT_ONCE  # lanes are added up after each piece
+    for level in parts.levels if products else ():
+        inside //= level.axis.most
+        positions = max(products // max(inside, 1), 1)
+        whole = level.axis.lanes or level.axis == parts.vector
+        if whole or positions >= level.axis.most:
+            break
+        cut.append((level.axis, positions))
+        if positions > 1:
+            break
+    with ExitStack() as stack:
+        blocks = [
+            block_of(builder, Stretch(axis, 0, bound_of(axis.extent)), positions)
+            for axis, positions in cut
+        ]
+        yield [stack.enter_context(block) for block in blocks]
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ class Limits:
         far: bytes a cycle that come from the second-level cache without being waited for.
         steady: the same where they lie in the order in which several axes are summed over.
         steps: of the innermost loop in one pass; and in tiles of two vectors, which gain by more.
+        ahead: bytes of rows of memory that are asked for before they are read, where it gains.
     """
 
     sums: int
@@ -47,10 +48,11 @@ class Limits:
     far: float = 20.0
     steady: float = 20.0
     steps: tuple[int, int] = (4, 8)
+    ahead: int = 0
 
 
 _LIMITS: Mapping[tuple[int, int], Limits] = {
-    AVX512.register_file: Limits(sums=24, rows=24, vectors=4),
+    AVX512.register_file: Limits(sums=24, rows=24, vectors=4, ahead=4 << 10),
     AVX2.register_file: Limits(sums=12, rows=8, vectors=3, near=24 << 10, far=12.0),
     NEON.register_file: Limits(sums=20, rows=16, vectors=4),
     SSE.register_file: Limits(sums=8, rows=8, vectors=2),  # a product takes a register first
@@ -78,6 +80,11 @@ def steps_of_pass(machine: Machine, vectors: int) -> int:
     return paired if vectors == 2 else usual
 
 
+def steps_ahead(machine: Machine, vectors: int) -> int:
+    """So many steps before they are needed are vectors asked for that lie apart; 0: not at all."""
+    return -(-_limits(machine).ahead // (vectors * machine.vector_bytes))
+
+
 def fits(machine: Machine, rows: int, vectors: int, width: int = 1) -> bool:
     """Can a tile live in registers? `width` registers make one vector."""
     most = _limits(machine)
@@ -100,10 +107,15 @@ def cycles(machine: Machine, work: TiledArea, rows: int, vectors: int) -> float:
     rate = limits.steady if work.steady else limits.far
     far = nbytes / rate if nbytes * work.depth > limits.near else 0.0
     if work.scattered:
-        every = nbytes // vectors * work.vectors * work.depth
         lines = -(-nbytes // LINE)
-        far = lines * LINE / APART + ANEW if every > limits.near else 0.0
+        far = lines * LINE / APART + ANEW if is_far(machine, work) else 0.0
     return max(arithmetic, loads, far, FMA_LATENCY) + LOAD_WEIGHT * loads
+
+
+def is_far(machine: Machine, work: TiledArea) -> bool:
+    """Are the vectors of all columns together more than stay near?"""
+    nbytes = work.vectors * work.width * machine.vector_bytes * work.depth
+    return nbytes > _limits(machine).near
 
 
 def cover(extent: int, largest: int, cost: Cost, first_cost: Cost) -> tuple[int, ...]:

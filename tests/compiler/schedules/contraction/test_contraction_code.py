@@ -25,7 +25,7 @@ from chainc.backends.llvm.machine_code.jit import assembly
 from chainc.backends.llvm.printing.module import Module
 from chainc.backends.llvm.processors.native import host
 from chainc.ir.types import Dim, DType, float32, float64
-from chainc.loops.language import Across, Loop, Nest, Statement, statements
+from chainc.loops.language import Across, Load, Loop, Nest, Prefetch, Statement, statements
 from chainc.loops.text import print_nest
 from chainc.schedules.contraction.schedule import schedule_contract
 from chainc.schedules.layout.access import Capacity, storage_size
@@ -56,6 +56,23 @@ def test_small_tiles_have_several_sums_for_each_cell(case: Case, sums: int) -> N
     heads = " ".join(loops_of(case.scheduled[0].body))
     assert max(map(int, re.findall(r"carrying (\d+)", heads))) == sums
     case.check(1, case.capacity)
+
+
+@pytest.mark.parametrize(
+    ("rows", "k", "steps"),
+    [(1, 64, 6), (2, 64, 8), (8, 64, 0), (1, 8, 0)],
+    ids=["a row", "two", "eight", "near"],
+)
+def test_weights_that_are_read_once_are_asked_for_before(rows: int, k: int, steps: int) -> None:
+    """Where they come from afar, each vector so many steps before it is read."""
+    case = Case(FORWARD, {"n": rows, "k": k, "c": 384}, machine=AVX512)
+    nest, _ = case.scheduled
+    asked = {each.address for each in statements(nest.body) if isinstance(each, Prefetch)}
+    loads = [each for each in statements(nest.body) if isinstance(each, Load)]
+    read = {each.address for each in loads if each.out.kind.lanes > 1}
+    ahead = {replace(each, position=each.position + steps * 384) for each in read}
+    assert asked == (ahead if steps else set())
+    case.check(rows)
 
 
 @pytest.mark.parametrize("machine", [AVX512, AVX2], ids=["avx512", "avx2"])
