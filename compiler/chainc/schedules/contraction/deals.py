@@ -43,7 +43,7 @@ class Deal:
     """
 
     axis: Axis
-    passes: Sequence[Passes]  # of loops one after another, each dealt out by itself
+    passes: Sequence[Passes]  # of loops one after another: of whole panels, and of the last
     price: float
     apart: bool = False
     around: tuple[Axis, ...] = ()
@@ -56,8 +56,7 @@ class Deal:
     @property
     def count(self) -> int:
         """Passes that are dealt out together."""
-        (passes,) = self.passes
-        return self._times * passes.count
+        return self._times * sum(passes.count for passes in self.passes)
 
     def runs(self, outer: Sequence[Axis]) -> Iterator[Deal]:
         """The same with the next loop around it, the two next, …: those over whole axes."""
@@ -78,11 +77,15 @@ class Deal:
         return math.prod(axis.most for axis in self.around)
 
     def _busiest(self, threads: int) -> float:
-        work = [0] * threads
+        done = [self._work(self.count * n // threads) for n in range(threads + 1)]
+        return max(high - low for low, high in pairwise(done)) * threads / done[-1]
+
+    def _work(self, count: int) -> int:
+        """Of the first passes of all."""
+        times, left = divmod(count, self.count // self._times)
+        whole = sum(passes.extent * passes.work for passes in self.passes)
+        found = times * whole
         for passes in self.passes:
-            ends = [divmod(self._times * passes.count * n // threads, passes.count)
-                    for n in range(threads + 1)]  # fmt: skip
-            done = [times * passes.extent + passes.positions(some) for times, some in ends]
-            for thread, (low, high) in enumerate(pairwise(done)):
-                work[thread] += (high - low) * passes.work
-        return max(work) * threads / sum(work)
+            found += passes.positions(min(left, passes.count)) * passes.work
+            left -= min(left, passes.count)
+        return found

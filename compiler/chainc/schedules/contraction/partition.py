@@ -138,16 +138,16 @@ class Partition:
         following = axes[: len(roles.outer) + 1]  # inside of outer ones only
         inside = [deal for deal in deals if deal.axis in following]
         deals += [run for deal in inside for run in deal.runs(axes[: axes.index(deal.axis)])]
-        self.deal = min(deals, key=lambda deal: deal.cost)
-        if self.deal.around:
-            self.dealt = builder.share(self.deal.count)
-            return
-        self.stretches[self.deal.axis] = tuple(
-            stretch.between(*builder.share(stretch.high, passes.grain))
-            for stretch, passes in zip(
-                self.stretches[self.deal.axis], self.deal.passes, strict=True
-            )
-        )
+        self.deal = chosen = min(deals, key=lambda deal: deal.cost)
+        if chosen.around:
+            self.dealt = builder.share(chosen.count)
+        elif len(chosen.passes) > 1:
+            ends = builder.share(chosen.count)
+            self.stretches[chosen.axis] = tuple(self._between(builder, ends, Affine()))
+        else:
+            (stretch,), (passes,) = self.stretches[chosen.axis], chosen.passes
+            part = stretch.between(*builder.share(stretch.high, passes.grain))
+            self.stretches[chosen.axis] = (part,)
 
     def _comes_apart(self) -> bool:
         """Are columns in panels, and rows of a single vector as those of a group?"""
@@ -165,7 +165,7 @@ class Partition:
         return self.tiling.widths[0] if apart and row is not None and row.most < ENOUGH_SUMS else 1
 
     def _deal(self, axis: Axis, price: float, *, apart: bool = False) -> Deal:
-        """This loop alone; where panels are several loops, each is dealt out by itself."""
+        """This loop alone; where panels are several loops, they are dealt out as one."""
         passes = []
         for stretch in self.stretches[axis]:
             extent = stretch.high if isinstance(stretch.high, int) else axis.most
@@ -193,23 +193,28 @@ class Partition:
         """This thread's passes of the innermost of these loops, where the others stand."""
         assert self.deal is not None
         assert self.dealt is not None
-        axis, (passes,) = self.deal.axis, self.deal.passes
-        (stretch,) = self.stretches[axis]
         before = Affine()
         for outer in self.deal.around:
             position = at[outer.letter]
             assert isinstance(position, Affine), "the axes around are in no panels"
             before = before * outer.most + position
-        before *= -passes.count
-        low, high = (
-            builder.positions((affine(end) + before) * passes.grain, 1) for end in self.dealt
-        )
-        first, last = (builder.constant(end, Kind(int64)) for end in (0, passes.extent))
+        (passes,) = self.deal.passes
+        part = tuple(self._between(builder, self.dealt, before * -passes.count))
+        return replace(self, stretches={**self.stretches, self.deal.axis: part}, dealt=None)
 
-        part = stretch.between(
-            builder.compute("maximum", low, first), builder.compute("minimum", high, last)
-        )
-        return replace(self, stretches={**self.stretches, axis: (part,)}, dealt=None)
+    def _between(
+        self, builder: NestBuilder, ends: tuple[Index, Index], moved: Affine
+    ) -> Iterator[Stretch]:
+        """Of the loops that are dealt out as one, the passes from one end to the other."""
+        assert self.deal is not None
+        stretches = self.stretches[self.deal.axis]
+        for stretch, passes in zip(stretches, self.deal.passes, strict=True):
+            low, high = (builder.positions((affine(end) + moved) * passes.grain, 1) for end in ends)
+            first, last = (builder.constant(end, Kind(int64)) for end in (0, passes.extent))
+            yield stretch.between(
+                builder.compute("maximum", low, first), builder.compute("minimum", high, last)
+            )
+            moved += -passes.count
 
 
 def tile_starts(extent: int, heights: Sequence[int]) -> Iterator[tuple[int, int]]:

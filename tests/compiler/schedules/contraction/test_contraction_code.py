@@ -165,6 +165,7 @@ def _touches(case: Case, rows: int, threads: int) -> Iterator[Touch]:
         (FORWARD, 90, 200, 160, 0.5),  # ten panels: two by two would be six and four
         (WEIGHTS, 90, 144, 160, 0.5),
         (FORWARD, 96, 384, 48, 0.5),  # three: rows are dealt out
+        (WEIGHTS, 227, 542, 112, 272 / 542),  # 33 panels of rows, and a last one that is not whole
     ],
 )
 def test_two_threads_do_about_the_same(
