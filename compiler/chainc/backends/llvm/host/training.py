@@ -1,15 +1,17 @@
 """Runs a native training loop: threads for it, and progress while it goes on.
 
-Nothing is shared between runs and nothing is kept after one, so the same code may run several
-times at once, and in a process that was forked.
+Nothing is shared between runs and nothing is kept after one but how long a row has taken, so the
+same code may run several times at once, and in a process that was forked.
 """
 
 from __future__ import annotations
 
 import ctypes
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator
 from functools import cached_property
+from time import perf_counter
 
 import numpy as np
 
@@ -58,6 +60,7 @@ class LoopRunner(ABC):
     def __init__(self, code: LoopCode, threads: int) -> None:
         self._code = code
         self._threads = threads
+        self._seconds = math.inf  # a row, where it was evaluated last
 
     @abstractmethod
     def memory(
@@ -116,8 +119,14 @@ class LoopRunner(ABC):
         """See `TrainingRunner`."""
         memory = self.memory(data, data, state, 1)
         self.copy_in(memory)
-        with self.crew(memory) as crew:
-            crew.begin(self.work(self.entries(memory).validate, memory))
+        work = self.work(self.entries(memory).validate, memory)
+        started = perf_counter()
+        if self._threads == 1 and self._seconds * memory.rows < POLL_SECONDS:
+            work(0)
+        else:
+            with self.crew(memory) as crew:
+                crew.begin(work)
+        self._seconds = (perf_counter() - started) / memory.rows
         memory.check()
         (record,) = memory.finished()
         assert record.validation is not None

@@ -158,6 +158,24 @@ def test_a_run_is_stopped_while_it_goes_on(threads: int) -> None:
     assert int(state["noted"]) == 4 * int(state["step"])
 
 
+def test_a_short_evaluation_starts_a_thread_only_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    program, rows = native(4), rows_of_data(9)
+    started: list[threading.Thread] = []
+    start = threading.Thread.start
+
+    def noted_start(thread: threading.Thread) -> None:
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", noted_start)
+    found = [program.evaluate(rows, starting_state()) for _ in range(3)]
+    assert len(started) == 1
+    np.testing.assert_array_equal(found[1:], found[:1] * 2)
+    monkeypatch.setattr(native_training, "POLL_SECONDS", 0.0)  # as long as it may take
+    program.evaluate(rows, starting_state())
+    assert len(started) == 2
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize(("count", "held_out"), [(50, 50), (50, 3), (4, 9), (4, 4)])
 def test_validation_goes_through_its_rows_in_order_after_every_epoch(
