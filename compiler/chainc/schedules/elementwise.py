@@ -324,15 +324,16 @@ class Sweep:
                 body(Place(self.shape, here, count, axis if count > 1 else None))
             return loop.index
 
-        ragged = self.ragged and not outermost and self.frame.machine.masks
-        if ragged and isinstance(run.extent, int) and run.extent % lanes > 1:
-            rest = run.extent % lanes
-            if run.extent > lanes:
+        known = run.extent if self.ragged and not outermost else 0
+        columns = known if isinstance(known, int) else 0
+        if 1 < columns <= min(FEW_COLUMNS, lanes - 1):
+            self._few(run, point, body)
+            return
+        rest = columns % lanes
+        if self.frame.machine.masks and rest > 1:
+            if columns > lanes:
                 step(low, lanes)
-            elif rest <= FEW_COLUMNS:
-                self._few(run, point, body)
-                return
-            here = moved(point, axis, Affine(run.extent - rest))
+            here = moved(point, axis, Affine(columns - rest))
             body(Place(self.shape, here, lanes, axis, rest))
             return
         end = step(low, lanes)
@@ -340,7 +341,7 @@ class Sweep:
             step(end, 1)
 
     def _few(self, run: Run, point: Point, body: Body) -> None:
-        """Columns as a short vector, or one and a single element.
+        """Columns as a short vector, or one and a single element, whether there are masks or not.
 
         A long one with a mask would have to wait: the row before was stored where it reads on.
         """

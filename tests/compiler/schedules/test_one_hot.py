@@ -33,7 +33,7 @@ from chainc.schedules.indexing.slices import (
     schedule_one_hot,
     schedule_pick,
 )
-from chainc.schedules.layout.machine import AVX512, Machine
+from chainc.schedules.layout.machine import AVX2, AVX512, Machine
 
 
 @MACHINES
@@ -50,14 +50,24 @@ def test_one_hot(machine: Machine, dtype: DType, indices: tuple[int, ...], depth
 
 
 @pytest.mark.parametrize(
-    ("depth", "widths"), [(2, [2]), (3, [2, 1]), (4, [4]), (10, [16]), (20, [16, 16])]
+    ("machine", "depth", "widths"),
+    [
+        (AVX512, 2, [2]),
+        (AVX512, 3, [2, 1]),
+        (AVX512, 4, [4]),
+        (AVX512, 10, [16]),
+        (AVX512, 20, [16, 16]),
+        (AVX2, 3, [2, 1]),
+    ],
 )
-def test_few_columns_are_short_vectors_without_masks(depth: int, widths: list[int]) -> None:
+def test_few_columns_are_short_vectors_without_masks(
+    machine: Machine, depth: int, widths: list[int]
+) -> None:
     listed, classes = buffer("index", (BATCH,), int32), buffer("classes", (depth,), int32)
     kernel = Applied(
         buffer("y", (BATCH, depth)), (view(listed), view(classes)), OneHot(), checked=False
     )
-    nest, _ = nest_of(kernel, schedule_one_hot, AVX512, 64)
+    nest, _ = nest_of(kernel, schedule_one_hot, machine, 64)
     stores = [each for each in statements(nest.body) if isinstance(each, Store)]
     assert [each.value.kind.lanes for each in stores] == widths
     assert all(not each.address.first for each in stores) == (depth <= 4)
