@@ -82,20 +82,20 @@ def safe_operands(kernel: Kernel, out: Buffer) -> tuple[View, ...]:
 def _sink_updates(program: Program) -> Program:
     """Move the writer of a slot's new value right behind the last reader of the old one.
 
-    Only a writer whose result nothing else reads can move. Kernels are ordered by keys: what
-    moves behind the kernel with key k gets a key that starts with k.
+    Only a writer whose result nothing else reads can move, as may the zeros that others add to.
+    Kernels are ordered by keys: what moves behind the kernel with key k has one that starts with k.
     """
     keys: list[tuple[int, ...]] = [(position,) for position in range(len(program.body))]
     readers = _positions((v.buffer for v in kernel.reads) for kernel in program.body)
     writers = _positions(kernel.outs for kernel in program.body)
     for moved, (slot, view) in enumerate(program.updates):
         writer = writers.get(view.buffer, [])
-        if len(writer) != 1 or view.buffer in readers or slot not in readers:
+        if not writer or view.buffer in readers or slot not in readers:
             continue
         if len(program.body[writer[0]].single) > 1:
             continue  # grouping has put it in its place
         last = max(keys[position] for position in readers[slot])
-        if keys[writer[0]] < last:
+        if keys[writer[0]] < last and all(keys[other] > last for other in writer[1:]):
             keys[writer[0]] = (*last, -moved - 1)
     order = sorted(range(len(keys)), key=keys.__getitem__)
     return replace(program, body=tuple(program.body[position] for position in order))

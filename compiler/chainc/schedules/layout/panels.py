@@ -59,7 +59,7 @@ def _chosen(
     """Panels along the axes that hold lanes, wherever all uses of a buffer can do with them."""
     axes = lane_axes(program, machine, _fixed(program, given))
     orders = tap_orders(program, axes)
-    refused = {*_refused(program, axes), *_private(program)}
+    refused = {*_refused(program, axes), *_private(program), *_in_rows(program, given)}
     found: dict[Buffer, Panels] = {}
     for buffer, axis in axes.items():
         if buffer not in refused and _worth_panels(buffer, axis, machine):
@@ -116,6 +116,14 @@ def outside(program: Program) -> Iterator[Buffer]:
     own = {out for kernel in kernels for out in (*kernel.outs, *(m.out for m in kernel.single))}
     own.update(program.inputs, program.states)
     yield from (v.buffer for kernel in kernels for v in kernel.reads if v.buffer not in own)
+
+
+def _in_rows(program: Program, given: Layouts) -> Iterator[Buffer]:
+    """Products that slots become which lie row by row, as the carries of a loop do."""
+    products = {kernel.out for kernel in program.body if isinstance(kernel.root, Contraction)}
+    for slot, value in program.updates:
+        if slot.key in given and given[slot.key] is None and value.buffer in products:
+            yield value.buffer
 
 
 def _refused_by(kernel: Kernel, axes: Mapping[Buffer, int]) -> Iterator[Buffer]:
