@@ -73,9 +73,9 @@ class Crew:
         return not self._busy
 
     def _wait(self, number: int) -> None:
-        if len(self._tasks) > 1:
-            _move_to_core(number)
         while (work := self._tasks[number].get()) is not None:
+            if len(self._tasks) > 1:
+                _move_to_core(number)
             try:
                 work(number)
             except Exception as error:
@@ -93,7 +93,8 @@ def _move_to_core(thread: int) -> None:
     """Move the calling thread to a core of its own, where the system lets it stay or moves it on.
 
     Threads that begin at the same moment may all begin on one core, and wait there for each other
-    until the system spreads them, which takes up to a second.
+    until the system spreads them, which takes up to a second. So may those that awake: where the
+    caller has computed just before, its core counts as busy for some 30 ms.
     """
     if sys.platform != "linux":
         return
