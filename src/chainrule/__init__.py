@@ -18,6 +18,10 @@ Check          check_grad, check_backward
 
 from typing import TYPE_CHECKING
 
+# NumPy first: its import takes half as long again deep within a chain of imports, where Python's
+# stack of frames can take and give back memory at every call.
+import numpy as _numpy  # noqa: F401
+
 from chainc.ir import Node as Node
 from chainc.ir import scope as scope
 from chainc.ir.errors import ChainruleError as ChainruleError
