@@ -35,7 +35,7 @@ def test_a_ratio_is_to_the_best_of_the_others() -> None:
 
 
 def test_long_sequences_have_about_the_code_of_short_ones() -> None:
-    """A loop is compiled once; only sums over all steps are made another way, in pieces."""
+    """A loop is compiled once; what goes through all steps is made another way, in pieces."""
     kernels, lines = [], []
     for length in (8, 64, 512):
         program = cr.compile(characters_training(length), threads=1)
@@ -43,5 +43,5 @@ def test_long_sequences_have_about_the_code_of_short_ones() -> None:
         lines.append(len(program.llvm.splitlines()))
     assert max(kernels) <= min(kernels) + 2
     assert kernels[1] == kernels[2]
-    assert max(lines) <= 1.3 * min(lines)
+    assert max(lines) <= 1.4 * min(lines)
     assert lines[2] <= 1.2 * lines[1]

@@ -243,6 +243,7 @@ KNOWN = {
     "PickAlong": {CLASS["rows"], "ops/parts/rows.py", "schedules/indexing/rows.py"},
     "AddAlong": {CLASS["rows"], "ops/parts/rows.py", "schedules/indexing/rows.py"},
     "Order": {CLASS["rows"], "ops/parts/rows.py", "schedules/indexing/rows.py"},
+    "Largest": {CLASS["rows"], "ops/parts/rows.py", "schedules/reduction/search.py"},
     # rows of the data are gathered into minibatches
     "Gather": {
         CLASS["indexing"],

@@ -34,7 +34,7 @@ static bool train_steps(unsigned char *arena, void **table, int64_t *job, int64_
     bool first1 = thread == 0;
     int64_t count = job[0];
     int64_t bytes = job[5];
-    int64_t *order = (int64_t *)(arena + 8704*thread + 13120);
+    int64_t *order = (int64_t *)(arena + 8704*thread + 11584);
     int64_t seed = job[3];
     int64_t order_slot_value = order_slot(count);
     int64_t together = 64 / order_slot_value;

@@ -131,14 +131,15 @@ def test_other_names_are_refused(name: object) -> None:
 
 def test_a_function_runs_on_a_target_of_ones_own() -> None:
     x = cr.input("x", ("batch", 3))
-    w = cr.parameter("w", (3,), 2.0)
+    w = cr.parameter("w", (3,), cr.init.uniform(1.0, 2.0))
     target = Recorder()
     function = cr.compile(cr.tanh(x * w), target=target)
     assert target.calls == ["compile_function"]
     given = np.ones((4, 3), np.float32)
-    bound = function.bind(function.initial_state())
+    state = function.initial_state()
+    bound = function.bind(state)
     assert target.calls == ["compile_function"] * 2 + ["bind ()"]  # that of the first values
-    assert np.allclose(bound(x=given), np.tanh(2 * given))
+    assert np.allclose(bound(x=given), np.tanh(np.asarray(state["w"]) * given))
     assert target.calls[-1] == "bind (4,)"
 
 
