@@ -139,7 +139,7 @@ def test_a_function_runs_on_a_target_of_ones_own() -> None:
     state = function.initial_state()
     bound = function.bind(state)
     assert target.calls == ["compile_function"] * 2 + ["bind ()"]  # that of the first values
-    assert np.allclose(bound(x=given), np.tanh(np.asarray(state["w"]) * given))
+    assert np.allclose(bound(x=given), np.tanh(np.asarray(state["w"], np.float32) * given))
     assert target.calls[-1] == "bind (4,)"
 
 
