@@ -8,6 +8,7 @@ import shutil
 import struct
 import subprocess
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,14 @@ class Library:
     def call(self, function: str, *arguments: object) -> int:
         """With the arena before the arguments; an array is passed by its address."""
         return self.call_with(self.arena, function, *arguments)
+
+    def train_together(self, job: Array) -> Sequence[int]:
+        """What two threads find that do a job which has begun."""
+        two = ctypes.c_int64(2)
+        with ThreadPoolExecutor(2) as threads:
+            done = [threads.submit(self.call, "train_thread", job, ctypes.c_int64(thread), two)
+                    for thread in range(2)]  # fmt: skip
+        return [each.result() for each in done]
 
     def call_with(self, *given: object) -> int:
         arena, function, *arguments = given

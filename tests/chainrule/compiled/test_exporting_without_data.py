@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import re
 import subprocess
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -110,19 +109,10 @@ def test_steps_evaluation_and_predictions_are_those_of_the_program(alone: Export
 
 def test_threads_leave_the_same_bits(alone: Exported) -> None:
     library, history = Library(alone), np.zeros((EPOCHS + 1, 2 + 2 * REPORTED))
-    asked, results = job(EPOCHS, history), [-1, -1]
+    asked = job(EPOCHS, history)
     assert library.call("begin", asked) == OK
-
-    def work(thread: int) -> None:
-        numbers = ctypes.c_int64(thread), ctypes.c_int64(2)
-        results[thread] = library.call("train_thread", asked, *numbers)
-
-    threads = [threading.Thread(target=work, args=(n,)) for n in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert (results, library.call("records")) == ([OK, OK], EPOCHS)
+    assert library.train_together(asked) == [OK, OK]
+    assert library.call("records") == EPOCHS
     assert the_same(library, trained(alone.program).state)
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from chainc.ir import Graph, Node, apply, originating, rebuild, with_inputs
 from chainc.ops.contract import Contract
-from chainc.ops.parts.slicing import Slice
+from chainc.ops.parts.slicing import getitem
 from chainc.ops.runs.scan import Scan
 from chainc.passes.rules.rows import is_zero
 from chainc.rewriting.trace import note, replacing
@@ -84,8 +84,5 @@ def _carry_before(loop: Scan) -> int | None:
 
 def _without(x: Node, axis: int, *, last: bool) -> Node:
     """All positions of an axis but the last, or the first."""
-    length = x.shape[axis]
-    assert isinstance(length, int)
-    starts = tuple(int(i == axis and not last) for i in range(x.ndim))
-    stops = tuple(length - 1 if i == axis and last else dim for i, dim in enumerate(x.shape))
-    return apply(Slice(starts, stops, (1,) * x.ndim), x)
+    part = slice(None, -1) if last else slice(1, None)
+    return getitem(x, (*(slice(None),) * axis, part))

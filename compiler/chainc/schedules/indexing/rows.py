@@ -10,6 +10,7 @@ from chainc.loops.values import Affine, Bound, Kind, Register, affine
 from chainc.ops.families.rows import AddAlong, Order, PickAlong, RunningSum
 from chainc.schedules.elementwise import WORTH_SHARING, Sweep
 from chainc.schedules.frame import Frame, Place
+from chainc.schedules.indexing.comparison import is_less
 from chainc.schedules.indexing.slices import index_at, within
 from chainc.schedules.layout.access import Point, bound_of
 
@@ -135,15 +136,7 @@ class _Merging:
         )
         if self.family.descending:
             later, earlier = earlier, later
-        builder, dtype = self.builder, later.kind.dtype
-        if dtype.is_bool:
-            later, earlier = builder.cast(later, int64), builder.cast(earlier, int64)
-        less = builder.compare("less", later, earlier)
-        if not dtype.is_float:
-            return less
-        known = builder.compare("equal", later, later)
-        unknown = builder.compute("logical_not", builder.compare("equal", earlier, earlier))
-        return builder.compute("logical_or", less, builder.compute("logical_and", known, unknown))
+        return is_less(self.builder, later, earlier)
 
     def _load(self, row: Row, half: int, at: Register, count: Register) -> Register:
         """A position; behind the last one, that."""

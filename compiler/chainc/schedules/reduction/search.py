@@ -16,6 +16,7 @@ from chainc.ops.families.indexing import IndexOf
 from chainc.ops.families.rows import Largest
 from chainc.schedules.elementwise import Sweep
 from chainc.schedules.frame import Frame, Place
+from chainc.schedules.indexing.comparison import is_less
 from chainc.schedules.layout.access import Access, bound_of, moved
 from chainc.schedules.layout.positions import located
 from chainc.schedules.reduction.operand import Folded, Leg, folded, swept
@@ -148,18 +149,11 @@ class _Search:
         )
 
     def _comes_later(self, value: Register, here: Register) -> Register:
-        """In descending order, equal elements in theirs; a NaN is the largest."""
+        """In descending order, equal elements in theirs."""
         builder, (last, position) = self.operand.frame.builder, self.last
-        smaller = builder.compare("less", value, last)
-        same = builder.compare("equal", value, last)
-        if value.kind.dtype.is_float:
-            known, last_known = (builder.compare("equal", each, each) for each in (value, last))
-            unknown, last_unknown = (
-                builder.compute("logical_not", each) for each in (known, last_known)
-            )
-            below = builder.compute("logical_and", known, last_unknown)
-            smaller = builder.compute("logical_or", smaller, below)
-            both = builder.compute("logical_and", unknown, last_unknown)
-            same = builder.compute("logical_or", same, both)
+        smaller = is_less(builder, value, last)
+        larger = is_less(builder, last, value)
         behind = builder.compare("less", position, here)
-        return builder.compute("logical_or", smaller, builder.compute("logical_and", same, behind))
+        not_larger = builder.compute("logical_not", larger)
+        same = builder.compute("logical_and", not_larger, behind)
+        return builder.compute("logical_or", smaller, same)

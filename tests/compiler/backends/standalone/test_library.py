@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import threading
 
 import numpy as np
 import numpy.typing as npt
@@ -118,19 +117,9 @@ def test_threads_leave_the_same_bits_as_one(digits: Exported) -> None:
     assert alone.call("train", job_struct(training, EPOCHS, history[0])) == OK
     for _ in range(2):  # the arena serves another number of threads after a run
         together.call("init", ctypes.c_int64(5))
-        job, results = job_struct(training, EPOCHS, history[1]), [-1, -1]
+        job = job_struct(training, EPOCHS, history[1])
         assert together.call("begin", job) == OK
-
-        def work(thread: int, job: Array = job, results: list[int] = results) -> None:
-            numbers = ctypes.c_int64(thread), ctypes.c_int64(2)
-            results[thread] = together.call("train_thread", job, *numbers)
-
-        threads = [threading.Thread(target=work, args=(n,)) for n in range(2)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert results == [OK, OK]
+        assert together.train_together(job) == [OK, OK]
         assert together.call("records") == EPOCHS
         assert together.state() == alone.state()
         np.testing.assert_array_equal(history[1], history[0])

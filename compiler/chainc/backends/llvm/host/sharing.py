@@ -62,10 +62,8 @@ class Sharing:
         self._shared, self._left = shared, self._wait
 
     def _run_together(self, call: Call) -> None:
-        from chainc.backends.llvm.host.crew import (
-            POLL_SECONDS,
-            Crew,
-        )  # which short calls never need
+        # short calls never need it
+        from chainc.backends.llvm.host.crew import POLL_SECONDS, Crew
 
         with Crew(self._threads, _let_finish) as crew:
             crew.begin(lambda thread: call(thread, self._threads))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from string import Template
 
+from chainc.backends.standalone.c_text.of_rows import flag_of
 from chainc.backends.standalone.interface import C_TYPES, Interface, RowArray
 
 MAGIC = "CHAINDAT"
@@ -122,7 +123,7 @@ def of_data_file(interface: Interface) -> Mapping[str, str]:
 def _in_file(interface: Interface, rows: RowArray) -> str:
     """A line of the description of the file, and of the arrays in it."""
     shape = ", ".join(map(str, ("rows", *rows.row_shape)))
-    other = f", or uint8_t with {_flag(interface, rows)} in bytes" if rows.may_be_bytes else ""
+    other = f", or uint8_t with {flag_of(interface, rows)} in bytes" if rows.may_be_bytes else ""
     return f"{rows.word}: {C_TYPES[rows.dtype]} ({shape}){other}"
 
 
@@ -145,8 +146,4 @@ def _row_bytes(interface: Interface, rows: RowArray) -> str:
 
 def _element_bytes(interface: Interface, rows: RowArray, given: str) -> str:
     size = f"sizeof({C_TYPES[rows.dtype]})"
-    return f"{given} & {_flag(interface, rows)} ? 1 : {size}" if rows.may_be_bytes else size
-
-
-def _flag(interface: Interface, rows: RowArray) -> str:
-    return f"{interface.prefix}_UINT8_{rows.word.upper()}"
+    return f"{given} & {flag_of(interface, rows)} ? 1 : {size}" if rows.may_be_bytes else size

@@ -100,6 +100,11 @@ def _least_rows(interface: Interface) -> str:
     return f"\n#define {interface.prefix}_LEAST_ROWS {interface.least_rows} /* {told} */"
 
 
+def flag_of(interface: Interface, rows: RowArray) -> str:
+    """The constant that says that an array holds uint8_t."""
+    return f"{interface.prefix}_UINT8_{rows.word.upper()}"
+
+
 def dimensions(shape: Sequence[int]) -> str:
     """Behind the type of an element."""
     return "".join(f"[{extent}]" for extent in shape)
@@ -123,7 +128,7 @@ def array_of_rows(interface: Interface, rows: RowArray) -> str:
     """What a comment says of it."""
     told = f"{C_TYPES[rows.dtype]}[rows]{dimensions(rows.row_shape)}"
     if rows.may_be_bytes:
-        flag = f"{interface.prefix}_UINT8_{rows.word.upper()}"
+        flag = flag_of(interface, rows)
         told += f", or uint8_t with {flag} in bytes"
     if rows.dtype == bool_:
         told += ", each 0 or 1"
@@ -135,4 +140,4 @@ def _sizes(interface: Interface) -> Iterator[str]:
         word = each.word.upper()
         yield f"#define {interface.prefix}_ROW_{word} {each.row_elements} /* elements of a row */"
         if each.may_be_bytes:
-            yield f"#define {interface.prefix}_UINT8_{word} INT64_C({1 << i})"
+            yield f"#define {flag_of(interface, each)} INT64_C({1 << i})"

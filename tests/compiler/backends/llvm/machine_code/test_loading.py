@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from tests.broken import broken
 
 from chainc.backends.llvm.machine_code.jit import LinkedByLLVM, loaded, machine_code
 from chainc.backends.llvm.machine_code.loading import Library
@@ -163,23 +164,6 @@ def test_a_system_that_allows_no_new_code_is_named(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("chainc.backends.llvm.machine_code.loading._libc", Strict)
     with pytest.raises(LinkingError, match=r"executable: Permission denied[^§]*\n  try: let this"):
         library()
-
-
-def broken(content: bytes, draws: random.Random) -> bytes:
-    """Bytes are changed, left out, put in, or cut off: mostly in the tables at the end."""
-    changed = bytearray(content)
-    for _ in range(draws.randint(1, 4)):
-        place = draws.randrange(len(changed))
-        match draws.randrange(6):
-            case 0:
-                del changed[place : place + draws.randint(1, 8)]
-            case 1:
-                changed[place:place] = draws.randbytes(draws.randint(1, 5))
-            case 2:
-                del changed[max(place, 1) :]
-            case _:
-                changed[place] = draws.randrange(256)
-    return bytes(changed)
 
 
 def test_broken_object_files_are_refused_or_loaded_and_nothing_else() -> None:

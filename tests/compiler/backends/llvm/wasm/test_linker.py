@@ -7,6 +7,7 @@ from functools import cache
 
 import pytest
 import wasmtime
+from tests.broken import broken
 
 from chainc.backends.llvm.machine_code.jit import machine_code
 from chainc.backends.llvm.processors.wasm32 import WASM32
@@ -151,23 +152,6 @@ def test_what_a_program_of_kernels_does_not_have_is_refused(
 def test_more_memory_than_addresses_reach_is_refused() -> None:
     with pytest.raises(LinkingError, match=rf"and {MOST_BYTES:,} are the most"):
         linked_module(object_file(), NAMES, MOST_BYTES)
-
-
-def broken(content: bytes, draws: random.Random) -> bytes:
-    """Bytes are changed, left out, put in, or cut off."""
-    changed = bytearray(content)
-    for _ in range(draws.randint(1, 4)):
-        place = draws.randrange(len(changed))
-        match draws.randrange(4):
-            case 0:
-                changed[place] = draws.randrange(256)
-            case 1:
-                del changed[place : place + draws.randint(1, 8)]
-            case 2:
-                changed[place:place] = draws.randbytes(draws.randint(1, 5))
-            case _:
-                del changed[max(place, 1) :]
-    return bytes(changed)
 
 
 def test_broken_object_files_are_refused_or_linked_and_nothing_else() -> None:
