@@ -173,7 +173,8 @@ class Function(Compiled, Generic[R]):
             folder: made if it does not exist; files of these names are replaced.
             name: an identifier of C, with which every name in it begins.
             rows: how many are computed at once. A call takes no more than these where a row of
-                the results depends on several rows of the inputs.
+                the results depends on several rows of the inputs. The bits are those of as many
+                rows in Python; of fewer, sums within a row may differ there in their last digits.
             processor: as for `TrainingProgram.export`.
 
         Returns:

@@ -105,6 +105,21 @@ def test_a_call_in_c_computes_what_a_call_here_computes(
         np.testing.assert_array_equal(found[:rows], predict(x=x))
 
 
+def test_few_rows_of_a_recurrent_network_have_the_bits_of_a_call_here(
+    tmp_path: Path, exported: Exports
+) -> None:
+    """Which are made for as many rows, and the library for more."""
+    x = cr.input("x", ("batch", 6), dtype="int32")
+    model = nn.Sequential(nn.Embedding(7, 4), nn.LSTM(4, 12), nn.Linear(12, 7))
+    function = cr.compile(model(x))
+    predict = function.bind(function.initial_state(seed=3))
+    library = exported(predict, tmp_path)
+    assert library.init() == OK
+    indices, found = (drawn(3, 6) > 0).astype(np.int32), drawn(3, 6, 7)
+    assert library.call(indices, 3, found) == OK
+    np.testing.assert_array_equal(found, predict(x=indices))
+
+
 @pytest.mark.parametrize("target", ["llvm", pytest.param("c", marks=pytest.mark.nightly)])
 def test_what_the_readme_says_can_be_done(target: str, tmp_path: Path) -> None:
     """Its caller is built by its command, and computes the row of zeros that it has."""

@@ -131,10 +131,13 @@ class Products:
     def _turns(self, count: int) -> int:
         """How many sums each cell has where rows and columns are few: one alone waits for itself.
 
-        Where rows of a batch are among them, tiles depend on how many there are; sums do not.
+        Where rows of a batch are among them, or go around them, tiles depend on how many there
+        are; sums do not. Rows of both factors are always around.
         """
         axes = [axis for axis in (self.roles.row, self.roles.column) if axis is not None]
-        if any(axis.dynamic for axis in axes) or not self.roles.dtype.is_float:
+        both = set(self.factors[0].letters) & set(self.factors[1].letters)
+        around = [axis for axis in self.roles.outer if axis.letter not in both]
+        if any(axis.dynamic for axis in (*axes, *around)) or not self.roles.dtype.is_float:
             return 1
         lanes = {self.roles.vector: self.roles.lanes}
         cells = math.prod(-(-axis.most // lanes.get(axis, 1)) for axis in axes)

@@ -48,8 +48,10 @@ def test_a_row_does_not_depend_on_the_number_of_rows() -> None:
     [
         (Case(WEIGHTS, {"n": BATCH, "k": 3, "c": 8}, "..c", machine=AVX2, capacity=40), 12),
         (Case(FORWARD, {"n": BATCH, "k": 40, "c": 8}, ".cc", machine=AVX2, capacity=3), 3),
+        (Case("tnk,kc->ntc", {"t": 3, "n": BATCH, "k": 40, "c": 8}, ".cc", capacity=3), 3),
+        (Case("ntk,nkc->ntc", {"t": 3, "n": BATCH, "k": 40, "c": 8}, "...", capacity=3), 12),
     ],
-    ids=["weights", "rows of a batch"],
+    ids=["weights", "rows of a batch", "rows around", "a product for each row"],
 )
 def test_small_tiles_have_several_sums_for_each_cell(case: Case, sums: int) -> None:
     """Not where a tile's size is a matter of the rows of a call."""
