@@ -7,10 +7,11 @@ from dataclasses import field, replace
 from itertools import pairwise
 
 from chainc.dataclass import dataclass
-from chainc.ir.types import Axes, Dim, Shape, coefficient_of, product
+from chainc.ir.types import Axes, Shape, coefficient_of, product
 from chainc.loops.values import Affine, Bound, Index, Kind, affine
 from chainc.lowering.kernels import Copy, Fill, Map
 from chainc.lowering.views import View
+from chainc.ops.functions import ELEMENTARY
 from chainc.schedules.frame import Frame, Place
 from chainc.schedules.layout.access import (
     Access,
@@ -21,13 +22,14 @@ from chainc.schedules.layout.access import (
     part_of,
 )
 from chainc.schedules.layout.positions import split
-from chainc.schedules.transposition import Transposition
+from chainc.schedules.transposition import Run, Transposition, squares_of
 
 WORTH_SHARING = 1 << 12  # elements from which on several threads gain more than they wait
 ENOUGH_PANELS = 8  # from which on these are dealt out to threads
 MOST_ABREAST = 8  # panels that rows are brought into at once: far apart, each has its own pages
 FEWEST_GROUPS = 4  # of these
 FEW_COLUMNS = 4  # of a row that is no longer
+FEW_OPERATIONS = 8  # on an element, beside which a square of them stays in registers
 MOST_STRAIGHT = 4  # positions of an innermost axis that are written out one after another
 
 Body = Callable[[Place], None]
@@ -39,8 +41,15 @@ def schedule_map(root: Map, frame: Frame) -> None:
     parts = zip(frame.kernel.stored, frame.kernel.written, strict=True)
     # beside other elements, which are not to be overwritten
     beside = any(part and target.panels is None for (_, target), part in parts)
-    sweep = Sweep(frame, shape, frame.accesses(shape), _lanes(frame), exact=beside, ragged=True)
+    accesses, turns = frame.accesses(shape), _leaves_registers(frame)
+    sweep = Sweep(frame, shape, accesses, _lanes(frame), exact=beside, ragged=True, turns=turns)
     sweep.run(lambda place: frame.finish(frame.map(root, place, {}), place))
+
+
+def _leaves_registers(frame: Frame) -> bool:
+    """Is so little done with each element that a square of them stays in registers?"""
+    primitives = [each.primitive for member in frame.kernel.single for each in member.scalars]
+    return len(primitives) <= FEW_OPERATIONS and ELEMENTARY.isdisjoint(primitives)
 
 
 def schedule_fill(root: Fill, frame: Frame) -> None:
@@ -95,23 +104,14 @@ def schedule_copy(root: Copy, frame: Frame) -> None:
     accesses = [source, target] if source else [target]
     exact = bool(root.starts) and target.panels is None  # behind panels, nothing is overwritten
     abreast = MOST_ABREAST if source and source.panels is None else 1
-    Sweep(frame, shape, accesses, _lanes(frame), exact=exact, abreast=abreast, ragged=True).run(
-        body
-    )
+    sweep = Sweep(frame, shape, accesses, _lanes(frame), exact=exact, ragged=True, turns=True)
+    replace(sweep, abreast=abreast).run(body)
 
 
 def _lanes(frame: Frame) -> int:
     """As many as the widest floating-point elements allow."""
     dtypes = {operand.type.dtype for operand in frame.root.operands} | {frame.root.out.type.dtype}
     return min(frame.machine.lanes(dtype) for dtype in dtypes)
-
-
-@dataclass(frozen=True)
-class Run:
-    """Axes that lie side by side in every access, swept as one: by positions along the last."""
-
-    axis: int
-    extent: Dim
 
 
 @dataclass(frozen=True)
@@ -127,6 +127,7 @@ class Sweep:
     dealt: Mapping[int, tuple[Bound, Bound]] = field(default_factory=dict)  # a thread's positions
     abreast: int = 1  # panels at a time, at most
     ragged: bool = False  # some lanes of a row's last vector may be no elements
+    turns: bool = False  # may an operand be read in squares? `body` reads it by its frame
     bounded: int = 0  # so many of the accesses the body itself keeps within their elements
 
     def run(self, body: Body) -> None:
@@ -149,7 +150,7 @@ class Sweep:
         builder = self.frame.builder
         rows = self._rows_to_share(axis, -(-extent // lanes))
         if rows is not None:
-            dealt = {rows: self._shared(bound_of(self.shape[rows]))}
+            dealt = {rows: self.shared(bound_of(self.shape[rows]))}
             replace(self, weight=0, dealt=dealt)._panels(axis, body)
             return
 
@@ -162,17 +163,17 @@ class Sweep:
             self._nested(others, (Affine(),) * len(self.shape), at)
 
         if self.lanes == 1:
-            low, high = self._shared(extent)
+            low, high = self.shared(extent)
             with builder.loop("position", low, high) as loop:
                 panel(split(builder, affine(loop.index), lanes), 1)
             return
         if extent % lanes == 0 or self._overruns(axis, lanes):
             abreast = self._abreast(-(-extent // lanes))
-            low, high = self._shared(-(-extent // lanes), abreast)
+            low, high = self.shared(-(-extent // lanes), abreast)
             with builder.loop("panel", low, high, abreast) as loop:
                 panel(PanelPosition(affine(loop.index), Affine(), lanes), lanes, abreast)
             return
-        low, high = self._shared(extent, lanes)
+        low, high = self.shared(extent, lanes)
         with builder.loop("first", low, high, lanes) as loop:
             panel(split(builder, affine(loop.index), lanes), lanes)
         with builder.loop("rest", loop.index, high) as loop:
@@ -250,7 +251,7 @@ class Sweep:
             split = PanelPosition(panel, affine(loop.index), lanes)
             self._nested(rest, moved(point, axis, split), body)
 
-    def _shared(self, extent: Bound, grain: int = 1) -> tuple[Bound, Bound]:
+    def shared(self, extent: Bound, grain: int = 1) -> tuple[Bound, Bound]:
         """The outermost loop's range: shared among threads if there is enough to do."""
         elements = self.frame.capacity.dim(product(self.shape)) * self.weight
         if elements < WORTH_SHARING:
@@ -265,12 +266,16 @@ class Sweep:
             body(Place(self.shape, (Affine(),) * len(self.shape)))
             return
         if len(runs) == 1:
-            self._vectors(runs[0], (Affine(),) * len(self.shape), body, outermost=True)
+            self.vectors(runs[0], (Affine(),) * len(self.shape), body, outermost=True)
+            return
+        squares = squares_of(self, runs) if self.turns else None
+        if squares is not None:
+            squares.run(body)
             return
         if self._takes_every_other(runs):
             body = self._one_by_one(runs.pop(), body)
         first, *others, last = runs
-        low, high = self._shared(bound_of(first.extent))
+        low, high = self.shared(bound_of(first.extent))
         start = (Affine(),) * len(self.shape)
         with self.frame.builder.loop(f"i{first.axis}", low, high) as loop:
             point = moved(start, first.axis, affine(loop.index))
@@ -300,21 +305,23 @@ class Sweep:
 
     def _rows(self, others: Sequence[Run], last: Run, point: Point, body: Body) -> None:
         if not others:
-            self._vectors(last, point, body, outermost=False)
+            self.vectors(last, point, body, outermost=False)
             return
         run, *rest = others
         with self.frame.builder.loop(f"i{run.axis}", 0, bound_of(run.extent)) as loop:
             self._rows(rest, last, moved(point, run.axis, affine(loop.index)), body)
 
-    def _vectors(self, run: Run, point: Point, body: Body, *, outermost: bool) -> None:
-        """Vectors along a run, then what is left element by element, if it must be."""
+    def vectors(
+        self, run: Run, point: Point, body: Body, *, outermost: bool, first: int = 0
+    ) -> None:
+        """Vectors along a run from a position on, then what is left element by element."""
         axis, lanes = run.axis, self.lanes
         touched = self.accesses[self.bounded :]
         strides = {found.strides[axis] for found in touched}
         roomy = all(found.roomy(lanes) for found in touched)
         whole = lanes == 1 or (outermost and roomy and strides <= {0, 1} and not self.exact)
         stop = bound_of(run.extent, lanes if whole else 1)
-        low, high = self._shared(stop, lanes) if outermost else (0, stop)
+        low, high = self.shared(stop, lanes) if outermost else (first, stop)
 
         def step(start: Bound, count: int) -> Index:
             with self.frame.builder.loop(
@@ -331,7 +338,7 @@ class Sweep:
             return
         rest = columns % lanes
         if self.frame.machine.masks and rest > 1:
-            if columns > lanes:
+            if columns - first > lanes:
                 step(low, lanes)
             here = moved(point, axis, Affine(columns - rest))
             body(Place(self.shape, here, lanes, axis, rest))

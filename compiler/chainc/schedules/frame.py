@@ -39,6 +39,7 @@ class Frame:
         self._readers = dict(self._first_readers())
         self.builder.part = self.first_part
         self._place: Place | None = None  # of the last element that anything was read for
+        self._known: tuple[Access, Register] | None = None  # what has been loaded, and turned
         self._read_there: dict[Operand, Register] = {}  # which nothing is written over before
         followers = enumerate(self.kernel.followers, 1)
         self._last_reads = {x.buffer: done for done, each in followers for x in each.reads}
@@ -103,6 +104,8 @@ class Frame:
 
     def load(self, found: Access, place: Place) -> Register:
         """An element a lane; one scalar where all lanes read the same."""
+        if self._known is not None and self._known[0] == found:
+            return self._known[1]
         address = self.address(found, place)
         alike = place.lanes == 1 or address.stride == 0
         return self.builder.load(address, 1 if alike else place.lanes)
@@ -202,6 +205,13 @@ class Frame:
             self._even[address] = value
         else:
             self._store_both(before, value, address)
+
+    @contextmanager
+    def knowing(self, found: Access, value: Register) -> Iterator[None]:
+        """The elements of an access are in a register wherever it is read."""
+        self._known = found, value
+        yield
+        self._known = None
 
     @contextmanager
     def interleaved(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""Sweeps over panels whose last one is not whole."""
+"""Sweeps over panels whose last one is not whole, and over squares that are turned."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import pytest
 from tests.native import aligned, call, nest_of, packed, unpacked
 
 from chainc.ir.movements import Permute
-from chainc.ir.types import TensorType, float32, int64
-from chainc.loops.language import Load, Loop, statements
+from chainc.ir.types import DType, TensorType, float32, float64, int32, int64, uint8
+from chainc.loops.language import Load, Loop, Transpose, statements
 from chainc.lowering.instructions import Argument, Instruction
 from chainc.lowering.kernels import Fill, Map
 from chainc.lowering.views import Buffer, Panels, View
 from chainc.schedules.elementwise import schedule_fill, schedule_map
-from chainc.schedules.layout.machine import AVX512
+from chainc.schedules.layout.machine import AVX2, AVX512, Machine
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
@@ -49,6 +49,52 @@ def test_strided_vectors_do_not_stand_out() -> None:
         )
     )
     assert panels.step == 16
+
+
+def turned_and_added(shape: tuple[int, ...], axes: tuple[int, ...], dtype: DType) -> Map:
+    """The sum of x with permuted axes and y."""
+    x = Buffer("x", TensorType(shape, dtype), "input")
+    y = Buffer("y", TensorType(tuple(shape[axis] for axis in axes), dtype), "input")
+    turned = View(x, x.type).moved(Permute(y.type.shape, axes))
+    both = Instruction("add", (Argument(0, y.type), Argument(1, y.type)), y.type)
+    return Map(Buffer("z", y.type, "output"), (turned, View(y, y.type)), (both,))
+
+
+@pytest.mark.parametrize("machine", [AVX2, AVX512], ids=["avx2", "avx512"])
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("dtype", [float32, float64, int32], ids=str)
+@pytest.mark.parametrize(
+    ("shape", "axes"),
+    [
+        ((64, 96), (1, 0)),
+        ((101, 53), (1, 0)),
+        ((19, 18, 21), (2, 0, 1)),
+        ((3, 33, 50), (0, 2, 1)),
+        ((17, 5, 40), (2, 1, 0)),
+    ],
+    ids=str,
+)
+def test_what_lies_across_is_turned_in_squares(
+    shape: tuple[int, ...], axes: tuple[int, ...], dtype: DType, threads: int, machine: Machine
+) -> None:
+    kernel = turned_and_added(shape, axes, dtype)
+    nest, buffers = nest_of(kernel, schedule_map, machine)
+    assert any(isinstance(each, Transpose) for each in statements(nest.body))
+    numbers = np.random.default_rng(0).integers(0, 99, (2, *shape)).astype(dtype.name)
+    values = dict(zip("xy", (numbers[0], numbers[1].transpose(axes).copy()), strict=True))
+    arrays = {each: packed(each, values[each.name]) for each in buffers if each.name in values}
+    arrays[kernel.out] = packed(kernel.out, np.zeros_like(values["y"]))
+    call(nest, [arrays[each] for each in buffers], machine, threads=threads)
+    found = unpacked(kernel.out, arrays[kernel.out], values["y"].shape)
+    np.testing.assert_array_equal(found, values["x"].transpose(axes) + values["y"])
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"), [((5, 300), float32), ((300, 5), float32), ((64, 64), uint8)], ids=str
+)
+def test_few_rows_and_bytes_are_read_where_they_are(shape: tuple[int, int], dtype: DType) -> None:
+    nest, _ = nest_of(turned_and_added(shape, (1, 0), dtype), schedule_map, AVX512)
+    assert not any(isinstance(each, Transpose) for each in statements(nest.body))
 
 
 def test_wide_integers_end_with_their_cache_line() -> None:

@@ -2,11 +2,13 @@
 
     q = (x - m) * (x - m);  s = Σ q      →   s = Σ (x - m) * (x - m)
     d = x - m;  … d …;  … d …            →   … (x - m) …;  … (x - m) …
+    d = x - m;  out = d.T                →   out = x.T - m
 
 What only reductions read becomes part of them: they read what it is computed from. What is a few
 operations on the elements of a single array, but for masks, is computed again by every reader, for
 each reads that array in the place of the result. So less is written and hardly more is read; no
-value is kept for longer than the one that is not stored any more, and no bit changes.
+value is kept for longer than the one that is not stored any more, and no bit changes. A result that
+goes to the caller turned or flipped is computed where it goes.
 """
 
 from __future__ import annotations
@@ -16,9 +18,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeGuard
 
+from chainc.ir.movements import Broadcast, Flip, Permute, Slice
 from chainc.ir.types import TensorType, coefficient_of
 from chainc.lowering.instructions import Argument, Instruction, Result, Value
-from chainc.lowering.kernels import Kernel, Map, Reduction
+from chainc.lowering.kernels import Copy, Kernel, Map, Reduction
 from chainc.lowering.program import Program
 from chainc.lowering.views import Buffer, Operand, View
 from chainc.ops.functions import ELEMENTARY
@@ -60,6 +63,8 @@ class _Inlining:
             self.roots[kernel.out] = self._root(kernel, position)
         if isinstance(kernel, Reduction):
             return (self._folding(kernel),)
+        if isinstance(kernel, Copy):
+            return (self._moving(kernel),)
         if not isinstance(kernel, Map):
             return (kernel,)
         found = self._expanded(kernel)
@@ -79,6 +84,14 @@ class _Inlining:
         if source is None:
             return kernel
         return replace(kernel, operands=source.operands, terms=_attributed(source))
+
+    def _moving(self, kernel: Copy) -> Copy | Map:
+        (operand,) = kernel.operands
+        source = self._source(operand)
+        if source is None or not isinstance(operand, View):
+            return kernel
+        moved = tuple(_moved(each, operand) for each in source.operands)
+        return replace(source, out=kernel.out, operands=moved)
 
     def _source(self, operand: Operand) -> Map | None:
         return self.maps.get(operand.buffer) if isinstance(operand, View) else None
@@ -110,6 +123,8 @@ class _Inlining:
         readers = self.readers.get(kernel.out, ())
         if kernel.out not in self.private or not readers:
             return False
+        if len(readers) == 1 and isinstance(readers[0], Copy):
+            return _moves_well(kernel, readers[0])
         if not all(_reads_elements(reader, kernel.out) for reader in readers):
             return False
         if not all(_sums_stay(kernel, r) for r in readers if isinstance(r, Reduction)):
@@ -134,6 +149,36 @@ class _Inlining:
             isinstance(reader, Map) and _reads_elements(reader, buffer)
             for reader in self.readers[buffer]
         )
+
+
+def _moves_well(kernel: Map, copy: Copy) -> bool:
+    """Can it go where the copy does, element by element, and in registers where it is turned?"""
+    (view,) = copy.reads
+    if copy.out.role != "output" or copy.starts or not _can_move(kernel, view):
+        return False
+    orders = [movement.axes for movement in view.movements if isinstance(movement, Permute)]
+    if all(axes[-1] == len(axes) - 1 for axes in orders):
+        return len(kernel.instructions) <= MANY
+    quick = ELEMENTARY.isdisjoint(each.primitive for each in kernel.instructions)
+    return quick and len(kernel.instructions) <= FEW and len(_whole_operands(kernel)) == 1
+
+
+def _can_move(kernel: Map, view: View) -> bool:
+    """Are all movements of the result, which take each element once at most, ones of operands?"""
+    if not all(isinstance(movement, Permute | Flip | Slice) for movement in view.movements):
+        return False
+    return kernel.out.role == "work" and view.buffer is kernel.out
+
+
+def _moved(operand: Operand, view: View) -> Operand:
+    """An operand of what is seen through a view, seen through it itself."""
+    if not isinstance(operand, View) or not operand.type.shape:
+        return operand
+    shape = view.buffer.type.shape
+    moved = operand if operand.type.shape == shape else operand.moved(Broadcast(shape))
+    for movement in view.movements:
+        moved = moved.moved(movement)
+    return moved
 
 
 def _reads_elements(reader: Kernel, buffer: Buffer) -> TypeGuard[Map | Reduction]:

@@ -153,6 +153,17 @@ def test_products_of_few_rows_stay_in_registers(processor: str, rows: int) -> No
 
 
 @NAMES
+def test_squares_that_are_turned_stay_in_registers(processor: str) -> None:
+    """With as many operations as are done beside one."""
+    x, y = cr.input("x", (64, 100)), cr.input("y", (100, 64))
+    z = cr.matrix_transpose(x) + y
+    program = cr.compile(z / cr.sqrt(z * z + 1.5) - y * 0.25, target="numpy")._compiled.program
+    text = function_code(program, Capacity({}), PROCESSORS[processor]).text
+    assert "shufflevector" in text
+    assert list(spills(assembly(text, PROCESSORS[processor]))) == []
+
+
+@NAMES
 @pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
 def test_steps_of_recurrent_layers_stay_in_registers(processor: str, kind: str) -> None:
     """Their products, and with thirty-two registers the gates too, which are written one by one.

@@ -13,11 +13,14 @@ import chainrule as cr
 from chainc.ir import Graph, Node
 from chainc.ir.types import float32, named_axes
 from chainc.lowering.grouping import group
-from chainc.lowering.kernels import Contraction, Kernel, Map, Reduction
+from chainc.lowering.kernels import Contraction, Copy, Kernel, Map, Reduction
+from chainc.lowering.loops import with_outputs
 from chainc.lowering.lower import lower
 from chainc.lowering.program import Program
 from chainc.passes import pipeline
 from chainc.schedules.program.inlining import inlined
+
+TARGETS = ("llvm", "numpy")
 
 
 def rows() -> Node:
@@ -155,3 +158,36 @@ def test_every_reader_of_what_is_gone_has_it_inside(case: Case) -> None:
 
 def _counted(kernels: Sequence[Kernel]) -> int:
     return sum(len(kernel.scalars) for kernel in kernels)
+
+
+def moved_kinds(*outputs: Node) -> list[type[Kernel]]:
+    """Of a function that writes its results where its caller has them."""
+    direct, _ = with_outputs(lower(Graph(outputs)))
+    return kinds(inlined(direct))
+
+
+def test_results_that_are_turned_or_flipped_are_computed_where_they_go() -> None:
+    x, m, s = cr.input("x", (40, 50)), cr.input("m", (50,)), cr.input("s")
+    assert moved_kinds(cr.matrix_transpose((x - m) * s)) == [Map]
+    assert moved_kinds(cr.flip(cr.tanh(x), axis=1)) == [Map]
+    assert moved_kinds(cr.exp(x)[::2, 3:]) == [Map]
+
+
+def test_what_is_long_or_reads_two_arrays_is_not_turned_on_the_way() -> None:
+    x, y = cr.input("x", (40, 50)), cr.input("y", (40, 50))
+    assert moved_kinds(cr.matrix_transpose(cr.tanh(x))) == [Map, Copy]
+    assert moved_kinds(cr.matrix_transpose(x - y)) == [Map, Copy]
+    difference = x - 1.0
+    assert moved_kinds(cr.flip(difference, axis=0), difference) == [Map, Copy]
+
+
+def test_the_values_of_moved_results_are_those_of_numpy() -> None:
+    x, m = cr.input("x", ("batch", 37, 45)), cr.input("m", (45,))
+    z = (x - m) * 2.0
+    outputs = [cr.permute_dims(z, axes) for axes in ((0, 2, 1), (2, 1, 0), (1, 0, 2))]
+    outputs += [cr.flip(cr.tanh(z), axis=axis) for axis in (1, 2)] + [cr.exp(z)[:, 1:, ::3]]
+    values = {"x": np.random.default_rng(0).standard_normal((21, 37, 45)).astype(np.float32)}
+    values["m"] = values["x"][0, 0]
+    for output in outputs:
+        native, source = (cr.compile(output, target=target)(**values) for target in TARGETS)
+        np.testing.assert_allclose(native, source, rtol=1e-5, atol=1e-6)
