@@ -394,5 +394,5 @@ def _known(graphs: Sequence[Graph], passes: Sequence[Pass], form: object) -> Kno
     if not all(step.ours for step in passes):
         return None
     names = [f"{step.name} {step.run.__module__} {step.run.__name__}" for step in passes]
-    key = compiled_cache.key(compiled_cache.compiler(), digest.text(), repr(form), *names)
+    key = compiled_cache.key(compiled_cache.compiler(), digest.content(), repr(form), *names)
     return Known(key, digest.constants)

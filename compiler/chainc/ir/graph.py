@@ -107,7 +107,7 @@ def with_inputs(node: Node, inputs: tuple[Node, ...]) -> Node:
     before = node.inputs
     if len(inputs) == len(before) and all(map(is_, inputs, before)):
         return node
-    if all(new.type == old.type for new, old in zip(inputs, before, strict=True)):
+    if [each.type for each in inputs] == [each.type for each in before]:  # most are the same ones
         return Node(node.op, inputs, node.type, node.origin)
     return Node(node.op, inputs, node.op.infer(*(each.type for each in inputs)), node.origin)
 

@@ -17,7 +17,7 @@ from chainrule.compiled.function import Function, Numbers
 from chainrule.compiled.lowering import training_stages
 from chainrule.compiled.training import TrainingProgram
 from chainrule.declare.arguments import byte_count, count, is_one_of
-from chainrule.declare.graphs import BATCH_ROWS, Declaration, graph_of, of_each_row
+from chainrule.declare.graphs import BATCH_ROWS, Declaration, graph_of, graphs_of, of_each_row
 from chainrule.steps.loop import Training
 from chainrule.steps.step import Step
 
@@ -113,8 +113,7 @@ def compile(
     chosen_passes = pipeline(real) if passes is None else passes_named(passes)
     if isinstance(what, Training):
         _check_watched(what, chosen_target)
-        step = graph_of(what, "train", sizes=sizes, bake_in=bake_in)
-        evaluation = graph_of(what, "infer", sizes=sizes, bake_in=bake_in)
+        step, evaluation = graphs_of(what, MODES, sizes=sizes, bake_in=bake_in)
         stages = training_stages(what, step, evaluation, chosen_passes)
         made = driver.compile_training(stages, chosen_target, threads, budget)
         return TrainingProgram(what, made)

@@ -15,6 +15,7 @@ from chainc.backends.target import ExecutableFunction, KeepingTarget, Known, Tar
 from chainc.ir import Graph, Node, describe
 from chainc.ir.errors import StateError
 from chainc.ir.leaves import Slot, initial_graph, run_seed, step_counter
+from chainc.ir.python.collection import without_collection
 from chainc.ir.types import Array, Shape, has_named_size, static
 from chainrule.compiled.state import HasState, State, holding, state_of
 from chainrule.declare import init
@@ -49,9 +50,10 @@ class FirstValues:
     def _computed(self, seed: int) -> Sequence[Array]:
         if not self._slots:
             return ()
-        signature, executable = self._compiled
-        arguments = [np.asarray(seed, np.int64) for _ in signature.inputs]
-        return executable.bind({})(*arguments)
+        with without_collection():
+            signature, executable = self._compiled
+            arguments = [np.asarray(seed, np.int64) for _ in signature.inputs]
+            return executable.bind({})(*arguments)
 
     @cached_property
     def _compiled(self) -> tuple[Signature, ExecutableFunction]:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from chainc import autodiff
 from chainc.ir import Node, describe
 from chainc.ir.errors import GradientError
+from chainc.ir.python.collection import without_collection
 from chainc.ops.movement import as_flag
 from chainrule.declare.leaves import constant
 
@@ -44,7 +45,8 @@ def grad(loss: Node, wrt: Node | Several, *, allow_unused: bool = False) -> Node
         GradientError: the loss is no scalar, or does not depend on `wrt`.
     """
     zeros = as_flag("grad", "allow_unused", allow_unused)
-    found = autodiff.grad(node_of("grad", loss), nodes_of("grad", wrt), allow_unused=zeros)
+    with without_collection():
+        found = autodiff.grad(node_of("grad", loss), nodes_of("grad", wrt), allow_unused=zeros)
     return found[0] if isinstance(wrt, Node) else found
 
 

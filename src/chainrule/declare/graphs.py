@@ -11,6 +11,7 @@ from chainc.ir import Node, describe, rebuild, substitute, with_inputs
 from chainc.ir.binding import bind_graph, too_small
 from chainc.ir.errors import GraphError, InputError
 from chainc.ir.leaves import Constant, Input, SizeOf, constant, number_equal_names
+from chainc.ir.python.collection import without_collection
 from chainc.ir.types import named, names_of
 from chainc.ops.runs.modes import Mode, resolve
 from chainc.ops.runs.random import Random, with_own_streams
@@ -87,19 +88,37 @@ def graph_of(
         InputError: a named size does not exist, is empty, or smaller than a layer needs, or a
             hyperparameter does not exist.
     """
-    declared = _plain(what)  # names and streams are the same in every mode
-    _check_baked(declared, bake_in)
-    number_equal_names(declared.leaves("state"))
-    graph = resolve(with_own_streams(declared), mode)
+    (graph,) = graphs_of(what, (mode,), sizes=sizes, bake_in=bake_in)
+    return graph
+
+
+def graphs_of(
+    what: Declared,
+    modes: Sequence[Mode],
+    *,
+    sizes: Mapping[str, int] | None = None,
+    bake_in: Sequence[str] | bool = False,
+) -> Sequence[ir.Graph]:
+    """Those in several modes, in which names and streams are the same; see `graph_of`."""
+    with without_collection():
+        declared = _plain(what)
+        _check_baked(declared, bake_in)
+        number_equal_names(declared.leaves("state"))
+        declared = with_own_streams(declared)
+        return [_baked(_in_mode(declared, mode, what, sizes or {}), bake_in) for mode in modes]
+
+
+def _in_mode(declared: ir.Graph, mode: Mode, what: Declared, sizes: Mapping[str, int]) -> ir.Graph:
+    if mode == "infer" and declared.updates:
+        declared = ir.Graph(declared.outputs, {}, declared.names)
+    graph = resolve(declared, mode)
     if mode == "train" and isinstance(what, TakesTurns) and what.turns:
         graph = _in_turn(graph, what.turns)
     _refuse_shared(graph)
-    if mode == "infer" and graph.updates:
-        graph = ir.Graph(graph.outputs, {}, graph.names)
     own = {BATCH_ROWS: what.batch_size} if isinstance(what, TakesBatches) else {}
-    bound = _bound(graph if not of_each_row(graph) else bind_graph(graph, own), sizes or {})
+    bound = _bound(graph if not of_each_row(graph) else bind_graph(graph, own), sizes)
     refuse_small(bound, {})
-    return _baked(bound, bake_in)
+    return bound
 
 
 def of_each_row(graph: ir.Graph) -> Sequence[Node]:

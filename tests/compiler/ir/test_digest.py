@@ -21,10 +21,10 @@ from chainc.ops.parts.window import window
 T = TypeVar("T")
 
 
-def text(*nodes: Node, names: tuple[str, ...] = ()) -> str:
+def content(*nodes: Node, names: tuple[str, ...] = ()) -> bytes:
     digest = Digest()
     digest.add(Graph(nodes, names=names))
-    return digest.text()
+    return digest.content()
 
 
 def x(*shape: int | str, name: str = "x", dtype: str = "float32") -> Node:
@@ -76,7 +76,7 @@ DISTINCT: list[Callable[[], Node]] = [
 
 
 def test_an_equal_graph_has_an_equal_digest_and_no_other() -> None:
-    first, second = ([text(declare()) for declare in DISTINCT] for _ in range(2))
+    first, second = ([content(declare()) for declare in DISTINCT] for _ in range(2))
     assert first == second
     assert len(set(first)) == len(first)
 
@@ -85,11 +85,11 @@ def test_outputs_names_and_updates_count() -> None:
     a = x()
     b = cr.tanh(a)
     w = cr.parameter("w", (3,), 0.0)
-    digests = [text(a, b), text(b, a), text(b), text(b, names=("loss",)), text(b, w)]
+    digests = [content(a, b), content(b, a), content(b), content(b, names=("loss",)), content(b, w)]
     for new in (w * 2.0, w * 3.0):
         digest = Digest()
         digest.add(Graph((b,), {w: new}))
-        digests.append(digest.text())
+        digests.append(digest.content())
     assert len(set(digests)) == len(digests)
 
 
@@ -97,7 +97,7 @@ def test_constants_are_found_by_their_bytes() -> None:
     values = np.arange(1000, dtype=np.float32).reshape(10, 100)
     digest = Digest()
     digest.add(Graph((x("batch", 100) + cr.constant(values[0]), cr.constant(values))))
-    assert len(digest.text()) < 1000
+    assert len(digest.content()) < 1000
     np.testing.assert_array_equal(digest.constants[bytes_digest(values.tobytes())], values)
     np.testing.assert_array_equal(digest.constants[bytes_digest(values[0].tobytes())], values[0])
 
@@ -120,11 +120,11 @@ def test_what_every_op_of_ours_means_is_written() -> None:
         if kind is not CustomGradient:  # it holds a function of the user's
             for sample in kind.samples():
                 inputs = [apply(Input(f"x{i}", type)) for i, type in enumerate(sample.operands)]
-                assert text(apply(sample.op, *inputs))
+                assert content(apply(sample.op, *inputs))
 
 
 def test_what_a_name_does_not_tell_has_no_digest() -> None:
     with pytest.raises(UnknownMeaningError, match="Foreign"):
-        text(apply(Foreign(), x()))
+        content(apply(Foreign(), x()))
     with pytest.raises(UnknownMeaningError, match="function"):
-        text(cr.custom_gradient(lambda a: (cr.tanh(a), lambda g: g))(x()))
+        content(cr.custom_gradient(lambda a: (cr.tanh(a), lambda g: g))(x()))

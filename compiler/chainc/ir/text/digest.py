@@ -1,4 +1,4 @@
-"""What decides the meaning of a graph, in one short text: equal ones compile to the same code.
+"""What decides the meaning of a graph, in few bytes: equal ones compile to the same code.
 
 It is not read back, so it is shorter than the text of a graph: constants are digests. Lines of the
 user's program do not matter; names of layers do, which buffers are called after.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import marshal
 from collections.abc import Callable, Sequence
 from dataclasses import field
 from typing import TypeVar
@@ -19,6 +20,8 @@ from chainc.ir.origin import Scope
 from chainc.ir.types import Array, DType, Size, TensorType
 
 OURS = "chainc."  # where an op's meaning is known by its name, and the compiler's version
+
+WITHOUT_REFERENCES = 2  # a version of marshal in which equal values have the same bytes
 
 V = TypeVar("V")
 
@@ -37,14 +40,17 @@ class Digest:
     """Graphs that are written down one after the other.
 
     Attributes:
+        lines: one a node, and one for what each graph gives, of numbers and names.
+        texts: what was written of what nodes share, such as ops, types and scopes, by number.
         constants: their arrays, by the digest of their bytes.
-        known: what was written of what nodes share, by identity: ops, types, scopes, bodies.
+        known: the numbers of these texts by the identity of what they are for, which is held.
         shown: the names of the fields that are written, by class.
     """
 
-    lines: list[str] = field(default_factory=list)
+    lines: list[tuple[object, ...]] = field(default_factory=list)
+    texts: dict[str, int] = field(default_factory=dict)
     constants: dict[str, Array] = field(default_factory=dict)
-    known: dict[int, tuple[object, str]] = field(default_factory=dict)
+    known: dict[int, tuple[int, object]] = field(default_factory=dict)
     shown: dict[type, Sequence[str]] = field(default_factory=dict)
 
     def add(self, graph: Graph) -> None:
@@ -56,28 +62,29 @@ class Digest:
         number: dict[Node, int] = {}
         for index, node in enumerate(graph.nodes):
             number[node] = index
-            operands = [number[operand] for operand in node.inputs]
-            type, origin = self._once(node.type, str), node.origin
-            scope = self._once(origin.scopes, _path)
-            derived = origin.derivative is not None
-            self.lines.append(f"{self._op(node.op)}{operands}{type}{derived}{scope}")
+            origin, scopes = node.origin, node.origin.scopes
+            self.lines.append((
+                self._number(node.op, self._written),
+                self._number(node.type, str),
+                self._number(scopes, _path),
+                origin.derivative is None,
+                *[number[operand] for operand in node.inputs],
+            ))  # fmt: skip
         outputs = [number[node] for node in graph.outputs]
         updates = [(number[slot], number[value]) for slot, value in graph.updates.items()]
-        self.lines.append(f"return {outputs} {graph.names!r} {updates}")
+        self.lines.append(("return", *outputs, *graph.names, *updates))
 
-    def text(self) -> str:
+    def content(self) -> bytes:
         """Of all of them."""
-        return "\n".join(self.lines)
+        return marshal.dumps((list(self.texts), self.lines), WITHOUT_REFERENCES)
 
-    def _op(self, op: Op) -> str:
-        return self._once(op, self._written)
-
-    def _once(self, value: V, write: Callable[[V], str]) -> str:
-        """What is written of a value, which is held: so its identity stays its own."""
+    def _number(self, value: V, write: Callable[[V], str]) -> int:
+        """Of what is written of a value, which is held: so its identity stays its own."""
         found = self.known.get(id(value))
         if found is None:
-            found = self.known[id(value)] = value, write(value)
-        return found[1]
+            text = write(value)
+            found = self.known[id(value)] = self.texts.setdefault(text, len(self.texts)), value
+        return found[0]
 
     def _written(self, value: object) -> str:
         """An op, or what one holds: a dataclass of ours, by its fields."""
@@ -102,9 +109,9 @@ class Digest:
             case tuple():
                 return f"({','.join(map(self._value, value))})"
             case Op():
-                return self._op(value)
+                return self._written(value)
             case Graph():
-                return self._once(value, self._body)
+                return f"{{{self._number(value, self._body)}}}"
         return self._written(value)
 
     def _body(self, graph: Graph) -> str:
@@ -112,7 +119,7 @@ class Digest:
         self.add(graph)
         inner = self.lines[start:]
         del self.lines[start:]
-        return f"{{{';'.join(inner)}}}"
+        return repr(inner)
 
     def _constant(self, array: Array) -> str:
         found = bytes_digest(array.data if array.ndim else array.tobytes())

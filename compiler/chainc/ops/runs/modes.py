@@ -209,15 +209,24 @@ def resolve(graph: Graph, mode: Mode, *, marked: bool = False) -> Graph:
 
     def choose(node: Node, inputs: tuple[Node, ...]) -> Node:
         if not isinstance(node.op, ByMode):
-            return with_inputs(node, inputs)
+            return without_updates(node, inputs)
         if not marked or node.origin.derivative is not None:
             return inputs[form]
         return Node(Form(mode), (inputs[form],), node.type, node.origin)
 
-    chosen = rebuild(graph, choose)
-    met = [node for node in chosen.nodes if isinstance(node.op, Updating)]
-    joined = dict(chosen.updates) if not met or mode == "infer" else _joined(chosen, met)
-    return rebuild(Graph(chosen.outputs, joined, chosen.names), without_updates)
+    met = _met(graph, form) if mode == "train" else ()
+    if met:
+        graph = Graph(graph.outputs, _joined(graph, met), graph.names)
+    return rebuild(graph, choose)
+
+
+def _met(graph: Graph, form: int) -> Sequence[Node]:
+    """What carries updates and is read in a mode, operands before users."""
+    read = set(graph.roots)
+    for node in reversed(graph.nodes):
+        if node in read:
+            read.update((node.inputs[form],) if isinstance(node.op, ByMode) else node.inputs)
+    return [node for node in graph.nodes if isinstance(node.op, Updating) and node in read]
 
 
 def require_resolved(graph: Graph) -> None:

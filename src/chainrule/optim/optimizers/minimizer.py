@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from chainc.ir import Node
+from chainc.ir.python.collection import without_collection
 from chainrule.optim.signals.rule import Objective
 from chainrule.optim.signals.rules import (
     LearningRule,
@@ -46,7 +47,8 @@ class Minimizer(ABC):
             GradientError: the loss is no scalar, or does not depend on a parameter.
         """
         objective = Objective(loss, parameters_of(loss, parameters), model)
-        return self.step(loss, signals_for(rule, objective))
+        with without_collection():
+            return self.step(loss, signals_for(rule, objective))
 
     @abstractmethod
     def step(self, loss: Node, signals: Signals) -> Step:
