@@ -29,8 +29,8 @@ class Checkpoint:
     A file is written while the run goes on, until the next is begun; all are on the disk when the
     run is over. What goes wrong is raised by then.
 
-    A single file is written over no oftener than takes a hundredth of the run's time, so many of
-    the epochs or steps that take a millisecond are left out; in the end it has the state of the
+    A single file is written over no oftener than takes half a percent of the run's time, so many
+    of the epochs or steps that take a millisecond are left out; in the end it has the state of the
     last one. Numbered files are all written.
 
     A run that goes on from one leaves the bits of a run that was never interrupted, also from the

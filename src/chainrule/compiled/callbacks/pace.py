@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 
-SHARE = 0.01  # of the time, at most
+SHARE = 0.005  # of the time, at most
 FIRST = 0.001  # seconds that it is taken to take until it has been done once
 MORE = 4  # times as many calls are left out as before, at most: they may come more slowly then
 
