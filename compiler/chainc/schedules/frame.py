@@ -86,6 +86,14 @@ class Frame:
         written = [target.found for target in self._targets(shape)]
         return [*(found.broadcast(shape) for found in outside), *written]
 
+    def reads(self, shape: Shape) -> Iterator[Access]:
+        """Of those that are read, each from memory: what is written over in the end too."""
+        inside = {member.out for member in self.kernel.single}
+        for member in self.kernel.single:
+            for view, at_element in member.element_reads():
+                if at_element and view.buffer not in inside - {member.out}:
+                    yield self.access(view).broadcast(shape)
+
     def _targets(self, shape: Shape) -> Iterator[_Target]:
         """The results that are written, and where."""
         for (result, buffer), part in zip(self.kernel.stored, self.kernel.written, strict=True):

@@ -9,7 +9,7 @@ from dataclasses import field, replace
 from chainc.dataclass import dataclass
 from chainc.loops.builder import NestBuilder
 from chainc.loops.values import Address, Affine, Bound, Kind, Register
-from chainc.schedules.contraction.ahead import ahead
+from chainc.schedules.contraction.ahead import FEWEST_ROWS, Following, ahead
 from chainc.schedules.contraction.axes import (
     Axis,
     Position,
@@ -85,6 +85,7 @@ class Products:
     most_sums: int = 1  # that fit into registers
     far: bool = False  # is what vectors hold read once, row by row, from afar?
     piece: Sequence[Stretch] = ()  # of axes that are summed over, the others are whole
+    following: Sequence[Following] = ()  # what the next tiles read, from afar
     whole: int = 1  # vectors of a group, whose order of sums is that of any part of it
 
     def summed(self, tile: Tile, sums: Values = ()) -> Values:
@@ -291,7 +292,7 @@ class Products:
             _Elements(self.builder, factor, self.roles, tile, self.machine.masks)
             for factor in self.factors
         )
-        for address in self._later(tile) if self.far else ():
+        for address in self._later(tile):
             self.builder.prefetch(address)
         results = []
         for position, total in enumerate(sums):
@@ -303,10 +304,14 @@ class Products:
         return results
 
     def _later(self, tile: Tile) -> Iterator[Address]:
-        """Of what is read some steps further on."""
-        columns = [{**tile.at, **tile.rows[0], **column.at} for column in tile.columns]
-        steps = steps_ahead(self.machine, len(columns))
-        return ahead(self.factors, self.roles, columns if steps else (), steps)
+        """Of what is read some steps further on, or by the tiles that follow."""
+        row, columns = {**tile.at, **tile.rows[0]}, [column.at for column in tile.columns]
+        steps = steps_ahead(self.machine, len(columns)) if self.far else 0
+        if steps:
+            there = [{**row, **column} for column in columns]
+            yield from ahead(self.factors, self.roles, there, steps)
+        for each in self.following if len(tile.rows) >= FEWEST_ROWS else ():
+            yield from each.addresses(self.machine, row, columns)
 
     def _added(self, x: Register, y: Register, total: Register) -> Register:
         if not self.roles.inner:

@@ -25,6 +25,7 @@ from chainc.loops.builder import NestBuilder
 from chainc.loops.values import Affine, Register
 from chainc.lowering.kernels import Contraction
 from chainc.lowering.views import View
+from chainc.schedules.contraction.ahead import following, is_large, starts_line
 from chainc.schedules.contraction.axes import (
     Axis,
     Position,
@@ -40,10 +41,11 @@ from chainc.schedules.contraction.margins import margins_of
 from chainc.schedules.contraction.partition import Partition, partition, tile_starts
 from chainc.schedules.contraction.products import Column, Products, Tile
 from chainc.schedules.contraction.roles import Roles, roles
-from chainc.schedules.contraction.tiles import most_sums
+from chainc.schedules.contraction.tiles import asks, most_sums
 from chainc.schedules.frame import Frame, Place
 from chainc.schedules.layout.access import PanelPosition, bound_of
 
+DEEP = 32  # products of a sum, while which what is read after them comes
 FEWER_AT_ONCE = 4  # times fewer products of a piece than lanes, which are added up by then
 
 
@@ -57,7 +59,7 @@ def schedule_contract(root: Contraction, frame: Frame) -> None:
     factors = Factor(frame.access(a), root.letters[0]), Factor(frame.access(b), root.letters[1])
     parts = roles(frame, root, factors)
     cut = partition(frame, root, factors, parts)
-    views = zip(root.letters, (a, b), strict=False)
+    views = list(zip(root.letters, (a, b), strict=False))
     found = [margin for letters, view in views for margin in margins_of(letters, view)]
     if frame.machine.shares:
         cut.share(frame.builder, padded=bool(found))
@@ -65,9 +67,12 @@ def schedule_contract(root: Contraction, frame: Frame) -> None:
     margins = () if parts.joined else cut.usable(found)
     width = -(-parts.lanes * parts.dtype.itemsize // frame.machine.vector_bytes)
     room = most_sums(frame.machine) // width
+    windows = any(view.taps for _, view in views)
+    asked = () if windows else following(frame.machine, factors, parts, frame.capacity)
     products = Products(
-        frame.builder, factors, parts, frame.machine, margins, room, far=cut.far, whole=cut.whole
-    )
+        frame.builder, factors, parts, frame.machine, margins, room,
+        far=cut.far, following=asked, whole=cut.whole,
+    )  # fmt: skip
     for piece in _pieces(frame.builder, parts, root.piece):
         _Loops(frame, root, parts, cut, replace(products, piece=piece)).outer(parts.outer, start)
 
@@ -226,12 +231,25 @@ class _Loops:
 
     def _tile(self, tile: Tile) -> None:
         places = [self._place(tile, row, column) for row, column in tile.cells]
+        self._ask(places)
         sums = self.products.summed(
             tile, [*map(self._laid_down, places)] if self.root.piece else ()
         )
         for place, total in zip(places, sums, strict=True):
             value = self.frame.builder.cast(total, self.root.factor_type)
             self.frame.finish(self.frame.epilogue(self.root, value, place), place)
+
+    def _ask(self, places: Sequence[Place]) -> None:
+        """For what is read element by element once the products have been added up."""
+        frame, machine = self.frame, self.frame.machine
+        depth = math.prod(axis.most for axis in self.roles.inner)
+        if depth < DEEP or self.roles.across or not asks(machine):
+            return
+        reads = frame.reads(self.root.out.type.shape)
+        for found in (each for each in reads if is_large(each, machine, frame.capacity)):
+            for address in (frame.address(found, place) for place in places):
+                if address.stride == 1 and starts_line(address, machine):
+                    frame.builder.prefetch(address)
 
     def _place(self, tile: Tile, row: Positions, column: Column) -> Place:
         """Of a vector of sums in the result."""

@@ -39,6 +39,7 @@ class Limits:
         steady: the same where they lie in the order in which several axes are summed over.
         steps: of the innermost loop in one pass; and in tiles of two vectors, which gain by more.
         ahead: bytes of rows of memory that are asked for before they are read, where it gains.
+        asks: does it gain to ask for what the next tiles read?
     """
 
     sums: int
@@ -49,11 +50,12 @@ class Limits:
     steady: float = 20.0
     steps: tuple[int, int] = (4, 8)
     ahead: int = 0
+    asks: bool = False
 
 
 _LIMITS: Mapping[tuple[int, int], Limits] = {
-    AVX512.register_file: Limits(sums=24, rows=24, vectors=4, ahead=4 << 10),
-    AVX2.register_file: Limits(sums=12, rows=8, vectors=3, near=24 << 10, far=12.0),
+    AVX512.register_file: Limits(sums=24, rows=24, vectors=4, ahead=4 << 10, asks=True),
+    AVX2.register_file: Limits(sums=12, rows=8, vectors=3, near=24 << 10, far=12.0, asks=True),
     NEON.register_file: Limits(sums=20, rows=16, vectors=4),
     SSE.register_file: Limits(sums=8, rows=8, vectors=2),  # a product takes a register first
     # engines load all that a pass reads before they compute: two steps are too many for registers
@@ -83,6 +85,16 @@ def steps_of_pass(machine: Machine, vectors: int) -> int:
 def steps_ahead(machine: Machine, vectors: int) -> int:
     """So many steps before they are needed are vectors asked for that lie apart; 0: not at all."""
     return -(-_limits(machine).ahead // (vectors * machine.vector_bytes))
+
+
+def asks(machine: Machine) -> bool:
+    """Does it gain to ask for what the next tiles read?"""
+    return _limits(machine).asks
+
+
+def near(machine: Machine) -> int:
+    """Bytes up to which vectors stay near that are read again for each tile."""
+    return _limits(machine).near
 
 
 def fits(machine: Machine, rows: int, vectors: int, width: int = 1) -> bool:

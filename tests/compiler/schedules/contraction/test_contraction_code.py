@@ -25,8 +25,10 @@ from chainc.backends.llvm.machine_code.jit import assembly
 from chainc.backends.llvm.printing.module import Module
 from chainc.backends.llvm.processors.native import host
 from chainc.ir.types import Dim, DType, float32, float64
-from chainc.loops.language import Across, Load, Loop, Nest, Prefetch, Statement, statements
+from chainc.loops.language import Across, Load, Loop, Nest, Prefetch, Statement, Store, statements
 from chainc.loops.text import print_nest
+from chainc.lowering.instructions import Argument, Instruction
+from chainc.lowering.views import View
 from chainc.schedules.contraction.schedule import schedule_contract
 from chainc.schedules.layout.access import Capacity, storage_size
 from chainc.schedules.layout.lanes import letter_across
@@ -75,6 +77,52 @@ def test_weights_that_are_read_once_are_asked_for_before(rows: int, k: int, step
     ahead = {replace(each, position=each.position + steps * 384) for each in read}
     assert asked == (ahead if steps else set())
     case.check(rows)
+
+
+@pytest.mark.parametrize("machine", [AVX512, AVX2], ids=["avx512", "avx2"])
+@pytest.mark.parametrize(
+    ("equation", "sizes", "on"),
+    [
+        ("nk,nc->kc", {"n": 256, "k": 512, "c": 32}, "panel"),
+        ("nk,nc->kc", {"n": 256, "k": 64, "c": 32}, "nothing"),
+        ("hnk,hnc->hkc", {"h": 64, "n": 32, "k": 64, "c": 32}, "head"),
+    ],
+    ids=["from afar", "near", "heads"],
+)
+def test_what_the_next_tiles_read_is_asked_for(
+    machine: Machine, equation: str, sizes: Mapping[str, Dim], on: str
+) -> None:
+    """A line a step: of the next panel of rows, or of both operands of the next product."""
+    case = Case(equation, sizes, "kcc", machine=machine)
+    nest, _ = case.scheduled
+    lanes = machine.lanes(float32)
+    panel = 256 * lanes if on == "panel" else 64 * 32 * lanes
+    steps = {"a": panel if on == "panel" else 32 * lanes, "b": 32 * lanes}
+    asked = {each.address for each in statements(nest.body) if isinstance(each, Prefetch)}
+    read = {each.address for each in statements(nest.body) if isinstance(each, Load)}
+    later = {
+        replace(each, position=each.position + steps[each.parameter.name])
+        for each in read
+        if each.parameter.name in steps
+    }
+    assert asked <= later
+    assert {each.parameter.name for each in asked} == {
+        "panel": {"a"}, "nothing": set(), "head": {"a", "b"}
+    }[on]  # fmt: skip
+    case.check(1)
+
+
+@pytest.mark.parametrize(("rows", "asked"), [(512, True), (64, False)], ids=["afar", "near"])
+def test_what_an_epilogue_reads_from_afar_is_asked_for(rows: int, asked: bool) -> None:
+    """Also where the result takes its place."""
+    case = Case(FORWARD, {"n": rows, "k": 64, "c": 256})
+    out, views = case.buffers[2], case.kernel.operands
+    product = Instruction("multiply", tuple(Argument(i, out.type) for i in range(2)), out.type)
+    kernel = replace(case.kernel, operands=(*views, View(out, out.type)), epilogue=(product,))
+    nest, _ = nest_of(kernel, schedule_contract, AVX512)
+    there = {each.address for each in statements(nest.body) if isinstance(each, Prefetch)}
+    stored = {each.address for each in statements(nest.body) if isinstance(each, Store)}
+    assert there == (stored if asked else set())
 
 
 @pytest.mark.parametrize("machine", [AVX512, AVX2], ids=["avx512", "avx2"])
