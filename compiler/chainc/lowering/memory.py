@@ -41,19 +41,20 @@ class Storage:
     def representative(self, spans: Mapping[Buffer, Lifetime]) -> Buffer:
         """The slot if there is one, else the last value that has a telling name.
 
-        What is computed from a derivative in its place keeps the derivative's name.
+        A derivative names what is computed in its place, but not what it is itself written over.
         """
         order = sorted(self.members, key=lambda member: spans[member].start)
-        derivatives = [member for member in order if member.cotangent]
-        prominent = [member for member in order if member.prominent]
-        return self.state or (derivatives or prominent or order)[-1]
+        alike = [member for member in order if member.cotangent == order[0].cotangent]
+        prominent = [member for member in alike if member.prominent or member.cotangent]
+        return self.state or (prominent or alike)[-1]
 
 
-def reuse_in_place(program: Program) -> Program:
+def reuse_in_place(program: Program, *, readable: bool = False) -> Program:
     """Let a kernel write over an operand that dies there, and a new value over its state slot.
 
     A value may be written over another at the kernel that reads it last, if that kernel reads
-    element i only to write element i. State slots keep their old value until its last reader.
+    element i only to write element i. State slots keep their old value until its last reader, and
+    in `readable` source, what has a forward value's name is never a derivative.
     """
     planner = _Coalescing(_sink_updates(program))
     kept = [
@@ -64,7 +65,8 @@ def reuse_in_place(program: Program) -> Program:
     for kernel in planner.program.body:
         for out in kernel.outs:
             for operand in safe_operands(kernel, out):
-                planner.join_operand(out, operand)
+                if not readable or operand.buffer.cotangent >= out.cotangent:
+                    planner.join_operand(out, operand)
     return planner.result(kept)
 
 
@@ -145,8 +147,6 @@ class _Coalescing:
             return
         if _belongs_outside(out) or _belongs_outside(operand.buffer):
             return
-        if out.cotangent and not operand.buffer.cotangent:
-            return  # a forward value keeps its name and place, so that the source can be read
         if target.state is None or source.state is None:
             self._join(source, target)
 

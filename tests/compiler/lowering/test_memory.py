@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.graphs import Case, cases
 
 from chainc import ops
+from chainc.autodiff import grad
 from chainc.backends.numpy.module import assemble, prepare, print_function
 from chainc.ir import Graph, Node, apply
 from chainc.ir.binding import bind_graph
@@ -233,6 +234,14 @@ def test_results_of_one_group_do_not_share_storage() -> None:
     program = reuse_in_place(native(momentum()))
     for kernel in program.body:
         assert len(set(kernel.outs)) == len(kernel.outs)
+
+
+def test_only_source_that_is_read_keeps_derivatives_off_forward_values() -> None:
+    x = input("x", "batch", 24)
+    program = split(lower(Graph((grad(ops.sum(ops.exp(ops.sin(x))), x),))))
+    for readable in (True, False):
+        shared = reuse_in_place(program, readable=readable).in_place.values()
+        assert any(first.cotangent < last.cotangent for first, *_, last in shared) is not readable
 
 
 def test_values_in_different_layouts_do_not_share_storage() -> None:

@@ -48,7 +48,7 @@ def prepare(program: Program) -> Program:
 
 def _in_place(program: Program) -> Program:
     """The steps of its loops too, which were split with it."""
-    return without_idle(reuse_in_place(with_loops(program, _in_place)))
+    return without_idle(reuse_in_place(with_loops(program, _in_place), readable=True))
 
 
 def buffer_bytes(program: Program, sizes: Mapping[str, int]) -> int:

@@ -170,6 +170,8 @@ def _cast(to: Emitter, out: Kind, kind: Kind, operand: str) -> str:
         return to.let(f"{compare} {spelled(kind)} {operand}, {constant(0, kind)}")
     if old.is_float and not new.is_float:
         return _to_integer(to, out, kind, operand)
+    if old.is_bool and new.is_float:  # one instruction; converting takes three
+        return _select_text(to, out, operand, constant(1, out), constant(0, out))
     return to.let(f"{_conversion(old, new)} {spelled(kind)} {operand} to {spelled(out)}")
 
 
