@@ -36,7 +36,7 @@ class Alone:
     ) -> None:
         """There is nobody to dismiss."""
 
-    def begin(self, work: Work) -> None:
+    def begin(self, work: Work, *, last: bool = False) -> None:
         """The steps that are planned; none of them is done yet."""
         self._work = work
         self._first, self._last, self._ends = self._memory.planned

@@ -66,7 +66,7 @@ class Sharing:
         from chainc.backends.llvm.host.crew import POLL_SECONDS, Crew
 
         with Crew(self._threads, _let_finish) as crew:
-            crew.begin(lambda thread: call(thread, self._threads))
+            crew.begin(lambda thread: call(thread, self._threads), last=True)
             while not crew.finished(POLL_SECONDS):
                 pass
 

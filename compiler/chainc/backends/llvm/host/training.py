@@ -125,7 +125,7 @@ class LoopRunner(ABC):
             work(0)
         else:
             with self.crew(memory) as crew:
-                crew.begin(work)
+                crew.begin(work, last=True)
         self._seconds = (perf_counter() - started) / memory.rows
         memory.check()
         (record,) = memory.finished()
@@ -237,7 +237,7 @@ class _Run:
                     done += some
                     self._plan(some, ends=self.ends and done == self.epochs)
                     memory.ask_to_stop(stop())
-                    crew.begin(work)
+                    crew.begin(work, last=done == self.epochs)
                     running = True
                     while running:
                         running = not crew.finished(POLL_SECONDS)

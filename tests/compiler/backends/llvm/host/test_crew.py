@@ -21,8 +21,8 @@ def wait_for(crew: Crew, work: Work) -> None:
 def test_every_thread_does_its_part_again_and_again() -> None:
     found: list[int] = []
     with Crew(3, never) as crew:
-        for _ in range(2):
-            crew.begin(found.append)
+        for last in (False, True):
+            crew.begin(found.append, last=last)
             while not crew.finished(1):
                 pass
     assert sorted(found) == [0, 0, 1, 1, 2, 2]
