@@ -9,7 +9,7 @@ sum1 = fma(x1, w, sum1)
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 
 from chainc.dataclass import dataclass
 from chainc.loops.names import Name
@@ -102,8 +102,9 @@ def folded(lines: Sequence[Line], counters: Sequence[str]) -> list[Line | Block]
     """The same lines with repetitions under a heading, each with a counter of its own."""
     found: list[Line | Block] = []
     position = 0
+    forms = [tuple(map(_form, line)) for line in lines] if counters else []
     while position < len(lines):
-        period, times = _repetition(lines, position) if counters else (1, 1)
+        period, times = _repetition(lines, forms, position) if counters else (1, 1)
         if times < FEWEST_TIMES:
             found.append(lines[position])
             position += 1
@@ -117,10 +118,25 @@ def folded(lines: Sequence[Line], counters: Sequence[str]) -> list[Line | Block]
     return found
 
 
-def _repetition(lines: Sequence[Line], start: int) -> tuple[int, int]:
+def _form(piece: Piece) -> Hashable:
+    """Equal for pieces of which the one may be the other some steps on."""
+    match piece:
+        case Name():
+            return piece.base
+        case Offset():
+            return Offset
+        case Steady():
+            return piece.steps, _form(piece.first)
+    return piece
+
+
+def _repetition(lines: Sequence[Line], forms: Sequence[Hashable], start: int) -> tuple[int, int]:
     """The period that covers most of the lines from `start` on, and how often it occurs."""
     best = (1, 1)
     for period in range(1, min(LONGEST_PERIOD, (len(lines) - start) // FEWEST_TIMES) + 1):
+        second, last = start + period, start + (FEWEST_TIMES - 1) * period
+        if forms[start:last] != forms[second : last + period]:  # most periods are none
+            continue
         times = _times(lines, start, period)
         if times >= FEWEST_TIMES and times * period > best[0] * best[1]:
             best = (period, times)
