@@ -35,6 +35,7 @@ from chainc.ir import Node, describe
 from chainc.ir.binding import bind_graph
 from chainc.ir.errors import ExportError, GraphError, InputError
 from chainc.ir.leaves import Input, initial_graph
+from chainc.ir.python.collection import without_collection
 from chainc.ir.types import Array, Size, TensorType, int64, named, names_of
 from chainc.lowering.lower import lower
 from chainc.lowering.program import Program, TrainingLoop
@@ -136,7 +137,9 @@ def export(
         seed=training.seed,
         rows=_rows(declared, loop) if training.reads_rows else {},
     )
-    return _write(path_of("export", folder), files(wanted))
+    with without_collection():
+        made = files(wanted)
+    return _write(path_of("export", folder), made)
 
 
 def export_function(
@@ -151,7 +154,9 @@ def export_function(
     """Compile a function and its values, and write the files; see `Function.export`."""
     most = count("export", "rows", rows, hint="give the most rows that are computed at once")
     wanted = WantedFunction(check_name(name), program, values, most)
-    return _write(path_of("export", folder), files(wanted))
+    with without_collection():
+        made = files(wanted)
+    return _write(path_of("export", folder), made)
 
 
 def _initial(slots: Sequence[Node]) -> Program:

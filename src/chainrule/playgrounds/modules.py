@@ -9,6 +9,7 @@ from functools import cache
 from chainc import driver, ir
 from chainc.backends.standalone.function_library import WantedFunction
 from chainc.backends.standalone.web.together import placed_functions
+from chainc.ir.python.collection import without_collection
 from chainc.lowering.lower import lower
 from chainc.ops.runs.modes import MODES
 from chainc.passes import pipeline
@@ -30,6 +31,7 @@ ROWS = max(MOST_ROWS, GRID * GRID)  # at once
 
 
 @cache
+@without_collection()
 def modules() -> Sequence[Mapping[str, object]]:
     """Each described, with its bytes in base 64."""
     placed = placed_functions([_wanted(name, kernel) for name, kernel in _kernels()])

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from chainc.ir import Graph, Node
 from chainc.ir.errors import InputError, Location
+from chainc.ir.python.collection import without_collection
 from chainc.rewriting.change import Change
 from chainc.rewriting.trace import Fired
 from chainrule.compiled.compiled import Compiled
@@ -71,15 +72,18 @@ def explain(
         ExportError: the page cannot be written.
     """
     target = _checked(program, path)
-    story = Story(program, {} if values is None else _numbers(program, values))
-    page = Page(
-        "The story of a compile",
-        "\n".join(_body(story)),
-        styles=("explain.css",),
-        scripts=("explain.js",),
-        data=story.data(),
-    )
-    return write_page("explain", target, page.html())
+    numbers = {} if values is None else _numbers(program, values)
+    with without_collection():
+        story = Story(program, numbers)
+        page = Page(
+            "The story of a compile",
+            "\n".join(_body(story)),
+            styles=("explain.css",),
+            scripts=("explain.js",),
+            data=story.data(),
+        )
+        text = page.html()
+    return write_page("explain", target, text)
 
 
 def _checked(program: object, path: str | Path) -> Path:
