@@ -16,12 +16,12 @@ from chainc.loops.values import Address
 from chainc.schedules.contraction.axes import Axis, Positions
 from chainc.schedules.contraction.factor import Factor
 from chainc.schedules.contraction.roles import Roles
-from chainc.schedules.contraction.tiles import LINE, asks, near
-from chainc.schedules.layout.access import Access, Capacity, PanelPosition
+from chainc.schedules.contraction.tiles import near
+from chainc.schedules.layout.access import Capacity, PanelPosition
+from chainc.schedules.layout.far import is_far, starts_line
 from chainc.schedules.layout.machine import Machine
 
 FEWEST_ROWS = 3  # of a tile that hides what it asks for
-KEPT = 2  # of the second-level cache, the part that what was used before may have
 
 
 def ahead(
@@ -83,7 +83,7 @@ def following(
     Then the next position of another axis comes after them.
     """
     row, vector = roles.row, roles.vector
-    if row is None or not row.lanes or vector is None or roles.across or not asks(machine):
+    if row is None or not row.lanes or vector is None or roles.across:
         return ()
     inside = [factor for factor in factors if factor.found.panels is not None]
     inside = [each for each in inside if each.letters[each.found.panels or 0] == row.letter]
@@ -98,17 +98,4 @@ def following(
         found = [Following(rows, around[-1], None)]
         if around[-1].letter in vectors.letters and vector.letter in vectors.letters:
             found.append(Following(vectors, around[-1], vector))
-    return tuple(each for each in found if is_large(each.factor.found, machine, capacity))
-
-
-def is_large(found: Access, machine: Machine, capacity: Capacity) -> bool:
-    """Has what was used meanwhile taken its place in the second-level cache?"""
-    extents = zip(capacity.shape(found.shape), found.strides, strict=True)
-    nbytes = math.prod(n for n, stride in extents if stride) * found.parameter.dtype.itemsize
-    return nbytes * KEPT >= machine.second_level
-
-
-def starts_line(address: Address, machine: Machine) -> bool:
-    """Is a vector there the first one of a line, as far as is known?"""
-    place = address.position.constant * address.parameter.dtype.itemsize
-    return place % LINE < machine.vector_bytes
+    return tuple(each for each in found if is_far(each.factor.found, machine, capacity))

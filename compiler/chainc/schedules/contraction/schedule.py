@@ -25,7 +25,7 @@ from chainc.loops.builder import NestBuilder
 from chainc.loops.values import Affine, Register
 from chainc.lowering.kernels import Contraction
 from chainc.lowering.views import View
-from chainc.schedules.contraction.ahead import following, is_large, starts_line
+from chainc.schedules.contraction.ahead import following
 from chainc.schedules.contraction.axes import (
     Axis,
     Position,
@@ -41,9 +41,10 @@ from chainc.schedules.contraction.margins import margins_of
 from chainc.schedules.contraction.partition import Partition, partition, tile_starts
 from chainc.schedules.contraction.products import Column, Products, Tile
 from chainc.schedules.contraction.roles import Roles, roles
-from chainc.schedules.contraction.tiles import asks, most_sums
+from chainc.schedules.contraction.tiles import most_sums
 from chainc.schedules.frame import Frame, Place
 from chainc.schedules.layout.access import PanelPosition, bound_of
+from chainc.schedules.layout.far import is_far, starts_line
 
 DEEP = 32  # products of a sum, while which what is read after them comes
 FEWER_AT_ONCE = 4  # times fewer products of a piece than lanes, which are added up by then
@@ -243,10 +244,10 @@ class _Loops:
         """For what is read element by element once the products have been added up."""
         frame, machine = self.frame, self.frame.machine
         depth = math.prod(axis.most for axis in self.roles.inner)
-        if depth < DEEP or self.roles.across or not asks(machine):
+        if depth < DEEP or self.roles.across:
             return
         reads = frame.reads(self.root.out.type.shape)
-        for found in (each for each in reads if is_large(each, machine, frame.capacity)):
+        for found in (each for each in reads if is_far(each, machine, frame.capacity)):
             for address in (frame.address(found, place) for place in places):
                 if address.stride == 1 and starts_line(address, machine):
                     frame.builder.prefetch(address)

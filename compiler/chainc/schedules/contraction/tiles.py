@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 from chainc.dataclass import dataclass
+from chainc.schedules.layout.far import LINE
 from chainc.schedules.layout.machine import AVX2, AVX512, NEON, SIMD128, SSE, Machine
 
 FMA_PER_CYCLE = 2
@@ -17,7 +18,6 @@ LOADS_PER_CYCLE = 2
 FMA_LATENCY = 4  # cycles until a sum can be added to again
 LOAD_WEIGHT = 0.1  # of a load that hides behind arithmetic: fewer of them are better
 TILE_OVERHEAD = 40.0  # cycles around a tile's reduction
-LINE = 64  # bytes that come from memory at once
 APART = 32.0  # bytes a cycle of what lies in rows of memory apart from each other,
 ANEW = 5.0  # and cycles until caches foresee what follows, in each of them
 SUM_COST = 150.0  # cycles worth spending to have one sum less in the tiles to compile
@@ -39,7 +39,6 @@ class Limits:
         steady: the same where they lie in the order in which several axes are summed over.
         steps: of the innermost loop in one pass; and in tiles of two vectors, which gain by more.
         ahead: bytes of rows of memory that are asked for before they are read, where it gains.
-        asks: does it gain to ask for what the next tiles read?
     """
 
     sums: int
@@ -50,12 +49,11 @@ class Limits:
     steady: float = 20.0
     steps: tuple[int, int] = (4, 8)
     ahead: int = 0
-    asks: bool = False
 
 
 _LIMITS: Mapping[tuple[int, int], Limits] = {
-    AVX512.register_file: Limits(sums=24, rows=24, vectors=4, ahead=4 << 10, asks=True),
-    AVX2.register_file: Limits(sums=12, rows=8, vectors=3, near=24 << 10, far=12.0, asks=True),
+    AVX512.register_file: Limits(sums=24, rows=24, vectors=4, ahead=4 << 10),
+    AVX2.register_file: Limits(sums=12, rows=8, vectors=3, near=24 << 10, far=12.0),
     NEON.register_file: Limits(sums=20, rows=16, vectors=4),
     SSE.register_file: Limits(sums=8, rows=8, vectors=2),  # a product takes a register first
     # engines load all that a pass reads before they compute: two steps are too many for registers
@@ -85,11 +83,6 @@ def steps_of_pass(machine: Machine, vectors: int) -> int:
 def steps_ahead(machine: Machine, vectors: int) -> int:
     """So many steps before they are needed are vectors asked for that lie apart; 0: not at all."""
     return -(-_limits(machine).ahead // (vectors * machine.vector_bytes))
-
-
-def asks(machine: Machine) -> bool:
-    """Does it gain to ask for what the next tiles read?"""
-    return _limits(machine).asks
 
 
 def near(machine: Machine) -> int:

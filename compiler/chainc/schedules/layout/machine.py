@@ -22,6 +22,7 @@ class Machine:
         takes_apart: has no register a vector, so that its elements are computed one by one?
         masks: can a load or a store leave lanes out?
         scales: does one instruction multiply by powers of two?
+        asks: does it gain to ask for what comes from afar before it is read?
     """
 
     vector_bytes: int
@@ -32,6 +33,7 @@ class Machine:
     takes_apart: bool = False
     masks: bool = False
     scales: bool = False
+    asks: bool = False
 
     @property
     def register_file(self) -> tuple[int, int]:
@@ -43,8 +45,8 @@ class Machine:
         return self.vector_bytes // (dtype.itemsize if dtype.is_float else 4)
 
 
-AVX512 = Machine(64, 32, masks=True, scales=True)
-AVX2 = Machine(32, 16)
+AVX512 = Machine(64, 32, masks=True, scales=True, asks=True)
+AVX2 = Machine(32, 16, asks=True)
 NEON = Machine(16, 32)
 SSE = Machine(16, 16, rounds=False)
 SIMD128 = Machine(16, 15, shares=False)  # engines on x86-64 keep one of sixteen for themselves

@@ -8,12 +8,13 @@ from functools import cached_property
 from itertools import pairwise
 
 from chainc.dataclass import dataclass
-from chainc.ir.types import Dim, DType, Shape, Size, int32, int64, multiply, product
+from chainc.ir.types import Dim, DType, Shape, Size, coefficient_of, int32, int64, multiply, product
 from chainc.loops.values import Affine, Kind, Register, affine
 from chainc.lowering.kernels import Kernel
 from chainc.schedules.elementwise import Sweep
 from chainc.schedules.frame import Frame, Place
 from chainc.schedules.layout.access import Access, PanelPosition, Point, moved
+from chainc.schedules.layout.far import is_far, starts_line
 
 SHORT = 4  # vectors in a row up to which rows are transposed, not folded across
 MOST_VALUES = 8  # vectors in use at once, of those that are side by side
@@ -212,6 +213,7 @@ class Folded:
         builder = self.frame.builder
         rows = []
         for there in self._rows(point, row_axis):
+            self._ask(_shifted(there, row_axis, self.lanes), leg, row_axis)
             rows.append(self.load(there, self.lanes, leg.axis))
         squares = zip(*rows, strict=True)
         return [
@@ -219,19 +221,31 @@ class Folded:
             for square in squares
         ]
 
-    @cached_property
-    def repeats_last(self) -> bool:
-        """Are there squares for all rows, of which the last has the last row several times?
+    def _ask(self, point: Point, leg: Leg, row_axis: int) -> None:
+        """For a row of the next square."""
+        plain = not self.repeats_last and isinstance(point[row_axis], Affine)
+        for found in self._far if plain else ():
+            address = found.address(point, leg.axis)
+            if found.strides[row_axis] and starts_line(address, self.frame.machine):
+                self.frame.builder.prefetch(address)
 
-        Fewer rows than lanes take as long, one by one, as many squares.
-        """
+    @cached_property
+    def _far(self) -> list[Access]:
+        capacity, machine = self.frame.capacity, self.frame.machine
+        return [found for found in self.accesses if is_far(found, machine, capacity)]
+
+    @cached_property
+    def in_squares(self) -> bool:
+        """Are all rows read in squares? Fewer rows than lanes take as long, one by one."""
         panels = self.access.panels
         if panels is not None and panels in self.kept:
             return False
-        if self.folds_across or self._turned_leg() is None:
-            return False
-        number = product(self.shape)
-        return not isinstance(number, int) or number % self.lanes != 0
+        return not self.folds_across and self._turned_leg() is not None
+
+    @property
+    def repeats_last(self) -> bool:
+        """Has the last square the last row several times?"""
+        return self.in_squares and coefficient_of(product(self.shape)) % self.lanes != 0
 
     def _rows(self, point: Point, axis: int) -> Iterator[Point]:
         """As many as lanes, from a point on."""
@@ -279,7 +293,7 @@ def _worth_following(found: Access, shape: Shape) -> tuple[bool, bool, int]:
 def swept(operand: Folded, lanes: int) -> Sweep:
     """The loops over the elements of the result."""
     frame, accesses, weight = operand.frame, operand.by_result(), max(operand.weight, 1)
-    bounded = len(operand.accesses) if operand.repeats_last and lanes == operand.lanes else 0
+    bounded = len(operand.accesses) if operand.in_squares and lanes == operand.lanes else 0
     return Sweep(frame, operand.shape, accesses, lanes, weight=weight, ragged=True, bounded=bounded)
 
 

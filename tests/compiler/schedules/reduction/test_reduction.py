@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.compiler.schedules.reduction.reduced import (
@@ -22,6 +24,8 @@ from chainc.ir.movements import Broadcast, Flip, Permute, Slice
 from chainc.ir.types import (
     Array,
     DType,
+    Shape,
+    Size,
     TensorType,
     float32,
     float64,
@@ -29,6 +33,7 @@ from chainc.ir.types import (
     int64,
     uint8,
 )
+from chainc.loops.language import Compute, Load, Prefetch, statements
 from chainc.loops.text import print_nest
 from chainc.lowering.grouping import Group
 from chainc.lowering.instructions import Argument, Instruction, Result
@@ -273,3 +278,28 @@ def test_bits_do_not_depend_on_threads(
     runs = [Run(AVX512, rows, 512, threads).reduce(x, values, "add", axes) for threads in (1, 2)]
     np.testing.assert_array_equal(runs[0], runs[1])
     assert_reduced(runs[0], values, "add", axes)
+
+
+@pytest.mark.parametrize("machine", [AVX512, AVX2], ids=["avx512", "avx2"])
+@pytest.mark.parametrize(
+    ("shape", "asks", "bounds"),
+    [
+        ((Size(64, ("batch",)), 32), True, False),
+        ((BATCH, 32), False, True),
+        ((64, 32), False, False),
+    ],
+    ids=["whole squares from afar", "any rows", "near"],
+)
+def test_squares(machine: Machine, shape: Shape, asks: bool, bounds: bool) -> None:
+    """The next one is asked for; rows are kept within bounds where the last may stand out."""
+    x = operand(shape)
+    kernel = Reduction(result_of(x, (1,)), (View(x, x.type),), "add", (1,), False)
+    nest, _ = nest_of(kernel, schedule_reduce, machine, 64)
+    found = list(statements(nest.body))
+    asked = {each.address for each in found if isinstance(each, Prefetch)}
+    read = {each.address for each in found if isinstance(each, Load)}
+    later = {replace(each, position=each.position + 32 * machine.lanes(float32)) for each in read}
+    assert asked == (later if asks else set())
+    assert (
+        any(isinstance(each, Compute) and each.primitive == "minimum" for each in found) == bounds
+    )
