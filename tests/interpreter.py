@@ -192,7 +192,8 @@ class Interpreter:
                 raise TypeError("a function of the runtime has a text of its own")
             case _:
                 out = statement.out
-                spread = np.broadcast_to(self.value(statement), out.kind.lanes)
+                found, shape = self.value(statement), (out.kind.lanes,)
+                spread = found if found.shape == shape else np.broadcast_to(found, shape)
                 self.values[out] = spread.astype(out.kind.dtype.numpy)
 
     def value(self, statement: Definition) -> Value:
@@ -223,7 +224,8 @@ class Interpreter:
                 return np.asarray(self.clock())
             case Load(out=out, address=address) | Acquire(out=out, address=address):
                 found = self.arrays[address.parameter][self.lanes(address, out.kind.lanes)]
-                return np.pad(found, (0, out.kind.lanes - len(found)))
+                absent = out.kind.lanes - len(found)
+                return np.pad(found, (0, absent)) if absent else found  # which takes its time
             case Missing(buffer=buffer, alignment=alignment):
                 array = self.arrays.get(buffer)
                 return np.asarray(array is None or array.ctypes.data % alignment != 0)
