@@ -31,6 +31,7 @@ from chainc.loops.language import (
     Store,
     Transpose,
 )
+from chainc.loops.powers import KNOWN, power
 from chainc.loops.values import (
     Address,
     Affine,
@@ -70,6 +71,7 @@ class NestBuilder:
     bodies: list[list[Statement]] = field(default_factory=lambda: [[]])
     shared: bool = False
     part: int | None = None
+    _numbers: dict[Register, float] = field(default_factory=dict)  # the constants among registers
 
     def nest(self, name: str, note: str, parameters: Sequence[Parameter]) -> Nest:
         (body,) = self.bodies
@@ -136,6 +138,7 @@ class NestBuilder:
     def constant(self, value: float | int | bool, kind: Kind, name: str = "") -> Register:
         out = self._register(kind, name)
         self._append(Immediate(out, value))
+        self._numbers[out] = value
         return out
 
     def constants(self, values: Sequence[float | int | bool], dtype: DType) -> Register:
@@ -151,6 +154,9 @@ class NestBuilder:
 
         Numbers of different precision are converted to the higher one.
         """
+        exponent = self._numbers.get(operands[-1]) if primitive == "power" else None
+        if exponent in KNOWN and operands[0].kind.dtype.is_float:
+            return power(self, self.cast(operands[0], dtype or operands[0].kind.dtype), exponent)
         lanes = max(operand.kind.lanes for operand in operands)
         wide = tuple(self.splat(each, lanes) for each in self._promoted(operands))
         out = self._register(Kind(dtype or wide[-1].kind.dtype, lanes), name or primitive)
@@ -179,6 +185,8 @@ class NestBuilder:
             return value
         out = self._register(Kind(value.kind.dtype, lanes), value.name)
         self._append(Splat(out, value))
+        if value in self._numbers:
+            self._numbers[out] = self._numbers[value]
         return out
 
     def lane(self, value: Register, lane: int) -> Register:

@@ -57,6 +57,9 @@ class Gather(Family):
     def keeps_rows_apart(self, result: Shape, operands: Sequence[Shape]) -> bool:
         return not has_named_size(operands[0])
 
+    def leads(self, result: Shape) -> bool:
+        return True
+
     def index(self, result: Shape, operands: Sequence[Shape]) -> tuple[int, Dim]:
         return 1, operands[0][self.axis]
 

@@ -28,6 +28,7 @@ from chainc.ops.functions import ELEMENTARY
 
 FEW = 4  # operations that every reader may do again
 MANY = 24  # operations for each element that is folded, so that a loop keeps to registers
+WHOLE = 64  # elements, of which any processor's vectors make two or more
 ANEW = 1  # arrays that are stored because a reduction reads them, and were in registers before
 
 SLOW = ELEMENTARY | {"divide", "floor_divide", "remainder", "sqrt"}
@@ -194,10 +195,15 @@ def _sums_stay(kernel: Map, reader: Reduction) -> bool:
     """Would the elements be added in the same order? Then nothing depends on what is stored.
 
     Axes are folded by one loop where all that is read allows it, and vectors end at the last
-    element of an array of the caller's.
+    element of an array of the caller's, where not all of them are whole.
     """
-    rank = kernel.out.type.ndim
-    if rank - 1 in reader.axes and any(view.buffer.role == "input" for view in kernel.reads):
+    rank, inside = kernel.out.type.ndim, 1
+    for axis in range(rank - 1, -1, -1):
+        if axis not in reader.axes:
+            break
+        inside *= coefficient_of(kernel.out.type.shape[axis])
+    given = any(view.buffer.role == "input" for view in kernel.reads)
+    if given and rank - 1 in reader.axes and inside % WHOLE:
         return False
     long = [axis for axis in reader.axes if kernel.out.type.shape[axis] != 1]
     for view in kernel.reads:

@@ -17,6 +17,7 @@ from chainc.schedules.layout.access import Access, PanelPosition, Point, moved
 from chainc.schedules.layout.far import is_far, starts_line
 
 SHORT = 4  # vectors in a row up to which rows are transposed, not folded across
+FEW_OPERATIONS = 4  # on each element that is folded
 MOST_VALUES = 8  # vectors in use at once, of those that are side by side
 
 
@@ -71,10 +72,11 @@ class Folded:
         extent = None if kept is None else self.shape[kept]
         if not isinstance(extent, int) or any(x.panels is not None for x in self.by_result()):
             return self.lanes
-        values = accumulators * (1 + sum(len(head.scalars) for head in self.heads))
-        fitting = (
-            n for n in (4, 2) if n * values <= MOST_VALUES and extent % (n * self.lanes) == 0
-        )
+        counts = [len(head.scalars) for head in self.heads]
+        values, most = accumulators * (1 + sum(counts)), MOST_VALUES
+        if 0 < sum(counts) <= FEW_OPERATIONS:  # of which two values are in use beside the sums
+            values, most = accumulators + 2, most * max(self.frame.machine.registers, 16) // 16
+        fitting = (n for n in (4, 2) if n * values <= most and extent % (n * self.lanes) == 0)
         return next(fitting, 1) * self.lanes
 
     @property

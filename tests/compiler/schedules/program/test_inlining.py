@@ -191,3 +191,11 @@ def test_the_values_of_moved_results_are_those_of_numpy() -> None:
     for output in outputs:
         native, source = (cr.compile(output, target=target)(**values) for target in TARGETS)
         np.testing.assert_allclose(native, source, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("columns", "stored"), [(128, 0), (100, 1)])
+def test_rows_of_the_caller_are_squared_where_they_are_added_if_they_are_whole_vectors(
+    columns: int, stored: int
+) -> None:
+    program = program_of(cr.sum(cr.square(cr.input("x", (10, columns))), axis=1))
+    assert kinds(program).count(Map) == stored

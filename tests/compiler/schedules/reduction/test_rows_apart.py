@@ -42,3 +42,13 @@ def test_lines_of_the_cache_are_read_whole(vectors: int, at_once: int) -> None:
     lanes = host().machine.lanes(float32)
     loops = cr.compile(cr.sum(cr.input("x", (40, vectors * lanes)), axis=0)).loops
     assert f"f32x{at_once * lanes} = load x" in loops
+
+
+def test_few_operations_on_what_is_folded_leave_room_for_several() -> None:
+    """A sum of squares of differences is of as many vectors as registers hold twice."""
+    machine = host().machine
+    x = cr.input("x", (40, 32 * machine.lanes(float32)))
+    (loops,) = [
+        nest for nest in cr.compile(cr.var(x, 0)).loops.split("\n\n") if "difference" in nest
+    ]
+    assert f"f32x{machine.registers // 8 * machine.lanes(float32)} = load x" in loops
