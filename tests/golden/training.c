@@ -229,18 +229,23 @@ static void train_loop(unsigned char *arena, void **table, int64_t *job, int64_t
                     trial1 = trial_3[0];
                     int64_t product1 = ticks * trial1;
                     int64_t of_trial = product1 / difference0;
+                    int64_t *alone = (int64_t *)(arena + 4216);
+                    int64_t alone_value = alone[0];
                     int64_t *stage_3 = (int64_t *)(arena + 4176);
                     stage_value = stage_3[0];
                     bool equal3 = stage_value == 4;
                     bool logical_and1 = together && equal3;
-                    int64_t *alone = (int64_t *)(arena + 4216);
-                    int64_t alone_value = alone[0];
-                    int64_t product2 = alone_value * 9;
-                    int64_t product3 = of_trial * 8;
-                    bool less2 = product2 < product3;
-                    bool behind = logical_and1 && less2;
+                    bool untried = alone_value == 288230376151711744;
                     int64_t *least = (int64_t *)(arena + 4200);
                     int64_t least_value = least[0];
+                    int64_t product2 = least_value * 12;
+                    int64_t product3 = alone_value * 9;
+                    int64_t eighths = untried ? product2 : product3;
+                    int64_t product4 = of_trial * 8;
+                    bool less2 = eighths < product4;
+                    bool behind = logical_and1 && less2;
+                    int64_t *least_2 = (int64_t *)(arena + 4200);
+                    least_value = least_2[0];
                     int64_t *second = (int64_t *)(arena + 4208);
                     int64_t second_value = second[0];
                     int64_t maximum = maximum_i64(least_value, of_trial);
@@ -270,8 +275,8 @@ static void train_loop(unsigned char *arena, void **table, int64_t *job, int64_t
                         bool equal4 = stage1 == 2;
                         bool begins = unknown && equal4;
                         if (begins) {
-                            int64_t *least_2 = (int64_t *)(arena + 4200);
-                            int64_t least1 = least_2[0];
+                            int64_t *least_3 = (int64_t *)(arena + 4200);
+                            int64_t least1 = least_3[0];
                             bool long_ = 1048576 <= least1;
                             int64_t chosen4 = long_ ? 1 : 0;
                             int64_t *pace_13 = (int64_t *)(arena + 4232);
@@ -292,8 +297,8 @@ static void train_loop(unsigned char *arena, void **table, int64_t *job, int64_t
                             bool again = measured && short_;
                             int64_t *trial_4 = (int64_t *)(arena + 4184);
                             int64_t trial2 = trial_4[0];
-                            int64_t product4 = trial2 * 2;
-                            int64_t steps = again ? product4 : trial2;
+                            int64_t product5 = trial2 * 2;
+                            int64_t steps = again ? product5 : trial2;
                             bool equal5 = stage2 == 4;
                             int64_t sum1 = stage2 + 1;
                             int64_t chosen4 = equal5 ? 0 : sum1;
@@ -301,8 +306,8 @@ static void train_loop(unsigned char *arena, void **table, int64_t *job, int64_t
                             int64_t masked = following & 1;
                             bool warms = masked == 0;
                             int64_t minimum3 = minimum_i64(steps, 2);
-                            int64_t product5 = steps * 3;
-                            int64_t chosen5 = warms ? minimum3 : product5;
+                            int64_t product6 = steps * 3;
+                            int64_t chosen5 = warms ? minimum3 : product6;
                             int64_t *pace_16 = (int64_t *)(arena + 4184);
                             pace_16[0] = steps;
                             int64_t *pace_17 = (int64_t *)(arena + 4192);
@@ -323,17 +328,18 @@ static void train_loop(unsigned char *arena, void **table, int64_t *job, int64_t
                                 bool same = together1 == kept1;
                                 int64_t *stretch = (int64_t *)(arena + 4224);
                                 int64_t stretch0 = stretch[0];
-                                int64_t product6 = stretch0 * 8;
-                                int64_t minimum4 = minimum_i64(product6, 1024);
-                                int64_t chosen6 = same ? minimum4 : 0;
-                                int64_t stretch1 = maximum_i64(chosen6, 128);
+                                int64_t product7 = stretch0 * 8;
+                                int64_t minimum4 = minimum_i64(product7, 1024);
+                                int64_t chosen6 = less_equal ? 128 : 32;
+                                int64_t chosen7 = same ? minimum4 : 0;
+                                int64_t stretch1 = maximum_i64(chosen7, chosen6);
                                 int64_t *pace_20 = (int64_t *)(arena + 4232);
                                 pace_20[0] = together1;
                                 int64_t *pace_21 = (int64_t *)(arena + 4224);
                                 pace_21[0] = stretch1;
-                                int64_t product7 = steps * stretch1;
+                                int64_t product8 = steps * stretch1;
                                 int64_t *pace_22 = (int64_t *)(arena + 4192);
-                                pace_22[0] = product7;
+                                pace_22[0] = product8;
                             }
                         }
                         int64_t *pace_23 = (int64_t *)(arena + 4200);

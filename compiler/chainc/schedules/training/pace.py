@@ -12,11 +12,15 @@ How long threads wait for each other no model tells: where the cores have a cach
 fortieth of what it is elsewhere, a virtual machine is moved from one to the other, and another
 program may want a core. The bits are the same on any number of threads, so it may change between
 steps. A step of half a millisecond is first shared without a trial, which a run of few steps would
-notice: beside it no waiting counts. Both get steps to become warm in, since what they need lies
+notice: beside it no waiting counts, unless some of them take half as long again as others did:
+then another program wants the core. Both get steps to become warm in, since what they need lies
 with the other cores. A trial is done `TIMES` times and the middle one counts: another program that
 takes the core for four milliseconds makes one step look as five, and all threads, chosen then,
 would never look slow. As long as one stays the quicker, they are compared ever more seldom; but at
-once when all threads become slower than one was.
+once when all threads become slower than one was. One thread that was not chosen before is soon
+compared again: it may owe that to another program that is gone by then.
+
+What is known of it outlives a run: the host hands it to the next one.
 
 Where no clock can be read it shows 0, and all threads go on.
 """
@@ -34,7 +38,7 @@ ENOUGH = 1 << 18  # ticks of a trial at least: some 0.1 ms
 LONG = 1 << 20  # of a step for which no waiting counts: some 0.4 ms
 WARMING = 2  # steps before one, at most
 TIMES = 3  # that a trial is done, of which the second quickest counts
-FIRST_STRETCH, LONGEST_STRETCH = 128, 1024  # trials that the steps after those last
+FIRST_ALONE, FIRST_STRETCH, LONGEST_STRETCH = 32, 128, 1024  # trials that the steps after last
 GROWTH = 8
 LOOKS = 4  # trials after which all threads are compared with what one did
 NONE = 1 << 58  # ticks, more than any trial takes
@@ -158,11 +162,16 @@ class Pace(Author):
         self._put(control.SECOND, NONE)
 
     def _is_behind(self, ticks: Register, together: Register) -> Register:
-        """Have all threads, which were chosen, become an eighth slower than one was?"""
-        to = self.to
+        """Have all threads, which were chosen, become an eighth slower than one was?
+
+        Where one was not tried, by half slower than they were.
+        """
+        to, alone = self.to, self._got(control.TICKS_ALONE, "alone")
         chosen = to.both(together, to.is_equal(self._got(control.STAGE, "stage"), CHOSEN))
-        alone = to.times(self._got(control.TICKS_ALONE, "alone"), 9)
-        return to.both(chosen, to.is_less(alone, to.times(ticks, 8)), "behind")
+        untried = to.is_equal(alone, NONE, "untried")
+        least = to.times(self._got(control.LEAST, "least"), 12)
+        most = to.either(untried, least, to.times(alone, 9), "eighths")
+        return to.both(chosen, to.is_less(most, to.times(ticks, 8)), "behind")
 
     def _next_stage(self, ticks: Register) -> None:
         to, stage = self.to, self._got(control.STAGE, "stage")
@@ -186,11 +195,13 @@ class Pace(Author):
     def _choose(self, trial: Register, ticks: Register) -> None:
         """What was quicker, and for how long."""
         to, alone = self.to, self._got(control.TICKS_ALONE, "alone")
-        kept = to.either(to.is_at_most(ticks, alone), 1, 0, "together")
+        together = to.is_at_most(ticks, alone)
+        kept = to.either(together, 1, 0, "together")
         same = to.is_equal(kept, self._got(control.KEPT, "kept"), "same")
         longer = to.times(self._got(control.STRETCH, "stretch"), GROWTH)
         longer = to.smaller(longer, LONGEST_STRETCH)
-        stretch = to.larger(to.either(same, longer, 0), FIRST_STRETCH, "stretch")
+        shortest = to.either(together, FIRST_STRETCH, FIRST_ALONE)
+        stretch = to.larger(to.either(same, longer, 0), shortest, "stretch")
         self._put(control.KEPT, kept)
         self._put(control.STRETCH, stretch)
         self._put(control.LEFT, to.times(trial, stretch))

@@ -144,8 +144,12 @@ def test_steps_are_done_by_as_many_threads_as_are_quickest(waiting: int, togethe
     found = {word: control[getattr(control_block, word) // 8] for word in PACE}
     alone = 1 + 3 + 3 * 2  # to become warm, trials that are too short, others
     chosen = 120 - 1 - alone - 2 - 3 * 2  # after as many together
+    stretch = pace.FIRST_STRETCH
+    if not together:  # which is soon compared again
+        chosen -= 2 * pace.FIRST_ALONE + 2 * (2 + 3 * 2)
+        stretch = pace.FIRST_ALONE * pace.GROWTH
     assert found == {"STAGE": pace.CHOSEN, "TRIAL": 2, "TICKS_ALONE": 2 * STEP, "KEPT": together,
-                     "STRETCH": 128, "LEFT": 2 * 128 - chosen}  # fmt: skip
+                     "STRETCH": stretch, "LEFT": 2 * stretch - chosen}  # fmt: skip
     ticks = control[control_block.LEAST // 8] - 2 * STEP
     assert (ticks != 0) == (together and waiting != 0)
 
@@ -157,6 +161,17 @@ def test_long_steps_are_shared_before_they_are_compared() -> None:
     assert control[control_block.KEPT // 8] == 1
     assert control[control_block.STAGE // 8] == pace.CHOSEN
     assert control[control_block.LEFT // 8] == pace.FIRST_STRETCH - 119
+
+
+@pytest.mark.parametrize(("waiting", "tried"), [(1, False), (pace.LONG, True)])
+def test_long_steps_are_compared_when_some_take_half_as_long_again(
+    waiting: int, tried: bool
+) -> None:
+    state, data = starting_state(), rows_of_data(70)
+    _, control = run(hand_made(7, True), data, None, state, 12, 2, waiting, 41, takes=pace.LONG)
+    assert noted(state) == visited(70, 12, shuffle=True)
+    assert (control[control_block.TICKS_ALONE // 8] != pace.NONE) == tried
+    assert control[control_block.KEPT // 8] == (not tried)
 
 
 @pytest.mark.parametrize("stop_at", [1, 2, 19, 20])
@@ -182,10 +197,10 @@ def test_when_all_threads_become_slower_one_goes_on_alone() -> None:
     _, control = run(hand_made(7, True), data, None, state, 12, 2, STEP, since=43)
     assert noted(state) == visited(70, 12, shuffle=True)
     assert control[control_block.KEPT // 8] == 0
-    assert control[control_block.STRETCH // 8] == 128
+    assert control[control_block.STRETCH // 8] == pace.FIRST_ALONE
     assert control[control_block.STAGE // 8] == pace.CHOSEN
     first = 1 + 10 + 2 + 6 + 4 * 2 * pace.LOOKS  # steps until it is found out, in the fourth look
-    assert control[control_block.LEFT // 8] == 2 * 128 - (120 - first - 2 * (2 + 6))
+    assert control[control_block.LEFT // 8] == 2 * 32 - (120 - first - 2 * (2 + 6))
 
 
 def test_what_is_quickest_is_found_out_again() -> None:
@@ -193,8 +208,8 @@ def test_what_is_quickest_is_found_out_again() -> None:
     state, data = starting_state(), rows_of_data(4 * 300)
     _, control = run(hand_made(4, False), data, None, state, 1, 2, 1)
     assert control[control_block.KEPT // 8] == 0
-    assert control[control_block.STRETCH // 8] == 1024
-    assert control[control_block.LEFT // 8] == 2 * 1024 - (300 - (19 + 2 * 128) - 2 * (2 + 6))
+    assert control[control_block.STRETCH // 8] == 256
+    assert control[control_block.LEFT // 8] == 2 * 256 - (300 - (19 + 2 * 32) - 2 * (2 + 6))
 
 
 @pytest.mark.parametrize("seed", range(6))

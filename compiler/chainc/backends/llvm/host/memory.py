@@ -87,6 +87,11 @@ class RunMemory:
         """Of the data."""
         return int(self.job[training.COUNT])
 
+    @property
+    def pace(self) -> Array:
+        """What is known of how many threads are quickest."""
+        return self._arena[control_block.PACE : control_block.CONTROL_BYTES]
+
     def plan_steps(
         self, first: int, epochs: int, seed: int, *, ends: bool = True, most: int | None = None
     ) -> None:

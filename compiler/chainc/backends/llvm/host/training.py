@@ -1,7 +1,8 @@
 """Runs a native training loop: threads for it, and progress while it goes on.
 
-Nothing is shared between runs and nothing is kept after one but how long a row has taken, so the
-same code may run several times at once, and in a process that was forked.
+Nothing is shared between runs and nothing is kept after one but what it has taken: how long a row,
+and on how many threads steps are quickest. So the same code may run several times at once, and in a
+process that was forked.
 """
 
 from __future__ import annotations
@@ -61,6 +62,7 @@ class LoopRunner(ABC):
         self._code = code
         self._threads = threads
         self._seconds = math.inf  # a row, where it was evaluated last
+        self.pace: Array | None = None  # of the run that was the last to end
 
     @abstractmethod
     def memory(
@@ -215,6 +217,8 @@ class _Run:
         self.memory = training.memory(data, validation, state, epochs)
         self.place = EpochPlace.of(state, self.memory.rows, training.batch_size)
         self.memory.go_on(self.place.sums(state, self.memory.numbers))
+        if training.pace is not None:
+            self.memory.pace[:] = training.pace
 
     @property
     def steps_left(self) -> int | None:
@@ -250,6 +254,7 @@ class _Run:
                     yield from memory.finished()
         finally:
             self._write()
+            self.training.pace = memory.pace.copy()
 
     def _is_over(self, done: int) -> bool:
         """After so many epochs."""

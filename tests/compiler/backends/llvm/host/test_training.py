@@ -27,9 +27,11 @@ from chainc.backends.llvm.host.memory import RunMemory
 from chainc.backends.llvm.host.training import NativeTraining, threads_for
 from chainc.backends.llvm.machine_code.jit import compile_object, loaded
 from chainc.backends.llvm.processors.native import host
+from chainc.backends.llvm.runtime.threads import clocked
 from chainc.ir.errors import InputError
 from chainc.ir.types import Array
 from chainc.ops.families.philox import permutation
+from chainc.schedules.program import control_block
 
 Floats = npt.NDArray[np.float64]
 
@@ -175,6 +177,17 @@ def test_a_short_evaluation_starts_a_thread_only_once(monkeypatch: pytest.Monkey
     monkeypatch.setattr(native_training, "POLL_SECONDS", 0.0)  # as long as it may take
     program.evaluate(rows, starting_state())
     assert len(started) == 2
+
+
+@pytest.mark.skipif(not clocked(host()), reason="no clock can be read")
+def test_a_run_goes_on_with_what_the_last_knew_of_threads() -> None:
+    program, trial = native(4, threads=2), control_block.TRIAL - control_block.PACE
+    for known in (0, 1 << 20):  # steps of a trial, more than are found by measuring
+        list(program.run(rows_of_data(50), None, starting_state(), 1, never))
+        assert program.pace is not None
+        words = program.pace.view(np.int64)
+        assert words[trial // 8] > known
+        words[trial // 8] = (1 << 20) + 1
 
 
 @pytest.mark.parametrize("threads", [1, 2])
