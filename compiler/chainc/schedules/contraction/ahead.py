@@ -18,7 +18,7 @@ from chainc.schedules.contraction.factor import Factor
 from chainc.schedules.contraction.roles import Roles
 from chainc.schedules.contraction.tiles import near
 from chainc.schedules.layout.access import Capacity, PanelPosition
-from chainc.schedules.layout.far import is_far, starts_line
+from chainc.schedules.layout.far import comes_from_afar, starts_line
 from chainc.schedules.layout.machine import Machine
 
 FEWEST_ROWS = 3  # of a tile that hides what it asks for
@@ -98,4 +98,4 @@ def following(
         found = [Following(rows, around[-1], None)]
         if around[-1].letter in vectors.letters and vector.letter in vectors.letters:
             found.append(Following(vectors, around[-1], vector))
-    return tuple(each for each in found if is_far(each.factor.found, machine, capacity))
+    return tuple(each for each in found if comes_from_afar(each.factor.found, machine, capacity))

@@ -44,7 +44,7 @@ from chainc.schedules.contraction.roles import Roles, roles
 from chainc.schedules.contraction.tiles import most_sums
 from chainc.schedules.frame import Frame, Place
 from chainc.schedules.layout.access import PanelPosition, bound_of
-from chainc.schedules.layout.far import is_far, starts_line
+from chainc.schedules.layout.far import comes_from_afar, starts_line
 
 DEEP = 32  # products of a sum, while which what is read after them comes
 FEWER_AT_ONCE = 4  # times fewer products of a piece than lanes, which are added up by then
@@ -247,7 +247,7 @@ class _Loops:
         if depth < DEEP or self.roles.across:
             return
         reads = frame.reads(self.root.out.type.shape)
-        for found in (each for each in reads if is_far(each, machine, frame.capacity)):
+        for found in (each for each in reads if comes_from_afar(each, machine, frame.capacity)):
             for address in (frame.address(found, place) for place in places):
                 if address.stride == 1 and starts_line(address, machine):
                     frame.builder.prefetch(address)

@@ -16,7 +16,7 @@ LINE = 64  # bytes that come from memory at once
 KEPT = 2  # of the second-level cache, the part that what was used before may have
 
 
-def is_far(found: Access, machine: Machine, capacity: Capacity) -> bool:
+def comes_from_afar(found: Access, machine: Machine, capacity: Capacity) -> bool:
     """Is it so much that what was used meanwhile has taken its place?"""
     extents = zip(capacity.shape(found.shape), found.strides, strict=True)
     nbytes = math.prod(n for n, stride in extents if stride) * found.parameter.dtype.itemsize

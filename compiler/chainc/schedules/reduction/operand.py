@@ -14,7 +14,7 @@ from chainc.lowering.kernels import Kernel
 from chainc.schedules.elementwise import Sweep
 from chainc.schedules.frame import Frame, Place
 from chainc.schedules.layout.access import Access, PanelPosition, Point, moved
-from chainc.schedules.layout.far import is_far, starts_line
+from chainc.schedules.layout.far import comes_from_afar, starts_line
 
 SHORT = 4  # vectors in a row up to which rows are transposed, not folded across
 FEW_OPERATIONS = 4  # on each element that is folded
@@ -234,7 +234,7 @@ class Folded:
     @cached_property
     def _far(self) -> list[Access]:
         capacity, machine = self.frame.capacity, self.frame.machine
-        return [found for found in self.accesses if is_far(found, machine, capacity)]
+        return [found for found in self.accesses if comes_from_afar(found, machine, capacity)]
 
     @cached_property
     def in_squares(self) -> bool:
