@@ -7,6 +7,8 @@
 
     h[b,k] · w[k,n] → [b,n]              so do rows of w, a few columns at a time; one copy is for
                                          all steps of a loop, if w is the same in these
+    h[t,b,k] · g[b,t,n] → [k,n]          summed over t and b, one of the two is read by leaps: g, in
+                                         panels along n, becomes [t,b,n]
 
 The copy is one pass over the operand; its elements are read again for every row of the result.
 """
@@ -17,7 +19,7 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import replace
 
 from chainc.dataclass import dataclass
-from chainc.ir.movements import Permute
+from chainc.ir.movements import Permute, Window
 from chainc.loops.values import Parameter
 from chainc.lowering.kernels import Contraction, Copy, Kernel
 from chainc.lowering.views import Buffer, View
@@ -41,10 +43,9 @@ def packed(
     for found in body:
         kernel, root = found, found.root
         if isinstance(root, Contraction):
-            for letters, view in zip(root.letters[:2], root.reads[:2], strict=True):
-                vector = vector_letter(found, root, machine)
-                once = view.buffer in steady
-                factor = _Factor(root, vector, letters, view, machine, capacity, once)
+            for side in (0, 1):
+                vector, view = vector_letter(found, root, machine), root.reads[side]
+                factor = _Factor(root, vector, side, machine, capacity, view.buffer in steady)
                 if factor.lies_apart:
                     copy, instead = factor.copied()
                     yield replace(copy, origin=kernel.origin, node=root.node)
@@ -54,22 +55,31 @@ def packed(
 
 @dataclass(frozen=True)
 class _Factor:
-    """One operand of a contraction: its view, and the letters of its axes.
-
-    Vectors of the result run along `vector`.
-    """
+    """One operand of a contraction. Vectors of the result run along `vector`."""
 
     root: Contraction
     vector: str
-    letters: str
-    view: View
+    side: int  # 0: the first operand; 1: the second
     machine: Machine
     capacity: Capacity
     once: bool  # is one copy for all steps of a loop?
 
     @property
+    def letters(self) -> str:
+        """Of its axes."""
+        return self.root.letters[self.side]
+
+    @property
+    def view(self) -> View:
+        return self.root.reads[self.side]
+
+    @property
+    def other(self) -> _Factor:
+        return replace(self, side=1 - self.side)
+
+    @property
     def lies_apart(self) -> bool:
-        if not self.vector or self.vector not in self.letters or self.view.buffer.panels:
+        if not self.vector or self.vector not in self.letters:
             return False
         if not isinstance(self._extent(self.vector), int) or not self.view.type.dtype.is_float:
             return False
@@ -78,9 +88,11 @@ class _Factor:
             return False
         rows = [x for x in self.root.letters[2] if x not in self.letters]
         reads = max((self._most(letter) for letter in rows), default=1)
-        return reads >= WORTH_COPYING and (
-            self._stride(found, self.vector) != 1 or self._meets_itself(found)
-        )
+        if reads < WORTH_COPYING:
+            return False
+        if self.view.buffer.panels:
+            return self._leaps(found)
+        return self._stride(found, self.vector) != 1 or self._meets_itself(found)
 
     def _access(self) -> Access | None:
         parameter = Parameter(self.view.buffer.name, self.view.type.dtype)
@@ -104,6 +116,28 @@ class _Factor:
                 return True
         return False
 
+    def _leaps(self, found: Access) -> bool:
+        """Do neighbours of the other operand, along a summed axis, meet what crowds a few sets?"""
+        again = any(isinstance(movement, Window) for movement in self.view.movements)
+        if again or not found.splits(self.letters.index(self.vector)):
+            return False
+        own, others = self._inward, self.other._inward
+        if not others or own[:1] == others[:1]:
+            return False
+        letter = others[0]
+        step = self._stride(found, letter) * self.view.type.dtype.itemsize
+        return step % SETS_APART == 0 and step * self._most(letter) > FIRST_LEVEL
+
+    @property
+    def _inward(self) -> Sequence[str]:
+        """The axes that both are summed over, those of the smallest steps first."""
+        found = self._access()
+        both = set(self.letters) & set(self.other.letters) - set(self.root.letters[2])
+        if found is None:
+            return ()
+        steps = {x: abs(self._stride(found, x)) for x in both if self._most(x) > 1}
+        return sorted(steps, key=lambda letter: (steps[letter], letter))
+
     def _extent(self, letter: str) -> object:
         return self.view.type.shape[self.letters.index(letter)]
 
@@ -113,7 +147,7 @@ class _Factor:
     def copied(self) -> tuple[Copy, View]:
         """The copy, and the view of it that stands for the operand."""
         shape = self.view.type.shape
-        order = sorted(range(len(shape)), key=lambda axis: (self._nearness(axis), axis))
+        order = sorted(range(len(shape)), key=self._nearness)
         turned = Permute(tuple(shape[axis] for axis in order), tuple(order))
         source = self.view.moved(turned)
         name = f"{self.view.buffer.name}_by_{self.vector}"
@@ -122,9 +156,11 @@ class _Factor:
         back = tuple(order.index(axis) for axis in range(len(shape)))
         return Copy(out, (source,)), View(out, out.type).moved(Permute(shape, back))
 
-    def _nearness(self, axis: int) -> int:
+    def _nearness(self, axis: int) -> tuple[int, int, int]:
         """Axes of the result come first, then those that are summed over, lanes last."""
-        letter = self.letters[axis]
+        letter, inward = self.letters[axis], self.other._inward
         if letter == self.vector:
-            return 2
-        return 0 if letter in self.root.letters[2] else 1
+            return 2, 0, axis
+        if letter in inward:
+            return 1, -inward.index(letter), axis
+        return (0 if letter in self.root.letters[2] else 1), 0, axis

@@ -100,6 +100,34 @@ def test_few_rows_and_operands_that_lie_well_are_not_copied() -> None:
     assert not copies(cr.tanh(x) @ w)
 
 
+def summed_in_two_orders(rows: int, time: int) -> tuple[Node, Node]:
+    """A weight's gradient: what a loop gives lies step by step, the cotangent row by row."""
+    h = cr.tanh(cr.input("h", (time, rows, 32)))
+    g = cr.tanh(cr.input("g", (rows, time, 24)) @ cr.input("w", (24, 24)))
+    return cr.einsum("tbk,btn->kn", h, g), cr.einsum(
+        "btk,btn->kn", cr.permute_dims(h, (1, 0, 2)), g
+    )
+
+
+def test_panels_that_meet_another_order_are_brought_into_it() -> None:
+    for result in summed_in_two_orders(32, 64):
+        (copy,) = copies(result)
+        assert copy.out.type.shape == (64, 32, 24)
+        assert copy.out.panels is not None
+        assert copy.out.panels.axis == 2
+    assert not copies(summed_in_two_orders(4, 64)[0])  # few enough to stay near
+    assert not copies(summed_in_two_orders(32, 63)[0])  # rows that share no sets
+
+
+def test_sums_in_two_orders_have_the_numbers_of_numpy() -> None:
+    rng = np.random.default_rng(3)
+    shapes = {"h": (64, 32, 32), "g": (32, 64, 24), "w": (24, 24)}
+    given = {key: rng.standard_normal(shape, np.float32) for key, shape in shapes.items()}
+    result = summed_in_two_orders(32, 64)[0]
+    native, plain = cr.compile(result), cr.compile(result, target="numpy")
+    np.testing.assert_allclose(native(**given), plain(**given), rtol=0, atol=1e-3)
+
+
 @pytest.mark.parametrize("time", [16, 37, 64])
 @pytest.mark.parametrize("size", [8, 13, 32])
 def test_attention_has_the_numbers_of_numpy(time: int, size: int) -> None:
