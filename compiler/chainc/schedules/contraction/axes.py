@@ -10,6 +10,7 @@ from chainc.dataclass import dataclass
 from chainc.ir.types import Dim
 from chainc.loops.builder import NestBuilder
 from chainc.loops.values import Affine, Bound, Register, affine
+from chainc.schedules.contraction.tiles import tiles
 from chainc.schedules.layout.access import PanelPosition, bound_of
 
 Position = Affine | PanelPosition
@@ -89,13 +90,28 @@ def chain(
     values: Values,
     body: Callable[[Affine, int, Values], Values],
 ) -> Values:
-    """Loops one after another, each going on where the last one ended, in smaller steps."""
-    start, stop = bounds
-    for size in sizes:
-        with builder.loop(name, start, stop, size, carried=values) as loop:
+    """Loops one after another, each going on where the last one ended, in smaller steps.
+
+    Where the end is known, no more than leave what the smaller ones use up.
+    """
+    start, _ = bounds
+    for size, end in zip(sizes, _ends(bounds, sizes), strict=True):
+        with builder.loop(name, start, end, size, carried=values) as loop:
             loop.carry(*body(affine(loop.index), size, loop.values))
         start, values = loop.index, loop.results
     return values
+
+
+def _ends(bounds: tuple[Bound, Bound], sizes: Sequence[int]) -> Sequence[Bound]:
+    """Of the loops: each goes to the end, but for one that has to leave more than is left over."""
+    start, stop = bounds
+    if not (isinstance(start, int) and isinstance(stop, int)):
+        return [stop] * len(sizes)
+    found = []
+    for size, count in zip(sizes, tiles(stop - start, sizes), strict=True):
+        start += count * size
+        found.append(start if stop - start >= size else stop)
+    return found
 
 
 def walk(

@@ -17,7 +17,7 @@ from chainc.schedules.contraction.factor import Factor
 from chainc.schedules.contraction.margins import MOST_BODIES, WORTH_LEAVING_OUT, Margin
 from chainc.schedules.contraction.products import ENOUGH_SUMS
 from chainc.schedules.contraction.roles import Roles
-from chainc.schedules.contraction.tiles import TiledArea, Tiling, is_far, tiling
+from chainc.schedules.contraction.tiles import TiledArea, Tiling, is_far, tiles, tiling
 from chainc.schedules.frame import Frame
 from chainc.schedules.layout.access import Access
 from chainc.schedules.layout.lanes import NEAR, rows_near
@@ -80,15 +80,18 @@ class Partition:
 
     def heights(self, stretch: Stretch, columns: int) -> tuple[int, ...]:
         """How many rows a tile takes that is so many columns wide."""
-        known = self.tiling.heights
+        axis, known = stretch.axis, self.tiling.heights
+        cut = axis == self.shared or self.block is not None
+        if axis.lanes or not (cut or axis.dynamic):
+            whole = self.tiling.whole
+            return whole[min(columns, max(whole))][stretch.extent]
         heights = known[min(columns, max(known))][stretch.extent]
         dealt_out = known[self.tiling.widths[0]][stretch.extent]
-        cut = stretch.axis == self.shared or self.block is not None
         if cut and heights != dealt_out:
             grain = dealt_out[0]  # of which a part or block has a whole number, but for the last
             tall = heights[0] // grain * grain
             heights = (tall, *dealt_out) if tall > grain else dealt_out
-        return _down_to_one(heights) if stretch.axis.dynamic else heights
+        return _down_to_one(heights) if axis.dynamic else heights
 
     def usable(self, margins: Sequence[Margin]) -> Sequence[Margin]:
         """Those that save much, and whose positions are known where products are added up."""
@@ -114,8 +117,8 @@ class Partition:
         times = [axis.most for axis in self.roles.inner if axis.letter in taps]
         if not times or row.dynamic or row.lanes or row == self.shared or self.block is not None:
             return False
-        heights = self.tiling.heights[self.tiling.widths[0]][row.most]
-        return len(list(tile_starts(row.most, heights))) * times[0] <= MOST_BODIES
+        heights = self.tiling.whole[self.tiling.widths[0]][row.most]
+        return sum(tiles(row.most, heights)) * times[0] <= MOST_BODIES
 
     def share(self, builder: NestBuilder, *, padded: bool) -> None:
         """Deals out the loop of which the busiest thread gets the least.
@@ -180,7 +183,7 @@ class Partition:
             single = axis != self.roles.vector and axis.lanes
             return 1 if single or apart else self.column_steps(stretch)[0]
         if axis == self.roles.row and not axis.lanes:
-            return self.heights(stretch, self.tiling.widths[0])[0]
+            return self.tiling.heights[self.tiling.widths[0]][stretch.extent][0]
         return 1
 
     def is_dealt_out_in(self, axes: Sequence[Axis]) -> bool:
@@ -220,8 +223,8 @@ class Partition:
 def tile_starts(extent: int, heights: Sequence[int]) -> Iterator[tuple[int, int]]:
     """Where each tile of rows starts, and its height."""
     start = 0
-    for height in heights:
-        while start + height <= extent:
+    for height, count in zip(heights, tiles(extent, heights), strict=True):
+        for _ in range(count):
             yield start, height
             start += height
 
@@ -249,11 +252,13 @@ def partition(
     few = all(extent <= FEW_ROWS for extent, _ in rows)
     scattered = few and _lie_apart(factors, roles)
     work = TiledArea(rows, vectors, depth, width, steady, times, dealt_out, most, scattered)
-    tiles = tiling(frame.machine, work)
-    block = _block(frame.machine, factors, roles, tiles, stretches)
-    spare = _spare(frame.machine, tiles, width)
+    fixed = roles.row is None or not roles.row.dynamic
+    work = replace(work, fixed=fixed, piece=root.piece)
+    chosen = tiling(frame.machine, work)
+    block = _block(frame.machine, factors, roles, chosen, stretches)
+    spare = _spare(frame.machine, chosen, width)
     far = scattered and is_far(frame.machine, work)
-    return Partition(roles, tiles, stretches, block, spare, ragged=ragged, far=far)
+    return Partition(roles, chosen, stretches, block, spare, ragged=ragged, far=far)
 
 
 def _is_row_by_row(roles: Roles) -> bool:
@@ -277,33 +282,33 @@ def _lie_apart(factors: Sequence[Factor], roles: Roles) -> bool:
     return any(roles.levels[-1].step(factor) > roles.lanes for factor in beside)
 
 
-def _spare(machine: Machine, tiles: Tiling, width: int) -> int:
+def _spare(machine: Machine, found: Tiling, width: int) -> int:
     """Registers beside sums, the vectors of a step, and the element that multiplies them."""
-    found = [
+    spare = [
         machine.registers - (high * wide + wide) * width - 1
-        for wide in tiles.widths
-        for heights in tiles.heights[wide].values()
+        for wide in found.widths
+        for heights in (*found.heights[wide].values(), *found.whole[wide].values())
         for high in heights
     ]
-    return min(found, default=0)
+    return min(spare, default=0)
 
 
 def _block(
     machine: Machine,
     factors: tuple[Factor, Factor],
     roles: Roles,
-    tiles: Tiling,
+    chosen: Tiling,
     stretches: dict[Axis, tuple[Stretch, ...]],
 ) -> int | None:
     """So many rows that what is read for them stays in the second-level cache."""
     row, column = roles.row, roles.column
-    if row is None or column is None or _vectors(roles, stretches) <= tiles.widths[0]:
+    if row is None or column is None or _vectors(roles, stretches) <= chosen.widths[0]:
         return None
     near = int(machine.second_level * KEPT_NEAR)
     read = sum(_bytes(factor, roles) for factor in factors if row.letter in factor.letters)
     fitting = near * row.most // max(read, 1)
     first = stretches[row][0]
-    grain = row.lanes or tiles.heights[tiles.widths[0]][first.extent][0]
+    grain = row.lanes or chosen.heights[chosen.widths[0]][first.extent][0]
     if _is_row_by_row(roles):  # the rows of a tile are read again for all columns
         return None if row.lanes or read <= NEAR else grain
     if fitting >= row.most or fitting < FEWEST_TILES * grain:

@@ -7,7 +7,7 @@ column and a scalar for each row, and multiplies and adds each pair of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 
 from chainc.dataclass import dataclass
 from chainc.schedules.layout.far import LINE
@@ -15,13 +15,16 @@ from chainc.schedules.layout.machine import AVX2, AVX512, NEON, SIMD128, SSE, Ma
 
 FMA_PER_CYCLE = 2
 LOADS_PER_CYCLE = 2
-FMA_LATENCY = 4  # cycles until a sum can be added to again
+FMA_LATENCY = 4  # cycles until a sum can be added to again,
+WAITING = 0.7  # and more where no others are at hand meanwhile: measured with eight sums
 LOAD_WEIGHT = 0.1  # of a load that hides behind arithmetic: fewer of them are better
 TILE_OVERHEAD = 40.0  # cycles around a tile's reduction
 APART = 32.0  # bytes a cycle of what lies in rows of memory apart from each other,
 ANEW = 5.0  # and cycles until caches foresee what follows, in each of them
 SUM_COST = 150.0  # cycles worth spending to have one sum less in the tiles to compile
 IMBALANCE_WEIGHT = 0.15  # how much two threads count against one
+SHORT = 16  # steps that are written out, with what follows: LLVM reads ahead of what it needs,
+SPARE = 4  # and takes registers for that
 MOST_TIMES = 4  # that count: where tiles run often, code is worth less, and yet something
 MOST_VECTORS = 8
 
@@ -61,6 +64,7 @@ _LIMITS: Mapping[tuple[int, int], Limits] = {
 }
 
 Cost = Callable[[int], float]
+Heights = Mapping[int, Mapping[int, tuple[int, ...]]]  # of tiles, by their width, for each extent
 
 
 def _limits(machine: Machine) -> Limits:
@@ -90,8 +94,8 @@ def near(machine: Machine) -> int:
     return _limits(machine).near
 
 
-def fits(machine: Machine, rows: int, vectors: int, width: int = 1) -> bool:
-    """Can a tile live in registers? `width` registers make one vector."""
+def fits(machine: Machine, rows: int, vectors: int, width: int = 1, spare: int = 0) -> bool:
+    """Can a tile live in registers, and leave some? `width` registers make one vector."""
     most = _limits(machine)
     sums = rows * vectors * width
     if sums > most.sums or rows > most.rows:
@@ -100,7 +104,7 @@ def fits(machine: Machine, rows: int, vectors: int, width: int = 1) -> bool:
         return True
     if rows > 2 and vectors > most.vectors:
         return False
-    return sums + vectors * width + 1 <= machine.registers
+    return sums + vectors * width + 1 + spare <= machine.registers
 
 
 def cycles(machine: Machine, work: TiledArea, rows: int, vectors: int) -> float:
@@ -110,11 +114,12 @@ def cycles(machine: Machine, work: TiledArea, rows: int, vectors: int) -> float:
     nbytes = vectors * work.width * machine.vector_bytes
     limits = _limits(machine)
     rate = limits.steady if work.steady else limits.far
-    far = nbytes / rate if nbytes * work.depth > limits.near else 0.0
+    far = nbytes / rate if nbytes * work.at_once > limits.near else 0.0
     if work.scattered:
         lines = -(-nbytes // LINE)
         far = lines * LINE / APART + ANEW if is_far(machine, work) else 0.0
-    return max(arithmetic, loads, far, FMA_LATENCY) + LOAD_WEIGHT * loads
+    latency = FMA_LATENCY + (0 if work.scattered else WAITING)
+    return max(arithmetic, loads, far, latency) + LOAD_WEIGHT * loads
 
 
 def is_far(machine: Machine, work: TiledArea) -> bool:
@@ -145,21 +150,59 @@ def cover(extent: int, largest: int, cost: Cost, first_cost: Cost) -> tuple[int,
     return best(extent)[1]
 
 
+def mixed(extent: int, largest: int, cost: Cost, first_cost: Cost) -> tuple[int, ...]:
+    """The same where two sizes may share an extent in any way that uses it up.
+
+    32 by at most 6   →   6, 5:   two tiles of 6 and four of 5, where 5, 2 end with a small one
+    """
+    sizes = range(1, min(extent, largest) + 1)
+    pairs = [(a, b) for a in sizes for b in range(1, a) if _tiles(extent, (a, b), exact=True)]
+    found = [cover(extent, largest, cost, first_cost), *pairs]
+    return min(found, key=lambda x: covered(extent, x, cost) + sum(map(first_cost, x)))
+
+
 def covered(extent: int, sizes: Sequence[int], cost: Cost) -> float:
     """What all tiles of a cover cost."""
-    total = 0.0
-    for size in sizes:
-        total += extent // size * cost(size)
-        extent %= size
-    return total
+    return sum(n * cost(size) for size, n in zip(sizes, tiles(extent, sizes), strict=True))
+
+
+def tiles(extent: int, sizes: Sequence[int]) -> tuple[int, ...]:
+    """How many there are of each size: as many of the first as leave what the others use up.
+
+    If they can not, all are as many as fit.
+    """
+    return _tiles(extent, tuple(sizes), exact=True) or _tiles(extent, tuple(sizes), exact=False)
+
+
+@cache
+def _tiles(extent: int, sizes: tuple[int, ...], *, exact: bool) -> tuple[int, ...]:
+    if not sizes:
+        return ()
+    size, rest = sizes[0], sizes[1:]
+    most = extent // size
+    if not exact or not rest:
+        fits_in = not exact or most * size == extent
+        return (most, *_tiles(extent % size, rest, exact=False)) if fits_in else ()
+    for count in range(most, max(most - rest[0], -1), -1):
+        others = _tiles(extent - count * size, rest, exact=True)
+        if others:
+            return (count, *others)
+    return ()
 
 
 @dataclass(frozen=True)
 class Tiling:
-    """How many vectors wide tiles are to be, and for any width the heights that cover an extent."""
+    """How many vectors wide tiles are to be, and for any width the heights that cover an extent.
+
+    Attributes:
+        widths: the first as often as it fits, then the next.
+        heights: for extents that are gone through in parts: each as often as it fits.
+        whole: for those that are gone through at once, as `tiles` counts them.
+    """
 
     widths: tuple[int, ...]
-    heights: Mapping[int, Mapping[int, tuple[int, ...]]]
+    heights: Heights
+    whole: Heights
 
 
 @dataclass(frozen=True)
@@ -176,6 +219,8 @@ class TiledArea:
         dealt_out: are groups of columns what two threads share?
         most_rows: of a tile, as far as they stay near for all columns.
         scattered: vectors are read once, and those of one step lie apart from those of the next.
+        fixed: the number of rows is known when compiling.
+        piece: steps at a time, after which sums are laid down; 0: all.
     """
 
     rows: Sequence[tuple[int, int]]
@@ -187,18 +232,31 @@ class TiledArea:
     dealt_out: bool = True
     most_rows: int | None = None
     scattered: bool = False
+    fixed: bool = True
+    piece: int = 0
+
+    @property
+    def pieces(self) -> int:
+        return -(-self.depth // self.piece) if self.piece else 1
+
+    @property
+    def at_once(self) -> int:
+        """Steps of the reduction without a stop."""
+        return min(self.depth, self.piece or self.depth)
 
 
 def tiling(machine: Machine, work: TiledArea) -> Tiling:
     """The tiles that take the fewest cycles, and few shapes of them."""
-    heights = {wide: _heights(machine, work, wide) for wide in _widths(machine, work)}
+    found = {wide: _heights(machine, work, wide) for wide in _widths(machine, work)}
+    heights, whole = ({wide: each[place] for wide, each in found.items()} for place in (0, 1))
+    used = whole if work.fixed else heights
 
     def cost(wide: int) -> float:
         tile = _tile_cost(machine, work, wide)
-        return sum(n * covered(extent, heights[wide][extent], tile) for extent, n in work.rows)
+        return sum(n * covered(extent, used[wide][extent], tile) for extent, n in work.rows)
 
     def code(wide: int) -> float:
-        return sum(_code_cost(work, wide, size) for e, _ in work.rows for size in heights[wide][e])
+        return sum(_code_cost(work, wide, size) for e, _ in work.rows for size in used[wide][e])
 
     candidates = []
     for first in range(1, min(work.vectors, max(heights)) + 1):
@@ -207,7 +265,7 @@ def tiling(machine: Machine, work: TiledArea) -> Tiling:
         total = covered(work.vectors, widths, cost)
         total *= _imbalance(work.vectors, first) if work.dealt_out and machine.shares else 1
         candidates.append((total + sum(map(code, widths)), widths))
-    return Tiling(min(candidates)[1], heights)
+    return Tiling(min(candidates)[1], heights, whole)
 
 
 def _widths(machine: Machine, work: TiledArea) -> list[int]:
@@ -217,22 +275,29 @@ def _widths(machine: Machine, work: TiledArea) -> list[int]:
     return found or [1]
 
 
-def _heights(machine: Machine, work: TiledArea, wide: int) -> dict[int, tuple[int, ...]]:
-    """For tiles of one width, each extent's cover."""
+def _heights(
+    machine: Machine, work: TiledArea, wide: int
+) -> tuple[Mapping[int, tuple[int, ...]], Mapping[int, tuple[int, ...]]]:
+    """For tiles of one width, each extent's cover: in parts, and as a whole."""
     high, most = 1, work.most_rows or max(extent for extent, _ in work.rows)
-    while high < most and fits(machine, high + 1, wide, work.width):
+    spare = SPARE if work.depth <= SHORT else 0
+    while high < most and fits(machine, high + 1, wide, work.width, spare):
         high += 1
     tile, groups = _tile_cost(machine, work, wide), -(-work.vectors // wide)
 
-    def heights(extent: int, times: int) -> tuple[int, ...]:
-        return cover(
-            extent,
-            high,
-            lambda size: times * groups * tile(size),
-            lambda size: _code_cost(work, wide, size),
-        )
+    def code(size: int) -> float:
+        return _code_cost(work, wide, size)
 
-    return {extent: heights(extent, times) for extent, times in work.rows}
+    parts, whole = {}, {}
+    for extent, times in work.rows:
+        cost: Cost = partial(_several, times * groups, tile)
+        parts[extent] = cover(extent, high, cost, code)
+        whole[extent] = mixed(extent, high, cost, code)
+    return parts, whole
+
+
+def _several(times: int, cost: Cost, size: int) -> float:
+    return times * cost(size)
 
 
 def _code_cost(work: TiledArea, wide: int, high: int) -> float:
@@ -246,7 +311,7 @@ def _tile_cost(machine: Machine, work: TiledArea, wide: int) -> Cost:
 
     def cost(size: int) -> float:
         reduction = work.depth * cycles(machine, work, size, wide)
-        return times * (reduction + TILE_OVERHEAD + size * wide * work.width)
+        return times * (reduction + work.pieces * (TILE_OVERHEAD + size * wide * work.width))
 
     return cost
 

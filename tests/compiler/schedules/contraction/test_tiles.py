@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -14,7 +15,9 @@ from chainc.schedules.contraction.tiles import (
     covered,
     cycles,
     fits,
+    mixed,
     steps_of_pass,
+    tiles,
     tiling,
 )
 from chainc.schedules.layout.machine import AVX2, AVX512, NEON, SSE, Machine
@@ -54,7 +57,8 @@ def _step(rows: int, vectors: int, depth: int, *, scattered: bool = False) -> fl
 
 def test_a_step_costs_what_its_scarcest_resource_does() -> None:
     assert _step(8, 2, 64) == pytest.approx(8 + 0.1 * 5)  # 16 multiply-adds, 2 a cycle
-    assert _step(1, 1, 64) == pytest.approx(4 + 0.1 * 1)  # the latency of one
+    assert _step(1, 1, 64) == pytest.approx(4.7 + 0.1 * 1)  # the latency of one
+    assert _step(8, 1, 64) / 8 > 1.1 * _step(8, 2, 64) / 16  # eight sums still wait for it
     assert _step(20, 1, 64) == pytest.approx(10.5 + 0.1 * 10.5)  # 21 loads
     assert _step(4, 4, 64) < _step(4, 4, 784)  # vectors from further away
 
@@ -98,6 +102,45 @@ def test_the_cheapest_cover(extent: int) -> None:
     assert covered(extent, found, cost) == pytest.approx(total(found) - 1000 * sum(found))
 
 
+@pytest.mark.parametrize("extent", [0, 1, 5, 16, 32, 50, 64, 77])
+def test_two_sizes_share_an_extent_in_the_cheapest_way(extent: int) -> None:
+    """Sizes as `tiles` counts them are no dearer than those that are used as often as they fit."""
+
+    def cost(size: int) -> float:
+        return 100 * max(size, 4.7) + 10
+
+    def total(sizes: tuple[int, ...]) -> float:
+        return sum(n * cost(size) for size, n in zip(sizes, tiles(extent, sizes), strict=True))
+
+    found = mixed(extent, 6, cost, lambda _: 0.0)
+    assert _used(extent, found) == extent
+    pairs = [(a, b) for a in range(1, 7) for b in range(1, a)]
+    others = [cover(extent, 6, cost, lambda _: 0.0)]
+    others += [pair for pair in pairs if _used(extent, pair) == extent]
+    assert total(found) == pytest.approx(min(map(total, others)))
+
+
+def _used(extent: int, sizes: tuple[int, ...]) -> int:
+    """Of an extent by as many tiles of each size as there are."""
+    return sum(n * size for size, n in zip(sizes, tiles(extent, sizes), strict=True))
+
+
+def test_as_many_of_the_first_size_as_leave_what_the_others_use_up() -> None:
+    assert tiles(32, (6, 5)) == (2, 4)
+    assert tiles(64, (6, 4)) == (10, 1)
+    assert tiles(33, (4, 1)) == (8, 1)
+    assert tiles(7, (4,)) == (1,)  # which leave three
+    found = tiling(AVX2, TiledArea([(32, 1)], 8, 144))
+    assert (found.widths, found.whole[2][32], found.heights[2][32]) == ((2,), (6, 5), (5, 2))
+
+
+def test_vectors_of_a_piece_stay_near_in_wide_tiles_too() -> None:
+    short, long = TiledArea([(16, 1)], 6, 256), TiledArea([(16, 1)], 6, 2048, piece=256)
+    assert cycles(AVX2, short, 4, 3) == cycles(AVX2, long, 4, 3)
+    assert cycles(AVX2, replace(long, piece=0), 4, 3) > cycles(AVX2, long, 4, 3)
+    assert tiling(AVX2, long).widths == (3,)
+
+
 @pytest.mark.parametrize("machine", ALL)
 def test_a_tiling_covers_every_extent(machine: Machine) -> None:
     for rows, vectors, depth in itertools.product(
@@ -110,6 +153,9 @@ def test_a_tiling_covers_every_extent(machine: Machine) -> None:
                 heights = found.heights[width][extent]
                 assert _rest(extent, heights) == 0
                 assert all(fits(machine, height, width) for height in heights)
+                whole = found.whole[width][extent]
+                assert _used(extent, whole) == extent
+                assert all(fits(machine, height, width) for height in whole)
 
 
 def _rest(extent: int, sizes: tuple[int, ...]) -> int:
