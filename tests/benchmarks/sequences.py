@@ -3,9 +3,10 @@
     python -m tests.benchmarks.sequences                     all of them, as a table
     python -m tests.benchmarks.sequences --only lstm gpt     some
 
-All in one process on one thread: each figure is the median of rounds, in which Chainrule and the
-others, where they are installed, take turns. What is trained goes through whole steps, updates
-included; the numbers of characters are those of a small text.
+All in one process on one core, for functions would share long calls among all: each figure is the
+median of rounds, in which Chainrule and the others, where they are installed, take turns. What is
+trained goes through whole steps, updates included; the numbers of characters are those of a small
+text.
 """
 
 from __future__ import annotations
@@ -196,6 +197,8 @@ def main() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     one_thread = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
     os.environ.setdefault("XLA_FLAGS", one_thread)
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="+", choices=WORKLOADS, default=WORKLOADS)
     print("\n".join(rows(parser.parse_args().only)))

@@ -96,12 +96,13 @@ def _gpt(torch: Any, size: Any, characters: int, layers: int, heads: int) -> Any
                 x, _ = block(x)
             return self.head(self.last(x))
 
-        def next(self, token: Any, place: int, caches: Any) -> tuple[Any, Any]:
-            x, found = self.embedding(token) + self.positions[place], []
+        def next(self, tokens: Any, place: int, caches: Any) -> tuple[Any, Any]:
+            there = self.positions[place : place + tokens.shape[1]]
+            x, found = self.embedding(tokens) + there, []
             for block, cache in zip(self.blocks, caches, strict=True):
                 x, kept = block(x, cache)
                 found.append(kept)
-            return self.head(self.last(x))[:, -1], found
+            return self.head(self.last(x[:, -1])), found
 
     return Network()
 
@@ -117,22 +118,24 @@ def torch_gpt(data: Any, size: Any, characters: int, layers: int, heads: int) ->
 
 
 def torch_sampler(size: Any, characters: int, layers: int, heads: int, length: int) -> Run | None:
-    """Eager, with a cache of keys and values that begins anew where the context is full."""
+    """Eager, with a cache of keys and values; from the last half where the context is full."""
     torch = _torch()
     if torch is None:
         return None
     model = _gpt(torch, size, characters, layers, heads).eval()
-    empty = torch.zeros(1, heads, 0, size.width // heads)
 
     def run() -> None:
-        token = torch.zeros(1, 1, dtype=torch.long)
+        tokens, place, caches = torch.zeros(1, 1, dtype=torch.long), 0, [None] * layers
+        written = [tokens]
         with torch.no_grad():
-            for position in range(length):
-                place = position % size.time
-                if place == 0:
-                    caches = [(empty, empty)] * layers
-                scores, caches = model.next(token, place, caches)
-                token = torch.multinomial(torch.softmax(scores / 0.8, -1), 1)
+            while len(written) <= length:
+                scores, caches = model.next(tokens, place, caches)
+                place += tokens.shape[1]
+                tokens = torch.multinomial(torch.softmax(scores / 0.8, -1), 1)
+                written.append(tokens)
+                if place == size.time:
+                    tokens = torch.cat(written[-size.time // 2 :], 1)
+                    place, caches = 0, [None] * layers
 
     return run
 
