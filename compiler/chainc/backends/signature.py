@@ -24,7 +24,9 @@ class Indices:
         array, limit = arrays[self.key], bind(self.bound, sizes)
         if not isinstance(limit, int) or array.size == 0:
             return True
-        return bool(array.min() >= 0 and array.max() < limit)
+        if array.dtype.kind == "i":  # a negative one is large without a sign, so one look is enough
+            array = array.view(f"u{array.itemsize}")
+        return bool(array.max() < limit)
 
 
 @dataclass(frozen=True)

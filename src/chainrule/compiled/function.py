@@ -17,7 +17,7 @@ from chainc import driver, ir
 from chainc.backends.target import GeneratedCode, Run
 from chainc.ir import Node
 from chainc.ir.errors import InputError, StateError
-from chainc.ir.types import Array
+from chainc.ir.types import Array, names_of
 from chainrule.compiled.compiled import Compiled, not_compiled
 from chainrule.compiled.starting import FirstValues, arrays_for
 from chainrule.compiled.state import HasState, State, holding
@@ -274,7 +274,7 @@ class Function(Compiled, Generic[R]):
 
         A call with these shapes has been checked before.
         """
-        if len(named) != len(self._inputs) or self._signature.indices:
+        if len(named) != len(self._inputs):
             return None
         arrays: list[Array] = []
         for key, dtype in self._inputs:
@@ -285,7 +285,19 @@ class Function(Compiled, Generic[R]):
                 return None
             arrays.append(array)
         sizes = self._sizes.get(tuple(array.shape for array in arrays))
-        return None if sizes is None else (arrays, sizes)
+        if sizes is None or not self._are_within(arrays, sizes):
+            return None
+        return arrays, sizes
+
+    def _are_within(self, arrays: Sequence[Array], sizes: tuple[int, ...]) -> bool:
+        """Are all indices below their bounds, and are these known by the sizes of a call?"""
+        indices = self._signature.indices
+        if not indices:
+            return True
+        known = dict(zip(self._signature.size_names, sizes, strict=True))
+        given = dict(zip(self._signature.inputs, arrays, strict=True))
+        names = {name for each in indices for name in names_of(each.bound)}
+        return known.keys() >= names and all(each.fit(given, known) for each in indices)
 
     @cached_property
     def _dropped(self) -> tuple[Node, ...]:

@@ -145,6 +145,31 @@ def test_a_second_call_takes_values_by_place_as_the_first(target: str) -> None:
         np.testing.assert_array_equal(halved(one), np.full((3, 2), 0.5))
 
 
+@pytest.mark.parametrize("target", ["llvm", "numpy"])
+def test_indices_are_looked_at_in_every_call(target: str) -> None:
+    """In the second, whose shapes are known, too; how large they may be is a matter of the rows."""
+    rows, fixed = cr.input("x", ("rows", 2)), cr.input("t", (5, 2))
+    of_rows, of_five = (cr.input(name, (3,), dtype="int32") for name in "ij")
+    taken = cr.take(rows, of_rows, axis=0) + cr.take(fixed, of_five, axis=0)
+    run = cr.compile(taken, target=target)
+    x, t = np.ones((4, 2), np.float32), np.ones((5, 2), np.float32)
+    fine, negative = np.array([0, 3, 2], np.int32), np.array([0, -1, 2], np.int32)
+    for _ in range(3):
+        np.testing.assert_array_equal(run(x=x, t=t, i=fine, j=fine + 1), np.full((3, 2), 2))
+        for i, j in ((fine + 1, fine), (fine, fine + 2), (negative, fine), (fine, negative)):
+            with pytest.raises(InputError, match="index"):
+                run(x=x, t=t, i=i, j=j)
+    np.testing.assert_array_equal(run(x=t, t=t, i=fine + 1, j=fine), np.full((3, 2), 2))
+
+
+def test_a_second_call_with_indices_does_not_ask_the_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = cr.compile(cr.take(cr.input("t", (5, 2)), cr.input("i", ("n",), dtype="int32"), axis=0))
+    t, i = np.ones((5, 2), np.float32), np.arange(4, dtype=np.int32)
+    run(t=t, i=i)
+    monkeypatch.setattr(cr.Function, "_checked", lambda *_: pytest.fail("it was asked"))
+    np.testing.assert_array_equal(run(t=t, i=i), t[:4])
+
+
 def test_a_step_updates_the_state_that_it_was_bound_to() -> None:
     count = cr.parameter("count", (), init.zeros(), dtype="int32")
     graph = cr.Graph([count], {count: count + 1})
