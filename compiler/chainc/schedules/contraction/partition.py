@@ -32,6 +32,8 @@ WORTH_TAKING_APART = 1 << 18  # products from which on it is worth the code
 KEPT_NEAR = 0.5  # of the second-level cache is for rows that are read again for other columns
 FEWEST_TILES = 3  # of a block of rows; with fewer, the columns come from afar for each tile
 FEW_ROWS = 2  # for which weights are read once, row by row of memory
+SHORT = 16  # products of a sum that are written out without a loop
+WRITTEN_AHEAD = 4  # registers that these take beside those of a tile
 
 
 @dataclass(eq=False)
@@ -253,12 +255,19 @@ def partition(
     scattered = few and _lie_apart(factors, roles)
     work = TiledArea(rows, vectors, depth, width, steady, times, dealt_out, most, scattered)
     fixed = roles.row is None or not roles.row.dynamic
-    work = replace(work, fixed=fixed, piece=root.piece)
+    work = replace(work, fixed=fixed, piece=root.piece, spare=_left_free(roles, depth))
     chosen = tiling(frame.machine, work)
     block = _block(frame.machine, factors, roles, chosen, stretches)
     spare = _spare(frame.machine, chosen, width)
     far = scattered and is_far(frame.machine, work)
     return Partition(roles, chosen, stretches, block, spare, ragged=ragged, far=far)
+
+
+def _left_free(roles: Roles, depth: int) -> int:
+    """Registers for what LLVM reads ahead where sums are short, and what follows stands beside."""
+    if any(axis.dynamic for axis in roles.inner):
+        return 2 if depth <= FEW_ROWS else 0
+    return WRITTEN_AHEAD if depth <= SHORT else 0
 
 
 def _is_row_by_row(roles: Roles) -> bool:

@@ -23,8 +23,6 @@ APART = 32.0  # bytes a cycle of what lies in rows of memory apart from each oth
 ANEW = 5.0  # and cycles until caches foresee what follows, in each of them
 SUM_COST = 150.0  # cycles worth spending to have one sum less in the tiles to compile
 IMBALANCE_WEIGHT = 0.15  # how much two threads count against one
-SHORT = 16  # steps that are written out, with what follows: LLVM reads ahead of what it needs,
-SPARE = 4  # and takes registers for that
 MOST_TIMES = 4  # that count: where tiles run often, code is worth less, and yet something
 MOST_VECTORS = 8
 
@@ -221,6 +219,7 @@ class TiledArea:
         scattered: vectors are read once, and those of one step lie apart from those of the next.
         fixed: the number of rows is known when compiling.
         piece: steps at a time, after which sums are laid down; 0: all.
+        spare: registers that sums leave to what is written out with them.
     """
 
     rows: Sequence[tuple[int, int]]
@@ -234,6 +233,7 @@ class TiledArea:
     scattered: bool = False
     fixed: bool = True
     piece: int = 0
+    spare: int = 0
 
     @property
     def pieces(self) -> int:
@@ -280,8 +280,7 @@ def _heights(
 ) -> tuple[Mapping[int, tuple[int, ...]], Mapping[int, tuple[int, ...]]]:
     """For tiles of one width, each extent's cover: in parts, and as a whole."""
     high, most = 1, work.most_rows or max(extent for extent, _ in work.rows)
-    spare = SPARE if work.depth <= SHORT else 0
-    while high < most and fits(machine, high + 1, wide, work.width, spare):
+    while high < most and fits(machine, high + 1, wide, work.width, work.spare):
         high += 1
     tile, groups = _tile_cost(machine, work, wide), -(-work.vectors // wide)
 

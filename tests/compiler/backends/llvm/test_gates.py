@@ -113,6 +113,18 @@ def test_innermost_loops_keep_everything_in_registers(processor: str) -> None:
 
 
 @NAMES
+@pytest.mark.parametrize("batch_size", [1, 2])
+def test_sums_of_few_products_stay_in_registers(processor: str, batch_size: int) -> None:
+    """So few that they are written out with what is made of them: the weights' update."""
+    x, y = cr.input("x", ("batch", 80)), cr.input("y", ("batch",), dtype="int32")
+    logits = nn.Sequential(nn.Linear(80, 48), nn.ReLU(), nn.Linear(48, 10))(x)
+    step = optim.SGD(lr=0.1, momentum=0.9).minimize(losses.cross_entropy(logits, y))
+    found = spills_of_step(step, batch_size, processor)
+    sums = [x for x in found if "linear" in x.function]
+    assert [x for x in sums if x.depth and x.bytes >= 16] == []
+
+
+@NAMES
 def test_sums_over_windows_stay_in_registers(processor: str) -> None:
     """Rows that share pixels would have to keep them between the steps of a written out loop.
 
