@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -137,9 +138,7 @@ def export(
         seed=training.seed,
         rows=_rows(declared, loop) if training.reads_rows else {},
     )
-    with without_collection():
-        made = files(wanted)
-    return _write(path_of("export", folder), made)
+    return _write(path_of("export", folder), partial(files, wanted))
 
 
 def export_function(
@@ -154,9 +153,7 @@ def export_function(
     """Compile a function and its values, and write the files; see `Function.export`."""
     most = count("export", "rows", rows, hint="give the most rows that are computed at once")
     wanted = WantedFunction(check_name(name), program, values, most)
-    with without_collection():
-        made = files(wanted)
-    return _write(path_of("export", folder), made)
+    return _write(path_of("export", folder), partial(files, wanted))
 
 
 def _initial(slots: Sequence[Node]) -> Program:
@@ -246,14 +243,16 @@ def _made_of_rows(node: Node, batch: str) -> bool:
     return first == (named(batch),) and all(isinstance(dim, int) for dim in others)
 
 
-def _write(folder: Path, files: Mapping[str, bytes]) -> tuple[Path, ...]:
-    """Each file whole or not at all; the folder is made.
+def _write(folder: Path, files: Callable[[], Mapping[str, bytes]]) -> tuple[Path, ...]:
+    """Compile them; then each file is written whole or not at all. The folder is made.
 
     Raises:
         ExportError: the folder or a file cannot be written.
     """
+    with without_collection():
+        compiled = files()
     paths = []
-    for name, content in files.items():
+    for name, content in compiled.items():
         path = folder / name
         try:
             folder.mkdir(parents=True, exist_ok=True)

@@ -253,9 +253,11 @@ def partition(
     most = rows_near(depth * frame.machine.vector_bytes) if _is_row_by_row(roles) else None
     few = all(extent <= FEW_ROWS for extent, _ in rows)
     scattered = few and _lie_apart(factors, roles)
-    work = TiledArea(rows, vectors, depth, width, steady, times, dealt_out, most, scattered)
     fixed = roles.row is None or not roles.row.dynamic
-    work = replace(work, fixed=fixed, piece=root.piece, spare=_left_free(roles, depth))
+    work = TiledArea(
+        rows, vectors, depth, width, steady, times, dealt_out, most, scattered,
+        fixed=fixed, piece=root.piece, spare=_left_free(roles, depth),
+    )  # fmt: skip
     chosen = tiling(frame.machine, work)
     block = _block(frame.machine, factors, roles, chosen, stretches)
     spare = _spare(frame.machine, chosen, width)
