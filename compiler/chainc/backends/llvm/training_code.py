@@ -9,7 +9,7 @@ What writes and prints it is imported when it is needed: not where kept code is 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -60,6 +60,7 @@ class TrainingCode:
         self._timed = timed
         self._place = placement(loop, processor.machine, threads, most_in_code, timed=timed)
         self.threads = threads
+        self._written: WrittenTraining | None = None
 
     @property
     def step(self) -> Program:
@@ -132,19 +133,25 @@ class TrainingCode:
         return fingerprint(self._processor, self.memory, *self._place.programs.values(),
                            self.layout, small, self._loop.watch)  # fmt: skip
 
-    @cached_property
+    @property
     def written(self) -> WrittenTraining:
         """The routines.
 
         Raises:
             GraphError: a view depends on the number of rows as native code cannot have it.
         """
+        if self._written is None:
+            self._written = self._write(None)
+        return self._written
+
+    def _write(self, ready: Callable[[Nest], object] | None) -> WrittenTraining:
+        """What is `ready` is told of each kernel of the step as soon as it is written."""
         from chainc.backends.llvm.runtime.threads import clocked
         from chainc.schedules.training.routines import write_training
 
         try:
-            paced = clocked(self._processor)
-            return write_training(self._loop, self._place, self._processor.machine, paced=paced)
+            paced, machine = clocked(self._processor), self._processor.machine
+            return write_training(self._loop, self._place, machine, paced=paced, ready=ready)
         except UnboundError as error:
             raise GraphError(
                 f"training in native code needs the number of rows when compiling: {error}",
@@ -177,8 +184,26 @@ class TrainingCode:
     @property
     def train_module(self) -> Module:
         """What trains; `evaluation_module` has what it calls to evaluate."""
-        module = self._empty(elsewhere=[self.written.loop.evaluate_all])
-        return self._with_entries(module, self.written.to_train)
+        module = self._empty()
+        self._print_to_train(module)
+        return module
+
+    def _print_to_train(self, module: Module) -> None:
+        module.elsewhere = [self.written.loop.evaluate_all]
+        self._with_entries(module, self.written.to_train)
+
+    def hand_over(self, size: int, take: Callable[[str], None]) -> None:
+        """What trains, in parts that are there while others have still to be written."""
+        from chainc.backends.llvm.printing.module import Parting
+
+        module = self._empty()
+
+        def write() -> None:
+            if self._written is None:
+                self._written = self._write(module.kernel)
+            self._print_to_train(module)
+
+        module.handing_over(Parting(size, take), write)
 
     @property
     def evaluation_module(self) -> Module:
@@ -187,7 +212,7 @@ class TrainingCode:
         module.routine(self.written.loop.evaluate_all, exported=True)
         return module
 
-    def _empty(self, elsewhere: Collection[Routine] = ()) -> Module:
+    def _empty(self) -> Module:
         from chainc.backends.llvm.printing.module import MOST_COPIES, Module
         from chainc.backends.llvm.runtime.entry import environment
         from chainc.backends.llvm.runtime.threads import pauses
@@ -195,7 +220,7 @@ class TrainingCode:
 
         copies = MOST_COPIES if self._processor.board is None else 0
         waits = ALONE if self._processor.threads == 1 else BARRIER
-        module = Module(self._processor.machine, copies, elsewhere=elsewhere, barrier=waits)
+        module = Module(self._processor.machine, copies, barrier=waits)
         module.names.update(self._reserved)
         module.add(environment(self._processor))
         module.add(pauses(self._processor))

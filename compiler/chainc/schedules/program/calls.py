@@ -8,7 +8,7 @@ one reads or overwrites what another thread has touched, a barrier comes between
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 
 from chainc.dataclass import dataclass
@@ -41,7 +41,8 @@ MOST_CALLS = 512  # of kernels in one routine; it calls another for those before
 class ProgramWriter:
     """Writes routines over one memory.
 
-    `computed` has what each nest computes. With a clock, every call of a kernel is timed.
+    `computed` has what each nest computes. With a clock, every call of a kernel is timed. What is
+    `ready` is told of each nest that is new.
     """
 
     memory: Memory
@@ -50,6 +51,7 @@ class ProgramWriter:
     computed: list[tuple[Nest, tuple[Part, ...]]] = field(default_factory=list)
     scheduled: dict[str, tuple[Nest, tuple[int, ...]]] = field(default_factory=dict)  # by form
     clock: Clock | None = None
+    ready: Callable[[Nest], object] | None = None
     around: tuple[Loop, ...] = ()  # the loops that what is written is a step of
 
     def kernel(self, kernel: Kernel) -> KernelCall:
@@ -66,6 +68,8 @@ class ProgramWriter:
         if form.text not in self.scheduled:
             nest, buffers = schedule(kernel, self.memory.capacity, self.machine)
             self.scheduled[form.text] = nest, tuple(map(form.buffers.index, buffers))
+            if self.ready is not None:
+                self.ready(nest)
         nest, positions = self.scheduled[form.text]
         return nest, tuple(form.buffers[position] for position in positions)
 

@@ -6,11 +6,11 @@ train.loop, train.steps, record: all epochs, some steps, and the end of an epoch
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from chainc.dataclass import dataclass
-from chainc.loops.language import Routine
+from chainc.loops.language import Nest, Routine
 from chainc.lowering.program import Program, TrainingLoop
 from chainc.schedules.layout.machine import Machine
 from chainc.schedules.program.calls import ProgramWriter
@@ -73,9 +73,17 @@ class WrittenTraining:
 
 
 def write_training(
-    loop: TrainingLoop, place: Placement, machine: Machine, *, paced: bool = True
+    loop: TrainingLoop,
+    place: Placement,
+    machine: Machine,
+    *,
+    paced: bool = True,
+    ready: Callable[[Nest], object] | None = None,
 ) -> WrittenTraining:
-    """The routines of a training whose buffers have their places; see `TrainingRoutines`."""
+    """The routines of a training whose buffers have their places; see `TrainingRoutines`.
+
+    What is `ready` is told of each kernel of the step, while others have still to be written.
+    """
     writer = ProgramWriter(place.memory, machine)
     layout, clock = place.layout, _clock(place)
     gathers = [
@@ -84,7 +92,7 @@ def write_training(
     ]
     if clock is not None:
         gathers[0] = timed_gather(gathers[0], clock)
-    step_prologue, step = _step(writer, loop, place, clock)
+    step_prologue, step = _step(replace(writer, ready=ready), loop, place, clock)
     evaluate_prologue, evaluate = writer.program("evaluate", place.evaluate)
     exchange = writer.exchange("state", place.states, place.table)
     ends = {

@@ -68,7 +68,7 @@ class Objects:
     def train(self) -> Sequence[bytes]:
         """They call what evaluates, and are linked without it where that is not reached."""
         return kept_objects(
-            f"{self.key}-train", lambda: object_files(self.code().train_module, host())
+            f"{self.key}-train", lambda: object_files(WhatTrains(self.code()), host())
         )
 
     @cached_property
@@ -84,6 +84,21 @@ class Objects:
         if not evaluates:
             return loaded(self.train, ENTRIES, absent=[EVALUATION])
         return loaded([*self.train, *self.evaluation], ENTRIES)
+
+
+@dataclass(frozen=True, eq=False)
+class WhatTrains:
+    """Of a loop, which may still have to be written."""
+
+    code: TrainingCode
+
+    def text(self) -> str:
+        """As one module."""
+        return self.code.train_module.text()
+
+    def hand_over(self, size: int, take: Callable[[str], None]) -> None:
+        """In parts."""
+        self.code.hand_over(size, take)
 
 
 Executable = Callable[

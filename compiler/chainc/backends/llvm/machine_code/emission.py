@@ -7,10 +7,12 @@ that is not needed: each thread has a context and a target machine of its own.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from typing import TYPE_CHECKING, Protocol
 
 from chainc.backends.llvm.machine_code.jit import machine_code, optimized, target_machine
@@ -22,77 +24,132 @@ if TYPE_CHECKING:
 
 MOST_THREADS = 4
 SIZE = 1 << 16  # characters of the kernels in a part
+TURN = 0.0005  # seconds after which a thread that waits has its turn
 
 _EMIT = "LLVMPY_TargetMachineEmitToMemory"  # by which llvmlite emits
 _OBJECT = 1  # and not assembly
 
 
 class Divisible(Protocol):
-    """A module of LLVM text."""
+    """A module of LLVM text, which may still have to be printed."""
 
     def text(self) -> str:
         """The whole."""
 
-    def parts(self, size: int) -> Sequence[str]:
-        """The same as modules that are linked together."""
+    def hand_over(self, size: int, take: Callable[[str], None]) -> None:
+        """The same as modules that are linked together, each as soon as it is there."""
 
 
 def object_files(module: Divisible, processor: Processor) -> Sequence[bytes]:
     """Those of its parts, or of the whole where a single thread makes it."""
     threads = min(MOST_THREADS, cores())
-    texts = module.parts(SIZE) if threads > 1 else [module.text()]
-    if len(texts) == 1:
-        return [machine_code(texts[0], processor)]
-    return _made_at_once(texts, _machines(processor, threads), threads)
+    if threads == 1:
+        return [machine_code(module.text(), processor)]
+    emission = _Emission(processor, threads)
+    with _OFTEN, emission.ended():
+        module.hand_over(SIZE, emission.take)
+    return emission.files()
 
 
-def _made_at_once(
-    texts: Sequence[str], machines: SimpleQueue[llvm.TargetMachine], threads: int
-) -> Sequence[bytes]:
-    """Each thread takes a text that is left, and then the next; this one does so too.
+class _SwitchingOften:
+    """Inside, a thread has its turn when it has waited for half a millisecond.
+
+    Python's own five are as long as it takes to emit a part, for which ten turns are needed.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._inside = 0
+        self._usual = 0.0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._usual = sys.getswitchinterval()
+                sys.setswitchinterval(min(self._usual, TURN))
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                sys.setswitchinterval(self._usual)
+
+
+_OFTEN = _SwitchingOften()
+
+
+class _Emission:
+    """Other threads take texts while this one still prints some, and then it does so too.
 
     A pool of Python's own would take no work when the main thread has ended.
     """
-    left: SimpleQueue[tuple[int, str]] = SimpleQueue()
-    for numbered in enumerate(texts):
-        left.put(numbered)
-    made: dict[int, bytes] = {}
-    failures: list[Exception] = []
 
-    def work() -> None:
+    def __init__(self, processor: Processor, threads: int) -> None:
+        self._processor = processor
+        self._most = threads - 1
+        self._others: list[Thread] = []
+        self._left: SimpleQueue[tuple[int, str] | None] = SimpleQueue()
+        self._count = 0
+        self._made: dict[int, bytes] = {}
+        self._failures: list[BaseException] = []
+
+    def take(self, text: str) -> None:
+        """Some thread will."""
+        self._left.put((self._count, text))
+        self._count += 1
+        if len(self._others) < self._most:
+            self._others.append(Thread(target=self._work))
+            self._others[-1].start()
+
+    @contextmanager
+    def ended(self) -> Iterator[None]:
+        """Afterwards no thread works on."""
         try:
-            while not failures:
-                number, text = left.get_nowait()
-                made[number] = _made(text, machines)
-        except Empty:
-            return
-        except Exception as error:  # for the thread that asked
-            failures.append(error)
+            yield
+        except BaseException as error:
+            self._failures.append(error)
+            raise
+        finally:
+            self._end()
 
-    others = [Thread(target=work) for _ in range(threads - 1)]
-    for thread in others:
-        thread.start()
-    try:
-        work()
-    finally:
-        for thread in others:
+    def _end(self) -> None:
+        for _ in range(len(self._others) + 1):
+            self._left.put(None)
+        self._work()
+        for thread in self._others:
             thread.join()
-    if failures:
-        raise failures[0]
-    return [made[number] for number in range(len(texts))]
+
+    def files(self) -> Sequence[bytes]:
+        """Of all texts, in their order."""
+        if self._failures:
+            raise self._failures[0]
+        return [self._made[number] for number in range(self._count)]
+
+    def _work(self) -> None:
+        """Until there is no more; nothing is made where something has failed."""
+        while (taken := self._left.get()) is not None:
+            if self._failures:
+                continue
+            number, text = taken
+            try:
+                self._made[number] = _object_file(text, self._processor)
+            except Exception as error:  # for the thread that asked
+                self._failures.append(error)
 
 
 @cache
-def _machines(processor: Processor, count: int) -> SimpleQueue[llvm.TargetMachine]:
-    """Whoever emits takes one, and brings it back."""
-    machines: SimpleQueue[llvm.TargetMachine] = SimpleQueue()
-    for _ in range(count):
-        machines.put(target_machine(processor))
-    return machines
+def _machines(_: Processor) -> SimpleQueue[llvm.TargetMachine]:
+    """Whoever emits takes one if there is any, and leaves one."""
+    return SimpleQueue()
 
 
-def _made(text: str, machines: SimpleQueue[llvm.TargetMachine]) -> bytes:
-    machine = machines.get()
+def _object_file(text: str, processor: Processor) -> bytes:
+    machines = _machines(processor)
+    try:
+        machine = machines.get_nowait()
+    except Empty:
+        machine = target_machine(processor)
     try:
         return _emitted(optimized(text, machine), machine)
     finally:

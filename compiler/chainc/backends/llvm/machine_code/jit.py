@@ -119,6 +119,12 @@ def _pass_builder(machine: llvm.TargetMachine) -> llvm.PassBuilder:
 
 
 @cache
+def _target_of(machine: llvm.TargetMachine) -> tuple[str, str]:
+    """Its triple and data layout."""
+    return machine.triple, str(machine.target_data)
+
+
+@cache
 def _passes(*, alone: bool) -> llvm.ModulePassManager:
     """Kernels come as they are to be; only functions marked so are inlined.
 
@@ -143,11 +149,12 @@ def optimized(
     """The module of a text after all passes, in a context of its own; small code for a board."""
     llvm = _initialized()
     module = llvm.parse_assembly(text, llvm.create_context())
-    module.triple, module.data_layout = machine.triple, str(machine.target_data)
-    for function in module.functions:
+    module.triple, module.data_layout = _target_of(machine)
+    board = processor is not None and processor.board is not None
+    for function in module.functions if entries or board else ():
         if entries and not function.is_declaration and function.name not in entries:
             function.linkage = "internal"
-        if processor is not None and processor.board is not None:
+        if board:
             function.add_function_attribute("minsize")
     module.verify()
     alone = processor is not None and processor.threads == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import field, replace
 
 from chainc.backends.llvm.printing.lanes import Avx512Lanes, LlvmLanes
@@ -67,6 +67,26 @@ class _Printed:
 
 
 @dataclass
+class Parting:
+    """Kernels in their order, in parts that have bodies of some `size`."""
+
+    size: int
+    take: Callable[[str], None]
+    kernels: list[_Printed] = field(default_factory=list)  # of the part in the making
+    some: bool = False  # was one taken?
+
+    def fills(self, kernel: _Printed) -> bool:
+        """Is the part complete with this one?"""
+        self.kernels.append(kernel)
+        return sum(len(each.function.body) for each in self.kernels) >= self.size
+
+    def taken(self) -> Sequence[_Printed]:
+        """The kernels of the part; another begins."""
+        kernels, self.kernels, self.some = self.kernels, [], True
+        return kernels
+
+
+@dataclass
 class Module:
     """LLVM text in the making.
 
@@ -86,6 +106,7 @@ class Module:
     copies: int = 0  # of these functions
     elsewhere: Collection[Routine] = ()
     barrier: Routine = BARRIER
+    parting: Parting | None = None  # where kernels go as soon as they are printed
 
     def kernel(self, nest: Nest) -> KernelFunction:
         """The function of a nest; nests that differ in nothing but names share one."""
@@ -105,7 +126,9 @@ class Module:
 
     def _added(self, nest: Nest, printed: Function, *, inlines: bool) -> KernelFunction:
         name = self.unique(nest.name)
-        self.texts.append(_Printed(name, printed, _inert(nest.note)))
+        self.texts.append(text := _Printed(name, printed, _inert(nest.note)))
+        if self.parting is not None and self.parting.fills(text):
+            self.parting.take(self._of_kernels(self.parting.taken()))
         return KernelFunction(name, nest.shared, printed.fails, replace(nest, name=name), inlines)
 
     def routine(self, routine: Routine, *, exported: bool = False) -> str:
@@ -173,14 +196,35 @@ class Module:
 
     def parts(self, size: int) -> Sequence[str]:
         """The same as modules to be linked: what is no kernel, and kernels by some `size`."""
-        kernels = self._printed()
-        groups = _grouped(kernels, size)
+        parting = Parting(size, lambda _: None)
+        groups = [parting.taken() for kernel in self._printed() if parting.fills(kernel)]
+        groups += [parting.taken()] if parting.kernels else []
         if len(groups) < 2:
             return [self.text()]
+        return [self._head(), *(self._of_kernels(group) for group in groups)]
+
+    def hand_over(self, size: int, take: Callable[[str], None]) -> None:
+        """The same, part by part."""
+        for part in self.parts(size):
+            take(part)
+
+    def handing_over(self, parting: Parting, write: Callable[[], object]) -> None:
+        """Hand over parts while `write` has more printed, what is no kernel as the last."""
+        self.parting = parting
+        write()
+        self.parting = None
+        if not parting.some:
+            parting.take(self.text())
+            return
+        parting.take(self._head())
+        if parting.kernels:
+            parting.take(self._of_kernels(parting.taken()))
+
+    def _head(self) -> str:
+        """What is no kernel."""
         others = [each for each in self.texts if isinstance(each, str)]
-        declarations = [each.function.declaration(each.name) for each in kernels]
-        head = self._with_needs([*others, *declarations], (), self.declared)
-        return [head, *(self._of_kernels(group) for group in groups)]
+        declarations = [each.function.declaration(each.name) for each in self._printed()]
+        return self._with_needs([*others, *declarations], (), self.declared)
 
     def _printed(self) -> Sequence[_Printed]:
         return [each for each in self.texts if isinstance(each, _Printed)]
@@ -207,19 +251,6 @@ class Module:
     def _attributes(self) -> str:
         width = f'"prefer-vector-width"="{8 * self.machine.vector_bytes}"'
         return f'attributes #0 = {{ noinline nounwind "no-builtins" {width} }}\n'
-
-
-def _grouped(kernels: Sequence[_Printed], size: int) -> Sequence[Sequence[_Printed]]:
-    """In their order, each group but the last with bodies of so many characters."""
-    groups: list[list[_Printed]] = []
-    room = 0
-    for kernel in kernels:
-        if room <= 0:
-            groups.append([])
-            room = size
-        groups[-1].append(kernel)
-        room -= len(kernel.function.body)
-    return groups
 
 
 def _inert(text: str) -> str:

@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -16,9 +16,10 @@ import pytest
 import chainrule as cr
 from chainc.backends.llvm.host import training_start
 from chainc.backends.llvm.machine_code import emission
-from chainc.backends.llvm.machine_code.emission import Divisible, object_files
+from chainc.backends.llvm.machine_code.emission import object_files
 from chainc.backends.llvm.machine_code.jit import assembly, loaded, machine_code
 from chainc.backends.llvm.machine_code.texts import labelled
+from chainc.backends.llvm.printing.module import Module
 from chainc.backends.llvm.processors.native import host
 from chainc.backends.llvm.training_code import training_code
 from chainrule import losses, nn, optim
@@ -42,7 +43,7 @@ DATA = {
 
 
 @cache
-def module() -> Divisible:
+def module() -> Module:
     loop = cr.compile(declared())._compiled.loop
     return training_code(loop, host(), 1).module
 
@@ -78,6 +79,43 @@ def test_parts_have_about_the_size_that_was_asked_for() -> None:
     assert module().parts(10**9) == [module().text()]
 
 
+def test_parts_are_there_before_all_is_written() -> None:
+    """What trains is the same as in one module, and its kernels come first."""
+    loop = cr.compile(declared())._compiled.loop
+    parts: list[str] = []
+    early = training_code(loop, host(), 1)
+    early.hand_over(SMALL, parts.append)
+    heads = [at for at, part in enumerate(parts) if "@train(" in part]
+    assert len(parts) > 4
+    assert heads == [len(parts) - 2]  # before it what is full, behind it the rest
+    assert functions(parts) == functions([training_code(loop, host(), 1).train_module.text()])
+    again: list[str] = []
+    early.hand_over(SMALL, again.append)  # where all has been written before
+    assert functions(again) == functions(parts)
+    whole: list[str] = []
+    training_code(loop, host(), 1).hand_over(10**9, whole.append)
+    assert len(whole) == 1
+
+
+def test_threads_of_python_take_turns_as_before() -> None:
+    before = sys.getswitchinterval()
+
+    class Looking:
+        def text(self) -> str:
+            return module().text()
+
+        def hand_over(self, size: int, take: Callable[[str], None]) -> None:
+            seen.append(sys.getswitchinterval())
+            object_files(module(), host())  # another compile ends meanwhile
+            seen.append(sys.getswitchinterval())
+            module().hand_over(size, take)
+
+    seen: list[float] = []
+    assert object_files(Looking(), host())
+    assert seen == [emission.TURN] * len(seen)
+    assert sys.getswitchinterval() == before
+
+
 def test_parts_that_are_made_at_once_are_those_made_one_by_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -109,8 +147,9 @@ def test_what_llvm_refuses_is_an_error() -> None:
         def text(self) -> str:
             return "define void @f("
 
-        def parts(self, size: int) -> Sequence[str]:
-            return [self.text(), self.text()]
+        def hand_over(self, size: int, take: Callable[[str], None]) -> None:
+            take(self.text())
+            take(self.text())
 
     with pytest.raises(RuntimeError, match="expected type"):
         object_files(Broken(), host())
