@@ -11,6 +11,7 @@ that needs vectors along another axis gets a copy with panels along that one:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -25,6 +26,8 @@ from chainc.schedules.layout.machine import Machine
 from chainc.schedules.layout.orders import tap_orders
 
 CACHE_SETS_BYTES = 4096  # addresses so far apart share a set of the first-level cache
+CACHE_WAYS = 8  # lines of a set, at least
+FEWEST_ROWS = 4  # beside which one more takes little memory
 
 Layouts = Mapping[str, Panels | None]  # of state slots and inputs, by key
 
@@ -169,12 +172,17 @@ def _copies_whole(copy: Copy, axis: int | None) -> bool:
 def panels(
     buffer: Buffer, axis: int, machine: Machine, capacity: Capacity, order: tuple[int, ...] = ()
 ) -> Panels:
-    """Panels along an axis, kept apart where they would meet in the same cache sets."""
-    lanes = machine.lanes(buffer.type.dtype)
-    rows = 1
-    for position, extent in enumerate(capacity.shape(buffer.type.shape)):
-        rows *= extent if position != axis else 1
-    conflict = rows * lanes * buffer.type.dtype.itemsize % CACHE_SETS_BYTES == 0
+    """Panels along an axis, kept apart where they would meet in the same cache sets.
+
+    Those of 16 rows come to the same sets after four of them: of a row of 73 panels, which is read
+    again for each column of a product, less than half would stay.
+    """
+    lanes, shape = machine.lanes(buffer.type.dtype), capacity.shape(buffer.type.shape)
+    rows = math.prod(extent for position, extent in enumerate(shape) if position != axis)
+    stride = rows * lanes * buffer.type.dtype.itemsize
+    apart = CACHE_SETS_BYTES // math.gcd(stride, CACHE_SETS_BYTES)  # until sets come again
+    crowded = -(-shape[axis] // lanes) > apart * CACHE_WAYS
+    conflict = apart == 1 or (crowded and rows >= FEWEST_ROWS and rows % 2 == 0)
     return Panels(axis, lanes, 1 if conflict else 0, order)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -15,7 +17,7 @@ from chainc.lowering.program import Program
 from chainc.lowering.views import Buffer, Panels
 from chainc.schedules.layout.access import Capacity
 from chainc.schedules.layout.machine import AVX2, AVX512, SSE, Machine
-from chainc.schedules.layout.panels import CACHE_SETS_BYTES, lay_out, layouts, panels
+from chainc.schedules.layout.panels import CACHE_SETS_BYTES, CACHE_WAYS, lay_out, layouts, panels
 
 CAPACITY = Capacity({"batch": 8})
 
@@ -168,6 +170,17 @@ def test_panels_do_not_begin_in_the_same_cache_sets(rows: int, dtype: object) ->
     distance = (rows + found.gap) * found.lanes * type.dtype.itemsize
     assert distance % CACHE_SETS_BYTES != 0
     assert found.gap <= 1
+
+
+@pytest.mark.parametrize("machine", [AVX512, AVX2], ids=["avx512", "avx2"])
+@pytest.mark.parametrize("rows", [2, 7, 8, 9, 12, 16, 32, 48, 1024])
+def test_all_panels_of_a_row_find_room_in_their_cache_sets(rows: int, machine: Machine) -> None:
+    found = panels(Buffer("d", TensorType((rows, 1168), float32)), 1, machine, CAPACITY)
+    panel = (rows + found.gap) * found.lanes * 4
+    lines = {number * panel // 64 for number in range(-(-1168 // found.lanes))}
+    most = max(Counter(line % (CACHE_SETS_BYTES // 64) for line in lines).values())
+    assert most <= CACHE_WAYS
+    assert found.gap == 0 or rows % 2 == 0
 
 
 def test_the_batch_counts_with_its_capacity() -> None:
