@@ -157,7 +157,9 @@ class CallWriter:
         return self.to.data(self.memory.constant(buffer), dtype, buffer.data)
 
     def _place_at(self, buffer: Buffer, number: Address) -> Parameter:
-        """A buffer like this one; the number says where."""
+        """A buffer like this one; the number says where, but of a constant of the code's own."""
+        if self._is_constant(buffer):
+            return self.place(buffer)
         name, dtype = buffer.name or "value", buffer.type.dtype
         found, (base, _) = self.to.load(number, name="place"), self.memory.base(buffer)
         if base in self.memory.offsets:
@@ -186,7 +188,15 @@ class CallWriter:
             return "arena"
         if base is not buffer:
             return base
-        return "table" if buffer in self.memory.table else None
+        if buffer in self.memory.table:
+            return "table"
+        return self.memory.constant(buffer) if self._is_constant(buffer) else None
+
+    def _is_constant(self, buffer: Buffer) -> bool:
+        base, _ = self.memory.base(buffer)
+        return base is buffer and not (
+            base in self.memory.offsets or base in self.memory.table or base in self.steps
+        )
 
 
 def write_calls(
