@@ -30,6 +30,7 @@ from chainc.ops.movement import (
     normalize_axis,
     require_axes,
     reshape,
+    whole,
 )
 
 __all__ = ["arange", "argmax", "argmin", "one_hot", "pick", "scatter_add", "take"]
@@ -265,7 +266,12 @@ def scatter_add(x: Operand, indices: Operand, updates: Operand, axis: int = 0) -
 
 def one_hot(indices: Operand, depth: int, dtype: DType | str = float32) -> Node:
     """1 at each index of a new last axis of size `depth`; out of range is an error at run time."""
-    return apply(OneHot(depth, as_dtype(dtype)), constant(indices))
+    if (known := whole(depth)) is None or known < 0:
+        raise ShapeError(
+            f"one_hot: the depth is {depth!r}, not a number of classes",
+            hint="give a whole number that is not negative",
+        )
+    return apply(OneHot(known, as_dtype(dtype)), constant(indices))
 
 
 def pick(x: Operand, indices: Operand) -> Node:

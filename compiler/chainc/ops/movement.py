@@ -218,12 +218,17 @@ def _whole_numbers(function: str, axes: int | Sequence[int]) -> tuple[int, ...]:
     )
 
 
-def as_shape(shape: Sequence[DimLike]) -> Shape:
-    """A shape from integers, named sizes and names."""
+def as_shape(shape: Sequence[DimLike], *, least: int = 0) -> Shape:
+    """A shape from integers, none below `least`, named sizes and names."""
     given: object = shape
     several = isinstance(given, Iterable) and not isinstance(given, (str, Mapping))
     listed = tuple(shape) if several else (None,)
     dims = tuple(dim for dim in map(_as_dim, listed) if dim is not None)
+    negative = [dim for dim in dims if isinstance(dim, int) and dim < least]
+    if negative:
+        raise ShapeError(
+            f"{negative[0]} is no size", hint="give a whole number that is not negative, or a name"
+        )
     if len(dims) == len(listed):
         return dims
     raise ShapeError(
@@ -241,7 +246,12 @@ def _as_dim(dim: object) -> Dim | None:
 def reshape(x: Operand, shape: Sequence[DimLike]) -> Node:
     """The same elements in row-major order; one size may be -1, found from the others."""
     (node,) = as_nodes(x)
-    wanted = list(as_shape(shape))
+    wanted = list(as_shape(shape, least=-1))
+    if wanted.count(-1) > 1:
+        raise ShapeError(
+            f"reshape: {wanted.count(-1)} sizes of {format_shape(wanted)} are to be found",
+            hint="give all sizes but one",
+        )
     if -1 in wanted:
         hole = wanted.index(-1)
         rest = product(wanted[:hole] + wanted[hole + 1 :])

@@ -83,3 +83,33 @@ def test_a_function_whose_arguments_cannot_be_counted() -> None:
     for value in (1.5, None, "x * x", int):
         with pytest.raises(cr.GraphError, match=r"elementwise: .*(.|\n)*try: give a function"):
             free.elementwise(value)
+
+
+SHAPED: dict[str, tuple[Callable[[], object], str]] = {
+    "reshape": (lambda: cr.reshape(x, (-3, -4)), "-3 is no size"),
+    "two to be found": (lambda: cr.reshape(x, (-1, 3, -1)), r"2 sizes of \[-1,3,-1\] are to be"),
+    "broadcast_to": (lambda: cr.broadcast_to(x, (-1, 3, 4)), "-1 is no size"),
+    "normal": (lambda: cr.normal((-2, 3)), "-2 is no size"),
+    "bernoulli": (lambda: cr.bernoulli((2, -3), 0.5), "-3 is no size"),
+    "permutation": (lambda: cr.permutation(-3), "-3 is no size"),
+    "arange": (lambda: cr.arange(-4), "-4 is no size"),
+    "one_hot": (lambda: cr.one_hot(cr.arange(3), -2), "one_hot: the depth is -2, not a number"),
+    "no depth": (lambda: free.one_hot(cr.arange(3), "3"), "one_hot: the depth is '3', not a"),
+    "stack": (lambda: cr.stack([x, w]), r"stack: shapes \[3,4\] and \[4,2\] differ"),
+}
+
+
+@pytest.mark.parametrize(("call", "what"), SHAPED.values(), ids=SHAPED)
+def test_a_shape_that_cannot_be_is_refused(call: Callable[[], object], what: str) -> None:
+    with pytest.raises(cr.ShapeError, match=rf"{what}(.|\n)*{HERE}(.|\n)*try: give"):
+        call()
+
+
+@pytest.mark.parametrize(
+    ("operand", "held"),
+    [(None, "None"), ("1", "'1'"), (np.array(["a", "b"]), "elements of type <U1")],
+    ids=["None", "text", "an array of texts"],
+)
+def test_what_is_no_number_is_no_operand(operand: Any, held: str) -> None:
+    with pytest.raises(cr.DTypeError, match=rf"a tensor cannot hold {held}\n.*{HERE}(.|\n)*try:"):
+        _ = x + operand

@@ -8,7 +8,7 @@ from types import EllipsisType
 from typing import TypeVar
 
 from chainc.dataclass import dataclass
-from chainc.ir import Node, Op, Operand, Sample, apply, movements
+from chainc.ir import Node, Op, Operand, Sample, apply, describe, movements
 from chainc.ir.errors import DTypeError, MisfitError, ShapeError
 from chainc.ir.kernels import Kernels
 from chainc.ir.leaves import as_nodes
@@ -230,7 +230,15 @@ def concat(parts: Sequence[Operand], axis: int = 0) -> Node:
 def stack(parts: Sequence[Operand], axis: int = 0) -> Node:
     """Tensors of one shape joined along a new axis."""
     nodes = _parts("stack", parts)
-    position = normalize_axis("stack", axis, nodes[0].ndim + 1)
+    first = nodes[0]
+    other = next((node for node in nodes if node.shape != first.shape), first)
+    if other is not first:
+        raise ShapeError(
+            f"stack: shapes {format_shape(first.shape)} and {format_shape(other.shape)} differ",
+            where=f"{describe(first)}\n         {describe(other)}",
+            hint="give tensors of one shape, or join them along an axis with cr.concat",
+        )
+    position = normalize_axis("stack", axis, first.ndim + 1)
     return concat([expand_dims(node, position) for node in nodes], position)
 
 
