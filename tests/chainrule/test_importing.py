@@ -101,6 +101,23 @@ def test_a_name_that_is_not_there_is_an_error() -> None:
         _ = cr.optim.Adm  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize(
+    ("package", "name", "hint"),
+    [
+        ("chainrule.nn", "Conv2D", "there is 'Conv2d'"),
+        ("chainrule.losses", "CrossEntropy", "there is 'cross_entropy'"),
+        ("chainrule.losses", "zzz", r"dir\(chainrule\.losses\) lists"),
+        ("chainrule", "topk", "there is 'top_k'"),
+    ],
+)
+def test_a_name_that_is_nearly_there(package: str, name: str, hint: str) -> None:
+    what = rf"^module '{package}' has no attribute '{name}'"
+    found = rf"{what}\n  where: .*test_importing\.py:\d+\n  try: {hint}"
+    with pytest.raises(cr.GraphError, match=found):
+        getattr(import_module(package), name)
+    assert not hasattr(import_module(package), "__path_of_none__")
+
+
 @pytest.mark.parametrize("name", ["init", "losses", "metrics", "regularize", "schedules"])
 def test_public_modules_can_be_imported_from(name: str) -> None:
     assert import_module(f"chainrule.{name}") is getattr(cr, name)

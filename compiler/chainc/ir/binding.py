@@ -152,7 +152,8 @@ def _disagreement(axis: _Axis, sources: Mapping[str, _Axis]) -> InputError:
     names = names_of(axis.declared)
     if not names:
         return InputError(
-            f"input {axis.key!r} is declared {axis.input.type} and got size {axis}",
+            f"input {axis.key!r} is declared {axis.input.type} and got {axis.actual} on axis "
+            f"{axis.position}",
             where=describe(axis.input),
             hint=f"give an array of shape {format_shape(axis.input.shape)}",
         )

@@ -333,9 +333,10 @@ def _constant(value: Operand, dtype: DType | None) -> Constant:
     if dtype is None and isinstance(value, float) and not isinstance(value, np.generic):
         target = float32
     if target is None:
+        held = f"elements of type {array.dtype}" if isinstance(value, np.ndarray) else repr(value)
         raise DTypeError(
-            f"constant: element type {array.dtype} is none of Chainrule's",
-            hint="convert the array with .astype(numpy.float32) or .astype(numpy.int32)",
+            f"constant: a tensor cannot hold {held}",
+            hint="give numbers, such as those of array.astype(numpy.float32) or (numpy.int32)",
         )
     return Constant(ConstantArray(array.astype(target.numpy)))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 
 from chainc.dataclass import dataclass
-from chainrule.compiled.state import State
+from chainrule.compiled.state import State, UnknownNameError
 from chainrule.declare.arguments import text
 from chainrule.declare.calls import answers_calls
 from chainrule.reports.columns import Value
@@ -20,6 +20,14 @@ SHOWN = 20  # epochs that a table lists; of more, the first and the last
 @answers_calls
 class History(dict[str, tuple[float, ...]]):
     """Losses and metrics by name, an epoch a number; a notebook shows a table."""
+
+    def __missing__(self, name: str) -> tuple[float, ...]:
+        hint = f"its names are {', '.join(self) or 'none'}"
+        unseen = name.startswith("val_") and not any(each.startswith("val_") for each in self)
+        raise UnknownNameError(
+            f"there is no {name!r} in this history",
+            hint=f"{hint}; val_... come with validation=" if unseen else hint,
+        )
 
     def _repr_html_(self) -> str:
         return self.table()

@@ -207,7 +207,7 @@ def _check_name(name: object) -> None:
 
 
 class UnknownNameError(StateError, KeyError):
-    """A name that a state does not hold."""
+    """A name that a state or a history does not hold."""
 
     __str__ = Exception.__str__
 

@@ -17,6 +17,7 @@ from chainc.ir.types import BY_NUMPY, Array
 from chainc.ops.movement import whole
 from chainrule.declare.arrays import UnfitError, read, taken_out
 
+LONGEST = 120  # characters of a value that a message shows
 LARGEST = 2**63 - 1  # that an integer of a compiled program can be
 UNITS = {
     "B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9,
@@ -25,6 +26,14 @@ UNITS = {
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+def shown(value: object) -> str:
+    """What was given, in a message: of an array, or another object that fills lines, its class."""
+    written = repr(value)
+    return (
+        written if len(written) <= LONGEST and "\n" not in written else f"a {type(value).__name__}"
+    )
 
 
 def number(
@@ -47,7 +56,7 @@ def number(
         bounds = {"above": above, "at least": at_least, "below": below}
         told = [f"{word} {bound:g}" for word, bound in bounds.items() if math.isfinite(bound)]
         wanted = " and ".join(["a finite number", *told])
-        raise InputError(f"{function}: {name} must be {wanted}, got {value!r}", hint=hint)
+        raise InputError(f"{function}: {name} must be {wanted}, got {shown(value)}", hint=hint)
     return converted
 
 
@@ -69,7 +78,7 @@ def text(function: str, name: str, value: object) -> str:
     """
     if not isinstance(value, str):
         raise InputError(
-            f"{function}: {name} must be text, got {value!r}", hint=f'give words: {name}="..."'
+            f"{function}: {name} must be text, got {shown(value)}", hint=f'give words: {name}="..."'
         )
     return value
 
@@ -86,7 +95,7 @@ def several(function: str, name: str, value: object, *, hint: str) -> list[objec
         InputError: it is none.
     """
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
-        raise InputError(f"{function}: {name} must be a list, got {value!r}", hint=hint)
+        raise InputError(f"{function}: {name} must be a list, got {shown(value)}", hint=hint)
     return list(value)
 
 
@@ -97,7 +106,7 @@ def mapping(function: str, name: str, value: object, *, hint: str) -> Mapping[ob
         InputError: it is none.
     """
     if not isinstance(value, Mapping):
-        raise InputError(f"{function}: {name} must be a dictionary, got {value!r}", hint=hint)
+        raise InputError(f"{function}: {name} must be a dictionary, got {shown(value)}", hint=hint)
     return value
 
 
@@ -110,7 +119,7 @@ def count(function: str, name: str, value: object, *, at_least: int = 1, hint: s
     converted = None if isinstance(value, bool) else whole(value)
     if converted is None or converted < at_least:
         raise InputError(
-            f"{function}: {name} must be a whole number, at least {at_least}, got {value!r}",
+            f"{function}: {name} must be a whole number, at least {at_least}, got {shown(value)}",
             hint=hint,
         )
     if converted > LARGEST:
@@ -134,7 +143,7 @@ def byte_count(function: str, name: str, value: object) -> int:
     plain = number.replace(".", "", 1)
     if unit not in UNITS or not (plain.isascii() and plain.isdigit()) or float(number) <= 0:
         raise InputError(
-            f"{function}: {name} must be a number with a unit, got {value!r}",
+            f"{function}: {name} must be a number with a unit, got {shown(value)}",
             hint=f'give one of {", ".join(UNITS)}, such as {name}="64 MB"',
         )
     return max(1, int(float(number) * UNITS[unit]))

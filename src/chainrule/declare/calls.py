@@ -17,6 +17,7 @@ from typing import ParamSpec, TypeVar
 from chainc.ir import Op
 from chainc.ir.errors import InputError
 from chainrule.writing.phrases import counted
+from chainrule.writing.public import no_name, public_names
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -31,6 +32,8 @@ class CallError(InputError, TypeError):
 def answer_calls(namespace: dict[str, object], names: Iterable[str], shown: str) -> None:
     """Let the functions, classes and ops of a package say which argument does not fit.
 
+    The package itself says which name it does not have, unless it finds others when asked.
+
     Args:
         namespace: of the package, where the functions are replaced.
         names: what of it is public.
@@ -44,6 +47,14 @@ def answer_calls(namespace: dict[str, object], names: Iterable[str], shown: str)
             _answer_method(type(value), "__call__", title)
         elif isinstance(value, type) and value.__module__.startswith("chainrule."):
             _answer_methods(value, title)
+    namespace.setdefault("__getattr__", _nothing_else(namespace, shown))
+
+
+def _nothing_else(namespace: Mapping[str, object], shown: str) -> Callable[[str], object]:
+    def find(name: str) -> object:
+        raise no_name(f"chainrule.{shown}", name, public_names(namespace))
+
+    return find
 
 
 def answers_calls(kind: type[T]) -> type[T]:

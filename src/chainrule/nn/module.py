@@ -12,6 +12,7 @@ from chainc.dataclass import dataclass
 from chainc.ir import Node, scope
 from chainc.ir.errors import DTypeError, GraphError, InputError, Location
 from chainc.ir.leaves import Label, Slot
+from chainc.ir.python.foreign import NoAttributeError
 from chainc.ir.types import BY_NAME, DType
 from chainc.ops.movement import DimLike
 from chainrule.declare.arguments import part_name
@@ -113,7 +114,10 @@ class Module(Adopting):
     def __getattr__(self, name: str) -> Node:
         # only reached where no field or method has this name
         parts = ", ".join(text for text, _ in self.parts()) if "label" in self.__dict__ else ""
-        raise AttributeError(f"{type(self).__name__} has no part {name!r}; its parts: {parts}")
+        what = f"{type(self).__name__} has no part {name!r}"
+        if name.startswith("_"):  # asked for by Python itself, to copy it or to show it
+            raise AttributeError(what)
+        raise NoAttributeError(what, hint=f"its parts are {parts or 'none'}")
 
     def parts(self) -> Iterator[tuple[str, Module | Node]]:
         """(name, part) for every layer and parameter that a field holds, in order."""

@@ -105,6 +105,11 @@ def made_by(
         InputError: it gives none.
     """
     given: object = make
+    if isinstance(given, Module):
+        raise InputError(
+            f"{owner}: {name}={make!r} is a layer, and each place needs one of its own",
+            hint=f"give its class, {name}=nn.{type(given).__name__}, or a function that makes one",
+        )
     made = answering(make, f"{owner}: {name}")(*args, **named) if callable(given) else given
     if isinstance(made, Module):
         return made

@@ -46,7 +46,9 @@ def check_function(
             pass  # refused below
         except ValueError:  # a function of Python's own, which does not tell
             return ()
-    raise GraphError(f"{loop}: {what} {told(function)} cannot be called with {given}", hint=hint)
+    is_function = callable(function) and not isinstance(function, type)
+    named = what if is_function else f"{what}, {told(function)},"
+    raise GraphError(f"{loop}: {named} cannot be called with {given}", hint=hint)
 
 
 def numbered(name: str, count: int) -> Sequence[str]:

@@ -6,6 +6,9 @@ from collections.abc import Callable, Collection, Mapping
 from importlib import import_module
 from types import ModuleType
 
+from chainc.ir.python.foreign import NoAttributeError
+
+LIKENESS = 0.75  # from 0 to 1, of a name that may have been meant
 # of the packages' own files
 _TOOLS = (
     "TYPE_CHECKING",
@@ -27,6 +30,23 @@ def public_names(namespace: Mapping[str, object], modules: Collection[str] = ())
     )
 
 
+def no_name(module: str, name: str, known: Collection[str]) -> AttributeError:
+    """A name that a package does not show, with the one that is most like it."""
+    what = f"module {module!r} has no attribute {name!r}"
+    if name.startswith("_"):  # asked for by Python itself, and by what looks at packages
+        return AttributeError(what)
+    from difflib import get_close_matches
+
+    alike = {_folded(each): each for each in known}
+    near = get_close_matches(_folded(name), alike, n=1, cutoff=LIKENESS)
+    hint = f"there is {alike[near[0]]!r}" if near else f"dir({module}) lists what there is"
+    return NoAttributeError(what, hint=hint)
+
+
+def _folded(name: str) -> str:
+    return name.replace("_", "").casefold()
+
+
 def shown_later(
     namespace: dict[str, object], places: Mapping[str, str], answer: Callable[[list[str]], None]
 ) -> tuple[Callable[[str], object], list[str]]:
@@ -40,7 +60,7 @@ def shown_later(
 
     def find(name: str) -> object:
         if name not in places:
-            raise AttributeError(f"module {namespace['__name__']!r} has no attribute {name!r}")
+            raise no_name(str(namespace["__name__"]), name, {*public_names(namespace), *places})
         module = import_module(places[name])
         namespace[name] = getattr(module, name, module)
         answer([name])

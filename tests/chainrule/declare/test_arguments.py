@@ -25,6 +25,12 @@ def test_number_refuses_what_is_no_finite_number(value: object) -> None:
         number("f", "x", value, hint="h")
 
 
+def test_a_value_that_fills_lines_is_told_by_its_class() -> None:
+    for value in (np.zeros((50, 50)), "no " * 50):
+        with pytest.raises(InputError, match=rf"got a {type(value).__name__}{HERE}h$"):
+            number("f", "x", value, hint="h")
+
+
 def test_number_names_its_range() -> None:
     with pytest.raises(InputError, match=r"^f: x must be a finite number and above 0, got 0"):
         number("f", "x", 0, above=0, hint="h")

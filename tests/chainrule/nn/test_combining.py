@@ -99,6 +99,13 @@ def test_a_perceptron_is_a_sequence_with_logits_at_its_end() -> None:
     assert len(nn.MLP(6, 3)) == 1
 
 
+def test_a_layer_in_the_place_of_its_class_is_refused() -> None:
+    given: Any = nn.Tanh()
+    told = r"activation=Tanh\(\) is a layer, and each(.|\n)*combining(.|\n)*its class, .*=nn\.Tanh"
+    with pytest.raises(cr.InputError, match=told):
+        nn.MLP(6, 5, 3, activation=given)
+
+
 def test_a_maxout_is_the_largest_of_its_pieces() -> None:
     layer, x = nn.Maxout(4, 3, pieces=2, name="m"), cr.input("x", ("batch", 4))
     function = cr.compile(layer(x))

@@ -209,7 +209,9 @@ def test_what_is_no_loop_is_refused() -> None:
 
     refused("cell gives a str, not the next", graph, lambda: cr.scan(lambda _c, _x: text, h, x))
     refused("the cell keeps is a str", graph, lambda: cr.scan(lambda c, _: (c, text), h, x))
-    refused("the cell a str cannot be called with the c", graph, lambda: cr.scan(text, h, x))
+    refused(
+        "scan: the cell, a str, cannot be called with the c", graph, lambda: cr.scan(text, h, x)
+    )
     refused("with the carry alone", graph, lambda: cr.scan(lambda c, _: (c, c), h, length=2))
     refused("2 carries for 1", graph, lambda: cr.scan(lambda c, _: ((c, c), None), h, x))
     refused(r"f32\[2\] before a step and f32\[5,2\] after it", shape,

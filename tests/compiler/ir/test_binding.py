@@ -118,7 +118,7 @@ def test_two_inputs_that_disagree_are_both_named_with_both_values() -> None:
     ("shape", "message"),
     [
         ((2,), r"input 'x' is declared f32\[batch,64\] and got an array of shape \[2\]"),
-        ((2, 63), r"input 'x' is declared f32\[batch,64\] and got size 63 on axis 1"),
+        ((2, 63), r"input 'x' is declared f32\[batch,64\] and got 63 on axis 1"),
     ],
 )
 def test_a_wrong_rank_or_size_is_an_error(shape: tuple[int, ...], message: str) -> None:

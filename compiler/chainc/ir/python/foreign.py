@@ -27,7 +27,7 @@ class NoNumbersError(GraphError, TypeError):
 
 
 class NoAttributeError(GraphError, AttributeError):
-    """A name that a node does not have."""
+    """A name that a node, a layer or a package does not have."""
 
 
 class Foreign:

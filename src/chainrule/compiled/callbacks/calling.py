@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -37,7 +37,7 @@ class FinishedEpoch:
     number: int
     of: int
     values: Mapping[str, Value]
-    _state: Mapping[str, Array]
+    _state: Mapping[str, Array] = field(repr=False)
 
     @property
     def state(self) -> State:
@@ -67,11 +67,8 @@ def checked_callbacks(given: Sequence[Callback]) -> tuple[Callback, ...]:
     hint = "give a list of functions of an epoch, such as [cr.TimeLimit(60)]"
     chosen: list[Callback] = []
     for callback in several("run", "callbacks", given, hint=hint):
-        if not callable(callback):
-            raise InputError(
-                f"run: {callback!r} is no callback",
-                hint="give functions of an epoch, such as lambda epoch: print(epoch.values)",
-            )
+        if not callable(callback) or isinstance(callback, type):
+            raise _no_callback(callback)
         for name in ("every", "every_steps"):
             if (every := getattr(callback, name, None)) is not None:
                 count("run", f"{name} of a callback", every, hint="give 1 or more")
@@ -81,6 +78,15 @@ def checked_callbacks(given: Sequence[Callback]) -> tuple[Callback, ...]:
         if begin is not None:
             begin()
     return tuple(chosen)
+
+
+def _no_callback(given: object) -> InputError:
+    hint = "give functions of an epoch, such as lambda epoch: print(epoch.values)"
+    if isinstance(given, type):
+        hint = f"give an object of the class, {given.__name__}(...)"
+    elif hasattr(given, "verdict"):
+        hint = "declare it with the training, whose loop follows it: cr.training(..., stop=...)"
+    return InputError(f"run: {given!r} is no callback", hint=hint)
 
 
 def end_all(callbacks: Sequence[Callback]) -> None:
@@ -93,6 +99,16 @@ def end_all(callbacks: Sequence[Callback]) -> None:
             end()
     finally:
         end_all(callbacks[1:])
+
+
+def check_file(what: str, path: Path) -> None:
+    """Make its folder if need be, and see that a file can be written there."""
+    if path.is_dir():
+        raise StateError(
+            f"{what}: cannot write to {path}: it is a folder",
+            hint="give the name of a file in it",
+        )
+    check_folder(what, path.parent)
 
 
 def check_folder(what: str, folder: Path) -> None:

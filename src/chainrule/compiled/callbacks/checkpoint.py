@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from chainc.ir.errors import InputError
-from chainrule.compiled.callbacks.calling import FinishedEpoch, check_folder
+from chainrule.compiled.callbacks.calling import FinishedEpoch, check_file
 from chainrule.compiled.callbacks.pace import Pace
 from chainrule.compiled.state import HasState, State, not_saved, write_state
 from chainrule.declare.arguments import count, path_of
@@ -98,7 +98,7 @@ class Checkpoint:
         self._written.clear()
         self._pace.begin()
         self._waiting = None
-        check_folder("Checkpoint", path_of("Checkpoint", self.path).parent)
+        check_file("Checkpoint", path_of("Checkpoint", self.path))
 
     def __call__(self, epoch: FinishedEpoch) -> None:
         """Begin to save, or keep the state for later; what was begun before is done then."""

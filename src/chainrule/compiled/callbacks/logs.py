@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from chainc.ir.errors import InputError
-from chainrule.compiled.callbacks.calling import FinishedEpoch, check_folder
+from chainrule.compiled.callbacks.calling import FinishedEpoch, check_file, check_folder
+from chainrule.declare.arguments import path_of
 
 __all__ = ["CSVLog", "TensorBoardLog"]
 
@@ -28,7 +29,7 @@ class CSVLog:
 
     def begin(self) -> None:
         """See `Callback`."""
-        check_folder("CSVLog", Path(self.path).parent)
+        check_file("CSVLog", path_of("CSVLog", self.path))
         self._begun = False
 
     def __call__(self, epoch: FinishedEpoch) -> None:

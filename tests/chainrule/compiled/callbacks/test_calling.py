@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -248,6 +250,15 @@ def test_tensorboard_is_written_by_its_own_writer(tmp_path: Path) -> None:
     assert list(tmp_path.glob("events*"))
 
 
+def refused(callback: Any) -> None:
+    """Whatever is given, nothing runs."""
+    called: list[int] = []
+    try:
+        program().run({"x": X}, callbacks=[lambda epoch: called.append(epoch.number), callback])
+    finally:
+        assert called == []
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -258,7 +269,9 @@ def test_tensorboard_is_written_by_its_own_writer(tmp_path: Path) -> None:
         (lambda: cr.Checkpoint("{epoch}", every_steps=3), "one file for all steps of an epoch"),
         (lambda: cr.Checkpoint("a", every_steps=3, keep=2), "one file, so there are none to keep"),
         (lambda: cr.TimeLimit(0), "TimeLimit: seconds"),
-        (lambda: program().run({"x": X}, callbacks=[3]), "3 is no callback"),  # type: ignore[list-item]
+        (lambda: refused(3), "3 is no callback"),
+        (lambda: refused(cr.CSVLog("/proc")), "CSVLog: cannot write to /proc: it is a folder"),
+        (lambda: refused(cr.Checkpoint("/")), "Checkpoint: cannot write to /: it is a folder"),
         (
             lambda: program().run({"x": X}, callbacks=[cr.CSVLog("/proc/none/a")]),
             "CSVLog: cannot write",
@@ -281,3 +294,25 @@ def test_without_a_writer_tensorboard_is_refused(
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
     with pytest.raises(cr.InputError, match=rf"no tensorboardX here[\s\S]*{HERE}"):
         cr.TensorBoardLog(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [
+        (cr.TimeLimit, r"give an object of the class, TimeLimit\(\.\.\.\)"),
+        (
+            cr.EarlyStopping("loss"),
+            r"declare it with the training, whose .*cr\.training\(\.\.\., stop=",
+        ),
+    ],
+    ids=["a class", "a rule"],
+)
+def test_what_is_nearly_a_callback_is_told_where_it_belongs(given: object, hint: str) -> None:
+    with pytest.raises(cr.InputError, match=rf"is no callback\n.*{HERE}:\d+\n  try: {hint}"):
+        refused(given)
+
+
+def test_an_epoch_prints_what_it_reports_and_no_arrays() -> None:
+    seen: list[str] = []
+    program(epochs=1).run({"x": X}, callbacks=[lambda epoch: seen.append(repr(epoch))])
+    assert re.fullmatch(r"FinishedEpoch\(number=1, of=1, values=\{'loss': [\d.]+\}\)", seen[0])
