@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from chainc.backends.math.floating import format_of, power_of_two, scaled
+from chainc.backends.math.floating import format_of, integer, power_of_two, scaled
 from chainc.backends.math.lanes import LaneFunction, Value, polynomial
 from chainc.backends.math.polynomials import EXP_TAIL, TANH_TAIL
 from chainc.dataclass import dataclass
@@ -44,15 +44,15 @@ LIMITS: Mapping[str, Limits] = {
 
 def exp(f: LaneFunction, x: Value) -> Value:
     limits = LIMITS[x.element]
-    n, tail = reduced(f, x.at_least(limits.zero).at_most(limits.infinite))
-    return scaled(tail + 1.0, n)
+    lifted, tail = reduced(f, x.at_least(limits.zero).at_most(limits.infinite))
+    return scaled(tail + 1.0, lifted)
 
 
 def expm1(f: LaneFunction, x: Value) -> Value:
     """2 (2ⁿ⁻¹ (eʳ - 1) + (2ⁿ⁻¹ - 1/2)): the power stays finite where the result is."""
     limits = LIMITS[x.element]
-    n, tail = reduced(f, x.at_least(limits.minus_one).at_most(limits.infinite))
-    power = power_of_two(n - 1, format_of(x))
+    lifted, tail = reduced(f, x.at_least(limits.minus_one).at_most(limits.infinite))
+    power = power_of_two(integer(lifted) - 1, format_of(x))
     half = f.fma(power, tail, power - 0.5)
     tiny = x.absolute() < 2.0 ** -format_of(x).precision
     return f.select(tiny, x, half + half)
@@ -75,14 +75,14 @@ def tanh(f: LaneFunction, x: Value) -> Value:
 
 
 def reduced(f: LaneFunction, x: Value) -> tuple[Value, Value]:
-    """The integer n nearest to x / ln 2, and eʳ - 1 of what remains, r."""
+    """The integer n nearest to x / ln 2, added to the rounder, and eʳ - 1 of what remains, r."""
     binary = format_of(x)
     lifted = f.fma(x, LOG2_E, binary.rounder)
     n = lifted - binary.rounder
     high, low = LN2[x.element]
     r = f.fma(n, -low, f.fma(n, -high, x))
     tail = exp_minus_one(f, r, EXP_TAIL[x.element])
-    return lifted.bits() - binary.rounder_bits, tail
+    return lifted, tail
 
 
 def exp_minus_one(f: LaneFunction, r: Value, tail: Sequence[float]) -> Value:

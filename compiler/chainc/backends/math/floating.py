@@ -71,20 +71,23 @@ def power_of_two(n: Value, binary: Format) -> Value:
     return ((n << binary.fraction) + binary.one).as_float()
 
 
-def scaled(x: Value, n: Value) -> Value:
-    """The product x 2ⁿ, rounded once, for x near 1; it may be subnormal or infinite."""
-    found = x.function.scaled(x, n)
+def scaled(x: Value, lifted: Value) -> Value:
+    """The product x 2ⁿ, rounded once, for x near 1; it may be subnormal or infinite.
+
+    `lifted` is the sum of the rounder and n, an integer, as it comes from rounding.
+    """
+    binary = format_of(x)
+    found = x.function.scaled(x, lifted - binary.rounder)
     if found is not None:
         return found
-    binary = format_of(x)
+    n = integer(lifted)
     half = n.arithmetic_shift(1)
     return x * power_of_two(half, binary) * power_of_two(n - half, binary)
 
 
-def integer(x: Value) -> Value:
-    """An integer in floating point, below unit / 2, as an integer."""
-    binary = format_of(x)
-    return (x + binary.rounder).bits() - binary.rounder_bits
+def integer(lifted: Value) -> Value:
+    """An integer below unit / 2 that was added to the rounder."""
+    return lifted.bits() - format_of(lifted).rounder_bits
 
 
 def exponent_and_significand(x: Value, centre_bits: int) -> tuple[Value, Value]:

@@ -219,7 +219,10 @@ class LaneFunction(ABC):
         return self.intrinsic("fmuladd", a, self.operand(b, a), self.operand(c, a))
 
     def scaled(self, _x: Value, _n: Value) -> Value | None:
-        """The product x 2ⁿ for an integer n, rounded once, where one instruction gives it."""
+        """The product x 2ⁿ, rounded once, where one instruction gives it.
+
+        n is an integer in floating point.
+        """
         return None
 
     # blocks

@@ -17,7 +17,6 @@ from chainc.backends.math.floating import (
     any_exponent_and_significand,
     exponent_and_significand,
     format_of,
-    integer,
     leading,
     nearest,
     scaled,
@@ -69,7 +68,7 @@ def _of_float(f: LaneFunction, size: Value, y: Value) -> Value:
     n = nearest(product)
     r = product - n
     root = f.fma(r, polynomial(f, r, EXP2_TAIL["double"]), 1.0)
-    return scaled(root, integer(n)).convert("fptrunc", "float")
+    return scaled(root, n + format_of(n).rounder).convert("fptrunc", "float")
 
 
 def _of_double(f: LaneFunction, size: Value, y: Value) -> Value:
@@ -81,7 +80,7 @@ def _of_double(f: LaneFunction, size: Value, y: Value) -> Value:
     rest = (exponent - first) * high + exponent * low
     n = nearest((product + rest).at_least(-LIMIT).at_most(LIMIT))
     r = ((product - n) + rest).at_least(-1.0).at_most(1.0) * LN_2
-    return scaled(exp_minus_one(f, r, EXP_TAIL[r.element]) + 1.0, integer(n))
+    return scaled(exp_minus_one(f, r, EXP_TAIL[r.element]) + 1.0, n + format_of(n).rounder)
 
 
 def _log2(f: LaneFunction, x: Value) -> tuple[Value, Value]:

@@ -178,10 +178,9 @@ class Avx512Lanes(LlvmLanes):
         (name, mask), kind = found, _type(x)
         full = f"@llvm.x86.avx512.mask.scalef.{name}.512"
         self.declares.add(f"declare {kind} {full}({kind}, {kind}, {kind}, {mask}, i32 immarg)")
-        power = _typed(n.convert("sitofp", x.element))
         rounded = f"{kind} zeroinitializer, {mask} -1, i32 4"  # all lanes, as is set
         return self.append(
-            x.element, f"call {kind} {full}({_typed(x)}, {power}, {rounded})", x.lanes
+            x.element, f"call {kind} {full}({_typed(x)}, {_typed(n)}, {rounded})", x.lanes
         )
 
 
