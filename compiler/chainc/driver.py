@@ -25,12 +25,12 @@ from chainc.backends.target import (
     Target,
 )
 from chainc.dataclass import dataclass
-from chainc.ir import Graph, Node
+from chainc.ir import Graph
 from chainc.ir.errors import GraphError
 from chainc.ir.python.collection import without_collection
 from chainc.ir.text.digest import Digest, UnknownMeaningError
 from chainc.ir.types import names_of
-from chainc.ir.verify import verify, verify_kept
+from chainc.ir.verify import Verified, verify, verify_kept
 from chainc.ops.formula import RECOMPUTE
 from chainc.ops.runs.modes import require_resolved
 from chainc.rewriting.trace import tracing
@@ -324,11 +324,11 @@ def optimize(graph: Graph, passes: Sequence[Pass]) -> tuple[Stage, ...]:
     Raises:
         VerifyError: a pass left a graph that is not sound, or computes something else.
     """
-    verify(graph)
+    known = Verified()
+    verify(graph, known)
     require_resolved(graph)
-    stages, known = [Stage("declared", graph)], set[Node]()
+    stages = [Stage("declared", graph)]
     for step in passes:
-        known.update(graph.nodes)
         with tracing() as fired:
             changed = step.apply(graph)
         if changed is not graph:

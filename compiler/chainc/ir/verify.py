@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence, Set
-from dataclasses import fields, is_dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import field, fields, is_dataclass
 from functools import cache
+from itertools import filterfalse
 
+from chainc.dataclass import dataclass
 from chainc.ir import Graph, Node, Op, describe
 from chainc.ir.errors import GraphError, MisfitError, VerifyError
 from chainc.ir.leaves import Input, Slot
@@ -14,10 +16,36 @@ from chainc.ir.types import DTYPES, TensorType
 HINT = "this is a defect of the pass that built the node: please report it"
 
 
-def verify(graph: Graph, known: Set[Node] = frozenset()) -> None:
+@dataclass
+class Verified:
+    """What is known to be sound; nodes never change.
+
+    Many nodes are one op over operands of the same types, of which one is looked at. Types are
+    told apart by numbers, and they and ops by identity: all that were met are kept.
+    """
+
+    nodes: set[Node] = field(default_factory=set)
+    fitting: dict[tuple[int, ...], Op] = field(default_factory=dict)
+    _met: dict[int, int] = field(default_factory=dict)
+    _numbers: dict[TensorType, int] = field(default_factory=dict)
+    _kept: list[TensorType] = field(default_factory=list)
+
+    def signature(self, node: Node) -> tuple[int, ...]:
+        """Equal for nodes of one op whose types are equal."""
+        types = (node.type, *[operand.type for operand in node.inputs])
+        return (id(node.op), *[self._met.get(id(t)) or self._number(t) for t in types])
+
+    def _number(self, type: TensorType) -> int:
+        number = self._numbers.setdefault(type, len(self._numbers) + 1)
+        self._met[id(type)] = number
+        self._kept.append(type)
+        return number
+
+
+def verify(graph: Graph, known: Verified | None = None) -> None:
     """Return when the graph is sound, and the graphs inside its ops too.
 
-    Nodes in `known` were verified before; they never change.
+    What is `known` is not looked at again, and all that is found sound is known then.
 
     Sound is: no node depends on itself; every node has the type that its op infers from its
     operands; an update binds a state slot, once, to a node of the slot's type; outputs have no
@@ -27,12 +55,16 @@ def verify(graph: Graph, known: Set[Node] = frozenset()) -> None:
         VerifyError: an invariant does not hold; it names the node, its op, operands and line.
         GraphError: two state slots, or two different inputs, were declared with one name.
     """
-    _refuse_cycles(graph.roots, known)
-    for node in graph.nodes:
-        if node not in known:
+    known = known or Verified()
+    _refuse_cycles(graph)
+    for node in filterfalse(known.nodes.__contains__, graph.nodes):
+        signature = known.signature(node)
+        if signature not in known.fitting:
             for body in graphs_of(node.op):
-                _verify_body(node, body)
+                _verify_body(node, body, known)
             _verify_type(node)
+            known.fitting[signature] = node.op
+    known.nodes.update(graph.nodes)
     _verify_updates(graph)
     if graph.names and len(graph.names) != len(graph.outputs):
         raise VerifyError(
@@ -112,10 +144,18 @@ def _attributes(kind: type) -> Sequence[str]:
     return tuple(each.name for each in fields(kind))
 
 
-def _refuse_cycles(roots: Iterable[Node], known: Set[Node]) -> None:
-    """None leads through known nodes: they were there before the others."""
+def _refuse_cycles(graph: Graph) -> None:
+    """Operands come first where there is none."""
+    passed = set[Node]()
+    for node in graph.nodes:
+        if not passed.issuperset(node.inputs):
+            _find_cycle(graph.roots)
+        passed.add(node)
+
+
+def _find_cycle(roots: Iterable[Node]) -> None:
     begun, done = set[Node](), set[Node]()
-    waiting = [root for root in roots if root not in known]
+    waiting = list(roots)
     while waiting:
         node = waiting[-1]
         if node in begun:
@@ -123,7 +163,7 @@ def _refuse_cycles(roots: Iterable[Node], known: Set[Node]) -> None:
             continue
         begun.add(node)
         for operand in node.inputs:
-            if operand in known or operand in done:
+            if operand in done:
                 continue
             if operand in begun:  # and not done: this one is on the way from it
                 raise _fault(node, "is an operand of itself, by way of others")
@@ -141,12 +181,12 @@ def _verify_type(node: Node) -> None:
         raise _fault(node, f"should have the type {expected}")
 
 
-def _verify_body(node: Node, body: Graph) -> None:
+def _verify_body(node: Node, body: Graph, known: Verified) -> None:
     if (len(body.outputs) != 1 and not node.op.has_steps) or body.updates:
         found = f"{len(body.outputs)} outputs and {len(body.updates)} updates"
         raise _fault(node, f"has a body of {found}, not of one value")
     try:
-        verify(body)
+        verify(body, known)
     except VerifyError as error:
         raise _fault(node, f"has a defect inside: {error.what}") from error
 
