@@ -377,21 +377,21 @@ class Routine:
 
 def bodies_of(statement: Statement) -> tuple[tuple[Statement, ...], ...]:
     """The statements inside of a statement."""
-    match statement:
-        case Loop() | Repeat():
-            return (statement.body,)
-        case Branch():
-            return statement.then, statement.otherwise
-    return ()
+    if not isinstance(statement, Loop | Repeat | Branch):  # most are not
+        return ()
+    if isinstance(statement, Branch):
+        return statement.then, statement.otherwise
+    return (statement.body,)
 
 
 def statements(body: Iterable[Statement]) -> Iterable[Statement]:
     """Every statement, loops before what is in them."""
     left = [iter(body)]
     while left:
-        statement = next(left[-1], None)
-        if statement is None:
+        for statement in left[-1]:
+            yield statement
+            if inside := bodies_of(statement):
+                left += map(iter, reversed(inside))
+                break
+        else:
             left.pop()
-            continue
-        yield statement
-        left += map(iter, reversed(bodies_of(statement)))

@@ -274,8 +274,11 @@ class _Scope:
     def _name(self, variables: Iterable[Variable]) -> None:
         known = (self.groups[each] for each in variables if each in self.groups)
         new = [each for each in dict.fromkeys(known) if each.members[0] not in self.found]
-        for base in dict.fromkeys(group.base for group in new):
-            self._number(base, [group for group in new if group.base == base])
+        by_base: dict[str, list[_Group]] = {}
+        for group in new:
+            by_base.setdefault(group.base, []).append(group)
+        for base, groups in by_base.items():
+            self._number(base, groups)
 
     def _number(self, base: str, groups: Sequence[_Group]) -> None:
         """What is loaded gets the number of a load that is needed no more, if there is one."""

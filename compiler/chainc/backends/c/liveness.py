@@ -30,7 +30,7 @@ from chainc.loops.uses import read, written
 from chainc.loops.values import Variable
 
 _LASTING = (Store, Prefetch, Fail, Share, Acquire, Release, Pause, Barrier, Call, Leave)
-
+_NEVER_IDLE = (*_LASTING, Loop, Repeat, Branch, Within, Entry, Table, Data)
 
 Reads = Callable[[Statement], Iterable[Variable]]
 
@@ -39,40 +39,44 @@ def needed(
     body: Sequence[Statement], results: Iterable[Variable] = (), reads: Reads = read
 ) -> Set[Variable]:
     """The variables from which something follows that lasts."""
-    everything, found, before = list(statements(body)), set(results), -1
+    left, found, before = list(statements(body))[::-1], set(results), -1
     while len(found) != before:
         before = len(found)
-        for statement in reversed(everything):
-            found.update(_asked_for(statement, found, reads))
+        left = [each for each in left if not _is_done(each, found, reads)]
     return found
+
+
+def _is_done(statement: Statement, found: set[Variable], reads: Reads) -> bool:
+    """Add what it needs: is that all it may ever need?"""
+    if isinstance(statement, Loop | Repeat | Branch):
+        found.update(_asked_for(statement, found))
+        return False
+    if is_idle(statement, found):
+        return False
+    found.update(reads(statement))
+    return True
 
 
 def is_idle(statement: Statement, wanted: Set[Variable]) -> bool:
     """Does nothing follow from it?"""
-    if isinstance(statement, (*_LASTING, Loop, Repeat, Branch, Within, Entry, Table, Data)):
-        return False
-    return not any(each in wanted for each in written(statement))
+    return not isinstance(statement, _NEVER_IDLE) and wanted.isdisjoint(written(statement))
 
 
-def _asked_for(statement: Statement, wanted: Set[Variable], reads: Reads) -> Iterator[Variable]:
-    """What it needs, if it is needed itself."""
-    match statement:
-        case Loop() | Repeat():
-            for carried in statement.carried:
-                if carried.current in wanted or carried.result in wanted:
-                    yield from (carried.initial, carried.current, carried.following)
-            if isinstance(statement, Repeat):
-                yield statement.again
-            else:
-                yield from _bounds(statement)
-        case Branch():
-            yield statement.condition
-            for merged in statement.merged:
-                if merged.result in wanted:
-                    yield from (merged.then, merged.otherwise)
-        case _:
-            if not is_idle(statement, wanted):
-                yield from reads(statement)
+def _asked_for(statement: Loop | Repeat | Branch, wanted: Set[Variable]) -> Iterator[Variable]:
+    """What it needs of what is around it and inside, for what is wanted of it."""
+    if isinstance(statement, Branch):
+        yield statement.condition
+        for merged in statement.merged:
+            if merged.result in wanted:
+                yield from (merged.then, merged.otherwise)
+        return
+    for carried in statement.carried:
+        if carried.current in wanted or carried.result in wanted:
+            yield from (carried.initial, carried.current, carried.following)
+    if isinstance(statement, Repeat):
+        yield statement.again
+    else:
+        yield from _bounds(statement)
 
 
 def _bounds(loop: Loop) -> Iterator[Variable]:
@@ -84,14 +88,17 @@ def _bounds(loop: Loop) -> Iterator[Variable]:
 
 def readings(body: Sequence[Statement]) -> Counter[Variable]:
     """How often each variable is read."""
-    found: Counter[Variable] = Counter()
-    for statement in statements(body):
-        found.update(read(statement))
-        if isinstance(statement, Loop | Repeat):
-            found.update(carried.following for carried in statement.carried)
-        if isinstance(statement, Repeat):
-            found[statement.again] += 1
-        if isinstance(statement, Branch):
-            for merged in statement.merged:
-                found.update((merged.then, merged.otherwise))
-    return found
+    return Counter(each for statement in statements(body) for each in _all_read(statement))
+
+
+def _all_read(statement: Statement) -> Iterable[Variable]:
+    """By the statement, and by what hands values on from inside of it."""
+    if not isinstance(statement, Loop | Repeat | Branch):
+        return read(statement)
+    found = [*read(statement)]
+    if isinstance(statement, Branch):
+        for merged in statement.merged:
+            found += merged.then, merged.otherwise
+        return found
+    found += [carried.following for carried in statement.carried]
+    return [*found, statement.again] if isinstance(statement, Repeat) else found

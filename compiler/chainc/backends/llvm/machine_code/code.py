@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from chainc.backends.llvm.machine_code.jit import assembly, compile_object
 from chainc.backends.llvm.processors.processor import Processor
 from chainc.backends.target import Figures
+from chainc.ir.python.collection import without_collection
 
 if TYPE_CHECKING:
     from chainc.backends.c.file import CFile
@@ -94,6 +95,7 @@ class NativeCode:
             vector_bits=8 * self.processor.machine.vector_bytes,
         )
 
+    @without_collection()
     def text(self, code: str) -> str:
         """One of `codes`; the loops are called as in the module."""
         if code == "loops":
@@ -102,6 +104,7 @@ class NativeCode:
             return self._module.c.text()
         return self.source if code == "llvm" else self._assembly
 
+    @without_collection()
     def listing(self, code: str) -> Listing:
         """One of `codes` line by line."""
         from chainc.backends.llvm.machine_code.listings import list_assembly, list_c, list_loops
