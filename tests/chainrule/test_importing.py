@@ -39,6 +39,15 @@ def test_importing_is_light() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_who_asks_for_a_public_module_does_not_wait_for_the_words_of_an_error() -> None:
+    code = (
+        "import sys, numpy; known = set(sys.modules); import chainrule as cr\n"
+        "cr.losses, cr.metrics, cr.nn.Linear, cr.optim.SGD, cr.schedules\n"
+        "heavy = {'difflib', 'pathlib'} & (set(sys.modules) - known); assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 SHOWING = (
     "graphviz", "numpy.ma", "tqdm", "chainc.drawing", "chainc.formulas",
     "chainrule.drawing", "chainrule.teaching", "chainrule.views",

@@ -62,7 +62,8 @@ def shown_later(
         if name not in places:
             raise no_name(str(namespace["__name__"]), name, {*public_names(namespace), *places})
         module = import_module(places[name])
-        namespace[name] = getattr(module, name, module)
+        itself = module.__name__.rpartition(".")[2] == name and name not in vars(module)
+        namespace[name] = module if itself else getattr(module, name, module)
         answer([name])
         return namespace[name]
 
