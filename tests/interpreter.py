@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from time import perf_counter_ns
+from time import perf_counter_ns, sleep
 from typing import Any
 
 import numpy as np
@@ -173,7 +173,7 @@ class Interpreter:
                 self.loop(statement)
             case Share():
                 self.share(statement)
-            case Branch() | Repeat() | Leave() | Barrier() | Call():
+            case Branch() | Repeat() | Leave() | Barrier() | Pause() | Call():
                 self.of_routine(statement)
             case Within() | Entry() | Table() | Data():
                 self.find(statement)
@@ -184,7 +184,7 @@ class Interpreter:
             case Transpose():
                 turned = np.stack([self.values[value] for value in statement.values]).T
                 self.values.update(zip(statement.outs, turned, strict=True))
-            case Prefetch() | Pause():
+            case Prefetch():
                 pass
             case Fail(condition=condition):
                 self.failed |= bool(self.values[condition].any())
@@ -265,7 +265,7 @@ class Interpreter:
 
     # routines
 
-    def of_routine(self, statement: Branch | Repeat | Leave | Barrier | Call) -> None:
+    def of_routine(self, statement: Branch | Repeat | Leave | Barrier | Pause | Call) -> None:
         match statement:
             case Branch():
                 self.branch(statement)
@@ -274,6 +274,8 @@ class Interpreter:
             case Leave(condition=condition, value=value):
                 if self.values[condition][0]:
                     raise LeftError(int(self.values[value][0]))
+            case Pause():
+                sleep(1e-5)  # another may have Python's lock
             case Barrier(threads=threads):
                 if self.argument(threads) != 1:
                     self.wait()

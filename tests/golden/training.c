@@ -168,30 +168,32 @@ static void train_loop(unsigned char *arena, void **table, int64_t *job, int64_t
         train_steps(arena, table, job, step, last, thread, threads);
     } else {
         if (first) {
-            int64_t *trial = (int64_t *)(arena + 4184);
+            int64_t *trial = (int64_t *)(arena + 4168);
             int64_t trial_value = trial[0];
             if (trial_value == 0) {
-                int64_t *pace = (int64_t *)(arena + 4184);
+                int64_t *pace = (int64_t *)(arena + 4168);
                 pace[0] = 1;
-                int64_t *pace_2 = (int64_t *)(arena + 4192);
+                int64_t *pace_2 = (int64_t *)(arena + 4176);
                 pace_2[0] = 1;
-                int64_t *pace_3 = (int64_t *)(arena + 4176);
+                int64_t *pace_3 = (int64_t *)(arena + 4160);
                 pace_3[0] = 2;
-                int64_t *pace_4 = (int64_t *)(arena + 4216);
+                int64_t *pace_4 = (int64_t *)(arena + 4200);
                 pace_4[0] = 288230376151711744;
-                int64_t *pace_5 = (int64_t *)(arena + 4200);
-                pace_5[0] = 288230376151711744;
-                int64_t *pace_6 = (int64_t *)(arena + 4208);
+                int64_t *pace_5 = (int64_t *)(arena + 4232);
+                pace_5[0] = 4;
+                int64_t *pace_6 = (int64_t *)(arena + 4184);
                 pace_6[0] = 288230376151711744;
+                int64_t *pace_7 = (int64_t *)(arena + 4192);
+                pace_7[0] = 288230376151711744;
             }
             bool any = step < last;
             if (any) {
-                bool logical_and2;
+                bool goes_on;
                 do {
-                    int64_t *stage = (int64_t *)(arena + 4176);
+                    int64_t *stage = (int64_t *)(arena + 4160);
                     int64_t stage_value = stage[0];
                     bool equal1 = stage_value == 4;
-                    int64_t *kept = (int64_t *)(arena + 4232);
+                    int64_t *kept = (int64_t *)(arena + 4216);
                     int64_t kept_value = kept[0];
                     int64_t chosen0 = equal1 ? kept_value : 0;
                     bool less0 = 1 < stage_value;
@@ -199,176 +201,353 @@ static void train_loop(unsigned char *arena, void **table, int64_t *job, int64_t
                     bool logical_and0 = less0 && less1;
                     int64_t chosen1 = logical_and0 ? 1 : chosen0;
                     bool together = chosen1 == 1;
-                    int64_t *stage_2 = (int64_t *)(arena + 4176);
+                    int64_t before = clock_ticks();
+                    int64_t *again = (int64_t *)(arena + 4240);
+                    int64_t again_value = again[0];
+                    bool due = again_value <= before;
+                    bool there;
+                    if (together && due) {
+                        int64_t *call = (int64_t *)(arena + 4256);
+                        __atomic_store_n(&call[0], 1, __ATOMIC_RELEASE);
+                        there = false;
+                        bool logical_and4;
+                        do {
+                            int64_t *calls = (int64_t *)(arena + 4248);
+                            int64_t calls1 = __atomic_load_n(&calls[0], __ATOMIC_ACQUIRE);
+                            int64_t awaited = calls1 + 1;
+                            int64_t other = 1;
+                            there = true;
+                            bool logical_and5;
+                            do {
+                                int64_t *ready = (int64_t *)(arena + 72);
+                                int64_t ready_value = __atomic_load_n(&ready[8*other],
+                                        __ATOMIC_ACQUIRE);
+                                there = ready_value == awaited;
+                                other = other + 1;
+                                bool more = other < threads;
+                                logical_and5 = there && more;
+                            } while (logical_and5);
+                            if (!there) {
+                            }
+                            int64_t later = clock_ticks();
+                            int64_t difference = later - before;
+                            bool early = difference < 1048576;
+                            bool logical_not5 = !there;
+                            logical_and4 = early && logical_not5;
+                        } while (logical_and4);
+                        if (!there) {
+                            int64_t later = clock_ticks();
+                            int64_t lost = later - before;
+                            int64_t *penalty = (int64_t *)(arena + 4232);
+                            int64_t penalty_value = penalty[0];
+                            int64_t now = clock_ticks();
+                            int64_t product1 = lost * penalty_value;
+                            int64_t sum2 = now + product1;
+                            int64_t *pace_8 = (int64_t *)(arena + 4240);
+                            pace_8[0] = sum2;
+                            int64_t product2 = penalty_value * 2;
+                            int64_t minimum1 = minimum_i64(product2, 64);
+                            int64_t *pace_9 = (int64_t *)(arena + 4232);
+                            pace_9[0] = minimum1;
+                        }
+                    } else {
+                        there = false;
+                    }
+                    if (!there) {
+                        int64_t *pace_10 = (int64_t *)(arena + 4256);
+                        pace_10[0] = 0;
+                    }
+                    int64_t *stage_2 = (int64_t *)(arena + 4160);
                     stage_value = stage_2[0];
                     bool equal2 = stage_value == 4;
-                    int64_t *trial_2 = (int64_t *)(arena + 4184);
+                    int64_t *trial_2 = (int64_t *)(arena + 4168);
                     int64_t trial1 = trial_2[0];
                     int64_t chosen2 = equal2 ? 4 : 1;
-                    int64_t product0 = trial1 * chosen2;
-                    int64_t *left = (int64_t *)(arena + 4192);
+                    int64_t product = trial1 * chosen2;
+                    int64_t *left = (int64_t *)(arena + 4176);
                     int64_t left_value = left[0];
-                    int64_t minimum0 = minimum_i64(left_value, product0);
-                    int64_t sum = step + minimum0;
-                    int64_t until = minimum_i64(sum, last);
-                    if (together) {
-                        int64_t *pace_7 = (int64_t *)(arena + 4160);
-                        pace_7[0] = step;
-                        int64_t *pace_8 = (int64_t *)(arena + 4168);
-                        pace_8[0] = until;
-                        barrier(arena, thread, threads);
+                    int64_t minimum = minimum_i64(left_value, product);
+                    int64_t sum1 = step + minimum;
+                    int64_t until = minimum_i64(sum1, last);
+                    if (there) {
+                        int64_t *call_2 = (int64_t *)(arena + 4264);
+                        __atomic_store_n(&call_2[0], step, __ATOMIC_RELEASE);
+                        int64_t *call_3 = (int64_t *)(arena + 4272);
+                        __atomic_store_n(&call_3[0], until, __ATOMIC_RELEASE);
+                        int64_t *calls_2 = (int64_t *)(arena + 4248);
+                        int64_t calls1 = __atomic_load_n(&calls_2[0], __ATOMIC_ACQUIRE);
+                        int64_t sum2 = calls1 + 1;
+                        int64_t *call_4 = (int64_t *)(arena + 4248);
+                        __atomic_store_n(&call_4[0], sum2, __ATOMIC_RELEASE);
                     }
-                    int64_t before = clock_ticks();
-                    int64_t members = together ? threads : 1;
+                    int64_t members = there ? threads : 1;
                     bool train_steps_value = train_steps(arena, table, job, step, until, thread,
                             members);
                     int64_t after = clock_ticks();
                     int64_t ticks = after - before;
-                    int64_t difference0 = until - step;
-                    int64_t *trial_3 = (int64_t *)(arena + 4184);
-                    trial1 = trial_3[0];
-                    int64_t product1 = ticks * trial1;
-                    int64_t of_trial = product1 / difference0;
-                    int64_t *alone = (int64_t *)(arena + 4216);
-                    int64_t alone_value = alone[0];
-                    int64_t *stage_3 = (int64_t *)(arena + 4176);
-                    stage_value = stage_3[0];
-                    bool equal3 = stage_value == 4;
-                    bool logical_and1 = together && equal3;
-                    bool untried = alone_value == 288230376151711744;
-                    int64_t *least = (int64_t *)(arena + 4200);
-                    int64_t least_value = least[0];
-                    int64_t product2 = least_value * 12;
-                    int64_t product3 = alone_value * 9;
-                    int64_t eighths = untried ? product2 : product3;
-                    int64_t product4 = of_trial * 8;
-                    bool less2 = eighths < product4;
-                    bool behind = logical_and1 && less2;
-                    int64_t *least_2 = (int64_t *)(arena + 4200);
-                    least_value = least_2[0];
-                    int64_t *second = (int64_t *)(arena + 4208);
-                    int64_t second_value = second[0];
-                    int64_t maximum = maximum_i64(least_value, of_trial);
-                    int64_t minimum1 = minimum_i64(second_value, maximum);
-                    int64_t minimum2 = minimum_i64(least_value, of_trial);
-                    int64_t *pace_9 = (int64_t *)(arena + 4200);
-                    pace_9[0] = minimum2;
-                    int64_t *pace_10 = (int64_t *)(arena + 4208);
-                    pace_10[0] = minimum1;
-                    int64_t *left_2 = (int64_t *)(arena + 4192);
-                    left_value = left_2[0];
-                    int64_t difference1 = left_value - difference0;
-                    int64_t *pace_11 = (int64_t *)(arena + 4192);
-                    pace_11[0] = difference1;
-                    if (behind) {
-                        int64_t *pace_12 = (int64_t *)(arena + 4224);
-                        pace_12[0] = 0;
-                    }
-                    int64_t chosen3 = behind ? 0 : difference1;
-                    bool ends = chosen3 == 0;
-                    if (ends) {
-                        int64_t *alone_2 = (int64_t *)(arena + 4216);
-                        int64_t alone1 = alone_2[0];
-                        bool unknown = alone1 == 288230376151711744;
-                        int64_t *stage_4 = (int64_t *)(arena + 4176);
-                        int64_t stage1 = stage_4[0];
-                        bool equal4 = stage1 == 2;
-                        bool begins = unknown && equal4;
-                        if (begins) {
-                            int64_t *least_3 = (int64_t *)(arena + 4200);
-                            int64_t least1 = least_3[0];
-                            bool long_ = 1048576 <= least1;
-                            int64_t chosen4 = long_ ? 1 : 0;
-                            int64_t *pace_13 = (int64_t *)(arena + 4232);
-                            pace_13[0] = chosen4;
-                            int64_t chosen5 = long_ ? 4 : 0;
-                            int64_t *pace_14 = (int64_t *)(arena + 4176);
-                            pace_14[0] = chosen5;
-                            int64_t chosen6 = long_ ? 128 : 1;
-                            int64_t *pace_15 = (int64_t *)(arena + 4192);
-                            pace_15[0] = chosen6;
-                        } else {
-                            int64_t *stage_5 = (int64_t *)(arena + 4176);
-                            int64_t stage2 = stage_5[0];
-                            bool measured = stage2 == 1;
-                            bool less4 = 0 < minimum1;
-                            bool less5 = minimum1 < 262144;
-                            bool short_ = less4 && less5;
-                            bool again = measured && short_;
-                            int64_t *trial_4 = (int64_t *)(arena + 4184);
-                            int64_t trial2 = trial_4[0];
-                            int64_t product5 = trial2 * 2;
-                            int64_t steps = again ? product5 : trial2;
-                            bool equal5 = stage2 == 4;
-                            int64_t sum1 = stage2 + 1;
-                            int64_t chosen4 = equal5 ? 0 : sum1;
-                            int64_t following = again ? 1 : chosen4;
-                            int64_t masked = following & 1;
-                            bool warms = masked == 0;
-                            int64_t minimum3 = minimum_i64(steps, 2);
-                            int64_t product6 = steps * 3;
-                            int64_t chosen5 = warms ? minimum3 : product6;
-                            int64_t *pace_16 = (int64_t *)(arena + 4184);
-                            pace_16[0] = steps;
-                            int64_t *pace_17 = (int64_t *)(arena + 4192);
-                            pace_17[0] = chosen5;
-                            int64_t *pace_18 = (int64_t *)(arena + 4176);
-                            pace_18[0] = following;
-                            if (measured) {
-                                int64_t *pace_19 = (int64_t *)(arena + 4216);
-                                pace_19[0] = minimum1;
+                    bool logical_not1 = !there;
+                    bool logical_and2 = together && logical_not1;
+                    bool as_wanted = !logical_and2;
+                    if (as_wanted) {
+                        int64_t difference0 = until - step;
+                        int64_t *trial_3 = (int64_t *)(arena + 4168);
+                        int64_t trial2 = trial_3[0];
+                        int64_t product1 = ticks * trial2;
+                        int64_t of_trial = product1 / difference0;
+                        int64_t *stage_3 = (int64_t *)(arena + 4160);
+                        int64_t stage1 = stage_3[0];
+                        bool chosen3 = stage1 == 4;
+                        int64_t *alone = (int64_t *)(arena + 4200);
+                        int64_t alone_value = alone[0];
+                        int64_t *least = (int64_t *)(arena + 4184);
+                        int64_t least_value = least[0];
+                        bool untried = alone_value == 288230376151711744;
+                        bool first1 = least_value == 288230376151711744;
+                        int64_t minimum1 = minimum_i64(least_value, 1099511627776);
+                        int64_t product2 = minimum1 * 3;
+                        int64_t half_more = product2 / 2;
+                        int64_t chosen4 = untried ? half_more : alone_value;
+                        int64_t *trial_4 = (int64_t *)(arena + 4168);
+                        trial2 = trial_4[0];
+                        int64_t minimum2 = minimum_i64(chosen4, 1099511627776);
+                        int64_t product3 = minimum2 * difference0;
+                        int64_t expected = product3 / trial2;
+                        bool logical_and4 = untried && first1;
+                        int64_t difference1 = expected - ticks;
+                        int64_t gain = logical_and4 ? 0 : difference1;
+                        bool logical_not3 = !chosen3;
+                        bool less3 = -1048576 < gain;
+                        bool logical_and5 = logical_not3 && less3;
+                        bool counts = !logical_and5;
+                        int64_t *balance = (int64_t *)(arena + 4224);
+                        int64_t balance0 = balance[0];
+                        int64_t sum2 = balance0 + gain;
+                        int64_t balance1 = minimum_i64(sum2, 16777216);
+                        bool lost = balance1 < 0;
+                        if (there && counts) {
+                            int64_t maximum1 = maximum_i64(balance1, 0);
+                            int64_t *pace_11 = (int64_t *)(arena + 4224);
+                            pace_11[0] = maximum1;
+                            if (lost) {
+                                int64_t difference3 = 0 - balance1;
+                                int64_t *penalty_2 = (int64_t *)(arena + 4232);
+                                int64_t penalty_value = penalty_2[0];
+                                int64_t now = clock_ticks();
+                                int64_t product4 = difference3 * penalty_value;
+                                int64_t sum3 = now + product4;
+                                int64_t *pace_12 = (int64_t *)(arena + 4240);
+                                pace_12[0] = sum3;
+                                int64_t product5 = penalty_value * 2;
+                                int64_t minimum5 = minimum_i64(product5, 64);
+                                int64_t *pace_13 = (int64_t *)(arena + 4232);
+                                pace_13[0] = minimum5;
                             }
-                            if (stage2 == 3) {
-                                int64_t *alone_3 = (int64_t *)(arena + 4216);
-                                int64_t alone2 = alone_3[0];
-                                bool less_equal = minimum1 <= alone2;
-                                int64_t together1 = less_equal ? 1 : 0;
-                                int64_t *kept_2 = (int64_t *)(arena + 4232);
-                                int64_t kept1 = kept_2[0];
-                                bool same = together1 == kept1;
-                                int64_t *stretch = (int64_t *)(arena + 4224);
-                                int64_t stretch0 = stretch[0];
-                                int64_t product7 = stretch0 * 8;
-                                int64_t minimum4 = minimum_i64(product7, 1024);
-                                int64_t chosen6 = less_equal ? 128 : 32;
-                                int64_t chosen7 = same ? minimum4 : 0;
-                                int64_t stretch1 = maximum_i64(chosen7, chosen6);
-                                int64_t *pace_20 = (int64_t *)(arena + 4232);
-                                pace_20[0] = together1;
-                                int64_t *pace_21 = (int64_t *)(arena + 4224);
-                                pace_21[0] = stretch1;
-                                int64_t product8 = steps * stretch1;
-                                int64_t *pace_22 = (int64_t *)(arena + 4192);
-                                pace_22[0] = product8;
+                            bool undisturbed = balance1 == 16777216;
+                            if (undisturbed) {
+                                int64_t *pace_14 = (int64_t *)(arena + 4232);
+                                pace_14[0] = 4;
                             }
                         }
-                        int64_t *pace_23 = (int64_t *)(arena + 4200);
-                        pace_23[0] = 288230376151711744;
-                        int64_t *pace_24 = (int64_t *)(arena + 4208);
-                        pace_24[0] = 288230376151711744;
+                        bool logical_and7 = chosen3 && there;
+                        bool behind = logical_and7 && lost;
+                        int64_t *least_2 = (int64_t *)(arena + 4184);
+                        least_value = least_2[0];
+                        int64_t *second = (int64_t *)(arena + 4192);
+                        int64_t second_value = second[0];
+                        int64_t maximum = maximum_i64(least_value, of_trial);
+                        int64_t minimum3 = minimum_i64(second_value, maximum);
+                        int64_t minimum4 = minimum_i64(least_value, of_trial);
+                        int64_t *pace_15 = (int64_t *)(arena + 4184);
+                        pace_15[0] = minimum4;
+                        int64_t *pace_16 = (int64_t *)(arena + 4192);
+                        pace_16[0] = minimum3;
+                        int64_t *left_2 = (int64_t *)(arena + 4176);
+                        int64_t left1 = left_2[0];
+                        int64_t difference2 = left1 - difference0;
+                        int64_t *pace_17 = (int64_t *)(arena + 4176);
+                        pace_17[0] = difference2;
+                        if (behind) {
+                            int64_t *pace_18 = (int64_t *)(arena + 4208);
+                            pace_18[0] = 0;
+                        }
+                        int64_t chosen5 = behind ? 0 : difference2;
+                        bool ends = chosen5 == 0;
+                        if (ends) {
+                            int64_t *alone_2 = (int64_t *)(arena + 4200);
+                            int64_t alone1 = alone_2[0];
+                            bool unknown = alone1 == 288230376151711744;
+                            int64_t *stage_4 = (int64_t *)(arena + 4160);
+                            int64_t stage2 = stage_4[0];
+                            bool equal3 = stage2 == 2;
+                            bool begins = unknown && equal3;
+                            if (begins) {
+                                int64_t *least_3 = (int64_t *)(arena + 4184);
+                                int64_t least1 = least_3[0];
+                                bool long_ = 1048576 <= least1;
+                                int64_t chosen6 = long_ ? 1 : 0;
+                                int64_t *pace_19 = (int64_t *)(arena + 4216);
+                                pace_19[0] = chosen6;
+                                int64_t chosen7 = long_ ? 4 : 0;
+                                int64_t *pace_20 = (int64_t *)(arena + 4160);
+                                pace_20[0] = chosen7;
+                                int64_t chosen8 = long_ ? 128 : 1;
+                                int64_t *pace_21 = (int64_t *)(arena + 4176);
+                                pace_21[0] = chosen8;
+                            } else {
+                                int64_t *stage_5 = (int64_t *)(arena + 4160);
+                                int64_t stage3 = stage_5[0];
+                                bool measured = stage3 == 1;
+                                bool less4 = 0 < minimum3;
+                                bool less5 = minimum3 < 262144;
+                                bool short_ = less4 && less5;
+                                bool again1 = measured && short_;
+                                int64_t *trial_5 = (int64_t *)(arena + 4168);
+                                int64_t trial3 = trial_5[0];
+                                int64_t product4 = trial3 * 2;
+                                int64_t steps = again1 ? product4 : trial3;
+                                bool equal4 = stage3 == 4;
+                                int64_t sum3 = stage3 + 1;
+                                int64_t chosen6 = equal4 ? 0 : sum3;
+                                int64_t following = again1 ? 1 : chosen6;
+                                int64_t masked = following & 1;
+                                bool warms = masked == 0;
+                                int64_t minimum5 = minimum_i64(steps, 2);
+                                int64_t product5 = steps * 3;
+                                int64_t chosen7 = warms ? minimum5 : product5;
+                                int64_t *pace_22 = (int64_t *)(arena + 4168);
+                                pace_22[0] = steps;
+                                int64_t *pace_23 = (int64_t *)(arena + 4176);
+                                pace_23[0] = chosen7;
+                                int64_t *pace_24 = (int64_t *)(arena + 4160);
+                                pace_24[0] = following;
+                                if (measured) {
+                                    int64_t *pace_25 = (int64_t *)(arena + 4200);
+                                    pace_25[0] = minimum3;
+                                }
+                                if (stage3 == 3) {
+                                    int64_t *alone_3 = (int64_t *)(arena + 4200);
+                                    int64_t alone2 = alone_3[0];
+                                    bool less_equal = minimum3 <= alone2;
+                                    int64_t together1 = less_equal ? 1 : 0;
+                                    int64_t *kept_2 = (int64_t *)(arena + 4216);
+                                    int64_t kept1 = kept_2[0];
+                                    bool same = together1 == kept1;
+                                    int64_t *stretch = (int64_t *)(arena + 4208);
+                                    int64_t stretch0 = stretch[0];
+                                    int64_t product6 = stretch0 * 8;
+                                    int64_t minimum6 = minimum_i64(product6, 1024);
+                                    int64_t chosen8 = less_equal ? 128 : 32;
+                                    int64_t chosen9 = same ? minimum6 : 0;
+                                    int64_t stretch1 = maximum_i64(chosen9, chosen8);
+                                    int64_t *pace_26 = (int64_t *)(arena + 4216);
+                                    pace_26[0] = together1;
+                                    int64_t *pace_27 = (int64_t *)(arena + 4208);
+                                    pace_27[0] = stretch1;
+                                    int64_t product7 = steps * stretch1;
+                                    int64_t *pace_28 = (int64_t *)(arena + 4176);
+                                    pace_28[0] = product7;
+                                }
+                            }
+                            int64_t *pace_29 = (int64_t *)(arena + 4184);
+                            pace_29[0] = 288230376151711744;
+                            int64_t *pace_30 = (int64_t *)(arena + 4192);
+                            pace_30[0] = 288230376151711744;
+                        }
                     }
-                    bool less3 = until < last;
-                    logical_and2 = train_steps_value && less3;
+                    bool less2 = until < last;
+                    goes_on = train_steps_value && less2;
+                    bool logical_not2 = !goes_on;
+                    if (there && logical_not2) {
+                        int64_t looks = 0;
+                        bool logical_not4;
+                        do {
+                            int64_t *calls_3 = (int64_t *)(arena + 4248);
+                            int64_t calls1 = __atomic_load_n(&calls_3[0], __ATOMIC_ACQUIRE);
+                            int64_t awaited = calls1 + 1;
+                            int64_t other = 1;
+                            bool there1 = true;
+                            bool logical_and4;
+                            do {
+                                int64_t *ready_2 = (int64_t *)(arena + 72);
+                                int64_t ready_value = __atomic_load_n(&ready_2[8*other],
+                                        __ATOMIC_ACQUIRE);
+                                there1 = ready_value == awaited;
+                                other = other + 1;
+                                bool more = other < threads;
+                                logical_and4 = there1 && more;
+                            } while (logical_and4);
+                            if (!there1) {
+                                if (2000 < looks) {
+                                    give_core();
+                                }
+                            }
+                            looks = looks + 1;
+                            logical_not4 = !there1;
+                        } while (logical_not4);
+                    }
                     step = until;
-                } while (logical_and2);
+                } while (goes_on);
             }
-            int64_t *pace_25 = (int64_t *)(arena + 4160);
-            pace_25[0] = last;
-            int64_t *pace_26 = (int64_t *)(arena + 4168);
-            pace_26[0] = last;
-            barrier(arena, thread, threads);
+            int64_t *pace_31 = (int64_t *)(arena + 4256);
+            pace_31[0] = 0;
+            int64_t *call_5 = (int64_t *)(arena + 4264);
+            __atomic_store_n(&call_5[0], last, __ATOMIC_RELEASE);
+            int64_t *call_6 = (int64_t *)(arena + 4272);
+            __atomic_store_n(&call_6[0], last, __ATOMIC_RELEASE);
+            int64_t *calls_4 = (int64_t *)(arena + 4248);
+            int64_t calls_value = __atomic_load_n(&calls_4[0], __ATOMIC_ACQUIRE);
+            int64_t sum = calls_value + 1;
+            int64_t *call_7 = (int64_t *)(arena + 4248);
+            __atomic_store_n(&call_7[0], sum, __ATOMIC_RELEASE);
         } else {
             bool some;
             do {
-                barrier(arena, thread, threads);
-                int64_t *now = (int64_t *)(arena + 4160);
-                int64_t now_value = now[0];
-                int64_t *until_2 = (int64_t *)(arena + 4168);
+                int64_t *seen = (int64_t *)(arena + 80);
+                int64_t seen_value = seen[8*thread];
+                int64_t looks = 0;
+                bool idle;
+                do {
+                    bool awakes = looks == 0;
+                    if (awakes) {
+                        int64_t sum2 = seen_value + 1;
+                        int64_t *ready_3 = (int64_t *)(arena + 72);
+                        __atomic_store_n(&ready_3[8*thread], sum2, __ATOMIC_RELEASE);
+                    }
+                    int64_t *calls_5 = (int64_t *)(arena + 4248);
+                    int64_t calls_value = __atomic_load_n(&calls_5[0], __ATOMIC_ACQUIRE);
+                    idle = calls_value == seen_value;
+                    int64_t *wanted = (int64_t *)(arena + 4256);
+                    int64_t wanted_value = __atomic_load_n(&wanted[0], __ATOMIC_ACQUIRE);
+                    bool equal = wanted_value == 1;
+                    bool tired = 2000 < looks;
+                    bool logical_not0 = !tired;
+                    if (idle && logical_not0) {
+                    }
+                    bool logical_not1 = !equal;
+                    bool logical_and1 = tired && logical_not1;
+                    if (idle && logical_and1) {
+                        int64_t *ready_4 = (int64_t *)(arena + 72);
+                        __atomic_store_n(&ready_4[8*thread], 0, __ATOMIC_RELEASE);
+                        give_core();
+                    }
+                    bool logical_and3 = tired && equal;
+                    int64_t sum1 = looks + 1;
+                    looks = logical_and3 ? 0 : sum1;
+                } while (idle);
+                int64_t *now_2 = (int64_t *)(arena + 4264);
+                int64_t now = now_2[0];
+                int64_t *until_2 = (int64_t *)(arena + 4272);
                 int64_t until = until_2[0];
-                some = now_value < until;
+                some = now < until;
                 if (some) {
-                    train_steps(arena, table, job, now_value, until, thread, threads);
+                    train_steps(arena, table, job, now, until, thread, threads);
                 }
+                int64_t *seen_2 = (int64_t *)(arena + 80);
+                int64_t *ready_5 = (int64_t *)(arena + 72);
+                __atomic_store_n(&ready_5[8*thread], 0, __ATOMIC_RELEASE);
+                seen_value = seen_2[8*thread];
+                int64_t sum = seen_value + 1;
+                seen_2[8*thread] = sum;
             } while (some);
         }
     }

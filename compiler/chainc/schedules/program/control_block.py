@@ -15,8 +15,11 @@ CACHE_LINE = 64
 BARRIERS = 64  # one cache line a thread
 MAX_THREADS = 64
 
-# what the first thread knows of how many threads are quickest, and which steps all do; see `pace`
+# what the first thread knows of how many threads are quickest; see `pace`
 PACE = BARRIERS + MAX_THREADS * CACHE_LINE
-FROM, UNTIL, STAGE, TRIAL, LEFT, LEAST, SECOND = range(PACE, PACE + 56, 8)
-TICKS_ALONE, STRETCH, KEPT = range(PACE + 56, PACE + 80, 8)
+STAGE, TRIAL, LEFT, LEAST, SECOND, TICKS_ALONE, STRETCH, KEPT = range(PACE, PACE + 64, 8)
+BALANCE, PENALTY, AGAIN = range(PACE + 64, PACE + 88, 8)
+# and how it calls the others to some steps: in a cache line that it seldom writes
+CALLS, WANTED, FROM, UNTIL = range(PACE + 88, PACE + 120, 8)
+READY, SEEN = 8, 16  # behind a thread's count of barriers: the call it waits for now, and the last
 CONTROL_BYTES = PACE + 2 * CACHE_LINE

@@ -12,13 +12,17 @@ How long threads wait for each other no model tells: where the cores have a cach
 fortieth of what it is elsewhere, a virtual machine is moved from one to the other, and another
 program may want a core. The bits are the same on any number of threads, so it may change between
 steps. A step of half a millisecond is first shared without a trial, which a run of few steps would
-notice: beside it no waiting counts, unless some of them take half as long again as others did:
-then another program wants the core. Both get steps to become warm in, since what they need lies
+notice: beside it no waiting counts. Both get steps to become warm in, since what they need lies
 with the other cores. A trial is done `TIMES` times and the middle one counts: another program that
-takes the core for four milliseconds makes one step look as five, and all threads, chosen then,
-would never look slow. As long as one stays the quicker, they are compared ever more seldom; but at
-once when all threads become slower than one was. One thread that was not chosen before is soon
-compared again: it may owe that to another program that is gone by then.
+takes the core for four milliseconds makes one step look as five. As long as one stays the quicker,
+they are compared ever more seldom. One thread that was not chosen before is soon compared again: it
+may owe that to another program that is gone by then.
+
+Another program that stays on a core lets a thread in for some milliseconds and then keeps it away
+for as long: trials show nothing of it. So the first thread never waits for one that is not there,
+but does steps alone; and what all threads gain over one is added up, and what they lose in waiting
+for one that is kept away. When more is lost than gained, one goes on alone for several times as
+long as the loss, and they are compared again; the time doubles with each, until enough is gained.
 
 What is known of it outlives a run: the host hands it to the next one.
 
@@ -33,6 +37,7 @@ from chainc.loops.values import Register
 from chainc.schedules.program import control_block as control
 from chainc.schedules.training import layout as words
 from chainc.schedules.training.author import Author, TrainingParts
+from chainc.schedules.training.waiting import Calling
 
 ENOUGH = 1 << 18  # ticks of a trial at least: some 0.1 ms
 LONG = 1 << 20  # of a step for which no waiting counts: some 0.4 ms
@@ -40,8 +45,12 @@ WARMING = 2  # steps before one, at most
 TIMES = 3  # that a trial is done, of which the second quickest counts
 FIRST_ALONE, FIRST_STRETCH, LONGEST_STRETCH = 32, 128, 1024  # trials that the steps after last
 GROWTH = 8
-LOOKS = 4  # trials after which all threads are compared with what one did
+LOOKS = 4  # trials after which it is seen what all threads have gained
 NONE = 1 << 58  # ticks, more than any trial takes
+MOST_TICKS = 1 << 40  # of a trial, for what is computed with them
+MOST_GAINED = 1 << 24  # ticks, some 6 ms: so much all threads may lose before one goes on alone
+LOST = 1 << 20  # ticks in a trial that show that another program has kept a thread from its core
+LEAST_PENALTY, MOST_PENALTY = 4, 64  # times what was lost, after which all are called again
 
 # stages: the steps of one are done in a row; the even ones warm up, but for the last
 ALONE_WARMING, ALONE, TOGETHER_WARMING, TOGETHER, CHOSEN = range(5)
@@ -82,38 +91,60 @@ class Pace(Author):
             self._put(control.LEFT, 1)
             self._put(control.STAGE, TOGETHER_WARMING)
             self._put(control.TICKS_ALONE, NONE)
+            self._put(control.PENALTY, LEAST_PENALTY)
             self._forget()
+        calling = Calling(to, self.team)
         with to.when(to.is_less(first, last, "any")), to.repeat([first]) as stretches:
             (now,) = stretches.values
-            together = self._is_together()
+            wanted, before = self._is_together(), to.clock("before")
+            together = self._called_together(calling, wanted, before)
             chosen = to.is_equal(self._got(control.STAGE, "stage"), CHOSEN)
             most = to.times(self._got(control.TRIAL, "trial"), to.either(chosen, LOOKS, 1))
             left = to.smaller(self._got(control.LEFT, "left"), most)
             until = to.smaller(to.plus(now, left), last, "until")
             with to.when(together):
-                self._call(now, until)
-            before = to.clock("before")
+                calling.call(now, until)
             goes_on = self._do(now, until, to.either(together, self.team.threads, 1, "members"))
             ticks = to.minus(to.clock("after"), before, "ticks")
-            self._note(to.minus(until, now), ticks, together)
-            stretches.carry(until, again=to.both(goes_on, to.is_less(until, last)))
-        self._call(last, last)
+            with to.when(to.opposite(to.both(wanted, to.opposite(together)), "as_wanted")):
+                self._note(to.minus(until, now), ticks, together)
+            goes_on = to.both(goes_on, to.is_less(until, last), "goes_on")
+            with to.when(to.both(together, to.opposite(goes_on))):
+                calling.wait_for_others()
+            stretches.carry(until, again=goes_on)
+        self._put(control.WANTED, 0)
+        calling.call(last, last)
+
+    def _called_together(self, calling: Calling, wanted: Register, now: Register) -> Register:
+        """Are all threads here to do the next steps together, if that is wanted now?"""
+        to = self.to
+        due = to.is_at_most(self._got(control.AGAIN, "again"), now, "due")
+        with to.when(to.both(wanted, due), [to.truth(False)]) as asked:
+            found = calling.others_come(now)
+            with to.when(to.opposite(found)):
+                self._suspend(to.minus(to.clock("later"), now, "lost"))
+            asked.change(found)
+        (found,) = asked.results
+        with to.when(to.opposite(found)):
+            self._put(control.WANTED, 0)
+        return found
+
+    def _suspend(self, lost: Register) -> None:
+        """One goes on alone so long that what is lost is little beside it; each time for longer."""
+        to, penalty = self.to, self._got(control.PENALTY, "penalty")
+        self._put(control.AGAIN, to.plus(to.clock("now"), to.times(lost, penalty)))
+        self._put(control.PENALTY, to.smaller(to.times(penalty, 2), MOST_PENALTY))
 
     def _follow(self) -> None:
-        to = self.to
+        to, calling = self.to, Calling(self.to, self.team)
         with to.repeat([]) as calls:
-            self.team.wait(to)
+            calling.wait_for_call()
             now, until = self._got(control.FROM, "now"), self._got(control.UNTIL, "until")
             some = to.is_less(now, until, "some")
             with to.when(some):
                 self._do(now, until, self.team.threads)
+            calling.answered()
             calls.carry(again=some)
-
-    def _call(self, now: Register, until: Register) -> None:
-        """The others to these steps; to none: there is nothing more to do."""
-        self._put(control.FROM, now)
-        self._put(control.UNTIL, until)
-        self.team.wait(self.to)
 
     def _is_together(self) -> Register:
         to, stage = self.to, self._got(control.STAGE, "stage")
@@ -121,11 +152,11 @@ class Pace(Author):
         compared = to.both(to.is_less(ALONE, stage), to.is_less(stage, CHOSEN))
         return to.is_equal(to.either(compared, 1, chosen), 1, "together")
 
-    def _note(self, steps: Register, ticks: Register, together: Register) -> None:
+    def _note(self, steps: Register, taken: Register, together: Register) -> None:
         """So many steps of a stage are done; when it ends, or was a mistake, another begins."""
-        to = self.to
-        ticks = to.quotient(to.times(ticks, self._got(control.TRIAL, "trial")), steps, "of_trial")
-        behind = self._is_behind(ticks, together)
+        to, trial = self.to, self._got(control.TRIAL, "trial")
+        ticks = to.quotient(to.times(taken, trial), steps, "of_trial")
+        behind = self._is_behind(steps, taken, together)
         least, second = self._got(control.LEAST, "least"), self._got(control.SECOND, "second")
         second = to.smaller(second, to.larger(least, ticks))
         self._put(control.LEAST, to.smaller(least, ticks))
@@ -140,6 +171,40 @@ class Pace(Author):
             with to.otherwise(beginning):
                 self._next_stage(second)
             self._forget()
+
+    def _is_behind(self, steps: Register, taken: Register, together: Register) -> Register:
+        """Have all threads, which were chosen, lost what they had gained?
+
+        In a trial what counts is a loss so great that another program must have had a core.
+        """
+        to = self.to
+        chosen = to.is_equal(self._got(control.STAGE, "stage"), CHOSEN, "chosen")
+        gain = self._gain(steps, taken)
+        counts = to.opposite(to.both(to.opposite(chosen), to.is_less(-LOST, gain)), "counts")
+        balance = to.plus(self._got(control.BALANCE, "balance"), gain)
+        balance = to.smaller(balance, MOST_GAINED, "balance")
+        lost = to.is_less(balance, 0, "lost")
+        with to.when(to.both(together, counts)):
+            self._put(control.BALANCE, to.larger(balance, 0))
+            with to.when(lost):
+                self._suspend(to.minus(0, balance))
+            with to.when(to.is_equal(balance, MOST_GAINED, "undisturbed")):
+                self._put(control.PENALTY, LEAST_PENALTY)
+        return to.both(to.both(chosen, together), lost, "behind")
+
+    def _gain(self, steps: Register, taken: Register) -> Register:
+        """How much longer one thread would have taken, or where it was not tried: is believed to.
+
+        That is half more than all have taken.
+        """
+        to, alone = self.to, self._got(control.TICKS_ALONE, "alone")
+        least = self._got(control.LEAST, "least")
+        untried, first = to.is_equal(alone, NONE, "untried"), to.is_equal(least, NONE, "first")
+        half_more = to.quotient(to.times(to.smaller(least, MOST_TICKS), 3), 2, "half_more")
+        expected = to.either(untried, half_more, alone)
+        trial = self._got(control.TRIAL, "trial")
+        expected = to.quotient(to.times(to.smaller(expected, MOST_TICKS), steps), trial, "expected")
+        return to.either(to.both(untried, first), 0, to.minus(expected, taken), "gain")
 
     def _begins(self) -> Register:
         """Are these the first steps of all?"""
@@ -160,18 +225,6 @@ class Pace(Author):
         """What the trials of a stage took."""
         self._put(control.LEAST, NONE)
         self._put(control.SECOND, NONE)
-
-    def _is_behind(self, ticks: Register, together: Register) -> Register:
-        """Have all threads, which were chosen, become an eighth slower than one was?
-
-        Where one was not tried, by half slower than they were.
-        """
-        to, alone = self.to, self._got(control.TICKS_ALONE, "alone")
-        chosen = to.both(together, to.is_equal(self._got(control.STAGE, "stage"), CHOSEN))
-        untried = to.is_equal(alone, NONE, "untried")
-        least = to.times(self._got(control.LEAST, "least"), 12)
-        most = to.either(untried, least, to.times(alone, 9), "eighths")
-        return to.both(chosen, to.is_less(most, to.times(ticks, 8)), "behind")
 
     def _next_stage(self, ticks: Register) -> None:
         to, stage = self.to, self._got(control.STAGE, "stage")

@@ -163,15 +163,17 @@ def test_long_steps_are_shared_before_they_are_compared() -> None:
     assert control[control_block.LEFT // 8] == pace.FIRST_STRETCH - 119
 
 
-@pytest.mark.parametrize(("waiting", "tried"), [(1, False), (pace.LONG, True)])
-def test_long_steps_are_compared_when_some_take_half_as_long_again(
-    waiting: int, tried: bool
+@pytest.mark.parametrize(("waiting", "lost"), [(1, False), (pace.LONG, True)])
+def test_one_goes_on_when_long_steps_take_more_than_half_as_long_again(
+    waiting: int, lost: bool
 ) -> None:
     state, data = starting_state(), rows_of_data(70)
     _, control = run(hand_made(7, True), data, None, state, 12, 2, waiting, 41, takes=pace.LONG)
     assert noted(state) == visited(70, 12, shuffle=True)
-    assert (control[control_block.TICKS_ALONE // 8] != pace.NONE) == tried
-    assert control[control_block.KEPT // 8] == (not tried)
+    assert (control[control_block.TICKS_ALONE // 8] != pace.NONE) == lost
+    assert (control[control_block.AGAIN // 8] != 0) == lost
+    assert (control[control_block.BALANCE // 8] == 0) == lost
+    assert (control[control_block.PENALTY // 8] > pace.LEAST_PENALTY) == lost
 
 
 @pytest.mark.parametrize("stop_at", [1, 2, 19, 20])
@@ -193,14 +195,16 @@ def test_one_late_step_chooses_nothing(late: int, waiting: int, together: bool) 
 
 
 def test_when_all_threads_become_slower_one_goes_on_alone() -> None:
+    """For several times as long as was lost; it is measured meanwhile, and they wait to be."""
     state, data = starting_state(), rows_of_data(70)
     _, control = run(hand_made(7, True), data, None, state, 12, 2, STEP, since=43)
     assert noted(state) == visited(70, 12, shuffle=True)
-    assert control[control_block.KEPT // 8] == 0
-    assert control[control_block.STRETCH // 8] == pace.FIRST_ALONE
-    assert control[control_block.STAGE // 8] == pace.CHOSEN
+    assert control[control_block.STAGE // 8] == pace.TOGETHER_WARMING
+    assert control[control_block.PENALTY // 8] == 2 * pace.LEAST_PENALTY
     first = 1 + 10 + 2 + 6 + 4 * 2 * pace.LOOKS  # steps until it is found out, in the fourth look
-    assert control[control_block.LEFT // 8] == 2 * 32 - (120 - first - 2 * (2 + 6))
+    lost = 3 * (first - 43) * STEP  # at the barriers of those that were slow
+    found = first * STEP + lost
+    assert control[control_block.AGAIN // 8] == found + pace.LEAST_PENALTY * lost
 
 
 def test_what_is_quickest_is_found_out_again() -> None:

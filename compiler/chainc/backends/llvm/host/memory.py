@@ -90,7 +90,11 @@ class RunMemory:
     @property
     def pace(self) -> Array:
         """What is known of how many threads are quickest."""
-        return self._arena[control_block.PACE : control_block.CONTROL_BYTES]
+        return self._arena[control_block.PACE : control_block.CALLS]
+
+    def forget_threads(self) -> None:
+        """In the copy of a process that was forked: whoever waited for a call there is not here."""
+        self._arena[control_block.BARRIERS : control_block.PACE] = 0
 
     def plan_steps(
         self, first: int, epochs: int, seed: int, *, ends: bool = True, most: int | None = None

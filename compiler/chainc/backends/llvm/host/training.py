@@ -17,11 +17,12 @@ from time import perf_counter
 import numpy as np
 
 from chainc.backends.epochs import Arrays, Continued, EpochPlace, Epochs
-from chainc.backends.llvm.host.alone import Alone
+from chainc.backends.llvm.host.alone import Alone, Leader, Taken
 from chainc.backends.llvm.host.crew import POLL_SECONDS, Crew, Work
 from chainc.backends.llvm.host.memory import LoopCode, RunMemory
 from chainc.backends.llvm.machine_code.jit import Functions
-from chainc.backends.llvm.processors.native import cores
+from chainc.backends.llvm.processors.native import cores, host
+from chainc.backends.llvm.runtime.threads import clocked
 from chainc.ir.types import Array
 from chainc.schedules.program import control_block
 
@@ -62,6 +63,7 @@ class LoopRunner(ABC):
         self._code = code
         self._threads = threads
         self._seconds = math.inf  # a row, where it was evaluated last
+        self._taken = Taken()
         self.pace: Array | None = None  # of the run that was the last to end
 
     @abstractmethod
@@ -139,13 +141,21 @@ class LoopRunner(ABC):
         return Crew(self._threads, lambda: memory.ask_to_stop(True))
 
     def trainers(self, memory: RunMemory) -> Crew | Alone:
-        """Who does the steps of one."""
-        return Alone(memory) if self._threads == 1 else self.crew(memory)
+        """Who does the steps of one: all threads in step, where no clock tells who is late."""
+        if self._threads == 1:
+            return Alone(memory, self._taken)
+        if clocked(host()):
+            return Leader(memory, self._taken, self._threads)
+        return self.crew(memory)
 
     def work(self, function: Function, memory: RunMemory) -> Work:
-        """The function over the memory, for each thread."""
+        """The function over the memory, for each thread, which keeps both as long as it may run."""
         given = (*memory.addresses, memory.job_address)
-        return lambda thread: function(*given, thread, self._threads)
+
+        def work(thread: int, _kept: object = (self, memory)) -> object:
+            return function(*given, thread, self._threads)
+
+        return work
 
     def train(self, memory: RunMemory) -> Work:
         """The loop."""

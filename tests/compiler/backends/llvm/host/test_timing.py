@@ -96,7 +96,7 @@ def test_a_loop_without_a_clock_has_none_in_its_code() -> None:
     loop = training(shuffle=True)._compiled.loop
     plain, timed = (training_code(loop, host(), 1, timed=timed) for timed in (False, True))
     reading = "call i64 @llvm.readcyclecounter"
-    of_pace = 2  # around steps, not within them
+    of_pace = 6  # around steps and while others are awaited, not within them
     assert plain.text.count(reading) == of_pace
     assert timed.text.count(reading) > of_pace + 4
     assert plain.written.clock is None
