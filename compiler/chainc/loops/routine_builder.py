@@ -262,6 +262,8 @@ class RoutineBuilder(NestBuilder):
     # calls
 
     def run(self, function: Nest | Routine, *arguments: Parameter | Register) -> None:
+        if isinstance(function, Routine) and len(arguments) != len(function.parameters):
+            raise ValueError(f"{function.name} takes {len(function.parameters)} arguments")
         self._append(Call(None, function, arguments))
 
     def result_of(self, function: Routine, *arguments: Parameter | Register) -> Register:

@@ -195,6 +195,16 @@ def test_the_lines_of_the_cell_are_kept() -> None:
     assert "test_scan.py" in source
 
 
+def test_many_loops_one_after_another() -> None:
+    """As many as derivatives of loops in loops come to: none is run by the one behind it."""
+    last: Any = cr.input("x", (3,))
+    for each in range(200):
+        last, _ = cr.scan(lambda c, each=each: (cr.tanh(c + each), None), last, length=2)
+    ones = np.ones(3, np.float32)
+    expected = cr.compile(last, target="numpy")(x=ones)
+    np.testing.assert_allclose(cr.compile(last)(x=ones), expected, rtol=1e-6)
+
+
 def refused(message: str, kind: type[cr.ChainruleError], call: Callable[[], object]) -> None:
     with pytest.raises(kind, match=message) as raised:
         call()

@@ -56,6 +56,32 @@ def test_as_by_hand(target: str, scale: float, limit: int) -> None:
             np.testing.assert_allclose(mine, theirs, rtol=1e-12)
 
 
+@TARGETS
+@pytest.mark.parametrize("start", [0.9, -1.2])
+def test_a_loop_in_a_loop(target: str, start: float) -> None:
+    """Neither has slices, so that no buffer says which step it is."""
+
+    def inner(carry: tuple[Node, Node]) -> tuple[Node, Node]:
+        v, steps = carry
+        return cr.tanh(cr.sin(cr.astype(steps, "float64")) * 0.6 + v * 0.3), steps + 1
+
+    def outer(v: Node) -> Node:
+        first = (v, cr.constant(0, "int64"))
+        (after, _), _ = cr.while_loop(lambda c: c[0] * c[0] > 0.08, inner, first, limit=3)
+        return cr.tanh(after * 0.6 + v * 0.3)
+
+    v = cr.input("v", (), dtype="float64")
+    outputs: Any = cr.while_loop(lambda v: v * v > 0.19, outer, v, limit=5)
+    value, count = start, 0
+    while value * value > 0.19 and count < 5:
+        after, done = value, 0
+        while after * after > 0.08 and done < 3:
+            after, done = float(np.tanh(np.sin(done) * 0.6 + after * 0.3)), done + 1
+        value, count = float(np.tanh(after * 0.6 + value * 0.3)), count + 1
+    found = cr.compile(outputs, target=target)(np.array(start))
+    np.testing.assert_allclose(found, [value, count], rtol=1e-12)
+
+
 def test_the_source_is_a_while() -> None:
     source = cr.compile(powers(), target="numpy").source
     assert "        while t < 30 and " in source

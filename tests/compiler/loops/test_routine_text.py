@@ -104,3 +104,10 @@ def test_a_repetition_says_what_it_carries_and_when_it_ends() -> None:
         loop.carry(again=to.truth(False))
     with pytest.raises(ValueError, match="say whether there is another pass"), to.repeat([]):
         pass
+
+
+def test_a_routine_is_given_all_its_arguments() -> None:
+    inner, outer = RoutineBuilder(), RoutineBuilder()
+    inner.number("rows"), inner.number("step")
+    with pytest.raises(ValueError, match="part takes 2 arguments"):
+        outer.run(inner.routine("part", "of a loop"), outer.number("rows"))

@@ -73,21 +73,15 @@ class CallWriter:
     rows: Register
     memory: Memory
     clock: Clock | None
-    steps: Mapping[Buffer, Register] = field(default_factory=dict)  # of loops, for their slices
+    counts: Sequence[Register] = ()  # steps done of the loops around, which may have no slices
+    steps: Mapping[Buffer, Register] = field(default_factory=dict)  # the same for each slice
     repeated_by: Dim = 1  # steps of these loops
 
     @property
     def arguments(self) -> Sequence[Parameter | Register]:
         """Of another routine that is run in the place of this one."""
-        steps = dict.fromkeys(self.steps.values())
-        return (
-            self.team.arena,
-            self.team.table,
-            self.rows,
-            *steps,
-            self.team.thread,
-            self.team.threads,
-        )
+        team = self.team
+        return team.arena, team.table, self.rows, *self.counts, team.thread, team.threads
 
     def one_by_one(
         self, leads: Register, calls: Sequence[KernelCall], waits: Sequence[bool]

@@ -34,7 +34,7 @@ from chainc.schedules.program.memory import Memory
 from chainc.schedules.unrolled.schedule import Unrolled
 from chainc.schedules.watching import watching_nest
 
-MOST_CALLS = 512  # of kernels in one routine; it calls another for those before
+MOST_CALLS = 512  # of kernels in one routine; it calls others for those before
 
 
 @dataclass
@@ -115,13 +115,14 @@ class ProgramWriter:
         Watched, what is given and each result is looked through for NaN and infinities.
         """
         calls = [*self._watched(Watched(each, each.origin, given=True) for each in given)]
-        before: Routine | None = None
+        before: list[Routine] = []
         for position, kernel in enumerate(kernels):
-            if len(calls) >= MOST_CALLS:
-                before, calls = self._routine(f"{name}.part.{position}", calls, before), []
+            if len(calls) >= MOST_CALLS or (calls and isinstance(kernel, Loop)):
+                before.append(self._routine(f"{name}.part.{position}", calls))
+                calls = []
             if isinstance(kernel, Loop):
-                part = self._routine(f"{name}.part.{position}", calls, before) if calls else before
-                before, calls = self._loop(f"{name}.loop.{position}", kernel, part), []
+                if kernel.length != 0:
+                    before.append(self._loop(f"{name}.loop.{position}", kernel))
                 continue
             calls.append(self.kernel(kernel))
             outs = kernel.outs if watch else ()
@@ -148,7 +149,7 @@ class ProgramWriter:
         self,
         name: str,
         calls: Sequence[KernelCall],
-        before: Routine | None = None,
+        before: Sequence[Routine] = (),
         *,
         inlined: bool = False,
     ) -> Routine:
@@ -159,27 +160,27 @@ class ProgramWriter:
             write_calls(writer, name, calls, waits)
         return writer.to.routine(name, "kernels in order", inlined=inlined)
 
-    def _begin(self, before: Routine | None) -> CallWriter:
-        """A routine that first runs another one."""
+    def _begin(self, before: Sequence[Routine] = ()) -> CallWriter:
+        """A routine that first runs others."""
         to = RoutineBuilder()
-        team, rows, steps = step_arguments(to, self.around)
+        team, rows, counts = step_arguments(to, len(self.around))
+        loops = zip(counts, self.around, strict=True)
+        steps = {part: count for count, loop in loops for part, _ in loop.slices}
         often = product(loop.length for loop in self.around)
-        writer = CallWriter(to, team, rows, self.memory, self.clock, steps, often)
-        if before is not None:
-            to.run(before, *writer.arguments)
+        writer = CallWriter(to, team, rows, self.memory, self.clock, counts, steps, often)
+        for each in before:
+            to.run(each, *writer.arguments)
             team.wait(to)
         return writer
 
-    def _loop(self, name: str, loop: Loop, before: Routine | None) -> Routine | None:
+    def _loop(self, name: str, loop: Loop) -> Routine:
         """Runs a step again and again; the threads wait for each other after each."""
-        if loop.length == 0:
-            return before
         program = loop.program
         self.memory.slices |= dict(loop.slices)
         updates = [Copy(slot, (view,)) for slot, view in program.updates]
         inside = replace(self, around=(*self.around, loop))
         step = inside.sequence(f"{name}.step", (*program.body, *updates))
-        writer = self._begin(before)
+        writer = self._begin()
         to, team = writer.to, writer.team
         *given, thread, threads = writer.arguments
         count = self._count(writer, loop.length)
@@ -220,19 +221,14 @@ class ProgramWriter:
         return conflicts.waits([*touched.values()], written, shared=call.nest.shared)
 
 
-def step_arguments(
-    to: RoutineBuilder, around: Sequence[Loop] = ()
-) -> tuple[Team, Register, Mapping[Buffer, Register]]:
+def step_arguments(to: RoutineBuilder, depth: int = 0) -> tuple[Team, Register, Sequence[Register]]:
     """The arguments of a routine that is called with a number of rows, in steps of loops.
 
-    The last are the steps by which the slices of these loops go.
+    The last are the steps of these loops, from the outermost on.
     """
     arena, table, rows = to.buffer("arena", uint8), to.buffer("table", uint8), to.number("rows")
-    steps: dict[Buffer, Register] = {}
-    for depth, loop in enumerate(around):
-        step = to.number(f"step{depth}")
-        steps |= {part: step for part, _ in loop.slices}
-    return Team(arena, table, to.number("thread"), to.number("threads")), rows, steps
+    counts = [to.number(f"step{each}") for each in range(depth)]
+    return Team(arena, table, to.number("thread"), to.number("threads")), rows, counts
 
 
 def _alike_together(states: Sequence[Buffer]) -> Sequence[Buffer]:
