@@ -136,9 +136,17 @@ class Process:
 
     def seconds(self, steps: int) -> float:
         """The time of one of so many steps."""
+        self.begin(steps)
+        return self.end()
+
+    def begin(self, steps: int) -> None:
+        """Let it do so many steps, while others may do theirs."""
         assert self.process.stdin is not None
         self.process.stdin.write(f"{steps}\n")
         self.process.stdin.flush()
+
+    def end(self) -> float:
+        """Wait for the time of one of them."""
         return float(self._answer())
 
     def _answer(self) -> str:
@@ -149,6 +157,24 @@ class Process:
             self.errors.seek(0)
             raise ProcessError(self.command, self.errors.read())
         return line
+
+
+@dataclass
+class AtOnce:
+    """Served contenders that do the same at the same time, none of which knows of the others."""
+
+    processes: Sequence[Process]
+
+    @property
+    def facts(self) -> Facts:
+        """Of the first."""
+        return self.processes[0].facts
+
+    def seconds(self, steps: int) -> float:
+        """The time in which one step is done, by whichever of them."""
+        for process in self.processes:
+            process.begin(steps)
+        return 1 / sum(1 / process.end() for process in self.processes)
 
 
 def facts_of(command: Sequence[str], environment: Mapping[str, str]) -> Facts:

@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.benchmarks.chart import LINES, OTHERS, OWN, STYLE
 from tests.benchmarks.results import Results
+from tests.benchmarks.scaling import MEANING, Scaling, scaling
 from tests.benchmarks.tables import table
 from tests.benchmarks.timing import Series, ratios, spread
 from tests.benchmarks.workloads import named
@@ -33,7 +34,7 @@ class Point:
         flops: useful operations a step.
         seconds: of a step on one thread.
         share: of the core's peak, on one thread.
-        threads: how many times as fast two threads are; None on one core.
+        threads: how many times as fast two threads are, and two copies; None on one core.
         jax: how many times longer JAX takes; None where it was left out.
     """
 
@@ -41,7 +42,7 @@ class Point:
     flops: int
     seconds: float
     share: float
-    threads: float | None
+    threads: Scaling | None
     jax: float | None
 
 
@@ -52,14 +53,13 @@ def points(results: Results) -> list[Point]:
 def _point(name: str, results: Results) -> Point:
     group, flops = results.drawn[name], named(name).flops
     own = group[results.own]
-    two, jax = group.get(f"{results.own}, 2 threads"), group.get("jax")
     return Point(
         name,
         flops,
         spread([sample.seconds for sample in own.samples]).median,
         spread([flops / sample.seconds / sample.widest for sample in own.samples]).median,
-        None if two is None else 1 / ratios(two, own).median,
-        _ratio(jax, own),
+        scaling(group, results.own),
+        _ratio(group.get("jax"), own),
     )
 
 
@@ -72,10 +72,11 @@ def map_of(results: Results) -> str:
     found = points(results)
     if not found:
         return "Not measured."
-    head = ("network x batch", "MFLOP", "µs a step", "of peak", "JAX takes", "two threads")
+    head = ("network x batch", "MFLOP", "µs a step", "of peak", "JAX takes", "two threads",
+            "two copies", "of that")  # fmt: skip
     rows = [
         (p.name, f"{p.flops / 1e6:,.1f}", f"{p.seconds * 1e6:,.1f}", f"{p.share:.0%}",
-         _times(p.jax), _times(p.threads))
+         _times(p.jax), *(("–",) * 3 if p.threads is None else p.threads.cells))
         for p in sorted(found, key=lambda p: p.flops)
     ]  # fmt: skip
     return TEXT.format(count=len(found), summary=summary(found)) + "\n" + table(head, rows)
@@ -95,9 +96,12 @@ def summary(found: Sequence[Point]) -> str:
         )
     threads = [p.threads for p in found if p.threads is not None and p.seconds > LONG]
     if threads:
+        ratios_found, reached = [t.ratio for t in threads], [t.quotient for t in threads]
         lines.append(
-            f"Above {LONG * 1e6:.0f} µs a step, two threads are {statistics.median(threads):.2f} × "
-            f"as fast in the median, and {min(threads):.2f} × at least."
+            f"Above {LONG * 1e6:.0f} µs a step, two threads are "
+            f"{statistics.median(ratios_found):.2f} × as fast in the median, and "
+            f"{min(ratios_found):.2f} × at least.\n{MEANING} Above {LONG * 1e6:.0f} µs that is "
+            f"{statistics.median(reached):.0%} in the median, and {min(reached):.0%} at least."
         )
     return "\n".join(lines)
 

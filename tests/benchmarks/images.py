@@ -6,7 +6,7 @@
 All in one process on one thread, unless a column says so: each figure is the median of rounds, in
 which Chainrule and PyTorch, where it is installed, take turns. Chainrule's kernels run in a loop,
 as they do in a training: images lie as it lays them, padding is counted in, and arrays go in and
-out once a run. Two threads gain only where no other program takes one of two cores.
+out once a run. What two threads gain beside what the machine gives is measured by `scaling.py`.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ from tests.benchmarks.peak import DType, Peak, widest_bits
 from tests.benchmarks.peers import PEERS
 from tests.benchmarks.report import write
 from tests.benchmarks.results import Results, Start, machine
+from tests.benchmarks.scaling import copies_of
 from tests.benchmarks.timing import Entry, Plan, caches_in, measure
 from tests.benchmarks.workloads import (
     DRAWN,
@@ -87,11 +88,25 @@ class Benchmarks:
     def _peers(self) -> list[str]:
         return list(self.options.only) if self.options.peers else []
 
-    def own(self, target: str, workload: str, threads: int, *more: str) -> Entry:
+    def own(
+        self,
+        target: str,
+        workload: str,
+        threads: int,
+        *more: str,
+        cores: Sequence[int] | None = None,
+    ) -> Entry:
         module = ("-m", "tests.benchmarks.own", target, workload)
         name = f"Chainrule, {target}" + (f", {threads} threads" if threads > 1 else "")
-        command = (sys.executable, *module, *self._arguments(threads), *more)
+        command = (sys.executable, *module, *self._arguments(threads, cores), *more)
         return Entry(name, command, required=True)
+
+    def copies(self, workload: str, *more: str) -> Entry:
+        """Two programs on one thread and a core each, which share nothing but the machine."""
+        one, other = (
+            self.own("llvm", workload, 1, *more, cores=[core]).command for core in self.cores
+        )
+        return Entry(copies_of("Chainrule, llvm"), one, required=True, beside=other)
 
     def peer(self, name: str, workload: str, threads: int, *more: str) -> Entry:
         module = ("-m", "tests.benchmarks.peers", name, workload)
@@ -99,9 +114,10 @@ class Benchmarks:
         title = name + (f", {threads} threads" if threads > 1 else "")
         return Entry(title, (python, *module, *self._arguments(threads), *more))
 
-    def _arguments(self, threads: int) -> tuple[str, ...]:
-        cores = ",".join(str(core) for core in self.cores[:threads])
-        return ("--threads", str(threads), *(("--cores", cores) if cores else ()))
+    def _arguments(self, threads: int, cores: Sequence[int] | None = None) -> tuple[str, ...]:
+        chosen = self.cores[:threads] if cores is None else cores
+        names = ",".join(map(str, chosen))
+        return ("--threads", str(threads), *(("--cores", names) if names else ()))
 
     def speeds(self, name: str, results: Results) -> None:
         workload = WORKLOADS[name]
@@ -124,7 +140,10 @@ class Benchmarks:
         """Two threads on mnist, beside one thread of Chainrule's first target."""
         one = self.own(self.options.targets[0], "mnist", 1)
         two = [entry for entry in self.entries("mnist", 2) if "Chainrule, numpy" not in entry.name]
-        results.threads = measure("two threads", [one, *two], peaks("float32"), self.plan)
+        entries = [one, *two]
+        if "llvm" in self.options.targets:
+            entries.append(self.copies("mnist"))
+        results.threads = measure("two threads", entries, peaks("float32"), self.plan)
 
     def drawn(self, results: Results) -> None:
         """The efficiency map: drawn steps on one thread and on two, beside JAX."""
@@ -134,6 +153,7 @@ class Benchmarks:
             entries = [self.own("llvm", name, 1, *rows, "--unchecked")]
             if len(self.cores) > 1:
                 entries.append(self.own("llvm", name, 2, *rows, "--unchecked"))
+                entries.append(self.copies(name, *rows, "--unchecked"))
             if "jax" in self._peers():
                 entries.append(self.peer("jax", name, 1, *rows))
             results.drawn[name] = measure(name, entries, peaks("float32"), plan)

@@ -17,6 +17,7 @@ from tests.benchmarks.compiled_cases import PHASES
 from tests.benchmarks.contender import ROOT
 from tests.benchmarks.efficiency import draw_map, map_of
 from tests.benchmarks.results import Compiling, Results
+from tests.benchmarks.scaling import COPIES, scaling
 from tests.benchmarks.tables import table
 from tests.benchmarks.timing import Series, Spread, ratios, spread
 from tests.benchmarks.workloads import MEANINGS, WORKLOADS
@@ -94,6 +95,7 @@ python -m tests.benchmarks.native --help    # fewer workloads, other frameworks,
 python -m tests.benchmarks.peak             # the peak of a core alone
 python -m tests.benchmarks.accuracy folder  # how well and how fast digits are learned
 python -m tests.benchmarks.sequences        # recurrent networks, a Transformer, sampling
+python -m tests.benchmarks.scaling          # what two threads gain, and two programs
 python -m tests.benchmarks.shakespeare file # how well and how fast a text is learned
 python -m tests.benchmarks.acting           # cart-pole, with the environment in the loop
 ```
@@ -188,7 +190,11 @@ def _threads(results: Results) -> str:
         for name, series in results.threads.items() if series.samples
     ]  # fmt: skip
     head = ("mnist", "µs a step", f"times as fast as {results.own}, on one")
-    return "\n\n".join([table(head, rows), *_skipped(results.threads)])
+    gained = scaling(results.threads, results.own)
+    told = [table(head, rows), *_skipped(results.threads)]
+    if gained is not None:
+        told.append(f"{COPIES}\nTwo threads reach {gained.quotient:.0%} of that.")
+    return "\n\n".join(told)
 
 
 def _inverse(numbers: Spread) -> Spread:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from tests.benchmarks.scaling import scaling
 from tests.benchmarks.timing import Series
 
 WORDS = (  # flags of a processor and what they are called
@@ -77,11 +78,15 @@ class Results:
 
     def save(self, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(asdict(self)), encoding="utf-8")
+        groups = {**self.drawn, "mnist": self.threads}
+        gained = {name: scaling(group, self.own) for name, group in groups.items()}
+        told = {name: asdict(each) for name, each in gained.items() if each is not None}
+        file.write_text(json.dumps({**asdict(self), "scaling": told}), encoding="utf-8")
 
     @classmethod
     def load(cls, file: Path) -> Results:
         found = json.loads(file.read_text(encoding="utf-8"))
+        found.pop("scaling", None)  # which follows from the series
         speeds, drawn = (
             {
                 workload: {name: Series.from_json(series) for name, series in group.items()}

@@ -59,14 +59,14 @@ def text_of(size: Size) -> tuple[Any, Any]:
 # ----- what is trained
 
 
-def own_training(size: Size, model: Any, optimizer: Any) -> Run:
+def own_training(size: Size, model: Any, optimizer: Any, threads: int = 1) -> Run:
     import chainrule as cr
     from chainrule import losses
 
     x, y = (cr.input(key, ("batch", size.time), dtype="int32") for key in "xy")
     step = optimizer.minimize(losses.cross_entropy(model(x), y))
     program = cr.compile(
-        cr.training(step, epochs=1, batch_size=size.batch, shuffle=False), threads=1
+        cr.training(step, epochs=1, batch_size=size.batch, shuffle=False), threads=threads
     )
     state = program.initial_state(seed=0)
     rows = dict(zip("xy", text_of(size), strict=True))
@@ -99,12 +99,12 @@ def transformer() -> Any:
     )  # fmt: skip
 
 
-def own_gpt() -> Run:
+def own_gpt(threads: int = 1) -> Run:
     from chainrule import optim
 
     clip = optim.clip.by_global_norm(1.0)
     optimizer = optim.AdamW(lr=1e-3, betas=(0.9, 0.99), weight_decay=0.1, clip=clip)
-    return own_training(GPT, transformer(), optimizer)
+    return own_training(GPT, transformer(), optimizer, threads)
 
 
 # ----- what is called

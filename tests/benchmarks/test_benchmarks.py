@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import json
+import sys
+import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +18,12 @@ from tests.benchmarks import (
     compiling,
     efficiency,
     report,
+    scaling,
     startup,
+    timing,
 )
 from tests.benchmarks.results import Compiling, Results
+from tests.benchmarks.scaling import Scaling
 from tests.benchmarks.timing import Sample, Series
 
 
@@ -77,6 +84,38 @@ def test_compiling_is_a_table() -> None:
     assert report.compile_table({}) == "Not measured."
 
 
+def test_copies_at_once_do_their_steps_together_and_are_told_apart() -> None:
+    """Each waits for the other's answer: one after the other they would wait for ever."""
+    meeting = (
+        "import sys, time, pathlib\n"
+        "own, other = map(pathlib.Path, sys.argv[1:3])\n"
+        'print(\'{"seconds": 1.0, "compile": 2.0, "versions": {}}\', flush=True)\n'
+        "for line in sys.stdin:\n"
+        "    own.touch()\n"
+        "    end = time.monotonic() + 20\n"
+        "    while not other.exists() and time.monotonic() < end: time.sleep(0.001)\n"
+        "    print(4.0 if other.exists() else -1.0, flush=True)\n"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        names = [f"{folder}/{name}" for name in "ab"]
+        one, other = (
+            (sys.executable, "-c", meeting, *order) for order in (names, [*reversed(names)])
+        )
+        entry = timing.Entry("copies", one, required=True, beside=other)
+        found = timing.measure("test", [entry], (float, float), timing.Plan(1, 2, 1.0))
+    assert [sample.seconds for sample in found["copies"].samples] == [2.0, 2.0]
+
+
+def test_what_two_threads_gain_stands_beside_what_two_programs_do() -> None:
+    one, two, copies = _series(8.0), _series(5.0), _series(4.0)
+    group = {"own": one, "own, 2 threads": two, "own, 2 copies at once": copies}
+    assert scaling.scaling(group, "own") == Scaling(1.6, 2.0, 0.8)
+    assert scaling.scaling({"own": one, "own, 2 threads": two}, "own") is None
+    told = scaling.rows({"lenet": group})
+    assert "| lenet | 8000.00 | 1.60 × | 2.00 × | 80% |" in told
+    assert "what two threads reach of that" in told
+
+
 @pytest.mark.parametrize("name", list(compiled_cases.CASES))
 def test_every_case_of_compiling_is_declared(name: str) -> None:
     compiled_cases.CASES[name].declare()
@@ -92,15 +131,23 @@ def test_the_efficiency_map_tells_shares_and_ratios(tmp_path: Path) -> None:
     results.drawn[name] = {
         "own": _series(80e-6, 640e-6, 640e-6),
         "own, 2 threads": _series(40e-6, 320e-6, 640e-6),
+        "own, 2 copies at once": _series(50e-6, 256e-6, 512e-6),
         "jax": _series(160e-6, 640e-6, 1280e-6),
     }
     (point,) = efficiency.points(results)
-    assert (point.flops, point.threads, point.jax) == (64_000, 2.0, 2.0)
+    assert (point.flops, point.jax) == (64_000, 2.0)
+    assert point.threads is not None
+    assert asdict(point.threads) == pytest.approx({"ratio": 2.0, "ceiling": 1.6, "quotient": 0.8})
     assert point.share == pytest.approx(0.1)
     text = efficiency.map_of(results)
-    assert f"| {name} | 0.1 | 640.0 | 10% | 2.00 × | 2.00 × |" in text
+    assert f"| {name} | 0.1 | 640.0 | 10% | 2.00 × | 2.00 × | 1.60 × | 80% |" in text
     assert "10% in the median and 10% in the tenth percentile" in text
     assert "two threads are 2.00 × as fast in the median" in " ".join(text.split())
+    assert "that is 80% in the median, and 80% at least" in " ".join(text.split())
+    results.save(tmp_path / "kept.json")
+    kept = json.loads((tmp_path / "kept.json").read_text(encoding="utf-8"))["scaling"]
+    assert kept[name] == pytest.approx({"ratio": 2.0, "ceiling": 1.6, "quotient": 0.8})
+    assert Results.load(tmp_path / "kept.json") == results
     efficiency.draw_map(results, tmp_path / "efficiency.svg")
     drawn = (tmp_path / "efficiency.svg").read_text(encoding="utf-8")
     assert "Chainrule" in drawn

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.contender import Process, ProcessError
+from tests.benchmarks.contender import AtOnce, Process, ProcessError
 
 Peak = Callable[[], float]
 
@@ -25,12 +25,14 @@ Peak = Callable[[], float]
 class Entry:
     """One line of a table: its name, and the command that starts it.
 
-    One that is not `required` is left out when it fails.
+    One that is not `required` is left out when it fails. If there is another command `beside` it,
+    both run at once, and what is timed is their work together.
     """
 
     name: str
     command: tuple[str, ...]
     required: bool = False
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ def _round(
 ) -> None:
     """Start a process for each entry, time them in turn, and end them."""
     with ExitStack() as stack:
-        started: list[tuple[Series, Process, int]] = []
+        started: list[tuple[Series, Process | AtOnce, int]] = []
         for entry in entries:
             series = found[entry.name]
             process = _started(stack, entry, series, environment)
@@ -144,10 +146,13 @@ def _round(
 
 def _started(
     stack: ExitStack, entry: Entry, series: Series, environment: Mapping[str, str]
-) -> Process | None:
-    """The running process, or nothing and the reason in its series."""
+) -> Process | AtOnce | None:
+    """What runs, or nothing and the reason in its series."""
     try:
         process = stack.enter_context(Process(entry.command, environment))
+        both = [process]
+        if entry.beside:
+            both.append(stack.enter_context(Process(entry.beside, environment)))
     except ProcessError as error:
         if entry.required:
             raise
@@ -158,4 +163,4 @@ def _started(
         return None
     series.compile.append(process.facts["compile"])
     series.versions.update(process.facts["versions"])
-    return process
+    return AtOnce(both) if entry.beside else process
