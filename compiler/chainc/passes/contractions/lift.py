@@ -23,6 +23,7 @@ from chainc.ops.movement import PermuteDims, Reshape, broadcast_to
 from chainc.ops.parts.slicing import Slice
 from chainc.ops.reduce import Sum
 from chainc.ops.runs.scan import Scan, step_input, with_bodies
+from chainc.passes.contractions.carried_shapes import in_shapes_of_steps
 from chainc.passes.contractions.over_steps import Steps, free_letter, over_steps
 from chainc.passes.contractions.siblings import join_siblings
 from chainc.passes.rules.rows import is_zero
@@ -55,7 +56,7 @@ def lift(graph: Graph) -> Graph:
             lifted[key] = _Lifted(node, inputs, wanted[key])
         return lifted[key].result(node.op.result)
 
-    return rebuild(graph, lifting)
+    return in_shapes_of_steps(rebuild(graph, lifting))
 
 
 def _loop(op: Scan, inputs: Sequence[Node]) -> object:

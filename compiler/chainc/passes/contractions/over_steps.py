@@ -8,11 +8,19 @@ from string import ascii_letters
 
 from chainc.dataclass import dataclass
 from chainc.ir import Node, Op, apply
-from chainc.ir.types import Dim, Shape
+from chainc.ir.types import Dim, Shape, int64, product
+from chainc.ops import arange, astype, logical_and, where
 from chainc.ops.contract import Contract
 from chainc.ops.elementwise import Elementwise
-from chainc.ops.index import OneHot, Pick, Take
-from chainc.ops.movement import BroadcastTo, Flip, PermuteDims, Reshape
+from chainc.ops.index import OneHot, Pick, ScatterAdd, Take
+from chainc.ops.movement import (
+    BroadcastTo,
+    Flip,
+    PermuteDims,
+    Reshape,
+    broadcast_to,
+    reshape,
+)
 from chainc.ops.parts.slicing import Pad, Slice
 from chainc.ops.reduce import Reduce
 
@@ -108,6 +116,28 @@ def _take(op: Take, steps: Steps) -> Node | None:
     if steps.stepped[0] or op.axis != 0:
         return None
     return apply(op, *steps.operands)
+
+
+@over_steps.register
+def _scatter_add(op: ScatterAdd, steps: Steps) -> Node | None:
+    """What every step adds to is one list of rows: a step's are behind those of the one before.
+
+    So what is added to may stay where it is. An index that is out of range stays so.
+    """
+    x, indices, updates = steps.operands
+    before, extent, after = x.shape[: op.axis + 1], x.shape[op.axis + 1], x.shape[op.axis + 2 :]
+    rows = product(before)
+    if not all(steps.stepped) or not isinstance(rows, int) or not isinstance(extent, int):
+        return None
+    indices = astype(indices, int64)
+    each = (x.shape[0], *((1,) * op.axis), *indices.shape[1:])
+    spread = broadcast_to(reshape(indices, each), (*before, *indices.shape[1:]))
+    first = reshape(arange(rows) * extent, (*before, *((1,) * (indices.ndim - 1))))
+    inside = logical_and(0 <= spread, spread < extent)
+    places = reshape(where(inside, spread + first, -1), (-1,))
+    new = reshape(updates, (product(places.shape), *after))
+    every = apply(ScatterAdd(0), reshape(x, (rows * extent, *after)), places, new)
+    return reshape(every, x.shape)
 
 
 @over_steps.register

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
+import pytest
 
 import chainrule as cr
 from chainc.interpreters import reference
@@ -83,3 +84,68 @@ def test_a_loop_that_remembers_nothing_is_none() -> None:
 def test_a_graph_without_loops_stays_what_it_is() -> None:
     graph = Graph((cr.exp(cr.input("x", (2,))),))
     assert lift(graph) is graph
+
+
+def windows(axis: int) -> tuple[Node, dict[str, Array]]:
+    """To every one of several arrays something is added, where each says."""
+    random = np.random.default_rng(axis)
+    shape = (3, 2, 5, 4)
+    new = (*shape[: axis + 1], 2, *shape[axis + 2 :])
+    values: dict[str, Array] = {
+        "x": random.normal(size=shape),
+        "new": random.normal(size=new),
+        "at": np.array([[0, 1], [1, 1], [1, 0]], np.int32),
+    }
+    x, more = (cr.input(key, values[key].shape, "float64") for key in ("x", "new"))
+
+    def step(_: object, each: tuple[Node, Node, Node]) -> tuple[tuple[()], Node]:
+        x, at, new = each
+        return (), cr.scatter_add(x, at, new, axis=axis)
+
+    _, every = cr.scan(step, (), (x, cr.input("at", (3, 2), "int32"), more))
+    assert isinstance(every, Node)
+    return every, values
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_loop_without_carries_adds_to_all_at_once(axis: int) -> None:
+    every, values = windows(axis)
+    lifted = Pass("lift", lift).apply(Graph((every,)))
+    assert not steps(lifted)
+    expected = reference.evaluate(Graph((every,)), values).outputs
+    np.testing.assert_array_equal(reference.evaluate(lifted, values).outputs[0], expected[0])
+
+
+@pytest.mark.parametrize("target", ["llvm", "numpy"])
+@pytest.mark.parametrize("wrong", [-1, 5])
+def test_one_that_adds_beyond_the_end_is_refused(target: str, wrong: int) -> None:
+    """Not to what lies behind it."""
+    every, values = windows(1)
+    values["at"][1, 0] = wrong
+    with pytest.raises(cr.InputError, match=r"out of range"):
+        cr.compile(every, target=target)(**values)
+
+
+def test_carries_have_the_shape_that_steps_ask_for() -> None:
+    """Each step reads and gives rows of four, and so does the loop."""
+
+    def step(x: Node, new: Node) -> tuple[Node, None]:
+        rows = cr.reshape(x, (6, 4))
+        return cr.reshape(rows * rows + cr.sum(rows) + new, (2, 3, 4)), None
+
+    x, new = cr.input("x", (2, 3, 4), "float64"), cr.input("new", (5, 6, 4), "float64")
+    last, _ = cr.scan(step, x, new)
+    assert isinstance(last, Node)
+    (body,) = steps(Pass("lift", lift).apply(Graph((last,))))
+    assert body.outputs[0].shape == (6, 4)
+    random = np.random.default_rng(0)
+    values = {
+        "x": random.normal(size=(2, 3, 4)) * 0.1,
+        "new": random.normal(size=(5, 6, 4)) * 0.01,
+    }
+    expected = values["x"].reshape(6, 4)
+    for each in values["new"]:
+        expected = expected * expected + expected.sum() + each
+    for target in ("llvm", "numpy"):
+        found = cr.compile(last, target=target)(**values)
+        np.testing.assert_allclose(found, expected.reshape(2, 3, 4), rtol=1e-12)
