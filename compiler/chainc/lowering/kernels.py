@@ -195,13 +195,14 @@ class Contraction(Kernel):
     """A two-operand einsum over operands 0 and 1, with an optional epilogue.
 
     The epilogue's argument 0 is the sum of products, the others are operands 2, 3, …. In pieces of
-    so many products, sums are added to what `out` holds.
+    so many products, sums are added to what `out` holds. Operand 0 may be `masked`, mostly zeros.
     """
 
     letters: tuple[str, str, str]
     epilogue: tuple[Instruction, ...] = ()
     product: Buffer | None = None  # for the sum of products, if the epilogue is done apart
     piece: int = 0
+    masked: bool = False
 
     @property
     def leads(self) -> bool:

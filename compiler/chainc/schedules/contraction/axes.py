@@ -132,12 +132,24 @@ def walk(
         return chain(builder, axis.letter, bounds, sizes, values, positions)
 
     def panel(index: Affine, _: int, values: Values) -> Values:
-        def lanes(lane: Affine, size: int, values: Values) -> Values:
-            split = [
-                PanelPosition(index + stretch.offset, lane + i, axis.lanes) for i in range(size)
-            ]
-            return body(split, values)
-
-        return chain(builder, f"{axis.letter}_lane", (0, stretch.inside), sizes, values, lanes)
+        return through_panel(builder, stretch, index, sizes, values, body)
 
     return chain(builder, f"{axis.letter}_panel", bounds, (1,), values, panel)
+
+
+def through_panel(
+    builder: NestBuilder,
+    stretch: Stretch,
+    index: Affine,
+    sizes: Sequence[int],
+    values: Values,
+    body: Callable[[Sequence[Position], Values], Values],
+) -> Values:
+    """The same for one of the panels."""
+    axis = stretch.axis
+
+    def lanes(lane: Affine, size: int, values: Values) -> Values:
+        split = [PanelPosition(index + stretch.offset, lane + i, axis.lanes) for i in range(size)]
+        return body(split, values)
+
+    return chain(builder, f"{axis.letter}_lane", (0, stretch.inside), sizes, values, lanes)

@@ -86,6 +86,7 @@ class Products:
     far: bool = False  # is what vectors hold read once, row by row, from afar?
     piece: Sequence[Stretch] = ()  # of axes that are summed over, the others are whole
     following: Sequence[Following] = ()  # what the next tiles read, from afar
+    masked: Factor | None = None  # one of mostly zeros, which a tile has one row of
     whole: int = 1  # vectors of a group, whose order of sums is that of any part of it
 
     def summed(self, tile: Tile, sums: Values = ()) -> Values:
@@ -231,8 +232,13 @@ class Products:
                 start: Affine = start,
                 levels: Sequence[Level] = levels,
             ) -> Values:
-                panel = PanelPosition(start + index, FIRST, axis.lanes)
-                return self._through(levels, inside, tile.moved(axis, panel), sums)
+                there = tile.moved(axis, PanelPosition(start + index, FIRST, axis.lanes))
+                if self.masked is None or not self.masked.lies_in_panels(axis.letter):
+                    return self._through(levels, inside, there, sums)
+                some = self.masked.some(self.builder, axis.letter, {**there.at, **there.rows[0]})
+                with self.builder.loop("some", 0, some, carried=sums) as loop:
+                    loop.carry(*self._through(levels, inside, there, loop.values))
+                return loop.results
 
             bounds = stretch.low, stretch.high
             sums = chain(self.builder, f"{axis.letter}_panel", bounds, (1,), sums, body)
@@ -294,14 +300,18 @@ class Products:
         )
         for address in self._later(tile):
             self.builder.prefetch(address)
-        results = []
-        for position, total in enumerate(sums):
-            row, column = divmod(position, len(tile.columns))
-            if row in tile.idle:
-                results.append(total)
-                continue
-            results.append(self._added(a.value(row, column), b.value(row, column), total))
+        results = [*sums]
+        for place in sorted(range(len(sums)), key=self._order(tile)):
+            row, column = divmod(place, len(tile.columns))
+            if row not in tile.idle:
+                x, y = a.value(row, column), b.value(row, column)
+                results[place] = self._added(x, y, sums[place])
         return results
+
+    def _order(self, tile: Tile) -> Callable[[int], int]:
+        """Of the sums in a step: row by row, but two rows share one vector after another."""
+        shared = self.far and len(tile.rows) == 2
+        return lambda place: place % len(tile.columns) if shared else place
 
     def _later(self, tile: Tile) -> Iterator[Address]:
         """Of what is read some steps further on, or by the tiles that follow."""

@@ -21,8 +21,9 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from chainc.dataclass import dataclass
+from chainc.ir.types import int64
 from chainc.loops.builder import NestBuilder
-from chainc.loops.values import Affine, Register
+from chainc.loops.values import Affine, Kind, Register
 from chainc.lowering.kernels import Contraction
 from chainc.lowering.views import View
 from chainc.schedules.contraction.ahead import following
@@ -34,6 +35,7 @@ from chainc.schedules.contraction.axes import (
     Values,
     block_of,
     chain,
+    through_panel,
     walk,
 )
 from chainc.schedules.contraction.factor import Factor
@@ -45,6 +47,7 @@ from chainc.schedules.contraction.tiles import most_sums
 from chainc.schedules.frame import Frame, Place
 from chainc.schedules.layout.access import PanelPosition, bound_of
 from chainc.schedules.layout.far import comes_from_afar, starts_line
+from chainc.schedules.layout.masks import mask_of
 
 DEEP = 32  # products of a sum, while which what is read after them comes
 FEWER_AT_ONCE = 4  # times fewer products of a piece than lanes, which are added up by then
@@ -72,10 +75,22 @@ def schedule_contract(root: Contraction, frame: Frame) -> None:
     asked = () if windows else following(frame.machine, factors, parts, frame.capacity)
     products = Products(
         frame.builder, factors, parts, frame.machine, margins, room,
-        far=cut.far, following=asked, whole=cut.whole,
+        far=cut.far, following=asked, whole=cut.whole, masked=_masked(root, factors, parts),
     )  # fmt: skip
     for piece in _pieces(frame.builder, parts, root.piece):
         _Loops(frame, root, parts, cut, replace(products, piece=piece)).outer(parts.outer, start)
+
+
+def _masked(root: Contraction, factors: Sequence[Factor], parts: Roles) -> Factor | None:
+    """The first factor, if it is mostly zeros that all columns of a tile meet."""
+    first = factors[0]
+    lanes = parts.vector is not None and parts.vector.letter in first.letters
+    return first if root.masked and _is_single(parts) and not lanes else None
+
+
+def _is_single(parts: Roles) -> bool:
+    """Has a tile one row?"""
+    return parts.row is None or parts.row.most == 1
 
 
 def _pieces(builder: NestBuilder, parts: Roles, products: int) -> Iterator[Sequence[Stretch]]:
@@ -160,7 +175,38 @@ class _Loops:
             self._rows(at, [Column({letter: position}, lanes) for position in positions])
             return values
 
-        walk(self.frame.builder, stretch, self.cut.column_steps(stretch), (), body)
+        steps, mask = self.cut.column_steps(stretch), mask_of(self.root)
+        whole = stretch.inside == stretch.axis.lanes > 1
+        if mask is None or not whole or not _is_single(self.roles) or self.root.piece:
+            walk(self.frame.builder, stretch, steps, (), body)
+            return
+
+        def panel(index: Affine, _: int, values: Values) -> Values:
+            def some() -> None:
+                through_panel(self.frame.builder, stretch, index, steps, (), body)
+
+            first = PanelPosition(index + stretch.offset, Affine(), stretch.axis.lanes)
+            self._where_seen(mask, {**at, letter: first}, stretch.axis, some)
+            return values
+
+        bounds = stretch.low, stretch.high
+        chain(self.frame.builder, f"{letter}_panel", bounds, (1,), (), panel)
+
+    def _where_seen(
+        self, mask: View, at: Positions, axis: Axis, compute: Callable[[], None]
+    ) -> None:
+        """Sums of a panel, unless a mask leaves out all of them."""
+        frame, result, row = self.frame, self.root.letters[2], self.roles.row
+        builder, lanes = frame.builder, axis.lanes
+        here = at if row is None else {**at, row.letter: Affine()}
+        point = tuple(here[each] for each in result)
+        place = Place(self.root.out.type.shape, point, lanes, result.index(axis.letter))
+        some = builder.cast(builder.somewhere(frame.value(mask, place)), int64)
+        with builder.loop("some", 0, some):
+            compute()
+        with builder.loop("none", some, 1):
+            none = builder.constant(0, Kind(self.root.factor_type, lanes))
+            frame.finish(frame.epilogue(self.root, none, place), place)
 
     def _vectors(self, stretch: Stretch, at: Positions) -> None:
         """The lanes of a sum are columns; whole panels, or neighbours of any number."""

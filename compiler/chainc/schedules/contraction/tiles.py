@@ -92,8 +92,19 @@ def near(machine: Machine) -> int:
     return _limits(machine).near
 
 
-def fits(machine: Machine, rows: int, vectors: int, width: int = 1, spare: int = 0) -> bool:
-    """Can a tile live in registers, and leave some? `width` registers make one vector."""
+def fits(
+    machine: Machine,
+    rows: int,
+    vectors: int,
+    width: int = 1,
+    spare: int = 0,
+    *,
+    far: bool = False,
+) -> bool:
+    """Can a tile live in registers, and leave some? `width` registers make one vector.
+
+    What comes from `far` is read once by two rows, which share one vector after another.
+    """
     most = _limits(machine)
     sums = rows * vectors * width
     if sums > most.sums or rows > most.rows:
@@ -102,7 +113,8 @@ def fits(machine: Machine, rows: int, vectors: int, width: int = 1, spare: int =
         return True
     if rows > 2 and vectors > most.vectors:
         return False
-    return sums + vectors * width + 1 + spare <= machine.registers
+    held = width + 2 if far and rows == 2 else vectors * width + 1
+    return sums + held + spare <= machine.registers
 
 
 def cycles(machine: Machine, work: TiledArea, rows: int, vectors: int) -> float:
@@ -280,7 +292,8 @@ def _heights(
 ) -> tuple[Mapping[int, tuple[int, ...]], Mapping[int, tuple[int, ...]]]:
     """For tiles of one width, each extent's cover: in parts, and as a whole."""
     high, most = 1, work.most_rows or max(extent for extent, _ in work.rows)
-    while high < most and fits(machine, high + 1, wide, work.width, work.spare):
+    far = work.scattered and is_far(machine, work)
+    while high < most and fits(machine, high + 1, wide, work.width, work.spare, far=far):
         high += 1
     tile, groups = _tile_cost(machine, work, wide), -(-work.vectors // wide)
 

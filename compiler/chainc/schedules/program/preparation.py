@@ -16,6 +16,7 @@ from chainc.lowering.rows import counted_at_each_call
 from chainc.lowering.views import Buffer
 from chainc.schedules.layout.access import Capacity
 from chainc.schedules.layout.machine import Machine
+from chainc.schedules.layout.masks import with_masks
 from chainc.schedules.layout.packing import packed
 from chainc.schedules.layout.panels import Layouts, lay_out, outside
 from chainc.schedules.layout.placing import placed
@@ -55,7 +56,7 @@ def _formed(
     """Each value in a place of its own; a step of a loop has slices, other ones in each."""
     counted = counted_at_each_call(program)
     cut = split_large(in_pieces(_with_streams(counted), machine, capacity), MOST_INSTRUCTIONS)
-    grouped = group(cut if watch else inlined(cut))
+    grouped = group(with_masks(cut if watch else inlined(cut)))
     laid_out = lay_out(grouped, machine, capacity, given)
     body = packed(laid_out.body, machine, capacity, {*outside(laid_out)} - slices)
     formed = (_with_step(kernel, machine, capacity, watch=watch) for kernel in body)

@@ -47,6 +47,8 @@ def test_sums_vectors_and_a_scalar_share_the_registers(machine: Machine) -> None
     for rows, vectors, width in itertools.product(range(2, 30), range(1, 12), (1, 2)):
         if fits(machine, rows, vectors, width):
             assert (rows * vectors + vectors) * width + 1 <= machine.registers
+        if fits(machine, rows, vectors, width, far=True) and rows == 2:
+            assert (rows * vectors + 1) * width + 2 <= machine.registers
 
 
 def _step(rows: int, vectors: int, depth: int, *, scattered: bool = False) -> float:
