@@ -11,10 +11,12 @@ from chainc.ops import (
     arange,
     astype,
     broadcast_to,
+    concat,
     expand_dims,
     maximum,
     minimum,
     reshape,
+    stack,
     take,
 )
 from chainrule.declare.arguments import count, number
@@ -128,36 +130,57 @@ class _Writing:
         return _scanned(write, carry, length)
 
     def _by_pieces(self, prompt: Node, length: int, half: int) -> Node:
-        """The last tokens are read from the first position on, and as many are written."""
+        """As many tokens at a time as are remembered where positions end.
 
-        def piece(carry: Carry) -> tuple[Carry, Node]:
-            known, count = carry
-            tokens = self._write_behind(known, count, half)
-            return (tokens, constant(half, int32)), tokens
-
-        time = astype(size("time"), int32)
-        places = minimum(arange(half, int32) + maximum(time - half, 0), time - 1)
-        first = take(prompt, places), minimum(time, half)
-        return _scanned(piece, first, -(-length // half))[1][:length]
-
-    def _write_behind(self, tokens: Node, count: Node, length: int) -> Node:
-        """So many tokens behind the first `count` of some.
-
-        All but the last of these are read at once, for what is remembered of them. Logits are
-        asked for by steps alone: the last layer is then not gone through for each that is read, nor
-        any of them for the last that is written.
+        Two windows go over them. The first began before, and its logits tell the next token; the
+        second begins with the first of them, and takes its place once it has read them all. So
+        none is read again, and weights are read once for both.
         """
         assert self.longest is not None
-        known = count - 1
-        remembered, _ = self.model.read(expand_dims(tokens, 0), known, self.longest)
+        time = astype(size("time"), int32)
+        places = minimum(arange(half, int32) + maximum(time - half, 0), time - 1)
+        known = minimum(time, half)
+        tokens = expand_dims(take(prompt, places), 0)
+        remembered, every = self.model.read(tokens, known, self.longest)
+        logits = reshape(take(every, expand_dims(known - 1, 0), axis=1), self.logits.shape)
+
+        def piece(carry: Carry) -> tuple[Carry, Node]:
+            last, written = self._write_in_both(carry, half)
+            second = [each[1] for each in last[2:]]
+            return (constant(half, int32), last[1][1:], *second), written
+
+        return _scanned(piece, (known, logits, *remembered), -(-length // half))[1][:length]
+
+    def _write_in_both(self, first: Carry, length: int) -> tuple[Carry, Node]:
+        """So many tokens behind the first window; how many, logits of both, what both remember."""
+        known, logits, *remembered = first
+        nothing = self.model.start(1, self.longest)
 
         def write(carry: Carry) -> tuple[Carry, Node]:
-            position, token, *before = carry
-            after, logits = self.model.step(before, token, position)
-            token = self.choose(logits)
-            return (position + 1, token, *after), token
+            count, logits, *windows = carry
+            token = self.choose(logits[:1])
+            return (count + 1, *self._both(token, stack([known + count, count]), windows)), token
 
-        return _scanned(write, (known, take(tokens, expand_dims(known, 0)), *remembered), length)[1]
+        both = [stack([old, new]) for old, new in zip(remembered, nothing, strict=True)]
+        return _scanned(write, (_zero(), concat([logits, logits]), *both), length)
+
+    def _both(self, token: Node, places: Node, windows: Carry) -> Carry:
+        """Logits of both windows, and what both remember after a token.
+
+        No window needs the other: the loop over them is one step of two rows. What the first one
+        says of its last token is not asked for: a context of one has no room for that.
+        """
+        assert self.longest is not None
+
+        def step(_: object, window: Carry) -> tuple[tuple[()], Carry]:
+            place, *before = window
+            after, logits = self.model.step(before, token, place)
+            return (), (logits, *after)
+
+        _, found = scan(step, (), (minimum(places, self.longest - 1), *windows))
+        assert isinstance(found, tuple)
+        logits, *after = found
+        return reshape(logits, (2, self.logits.shape[-1])), *after
 
 
 def _scanned(

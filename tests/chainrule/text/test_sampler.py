@@ -130,19 +130,27 @@ def test_a_prompt_of_all_that_is_written_goes_on(made: Callable[[], nn.Module]) 
 
 
 @pytest.mark.parametrize("layers", [1, 2])
-def test_what_is_read_leaves_out_the_last_layer(layers: int) -> None:
-    """Keys and values are all that it remembers; all layers attend for what is written."""
+def test_each_token_goes_through_the_model_once(layers: int) -> None:
+    """Layers attend once for the prompt, and once in each step, for both windows."""
     model = nn.Transformer(VOCABULARY, WIDTH, heads=2, layers=layers, context=CONTEXT)
     source = cr.compile(text.sampler(model, 6, temperature=0), target="numpy").source
-    _, read, write = re.split(r"^ +for t\w* in .*$", source, flags=re.MULTILINE)
-    assert (read.count("np.exp("), write.count("np.exp(")) == (layers - 1, layers)
+    parts = re.split(r"^ +for t\w* in .*$", source, flags=re.MULTILINE)
+    assert [part.count("np.exp(") for part in parts] == [layers, 0, layers]
+
+
+def test_weights_are_read_once_for_both_windows() -> None:
+    """A product of two rows with each of the five."""
+    source = cr.compile(text.sampler(transformer(), 6, temperature=0), target="numpy").source
+    step = source[source.rindex("for t") :]
+    products = re.findall(r"np\.matmul\(.*reshape\(\((\d+), \d+\)\), \w+weight, ", step)
+    assert products == ["2"] * 5
 
 
 def test_keys_are_written_in_place() -> None:
     """No step copies what is kept of the steps before."""
     source = cr.compile(text.sampler(transformer(), 6), target="numpy").source
     steps = source[source.index("        for t in ") :]
-    kept = re.findall(r"np\.add\.at\((\w+), np\.s_\[:, :, ", steps)
+    kept = re.findall(r"np\.add\.at\((\w+), np\.s_\[", steps)
     assert len(kept) == 2
     inner = [line for line in steps.splitlines() if line.startswith(" " * 16)]
     assert not [name for name in kept for line in inner if f"np.copyto({name}," in line]
@@ -190,6 +198,41 @@ class Echo(nn.Module):
 
     def step(self, carry: Sequence[Node], x: Node, position: Node) -> tuple[tuple[Node, ...], Node]:
         return (x,), x + carry[0]
+
+
+class Shifted(nn.Module):
+    """A layer of a user's, which reads one position at a time, and has no form for several."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.LearnedPositions(CONTEXT, WIDTH)
+
+    def forward(self, x: Node) -> Node:
+        return cr.cumsum(self.table(x), axis=-1) * 0.1
+
+    def step(self, carry: Sequence[Node], x: Node, position: Node) -> tuple[tuple[Node, ...], Node]:
+        assert position.ndim == 0
+        return (), cr.cumsum(x + cr.take(self.table.weight, position), axis=-1) * 0.1
+
+
+def test_a_layer_of_a_user_reads_one_position_at_a_time() -> None:
+    model, prompt = ending_in(Shifted(), nn.Linear(WIDTH, VOCABULARY)), np.arange(3, dtype=np.int32)
+    wanted = likeliest_by_pieces(model, prompt, 11)
+    for target in TARGETS:
+        assert written(model, target, prompt, temperature=0, length=11).tolist() == wanted
+
+
+@pytest.mark.parametrize("context", [1, 2, 3])
+def test_few_positions_are_enough(context: int) -> None:
+    """With one or two, a token is all that the next one is written behind; with three as well."""
+    model = nn.Transformer(VOCABULARY, WIDTH, heads=2, layers=1, context=context, name="model")
+    found = written(model, "numpy", PROMPT, temperature=0, length=4).tolist()
+    x = cr.input("x", (1, 1), dtype="int32")
+    function = cr.compile(model(x), target="numpy").bind(states(model))
+    known = int(PROMPT[-1])
+    for token in found:
+        known = int(np.asarray(function(x=np.array([[known]], np.int32))).argmax())
+        assert token == known
 
 
 def ending_in(*layers: nn.Module) -> nn.Module:
