@@ -129,13 +129,17 @@ class Loops:
             found[place] = View(every, every.type)
             slices.append((out, every))
         inside = replace(program, inputs=(), prologue=())
-        target = next(view.buffer for view in found.values() if isinstance(view, View))
+        unchanged = wanted - found.keys()  # no step reads or writes them
+        same = {place: operands[place] for place in unchanged}
+        target = next((view.buffer for view in found.values() if isinstance(view, View)), None)
+        if target is None:
+            return same
         states = {_place_of(state): state for state in program.states}
         condition = states[steps.carries - 1] if steps.conditional else None
         loop = Loop(target, (), inside, tuple(slices), steps.length, steps.reverse, condition,
                     origin=node.origin)  # fmt: skip
         writer.emit(loop.over(outside).reading_outside())
-        return found
+        return found | same
 
 
 def _place_of(buffer: Buffer) -> int:

@@ -195,6 +195,25 @@ def test_the_lines_of_the_cell_are_kept() -> None:
     assert "test_scan.py" in source
 
 
+@pytest.mark.parametrize("target", ["numpy", "llvm"])
+def test_a_carry_that_no_step_changes(target: str) -> None:
+    """Alone it is no loop at all; beside another, and in a derivative, it is what it was."""
+    x, y = cr.input("x", (3,)), cr.input("y", (3,))
+    at = {"x": np.array([1.0, 2.0, 3.0], np.float32), "y": np.array([2.0, 3.0, 4.0], np.float32)}
+    same, _ = cr.scan(lambda c: (c, None), x, length=3)
+    np.testing.assert_array_equal(cr.compile(same, target=target)(x=at["x"]), at["x"])
+
+    def cell(carry: tuple[Node, Node]) -> tuple[tuple[Node, Node], None]:
+        kept, changed = carry
+        return (kept, changed * 2.0), None
+
+    carries: Any = cr.scan(cell, (x, y), length=3)[0]
+    loss = cr.sum(carries[0] * carries[1])
+    found = cr.compile([*carries, *cr.grad(loss, [x, y])], target=target)(**at)
+    for mine, wanted in zip(found, (at["x"], 8 * at["y"], 8 * at["y"], 8 * at["x"]), strict=True):
+        np.testing.assert_array_equal(mine, wanted)
+
+
 def test_many_loops_one_after_another() -> None:
     """As many as derivatives of loops in loops come to: none is run by the one behind it."""
     last: Any = cr.input("x", (3,))
