@@ -15,7 +15,7 @@ from chainc.ir.python.collection import without_collection
 from chainc.ir.types import named, names_of
 from chainc.ops.runs.modes import Mode, resolve
 from chainc.ops.runs.random import Random, with_own_streams
-from chainrule.declare.arguments import count, is_one_of
+from chainrule.declare.arguments import count, is_one_of, shown
 from chainrule.declare.leaves import step_counter
 
 
@@ -170,7 +170,7 @@ def _plain(what: Declared) -> ir.Graph:
     chosen = tuple(node for node in nodes if isinstance(node, Node))
     if not chosen or len(chosen) < len(nodes):
         raise GraphError(
-            f"compile: {what!r} is nothing that can be compiled", hint=_what_to_compile(given)
+            f"compile: {shown(what)} is nothing that can be compiled", hint=_what_to_compile(given)
         )
     return ir.Graph(chosen)
 

@@ -29,7 +29,7 @@ from chainc.ir.types import (
 from chainc.ops.logic import as_dtype
 from chainc.ops.movement import DimLike, as_flag
 from chainrule.declare import init
-from chainrule.declare.arguments import array, count, part_name
+from chainrule.declare.arguments import array, count, part_name, shown
 from chainrule.declare.arrays import UnfitError, columns_of, convert, read
 from chainrule.declare.init import InitializerLike
 
@@ -168,7 +168,7 @@ def _check_keyword(function: str, name: object) -> None:
 def _shape(function: str, shape: Sequence[DimLike]) -> Shape:
     if isinstance(shape, (str, Size)) or not isinstance(shape, Sequence):
         raise ShapeError(
-            f"{function}: the shape {shape!r} is no sequence of sizes",
+            f"{function}: the shape {shown(shape)} is no sequence of sizes",
             hint='give a tuple, such as ("batch", 64), ("batch",) or ()',
         )
     return tuple(_dim(function, dim) for dim in shape)
@@ -188,7 +188,7 @@ def _dim(function: str, dim: object) -> Dim:
         return count(function, "a size", dim, at_least=0, hint="")
     except InputError:
         raise ShapeError(
-            f"{function}: {dim!r} is no size",
+            f"{function}: {shown(dim)} is no size",
             hint='give a whole number that is not negative, or a name such as "batch"',
         ) from None
 

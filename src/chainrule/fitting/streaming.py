@@ -18,6 +18,7 @@ from chainrule.compiled.compilation import compile
 from chainrule.compiled.function import Function, Numbers
 from chainrule.compiled.history import History
 from chainrule.compiled.state import State
+from chainrule.declare.arguments import shown
 from chainrule.fitting.callbacks import Watched
 from chainrule.fitting.network import Network
 from chainrule.fitting.objective import Objective
@@ -77,7 +78,7 @@ def batches_to_validate(given: object) -> Callable[[], Iterable[Rows]] | None:
         return lambda: [rows]
     if not isinstance(given, Iterable) or isinstance(given, Iterator):
         raise InputError(
-            f"fit: validation={given!r} cannot be held out of an iterable of batches",
+            f"fit: validation={shown(given)} cannot be held out of an iterable of batches",
             hint="give rows, validation=(x, y), or batches of their own, such as a list",
         )
     return lambda: batches_in("fit", given)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from chainc.ir import Node
 from chainc.ir.errors import InputError
 from chainc.ir.types import Array
-from chainrule.declare.arguments import number
+from chainrule.declare.arguments import number, shown
 from chainrule.fitting.parts import ONE, Parts, arrays_in
 
 Floats = npt.NDArray[np.float64]
@@ -31,7 +31,7 @@ def class_weights(given: object, outputs: Parts[Node], y: Parts[Array]) -> Float
         return _balanced(y.by_name[ONE], classes)
     if not isinstance(given, Mapping):
         raise InputError(
-            f"fit: class_weight={given!r} is no weighting",
+            f"fit: class_weight={shown(given)} is no weighting",
             hint='give class_weight="balanced", or weights by class: {0: 1.0, 1: 5.0}',
         )
     weights = np.ones(classes)

@@ -10,7 +10,7 @@ from chainc.backends.standalone.web.sealed import worker_script
 from chainc.ir import Node
 from chainc.ir.errors import InputError
 from chainrule.datasets.dataset import Dataset
-from chainrule.declare.arguments import path_of
+from chainrule.declare.arguments import path_of, shown
 from chainrule.declare.calls import answering
 from chainrule.declare.leaves import input as declare_input
 from chainrule.optim import Adam
@@ -88,8 +88,9 @@ def _of_model(
     """The lesson of a training that a model and a loss make."""
     judges = isinstance(loss, Node) or callable(loss)
     if not (callable(model) and judges and isinstance(data, Dataset)):
+        given = ", ".join(map(shown, (model, loss, data)))
         raise InputError(
-            f"playground: of a model it needs three things, not {model!r}, {loss!r} and {data!r}",
+            f"playground: of a model it needs three things, not {given}",
             hint="call cr.playground(model, losses.cross_entropy, data=datasets.spirals())",
         )
     step = Adam(lr=RATE).minimize(_judged(model, loss, data))

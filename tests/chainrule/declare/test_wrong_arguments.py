@@ -79,6 +79,22 @@ def test_a_wrong_argument_is_refused_in_three_parts(
     assert message.partition("\n  try: ")[2]
 
 
+@pytest.mark.parametrize(
+    ("call", "what"),
+    [
+        (lambda v: free.lesson("title", x, v, data=v), "lesson: model is <x"),
+        (lambda v: free.lesson("title", len, v, data=v), "lesson: training is a dict"),
+        (free.compile, "compile: a dict is nothing"),
+        (lambda v: optim.Adam(betas=v), "betas must be two numbers, got a dict"),
+        (lambda v: free.nn.Conv2d(1, 1, 3, padding=v), "got a dict"),
+    ],
+)
+def test_no_message_writes_out_what_fills_lines(call: Callable[[Any], object], what: str) -> None:
+    with pytest.raises(cr.ChainruleError, match=f"{what}.*\n  where: .*{HERE}") as caught:
+        call({"rows": np.zeros((50, 50))})
+    assert len(str(caught.value)) < 500
+
+
 def test_a_function_whose_arguments_cannot_be_counted() -> None:
     for value in (1.5, None, "x * x", int):
         with pytest.raises(cr.GraphError, match=r"elementwise: .*(.|\n)*try: give a function"):

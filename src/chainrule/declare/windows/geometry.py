@@ -13,7 +13,7 @@ from chainc.ir.types import format_shape, static
 from chainc.ops import pad, window
 from chainc.ops.movement import whole
 from chainc.ops.parts.window import Sliding
-from chainrule.declare.arguments import LARGEST, is_one_of
+from chainrule.declare.arguments import LARGEST, is_one_of, shown
 
 Numbers = int | Sequence[int]  # the same for each axis, or one an axis
 Padding = str | int | Sequence[int] | Sequence[tuple[int, int]]
@@ -143,7 +143,7 @@ def numbers(
     example = (at_least + 1,) * rank
     raise InputError(
         f"{title}: {name} must be a whole number, at least {at_least}, or {rank} of them, "
-        f"got {given!r}",
+        f"got {shown(given)}",
         hint=f"give {name}={at_least + 1}" + (f" or {name}={example}" if rank > 1 else ""),
     )
 
@@ -168,7 +168,7 @@ def _padding(title: str, given: object, slides: Sequence[Sliding]) -> tuple[Pair
         return tuple(fitting)
     raise InputError(
         f"{title}: padding must be a number, {len(slides)} of them, {len(slides)} pairs "
-        f'(before, after), "same" or "valid", got {given!r}',
+        f'(before, after), "same" or "valid", got {shown(given)}',
         hint='give padding=1 or padding="same"',
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chainc.ir.errors import InputError
-from chainrule.declare.arguments import number
+from chainrule.declare.arguments import number, shown
 
 
 def share_below_one(optimizer: str, name: str, value: object, hint: str) -> None:
@@ -23,7 +23,7 @@ def betas_below_one(optimizer: str, given: object, usual: tuple[float, float]) -
     """
     hint = f"give betas={usual}"
     if not isinstance(given, tuple) or len(given) != 2:
-        raise InputError(f"{optimizer}: betas must be two numbers, got {given!r}", hint=hint)
+        raise InputError(f"{optimizer}: betas must be two numbers, got {shown(given)}", hint=hint)
     for position, beta in enumerate(given):
         share_below_one(optimizer, f"betas[{position}]", beta, hint)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from chainc.ir.errors import InputError
 from chainrule.compiled.history import Result
 from chainrule.datasets.dataset import Dataset
-from chainrule.declare.arguments import path_of
+from chainrule.declare.arguments import path_of, shown
 from chainrule.playgrounds.lessons.adversaries import adversaries
 from chainrule.playgrounds.lessons.classes import Model, classes
 from chainrule.playgrounds.lessons.contents import Contents, page_of
@@ -123,7 +123,7 @@ def _check(
     )
     for name, given, fits, wanted in wrong:
         if not fits:
-            raise InputError(f"{function}: {name} is {given!r}", hint=f"give {wanted}")
+            raise InputError(f"{function}: {name} is {shown(given)}", hint=f"give {wanted}")
 
 
 def _is_encoded(data: object) -> bool:
