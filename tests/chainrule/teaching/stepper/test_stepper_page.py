@@ -243,6 +243,9 @@ def test_the_theme_follows_the_system_and_the_button(
 
     assert is_dark() == dark
     assert page.locator("#theme").get_attribute("aria-pressed") == str(dark).lower()
+    fill = "element => getComputedStyle(element).backgroundColor"
+    told = [page.locator(name).evaluate(fill) for name in ("#theme", "#fit")]
+    assert (told[0] != told[1]) == dark  # one that is pressed looks so
     page.click("#theme")
     assert is_dark() != dark
     assert page.locator("#theme").get_attribute("aria-pressed") == str(not dark).lower()
