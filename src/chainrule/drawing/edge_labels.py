@@ -1,7 +1,7 @@
 """Labels beside their edges: in a dense picture Graphviz leaves some far from the curve they name.
 
-A label that stands apart, or on a node, is brought to the nearest spot at its edge where it covers
-no text and no node; where there is none, it stays.
+A label that stands apart, on a node or on the border of a box is brought to the nearest spot at its
+edge where it covers no text, no node and no border; where there is none, it stays.
 """
 
 from __future__ import annotations
@@ -56,6 +56,15 @@ class _Box:
         y = max(self.top - point[1], 0.0, point[1] - self.bottom)
         return math.hypot(x, y)
 
+    def sides(self) -> Sequence[_Box]:
+        """Thin ones along its four sides."""
+        return (
+            _Box(self.left, self.top, self.left, self.bottom),
+            _Box(self.right, self.top, self.right, self.bottom),
+            _Box(self.left, self.top, self.right, self.top),
+            _Box(self.left, self.bottom, self.right, self.bottom),
+        )
+
     def moved(self, x: float, y: float) -> _Box:
         return _Box(self.left + x, self.top + y, self.right + x, self.bottom + y)
 
@@ -82,9 +91,9 @@ def _page(svg: str) -> _Box:
 
 
 def _obstacles(group: re.Match[str]) -> Iterator[_Box]:
-    """Where the nodes and all texts stand."""
+    """Where the nodes, the borders of boxes and all texts stand."""
     yield from map(_box_of, _TEXT.finditer(group[0]))
-    if group["kind"] != "node":
+    if group["kind"] == "edge":
         return
     for found in _ELLIPSE.finditer(group[0]):
         x, y, rx, ry = map(float, found.groups())
@@ -92,7 +101,8 @@ def _obstacles(group: re.Match[str]) -> Iterator[_Box]:
     for found in _SHAPE.finditer(group[0]):
         points = _points(found["points"])
         xs, ys = [x for x, _ in points], [y for _, y in points]
-        yield _Box(min(xs), min(ys), max(xs), max(ys))
+        box = _Box(min(xs), min(ys), max(xs), max(ys))
+        yield from box.sides() if group["kind"] == "cluster" else (box,)
 
 
 def _beside(edge: re.Match[str], taken: list[_Box], page: _Box) -> str:
@@ -100,7 +110,8 @@ def _beside(edge: re.Match[str], taken: list[_Box], page: _Box) -> str:
     if edge["kind"] != "edge" or len(texts) != 1 or curve is None:
         return edge[0]
     spots, box = _spots(_points(curve["curve"])), _box_of(texts[0])
-    others = [other for other in taken if other != box]
+    others = list(taken)
+    others.remove(box)  # once: another label may stand on this one
     if min(map(box.distance, spots)) <= FAR and not any(map(box.meets, others)):
         return edge[0]
     for placed in chain(_places(box, spots), _aside(box, others)):

@@ -55,6 +55,23 @@ def test_a_label_on_a_node_moves_off_it() -> None:
     assert -10 < x < -3
 
 
+def test_a_label_on_the_border_of_a_box_moves_off_it_and_may_stand_inside() -> None:
+    box = NODE.format(left=-90, right=8).replace('class="node"', 'class="cluster"')
+    x, _ = place(EDGE.format(x=7, font=FONT, more=box))
+    assert -10 < x < -3  # on the other side of the edge
+    wide = NODE.format(left=-90, right=18).replace('class="node"', 'class="cluster"')
+    assert place(EDGE.format(x=7, font=FONT, more=wide)) == (7, 50)
+
+
+def test_labels_in_the_very_same_place_are_parted() -> None:
+    edge = EDGE.format(x=6, font=FONT, more="")
+    again = edge.replace("edge1", "edge2").removeprefix("<svg>").removesuffix("</g>\n</svg>")
+    svg = edge.replace("</g>\n</svg>", again.partition('class="graph">\n')[2] + "</g>\n</svg>")
+    found = re.findall(r'x="([-\d.]+)" y="([-\d.]+)"', labels_beside_edges(svg))
+    assert len(found) == 2
+    assert found[0] != found[1]
+
+
 def test_operand_letters_of_a_training_step_can_be_told_apart() -> None:
     x, t = cr.input("x", ("batch", 2)), cr.input("t", ("batch", 1))
     model = cr.nn.Linear(2, 1, bias=False, name="linear")
