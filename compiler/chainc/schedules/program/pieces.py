@@ -31,7 +31,7 @@ from chainc.schedules.layout.machine import Machine
 
 PIECE = 256  # products of each sum at a time: measured, as good from 128 to 384
 LONG = 512  # products of a sum from which on pieces gain
-FEWEST = 24  # rows and columns: with fewer, little is read again
+FEWEST = 16  # rows and columns: with fewer, little is read again
 FEWEST_PRODUCTS = 32  # in a piece
 MOST_CHANNELS = 32  # of images that are summed one by one
 WORTH_SUMMING_APART = 1 << 15  # elements of them
