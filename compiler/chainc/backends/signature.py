@@ -19,9 +19,9 @@ class Indices:
     key: str
     bound: Dim
 
-    def fit(self, arrays: Mapping[str, Array], sizes: Mapping[str, int]) -> bool:
+    def fit(self, array: Array, sizes: Mapping[str, int]) -> bool:
         """Do they lie there, as far as the bound is known?"""
-        array, limit = arrays[self.key], bind(self.bound, sizes)
+        limit = bind(self.bound, sizes)
         if not isinstance(limit, int) or array.size == 0:
             return True
         if array.dtype.kind == "i":  # a negative one is large without a sign, so one look is enough

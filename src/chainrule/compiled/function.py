@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chainc import driver, ir
+from chainc.backends.signature import Indices
 from chainc.backends.target import GeneratedCode, Run
 from chainc.ir import Node
 from chainc.ir.errors import InputError, StateError
@@ -291,13 +292,18 @@ class Function(Compiled, Generic[R]):
 
     def _are_within(self, arrays: Sequence[Array], sizes: tuple[int, ...]) -> bool:
         """Are all indices below their bounds, and are these known by the sizes of a call?"""
-        indices = self._signature.indices
-        if not indices:
+        if not self._signature.indices:
             return True
         known = dict(zip(self._signature.size_names, sizes, strict=True))
-        given = dict(zip(self._signature.inputs, arrays, strict=True))
-        names = {name for each in indices for name in names_of(each.bound)}
-        return known.keys() >= names and all(each.fit(given, known) for each in indices)
+        places, names = self._bounded
+        return known.keys() >= names and all(i.fit(arrays[place], known) for place, i in places)
+
+    @cached_property
+    def _bounded(self) -> tuple[Sequence[tuple[int, Indices]], Set[str]]:
+        """Which inputs are indices, and the named sizes of their bounds."""
+        inputs, indices = self._signature.inputs, self._signature.indices
+        places = [(inputs.index(each.key), each) for each in indices]
+        return places, {name for each in indices for name in names_of(each.bound)}
 
     @cached_property
     def _dropped(self) -> tuple[Node, ...]:
@@ -312,7 +318,7 @@ class Function(Compiled, Generic[R]):
         arrays = as_arrays(taken, given)
         sizes = sizes_from(taken, arrays)
         refuse_small(self._declared, sizes)
-        if not all(each.fit(arrays, sizes) for each in signature.indices):
+        if not all(each.fit(arrays[each.key], sizes) for each in signature.indices):
             check_indices(self._compiled.program.index_bounds, arrays, sizes)
         ordered = [arrays[key] for key in signature.inputs]
         if len(self._sizes) == SHAPES_KEPT:

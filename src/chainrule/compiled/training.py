@@ -354,7 +354,7 @@ class TrainingProgram(Compiled):
         given = by_key(self._declared, data, hyperparameters)
         arrays = as_arrays(self._declared, given, self._compiled.executable.runner.byte_inputs)
         sizes = sizes_from(self._declared, arrays)
-        if not all(each.fit(arrays, sizes) for each in self._signature.indices):
+        if not all(each.fit(arrays[each.key], sizes) for each in self._signature.indices):
             loop = self._compiled.loop
             check_indices((*loop.step.index_bounds, *loop.evaluate.index_bounds), arrays, sizes)
         warn_of_nan(arrays)
