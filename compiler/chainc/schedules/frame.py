@@ -79,20 +79,26 @@ class Frame:
         The two operands of a contraction and the operand of a reduction are not among them.
         """
         members = sorted(self.kernel.single, key=lambda member: member.starts_alone)
-        inside = {member.out for member in members}
-        reads = (read for member in members for read in member.element_reads())
-        views = [view for view, at_element in reads if at_element]
-        outside = [self.access(view) for view in views if view.buffer not in inside]
-        written = [target.found for target in self._targets(shape)]
-        return [*(found.broadcast(shape) for found in outside), *written]
+        views = self._element_views(members)
+        outside = [self.access(view).broadcast(shape) for view, own in views if not own]
+        return [*outside, *(target.found for target in self._targets(shape))]
 
     def reads(self, shape: Shape) -> Iterator[Access]:
         """Of those that are read, each from memory: what is written over in the end too."""
-        inside = {member.out for member in self.kernel.single}
-        for member in self.kernel.single:
+        for view, _ in self._element_views(self.kernel.single):
+            yield self.access(view).broadcast(shape)
+
+    def _element_views(self, members: Sequence[Kernel]) -> Iterator[tuple[View, bool]]:
+        """What each reads element by element, and is it what it writes itself?
+
+        What another member has computed is in a register.
+        """
+        inside = {member.out for member in members}
+        for member in members:
             for view, at_element in member.element_reads():
-                if at_element and view.buffer not in inside - {member.out}:
-                    yield self.access(view).broadcast(shape)
+                own = view.buffer is member.out
+                if at_element and (own or view.buffer not in inside):
+                    yield view, own
 
     def _targets(self, shape: Shape) -> Iterator[_Target]:
         """The results that are written, and where."""

@@ -28,7 +28,7 @@ Slides = tuple[Sliding, ...]
 
 BATCH = named("batch")
 IN_TURN = Interleave((1,), (2,), (5,))
-PAIR, LONE, EVERY_OTHER, PAIR_APART = Sliding(2), Sliding(1), Sliding(1, 2), Sliding(2, 2)
+PAIR, LONE, EVERY_OTHER = Sliding(2), Sliding(1), Sliding(1, 2)
 
 
 def _f32(*shape: Dim) -> TensorType:
