@@ -322,7 +322,7 @@ static void train_loop(unsigned char *arena, void **table, int64_t *job, int64_t
                         int64_t *balance = (int64_t *)(arena + 4224);
                         int64_t balance0 = balance[0];
                         int64_t sum2 = balance0 + gain;
-                        int64_t balance1 = minimum_i64(sum2, 16777216);
+                        int64_t balance1 = minimum_i64(sum2, 67108864);
                         bool lost = balance1 < 0;
                         if (there && counts) {
                             int64_t maximum1 = maximum_i64(balance1, 0);
@@ -342,7 +342,7 @@ static void train_loop(unsigned char *arena, void **table, int64_t *job, int64_t
                                 int64_t *pace_13 = (int64_t *)(arena + 4232);
                                 pace_13[0] = minimum5;
                             }
-                            bool undisturbed = balance1 == 16777216;
+                            bool undisturbed = 16777216 < balance1;
                             if (undisturbed) {
                                 int64_t *pace_14 = (int64_t *)(arena + 4232);
                                 pace_14[0] = 4;

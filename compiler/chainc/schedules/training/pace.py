@@ -48,7 +48,8 @@ GROWTH = 8
 LOOKS = 4  # trials after which it is seen what all threads have gained
 NONE = 1 << 58  # ticks, more than any trial takes
 MOST_TICKS = 1 << 40  # of a trial, for what is computed with them
-MOST_GAINED = 1 << 24  # ticks, some 6 ms: so much all threads may lose before one goes on alone
+MOST_GAINED = 1 << 26  # ticks, some 25 ms: so much all threads may lose before one goes on alone
+ENOUGH_GAINED = 1 << 24  # after which they lost by a chance that has passed
 LOST = 1 << 20  # ticks in a trial that show that another program has kept a thread from its core
 LEAST_PENALTY, MOST_PENALTY = 4, 64  # times what was lost, after which all are called again
 
@@ -188,7 +189,7 @@ class Pace(Author):
             self._put(control.BALANCE, to.larger(balance, 0))
             with to.when(lost):
                 self._suspend(to.minus(0, balance))
-            with to.when(to.is_equal(balance, MOST_GAINED, "undisturbed")):
+            with to.when(to.is_less(ENOUGH_GAINED, balance, "undisturbed")):
                 self._put(control.PENALTY, LEAST_PENALTY)
         return to.both(to.both(chosen, together), lost, "behind")
 
