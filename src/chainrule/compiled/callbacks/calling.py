@@ -119,7 +119,11 @@ def check_folder(what: str, folder: Path) -> None:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise StateError(
-            f"{what}: cannot write to {folder}: {error.strerror or error}",
-            hint="choose a folder that is yours to write",
-        ) from error
+        raise not_written(what, folder, error) from error
+
+
+def not_written(what: str, path: str | os.PathLike[str], error: OSError) -> StateError:
+    return StateError(
+        f"{what}: cannot write to {path}: {error.strerror or error}",
+        hint="choose a folder that is yours to write, on a disk that has room",
+    )

@@ -11,7 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from chainc.ir.errors import InputError
-from chainrule.compiled.callbacks.calling import FinishedEpoch, check_file, check_folder
+from chainrule.compiled.callbacks.calling import (
+    FinishedEpoch,
+    check_file,
+    check_folder,
+    not_written,
+)
 from chainrule.declare.arguments import path_of
 
 __all__ = ["CSVLog", "TensorBoardLog"]
@@ -39,8 +44,11 @@ class CSVLog:
         if not self._begun:
             lines = [["epoch", *scalars], *self._lines_before(epoch.number), *lines]
         mode, self._begun = "a" if self._begun else "w", True
-        with Path(self.path).open(mode, newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows(lines)
+        try:
+            with Path(self.path).open(mode, newline="", encoding="utf-8") as file:
+                csv.writer(file).writerows(lines)
+        except OSError as error:
+            raise not_written("CSVLog", self.path, error) from error
 
     def _lines_before(self, number: int) -> list[list[str]]:
         """Those of the run that this one resumes."""

@@ -316,3 +316,9 @@ def test_an_epoch_prints_what_it_reports_and_no_arrays() -> None:
     seen: list[str] = []
     program(epochs=1).run({"x": X}, callbacks=[lambda epoch: seen.append(repr(epoch))])
     assert re.fullmatch(r"FinishedEpoch\(number=1, of=1, values=\{'loss': [\d.]+\}\)", seen[0])
+
+
+def test_a_log_on_a_full_disk_says_so() -> None:
+    full = r"^CSVLog: cannot write to /dev.*\n  where: .*test_calling\.py:\d+\n  try: .* has room$"
+    with pytest.raises(cr.StateError, match=full):
+        program().run({"x": X}, callbacks=[cr.CSVLog("/dev/full")])
