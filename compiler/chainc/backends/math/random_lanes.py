@@ -44,18 +44,17 @@ def _philox(f: LaneFunction) -> tuple[LaneFunction, str]:
 def _rounds(f: LaneFunction, parameters: Sequence[Value]) -> list[Value]:
     """The four result words of a block, its three other counter words and the key.
 
-    Words are held in 64 bits whose upper half is ignored, so a round is two products of 32 bits.
+    Words are held in 64 bits whose upper half is ignored, so a round is two products of 32 bits,
+    and keys count on in vectors. Those of all rounds and the words of two calls are more than
+    there are registers: the keys are read from memory, which takes less than to count again.
     """
-    block, *others = parameters
-    c0, c1, c2, c3 = (f.splat(word).convert("zext", "i64") for word in (block, *others[:3]))
-    low, high = others[3:]
+    c0, c1, c2, c3, low, high = (f.splat(word).convert("zext", "i64") for word in parameters)
     for _ in range(philox.ROUNDS):
         p0, p1 = (
             (c & philox.MASK) * factor
             for c, factor in zip((c0, c2), philox.MULTIPLIERS, strict=True)
         )
-        key0, key1 = (f.splat(key).convert("zext", "i64") for key in (low, high))
-        c0, c1, c2, c3 = (p1 >> 32) ^ c1 ^ key0, p1, (p0 >> 32) ^ c3 ^ key1, p0
+        c0, c1, c2, c3 = (p1 >> 32) ^ c1 ^ low, p1, (p0 >> 32) ^ c3 ^ high, p0
         low, high = low + philox.WEYL[0], high + philox.WEYL[1]
     return [word.convert("trunc", "i32") for word in (c0, c1, c2, c3)]
 

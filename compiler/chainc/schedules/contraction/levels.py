@@ -82,6 +82,17 @@ def shares_elements(level: Level, row: Axis | None, factors: Sequence[Factor]) -
     return False
 
 
+def keeps_elements(level: Level, row: Axis | None, factors: Sequence[Factor], room: int) -> bool:
+    """Would rows keep elements from one position of a level to the next, without room for them?
+
+    Those that other rows read, or that are the same at all positions if no register is left.
+    """
+    if row is None or shares_elements(level, row, factors):
+        return row is not None
+    fixed = (row.letter in each.letters and not level.step(each) for each in factors)
+    return room < 0 and any(fixed)
+
+
 def split(
     levels: Sequence[Level], row: Axis | None, factors: Sequence[Factor]
 ) -> tuple[Sequence[Level], Sequence[Level]]:

@@ -92,7 +92,10 @@ class Partition:
         if cut and heights != dealt_out:
             grain = dealt_out[0]  # of which a part or block has a whole number, but for the last
             tall = heights[0] // grain * grain
-            heights = (tall, *dealt_out) if tall > grain else dealt_out
+            if not tall:  # more vectors than a group has: the last panel's columns, in parts
+                heights = _parts_of(grain, heights[0], stretch.extent)
+            else:
+                heights = (tall, *dealt_out) if tall > grain else dealt_out
         return _down_to_one(heights) if axis.dynamic else heights
 
     def usable(self, margins: Sequence[Margin]) -> Sequence[Margin]:
@@ -220,6 +223,12 @@ class Partition:
                 builder.compute("maximum", low, first), builder.compute("minimum", high, last)
             )
             moved += -passes.count
+
+
+def _parts_of(grain: int, most: int, extent: int) -> tuple[int, ...]:
+    """Heights of at most so many rows of which a grain has a whole number; then what is left."""
+    height = next(size for size in range(min(most, grain), 0, -1) if grain % size == 0)
+    return (height, extent % height) if extent % height else (height,)
 
 
 def tile_starts(extent: int, heights: Sequence[int]) -> Iterator[tuple[int, int]]:

@@ -23,8 +23,8 @@ from chainc.schedules.contraction.lane_sums import lane_sums
 from chainc.schedules.contraction.levels import (
     MOST_STRAIGHT,
     Level,
+    keeps_elements,
     levels_of,
-    shares_elements,
     split,
 )
 from chainc.schedules.contraction.margins import Margin, clipped, rows_met, taps_first
@@ -34,7 +34,7 @@ from chainc.schedules.layout.access import PanelPosition
 from chainc.schedules.layout.machine import Machine
 
 FIRST = Affine()  # lane of a vector
-FEW_STEPS = 4  # of short axes, for which there need be no loop
+FEW_STEPS = 3  # of short axes, for which there need be no loop
 ENOUGH_SUMS = 8  # to keep a processor busy, of which each takes so many steps at a time
 
 
@@ -178,18 +178,19 @@ class Products:
             bounds = pieces[0].low, pieces[0].high
         elif not level.inside:
             bounds = clipped(self.builder, self.margins, level.axis, tile.at)
-        kept = shares_elements(level, self.roles.row, self.factors)  # from step to step of a pass
-        sizes = (1,) if further or kept else self._level_steps(bounds, tile, inside)
+        room = self.machine.registers - len(sums) - len(tile.rows) - len(tile.columns)
+        kept = keeps_elements(level, self.roles.row, self.factors, room)  # from step to step
+        sizes = (1,) if further or kept else self._level_steps(level, bounds, tile, inside)
         return chain(self.builder, name, bounds, sizes, sums, body)
 
     def _level_steps(
-        self, bounds: tuple[Bound, Bound], tile: Tile, inside: _Inside
+        self, level: Level, bounds: tuple[Bound, Bound], tile: Tile, inside: _Inside
     ) -> tuple[int, ...]:
         low, high = bounds
         most = self._unrolled(tile, inside.steps)
         if isinstance(low, int) and isinstance(high, int):
             return _steps(high - low, most, loop=inside.apart)
-        return (most, 1) if most > 1 else (1,)
+        return (most, 1) if 1 < most <= level.most else (1,)  # no pass that there never is
 
     def _unrolled(self, tile: Tile, straight: int = 1) -> int:
         vectors = len(tile.columns) * self._times(tile)
