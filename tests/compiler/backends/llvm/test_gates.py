@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 
 import pytest
+from tests.assembly import PROCESSORS, Spill, called_outside, spills
 
 import chainrule as cr
 from chainc.backends.llvm.function_code import function_code
 from chainc.backends.llvm.machine_code.jit import assembly
-from chainc.backends.llvm.processors.processor import Processor
 from chainc.backends.llvm.training_code import TrainingCode, training_code
 from chainc.schedules.layout.access import Capacity
-from chainc.schedules.layout.machine import AVX2, AVX512
 from chainrule import losses, metrics, nn, optim
 
-LINUX = "x86_64-unknown-linux-gnu"
-PROCESSORS = {
-    "avx512": Processor(LINUX, "x86-64-v4", "", AVX512),
-    "avx2": Processor(LINUX, "x86-64-v3", "", AVX2),
-}
 NAMES = pytest.mark.parametrize("processor", list(PROCESSORS))
 
 # Rows of logits are turned in registers there, more than a small register file holds.
@@ -52,38 +44,6 @@ def training_of(training: cr.Training, processor: str) -> TrainingCode:
 @cache
 def instructions(processor: str) -> str:
     return assembly(code(processor).text, PROCESSORS[processor])
-
-
-@dataclass(frozen=True)
-class Spill:
-    """A register that is kept in memory for a while, or read back."""
-
-    function: str
-    bytes: int
-    depth: int  # of the loop it is in; 0: none
-    innermost: bool
-
-
-def spills(text: str) -> Iterator[Spill]:
-    """From LLVM's remarks in the assembly: `# 64-byte Spill`, `# in Loop: Header=BB3_4 Depth=2`."""
-    innermost = set(re.findall(r"^\.L(BB\d+_\d+):.*?This Inner Loop Header", _joined(text), re.M))
-    function, header, depth = "", "", 0
-    for line in text.splitlines():
-        if begun := re.match(r'"?([\w./ -]+)"?:\s+# @', line):
-            function = begun[1]
-        if block := re.match(r"(?:\.L(BB\d+_\d+):|# %bb\.\d+:)", line):
-            header, depth = block[1] or "", 0
-        if inside := re.search(r"in Loop: Header=(BB\d+_\d+) Depth=(\d+)", line):
-            header, depth = inside[1], int(inside[2])
-        if own := re.search(r"=>\s*This (?:Inner )?Loop Header: Depth=(\d+)", line):
-            depth = int(own[1])
-        if spill := re.search(r"(\d+)-byte (?:Folded )?(?:Spill|Reload)", line):
-            yield Spill(function, int(spill[1]), depth, header in innermost)
-
-
-def _joined(text: str) -> str:
-    """Remarks that go on over several lines, on one."""
-    return re.sub(r"\n\s+#", " #", text)
 
 
 def spills_of_kernels(processor: str) -> list[Spill]:
@@ -237,10 +197,7 @@ done:
 @NAMES
 def test_nothing_outside_the_module_is_called(processor: str) -> None:
     text = instructions(processor)
-    defined = set(re.findall(r'^"?([^\s".#][^"\n]*?)"?:\s+# @', text, re.M))
-    called = set(re.findall(r'\b(?:call|jmp)q?\s+"?([A-Za-z_][^"\s@]*)', text))
-    assert called
-    assert called <= defined, called - defined
+    assert called_outside(text) == set()
 
 
 @NAMES
