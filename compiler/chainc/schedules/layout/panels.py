@@ -175,14 +175,16 @@ def panels(
     """Panels along an axis, kept apart where they would meet in the same cache sets.
 
     Those of 16 rows come to the same sets after four of them: of a row of 73 panels, which is read
-    again for each column of a product, less than half would stay.
+    again for each column of a product, less than half would stay. Memory of a machine of scalars
+    may be a board's, without caches and scarce.
     """
     lanes, shape = machine.lanes(buffer.type.dtype), capacity.shape(buffer.type.shape)
     rows = math.prod(extent for position, extent in enumerate(shape) if position != axis)
     stride = rows * lanes * buffer.type.dtype.itemsize
     apart = CACHE_SETS_BYTES // math.gcd(stride, CACHE_SETS_BYTES)  # until sets come again
     crowded = -(-shape[axis] // lanes) > apart * CACHE_WAYS
-    conflict = apart == 1 or (crowded and rows >= FEWEST_ROWS and rows % 2 == 0)
+    spared = machine.takes_apart or rows < FEWEST_ROWS or rows % 2 == 1
+    conflict = apart == 1 or (crowded and not spared)
     return Panels(axis, lanes, 1 if conflict else 0, order)
 
 
