@@ -27,6 +27,7 @@ from chainc.schedules.indexing.slices import (
 from chainc.schedules.layout.access import Capacity
 from chainc.schedules.layout.machine import Machine
 from chainc.schedules.random import schedule_permutation, schedule_random_bits
+from chainc.schedules.reduction.row_nests import RowNest, stage_frames
 from chainc.schedules.reduction.schedule import schedule_reduce
 from chainc.schedules.reduction.search import schedule_index_of, schedule_largest
 
@@ -59,6 +60,13 @@ for _schedule in (
     schedule_permutation,
 ):
     write_loops.register(_schedule)
+
+
+@write_loops.register
+def _schedule_rows(nest: RowNest, frame: Frame) -> None:
+    """The nests of all stages, one after another for each row."""
+    for stage in stage_frames(nest, frame):
+        write_loops(stage.root.subject, stage)
 
 
 def schedule(

@@ -139,6 +139,17 @@ class Sweep:
         else:
             self._plain(body)
 
+    @property
+    def _start(self) -> tuple[Affine, ...]:
+        """The first element, where the loops around stand."""
+        around = self.frame.around
+        return (*around, *[Affine()] * (len(self.shape) - len(around)))
+
+    @property
+    def _axes(self) -> Sequence[int]:
+        """Those that are gone through here."""
+        return range(len(self.frame.around), len(self.shape))
+
     # in panels
 
     def _panels(self, axis: int, body: Body) -> None:
@@ -146,7 +157,7 @@ class Sweep:
         (lanes,) = {found.lanes for found in self.accesses if found.panels == axis}
         extent = self.shape[axis]
         assert isinstance(extent, int)
-        others = [other for other in range(len(self.shape)) if other != axis]
+        others = [other for other in self._axes if other != axis]
         builder = self.frame.builder
         rows = self._rows_to_share(axis, -(-extent // lanes))
         if rows is not None:
@@ -160,7 +171,7 @@ class Sweep:
                     there = replace(split, panel=split.panel + further)
                     body(self._place(point, axis, there, width))
 
-            self._nested(others, (Affine(),) * len(self.shape), at)
+            self._nested(others, self._start, at)
 
         if self.lanes == 1:
             low, high = self.shared(extent)
@@ -187,7 +198,7 @@ class Sweep:
 
     def _rows_to_share(self, axis: int, panels: int) -> int | None:
         """The outermost axis beside panels, where more of it can be dealt out than of panels."""
-        if self.weight == 0 or panels >= ENOUGH_PANELS:
+        if self.weight == 0 or panels >= ENOUGH_PANELS or self.frame.around:
             return None
         extents = self.frame.capacity.shape(self.shape)
         others = (i for i, n in enumerate(extents) if i != axis and n > MOST_STRAIGHT)
@@ -254,7 +265,7 @@ class Sweep:
     def shared(self, extent: Bound, grain: int = 1) -> tuple[Bound, Bound]:
         """The outermost loop's range: shared among threads if there is enough to do."""
         elements = self.frame.capacity.dim(product(self.shape)) * self.weight
-        if elements < WORTH_SHARING:
+        if elements < WORTH_SHARING or self.frame.around:
             return 0, extent
         return self.frame.builder.share(extent, grain)
 
@@ -263,10 +274,10 @@ class Sweep:
     def _plain(self, body: Body) -> None:
         runs = self._runs()
         if not runs:
-            body(Place(self.shape, (Affine(),) * len(self.shape)))
+            body(Place(self.shape, self._start))
             return
         if len(runs) == 1:
-            self.vectors(runs[0], (Affine(),) * len(self.shape), body, outermost=True)
+            self.vectors(runs[0], self._start, body, outermost=not self.frame.around)
             return
         squares = squares_of(self, runs) if self.turns else None
         if squares is not None:
@@ -276,9 +287,8 @@ class Sweep:
             body = self._one_by_one(runs.pop(), body)
         first, *others, last = runs
         low, high = self.shared(bound_of(first.extent))
-        start = (Affine(),) * len(self.shape)
         with self.frame.builder.loop(f"i{first.axis}", low, high) as loop:
-            point = moved(start, first.axis, affine(loop.index))
+            point = moved(self._start, first.axis, affine(loop.index))
             self._rows(others, last, point, body)
 
     def _takes_every_other(self, runs: Sequence[Run]) -> bool:
@@ -361,7 +371,7 @@ class Sweep:
 
     def _runs(self) -> list[Run]:
         """Axes of more than one element, neighbours joined where every access allows it."""
-        axes = [axis for axis, dim in enumerate(self.shape) if dim != 1]
+        axes = [axis for axis in self._axes if self.shape[axis] != 1]
         runs = [Run(axis, self.shape[axis]) for axis in axes[:1]]
         for outer, inner in pairwise(axes):
             if self._side_by_side(outer, inner):

@@ -9,7 +9,7 @@ from dataclasses import field, replace
 from chainc.dataclass import dataclass
 from chainc.ir.types import Shape
 from chainc.loops.builder import NestBuilder
-from chainc.loops.values import Address, Kind, Parameter, Register
+from chainc.loops.values import Address, Affine, Kind, Parameter, Register
 from chainc.lowering.instructions import Reference, Value
 from chainc.lowering.kernels import Contraction, Kernel
 from chainc.lowering.parts import parts_of
@@ -22,7 +22,10 @@ from chainc.schedules.layout.machine import Machine
 class Frame:
     """One kernel while its nest is written; `root` computes elements, `followers` go on.
 
-    `first_part` is the number of the kernel's first part.
+    `first_part` is the number of the kernel's first part. A nest over rows has a frame for each of
+    its stages: `around` is where its loops stand along the first axes, `before` a map whose
+    elements are computed and written where this stage reads them, and `asked` what is asked for
+    so many rows before it is read, wherever the root is computed.
     """
 
     kernel: Kernel
@@ -32,6 +35,9 @@ class Frame:
     _even: dict[Address, Register] | None = None  # elements to be stored with the odd ones
     parameters: dict[Buffer, Parameter] = field(default_factory=dict)
     first_part: int = 0
+    around: tuple[Affine, ...] = ()
+    before: Frame | None = None
+    asked: tuple[tuple[View, int], ...] = ()
 
     def __post_init__(self) -> None:
         parts = enumerate(parts_of(self.kernel), self.first_part)
@@ -39,6 +45,7 @@ class Frame:
         self._readers = dict(self._first_readers())
         self.builder.part = self.first_part
         self._place: Place | None = None  # of the last element that anything was read for
+        self._written: tuple[Place, Register] | None = None  # the root's last element, read at once
         self._known: tuple[Access, Register] | None = None  # what has been loaded, and turned
         self._read_there: dict[Operand, Register] = {}  # which nothing is written over before
         followers = enumerate(self.kernel.followers, 1)
@@ -141,7 +148,24 @@ class Frame:
         """A map's value at a place; `known` are values that need no load."""
         operands = enumerate(kernel.operands)
         arguments = [self._read(kernel, i, operand, place, known) for i, operand in operands]
+        if kernel is self.root and place.lanes > 1:
+            for view, rows in self.asked:
+                self.builder.prefetch(self._rows_ahead(view, rows, place))
         return self.expression(kernel, arguments)
+
+    def _rows_ahead(self, view: View, rows: int, place: Place) -> Address:
+        last = len(self.around) - 1
+        position = self.around[last] + rows
+        point = (*place.point[:last], position, *place.point[last + 1 :])
+        return self.address(self.access(view).broadcast(place.shape), replace(place, point=point))
+
+    def written(self, place: Place) -> Register:
+        """The root's value at a place, where it is written as well."""
+        if self._written is None or self._written[0] is not place:
+            value = self.map(self.root, place, {})
+            self.finish(value, place)
+            self._written = place, value
+        return self._written[1]
 
     def epilogue(self, kernel: Contraction, value: Register, place: Place) -> Register:
         """What a contraction's epilogue makes of a sum of products at a place."""
@@ -161,6 +185,8 @@ class Frame:
     ) -> Register:
         if isinstance(operand, View) and operand.whole and operand.buffer in known:
             return known[operand.buffer]
+        if self.before is not None and operand == View(self.before.root.out, operand.type):
+            return self.before.written(place)
         if place is not self._place:
             self._place, self._read_there = place, {}
         if operand not in self._read_there:

@@ -26,7 +26,7 @@ from chainc.lowering.program import Program
 from chainc.lowering.rows import rows_are_independent
 from chainc.lowering.views import Buffer
 from chainc.schedules.layout.access import Capacity
-from chainc.schedules.layout.lent import in_results, lent
+from chainc.schedules.layout.lent import lent
 from chainc.schedules.program.calls import ProgramWriter
 from chainc.schedules.program.clock import Clock, room_for_calls
 from chainc.schedules.program.failures import Failures
@@ -130,7 +130,7 @@ def placed(
     direct, outputs = with_outputs(program)
     has_host = most_in_code is not None  # whose arrays stay as long as the function is bound
     given = lent(direct, capacity) if has_host else direct
-    prepared = in_results(prepare(given, processor.machine, capacity), capacity)
+    prepared = prepare(given, processor.machine, capacity)
     memory = Memory(capacity, most_in_code)
     arrays = (*prepared.inputs, *outputs, *prepared.states)
     copied = _copied(prepared)

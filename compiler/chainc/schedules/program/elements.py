@@ -15,6 +15,7 @@ from chainc.lowering.grouping import Group, outside
 from chainc.lowering.kernels import Kernel
 from chainc.lowering.views import View
 from chainc.schedules.program.memory import Memory
+from chainc.schedules.reduction.row_nests import RowNest, nest_of
 
 
 def over_elements(kernel: Kernel, memory: Memory) -> Kernel:
@@ -24,6 +25,9 @@ def over_elements(kernel: Kernel, memory: Memory) -> Kernel:
     if isinstance(kernel, Group):
         members = tuple(over_elements(member, memory) for member in kernel.members)
         return replace(kernel, members=members, operands=outside(members))
+    if isinstance(kernel, RowNest):
+        stages = [over_elements(stage, memory) for stage in kernel.stages]
+        return nest_of(stages, kernel.rows, kernel.at_once)
     for view in kernel.reads:
         if _is_element(view):
             kernel = kernel.reading(view, _element(view, memory))

@@ -15,6 +15,7 @@ from chainc.lowering.program import Loop, Program
 from chainc.lowering.rows import counted_at_each_call
 from chainc.lowering.views import Buffer
 from chainc.schedules.layout.access import Capacity
+from chainc.schedules.layout.lent import in_results
 from chainc.schedules.layout.machine import Machine
 from chainc.schedules.layout.masks import with_masks
 from chainc.schedules.layout.packing import packed
@@ -23,6 +24,7 @@ from chainc.schedules.layout.placing import placed
 from chainc.schedules.program.inlining import inlined
 from chainc.schedules.program.pieces import in_pieces
 from chainc.schedules.random import with_stream
+from chainc.schedules.reduction.row_nests import row_nests
 
 MOST_INSTRUCTIONS = 256  # of a map
 
@@ -41,7 +43,10 @@ def prepare(
     `watch` what every op gives, no map is computed where it is read.
     """
     formed = _formed(program, machine, capacity, given, watch=watch)
-    return without_idle(reuse_in_place(formed if watch else placed(formed)))
+    if watch:
+        return without_idle(reuse_in_place(formed))
+    final = in_results(without_idle(reuse_in_place(placed(formed))), capacity)
+    return row_nests(final, machine, capacity)
 
 
 def _formed(
