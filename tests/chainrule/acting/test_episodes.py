@@ -167,7 +167,7 @@ def test_an_environment_that_breaks_its_promise_is_refused(
 def test_a_policy_of_other_actions_is_refused() -> None:
     with pytest.raises(cr.ShapeError, match=r"(?s)gives f32\[4,3\], not f32\[4,2\].*try: let its"):
         acting.play(Counter(), nn.Linear(1, 3), episodes=4, steps=5)
-    with pytest.raises(cr.GraphError, match=r"policy None cannot be called"):
+    with pytest.raises(cr.GraphError, match=r"policy, None, cannot be called"):
         acting.play(Counter(), None, episodes=4, steps=5)  # type: ignore[arg-type]
 
 

@@ -20,6 +20,11 @@ TOGETHER = 4  # slices from far away, copied side by side while as many are fetc
 Body = Callable[[Place, Place], None]  # of an element in its slice, and in the table
 
 
+def goes_row_by_row(subject: object) -> bool:
+    """Is a row of a family's result made of the same row of its operands, by loops over rows?"""
+    return isinstance(subject, OneHot | Pick)
+
+
 def schedule_gather(family: Gather, frame: Frame) -> None:
     """Slices of a table, and the maps that go on with their elements."""
     root = frame.root

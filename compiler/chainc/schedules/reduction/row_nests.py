@@ -25,10 +25,10 @@ from chainc.lowering.kernels import Kernel, Map, Names, Reduction, renamed_all
 from chainc.lowering.parts import parts_of
 from chainc.lowering.program import Loop, Program
 from chainc.lowering.views import Buffer, View
-from chainc.ops.families.indexing import OneHot, Pick
 from chainc.ops.functions import ELEMENTARY
 from chainc.schedules.elementwise import WORTH_SHARING
 from chainc.schedules.frame import Frame
+from chainc.schedules.indexing.slices import goes_row_by_row
 from chainc.schedules.layout.access import Capacity, bound_of
 from chainc.schedules.layout.lanes import NEAR
 from chainc.schedules.layout.machine import Machine
@@ -258,7 +258,7 @@ def _has_rows(stage: Kernel, rows: Shape, written: set[Buffer]) -> bool:
     if isinstance(root, Reduction):
         fits = all(x.axes == (count,) for x in stage.single if isinstance(x, Reduction))
     else:
-        fits = isinstance(root, Map) or isinstance(root.subject, OneHot | Pick)
+        fits = isinstance(root, Map) or goes_row_by_row(root.subject)
     if not fits or shape[:count] != rows or len(shape) > count + 1 or any(stage.written):
         return False
     if not all(_lies_by_row(View(out, out.type), 0, rows) for out in stage.outs):

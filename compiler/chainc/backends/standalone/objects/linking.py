@@ -22,7 +22,9 @@ TIMEOUT_SECONDS = 120
 LIBRARY = "program.so"
 # no C library, no symbol that is left to be found, no names but those of the API
 OPTIONS = ("-shared", "-nostdlib", "-s", "-Wl,-z,defs", "-o", LIBRARY)
-FEWER_PAGES = "-Wl,-z,noseparate-code"  # what `cc` knows: constants beside code, not on pages apart
+# what `cc` knows: constants beside code, not on pages apart, and no page to write-protect once
+# addresses have been found, since there are none to find
+FEWER_PAGES = ("-Wl,-z,noseparate-code", "-Wl,-z,norelro")
 
 
 def linked(*object_files: bytes) -> bytes:
@@ -50,7 +52,7 @@ def linked(*object_files: bytes) -> bytes:
 def _linker() -> Sequence[str]:
     compiler = shutil.which("cc")
     if compiler is not None:
-        return [compiler, FEWER_PAGES]
+        return [compiler, *FEWER_PAGES]
     if importlib.util.find_spec("ziglang") is not None:
         return [sys.executable, "-I", "-m", "ziglang", "cc"]
     raise LinkingError(
